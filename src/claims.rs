@@ -1,0 +1,410 @@
+//! The claims of a token (RFC 7519, section 4): read strictly once, kept as
+//! they came.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::clock::UnixTime;
+use crate::error::{VerifyError, VerifyErrorKind as Kind};
+use crate::json::{self, JsonError, Text, Value};
+
+/// The claims that are checked, borrowed from a payload nobody vouches for yet.
+#[derive(Debug, Default)]
+pub(crate) struct ClaimsView<'p> {
+    pub(crate) issuer: Option<Text<'p>>,
+    pub(crate) audience: Option<AudienceView<'p>>,
+    pub(crate) subject: Option<Text<'p>>,
+    pub(crate) token_id: Option<Text<'p>>,
+    pub(crate) expires_at: Option<UnixTime>,
+    pub(crate) not_before: Option<UnixTime>,
+    pub(crate) issued_at: Option<UnixTime>,
+}
+
+/// `aud`: one string, or an array known to hold nothing but strings.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum AudienceView<'p> {
+    One(Text<'p>),
+    Many(&'p str),
+}
+
+impl<'p> AudienceView<'p> {
+    fn read(value: Value<'p>) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(Self::One(text)),
+            Value::Array(array) => json::elements(array)
+                .all(|element| matches!(element, Value::String(_)))
+                .then_some(Self::Many(array)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = Text<'p>> {
+        let (one, many) = match self {
+            Self::One(text) => (Some(text), None),
+            Self::Many(array) => (None, Some(json::elements(array))),
+        };
+        one.into_iter().chain(
+            many.into_iter()
+                .flatten()
+                .filter_map(|element| match element {
+                    Value::String(text) => Some(text),
+                    _ => None,
+                }),
+        )
+    }
+}
+
+impl<'p> ClaimsView<'p> {
+    /// Reads a payload: an object without duplicates, whose registered claims
+    /// have their types and ranges. Values are judged by the policy.
+    pub(crate) fn read(payload: &'p str) -> Result<Self, VerifyError> {
+        let mut claims = Self::default();
+        let mut fault = None;
+        json::read_object(payload, |name, value| {
+            let wrong = match name {
+                "iss" => set_text(&mut claims.issuer, value, "iss is not a string"),
+                "sub" => set_text(&mut claims.subject, value, "sub is not a string"),
+                "jti" => set_text(&mut claims.token_id, value, "jti is not a string"),
+                "aud" => {
+                    claims.audience = AudienceView::read(value);
+                    claims
+                        .audience
+                        .is_none()
+                        .then_some("aud is neither a string nor an array of strings")
+                }
+                "exp" => set_time(&mut claims.expires_at, value, "exp is not a NumericDate"),
+                "nbf" => set_time(&mut claims.not_before, value, "nbf is not a NumericDate"),
+                "iat" => set_time(&mut claims.issued_at, value, "iat is not a NumericDate"),
+                _ => None,
+            };
+            fault = fault.or(wrong);
+        })
+        .map_err(|error| {
+            refuse(match error {
+                JsonError::Syntax => "the claims are not a JSON object",
+                JsonError::Duplicate => "the claims have a duplicate",
+                JsonError::Excess => "the claims are nested too deeply or are too many",
+            })
+        })?;
+        fault.map_or(Ok(claims), |detail| Err(refuse(detail)))
+    }
+}
+
+const fn refuse(detail: &'static str) -> VerifyError {
+    VerifyError::new(Kind::Claims, detail)
+}
+
+fn set_text<'p>(
+    slot: &mut Option<Text<'p>>,
+    value: Value<'p>,
+    wrong: &'static str,
+) -> Option<&'static str> {
+    match value {
+        Value::String(text) => {
+            *slot = Some(text);
+            None
+        }
+        _ => Some(wrong),
+    }
+}
+
+fn set_time(
+    slot: &mut Option<UnixTime>,
+    value: Value<'_>,
+    wrong: &'static str,
+) -> Option<&'static str> {
+    *slot = match value {
+        Value::Number(number) => numeric_date(number),
+        _ => None,
+    };
+    slot.is_none().then_some(wrong)
+}
+
+/// A JSON number as a `NumericDate` (RFC 7519, section 2): seconds since the
+/// epoch, integer or fraction, from 0 to the end of the year 9999.
+fn numeric_date(number: &str) -> Option<UnixTime> {
+    let since_epoch = match number.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => Duration::try_from_secs_f64(number.parse().ok()?).ok()?,
+    };
+    UnixTime::checked_from_epoch(since_epoch)
+}
+
+/// The claims of a verified token.
+///
+/// The registered claims are typed; the others are there as they came, for
+/// [`get`](Claims::get) and [`deserialize`](Claims::deserialize). Their number,
+/// depth and size are bounded (64 claims, 32 levels, the token's own limit).
+pub struct Claims {
+    payload: Box<str>,
+    issuer: Stored,
+    audiences: Audiences,
+    subject: Option<Stored>,
+    token_id: Option<Stored>,
+    expires_at: UnixTime,
+    not_before: Option<UnixTime>,
+    issued_at: Option<UnixTime>,
+}
+
+/// A string of the payload: a place in it, or its own where it had escapes.
+enum Stored {
+    Place { start: usize, len: usize },
+    Own(Box<str>),
+}
+
+enum Audiences {
+    One(Stored),
+    Many(Box<[Stored]>),
+}
+
+impl Claims {
+    /// Keeps claims that were read and found good; `None` where one of the
+    /// three that every token must have is absent.
+    pub(crate) fn keep(payload: &str, view: &ClaimsView<'_>) -> Option<Self> {
+        let keep = |text: Text<'_>| match text.plain() {
+            Some(plain) => Stored::Place {
+                start: plain.as_ptr().addr() - payload.as_ptr().addr(),
+                len: plain.len(),
+            },
+            None => Stored::Own(text.decode().into()),
+        };
+        Some(Self {
+            issuer: keep(view.issuer?),
+            audiences: match view.audience? {
+                AudienceView::One(text) => Audiences::One(keep(text)),
+                many @ AudienceView::Many(_) => Audiences::Many(many.iter().map(keep).collect()),
+            },
+            subject: view.subject.map(keep),
+            token_id: view.token_id.map(keep),
+            expires_at: view.expires_at?,
+            not_before: view.not_before,
+            issued_at: view.issued_at,
+            payload: payload.into(),
+        })
+    }
+
+    /// `iss`: the issuer, byte for byte one of those configured.
+    pub fn issuer(&self) -> &str {
+        self.text(&self.issuer)
+    }
+
+    /// `aud`: every audience of the token, configured here or not, in the
+    /// token's order. At least one of them is configured here.
+    pub fn audiences(&self) -> impl ExactSizeIterator<Item = &str> {
+        match &self.audiences {
+            Audiences::One(one) => std::slice::from_ref(one),
+            Audiences::Many(many) => many,
+        }
+        .iter()
+        .map(|audience| self.text(audience))
+    }
+
+    /// `sub`: for GO's tokens, the module of GO that calls.
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_ref().map(|stored| self.text(stored))
+    }
+
+    /// `jti`: the token's own name, unique with its issuer.
+    pub fn token_id(&self) -> Option<&str> {
+        self.token_id.as_ref().map(|stored| self.text(stored))
+    }
+
+    /// `exp`: the moment at which the token stops being valid.
+    pub const fn expires_at(&self) -> UnixTime {
+        self.expires_at
+    }
+
+    /// `nbf`: the moment from which the token is valid.
+    pub const fn not_before(&self) -> Option<UnixTime> {
+        self.not_before
+    }
+
+    /// `iat`: when the token was issued.
+    pub const fn issued_at(&self) -> Option<UnixTime> {
+        self.issued_at
+    }
+
+    /// One claim by its name, as a type of the caller's; `None` where the token
+    /// has no such claim.
+    ///
+    /// # Errors
+    /// Where the claim does not fit the type.
+    pub fn get<'a, T: Deserialize<'a>>(&'a self, name: &str) -> serde_json::Result<Option<T>> {
+        // Read on demand: most handlers never ask. The payload is known to be
+        // an object without duplicates.
+        let mut claims: std::collections::BTreeMap<std::borrow::Cow<'a, str>, &'a RawValue> =
+            self.deserialize()?;
+        claims
+            .remove(name)
+            .map(|value| serde_json::from_str(value.get()))
+            .transpose()
+    }
+
+    /// All claims as a type of the caller's.
+    ///
+    /// # Errors
+    /// Where the claims do not fit the type.
+    pub fn deserialize<'a, T: Deserialize<'a>>(&'a self) -> serde_json::Result<T> {
+        serde_json::from_str(&self.payload)
+    }
+
+    /// All claims as the JSON object that was signed.
+    pub const fn as_json(&self) -> &str {
+        &self.payload
+    }
+
+    fn text<'a>(&'a self, stored: &'a Stored) -> &'a str {
+        match stored {
+            Stored::Place { start, len } => &self.payload[*start..start + len],
+            Stored::Own(text) => text,
+        }
+    }
+}
+
+/// Names what the token was for, not what it says: other claims may be private.
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claims")
+            .field("issuer", &self.issuer())
+            .field("audiences", &self.audiences().collect::<Vec<_>>())
+            .field("subject", &self.subject())
+            .field("token_id", &self.token_id())
+            .field("expires_at", &self.expires_at)
+            .field("not_before", &self.not_before)
+            .field("issued_at", &self.issued_at)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = concat!(
+        r#"{"iss":"https://id/84A26B2FA77BCD1FF5130636F04C30C5/.well-known/openid-configuration","#,
+        r#""aud":"ZKT","exp":1703560090,"jti":"QXcqzneuVBbRPn194ks9AQ","iat":1703559790,"#,
+        r#""nbf":1703559670,"sub":"ds-go-module"}"#
+    );
+
+    fn claims(payload: &str) -> Claims {
+        let view = ClaimsView::read(payload).expect("well-formed claims");
+        Claims::keep(payload, &view).expect("iss, aud and exp")
+    }
+
+    #[test]
+    fn the_claims_of_go_s_sample_are_typed() {
+        let claims = claims(SAMPLE);
+        assert_eq!(
+            claims.issuer(),
+            "https://id/84A26B2FA77BCD1FF5130636F04C30C5/.well-known/openid-configuration"
+        );
+        assert_eq!(claims.audiences().collect::<Vec<_>>(), ["ZKT"]);
+        assert_eq!(claims.subject(), Some("ds-go-module"));
+        assert_eq!(claims.token_id(), Some("QXcqzneuVBbRPn194ks9AQ"));
+        assert_eq!(claims.expires_at(), UnixTime::from_secs(1_703_560_090));
+        assert_eq!(claims.issued_at(), Some(UnixTime::from_secs(1_703_559_790)));
+        assert_eq!(
+            claims.not_before(),
+            Some(UnixTime::from_secs(1_703_559_670))
+        );
+        assert_eq!(claims.as_json(), SAMPLE);
+    }
+
+    #[test]
+    fn escapes_do_not_change_a_claim() {
+        let claims = claims(r#"{"\u0069ss":"https:\/\/id","aud":["\u005aKT","b"],"exp":1}"#);
+        assert_eq!(claims.issuer(), "https://id");
+        assert_eq!(claims.audiences().collect::<Vec<_>>(), ["ZKT", "b"]);
+    }
+
+    #[test]
+    fn other_claims_are_typed_on_demand() {
+        #[derive(Deserialize)]
+        struct Own<'a> {
+            dis: &'a str,
+        }
+        let claims =
+            claims(r#"{"iss":"i","aud":"a","exp":1,"dis":"JWT-TEST","n":[1,2],"q\"":null}"#);
+        assert_eq!(claims.get::<&str>("dis").unwrap(), Some("JWT-TEST"));
+        assert_eq!(claims.get::<Vec<u8>>("n").unwrap(), Some(vec![1, 2]));
+        assert_eq!(claims.get::<()>("q\"").unwrap(), Some(()));
+        assert_eq!(claims.get::<u8>("absent").unwrap(), None);
+        assert!(claims.get::<u8>("dis").is_err());
+        assert_eq!(claims.deserialize::<Own<'_>>().unwrap().dis, "JWT-TEST");
+    }
+
+    #[test]
+    fn a_claim_of_a_wrong_type_is_refused() {
+        for claim in [
+            r#""iss":1"#,
+            r#""iss":null"#,
+            r#""iss":["i"]"#,
+            r#""iss":{}"#,
+            r#""aud":1"#,
+            r#""aud":null"#,
+            r#""aud":{}"#,
+            r#""aud":["a",1]"#,
+            r#""aud":["a",null]"#,
+            r#""aud":[["a"]]"#,
+            r#""sub":1"#,
+            r#""sub":null"#,
+            r#""jti":1"#,
+            r#""jti":[]"#,
+            r#""exp":"1703560090""#,
+            r#""exp":null"#,
+            r#""exp":true"#,
+            r#""exp":[1]"#,
+            r#""exp":{}"#,
+            r#""exp":-1"#,
+            r#""exp":-0.5"#,
+            r#""exp":253402300800"#,
+            r#""exp":1e300"#,
+            r#""exp":18446744073709551615"#,
+            r#""exp":18446744073709551616"#,
+            r#""nbf":"1""#,
+            r#""nbf":null"#,
+            r#""nbf":-1"#,
+            r#""iat":"1""#,
+            r#""iat":false"#,
+        ] {
+            let error = ClaimsView::read(&format!("{{{claim}}}")).expect_err(claim);
+            assert_eq!(error.kind(), Kind::Claims, "{claim}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_object_without_duplicates_is_refused() {
+        for payload in [
+            "",
+            "[]",
+            r#"["iss"]"#,
+            "null",
+            r#"{"exp":1,"exp":2}"#,
+            r#"{"a":1,"\u0061":1}"#,
+            "{} ",
+        ] {
+            let read = ClaimsView::read(payload);
+            if payload == "{} " {
+                assert!(read.is_ok());
+            } else {
+                assert_eq!(read.expect_err(payload).kind(), Kind::Claims, "{payload}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_numeric_date_is_an_integer_or_a_fraction() {
+        let millis = |number| numeric_date(number).map(|time| time.since_epoch().as_millis());
+        assert_eq!(millis("0"), Some(0));
+        assert_eq!(millis("-0"), Some(0));
+        assert_eq!(millis("1703560090"), Some(1_703_560_090_000));
+        assert_eq!(millis("1703560090.5"), Some(1_703_560_090_500));
+        assert_eq!(millis("1.7e9"), Some(1_700_000_000_000));
+        assert_eq!(millis("253402300799"), Some(253_402_300_799_000));
+        assert_eq!(millis("253402300800"), None);
+        assert_eq!(millis("1e999"), None);
+    }
+}

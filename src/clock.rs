@@ -1,0 +1,266 @@
+//! Time as a value, and the one place that reads it.
+//!
+//! Everything that decides takes the time as an argument; only the edge (the
+//! middleware and the task that keeps the keys fresh) asks a [`Clock`]. Two
+//! readings matter and they are not interchangeable:
+//!
+//! - the *wall clock* ([`Clock::now`]) is what `exp` and `nbf` are written
+//!   against, and it may be stepped in either direction by an operator or by
+//!   NTP;
+//! - *elapsed time* ([`Clock::monotonic`]) never goes back, and spaces out
+//!   fetches of keys.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+/// The last second that a `NumericDate` may name: 9999-12-31T23:59:59Z.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// A point on the wall clock: the time since 1970-01-01T00:00:00Z, without
+/// leap seconds (RFC 7519, section 2, "`NumericDate`").
+///
+/// Its range is 0 to the end of the year 9999, in steps of a nanosecond.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixTime(Duration);
+
+impl UnixTime {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(Duration::ZERO);
+    /// The end of the year 9999.
+    pub const MAX: Self = Self(Duration::new(LAST_SECOND, 999_999_999));
+
+    /// The time `seconds` after the epoch, or [`UnixTime::MAX`] where that is
+    /// earlier.
+    pub const fn from_secs(seconds: u64) -> Self {
+        if seconds > LAST_SECOND {
+            Self::MAX
+        } else {
+            Self(Duration::from_secs(seconds))
+        }
+    }
+
+    /// The time `since_epoch` after the epoch; `None` past the year 9999.
+    pub fn checked_from_epoch(since_epoch: Duration) -> Option<Self> {
+        (since_epoch <= Self::MAX.0).then_some(Self(since_epoch))
+    }
+
+    /// Whole seconds since the epoch.
+    pub const fn as_secs(self) -> u64 {
+        self.0.as_secs()
+    }
+
+    /// The time since the epoch.
+    pub const fn since_epoch(self) -> Duration {
+        self.0
+    }
+
+    /// The time from `earlier` to `self`; zero where `earlier` is not earlier.
+    pub fn saturating_since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// `self` moved forward, at most to [`UnixTime::MAX`].
+    pub fn saturating_add(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(by).min(Self::MAX.0))
+    }
+
+    /// `self` moved back, at most to the epoch.
+    pub fn saturating_sub(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(by))
+    }
+}
+
+impl fmt::Debug for UnixTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// RFC 3339 in UTC, to the second: `2023-12-26T03:03:10Z`.
+impl fmt::Display for UnixTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_rfc3339_seconds(SystemTime::from(*self)).fmt(f)
+    }
+}
+
+impl From<UnixTime> for SystemTime {
+    fn from(time: UnixTime) -> Self {
+        UNIX_EPOCH + time.0
+    }
+}
+
+/// A time before 1970 becomes the epoch, one past 9999 [`UnixTime::MAX`]: the
+/// one fails every `nbf`, the other every `exp`.
+impl From<SystemTime> for UnixTime {
+    fn from(time: SystemTime) -> Self {
+        let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(since_epoch.min(Self::MAX.0))
+    }
+}
+
+/// Where the time comes from. [`SystemClock`] unless a test says otherwise.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The wall clock, read for `exp`, `nbf` and the age of keys.
+    fn now(&self) -> UnixTime;
+
+    /// Time elapsed since a fixed but arbitrary moment. Never goes back.
+    fn monotonic(&self) -> Duration;
+
+    /// Completes once [`monotonic`](Clock::monotonic) has advanced by `wait`.
+    fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
+}
+
+/// The operating system's clock, and tokio's timers.
+#[derive(Debug, Clone)]
+pub struct SystemClock {
+    origin: tokio::time::Instant,
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self {
+            origin: tokio::time::Instant::now(),
+        }
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> UnixTime {
+        SystemTime::now().into()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
+        Box::pin(tokio::time::sleep(wait))
+    }
+}
+
+/// A clock that moves only when it is told to, for tests.
+///
+/// Clones share one time. Sleepers wake as [`advance`](ManualClock::advance)
+/// passes their moment.
+#[derive(Debug, Clone)]
+pub struct ManualClock {
+    state: Arc<Mutex<ManualTime>>,
+    elapsed: watch::Sender<Duration>,
+}
+
+#[derive(Debug)]
+struct ManualTime {
+    wall: UnixTime,
+    elapsed: Duration,
+}
+
+impl ManualClock {
+    /// A clock that stands at `now`.
+    pub fn new(now: UnixTime) -> Self {
+        Self {
+            state: Arc::new(Mutex::new(ManualTime {
+                wall: now,
+                elapsed: Duration::ZERO,
+            })),
+            elapsed: watch::Sender::new(Duration::ZERO),
+        }
+    }
+
+    /// A clock that stands at what the system's clock says now.
+    pub fn starting_now() -> Self {
+        Self::new(SystemTime::now().into())
+    }
+
+    /// Lets `by` elapse: the wall clock and elapsed time both move.
+    pub fn advance(&self, by: Duration) {
+        let elapsed = {
+            let mut time = self.lock();
+            time.wall = time.wall.saturating_add(by);
+            time.elapsed += by;
+            time.elapsed
+        };
+        self.elapsed.send_replace(elapsed);
+    }
+
+    /// Steps the wall clock to `now`, as an operator would; no time elapses.
+    pub fn step_to(&self, now: UnixTime) {
+        self.lock().wall = now;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, ManualTime> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> UnixTime {
+        self.lock().wall
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.lock().elapsed
+    }
+
+    fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
+        let until = self.monotonic().saturating_add(wait);
+        let mut elapsed = self.elapsed.subscribe();
+        // The sender lives as long as the clock; where the last clone is gone,
+        // nobody can move time any more and the sleeper sleeps on.
+        Box::pin(async move {
+            if elapsed.wait_for(|now| *now >= until).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_range_is_the_epoch_to_the_year_9999() {
+        assert_eq!(UnixTime::from_secs(u64::MAX), UnixTime::MAX);
+        assert_eq!(UnixTime::checked_from_epoch(Duration::MAX), None);
+        assert_eq!(UnixTime::MAX.to_string(), "9999-12-31T23:59:59Z");
+        assert_eq!(
+            UnixTime::from(UNIX_EPOCH - Duration::from_secs(1)),
+            UnixTime::EPOCH
+        );
+    }
+
+    #[test]
+    fn a_time_prints_as_rfc_3339() {
+        assert_eq!(
+            UnixTime::from_secs(1_703_559_790).to_string(),
+            "2023-12-26T03:03:10Z"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_manual_sleeper_wakes_when_its_moment_has_passed() {
+        let clock = ManualClock::new(UnixTime::from_secs(100));
+        let sleeper = tokio::spawn(clock.sleep(Duration::from_secs(10)));
+
+        clock.advance(Duration::from_secs(9));
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+
+        clock.advance(Duration::from_secs(1));
+        sleeper.await.expect("the sleeper wakes");
+        assert_eq!(clock.now(), UnixTime::from_secs(110));
+    }
+
+    #[test]
+    fn a_stepped_wall_clock_elapses_nothing() {
+        let clock = ManualClock::new(UnixTime::from_secs(100));
+        clock.step_to(UnixTime::from_secs(5));
+        assert_eq!(clock.now(), UnixTime::from_secs(5));
+        assert_eq!(clock.monotonic(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,138 @@
+//! Settings from the environment.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+
+use super::{Config, ConfigError, Faults, duration};
+
+const PREFIX: &str = "GO_AUTH_";
+
+impl Config {
+    /// The configuration of this process's environment.
+    ///
+    /// | variable | default |
+    /// |---|---|
+    /// | `GO_AUTH_ISSUER` | required |
+    /// | `GO_AUTH_AUDIENCE` | required; several with commas |
+    /// | `GO_AUTH_JWKS_URL` | required |
+    /// | `GO_AUTH_LEEWAY` | `30s` |
+    /// | `GO_AUTH_REFRESH_INTERVAL` | `5m` |
+    /// | `GO_AUTH_COOLDOWN` | `10s` |
+    /// | `GO_AUTH_KEY_WAIT` | `2s` |
+    /// | `GO_AUTH_FETCH_TIMEOUT` | `5s` |
+    /// | `GO_AUTH_MAX_STALE` | `24h` |
+    /// | `GO_AUTH_ON_FAILURE` | `reject` (or `ignore`) |
+    /// | `GO_AUTH_IGNORE_STATUS` | `404` |
+    /// | `GO_AUTH_BODY` | `gateway` (`key-not-authorised`, `error-code`) |
+    /// | `GO_AUTH_SUBJECTS` | any; several with commas |
+    /// | `GO_AUTH_REQUIRED_CLAIMS` | none; of `nbf`, `iat`, `jti`, `sub`, with commas |
+    /// | `GO_AUTH_MAX_TOKEN_BYTES` | `8192` |
+    /// | `GO_AUTH_TOKEN_CACHE_BYTES` | `16777216` |
+    ///
+    /// An empty variable counts as unset. An unknown one that begins with
+    /// `GO_AUTH_` is a fault: it would be a setting that does not hold.
+    ///
+    /// # Errors
+    /// With every fault of the environment and of the configuration that it
+    /// makes.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_vars(std::env::vars_os())
+    }
+
+    /// The same, of variables given; those that don't begin with `GO_AUTH_` are
+    /// passed over.
+    ///
+    /// # Errors
+    /// As [`from_env`](Config::from_env).
+    pub fn from_vars<N, V>(vars: impl IntoIterator<Item = (N, V)>) -> Result<Self, ConfigError>
+    where
+        N: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let mut config = Self::default();
+        let mut faults = Faults::default();
+        for (name, value) in vars {
+            let Ok(name) = name.into().into_string() else {
+                continue;
+            };
+            let Some(setting) = name.strip_prefix(PREFIX) else {
+                continue;
+            };
+            match value.into().into_string() {
+                Ok(value) if value.is_empty() => {}
+                Ok(value) => config.set(setting, &value).unwrap_or_else(|wrong| {
+                    faults.add(&format!("{PREFIX}{}", setting.escape_debug()), &wrong);
+                }),
+                Err(_) => faults.add(&name, "is not UTF-8"),
+            }
+        }
+        if let Err(error) = config.checked(true) {
+            faults.0.extend(error.faults);
+        }
+        faults.into_result()?;
+        Ok(config)
+    }
+
+    fn set(&mut self, setting: &str, value: &str) -> Result<(), String> {
+        match setting {
+            "ISSUER" => value.clone_into(&mut self.issuer),
+            "AUDIENCE" => self.audience = list(value),
+            "JWKS_URL" => value.clone_into(&mut self.jwks_url),
+            "LEEWAY" => self.leeway = parse(value, "a duration such as 30s", duration::parse)?,
+            "REFRESH_INTERVAL" => {
+                self.refresh_interval = parse(value, "a duration such as 5m", duration::parse)?;
+            }
+            "COOLDOWN" => self.cooldown = parse(value, "a duration such as 10s", duration::parse)?,
+            "KEY_WAIT" => self.key_wait = parse(value, "a duration such as 2s", duration::parse)?,
+            "FETCH_TIMEOUT" => {
+                self.fetch_timeout = parse(value, "a duration such as 5s", duration::parse)?;
+            }
+            "MAX_STALE" => {
+                self.max_stale = parse(value, "a duration such as 24h", duration::parse)?;
+            }
+            "ON_FAILURE" => self.on_failure = parse(value, "reject or ignore", word)?,
+            "IGNORE_STATUS" => {
+                self.ignore_status = parse(value, "a status such as 404", str::parse)?;
+            }
+            "BODY" => {
+                self.body = parse(value, "gateway, key-not-authorised or error-code", word)?;
+            }
+            "SUBJECTS" => self.subjects = list(value),
+            "REQUIRED_CLAIMS" => {
+                self.required_claims = list(value)
+                    .iter()
+                    .map(|claim| parse(claim, "of nbf, iat, jti and sub", word))
+                    .collect::<Result<_, _>>()?;
+            }
+            "MAX_TOKEN_BYTES" => {
+                self.max_token_bytes = parse(value, "a number of bytes", str::parse)?;
+            }
+            "TOKEN_CACHE_BYTES" => {
+                self.token_cache_bytes = parse(value, "a number of bytes", str::parse)?;
+            }
+            _ => return Err("is not a setting".to_owned()),
+        }
+        Ok(())
+    }
+}
+
+fn list(value: &str) -> Vec<String> {
+    value
+        .split(',')
+        .map(|entry| entry.trim().to_owned())
+        .collect()
+}
+
+fn parse<T, E: Display>(
+    value: &str,
+    expected: &str,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<T, String> {
+    parse(value).map_err(|_| format!("is \"{}\", not {expected}", value.escape_debug()))
+}
+
+/// A value of an enum by its name in serde formats.
+fn word<T: serde::de::DeserializeOwned>(value: &str) -> Result<T, serde::de::value::Error> {
+    use serde::de::IntoDeserializer;
+    T::deserialize(value.into_deserializer())
+}

@@ -1,0 +1,265 @@
+use super::*;
+
+fn good() -> Config {
+    Config {
+        issuer: "https://id/X/.well-known/openid-configuration".to_owned(),
+        audience: vec!["ZKT".to_owned()],
+        jwks_url: "https://id.example/id/X/keys".to_owned(),
+        ..Config::default()
+    }
+}
+
+fn faults(config: &Config) -> Vec<String> {
+    config
+        .checked(true)
+        .err()
+        .map(|error| error.faults)
+        .unwrap_or_default()
+}
+
+#[test]
+fn the_defaults_are_those_of_the_contract() {
+    let config = good();
+    let secs = Duration::from_secs;
+    assert_eq!(config.leeway, secs(30));
+    assert_eq!(config.refresh_interval, secs(300));
+    assert_eq!(config.cooldown, secs(10));
+    assert_eq!(config.key_wait, secs(2));
+    assert_eq!(config.connect_timeout, secs(2));
+    assert_eq!(config.fetch_timeout, secs(5));
+    assert_eq!(config.max_stale, secs(86_400));
+    assert_eq!(config.max_document_bytes, 262_144);
+    assert_eq!(config.max_token_bytes, 8192);
+    assert_eq!(config.token_cache_bytes, 16_777_216);
+    assert_eq!(config.on_failure, OnFailure::Reject);
+    assert_eq!(config.ignore_status, 404);
+    assert_eq!(config.body, BodyShape::Gateway);
+    assert!(config.subjects.is_empty() && config.required_claims.is_empty());
+    assert_eq!(config.max_lifetime, None);
+    assert!(!config.danger_allow_http);
+    assert_eq!(faults(&config), [""; 0]);
+}
+
+#[test]
+fn every_fault_is_named_at_once() {
+    let config = Config {
+        leeway: Duration::from_secs(301),
+        max_token_bytes: 0,
+        cooldown: Duration::ZERO,
+        ignore_status: 99,
+        realm: "a\"b".to_owned(),
+        ..Config::default()
+    };
+    let error = config.checked(true).expect_err("a bad configuration");
+    let text = error.to_string();
+    for setting in [
+        "issuer is required",
+        "audience is required",
+        "jwks_url is required",
+        "leeway is more than 5m",
+        "max_token_bytes",
+        "cooldown",
+        "ignore_status",
+        "realm",
+    ] {
+        assert!(
+            text.contains(&format!("\n- {setting}")),
+            "{setting} in {text}"
+        );
+    }
+    assert_eq!(error.faults().len(), 8);
+}
+
+#[test]
+fn each_limit_holds_on_both_sides() {
+    let millis = Duration::from_millis;
+    type Change = fn(&mut Config, Duration);
+    let rows: [(Change, Duration, bool); 16] = [
+        (|c, d| c.leeway = d, millis(300_000), true),
+        (|c, d| c.leeway = d, millis(300_001), false),
+        (|c, d| c.refresh_interval = d, millis(1000), true),
+        (|c, d| c.refresh_interval = d, millis(999), false),
+        (|c, d| c.refresh_interval = d, millis(86_400_001), false),
+        (|c, d| c.cooldown = d, millis(100), true),
+        (|c, d| c.cooldown = d, millis(99), false),
+        (|c, d| c.cooldown = d, millis(600_001), false),
+        (|c, d| c.key_wait = d, millis(9), false),
+        (|c, d| c.key_wait = d, millis(30_001), false),
+        (|c, d| c.fetch_timeout = d, millis(9), false),
+        (|c, d| c.connect_timeout = d, millis(60_001), false),
+        (|c, d| c.max_stale = d, millis(7 * 86_400_000), true),
+        (|c, d| c.max_stale = d, millis(7 * 86_400_000 + 1), false),
+        (|c, d| c.max_stale = d, millis(299_999), false),
+        (|c, d| c.max_lifetime = Some(d), Duration::ZERO, false),
+    ];
+    for (row, (change, value, usable)) in rows.into_iter().enumerate() {
+        let mut config = good();
+        change(&mut config, value);
+        assert_eq!(faults(&config).is_empty(), usable, "row {row}: {value:?}");
+    }
+}
+
+#[test]
+fn the_key_address_is_https_or_this_machine() {
+    for (address, allow_http, usable) in [
+        ("https://id.example/keys", false, true),
+        ("http://127.0.0.1:8080/keys", false, true),
+        ("http://127.9.9.9/keys", false, true),
+        ("http://localhost/keys", false, true),
+        ("http://[::1]:1/keys", false, true),
+        ("http://id.example/keys", false, false),
+        ("http://127.0.0.1.example/keys", false, false),
+        ("http://localhost.example/keys", false, false),
+        ("http://10.0.0.1/keys", false, false),
+        ("http://id.example/keys", true, true),
+        ("ftp://id.example/keys", true, false),
+        ("file:///etc/keys", true, false),
+        ("https://user@id.example/keys", false, false),
+        ("https://:secret@id.example/keys", false, false),
+        ("https://id.example/keys#x", false, false),
+        ("id.example/keys", false, false),
+        ("", false, false),
+    ] {
+        let config = Config {
+            jwks_url: address.to_owned(),
+            danger_allow_http: allow_http,
+            ..good()
+        };
+        assert_eq!(faults(&config).is_empty(), usable, "{address}");
+    }
+}
+
+#[test]
+fn serde_takes_the_words_and_refuses_what_it_does_not_know() {
+    let config: Config = serde_json::from_str(
+        r#"{"issuer":"i","audience":["a","b"],"jwks_url":"https://id.example/keys",
+            "leeway":"10s","refresh_interval":"1m 30s","max_lifetime":"10m",
+            "required_claims":["jti","sub"],"on_failure":"ignore","body":"key-not-authorised"}"#,
+    )
+    .expect("a configuration");
+    assert_eq!(config.leeway, Duration::from_secs(10));
+    assert_eq!(config.refresh_interval, Duration::from_secs(90));
+    assert_eq!(config.max_lifetime, Some(Duration::from_secs(600)));
+    assert_eq!(
+        config.required_claims,
+        [RequiredClaim::Jti, RequiredClaim::Sub]
+    );
+    assert_eq!(config.on_failure, OnFailure::Ignore);
+    assert_eq!(config.body, BodyShape::KeyNotAuthorised);
+    assert_eq!(config.cooldown, Duration::from_secs(10));
+
+    let written = serde_json::to_string(&config).expect("JSON");
+    assert_eq!(
+        serde_json::from_str::<Config>(&written).expect("the same"),
+        config
+    );
+
+    for wrong in [
+        r#"{"issuer":"i","audience":["a"],"jwks_url":"u","leway":"10s"}"#,
+        r#"{"issuer":"i","audience":["a"],"jwks_url":"u","leeway":10}"#,
+        r#"{"issuer":"i","audience":["a"],"jwks_url":"u","leeway":"ten"}"#,
+        r#"{"issuer":"i","audience":["a"],"jwks_url":"u","required_claims":["exp2"]}"#,
+        r#"{"issuer":"i","audience":["a"]}"#,
+    ] {
+        assert!(serde_json::from_str::<Config>(wrong).is_err(), "{wrong}");
+    }
+}
+
+fn from_vars(vars: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    const REQUIRED: [(&str, &str); 3] = [
+        (
+            "GO_AUTH_ISSUER",
+            "https://id/X/.well-known/openid-configuration",
+        ),
+        ("GO_AUTH_AUDIENCE", "ZKT, ZKT-2"),
+        ("GO_AUTH_JWKS_URL", "https://id.example/id/X/keys"),
+    ];
+    Config::from_vars(REQUIRED.into_iter().chain(vars.iter().copied()))
+}
+
+#[test]
+fn every_variable_of_the_contract_is_read() {
+    let config = from_vars(&[
+        ("PATH", "/bin"),
+        ("GO_AUTH_LEEWAY", "1s"),
+        ("GO_AUTH_REFRESH_INTERVAL", "2m"),
+        ("GO_AUTH_COOLDOWN", "3s"),
+        ("GO_AUTH_KEY_WAIT", "4s"),
+        ("GO_AUTH_FETCH_TIMEOUT", "6s"),
+        ("GO_AUTH_MAX_STALE", "7h"),
+        ("GO_AUTH_ON_FAILURE", "ignore"),
+        ("GO_AUTH_IGNORE_STATUS", "410"),
+        ("GO_AUTH_BODY", "error-code"),
+        ("GO_AUTH_SUBJECTS", "ds-go-module,other"),
+        ("GO_AUTH_REQUIRED_CLAIMS", "nbf, iat"),
+        ("GO_AUTH_MAX_TOKEN_BYTES", "4096"),
+        ("GO_AUTH_TOKEN_CACHE_BYTES", "0"),
+    ])
+    .expect("a configuration");
+    let secs = Duration::from_secs;
+    let expected = Config {
+        audience: vec!["ZKT".to_owned(), "ZKT-2".to_owned()],
+        leeway: secs(1),
+        refresh_interval: secs(120),
+        cooldown: secs(3),
+        key_wait: secs(4),
+        fetch_timeout: secs(6),
+        max_stale: secs(7 * 3600),
+        on_failure: OnFailure::Ignore,
+        ignore_status: 410,
+        body: BodyShape::ErrorCode,
+        subjects: vec!["ds-go-module".to_owned(), "other".to_owned()],
+        required_claims: vec![RequiredClaim::Nbf, RequiredClaim::Iat],
+        max_token_bytes: 4096,
+        token_cache_bytes: 0,
+        ..good()
+    };
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn an_empty_variable_is_unset() {
+    assert_eq!(
+        from_vars(&[("GO_AUTH_LEEWAY", "")]).unwrap().leeway,
+        defaults::leeway()
+    );
+}
+
+#[test]
+fn a_bad_environment_names_all_of_its_faults() {
+    let error = Config::from_vars([
+        ("GO_AUTH_LEEWAY", "soon"),
+        ("GO_AUTH_LEWAY", "1s"),
+        ("GO_AUTH_REQUIRED_CLAIMS", "nbf,foo"),
+        ("GO_AUTH_ON_FAILURE", "explode\u{1b}"),
+        ("GO_AUTH_COOLDOWN", "1ms"),
+    ])
+    .expect_err("a bad environment");
+    let faults: Vec<_> = error.faults().collect();
+    assert_eq!(
+        faults,
+        [
+            "GO_AUTH_LEEWAY is \"soon\", not a duration such as 30s",
+            "GO_AUTH_LEWAY is not a setting",
+            "GO_AUTH_REQUIRED_CLAIMS is \"foo\", not of nbf, iat, jti and sub",
+            "GO_AUTH_ON_FAILURE is \"explode\\u{1b}\", not reject or ignore",
+            "issuer is required",
+            "audience is required",
+            "cooldown is not from 100ms to 10m",
+            "jwks_url is required",
+        ]
+    );
+}
+
+#[test]
+fn a_verifier_needs_no_key_address() {
+    let config = Config {
+        jwks_url: String::new(),
+        ..good()
+    };
+    assert_eq!(
+        config.verifier().expect("a verifier").issuer(),
+        config.issuer
+    );
+    assert!(Config::default().verifier().is_err());
+}

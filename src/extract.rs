@@ -1,0 +1,110 @@
+//! Extractors for axum handlers.
+//!
+//! A handler that takes a [`Verified`] runs for verified requests only, whatever
+//! the routes look like: without the layer it answers 500 and says what to do,
+//! never passes.
+
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum_core::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use crate::error::{VerifyError, VerifyErrorKind};
+use crate::inbound::{Reject, Respond, Unverified};
+use crate::verifier::Verified;
+
+/// Why a handler could not have its [`Verified`] or [`TokenClaims`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ExtractRejection {
+    /// The layer let the request through unverified: answered as the layer
+    /// would have.
+    Unverified(Unverified),
+    /// The claims do not fit the handler's type: 401.
+    Claims(VerifyError),
+    /// No layer ran before the handler: 500.
+    NoLayer,
+}
+
+impl ExtractRejection {
+    const NO_LAYER: &str = "derbysoft-go-auth: this handler asks for the verified caller, but no \
+        GoAuthLayer runs before it; add `.layer(auth.layer())` to its routes";
+}
+
+impl IntoResponse for ExtractRejection {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Unverified(unverified) => unverified.to_response().map(Into::into),
+            Self::Claims(error) => Reject::default().respond(&error.into()).map(Into::into),
+            Self::NoLayer => (StatusCode::INTERNAL_SERVER_ERROR, Self::NO_LAYER).into_response(),
+        }
+    }
+}
+
+fn find(parts: &Parts) -> Result<Verified, ExtractRejection> {
+    if let Some(verified) = parts.extensions.get::<Verified>() {
+        return Ok(verified.clone());
+    }
+    if let Some(unverified) = parts.extensions.get::<Unverified>() {
+        return Err(ExtractRejection::Unverified(unverified.clone()));
+    }
+    tracing::error!("{}", ExtractRejection::NO_LAYER);
+    Err(ExtractRejection::NoLayer)
+}
+
+/// The verified caller.
+impl<S: Sync> FromRequestParts<S> for Verified {
+    type Rejection = ExtractRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ExtractRejection> {
+        find(parts)
+    }
+}
+
+/// The verified caller, or `None` where the layer let the request through
+/// unverified, as it was told to.
+impl<S: Sync> OptionalFromRequestParts<S> for Verified {
+    type Rejection = ExtractRejection;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _: &S,
+    ) -> Result<Option<Self>, ExtractRejection> {
+        match find(parts) {
+            Ok(verified) => Ok(Some(verified)),
+            Err(ExtractRejection::Unverified(_)) => Ok(None),
+            Err(rejection) => Err(rejection),
+        }
+    }
+}
+
+/// All claims of the verified caller's token, as a type of the handler's.
+///
+/// ```
+/// use derbysoft_go_auth::TokenClaims;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Own {
+///     dis: String,
+/// }
+///
+/// async fn handler(TokenClaims(own): TokenClaims<Own>) -> String {
+///     own.dis
+/// }
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct TokenClaims<T>(pub T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for TokenClaims<T> {
+    type Rejection = ExtractRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ExtractRejection> {
+        find(parts)?.claims().deserialize().map(Self).map_err(|_| {
+            ExtractRejection::Claims(VerifyError::new(
+                VerifyErrorKind::Claims,
+                "the claims are not those that are expected",
+            ))
+        })
+    }
+}

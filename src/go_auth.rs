@@ -1,0 +1,344 @@
+//! The handle that a distributor holds.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::authority::Authority;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, ConfigError, OnFailure};
+use crate::error::VerifyError;
+use crate::inbound::{BodyShape, GoAuthLayer, Ignore, Reject, Respond};
+use crate::jwks::KeySet;
+use crate::keys::{FetchError, Health, KeySource};
+use crate::policy::RequiredClaim;
+use crate::token_cache::TokenCache;
+use crate::verifier::Verified;
+
+/// Decides which requests come from DerbySoft GO.
+///
+/// A cheap handle: clones share keys, cache and the background task, which ends
+/// with the last of them and the layers made from them. Building it does no I/O
+/// and needs no runtime; the first use does, within tokio.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use derbysoft_go_auth::GoAuth;
+///
+/// let auth = GoAuth::builder()
+///     .issuer("https://id/84A26B2FA77BCD1FF5130636F04C30C5/.well-known/openid-configuration")
+///     .audience("ZKT")
+///     .jwks_url("https://id.example/id/84A26B2FA77BCD1FF5130636F04C30C5/keys")
+///     .build()?;
+/// auth.ready().await?;
+/// let layer = auth.layer();
+/// # let _ = layer;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct GoAuth {
+    authority: Arc<Authority>,
+    respond: Arc<dyn Respond>,
+}
+
+impl GoAuth {
+    /// Begins a configuration in code.
+    pub fn builder() -> GoAuthBuilder {
+        Config::default().into_builder()
+    }
+
+    /// A layer that lets only GO's requests through to the service it wraps.
+    pub fn layer(&self) -> GoAuthLayer {
+        GoAuthLayer::new(Arc::clone(&self.authority), Arc::clone(&self.respond))
+    }
+
+    /// Verifies one token, for use without the layer. Waits for keys only where
+    /// the token's is not known, and never longer than
+    /// [`key_wait`](Config::key_wait).
+    ///
+    /// # Errors
+    /// With the reason for which the token is refused, or
+    /// [`KeysUnavailable`](crate::VerifyErrorKind::KeysUnavailable) where none
+    /// is known.
+    pub fn verify(
+        &self,
+        token: &str,
+    ) -> impl Future<Output = Result<Verified, VerifyError>> + Send + 'static {
+        let authority = Arc::clone(&self.authority);
+        let token = token.to_owned();
+        async move { authority.verify(&token).await }
+    }
+
+    /// Makes sure that there are keys to verify with: at once where there are,
+    /// and else by one fetch. To be called before a server starts to listen, so
+    /// that a wrong key address fails early.
+    ///
+    /// # Errors
+    /// If that fetch fails. The background task goes on trying all the same.
+    pub async fn ready(&self) -> Result<(), FetchError> {
+        self.authority.keys().ready().await
+    }
+
+    /// Fetches the keys now, whatever their age and the cooldown: a key that GO
+    /// has withdrawn is no longer trusted once this returns `Ok`.
+    ///
+    /// # Errors
+    /// If the fetch fails; the last good keys stay.
+    pub async fn refresh(&self) -> Result<(), FetchError> {
+        self.authority.keys().refresh().await
+    }
+
+    /// The state of the keys, for readiness checks and dashboards.
+    pub fn health(&self) -> Health {
+        Health {
+            issuer: self.authority.verifier().issuer().to_owned(),
+            keys: self.authority.key_count(),
+            state: self.authority.keys().state(),
+        }
+    }
+}
+
+impl Config {
+    /// Checks the configuration and makes a [`GoAuth`] of it. Does no I/O.
+    ///
+    /// # Errors
+    /// With every fault of the configuration.
+    pub fn build(self) -> Result<GoAuth, ConfigError> {
+        self.into_builder().build()
+    }
+
+    /// Goes on in code, to set what is not data: a clock, a client, keys.
+    pub fn into_builder(self) -> GoAuthBuilder {
+        GoAuthBuilder {
+            config: self,
+            keys: None,
+            client: None,
+            clock: None,
+            respond: None,
+        }
+    }
+}
+
+/// Sets up a [`GoAuth`]. See [`Config`] for what each setting means, its default
+/// and its range.
+#[derive(Debug)]
+#[must_use]
+pub struct GoAuthBuilder {
+    config: Config,
+    keys: Option<KeySet>,
+    client: Option<reqwest::Client>,
+    clock: Option<Arc<dyn Clock>>,
+    respond: Option<Arc<dyn Respond>>,
+}
+
+impl GoAuthBuilder {
+    /// Sets [`Config::issuer`].
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.config.issuer = issuer.into();
+        self
+    }
+
+    /// Adds to [`Config::audience`].
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.config.audience.push(audience.into());
+        self
+    }
+
+    /// Sets [`Config::jwks_url`].
+    pub fn jwks_url(mut self, address: impl Into<String>) -> Self {
+        self.config.jwks_url = address.into();
+        self
+    }
+
+    /// Verifies with these keys, and fetches none.
+    ///
+    /// ```
+    /// # fn keys(document: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+    /// # use derbysoft_go_auth::{GoAuth, KeySet};
+    /// let auth = GoAuth::builder()
+    ///     .issuer("https://id/X/.well-known/openid-configuration")
+    ///     .audience("ZKT")
+    ///     .keys(KeySet::from_document(document)?)
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn keys(mut self, keys: KeySet) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// Sets [`Config::leeway`].
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.config.leeway = leeway;
+        self
+    }
+
+    /// Adds to [`Config::subjects`].
+    pub fn subject(mut self, subject: impl Into<String>) -> Self {
+        self.config.subjects.push(subject.into());
+        self
+    }
+
+    /// Adds to [`Config::required_claims`].
+    pub fn require_claim(mut self, claim: RequiredClaim) -> Self {
+        self.config.required_claims.push(claim);
+        self
+    }
+
+    /// Sets [`Config::max_lifetime`].
+    pub fn max_lifetime(mut self, cap: Duration) -> Self {
+        self.config.max_lifetime = Some(cap);
+        self
+    }
+
+    /// Sets [`Config::max_token_bytes`].
+    pub fn max_token_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_token_bytes = bytes;
+        self
+    }
+
+    /// Sets [`Config::token_cache_bytes`].
+    pub fn token_cache_bytes(mut self, bytes: u64) -> Self {
+        self.config.token_cache_bytes = bytes;
+        self
+    }
+
+    /// Sets [`Config::refresh_interval`].
+    pub fn refresh_interval(mut self, interval: Duration) -> Self {
+        self.config.refresh_interval = interval;
+        self
+    }
+
+    /// Sets [`Config::cooldown`].
+    pub fn cooldown(mut self, cooldown: Duration) -> Self {
+        self.config.cooldown = cooldown;
+        self
+    }
+
+    /// Sets [`Config::key_wait`].
+    pub fn key_wait(mut self, wait: Duration) -> Self {
+        self.config.key_wait = wait;
+        self
+    }
+
+    /// Sets [`Config::connect_timeout`].
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.config.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets [`Config::fetch_timeout`].
+    pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
+        self.config.fetch_timeout = timeout;
+        self
+    }
+
+    /// Sets [`Config::max_document_bytes`].
+    pub fn max_document_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_document_bytes = bytes;
+        self
+    }
+
+    /// Sets [`Config::max_stale`].
+    pub fn max_stale(mut self, bound: Duration) -> Self {
+        self.config.max_stale = bound;
+        self
+    }
+
+    /// Sets [`Config::danger_allow_http`].
+    pub fn danger_allow_http(mut self) -> Self {
+        self.config.danger_allow_http = true;
+        self
+    }
+
+    /// Sets [`Config::on_failure`].
+    pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
+        self.config.on_failure = on_failure;
+        self
+    }
+
+    /// Sets [`Config::ignore_status`].
+    pub fn ignore_status(mut self, status: u16) -> Self {
+        self.config.ignore_status = status;
+        self
+    }
+
+    /// Sets [`Config::body`].
+    pub fn body(mut self, shape: BodyShape) -> Self {
+        self.config.body = shape;
+        self
+    }
+
+    /// Sets [`Config::realm`].
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.config.realm = realm.into();
+        self
+    }
+
+    /// Answers refused requests with `respond`, whatever
+    /// [`on_failure`](Config::on_failure) says.
+    pub fn respond_with(mut self, respond: impl Respond) -> Self {
+        self.respond = Some(Arc::new(respond));
+        self
+    }
+
+    /// Fetches keys with a client of one's own: for a proxy, a private
+    /// certificate authority or a client certificate.
+    ///
+    /// The limits on time and size hold for it too. It should not follow
+    /// redirects; an answer from another address than the one asked is refused,
+    /// but by then the other has been asked.
+    pub fn client(mut self, client: reqwest::Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// Reads the time from `clock`.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Checks the configuration and makes a [`GoAuth`] of it. Does no I/O and
+    /// needs no runtime.
+    ///
+    /// # Errors
+    /// With every fault of the configuration.
+    pub fn build(self) -> Result<GoAuth, ConfigError> {
+        let Self {
+            config,
+            keys,
+            client,
+            clock,
+            respond,
+        } = self;
+        let checked = config.checked(keys.is_none())?;
+        let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::default()));
+        let keys = match checked.fetch {
+            Some(fetch) => KeySource::remote(
+                &config.issuer,
+                fetch,
+                checked.schedule,
+                client,
+                Arc::clone(&clock),
+            ),
+            None => KeySource::fixed(keys.unwrap_or_default()),
+        };
+        let respond = respond.unwrap_or_else(|| match config.on_failure {
+            OnFailure::Reject => Arc::new(Reject::with_realm(config.body, &config.realm)),
+            OnFailure::Ignore => Arc::new(Ignore::with_status(checked.ignore_status)),
+        });
+        Ok(GoAuth {
+            authority: Arc::new(Authority::new(
+                checked.verifier,
+                keys,
+                TokenCache::new(config.token_cache_bytes),
+                clock,
+                config.key_wait,
+            )),
+            respond,
+        })
+    }
+}

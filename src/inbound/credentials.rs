@@ -1,0 +1,193 @@
+//! What a request presents to be let in (RFC 9110, section 11.6.2; RFC 6750,
+//! section 2.1).
+//!
+//! GO's documents show its token both as `Authorization: Bearer TOKEN` and as
+//! `Authorization: TOKEN`, with no scheme; both are read.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use http::header::AUTHORIZATION;
+use http::{Extensions, HeaderMap, Method, Request, Uri};
+
+/// What a request presents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Credential<'a> {
+    /// Nothing, or something for another kind of authentication: 401.
+    Missing,
+    /// Something that cannot be read as one credential: 400.
+    Invalid,
+    /// A token, of which nothing is known yet.
+    Token(Cow<'a, str>),
+}
+
+/// A request without its body, for a
+/// [credential source](super::GoAuthLayer::credentials) of one's own.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct RequestHead<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The target.
+    pub uri: &'a Uri,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The extensions.
+    pub extensions: &'a Extensions,
+}
+
+impl<'a> RequestHead<'a> {
+    fn of<B>(request: &'a Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        }
+    }
+}
+
+/// Where the credential of a request is looked for.
+#[derive(Clone, Default)]
+pub(super) enum CredentialSource {
+    #[default]
+    Authorization,
+    Own(Arc<OwnSource>),
+}
+
+type OwnSource = dyn for<'a> Fn(RequestHead<'a>) -> Credential<'a> + Send + Sync;
+
+impl CredentialSource {
+    pub(super) fn read<'a, B>(&self, request: &'a Request<B>) -> Credential<'a> {
+        match self {
+            Self::Authorization => Credential::from_authorization(request.headers()),
+            Self::Own(read) => read(RequestHead::of(request)),
+        }
+    }
+}
+
+impl fmt::Debug for CredentialSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Authorization => "Authorization",
+            Self::Own(_) => "Own",
+        })
+    }
+}
+
+impl<'a> Credential<'a> {
+    /// The credential of the `Authorization` header, in either of GO's forms.
+    ///
+    /// One field line, visible ASCII and spaces, no comma; then `Bearer` (in any
+    /// case), spaces and the token, or the token alone. Another word before a
+    /// space is another scheme.
+    pub fn from_authorization(headers: &'a HeaderMap) -> Self {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let Some(value) = values.next() else {
+            return Self::Missing;
+        };
+        if values.next().is_some() {
+            return Self::Invalid;
+        }
+        match value.to_str() {
+            Ok(value) if !value.contains('\t') => Self::from_value(value),
+            _ => Self::Invalid,
+        }
+    }
+
+    fn from_value(value: &'a str) -> Self {
+        let token = match value.split_once(' ') {
+            Some((scheme, rest)) if is_bearer(scheme) => rest.trim_start_matches(' '),
+            Some(("", _)) => return Self::Invalid,
+            Some(_) => return Self::Missing,
+            None if is_bearer(value) => return Self::Invalid,
+            None => value,
+        };
+        // A comma joins two credentials (RFC 9110, section 5.3); a space ends one.
+        if token.is_empty() || token.contains([',', ' ']) {
+            return Self::Invalid;
+        }
+        Self::Token(Cow::Borrowed(token))
+    }
+}
+
+/// RFC 9110, section 11.1: a scheme is compared without regard to case.
+fn is_bearer(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("bearer")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn read(values: &[&[u8]]) -> Credential<'static> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+        }
+        match Credential::from_authorization(&headers) {
+            Credential::Token(token) => Credential::Token(Cow::Owned(token.into_owned())),
+            Credential::Missing => Credential::Missing,
+            Credential::Invalid => Credential::Invalid,
+        }
+    }
+
+    #[test]
+    fn both_of_go_s_forms_are_read() {
+        let token = Credential::Token("53ac0777".into());
+        for value in [
+            "Bearer 53ac0777",
+            "bearer 53ac0777",
+            "BEARER 53ac0777",
+            "Bearer   53ac0777",
+            "53ac0777",
+        ] {
+            assert_eq!(read(&[value.as_bytes()]), token, "{value}");
+        }
+    }
+
+    #[test]
+    fn no_credential_and_other_schemes_are_missing() {
+        assert_eq!(read(&[]), Credential::Missing);
+        for value in [
+            "Basic dXNlcg==",
+            "Digest username=\"a\", realm=\"b\"",
+            "BearerX abc",
+            "a b",
+        ] {
+            assert_eq!(read(&[value.as_bytes()]), Credential::Missing, "{value}");
+        }
+    }
+
+    #[test]
+    fn an_unusable_header_is_invalid() {
+        for values in [
+            &[&b"Bearer a"[..], b"Bearer a"][..],
+            &[b"Bearer a", b"Basic b"],
+            &[b"Bearer a, Bearer b"],
+            &[b"Bearer a,b"],
+            &[b"a,b"],
+            &[b"Bearer"],
+            &[b"Bearer "],
+            &[b"Bearer   "],
+            &[b"bearer"],
+            &[b""],
+            &[b" "],
+            &[b" a"],
+            &[b"Bearer a b"],
+            &[b"Bearer a "],
+            &[b"Bearer\ta"],
+            &[b"Bearer a\t"],
+            &[b"a\t"],
+            &[b"Bearer \xe9"],
+            &["Bearer é".as_bytes()],
+            &[b"\xff"],
+        ] {
+            assert_eq!(read(values), Credential::Invalid, "{values:?}");
+        }
+    }
+}

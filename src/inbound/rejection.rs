@@ -1,0 +1,183 @@
+//! Why a request was not let in, and the status and challenge that say so.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, StatusCode};
+
+use super::respond::Respond;
+use crate::error::{VerifyError, VerifyErrorKind};
+
+/// Why a request was not let in, as a stable name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RejectionKind {
+    /// No credential, or one of another scheme: 401.
+    MissingCredentials,
+    /// A credential that cannot be read: 400.
+    InvalidRequest,
+    /// A token that was refused: 401; 403 for
+    /// [`Subject`](VerifyErrorKind::Subject) and 503 for
+    /// [`KeysUnavailable`](VerifyErrorKind::KeysUnavailable).
+    Token(VerifyErrorKind),
+    /// A good token that a [check](super::GoAuthLayer::check) of one's own
+    /// turned away: 403.
+    Forbidden,
+}
+
+impl RejectionKind {
+    /// The stable name, in `snake_case`: the same in logs, metric labels and
+    /// JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MissingCredentials => "missing_credentials",
+            Self::InvalidRequest => "invalid_request",
+            Self::Token(kind) => kind.as_str(),
+            Self::Forbidden => "forbidden",
+        }
+    }
+}
+
+impl fmt::Display for RejectionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A request was not let in.
+///
+/// It rides in the extensions of the response, so that a layer further out can
+/// count or log it. Like [`VerifyError`], it holds fixed text only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    kind: RejectionKind,
+    detail: &'static str,
+    retry_after: Option<Duration>,
+}
+
+impl Rejection {
+    pub(super) const MISSING: Self = Self::new(
+        RejectionKind::MissingCredentials,
+        "the request has no credentials",
+    );
+    pub(super) const INVALID: Self = Self::new(
+        RejectionKind::InvalidRequest,
+        "the Authorization header is not usable",
+    );
+    pub(super) const FORBIDDEN: Self =
+        Self::new(RejectionKind::Forbidden, "the caller is not allowed");
+
+    const fn new(kind: RejectionKind, detail: &'static str) -> Self {
+        Self {
+            kind,
+            detail,
+            retry_after: None,
+        }
+    }
+
+    /// Why, as a stable name.
+    pub const fn kind(&self) -> RejectionKind {
+        self.kind
+    }
+
+    /// Why, in fixed English words: printable ASCII without quotes.
+    pub const fn detail(&self) -> &'static str {
+        self.detail
+    }
+
+    /// The status that tells a client what to do.
+    pub const fn status(&self) -> StatusCode {
+        match self.kind {
+            RejectionKind::InvalidRequest => StatusCode::BAD_REQUEST,
+            RejectionKind::Forbidden | RejectionKind::Token(VerifyErrorKind::Subject) => {
+                StatusCode::FORBIDDEN
+            }
+            RejectionKind::Token(VerifyErrorKind::KeysUnavailable) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            RejectionKind::MissingCredentials | RejectionKind::Token(_) => StatusCode::UNAUTHORIZED,
+        }
+    }
+
+    /// The error code of RFC 6750, section 3.1, where there is one.
+    pub const fn error_code(&self) -> Option<&'static str> {
+        match self.kind {
+            RejectionKind::MissingCredentials
+            | RejectionKind::Token(VerifyErrorKind::KeysUnavailable) => None,
+            RejectionKind::InvalidRequest => Some("invalid_request"),
+            RejectionKind::Forbidden | RejectionKind::Token(VerifyErrorKind::Subject) => {
+                Some("insufficient_scope")
+            }
+            RejectionKind::Token(_) => Some("invalid_token"),
+        }
+    }
+
+    /// The value of `WWW-Authenticate` (RFC 6750, section 3) for a `realm` of
+    /// printable ASCII without quotes and backslashes. `None` where the caller
+    /// is not to blame.
+    pub fn challenge(&self, realm: &str) -> Option<HeaderValue> {
+        let challenge = match (self.kind, self.error_code()) {
+            (RejectionKind::MissingCredentials, _) => format!("Bearer realm=\"{realm}\""),
+            (RejectionKind::Token(_), Some(code @ "invalid_token")) => format!(
+                "Bearer realm=\"{realm}\", error=\"{code}\", error_description=\"{}\"",
+                self.detail
+            ),
+            (_, Some(code)) => format!("Bearer realm=\"{realm}\", error=\"{code}\""),
+            (_, None) => return None,
+        };
+        HeaderValue::try_from(challenge).ok()
+    }
+
+    /// Where the keys are not available: when to try again, at least a second
+    /// from now.
+    pub fn retry_after(&self) -> Option<Duration> {
+        (self.status() == StatusCode::SERVICE_UNAVAILABLE).then(|| {
+            self.retry_after
+                .unwrap_or_default()
+                .max(Duration::from_secs(1))
+        })
+    }
+}
+
+impl From<VerifyError> for Rejection {
+    fn from(error: VerifyError) -> Self {
+        Self {
+            kind: RejectionKind::Token(error.kind()),
+            detail: error.detail(),
+            retry_after: error.retry_after(),
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.detail)
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// In the extensions of a request that was let through without being verified,
+/// because the layer was told to: why it is not verified.
+#[derive(Debug, Clone)]
+pub struct Unverified {
+    rejection: Rejection,
+    respond: Arc<dyn Respond>,
+}
+
+impl Unverified {
+    pub(super) const fn new(rejection: Rejection, respond: Arc<dyn Respond>) -> Self {
+        Self { rejection, respond }
+    }
+
+    /// Why the request would have been refused.
+    pub const fn rejection(&self) -> &Rejection {
+        &self.rejection
+    }
+
+    /// The answer that the layer would have given.
+    pub fn to_response(&self) -> http::Response<bytes::Bytes> {
+        self.respond.respond(&self.rejection)
+    }
+}

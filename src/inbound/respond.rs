@@ -1,0 +1,314 @@
+//! What a refused caller is answered: say why ([`Reject`]) or say nothing
+//! ([`Ignore`]).
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+
+use super::rejection::Rejection;
+
+/// Makes the answer to a refused request.
+///
+/// Closures of the same shape are `Respond` too.
+pub trait Respond: Send + Sync + 'static {
+    /// The whole answer; nothing is added to it but the [`Rejection`] in its
+    /// extensions.
+    fn respond(&self, rejection: &Rejection) -> Response<Bytes>;
+}
+
+impl<F> Respond for F
+where
+    F: Fn(&Rejection) -> Response<Bytes> + Send + Sync + 'static,
+{
+    fn respond(&self, rejection: &Rejection) -> Response<Bytes> {
+        self(rejection)
+    }
+}
+
+impl fmt::Debug for dyn Respond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Respond")
+    }
+}
+
+/// The realm of the challenge where none is configured.
+pub(crate) const DEFAULT_REALM: &str = "derbysoft-go";
+
+/// Whether `realm` can stand in a quoted string of a header as it is.
+pub(crate) fn is_realm(realm: &str) -> bool {
+    (1..=128).contains(&realm.len())
+        && realm
+            .bytes()
+            .all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
+}
+
+/// The bodies in which GO's own APIs report a refused credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum BodyShape {
+    /// `{"message":"…","source":"derbysoft-go-auth"}`, as GO's gateway writes it.
+    #[default]
+    Gateway,
+    /// `{"error":"Key not authorised"}`, as the AvailabilityPeer and BookingUSB
+    /// pings of GO do.
+    KeyNotAuthorised,
+    /// `{"errorCode":"InvalidField","errorMessage":"Unauthorized token"}`, as
+    /// BookingUSB does since 2025.
+    ErrorCode,
+}
+
+impl BodyShape {
+    /// Every text is fixed and of plain ASCII, so that it needs no escaping.
+    fn body(self, rejection: &Rejection) -> String {
+        let detail = rejection.detail();
+        let credential_refused = matches!(
+            rejection.status(),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+        );
+        match self {
+            Self::Gateway => {
+                format!(r#"{{"message":"{detail}","source":"derbysoft-go-auth"}}"#)
+            }
+            Self::KeyNotAuthorised if credential_refused => {
+                r#"{"error":"Key not authorised"}"#.to_owned()
+            }
+            Self::KeyNotAuthorised => format!(r#"{{"error":"{detail}"}}"#),
+            Self::ErrorCode if credential_refused => {
+                r#"{"errorCode":"InvalidField","errorMessage":"Unauthorized token"}"#.to_owned()
+            }
+            Self::ErrorCode => {
+                let code = match rejection.status() {
+                    StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailable",
+                    _ => "InvalidField",
+                };
+                format!(r#"{{"errorCode":"{code}","errorMessage":"{detail}"}}"#)
+            }
+        }
+    }
+}
+
+/// Answers with the status and challenge of RFC 6750 and a JSON body in one of
+/// GO's shapes. The default.
+///
+/// | refused for | status | `WWW-Authenticate` |
+/// |---|---|---|
+/// | no credentials, or another scheme | 401 | `Bearer realm="…"` |
+/// | an unusable header | 400 | `error="invalid_request"` |
+/// | the token | 401 | `error="invalid_token"` and why |
+/// | the subject, or an own check | 403 | `error="insufficient_scope"` |
+/// | keys that are not available | 503 | none, but `Retry-After` |
+#[derive(Debug, Clone)]
+pub struct Reject {
+    shape: BodyShape,
+    realm: Box<str>,
+}
+
+impl Reject {
+    /// With a body of this shape.
+    pub fn new(shape: BodyShape) -> Self {
+        Self {
+            shape,
+            realm: DEFAULT_REALM.into(),
+        }
+    }
+
+    pub(crate) fn with_realm(shape: BodyShape, realm: &str) -> Self {
+        Self {
+            shape,
+            realm: realm.into(),
+        }
+    }
+}
+
+impl Default for Reject {
+    fn default() -> Self {
+        Self::new(BodyShape::default())
+    }
+}
+
+impl Respond for Reject {
+    fn respond(&self, rejection: &Rejection) -> Response<Bytes> {
+        let mut response = Response::new(self.shape.body(rejection).into());
+        *response.status_mut() = rejection.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(challenge) = rejection.challenge(&self.realm) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(seconds) = retry_after(rejection) {
+            headers.insert(RETRY_AFTER, seconds);
+        }
+        response
+    }
+}
+
+/// Answers every refusal alike: one status, no body, no challenge, no reason.
+///
+/// Keys that are not available are the exception, with 503 and `Retry-After`:
+/// the push may be genuine, and an answer that seems final would lose it. For
+/// the same reason think twice about a 2xx here: GO would take each refused
+/// push for delivered.
+#[derive(Debug, Clone, Copy)]
+pub struct Ignore {
+    status: StatusCode,
+}
+
+impl Ignore {
+    /// With this status instead of 404.
+    pub const fn with_status(status: StatusCode) -> Self {
+        Self { status }
+    }
+}
+
+impl Default for Ignore {
+    fn default() -> Self {
+        Self::with_status(StatusCode::NOT_FOUND)
+    }
+}
+
+impl Respond for Ignore {
+    fn respond(&self, rejection: &Rejection) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::new());
+        match retry_after(rejection) {
+            Some(seconds) => {
+                *response.status_mut() = rejection.status();
+                response.headers_mut().insert(RETRY_AFTER, seconds);
+            }
+            None => *response.status_mut() = self.status,
+        }
+        response
+    }
+}
+
+/// Whole seconds, rounded up.
+fn retry_after(rejection: &Rejection) -> Option<HeaderValue> {
+    rejection.retry_after().map(|wait| {
+        HeaderValue::from(
+            wait.as_millis()
+                .div_ceil(1000)
+                .try_into()
+                .unwrap_or(u64::MAX),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::error::{VerifyError, VerifyErrorKind as Kind};
+
+    fn expired() -> Rejection {
+        VerifyError::new(Kind::Expired, "the token has expired").into()
+    }
+
+    fn unavailable() -> Rejection {
+        VerifyError::keys_unavailable("the keys are not available", Duration::from_millis(2500))
+            .into()
+    }
+
+    fn header(response: &Response<Bytes>, name: http::HeaderName) -> Option<&str> {
+        response
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().expect("ASCII"))
+    }
+
+    #[test]
+    fn each_row_of_the_answers_table() {
+        let subject = VerifyError::new(Kind::Subject, "the subject is not allowed").into();
+        for (rejection, status, challenge) in [
+            (
+                Rejection::MISSING,
+                401,
+                Some(r#"Bearer realm="derbysoft-go""#),
+            ),
+            (
+                Rejection::INVALID,
+                400,
+                Some(r#"Bearer realm="derbysoft-go", error="invalid_request""#),
+            ),
+            (
+                expired(),
+                401,
+                Some(
+                    r#"Bearer realm="derbysoft-go", error="invalid_token", error_description="the token has expired""#,
+                ),
+            ),
+            (
+                subject,
+                403,
+                Some(r#"Bearer realm="derbysoft-go", error="insufficient_scope""#),
+            ),
+            (
+                Rejection::FORBIDDEN,
+                403,
+                Some(r#"Bearer realm="derbysoft-go", error="insufficient_scope""#),
+            ),
+            (unavailable(), 503, None),
+        ] {
+            let response = Reject::default().respond(&rejection);
+            assert_eq!(response.status(), status, "{rejection:?}");
+            assert_eq!(
+                header(&response, WWW_AUTHENTICATE),
+                challenge,
+                "{rejection:?}"
+            );
+            assert_eq!(
+                header(&response, RETRY_AFTER),
+                (status == 503).then_some("3")
+            );
+            assert_eq!(header(&response, CONTENT_TYPE), Some("application/json"));
+        }
+    }
+
+    #[test]
+    fn the_bodies_are_go_s() {
+        for (shape, refused, down) in [
+            (
+                BodyShape::Gateway,
+                r#"{"message":"the token has expired","source":"derbysoft-go-auth"}"#,
+                r#"{"message":"the keys are not available","source":"derbysoft-go-auth"}"#,
+            ),
+            (
+                BodyShape::KeyNotAuthorised,
+                r#"{"error":"Key not authorised"}"#,
+                r#"{"error":"the keys are not available"}"#,
+            ),
+            (
+                BodyShape::ErrorCode,
+                r#"{"errorCode":"InvalidField","errorMessage":"Unauthorized token"}"#,
+                r#"{"errorCode":"ServiceUnavailable","errorMessage":"the keys are not available"}"#,
+            ),
+        ] {
+            assert_eq!(Reject::new(shape).respond(&expired()).body(), refused);
+            assert_eq!(Reject::new(shape).respond(&unavailable()).body(), down);
+        }
+    }
+
+    #[test]
+    fn ignoring_says_nothing_but_keeps_503() {
+        for rejection in [
+            Rejection::MISSING,
+            Rejection::INVALID,
+            Rejection::FORBIDDEN,
+            expired(),
+        ] {
+            let response = Ignore::default().respond(&rejection);
+            assert_eq!(response.status(), 404);
+            assert!(response.headers().is_empty());
+            assert!(response.body().is_empty());
+        }
+        let response = Ignore::with_status(StatusCode::NO_CONTENT).respond(&expired());
+        assert_eq!(response.status(), 204);
+
+        let response = Ignore::default().respond(&unavailable());
+        assert_eq!(response.status(), 503);
+        assert_eq!(header(&response, RETRY_AFTER), Some("3"));
+        assert!(response.body().is_empty());
+    }
+}

@@ -1,0 +1,97 @@
+//! The service: decides at once where it can, and waits where a key must come.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::body::ResponseBody;
+use super::credentials::Credential;
+use super::future::ResponseFuture;
+use super::layer::{Outcome, Settings};
+use super::rejection::{Rejection, Unverified};
+use crate::authority::{Authority, Check};
+use crate::keys::Ticket;
+use crate::verifier::Verified;
+
+/// A service that only GO's genuine requests reach. Made by a
+/// [`GoAuthLayer`](super::GoAuthLayer).
+#[derive(Debug, Clone)]
+pub struct GoAuthService<S> {
+    inner: S,
+    authority: Arc<Authority>,
+    settings: Arc<Settings>,
+}
+
+/// What can be said of a credential without waiting.
+enum First {
+    Settled(Outcome),
+    Wait { ticket: Ticket, token: Box<str> },
+}
+
+impl<S> GoAuthService<S> {
+    pub(super) const fn new(inner: S, authority: Arc<Authority>, settings: Arc<Settings>) -> Self {
+        Self {
+            inner,
+            authority,
+            settings,
+        }
+    }
+
+    fn look<B>(&self, request: &Request<B>) -> First {
+        First::Settled(match self.settings.source().read(request) {
+            Credential::Missing => Outcome::Missing,
+            Credential::Invalid => Outcome::Refused(Rejection::INVALID),
+            Credential::Token(token) => match self.authority.check(&token) {
+                Check::Done(Ok(verified)) => Outcome::Verified(verified),
+                Check::Done(Err(error)) => Outcome::Refused(error.into()),
+                Check::Wait(ticket) => {
+                    return First::Wait {
+                        ticket,
+                        token: token.into(),
+                    };
+                }
+            },
+        })
+    }
+}
+
+impl<S, B, ResBody> Service<Request<B>> for GoAuthService<S>
+where
+    S: Service<Request<B>, Response = Response<ResBody>> + Clone,
+{
+    type Response = Response<ResponseBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S, B> {
+        // What a layer further out has found is not this one's verdict.
+        let extensions = request.extensions_mut();
+        extensions.remove::<Verified>();
+        extensions.remove::<Unverified>();
+
+        match self.look(&request) {
+            First::Settled(outcome) => match self.settings.settle(outcome, &mut request) {
+                Ok(()) => ResponseFuture::inner(self.inner.call(request)),
+                Err(response) => ResponseFuture::answer(response),
+            },
+            First::Wait { ticket, token } => {
+                // The service that was polled ready is the one to call.
+                let clone = self.inner.clone();
+                let ready = std::mem::replace(&mut self.inner, clone);
+                let authority = Arc::clone(&self.authority);
+                ResponseFuture::waiting(
+                    Box::pin(async move { authority.check_after(ticket, &token).await }),
+                    ready,
+                    request,
+                    Arc::clone(&self.settings),
+                )
+            }
+        }
+    }
+}

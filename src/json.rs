@@ -1,0 +1,651 @@
+//! A strict, bounded reader of one JSON object, for JOSE headers and claims.
+//!
+//! Why not `serde_json` here: a token must be refused for things that a general
+//! reader passes over or lets through, depending on the type asked for —
+//! duplicate members (RFC 7515, section 4, and RFC 7519, section 4, allow a
+//! reader to refuse them), members spelled twice with different escapes, lone
+//! surrogates and endless nesting inside a claim nobody reads, numbers that no
+//! double can hold. `serde_json` also reads differently when another crate in
+//! the build switches on its `arbitrary_precision`. This reader has one
+//! behaviour, keeps no state on the stack for nesting, and borrows everything.
+//! Every document it accepts is accepted by `serde_json` too; a property test
+//! below holds it to that.
+
+use std::borrow::Cow;
+
+/// Nesting allowed inside a member. GO's own tokens are flat; OpenID Connect's
+/// deepest standard claim (`address`) nests once.
+const MAX_DEPTH: u32 = 32;
+
+/// Members allowed in the object: GO's tokens have seven, its gateway's eight.
+/// Each new name is compared with all before it, so this bounds a square.
+const MAX_MEMBERS: usize = 64;
+
+/// Names kept on the stack before the list of names moves to the heap.
+const INLINE_NAMES: usize = 12;
+
+/// Why a document is not a JSON object that may stand in a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JsonError {
+    /// Not an object at the top level, or not JSON at all.
+    Syntax,
+    /// One member name twice, whatever its spelling.
+    Duplicate,
+    /// Nested deeper than [`MAX_DEPTH`] or wider than [`MAX_MEMBERS`].
+    Excess,
+}
+
+type Result<T> = std::result::Result<T, JsonError>;
+
+/// One JSON value; containers are checked but left as text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Value<'a> {
+    String(Text<'a>),
+    Number(&'a str),
+    Array(&'a str),
+    Object(&'a str),
+    True,
+    False,
+    Null,
+}
+
+/// A string as it stands between its quotes; its escapes are known to be valid.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Text<'a> {
+    raw: &'a str,
+    escaped: bool,
+}
+
+impl<'a> Text<'a> {
+    /// The string itself, its escapes resolved.
+    pub(crate) fn decode(self) -> Cow<'a, str> {
+        if self.escaped {
+            Cow::Owned(unescape(self.raw))
+        } else {
+            Cow::Borrowed(self.raw)
+        }
+    }
+
+    /// The string itself where it has no escapes.
+    pub(crate) fn plain(self) -> Option<&'a str> {
+        (!self.escaped).then_some(self.raw)
+    }
+
+    pub(crate) fn is(self, other: &str) -> bool {
+        if self.escaped {
+            unescape(self.raw) == other
+        } else {
+            self.raw == other
+        }
+    }
+}
+
+/// Reads `document` as one object and hands each member to `member`, in order.
+///
+/// The whole document is checked, whatever `member` does with the values; but a
+/// caller must not act on the members before this has returned `Ok`.
+pub(crate) fn read_object<'a>(
+    document: &'a str,
+    mut member: impl FnMut(&str, Value<'a>),
+) -> Result<()> {
+    let mut reader = Reader::new(document);
+    let mut names = Names::default();
+    reader.space();
+    reader.expect(b'{')?;
+    reader.space();
+    if !reader.take(b'}') {
+        loop {
+            let name = reader.string()?.decode();
+            reader.space();
+            reader.expect(b':')?;
+            let value = reader.value()?;
+            member(&name, value);
+            names.insert(name)?;
+            reader.space();
+            if reader.take(b'}') {
+                break;
+            }
+            reader.expect(b',')?;
+            reader.space();
+        }
+    }
+    reader.space();
+    if reader.at == document.len() {
+        Ok(())
+    } else {
+        Err(JsonError::Syntax)
+    }
+}
+
+/// The elements of an array that [`read_object`] has handed out.
+pub(crate) fn elements(array: &str) -> Elements<'_> {
+    Elements {
+        reader: Reader::new(array),
+    }
+}
+
+/// See [`elements`].
+#[derive(Debug, Clone)]
+pub(crate) struct Elements<'a> {
+    reader: Reader<'a>,
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        // The array was checked as a whole, so what stands here is `[` or `,`
+        // before an element, or the closing bracket.
+        self.reader.space();
+        self.reader.at += 1;
+        self.reader.value().ok()
+    }
+}
+
+/// The names seen so far in one object.
+#[derive(Default)]
+struct Names<'a> {
+    inline: [Cow<'a, str>; INLINE_NAMES],
+    len: usize,
+    more: Vec<Cow<'a, str>>,
+}
+
+impl<'a> Names<'a> {
+    fn insert(&mut self, name: Cow<'a, str>) -> Result<()> {
+        let inline = &self.inline[..self.len.min(INLINE_NAMES)];
+        if inline.contains(&name) || self.more.contains(&name) {
+            return Err(JsonError::Duplicate);
+        }
+        if self.len == MAX_MEMBERS {
+            return Err(JsonError::Excess);
+        }
+        match self.inline.get_mut(self.len) {
+            Some(slot) => *slot = name,
+            None => self.more.push(name),
+        }
+        self.len += 1;
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Reader<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<()> {
+        if self.take(byte) {
+            Ok(())
+        } else {
+            Err(JsonError::Syntax)
+        }
+    }
+
+    fn space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn value(&mut self) -> Result<Value<'a>> {
+        self.space();
+        let start = self.at;
+        match self.peek().ok_or(JsonError::Syntax)? {
+            b'[' => {
+                self.container()?;
+                Ok(Value::Array(&self.text[start..self.at]))
+            }
+            b'{' => {
+                self.container()?;
+                Ok(Value::Object(&self.text[start..self.at]))
+            }
+            _ => self.scalar(),
+        }
+    }
+
+    fn scalar(&mut self) -> Result<Value<'a>> {
+        match self.peek().ok_or(JsonError::Syntax)? {
+            b'"' => self.string().map(Value::String),
+            b't' => self.word("true", Value::True),
+            b'f' => self.word("false", Value::False),
+            b'n' => self.word("null", Value::Null),
+            _ => self.number().map(Value::Number),
+        }
+    }
+
+    fn word(&mut self, word: &str, value: Value<'a>) -> Result<Value<'a>> {
+        if self.bytes[self.at..].starts_with(word.as_bytes()) {
+            self.at += word.len();
+            Ok(value)
+        } else {
+            Err(JsonError::Syntax)
+        }
+    }
+
+    /// Passes over an array or object. Nesting is a row of bits (1: object), so
+    /// no input can exhaust the stack.
+    fn container(&mut self) -> Result<()> {
+        let mut kinds: u64 = 0;
+        let mut depth: u32 = 0;
+        loop {
+            // Here a value is due.
+            self.space();
+            match self.peek() {
+                Some(open @ (b'[' | b'{')) => {
+                    if depth == MAX_DEPTH {
+                        return Err(JsonError::Excess);
+                    }
+                    self.at += 1;
+                    kinds = kinds << 1 | u64::from(open == b'{');
+                    depth += 1;
+                    self.space();
+                    if !self.close(kinds) {
+                        self.name(kinds)?;
+                        continue;
+                    }
+                    kinds >>= 1;
+                    depth -= 1;
+                }
+                Some(_) => {
+                    self.scalar()?;
+                }
+                None => return Err(JsonError::Syntax),
+            }
+            // Here a value has ended.
+            loop {
+                if depth == 0 {
+                    return Ok(());
+                }
+                self.space();
+                if self.take(b',') {
+                    self.space();
+                    self.name(kinds)?;
+                    break;
+                }
+                if !self.close(kinds) {
+                    return Err(JsonError::Syntax);
+                }
+                kinds >>= 1;
+                depth -= 1;
+            }
+        }
+    }
+
+    fn close(&mut self, kinds: u64) -> bool {
+        self.take(if kinds & 1 == 1 { b'}' } else { b']' })
+    }
+
+    /// Within an object, the name and colon before a value.
+    fn name(&mut self, kinds: u64) -> Result<()> {
+        if kinds & 1 == 1 {
+            self.string()?;
+            self.space();
+            self.expect(b':')?;
+        }
+        Ok(())
+    }
+
+    fn string(&mut self) -> Result<Text<'a>> {
+        self.expect(b'"')?;
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            match self.peek().ok_or(JsonError::Syntax)? {
+                b'"' => {
+                    let raw = &self.text[start..self.at];
+                    self.at += 1;
+                    return Ok(Text { raw, escaped });
+                }
+                b'\\' => {
+                    escaped = true;
+                    self.at += 1;
+                    self.escape()?;
+                }
+                0x00..=0x1f => return Err(JsonError::Syntax),
+                _ => self.at += 1,
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<()> {
+        let letter = self.peek().ok_or(JsonError::Syntax)?;
+        self.at += 1;
+        match letter {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
+            b'u' => match self.code_unit()? {
+                0xd800..=0xdbff => {
+                    self.expect(b'\\')?;
+                    self.expect(b'u')?;
+                    match self.code_unit()? {
+                        0xdc00..=0xdfff => Ok(()),
+                        _ => Err(JsonError::Syntax),
+                    }
+                }
+                0xdc00..=0xdfff => Err(JsonError::Syntax),
+                _ => Ok(()),
+            },
+            _ => Err(JsonError::Syntax),
+        }
+    }
+
+    fn code_unit(&mut self) -> Result<u16> {
+        let digits = self
+            .bytes
+            .get(self.at..self.at + 4)
+            .ok_or(JsonError::Syntax)?;
+        self.at += 4;
+        digits.iter().try_fold(0, |unit: u16, digit| {
+            let value = char::from(*digit).to_digit(16).ok_or(JsonError::Syntax)?;
+            // A hexadecimal digit is below 16.
+            Ok(unit << 4 | u16::try_from(value).unwrap_or(0))
+        })
+    }
+
+    /// RFC 8259, section 6, and no more than a double can hold (RFC 7493,
+    /// section 2.2).
+    fn number(&mut self) -> Result<&'a str> {
+        let start = self.at;
+        self.take(b'-');
+        if !self.take(b'0') {
+            self.digits()?;
+        }
+        if self.take(b'.') {
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if !self.take(b'+') {
+                self.take(b'-');
+            }
+            self.digits()?;
+        }
+        let number = &self.text[start..self.at];
+        // 20 digits hold any 64-bit integer; nothing so short overflows.
+        let long = number.len() > 20 || number.contains(['e', 'E']);
+        if long && !number.parse().is_ok_and(f64::is_finite) {
+            return Err(JsonError::Syntax);
+        }
+        Ok(number)
+    }
+
+    fn digits(&mut self) -> Result<()> {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        if self.at > start {
+            Ok(())
+        } else {
+            Err(JsonError::Syntax)
+        }
+    }
+}
+
+/// Resolves escapes that [`Reader::string`] has checked.
+fn unescape(raw: &str) -> String {
+    let mut units = Vec::with_capacity(raw.len());
+    let mut chars = raw.chars();
+    let mut buffer = [0; 2];
+    while let Some(c) = chars.next() {
+        let resolved = match c {
+            '\\' => match chars.next() {
+                Some('b') => '\u{8}',
+                Some('f') => '\u{c}',
+                Some('n') => '\n',
+                Some('r') => '\r',
+                Some('t') => '\t',
+                Some('u') => {
+                    let unit = chars
+                        .by_ref()
+                        .take(4)
+                        .filter_map(|digit| digit.to_digit(16))
+                        .fold(0, |unit, digit| unit << 4 | digit);
+                    units.push(u16::try_from(unit).unwrap_or(0));
+                    continue;
+                }
+                Some(other) => other,
+                None => break,
+            },
+            other => other,
+        };
+        units.extend_from_slice(resolved.encode_utf16(&mut buffer));
+    }
+    String::from_utf16_lossy(&units)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(document: &str) -> Result<Vec<(String, Value<'_>)>> {
+        let mut members = Vec::new();
+        read_object(document, |name, value| {
+            members.push((name.to_owned(), value));
+        })?;
+        Ok(members)
+    }
+
+    #[test]
+    fn members_come_in_order_with_their_values() {
+        let members = read(r#" { "a" : "x" , "b":[1,{"c":null}], "d":-1.5e3,"e":true,"f":{} } "#)
+            .expect("an object");
+        let values: Vec<_> = members.iter().map(|(_, value)| *value).collect();
+        assert_eq!(
+            values,
+            [
+                Value::String(Text {
+                    raw: "x",
+                    escaped: false
+                }),
+                Value::Array(r#"[1,{"c":null}]"#),
+                Value::Number("-1.5e3"),
+                Value::True,
+                Value::Object("{}"),
+            ]
+        );
+    }
+
+    #[test]
+    fn escapes_are_resolved() {
+        let members = read(r#"{"\u0069ss":"https:\/\/id\/\ud83d\ude00\n\u00e9\"\\"}"#).unwrap();
+        assert_eq!(members[0].0, "iss");
+        let Value::String(text) = members[0].1 else {
+            panic!("a string")
+        };
+        assert_eq!(text.decode(), "https://id/😀\né\"\\");
+        assert!(text.is("https://id/😀\né\"\\"));
+        assert_eq!(text.plain(), None);
+    }
+
+    #[test]
+    fn one_name_twice_is_a_duplicate_however_it_is_spelled() {
+        for document in [
+            r#"{"alg":1,"alg":1}"#,
+            r#"{"alg":1,"\u0061lg":2}"#,
+            r#"{"\u0061lg":1,"x":0,"a\u006cg":2}"#,
+        ] {
+            assert_eq!(read(document), Err(JsonError::Duplicate), "{document}");
+        }
+    }
+
+    #[test]
+    fn duplicates_are_found_past_the_inline_names() {
+        let mut document: String = (0..40).map(|n| format!(r#""m{n}":{n},"#)).collect();
+        document.insert(0, '{');
+        assert_eq!(
+            read(&format!(r#"{document}"m39":0}}"#)),
+            Err(JsonError::Duplicate)
+        );
+        assert_eq!(
+            read(&format!(r#"{document}"m0":0}}"#)),
+            Err(JsonError::Duplicate)
+        );
+        assert_eq!(
+            read(&format!(r#"{document}"m40":0}}"#)).map(|m| m.len()),
+            Ok(41)
+        );
+    }
+
+    #[test]
+    fn width_and_depth_are_bounded() {
+        let wide = |n: usize| {
+            let members: Vec<_> = (0..n).map(|n| format!(r#""m{n}":0"#)).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        assert!(read(&wide(MAX_MEMBERS)).is_ok());
+        assert_eq!(read(&wide(MAX_MEMBERS + 1)), Err(JsonError::Excess));
+
+        let deep = |n: u32| {
+            let n = n as usize;
+            format!(r#"{{"a":{}{}}}"#, "[".repeat(n), "]".repeat(n))
+        };
+        assert!(read(&deep(MAX_DEPTH)).is_ok());
+        assert_eq!(read(&deep(MAX_DEPTH + 1)), Err(JsonError::Excess));
+    }
+
+    #[test]
+    fn what_is_not_one_json_object_is_refused() {
+        for document in [
+            "",
+            " ",
+            "null",
+            "[]",
+            r#""a""#,
+            "1",
+            "{",
+            "}",
+            "{]",
+            "{}}",
+            "{} x",
+            "{},",
+            "\u{feff}{}",
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            r#"{"a":1,}"#,
+            r#"{,"a":1}"#,
+            r#"{"a":1 "b":2}"#,
+            "{a:1}",
+            "{'a':1}",
+            r#"{"a":01}"#,
+            r#"{"a":+1}"#,
+            r#"{"a":.5}"#,
+            r#"{"a":1.}"#,
+            r#"{"a":1e}"#,
+            r#"{"a":-}"#,
+            r#"{"a":NaN}"#,
+            r#"{"a":Infinity}"#,
+            r#"{"a":1e999}"#,
+            r#"{"a":0x1}"#,
+            r#"{"a":tru}"#,
+            r#"{"a":nulL}"#,
+            r#"{"a":"b}"#,
+            r#"{"a":"\x"}"#,
+            r#"{"a":"\u12"}"#,
+            r#"{"a":"\u12g4"}"#,
+            r#"{"a":"\ud800"}"#,
+            r#"{"a":"\ud800\u0041"}"#,
+            r#"{"a":"\udc00"}"#,
+            r#"{"a":[1,]}"#,
+            r#"{"a":[1 2]}"#,
+            r#"{"a":[}}"#,
+            r#"{"a":{"b"}}"#,
+            r#"{"a":{"b":1,}}"#,
+            r#"{"a":{1:2}}"#,
+            "{\"a\":\"\n\"}",
+            "{\"a\":\"\u{0}\"}",
+            "{\u{a0}}",
+            "{/**/}",
+        ] {
+            assert_eq!(read(document), Err(JsonError::Syntax), "{document:?}");
+        }
+    }
+
+    #[test]
+    fn elements_of_an_array() {
+        let texts: Vec<_> = elements(r#"[ "a" , 1,[2], "b"]"#).collect();
+        assert_eq!(texts.len(), 4);
+        assert_eq!(texts[2], Value::Array("[2]"));
+        assert_eq!(elements("[]").count(), 0);
+        assert_eq!(elements("[ ]").count(), 0);
+    }
+
+    fn json() -> impl Strategy<Value = serde_json::Value> {
+        use serde_json::Value;
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            // Eighths: serde_json reads others back with a rounding of its own.
+            any::<i32>().prop_map(|n| Value::from(f64::from(n) / 8.0)),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                proptest::collection::btree_map(any::<String>(), inner, 0..5)
+                    .prop_map(|members| members.into_iter().collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_serde_json_writes_is_read_with_the_same_members(
+            members in proptest::collection::btree_map(any::<String>(), json(), 0..8),
+        ) {
+            let document = serde_json::to_string(&members).expect("JSON");
+            let mut seen = 0;
+            read_object(&document, |name, value| {
+                let expected = &members[name];
+                let text = match value {
+                    Value::String(text) => {
+                        assert_eq!(expected, &*text.decode());
+                        seen += 1;
+                        return;
+                    }
+                    Value::Number(text) | Value::Array(text) | Value::Object(text) => text,
+                    Value::True => "true",
+                    Value::False => "false",
+                    Value::Null => "null",
+                };
+                assert_eq!(expected, &serde_json::from_str::<serde_json::Value>(text).unwrap());
+                seen += 1;
+            }).expect("what serde_json writes");
+            prop_assert_eq!(seen, members.len());
+        }
+
+        #[test]
+        fn what_is_read_is_read_by_serde_json_too(
+            document in r#"\{("[ab\\u0-9]{0,6}" ?: ?([-0-9.eE]{1,6}|"[a\\n/u0d8]{0,8}"|\[[1,\]\[]{0,4}\]|true|null),?){0,3}\}"#,
+        ) {
+            if read_object(&document, |_, _| ()).is_ok() {
+                let theirs: std::result::Result<serde_json::Value, _> =
+                    serde_json::from_str(&document);
+                prop_assert!(theirs.is_ok(), "{}", document);
+            }
+        }
+    }
+}

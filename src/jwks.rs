@@ -1,0 +1,287 @@
+//! A key-set document (RFC 7517, section 5) made into keys that can verify.
+//!
+//! Each key is parsed on its own: GO may publish keys of other kinds, and one
+//! that cannot be read must not take the good ones with it. Why a key was
+//! passed over is kept, so that an operator can see it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::jws::{BASE64URL, MAX_KID_BYTES};
+use crate::rs256::{KeyFault, PublicKey};
+
+/// Usable keys kept of one document, and skipped ones reported. GO publishes
+/// two; the limit leaves room for a long overlap and bounds what one document
+/// can cost.
+pub const MAX_KEYS: usize = 100;
+
+/// A key of the set, ready to verify.
+#[derive(Debug)]
+pub(crate) struct Key {
+    kid: Box<str>,
+    public: PublicKey,
+}
+
+impl Key {
+    pub(crate) fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.public.verifies(message, signature)
+    }
+
+    fn same_key(&self, other: &Self) -> bool {
+        self.kid == other.kid && self.public.same_material(&other.public)
+    }
+}
+
+/// The keys of one issuer at one moment: immutable, looked up by `kid`.
+#[derive(Debug, Clone, Default)]
+pub struct KeySet {
+    /// Sorted by `kid`, each once.
+    keys: Box<[Arc<Key>]>,
+    skipped: Box<[SkippedKey]>,
+}
+
+impl KeySet {
+    /// Reads a key-set document: `{"keys":[…]}`.
+    ///
+    /// A key is usable if its `kty` is `RSA`, it has a `kid` of 1 to 256 bytes,
+    /// `use` is absent or `sig`, `key_ops` is absent or holds `verify`, `alg` is
+    /// absent or `RS256`, and its modulus is odd and of 2048 to 4096 bits with
+    /// an odd exponent of 3 to 2^33. The others are [`skipped`](KeySet::skipped).
+    /// Two keys of one `kid` and different material are both skipped.
+    ///
+    /// # Errors
+    /// If the document is not a key set, or none of its keys is usable.
+    pub fn from_document(document: &[u8]) -> Result<Self, KeySetError> {
+        Self::default().successor(document)
+    }
+
+    /// The set that `document` describes, sharing the keys that did not change:
+    /// what a cached verdict remembers stays the same key.
+    pub(crate) fn successor(&self, document: &[u8]) -> Result<Self, KeySetError> {
+        #[derive(Deserialize)]
+        struct Document<'a> {
+            #[serde(borrow)]
+            keys: Vec<&'a RawValue>,
+        }
+        let document: Document<'_> =
+            serde_json::from_slice(document).map_err(|_| KeySetError::NotAKeySet)?;
+
+        let mut keys: Vec<Arc<Key>> = Vec::new();
+        let mut skipped = Vec::new();
+        for entry in document.keys {
+            match read_key(entry.get()) {
+                Ok(key) => keys.push(self.get_same(&key).unwrap_or_else(|| Arc::new(key))),
+                Err(skip) => skipped.push(skip),
+            }
+        }
+        // Sorting is stable: of equal keys the first stays.
+        keys.sort_by(|a, b| a.kid.cmp(&b.kid));
+        keys.dedup_by(|later, earlier| later.same_key(earlier));
+        drop_ambiguous(&mut keys, &mut skipped);
+        for key in keys.drain(MAX_KEYS.min(keys.len())..) {
+            skipped.push(SkippedKey::new(Some(&key.kid), SkipReason::TooMany));
+        }
+        if keys.is_empty() {
+            return Err(KeySetError::NoUsableKey);
+        }
+        skipped.truncate(MAX_KEYS);
+        Ok(Self {
+            keys: keys.into(),
+            skipped: skipped.into(),
+        })
+    }
+
+    /// How many keys are usable.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether no key is usable; never so for a set made from a document.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The `kid` and the modulus' size in bits of each usable key, by `kid`.
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = (&str, usize)> {
+        self.keys
+            .iter()
+            .map(|key| (key.kid(), key.public.modulus_bits()))
+    }
+
+    /// The keys of the document that can't be used, at most 100 of them.
+    pub fn skipped(&self) -> &[SkippedKey] {
+        &self.skipped
+    }
+
+    pub(crate) fn get(&self, kid: &str) -> Option<&Arc<Key>> {
+        self.keys
+            .binary_search_by(|key| (*key.kid).cmp(kid))
+            .ok()
+            .map(|at| &self.keys[at])
+    }
+
+    /// Whether this very key, `kid` and material, is in the set.
+    pub(crate) fn holds(&self, key: &Arc<Key>) -> bool {
+        self.get(&key.kid)
+            .is_some_and(|ours| Arc::ptr_eq(ours, key) || ours.same_key(key))
+    }
+
+    fn get_same(&self, key: &Key) -> Option<Arc<Key>> {
+        self.get(&key.kid)
+            .filter(|ours| ours.same_key(key))
+            .cloned()
+    }
+}
+
+/// Takes out every `kid` that still stands for more than one key.
+fn drop_ambiguous(keys: &mut Vec<Arc<Key>>, skipped: &mut Vec<SkippedKey>) {
+    let ambiguous: Vec<bool> = (0..keys.len())
+        .map(|at| {
+            let same = |other: usize| keys.get(other).is_some_and(|key| key.kid == keys[at].kid);
+            same(at + 1) || at > 0 && same(at - 1)
+        })
+        .collect();
+    let mut ambiguous = ambiguous.into_iter();
+    keys.retain(|key| {
+        let drop = ambiguous.next().unwrap_or(false);
+        if drop {
+            skipped.push(SkippedKey::new(Some(&key.kid), SkipReason::Ambiguous));
+        }
+        !drop
+    });
+}
+
+fn read_key(entry: &str) -> Result<Key, SkippedKey> {
+    let Ok(jwk) = serde_json::from_str::<Jwk>(entry) else {
+        return Err(SkippedKey::new(None, SkipReason::Unreadable));
+    };
+    let kid = jwk.common.key_id.as_deref();
+    let skip = |reason| SkippedKey::new(kid, reason);
+    let AlgorithmParameters::RSA(rsa) = &jwk.algorithm else {
+        return Err(skip(SkipReason::KeyType));
+    };
+    let Some(kid) = kid.filter(|kid| (1..=MAX_KID_BYTES).contains(&kid.len())) else {
+        return Err(skip(SkipReason::KeyId));
+    };
+    if !matches!(
+        jwk.common.public_key_use,
+        None | Some(PublicKeyUse::Signature)
+    ) {
+        return Err(skip(SkipReason::Use));
+    }
+    if (jwk.common.key_operations.as_ref())
+        .is_some_and(|operations| !operations.contains(&KeyOperations::Verify))
+    {
+        return Err(skip(SkipReason::Use));
+    }
+    if !matches!(jwk.common.key_algorithm, None | Some(KeyAlgorithm::RS256)) {
+        return Err(skip(SkipReason::Algorithm));
+    }
+    let number = |text: &str| {
+        BASE64URL
+            .decode(text)
+            .map_err(|_| skip(SkipReason::Unreadable))
+    };
+    let public = PublicKey::new(&number(&rsa.n)?, &number(&rsa.e)?).map_err(|fault| {
+        skip(match fault {
+            KeyFault::ModulusSize => SkipReason::ModulusSize,
+            KeyFault::Exponent => SkipReason::Exponent,
+            KeyFault::EvenModulus | KeyFault::Rejected => SkipReason::Material,
+        })
+    })?;
+    Ok(Key {
+        kid: kid.into(),
+        public,
+    })
+}
+
+/// A key of a document that can't be used, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkippedKey {
+    kid: Option<Box<str>>,
+    reason: SkipReason,
+}
+
+impl SkippedKey {
+    fn new(kid: Option<&str>, reason: SkipReason) -> Self {
+        Self {
+            kid: kid.filter(|kid| kid.len() <= MAX_KID_BYTES).map(Into::into),
+            reason,
+        }
+    }
+
+    /// Its `kid`, where it has one that can be shown. As untrusted as the
+    /// document: escape it before printing.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// Why it can't be used.
+    pub const fn reason(&self) -> SkipReason {
+        self.reason
+    }
+}
+
+/// Why a key of a document can't be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SkipReason {
+    /// Not a JWK, or its numbers are not base64url.
+    Unreadable,
+    /// `kty` is not `RSA`, or `n` or `e` is absent.
+    KeyType,
+    /// `kid` is absent, empty or longer than 256 bytes.
+    KeyId,
+    /// `use` or `key_ops` is not for checking signatures.
+    Use,
+    /// `alg` is not `RS256`.
+    Algorithm,
+    /// The modulus has fewer than 2048 or more than 4096 bits.
+    ModulusSize,
+    /// The exponent is even, below 3 or above 2^33.
+    Exponent,
+    /// The modulus is even, or aws-lc refused the key.
+    Material,
+    /// Another key has the same `kid` and different material.
+    Ambiguous,
+    /// A hundred usable keys were kept already.
+    TooMany,
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreadable => "not a readable JWK",
+            Self::KeyType => "not an RSA public key",
+            Self::KeyId => "no kid, or one that is empty or too long",
+            Self::Use => "not for checking signatures",
+            Self::Algorithm => "for an algorithm other than RS256",
+            Self::ModulusSize => "modulus not of 2048 to 4096 bits",
+            Self::Exponent => "exponent even, below 3 or above 2^33",
+            Self::Material => "not a valid RSA modulus",
+            Self::Ambiguous => "another key has the same kid",
+            Self::TooMany => "more than 100 keys",
+        })
+    }
+}
+
+/// A document that is not a usable key set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeySetError {
+    /// Not a JSON object with an array `keys`.
+    #[error("the document is not a JSON Web Key Set")]
+    NotAKeySet,
+    /// No key that can verify, or no key at all.
+    #[error("the key set has no usable key")]
+    NoUsableKey,
+}

@@ -1,0 +1,347 @@
+//! JWS compact serialization (RFC 7515, section 7.1), read strictly.
+//!
+//! Only what GO sends is accepted: three segments, RS256, a `kid`. Whatever
+//! would change the meaning of the signature (`crit`, `b64`, `zip`, `enc`, a
+//! nested token) is refused rather than understood, and members that carry or
+//! point at keys (`jwk`, `jku`, `x5u`, `x5c`) are never looked at: keys come
+//! from configuration alone.
+
+use std::borrow::Cow;
+
+use base64::DecodeSliceError;
+use base64::Engine;
+use base64::alphabet::URL_SAFE;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+
+use crate::error::{VerifyError, VerifyErrorKind as Kind};
+use crate::json::{self, JsonError, Value};
+use crate::rs256::MAX_MODULUS_BYTES;
+
+/// base64url without padding, and with no set bits left over: one token has one
+/// spelling (RFC 7515, section 2; RFC 4648, section 3.5).
+pub(crate) const BASE64URL: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(false)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
+
+/// The longest `kid` that is looked up, in bytes. GO's have up to 40; the limit
+/// leaves room for a thumbprint address (RFC 9278) and bounds a log line.
+pub(crate) const MAX_KID_BYTES: usize = 256;
+
+/// The three segments of a token, and what its signature covers.
+#[derive(Clone, Copy)]
+pub(crate) struct Segments<'t> {
+    pub(crate) signing_input: &'t str,
+    header: &'t str,
+    payload: &'t str,
+    signature: &'t str,
+}
+
+impl<'t> Segments<'t> {
+    pub(crate) fn split(token: &'t str) -> Result<Self, VerifyError> {
+        const NOT_THREE: VerifyError =
+            VerifyError::new(Kind::Malformed, "the token does not have three segments");
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(NOT_THREE)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(NOT_THREE)?;
+        if payload.contains('.') {
+            return Err(NOT_THREE);
+        }
+        Ok(Self {
+            signing_input,
+            header,
+            payload,
+            signature,
+        })
+    }
+
+    /// The decoded header, to be read by [`Header::read`].
+    pub(crate) fn header(&self) -> Result<String, VerifyError> {
+        let header = BASE64URL.decode(self.header).map_err(|_| NOT_BASE64URL)?;
+        String::from_utf8(header)
+            .map_err(|_| VerifyError::new(Kind::Header, "the header is not UTF-8"))
+    }
+
+    pub(crate) fn payload(&self) -> Result<Vec<u8>, VerifyError> {
+        BASE64URL.decode(self.payload).map_err(|_| NOT_BASE64URL)
+    }
+
+    pub(crate) fn signature(&self) -> Result<Signature, VerifyError> {
+        let mut bytes = [0; SIGNATURE_ROOM];
+        match BASE64URL.decode_slice(self.signature, &mut bytes) {
+            Ok(len) => Ok(Signature { bytes, len }),
+            Err(DecodeSliceError::OutputSliceTooSmall) => Err(VerifyError::new(
+                Kind::Signature,
+                "the signature is longer than that of any usable key",
+            )),
+            Err(DecodeSliceError::DecodeError(_)) => Err(NOT_BASE64URL),
+        }
+    }
+}
+
+const NOT_BASE64URL: VerifyError =
+    VerifyError::new(Kind::Malformed, "a segment is not canonical base64url");
+
+/// The largest signature, and the slack that the decoder asks for.
+const SIGNATURE_ROOM: usize = MAX_MODULUS_BYTES + 2;
+
+/// A decoded signature, on the stack.
+pub(crate) struct Signature {
+    bytes: [u8; SIGNATURE_ROOM],
+    len: usize,
+}
+
+impl Signature {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// What the header says, once every rule for it has been kept.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Header<'h> {
+    pub(crate) kid: Cow<'h, str>,
+}
+
+impl<'h> Header<'h> {
+    pub(crate) fn read(document: &'h str) -> Result<Self, VerifyError> {
+        let mut alg = None;
+        let mut kid = None;
+        let mut typ = None;
+        let mut cty = None;
+        let mut forbidden = None;
+        json::read_object(document, |name, value| match name {
+            "alg" => alg = Some(value),
+            "kid" => kid = Some(value),
+            "typ" => typ = Some(value),
+            "cty" => cty = Some(value),
+            // RFC 7515, section 4.1.11: what is not understood must be refused.
+            "crit" => forbidden = Some("the header has critical extensions"),
+            // RFC 7797 would change what is signed.
+            "b64" => forbidden = Some("the header has an unencoded payload"),
+            "zip" | "enc" => forbidden = Some("the header is that of an encrypted token"),
+            _ => {}
+        })
+        .map_err(|error| {
+            refuse(match error {
+                JsonError::Syntax => "the header is not a JSON object",
+                JsonError::Duplicate => "the header has a duplicate member",
+                JsonError::Excess => "the header is nested too deeply or has too many members",
+            })
+        })?;
+
+        match alg {
+            Some(Value::String(alg)) if alg.is("RS256") => {}
+            _ => {
+                return Err(VerifyError::new(
+                    Kind::Algorithm,
+                    "the token is not signed with RS256",
+                ));
+            }
+        }
+        if let Some(detail) = forbidden {
+            return Err(refuse(detail));
+        }
+        // RFC 7519, section 5.1, and RFC 9068, section 2.1. GO sends none.
+        if !typ.is_none_or(|typ| is_media_type(typ, &["jwt", "at+jwt"])) {
+            return Err(refuse("the token is of another type"));
+        }
+        // RFC 7519, section 5.2: "JWT" announces a nested token.
+        match cty {
+            None => {}
+            Some(Value::String(_)) if !cty.is_some_and(|cty| is_media_type(cty, &["jwt"])) => {}
+            Some(_) => return Err(refuse("the token holds another token")),
+        }
+        match kid {
+            Some(Value::String(kid)) => {
+                let kid = kid.decode();
+                if (1..=MAX_KID_BYTES).contains(&kid.len()) {
+                    Ok(Self { kid })
+                } else {
+                    Err(refuse("the key id is empty or too long"))
+                }
+            }
+            Some(_) => Err(refuse("the key id is not a string")),
+            None => Err(refuse("the header has no key id")),
+        }
+    }
+}
+
+const fn refuse(detail: &'static str) -> VerifyError {
+    VerifyError::new(Kind::Header, detail)
+}
+
+/// Whether `value` names one of `types`, given in lower case, with or without
+/// the `application/` prefix (RFC 7515, section 4.1.9).
+fn is_media_type(value: Value<'_>, types: &[&str]) -> bool {
+    let Value::String(text) = value else {
+        return false;
+    };
+    let mut name = text.decode().to_ascii_lowercase();
+    if let Some(subtype) = name.strip_prefix("application/") {
+        name = subtype.to_owned();
+    }
+    types.contains(&name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn kind(document: &str) -> Kind {
+        Header::read(document).expect_err(document).kind()
+    }
+
+    #[test]
+    fn a_token_has_exactly_three_segments() {
+        let segments = Segments::split("a.b.c").expect("three segments");
+        assert_eq!(segments.signing_input, "a.b");
+        assert_eq!(
+            (segments.header, segments.payload, segments.signature),
+            ("a", "b", "c")
+        );
+        for token in ["", "a", "a.b", "a.b.c.d", "a.b.c.d.e", "{}"] {
+            let error = Segments::split(token).err().expect(token);
+            assert_eq!(error.kind(), Kind::Malformed, "{token}");
+        }
+    }
+
+    #[test]
+    fn base64url_has_one_spelling() {
+        // "e30" is "{}"; its last character carries two unused bits.
+        assert_eq!(
+            Segments::split("e30.e30.AA").unwrap().payload().unwrap(),
+            b"{}"
+        );
+        for payload in [
+            "e30=", "e31", "e3", "e", " e30", "e30\n", "e3\u{e9}", "+-_/", "e3+w",
+        ] {
+            let token = format!("e30.{payload}.AA");
+            let error = Segments::split(&token)
+                .unwrap()
+                .payload()
+                .expect_err(payload);
+            assert_eq!(error.kind(), Kind::Malformed, "{payload}");
+        }
+    }
+
+    #[test]
+    fn a_signature_longer_than_any_key_is_refused_undecoded() {
+        let token = format!("e30.e30.{}", "A".repeat(4000));
+        let error = Segments::split(&token)
+            .unwrap()
+            .signature()
+            .err()
+            .expect("too long");
+        assert_eq!(error.kind(), Kind::Signature);
+    }
+
+    #[test]
+    fn the_headers_of_the_documents_are_read() {
+        let header = r#"{"kid":"394b56c3ea524ee59015f9a7e8866312","alg":"RS256"}"#;
+        assert_eq!(
+            Header::read(header).unwrap().kid,
+            "394b56c3ea524ee59015f9a7e8866312"
+        );
+        assert_eq!(kind(r#"{"typ":"JWT","alg":"RS256"}"#), Kind::Header);
+    }
+
+    #[test]
+    fn the_algorithm_is_the_string_rs256_and_nothing_else() {
+        for alg in [
+            r#""none""#,
+            r#""None""#,
+            r#""HS256""#,
+            r#""RS384""#,
+            r#""RS512""#,
+            r#""PS256""#,
+            r#""ES256""#,
+            r#""rs256""#,
+            r#""RS256 ""#,
+            r#""""#,
+            r#"["RS256"]"#,
+            r#"{"RS256":null}"#,
+            "null",
+            "true",
+            "256",
+        ] {
+            assert_eq!(
+                kind(&format!(r#"{{"alg":{alg},"kid":"1"}}"#)),
+                Kind::Algorithm,
+                "{alg}"
+            );
+        }
+        assert_eq!(kind(r#"{"kid":"1"}"#), Kind::Algorithm);
+    }
+
+    #[test]
+    fn members_that_change_the_meaning_are_refused_in_any_form() {
+        for name in ["crit", "b64", "zip", "enc", "\\u0063rit"] {
+            for value in [
+                "[]",
+                r#"["exp"]"#,
+                "null",
+                "true",
+                "false",
+                r#""DEF""#,
+                "{}",
+            ] {
+                let document = format!(r#"{{"alg":"RS256","kid":"1","{name}":{value}}}"#);
+                assert_eq!(kind(&document), Kind::Header, "{document}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_in_the_header_are_passed_over() {
+        let document =
+            r#"{"alg":"RS256","jwk":{"kty":"RSA"},"jku":"https://a","x5u":1,"x5c":[],"kid":"1"}"#;
+        assert_eq!(Header::read(document).unwrap().kid, "1");
+    }
+
+    #[test]
+    fn the_type_is_absent_or_one_of_a_jwt() {
+        let with = |name: &str, value: &str| {
+            Header::read(&format!(r#"{{"alg":"RS256","kid":"1","{name}":{value}}}"#)).is_ok()
+        };
+        for typ in [
+            r#""JWT""#,
+            r#""jwt""#,
+            r#""at+jwt""#,
+            r#""application/jwt""#,
+            r#""application/at+JWT""#,
+        ] {
+            assert!(with("typ", typ), "{typ}");
+        }
+        for typ in [
+            r#""JWE""#,
+            r#""""#,
+            r#""dpop+jwt""#,
+            r#""JWT ""#,
+            r#""text/jwt""#,
+            "null",
+            "1",
+            "[]",
+        ] {
+            assert!(!with("typ", typ), "{typ}");
+        }
+        assert!(with("cty", r#""json""#));
+        for cty in [r#""JWT""#, r#""jwt""#, r#""application/jwt""#, "null", "1"] {
+            assert!(!with("cty", cty), "{cty}");
+        }
+    }
+
+    #[test]
+    fn the_key_id_is_a_string_of_1_to_256_bytes() {
+        let with = |kid: &str| Header::read(&format!(r#"{{"alg":"RS256","kid":{kid}}}"#)).is_ok();
+        assert!(with(r#""1""#));
+        assert!(with(&format!("\"{}\"", "k".repeat(256))));
+        assert!(!with(&format!("\"{}\"", "k".repeat(257))));
+        for kid in [r#""""#, "1", "null", "[\"1\"]", "{}"] {
+            assert!(!with(kid), "{kid}");
+        }
+    }
+}

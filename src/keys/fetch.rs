@@ -1,0 +1,393 @@
+//! One fetch of a key-set document: bounded in time and size, and never led
+//! elsewhere.
+//!
+//! A key address decides who may call the API, so it is read with suspicion:
+//! no redirect is followed (GO's own failure sample is a `404` whose `Location`
+//! points at a stranger's address), only 200 and 304 count, and the body is
+//! cut off after decompression.
+
+use std::error::Error;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use reqwest::{Client, Response, Url};
+use serde::Deserialize;
+
+use crate::jwks::{KeySet, KeySetError};
+
+/// The longest `ETag` that is kept, in bytes; a longer one is not sent back.
+const MAX_ETAG_BYTES: usize = 512;
+
+/// Where to fetch from and within which limits, all checked by the
+/// configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct FetchSettings {
+    pub(crate) address: Url,
+    pub(crate) connect_timeout: Duration,
+    /// From the first packet to the last byte, a discovery document included.
+    pub(crate) timeout: Duration,
+    /// Of one document, after decompression.
+    pub(crate) max_bytes: usize,
+}
+
+/// The identity of the document that is held, to ask for a newer one only.
+#[derive(Debug, Clone)]
+pub(crate) struct Validator {
+    address: Url,
+    etag: HeaderValue,
+}
+
+/// What a fetch gave.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    /// `None`: the document that is held is still the current one.
+    pub(crate) document: Option<Document>,
+    pub(crate) max_age: Option<Duration>,
+}
+
+/// A new key set.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) keys: KeySet,
+    pub(crate) validator: Option<Validator>,
+}
+
+/// Why keys could not be fetched.
+///
+/// Its text names the cause for an operator; text from the network in it is
+/// escaped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// The HTTP client could not be set up, or the request not be sent or
+    /// answered: name, connection, TLS.
+    #[error("the key address could not be reached: {0}")]
+    Unreachable(String),
+    /// No complete answer within the time limit.
+    #[error("the key address did not answer in time")]
+    Timeout,
+    /// The answer points elsewhere; it was not followed.
+    #[error("the key address answered with a redirect, which is not followed (status {0})")]
+    Redirect(u16),
+    /// A status other than 200 and 304.
+    #[error("the key address answered with status {0}")]
+    Status(u16),
+    /// 304 though no document is held, or none was asked about.
+    #[error("the key address answered 304 though no document is held")]
+    UnexpectedNotModified,
+    /// More bytes than the limit, decompressed.
+    #[error("the document is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The body ended early or could not be decompressed.
+    #[error("the document could not be read: {0}")]
+    Body(String),
+    /// Neither a key set nor a discovery document, or without a usable key.
+    #[error("{0}")]
+    KeySet(#[from] KeySetError),
+    /// A discovery document names a key set at another origin, or one that is
+    /// not an address.
+    #[error("the discovery document names a key set at another origin")]
+    ForeignKeySet,
+    /// The task that fetches was stopped.
+    #[error("the runtime shut down during a fetch")]
+    Stopped,
+    /// There is no tokio runtime to fetch in.
+    #[error("there is no tokio runtime to fetch keys in")]
+    NoRuntime,
+}
+
+/// Fetches from one address.
+#[derive(Debug)]
+pub(crate) struct Fetcher {
+    settings: FetchSettings,
+    /// Made at the first fetch: loading the system's root certificates reads
+    /// files, which building a `GoAuth` does not.
+    client: OnceLock<Client>,
+}
+
+impl Fetcher {
+    pub(crate) fn new(settings: FetchSettings, own_client: Option<Client>) -> Self {
+        Self {
+            settings,
+            client: own_client.map_or_else(OnceLock::new, OnceLock::from),
+        }
+    }
+
+    /// Fetches the document if it is not the one that `held` and `keys` are of.
+    pub(crate) async fn fetch(
+        &self,
+        keys: &KeySet,
+        held: Option<&Validator>,
+    ) -> Result<Fetched, FetchError> {
+        tokio::time::timeout(self.settings.timeout, self.follow(keys, held))
+            .await
+            .unwrap_or(Err(FetchError::Timeout))
+    }
+
+    /// The key address may be that of a discovery document, which is followed
+    /// once. It is asked anew each time: keys left behind at an old address
+    /// must not stay trusted.
+    async fn follow(&self, keys: &KeySet, held: Option<&Validator>) -> Result<Fetched, FetchError> {
+        let address = &self.settings.address;
+        let answer = match self.get(address, held).await? {
+            Answer::NotModified { max_age } => return Ok(not_modified(max_age)),
+            Answer::Body(answer) => answer,
+        };
+        match discovered(address, &answer.bytes)? {
+            None => answer.into_fetched(keys, address),
+            Some(key_address) => match self.get(&key_address, held).await? {
+                Answer::NotModified { max_age } => Ok(not_modified(max_age)),
+                Answer::Body(answer) => answer.into_fetched(keys, &key_address),
+            },
+        }
+    }
+
+    async fn get(&self, address: &Url, held: Option<&Validator>) -> Result<Answer, FetchError> {
+        let held = held.filter(|held| held.address == *address);
+        let mut request = self
+            .client()?
+            .get(address.clone())
+            .timeout(self.settings.timeout)
+            .header(ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(held) = held {
+            request = request.header(IF_NONE_MATCH, &held.etag);
+        }
+        let response = request.send().await.map_err(|error| unreachable(&error))?;
+        // A client of the caller's own may follow redirects.
+        if response.url() != address {
+            return Err(FetchError::Redirect(response.status().as_u16()));
+        }
+        let max_age = max_age(response.headers());
+        match response.status() {
+            StatusCode::OK => {
+                let etag = etag(response.headers());
+                let bytes = self.body(response).await?;
+                Ok(Answer::Body(Body {
+                    bytes,
+                    etag,
+                    max_age,
+                }))
+            }
+            StatusCode::NOT_MODIFIED if held.is_some() => Ok(Answer::NotModified { max_age }),
+            StatusCode::NOT_MODIFIED => Err(FetchError::UnexpectedNotModified),
+            status if status.is_redirection() => Err(FetchError::Redirect(status.as_u16())),
+            status => Err(FetchError::Status(status.as_u16())),
+        }
+    }
+
+    async fn body(&self, mut response: Response) -> Result<Bytes, FetchError> {
+        let limit = self.settings.max_bytes;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| {
+            if error.is_timeout() {
+                FetchError::Timeout
+            } else {
+                FetchError::Body(describe(&error))
+            }
+        })? {
+            if body.len() + chunk.len() > limit {
+                return Err(FetchError::TooLarge(limit));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.into())
+    }
+
+    fn client(&self) -> Result<&Client, FetchError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = self.build_client().map_err(|error| unreachable(&error))?;
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    fn build_client(&self) -> reqwest::Result<Client> {
+        let mut builder = Client::builder()
+            .user_agent(concat!("derbysoft-go-auth/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(self.settings.connect_timeout)
+            .timeout(self.settings.timeout)
+            // One request in minutes: a connection kept would only go stale.
+            .pool_max_idle_per_host(0);
+        if self.settings.address.scheme() == "https" {
+            builder = builder.https_only(true);
+        } else {
+            // Plain http is for this machine's own addresses: a proxy would
+            // look for them on itself, and no certificate is ever asked for.
+            builder = builder.no_proxy().tls_certs_only([]);
+        }
+        builder.build()
+    }
+}
+
+enum Answer {
+    NotModified { max_age: Option<Duration> },
+    Body(Body),
+}
+
+struct Body {
+    bytes: Bytes,
+    etag: Option<HeaderValue>,
+    max_age: Option<Duration>,
+}
+
+impl Body {
+    fn into_fetched(self, keys: &KeySet, address: &Url) -> Result<Fetched, FetchError> {
+        Ok(Fetched {
+            document: Some(Document {
+                keys: keys.successor(&self.bytes)?,
+                validator: self.etag.map(|etag| Validator {
+                    address: address.clone(),
+                    etag,
+                }),
+            }),
+            max_age: self.max_age,
+        })
+    }
+}
+
+fn not_modified(max_age: Option<Duration>) -> Fetched {
+    Fetched {
+        document: None,
+        max_age,
+    }
+}
+
+/// The key set's address, where `body` is a discovery document (OpenID Connect
+/// Discovery 1.0, section 3) and not a key set.
+fn discovered(address: &Url, body: &[u8]) -> Result<Option<Url>, FetchError> {
+    #[derive(Deserialize)]
+    struct Discovery<'a> {
+        #[serde(borrow)]
+        keys: Option<&'a serde_json::value::RawValue>,
+        jwks_uri: Option<String>,
+    }
+    let Ok(Discovery {
+        keys: None,
+        jwks_uri: Some(jwks_uri),
+    }) = serde_json::from_slice(body)
+    else {
+        return Ok(None);
+    };
+    match Url::parse(&jwks_uri) {
+        Ok(url) if url.origin() == address.origin() && url.username().is_empty() => Ok(Some(url)),
+        _ => Err(FetchError::ForeignKeySet),
+    }
+}
+
+/// `max-age` of `Cache-Control` (RFC 9111, section 5.2.2.1).
+fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    headers
+        .get_all(CACHE_CONTROL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|directive| directive.trim().split_once('='))
+        .find(|(name, _)| name.eq_ignore_ascii_case("max-age"))
+        .and_then(|(_, seconds)| seconds.trim_matches('"').parse().ok())
+        .map(Duration::from_secs)
+}
+
+fn etag(headers: &HeaderMap) -> Option<HeaderValue> {
+    headers
+        .get(ETAG)
+        .filter(|etag| etag.len() <= MAX_ETAG_BYTES)
+        .cloned()
+}
+
+fn unreachable(error: &reqwest::Error) -> FetchError {
+    if error.is_timeout() {
+        FetchError::Timeout
+    } else {
+        FetchError::Unreachable(describe(error))
+    }
+}
+
+/// The innermost causes of a client's error, on one line, without what a peer
+/// could have put into it unescaped.
+fn describe(error: &reqwest::Error) -> String {
+    let mut text = String::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.extend(error.to_string().escape_debug().take(200));
+        cause = error.source();
+    }
+    if text.is_empty() {
+        "no cause given".clone_into(&mut text);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cache_control(value: &str) -> Option<u64> {
+        let headers = [(CACHE_CONTROL, HeaderValue::from_str(value).unwrap())];
+        max_age(&headers.into_iter().collect()).map(|age| age.as_secs())
+    }
+
+    #[test]
+    fn max_age_is_read_from_cache_control() {
+        for (value, expected) in [
+            ("max-age=60", Some(60)),
+            ("public, max-age=21600, must-revalidate", Some(21600)),
+            ("MAX-AGE=\"5\"", Some(5)),
+            ("no-store", None),
+            ("max-age=-1", None),
+            ("max-age=x", None),
+            ("s-maxage=5", None),
+        ] {
+            assert_eq!(cache_control(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_discovery_document_is_followed_to_the_same_origin_only() {
+        let address = Url::parse("https://id.example/x/.well-known/openid-configuration").unwrap();
+        let follow = |jwks_uri: &str| {
+            discovered(
+                &address,
+                format!(r#"{{"issuer":"i","jwks_uri":"{jwks_uri}"}}"#).as_bytes(),
+            )
+        };
+        assert_eq!(
+            follow("https://id.example/x/keys")
+                .unwrap()
+                .unwrap()
+                .as_str(),
+            "https://id.example/x/keys"
+        );
+        for foreign in [
+            "https://other.example/keys",
+            "http://id.example/keys",
+            "https://id.example:8443/keys",
+            "https://user@id.example/keys",
+            "file:///etc/passwd",
+            "/keys",
+            "",
+        ] {
+            assert_eq!(follow(foreign), Err(FetchError::ForeignKeySet), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_key_set_is_never_taken_for_a_discovery_document() {
+        let address = Url::parse("https://id.example/keys").unwrap();
+        for body in [
+            r#"{"keys":[]}"#,
+            r#"{"keys":[],"jwks_uri":"https://other.example"}"#,
+            "x",
+            "[]",
+        ] {
+            assert_eq!(discovered(&address, body.as_bytes()), Ok(None), "{body}");
+        }
+    }
+}

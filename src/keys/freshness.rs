@@ -1,0 +1,347 @@
+//! When to fetch keys, and how long to trust them: a pure state machine.
+//!
+//! ```text
+//!             success                70–90 % of the lifetime        lifetime
+//!   Empty ──────────────► Fresh ───────────────────────────► Due ─────────────► Stale
+//!     ▲                     ▲                                 │                  │
+//!     │                     └───────────── success ───────────┴──────────────────┤
+//!     └──────────────────────────── maximum staleness ───────────────────────────┘
+//! ```
+//!
+//! `Due` is when the background refresh runs; a set that is `Stale` has missed
+//! every refresh since and still serves; past the maximum staleness nothing
+//! serves.
+
+use std::time::Duration;
+
+use crate::clock::UnixTime;
+
+/// The first wait after a failed refresh; doubled by each further failure.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+
+/// The longest wait after a failed refresh: an outage that ends is noticed
+/// within a minute, and a fleet of a hundred asks less than twice a second.
+const RETRY_LAST: Duration = Duration::from_secs(60);
+
+/// What `Cache-Control: max-age` cannot go below: a key address that forbids
+/// caching would otherwise be asked without pause.
+const SHORTEST_MAX_AGE: Duration = Duration::from_secs(30);
+
+/// The settings, all checked by the configuration.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Schedule {
+    /// How long a set is fresh.
+    pub(crate) interval: Duration,
+    /// The least time between the starts of two fetches that requests caused.
+    pub(crate) cooldown: Duration,
+    /// How long a set may serve after it was fetched.
+    pub(crate) max_stale: Duration,
+}
+
+/// A moment on both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) wall: UnixTime,
+    pub(crate) elapsed: Duration,
+}
+
+impl Moment {
+    /// The time since `earlier`, on whichever clock it is longer: elapsed time
+    /// stands still while a machine is suspended, and the wall clock may be
+    /// stepped back. Neither may prolong trust.
+    fn since(self, earlier: Self) -> Duration {
+        self.elapsed
+            .saturating_sub(earlier.elapsed)
+            .max(self.wall.saturating_since(earlier.wall))
+    }
+}
+
+/// What is known of the fetches so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Freshness {
+    success: Option<Success>,
+    attempt: Option<Attempt>,
+    failures: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Success {
+    at: Moment,
+    lifetime: Duration,
+    refresh_after: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Attempt {
+    started: Duration,
+    ended: Duration,
+    retry_after: Duration,
+}
+
+/// How far a set may be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// Nothing was fetched yet.
+    Empty,
+    /// Within its lifetime, and no refresh is wanted yet.
+    Fresh,
+    /// Within its lifetime; the background refresh is due.
+    Due,
+    /// Past its lifetime, within the maximum staleness.
+    Stale,
+    /// Past the maximum staleness: not to be used.
+    Expired,
+}
+
+impl Freshness {
+    /// Records a fetch that gave a good set: when it started, and when it
+    /// ended. `jitter` is uniform in 0…1.
+    pub(crate) fn succeeded(
+        &mut self,
+        schedule: &Schedule,
+        started: Moment,
+        ended: Moment,
+        max_age: Option<Duration>,
+        jitter: f64,
+    ) {
+        let lifetime = lifetime(schedule, max_age);
+        self.success = Some(Success {
+            // The document may be as old as the question for it.
+            at: started,
+            lifetime,
+            // 80 % ± 10 %: a fleet started at once drifts apart.
+            refresh_after: lifetime.mul_f64(0.7 + 0.2 * jitter),
+        });
+        self.attempt = Some(Attempt {
+            started: started.elapsed,
+            ended: ended.elapsed,
+            retry_after: Duration::ZERO,
+        });
+        self.failures = 0;
+    }
+
+    /// Records a fetch that failed. `jitter` is uniform in 0…1.
+    pub(crate) fn failed(&mut self, started: Moment, ended: Moment, jitter: f64) {
+        let doubled = RETRY_FIRST * 2_u32.pow(self.failures.min(6));
+        self.attempt = Some(Attempt {
+            started: started.elapsed,
+            ended: ended.elapsed,
+            retry_after: doubled.min(RETRY_LAST).mul_f64(0.5 + 0.5 * jitter),
+        });
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    pub(crate) fn trust(&self, schedule: &Schedule, now: Moment) -> Trust {
+        let Some(success) = self.success else {
+            return Trust::Empty;
+        };
+        let age = now.since(success.at);
+        if age >= schedule.max_stale {
+            Trust::Expired
+        } else if age >= success.lifetime {
+            Trust::Stale
+        } else if age >= success.refresh_after {
+            Trust::Due
+        } else {
+            Trust::Fresh
+        }
+    }
+
+    /// The age of the last good set.
+    pub(crate) fn age(&self, now: Moment) -> Option<Duration> {
+        self.success.map(|success| now.since(success.at))
+    }
+
+    /// The wall-clock time from which the last good set is not to be used.
+    pub(crate) fn deadline(&self, schedule: &Schedule) -> Option<UnixTime> {
+        self.success
+            .map(|success| success.at.wall.saturating_add(schedule.max_stale))
+    }
+
+    /// Whether the last attempt gave a good set.
+    pub(crate) fn last_attempt_succeeded(&self) -> bool {
+        self.attempt.is_some() && self.failures == 0
+    }
+
+    /// How long requests may not cause a fetch yet; zero where one may now.
+    pub(crate) fn cooling_down(&self, schedule: &Schedule, now: Moment) -> Duration {
+        self.attempt.map_or(Duration::ZERO, |attempt| {
+            (attempt.started + schedule.cooldown).saturating_sub(now.elapsed)
+        })
+    }
+
+    /// How long until the background refresh runs: zero where it is due, `None`
+    /// before anybody has asked for keys.
+    pub(crate) fn until_refresh(&self, now: Moment) -> Option<Duration> {
+        let attempt = self.attempt?;
+        if self.failures > 0 {
+            let retry_at = attempt.ended + attempt.retry_after;
+            return Some(retry_at.saturating_sub(now.elapsed));
+        }
+        self.success
+            .map(|success| success.refresh_after.saturating_sub(now.since(success.at)))
+    }
+
+    /// How long until the last good set must not be used any more.
+    pub(crate) fn until_expiry(&self, schedule: &Schedule, now: Moment) -> Option<Duration> {
+        self.success
+            .map(|success| schedule.max_stale.saturating_sub(now.since(success.at)))
+    }
+}
+
+/// `max-age` may shorten the interval, within reason, and never lengthen it.
+fn lifetime(schedule: &Schedule, max_age: Option<Duration>) -> Duration {
+    max_age.map_or(schedule.interval, |max_age| {
+        max_age.max(SHORTEST_MAX_AGE).min(schedule.interval)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEDULE: Schedule = Schedule {
+        interval: Duration::from_secs(300),
+        cooldown: Duration::from_secs(10),
+        max_stale: Duration::from_secs(86_400),
+    };
+
+    fn at(seconds: u64) -> Moment {
+        Moment {
+            wall: UnixTime::from_secs(1_000_000 + seconds),
+            elapsed: Duration::from_secs(seconds),
+        }
+    }
+
+    fn fetched_at(seconds: u64) -> Freshness {
+        let mut freshness = Freshness::default();
+        freshness.succeeded(&SCHEDULE, at(seconds), at(seconds), None, 0.5);
+        freshness
+    }
+
+    const fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn before_the_first_fetch_everything_is_open() {
+        let freshness = Freshness::default();
+        assert_eq!(freshness.trust(&SCHEDULE, at(0)), Trust::Empty);
+        assert_eq!(freshness.cooling_down(&SCHEDULE, at(0)), Duration::ZERO);
+        assert_eq!(freshness.until_refresh(at(0)), None);
+        assert_eq!(freshness.until_expiry(&SCHEDULE, at(0)), None);
+        assert!(!freshness.last_attempt_succeeded());
+    }
+
+    #[test]
+    fn trust_goes_from_fresh_to_expired() {
+        let freshness = fetched_at(100);
+        for (age, trust) in [
+            (0, Trust::Fresh),
+            (239, Trust::Fresh),
+            (240, Trust::Due),
+            (299, Trust::Due),
+            (300, Trust::Stale),
+            (86_399, Trust::Stale),
+            (86_400, Trust::Expired),
+        ] {
+            assert_eq!(
+                freshness.trust(&SCHEDULE, at(100 + age)),
+                trust,
+                "at age {age}"
+            );
+        }
+        assert_eq!(freshness.deadline(&SCHEDULE), Some(at(86_500).wall));
+        assert_eq!(
+            freshness.until_expiry(&SCHEDULE, at(200)),
+            Some(secs(86_300))
+        );
+    }
+
+    #[test]
+    fn the_refresh_comes_at_70_to_90_percent() {
+        for (jitter, due) in [(0.0, 210), (0.5, 240), (1.0, 270)] {
+            let mut freshness = Freshness::default();
+            freshness.succeeded(&SCHEDULE, at(0), at(0), None, jitter);
+            let wait = freshness
+                .until_refresh(at(0))
+                .expect("a refresh is planned");
+            assert!(
+                wait.abs_diff(secs(due)) < Duration::from_millis(1),
+                "{wait:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn max_age_shortens_the_interval_and_never_lengthens_it() {
+        for (interval, max_age, expected) in [
+            (300, None, 300),
+            (300, Some(60), 60),
+            (300, Some(30), 30),
+            (300, Some(29), 30),
+            (300, Some(0), 30),
+            (300, Some(315_360_000), 300),
+            (10, Some(0), 10),
+            (10, Some(5), 10),
+            (10, Some(60), 10),
+        ] {
+            let schedule = Schedule {
+                interval: secs(interval),
+                ..SCHEDULE
+            };
+            assert_eq!(
+                lifetime(&schedule, max_age.map(secs)),
+                secs(expected),
+                "interval {interval}, max-age {max_age:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn failures_are_retried_after_1_doubling_to_60_seconds() {
+        let mut freshness = fetched_at(0);
+        for expected in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
+            freshness.failed(at(240), at(245), 1.0);
+            assert_eq!(freshness.until_refresh(at(245)), Some(secs(expected)));
+            assert!(!freshness.last_attempt_succeeded());
+        }
+        freshness.failed(at(240), at(245), 0.0);
+        assert_eq!(freshness.until_refresh(at(245)), Some(secs(30)));
+        assert_eq!(freshness.trust(&SCHEDULE, at(299)), Trust::Due);
+
+        freshness.succeeded(&SCHEDULE, at(400), at(401), None, 0.5);
+        assert_eq!(freshness.until_refresh(at(400)), Some(secs(240)));
+        assert!(freshness.last_attempt_succeeded());
+    }
+
+    #[test]
+    fn the_cooldown_counts_from_the_start_of_the_last_attempt_whatever_its_end() {
+        let mut freshness = fetched_at(100);
+        assert_eq!(freshness.cooling_down(&SCHEDULE, at(101)), secs(9));
+        assert_eq!(freshness.cooling_down(&SCHEDULE, at(110)), Duration::ZERO);
+        freshness.failed(at(120), at(125), 0.5);
+        assert_eq!(freshness.cooling_down(&SCHEDULE, at(125)), secs(5));
+        assert_eq!(freshness.cooling_down(&SCHEDULE, at(130)), Duration::ZERO);
+    }
+
+    #[test]
+    fn no_step_of_the_wall_clock_prolongs_trust() {
+        let freshness = fetched_at(100);
+        let stepped_back = Moment {
+            wall: UnixTime::from_secs(5),
+            elapsed: secs(100 + 86_400),
+        };
+        assert_eq!(freshness.trust(&SCHEDULE, stepped_back), Trust::Expired);
+        let slept = Moment {
+            wall: at(100 + 86_400).wall,
+            elapsed: secs(101),
+        };
+        assert_eq!(freshness.trust(&SCHEDULE, slept), Trust::Expired);
+        let both = Moment {
+            wall: UnixTime::from_secs(5),
+            elapsed: secs(101),
+        };
+        assert_eq!(freshness.trust(&SCHEDULE, both), Trust::Fresh);
+    }
+}

@@ -1,0 +1,94 @@
+//! What an operator should know about an issuer's keys.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::ser::SerializeStruct;
+
+use super::FetchError;
+use crate::clock::UnixTime;
+
+/// The state of one issuer's keys.
+///
+/// Serializes as an object with `issuer`, `keys` (their number) and `state`
+/// (`fresh`, `stale` or `empty`); where they apply, `age_seconds`, `deadline`
+/// (RFC 3339) and `last_error`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// The issuer, as configured.
+    pub issuer: String,
+    /// How many keys can verify at present.
+    pub keys: usize,
+    /// How far they can be relied on.
+    pub state: KeysState,
+}
+
+impl Health {
+    /// Whether requests can be verified: the keys are fresh or stale.
+    pub const fn is_ready(&self) -> bool {
+        !matches!(self.state, KeysState::Empty { .. })
+    }
+}
+
+/// How far an issuer's keys can be relied on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeysState {
+    /// Fetched within the refresh interval, or given once and for all.
+    Fresh,
+    /// Refreshes are failing. The last good keys still verify, until the
+    /// deadline; a key that the issuer has added since is not known.
+    #[non_exhaustive]
+    Stale {
+        /// The time since the keys were fetched.
+        age: Duration,
+        /// When the keys will no longer be used.
+        deadline: UnixTime,
+        /// What the last refresh failed of.
+        last_error: Option<FetchError>,
+    },
+    /// There are no keys to verify with: none was fetched yet, or the last good
+    /// ones have passed their deadline. Requests are answered 503.
+    #[non_exhaustive]
+    Empty {
+        /// What the last fetch failed of, if there was one.
+        last_error: Option<FetchError>,
+    },
+}
+
+impl KeysState {
+    /// `fresh`, `stale` or `empty`.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Stale { .. } => "stale",
+            Self::Empty { .. } => "empty",
+        }
+    }
+
+    /// What the last fetch failed of, where that is why the keys are not fresh.
+    pub const fn last_error(&self) -> Option<&FetchError> {
+        match self {
+            Self::Fresh => None,
+            Self::Stale { last_error, .. } | Self::Empty { last_error } => last_error.as_ref(),
+        }
+    }
+}
+
+impl Serialize for Health {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Health", 6)?;
+        object.serialize_field("issuer", &self.issuer)?;
+        object.serialize_field("keys", &self.keys)?;
+        object.serialize_field("state", self.state.as_str())?;
+        if let KeysState::Stale { age, deadline, .. } = &self.state {
+            object.serialize_field("age_seconds", &age.as_secs())?;
+            object.serialize_field("deadline", &deadline.to_string())?;
+        }
+        if let Some(error) = self.state.last_error() {
+            object.serialize_field("last_error", &error.to_string())?;
+        }
+        object.end()
+    }
+}

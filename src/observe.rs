@@ -1,0 +1,58 @@
+//! Every event that this crate reports, in one place.
+//!
+//! Nothing of a token is ever part of an event but, at debug level, the `sub`
+//! and `jti` of one that was verified.
+
+use crate::inbound::Rejection;
+use crate::jwks::KeySet;
+use crate::keys::FetchError;
+use crate::verifier::Verified;
+
+pub(crate) fn accepted(verified: &Verified) {
+    tracing::debug!(
+        subject = verified.subject(),
+        token_id = verified.token_id(),
+        kid = verified.key_id(),
+        "request accepted"
+    );
+}
+
+pub(crate) fn refused(rejection: &Rejection) {
+    tracing::debug!(
+        kind = rejection.kind().as_str(),
+        status = rejection.status().as_u16(),
+        "request refused"
+    );
+}
+
+/// A request that would be refused was let through, as configured.
+pub(crate) fn observed(rejection: &Rejection) {
+    tracing::warn!(
+        kind = rejection.kind().as_str(),
+        "request let through unverified: observing only"
+    );
+}
+
+pub(crate) fn keys_fetched(issuer: &str, previous: &KeySet, current: &KeySet) {
+    let kids = || current.keys().map(|(kid, _)| kid);
+    let changed = !kids().eq(previous.keys().map(|(kid, _)| kid));
+    if changed {
+        tracing::info!(issuer, keys = current.len(), kids = ?kids().collect::<Vec<_>>(), "keys changed");
+        for skipped in current.skipped() {
+            tracing::warn!(issuer, kid = ?skipped.kid(), reason = %skipped.reason(), "key skipped");
+        }
+    } else {
+        tracing::debug!(issuer, keys = current.len(), "keys refreshed");
+    }
+}
+
+pub(crate) fn keys_fetch_failed(issuer: &str, error: &FetchError) {
+    tracing::warn!(issuer, %error, "keys could not be fetched");
+}
+
+pub(crate) fn keys_expired(issuer: &str) {
+    tracing::error!(
+        issuer,
+        "keys are past the maximum staleness and no longer used"
+    );
+}

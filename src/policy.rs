@@ -1,0 +1,357 @@
+//! What a token must say to be let in: the rules of one issuer.
+
+use std::time::Duration;
+
+use crate::claims::{AudienceView, ClaimsView};
+use crate::clock::UnixTime;
+use crate::error::{VerifyError, VerifyErrorKind as Kind};
+
+/// A claim that can be demanded beside `iss`, `aud` and `exp`, which every
+/// token must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum RequiredClaim {
+    /// `nbf`
+    Nbf,
+    /// `iat`
+    Iat,
+    /// `jti`
+    Jti,
+    /// `sub`
+    Sub,
+}
+
+/// The rules for the tokens of one issuer; made by the configuration, which
+/// has checked them.
+#[derive(Debug, Clone)]
+pub(crate) struct Policy {
+    pub(crate) issuer: Box<str>,
+    pub(crate) audiences: Box<[Box<str>]>,
+    /// Empty: any subject, and none.
+    pub(crate) subjects: Box<[Box<str>]>,
+    pub(crate) required: Box<[RequiredClaim]>,
+    pub(crate) leeway: Duration,
+    pub(crate) max_lifetime: Option<Duration>,
+}
+
+impl Policy {
+    /// Every rule, in the order in which a refusal is reported.
+    pub(crate) fn check(&self, claims: &ClaimsView<'_>, now: UnixTime) -> Result<(), VerifyError> {
+        self.check_address_and_time(claims, now)?;
+        self.check_required(claims)?;
+        self.check_lifetime(claims)?;
+        self.check_subject(claims)
+    }
+
+    /// Whether the token is for us and of now: enough to know, before its
+    /// signature can be checked, that no key would make it acceptable.
+    pub(crate) fn check_address_and_time(
+        &self,
+        claims: &ClaimsView<'_>,
+        now: UnixTime,
+    ) -> Result<(), VerifyError> {
+        let issuer = claims.issuer.ok_or(missing("the token has no iss"))?;
+        // Byte for byte: GO's issuer is the address of a discovery document,
+        // which nobody may normalise.
+        if !issuer.is(&self.issuer) {
+            return Err(VerifyError::new(Kind::Issuer, "the issuer is not trusted"));
+        }
+        let audience = claims.audience.ok_or(missing("the token has no aud"))?;
+        if !self.is_for_us(audience) {
+            return Err(VerifyError::new(
+                Kind::Audience,
+                "the token is for another audience",
+            ));
+        }
+        self.check_time(claims, now)
+    }
+
+    /// `exp` and `nbf` at `now`: RFC 7519, sections 4.1.4 and 4.1.5.
+    fn check_time(&self, claims: &ClaimsView<'_>, now: UnixTime) -> Result<(), VerifyError> {
+        let expires_at = claims.expires_at.ok_or(missing("the token has no exp"))?;
+        self.check_window(expires_at, claims.not_before, now)
+    }
+
+    /// Whether `now` lies in the window of a token, widened by the leeway: the
+    /// one rule of time, for a token seen first and for one seen again.
+    pub(crate) fn check_window(
+        &self,
+        expires_at: UnixTime,
+        not_before: Option<UnixTime>,
+        now: UnixTime,
+    ) -> Result<(), VerifyError> {
+        if now >= expires_at.saturating_add(self.leeway) {
+            return Err(VerifyError::new(Kind::Expired, "the token has expired"));
+        }
+        if not_before.is_some_and(|not_before| now.saturating_add(self.leeway) < not_before) {
+            return Err(VerifyError::new(
+                Kind::NotYetValid,
+                "the token is not valid yet",
+            ));
+        }
+        Ok(())
+    }
+
+    fn is_for_us(&self, audience: AudienceView<'_>) -> bool {
+        audience
+            .iter()
+            .any(|audience| self.audiences.iter().any(|ours| audience.is(ours)))
+    }
+
+    fn check_required(&self, claims: &ClaimsView<'_>) -> Result<(), VerifyError> {
+        for required in &self.required {
+            let (present, detail) = match required {
+                RequiredClaim::Nbf => (claims.not_before.is_some(), "the token has no nbf"),
+                RequiredClaim::Iat => (claims.issued_at.is_some(), "the token has no iat"),
+                RequiredClaim::Jti => (claims.token_id.is_some(), "the token has no jti"),
+                RequiredClaim::Sub => (claims.subject.is_some(), "the token has no sub"),
+            };
+            if !present {
+                return Err(missing(detail));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_lifetime(&self, claims: &ClaimsView<'_>) -> Result<(), VerifyError> {
+        let (Some(cap), Some(expires_at)) = (self.max_lifetime, claims.expires_at) else {
+            return Ok(());
+        };
+        let issued_at = claims.issued_at.ok_or(missing("the token has no iat"))?;
+        if expires_at.saturating_since(issued_at) > cap {
+            return Err(VerifyError::new(
+                Kind::Lifetime,
+                "the token lives longer than is allowed",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_subject(&self, claims: &ClaimsView<'_>) -> Result<(), VerifyError> {
+        let allowed = self.subjects.is_empty()
+            || claims
+                .subject
+                .is_some_and(|subject| self.subjects.iter().any(|ours| subject.is(ours)));
+        if allowed {
+            Ok(())
+        } else {
+            Err(VerifyError::new(
+                Kind::Subject,
+                "the subject is not allowed",
+            ))
+        }
+    }
+}
+
+const fn missing(detail: &'static str) -> VerifyError {
+    VerifyError::new(Kind::MissingClaim, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> Policy {
+        Policy {
+            issuer: "https://id/X".into(),
+            audiences: ["ZKT".into(), "ZKT-2".into()].into(),
+            subjects: Box::default(),
+            required: Box::default(),
+            leeway: Duration::from_secs(30),
+            max_lifetime: None,
+        }
+    }
+
+    fn judge(policy: &Policy, payload: &str, now: u64) -> Option<Kind> {
+        let claims = ClaimsView::read(payload).expect("well-formed claims");
+        policy
+            .check(&claims, UnixTime::from_secs(now))
+            .err()
+            .map(|error| error.kind())
+    }
+
+    /// Claims that are good at 1000, with `change` put in place of members of
+    /// the same name.
+    fn payload(change: &str) -> String {
+        let unchanged: String = [
+            ("iss", r#""https://id/X""#),
+            ("aud", r#""ZKT""#),
+            ("exp", "1300"),
+        ]
+        .into_iter()
+        .filter(|(name, _)| !change.contains(&format!("\"{name}\"")))
+        .map(|(name, value)| format!(r#""{name}":{value},"#))
+        .collect();
+        format!("{{{unchanged}{change}}}")
+    }
+
+    #[test]
+    fn good_claims_pass() {
+        assert_eq!(judge(&policy(), &payload(r#""sub":"s""#), 1000), None);
+    }
+
+    #[test]
+    fn the_issuer_is_compared_byte_for_byte() {
+        for issuer in [
+            "",
+            "https://id/x",
+            "https://id/X/",
+            "https://id/X ",
+            "HTTPS://id/X",
+            "https://id/%58",
+        ] {
+            let payload = payload(&format!(r#""iss":"{issuer}""#));
+            assert_eq!(
+                judge(&policy(), &payload, 1000),
+                Some(Kind::Issuer),
+                "{issuer}"
+            );
+        }
+    }
+
+    #[test]
+    fn one_of_the_audiences_must_be_ours() {
+        for (audience, verdict) in [
+            (r#""ZKT""#, None),
+            (r#""ZKT-2""#, None),
+            (r#"["other","ZKT"]"#, None),
+            (r#"["ZKT"]"#, None),
+            (r#""zkt""#, Some(Kind::Audience)),
+            (r#""ZKT ""#, Some(Kind::Audience)),
+            (r#""ZKT,ZKT-2""#, Some(Kind::Audience)),
+            (r#""""#, Some(Kind::Audience)),
+            ("[]", Some(Kind::Audience)),
+            (r#"["other"]"#, Some(Kind::Audience)),
+        ] {
+            let payload = payload(&format!(r#""aud":{audience}"#));
+            assert_eq!(judge(&policy(), &payload, 1000), verdict, "{audience}");
+        }
+    }
+
+    #[test]
+    fn iss_aud_and_exp_are_required() {
+        for payload in [
+            r#"{"aud":"ZKT","exp":1300}"#,
+            r#"{"iss":"https://id/X","exp":1300}"#,
+            r#"{"iss":"https://id/X","aud":"ZKT"}"#,
+            "{}",
+        ] {
+            assert_eq!(
+                judge(&policy(), payload, 1000),
+                Some(Kind::MissingClaim),
+                "{payload}"
+            );
+        }
+    }
+
+    #[test]
+    fn exp_ends_the_token_at_its_second_plus_leeway() {
+        for (exp, now, verdict) in [
+            ("1000", 1029, None),
+            ("1000", 1030, Some(Kind::Expired)),
+            ("1000.5", 1030, None),
+            ("1000.5", 1031, Some(Kind::Expired)),
+            ("0", 29, None),
+            ("0", 30, Some(Kind::Expired)),
+            ("253402300799", 1030, None),
+        ] {
+            let payload = payload(&format!(r#""exp":{exp}"#));
+            assert_eq!(
+                judge(&policy(), &payload, now),
+                verdict,
+                "exp {exp} at {now}"
+            );
+        }
+    }
+
+    #[test]
+    fn nbf_starts_the_token_at_its_second_less_leeway() {
+        for (nbf, now, verdict) in [
+            ("1000", 970, None),
+            ("1000", 969, Some(Kind::NotYetValid)),
+            ("1000.5", 970, Some(Kind::NotYetValid)),
+            ("0", 0, None),
+            ("1100", 1000, Some(Kind::NotYetValid)),
+        ] {
+            let payload = payload(&format!(r#""nbf":{nbf}"#));
+            assert_eq!(
+                judge(&policy(), &payload, now),
+                verdict,
+                "nbf {nbf} at {now}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_leeway_the_second_of_exp_is_too_late() {
+        let policy = Policy {
+            leeway: Duration::ZERO,
+            ..policy()
+        };
+        assert_eq!(judge(&policy, &payload(r#""exp":1000"#), 999), None);
+        assert_eq!(
+            judge(&policy, &payload(r#""exp":1000"#), 1000),
+            Some(Kind::Expired)
+        );
+        assert_eq!(judge(&policy, &payload(r#""nbf":1000"#), 1000), None);
+    }
+
+    #[test]
+    fn claims_can_be_required() {
+        for (claim, present) in [
+            (RequiredClaim::Nbf, r#""nbf":1"#),
+            (RequiredClaim::Iat, r#""iat":1"#),
+            (RequiredClaim::Jti, r#""jti":"j""#),
+            (RequiredClaim::Sub, r#""sub":"s""#),
+        ] {
+            let policy = Policy {
+                required: [claim].into(),
+                ..policy()
+            };
+            assert_eq!(judge(&policy, &payload(present), 1000), None, "{claim:?}");
+            assert_eq!(
+                judge(&policy, &payload(r#""y":1"#), 1000),
+                Some(Kind::MissingClaim),
+                "{claim:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_lifetime_can_be_capped() {
+        let policy = Policy {
+            max_lifetime: Some(Duration::from_secs(300)),
+            ..policy()
+        };
+        assert_eq!(judge(&policy, &payload(r#""iat":1000"#), 1000), None);
+        assert_eq!(
+            judge(&policy, &payload(r#""iat":999"#), 1000),
+            Some(Kind::Lifetime)
+        );
+        assert_eq!(judge(&policy, &payload(r#""iat":2000"#), 1000), None);
+        assert_eq!(
+            judge(&policy, &payload(r#""y":1"#), 1000),
+            Some(Kind::MissingClaim)
+        );
+    }
+
+    #[test]
+    fn subjects_can_be_restricted() {
+        let policy = Policy {
+            subjects: ["ds-go-module".into()].into(),
+            ..policy()
+        };
+        assert_eq!(
+            judge(&policy, &payload(r#""sub":"ds-go-module""#), 1000),
+            None
+        );
+        for sub in [r#""sub":"other""#, r#""sub":"""#, r#""y":1"#] {
+            assert_eq!(
+                judge(&policy, &payload(sub), 1000),
+                Some(Kind::Subject),
+                "{sub}"
+            );
+        }
+    }
+}

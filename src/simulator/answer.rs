@@ -1,0 +1,292 @@
+//! What a request is answered: the good document or a fault's rendering of it.
+
+use std::io::Write as _;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
+use flate2::write::GzEncoder;
+use flate2::{Compress, Compression, Crc, FlushCompress, Status};
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, VARY,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use hyper::ext::ReasonPhrase;
+
+use super::body::{Script, Step};
+use super::fault::{Fault, SAMPLE_LOCATION};
+use super::keys::hex;
+
+/// The media type that GO's documentation shows with the key address.
+const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=utf-8");
+const HTML: HeaderValue = HeaderValue::from_static("text/html;charset=utf-8");
+const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\
+    <body><form method=\"post\"><input name=\"user\"></form></body></html>\n";
+const MEBIBYTE: usize = 1 << 20;
+
+/// What the connection does with a request.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Reply(Response<Script>),
+    Late(Duration, Response<Script>),
+    Never,
+    Cut,
+    Raw(Vec<u8>),
+}
+
+/// How good documents are served.
+#[derive(Clone, Debug)]
+pub(super) struct Serving {
+    pub(super) etag: bool,
+    pub(super) gzip: bool,
+    pub(super) cache_control: Option<HeaderValue>,
+}
+
+impl Default for Serving {
+    fn default() -> Self {
+        Self {
+            etag: true,
+            gzip: true,
+            cache_control: None,
+        }
+    }
+}
+
+impl Answer {
+    /// The status that goes on the wire, if one does.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Reply(response) | Self::Late(_, response) => Some(response.status().as_u16()),
+            Self::Never | Self::Cut | Self::Raw(_) => None,
+        }
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::Reply(reply(StatusCode::NOT_FOUND, Script::empty()))
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        let response = reply(StatusCode::METHOD_NOT_ALLOWED, Script::empty());
+        let get = HeaderValue::from_static("GET, HEAD");
+        Self::Reply(with(response, ALLOW, get))
+    }
+
+    pub(super) fn good(document: Vec<u8>, serving: &Serving, request: &HeaderMap) -> Self {
+        Self::Reply(serve(document, serving, request))
+    }
+
+    /// `strangers` gives a key set that isn't GO's.
+    pub(super) fn faulty(
+        fault: Fault,
+        document: Vec<u8>,
+        strangers: impl FnOnce() -> Vec<u8>,
+        serving: &Serving,
+        request: &HeaderMap,
+    ) -> Self {
+        match fault {
+            Fault::RedirectNotFound => {
+                let mut response = redirect(StatusCode::NOT_FOUND, SAMPLE_LOCATION);
+                let found = ReasonPhrase::from_static(b"Found");
+                response.extensions_mut().insert(found);
+                Self::Reply(response)
+            }
+            Fault::Redirect { location, status } => Self::Reply(redirect(code(status), &location)),
+            Fault::Status(status) => Self::Reply(under_status(code(status), document)),
+            Fault::Hang => Self::Never,
+            Fault::HangBody => {
+                let length = document.len();
+                let half = Bytes::from(document).slice(..length / 2);
+                let script = Script::of([Step::Send(half), Step::Stall]);
+                Self::Reply(sized(json(script), length))
+            }
+            Fault::Drip { bytes, every } => {
+                let pieces = document.chunks(bytes.max(1));
+                let steps =
+                    pieces.flat_map(|piece| [Step::Wait(every), Step::Send(piece.to_vec().into())]);
+                Self::Reply(sized(json(Script::of(steps)), document.len()))
+            }
+            Fault::Delay(time) => Self::Late(time, serve(document, serving, request)),
+            Fault::Truncated => {
+                let announced = document.len() + 1;
+                let steps = [Step::Send(document.into()), Step::Flush, Step::Break];
+                Self::Reply(sized(json(Script::of(steps)), announced))
+            }
+            Fault::Cut => Self::Cut,
+            Fault::Html => {
+                let response = reply(StatusCode::OK, Script::whole(LOGIN_PAGE));
+                Self::Reply(with(response, CONTENT_TYPE, HTML))
+            }
+            Fault::EmptySet => Self::good(br#"{"keys":[]}"#.to_vec(), serving, request),
+            Fault::WrongKeys => Self::good(strangers(), serving, request),
+            Fault::NotJson => Self::good(b"keys: none today".to_vec(), serving, request),
+            Fault::Endless => {
+                let begin = Bytes::from_static(br#"{"keys":["#);
+                let spaces = Bytes::from(vec![b' '; 16 * 1024]);
+                let script = Script::of([Step::Send(begin), Step::Repeat(spaces)]);
+                Self::Reply(json(script))
+            }
+            Fault::GzipBomb => {
+                let response = json(Script::whole(bomb(&document)));
+                let gzip = HeaderValue::from_static("gzip");
+                Self::Reply(with(response, CONTENT_ENCODING, gzip))
+            }
+            Fault::Oversized(bytes) => {
+                let mut padded = document;
+                padded.resize(bytes.max(padded.len()), b' ');
+                Self::good(padded, serving, request)
+            }
+            Fault::Raw(bytes) => Self::Raw(bytes),
+        }
+    }
+}
+
+/// A document in health: conditional, compressed, cacheable, as far as these are on.
+fn serve(document: Vec<u8>, serving: &Serving, request: &HeaderMap) -> Response<Script> {
+    let gzip = serving.gzip && accepts_gzip(request);
+    let name = hex(&digest(&SHA256, &document).as_ref()[..16]);
+    // A strong entity tag names the bytes on the wire, so each coding has its own (RFC 9110).
+    let tags = [format!("\"{name}\""), format!("\"{name}-gzip\"")];
+    let known = serving.etag && none_match_names(request, &tags);
+
+    let mut response = if known {
+        reply(StatusCode::NOT_MODIFIED, Script::empty())
+    } else if gzip {
+        let coding = HeaderValue::from_static("gzip");
+        with(
+            json(Script::whole(gzipped(&document))),
+            CONTENT_ENCODING,
+            coding,
+        )
+    } else {
+        json(Script::whole(document))
+    };
+    let headers = response.headers_mut();
+    if serving.etag {
+        let tag = HeaderValue::from_str(&tags[usize::from(gzip)]);
+        headers.insert(ETAG, tag.expect("hexadecimal digits make a header value"));
+    }
+    if serving.gzip {
+        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    if let Some(value) = &serving.cache_control {
+        headers.insert(CACHE_CONTROL, value.clone());
+    }
+    response
+}
+
+fn under_status(status: StatusCode, document: Vec<u8>) -> Response<Script> {
+    match status {
+        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED => {
+            reply(status, Script::empty())
+        }
+        StatusCode::PARTIAL_CONTENT => {
+            let length = document.len();
+            let half = Bytes::from(document).slice(..length / 2);
+            let range = format!("bytes 0-{}/{length}", half.len().saturating_sub(1));
+            let range = HeaderValue::from_str(&range).expect("digits make a header value");
+            let response = with(reply(status, Script::whole(half)), CONTENT_TYPE, JSON);
+            with(response, CONTENT_RANGE, range)
+        }
+        _ => with(reply(status, Script::whole(document)), CONTENT_TYPE, JSON),
+    }
+}
+
+fn redirect(status: StatusCode, location: &str) -> Response<Script> {
+    let location = HeaderValue::from_str(location).expect("checked when the fault was set");
+    with(reply(status, Script::empty()), LOCATION, location)
+}
+
+fn reply(status: StatusCode, body: Script) -> Response<Script> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+}
+
+fn json(body: Script) -> Response<Script> {
+    with(reply(StatusCode::OK, body), CONTENT_TYPE, JSON)
+}
+
+fn sized(response: Response<Script>, length: usize) -> Response<Script> {
+    with(response, CONTENT_LENGTH, HeaderValue::from(length))
+}
+
+fn with(mut response: Response<Script>, name: HeaderName, value: HeaderValue) -> Response<Script> {
+    response.headers_mut().insert(name, value);
+    response
+}
+
+fn code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).expect("checked when the fault was set")
+}
+
+fn accepts_gzip(request: &HeaderMap) -> bool {
+    elements(request, ACCEPT_ENCODING).any(|offer| {
+        let (coding, parameters) = offer.split_once(';').unwrap_or((offer, ""));
+        let weight = parameters.trim().strip_prefix("q=").map(str::parse::<f32>);
+        coding.trim().eq_ignore_ascii_case("gzip") && !matches!(weight, Some(Ok(q)) if q <= 0.0)
+    })
+}
+
+fn none_match_names(request: &HeaderMap, tags: &[String]) -> bool {
+    // `If-None-Match` compares weakly (RFC 9110, 13.1.2).
+    elements(request, IF_NONE_MATCH).any(|tag| {
+        let tag = tag.strip_prefix("W/").unwrap_or(tag);
+        tag == "*" || tags.iter().any(|own| own == tag)
+    })
+}
+
+/// The comma-separated elements of a header that may come more than once.
+fn elements(request: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    let values = request.get_all(name).into_iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+}
+
+fn gzipped(document: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let written = encoder.write_all(document).and_then(|()| encoder.finish());
+    written.expect("writing to memory doesn't fail")
+}
+
+/// One gzip member (RFC 1952) of the document and 65 MiB of spaces.
+///
+/// Compressing that much for each test would cost seconds in an unoptimised build. A full flush
+/// ends a block on a byte boundary and forgets the history, so one compressed mebibyte can be
+/// repeated.
+fn bomb(document: &[u8]) -> Vec<u8> {
+    const REPEATS: usize = 65;
+    const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+    const EMPTY_LAST_BLOCK: [u8; 2] = [3, 0];
+    static SPACES: OnceLock<(Vec<u8>, Crc)> = OnceLock::new();
+
+    let (spaces, spaces_crc) = SPACES.get_or_init(|| deflated(&vec![b' '; MEBIBYTE]));
+    let (beginning, mut crc) = deflated(document);
+    let mut packed = HEADER.to_vec();
+    packed.extend(beginning);
+    for _ in 0..REPEATS {
+        packed.extend(spaces);
+        crc.combine(spaces_crc);
+    }
+    packed.extend(EMPTY_LAST_BLOCK);
+    packed.extend(crc.sum().to_le_bytes());
+    packed.extend(crc.amount().to_le_bytes());
+    packed
+}
+
+/// Raw deflate blocks up to a full flush, and the checksum of what they hold.
+fn deflated(bytes: &[u8]) -> (Vec<u8>, Crc) {
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    let mut packed = Vec::with_capacity(bytes.len() + 1024);
+    let mut deflate = Compress::new(Compression::best(), false);
+    let status = deflate.compress_vec(bytes, &mut packed, FlushCompress::Full);
+    assert!(
+        matches!(status, Ok(Status::Ok)),
+        "there is room for all of it"
+    );
+    (packed, crc)
+}

@@ -1,0 +1,122 @@
+//! How a simulator is set up.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::Simulator;
+use super::keys::PublishedKey;
+use super::ring::KeyRing;
+use super::server::{self, Shared};
+
+/// The account in the sample addresses of GO's documentation.
+const ACCOUNT: &str = "84A26B2FA77BCD1FF5130636F04C30C5";
+/// The audience of the sample token.
+const AUDIENCE: &str = "ZKT";
+
+/// Sets up a [`Simulator`]; made by [`Simulator::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing runs until `start` is awaited"]
+pub struct SimulatorBuilder {
+    address: SocketAddr,
+    account: String,
+    audience: String,
+    issuer: Option<String>,
+    discovery_issuer: Option<String>,
+    keys: Option<Vec<PublishedKey>>,
+}
+
+impl SimulatorBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            account: ACCOUNT.to_owned(),
+            audience: AUDIENCE.to_owned(),
+            issuer: None,
+            discovery_issuer: None,
+            keys: None,
+        }
+    }
+
+    /// Where to listen. Default: a free port of 127.0.0.1.
+    pub fn address(mut self, address: impl Into<SocketAddr>) -> Self {
+        self.address = address.into();
+        self
+    }
+
+    /// The account: 32 hexadecimal digits that stand in the addresses and in the issuer. Default:
+    /// the documentation's `84A26B2FA77BCD1FF5130636F04C30C5`.
+    pub fn account(mut self, account: impl Into<String>) -> Self {
+        self.account = account.into();
+        self
+    }
+
+    /// The tokens' `aud`. Default: the sample token's `ZKT`.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = audience.into();
+        self
+    }
+
+    /// The tokens' `iss`. Default: the sample token's form,
+    /// `https://id/{account}/.well-known/openid-configuration`.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self
+    }
+
+    /// The `issuer` member of the discovery document, which GO's documentation doesn't show.
+    /// Default: the tokens' `iss`.
+    pub fn discovery_issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.discovery_issuer = Some(issuer.into());
+        self
+    }
+
+    /// The published keys, in the document's order. The first one that can sign does. Default: two
+    /// RSA-2048 keys, as in the sample.
+    pub fn keys(mut self, keys: impl IntoIterator<Item = PublishedKey>) -> Self {
+        self.keys = Some(keys.into_iter().collect());
+        self
+    }
+
+    /// Binds the address and serves on the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the address can't be bound, or with [`io::ErrorKind::InvalidInput`] when the account
+    /// isn't 32 hexadecimal digits.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime that drives I/O and time.
+    pub async fn start(self) -> io::Result<Simulator> {
+        if self.account.len() != 32 || !self.account.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            let reason = "a GO account is 32 hexadecimal digits";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
+        let listener = TcpListener::bind(self.address).await?;
+        let address = listener.local_addr()?;
+
+        let account = self.account;
+        let form = || format!("https://id/{account}/.well-known/openid-configuration");
+        let issuer = self.issuer.unwrap_or_else(form);
+        let discovery_issuer = self.discovery_issuer.unwrap_or_else(|| issuer.clone());
+        let two = || vec![PublishedKey::fresh(), PublishedKey::fresh()];
+        let ring = KeyRing::new(self.keys.unwrap_or_else(two));
+        let origin = format!("http://{address}");
+        let shared = Arc::new(Shared::new(&account, &origin, discovery_issuer, ring));
+
+        let (stop, stopped) = oneshot::channel();
+        let server = tokio::spawn(server::run(listener, Arc::clone(&shared), stopped));
+        Ok(Simulator {
+            address,
+            issuer,
+            audience: self.audience,
+            shared,
+            stop,
+            server,
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! What can go wrong with the key address.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use http::{HeaderValue, StatusCode};
+
+/// The `Location` of the failure sample in GO's documentation: a foreign host, carrying a code.
+pub(super) const SAMPLE_LOCATION: &str =
+    "https://client.example.com/cb?code=SplxlOBeZQQYbYS6WxSbIA&state=xyz";
+
+/// A failure of the key address or of the discovery document.
+///
+/// "The good document" is what the asked address would serve in health, computed when the
+/// request arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// GO's documented failure, verbatim: status line `404 Found` with a `Location` on a foreign
+    /// host that carries `code=` and `state=`. Never to be followed.
+    RedirectNotFound,
+    /// A redirect (or any other status) with this `Location` and no body.
+    Redirect {
+        /// The `Location`, as sent.
+        location: String,
+        /// The status: 301, 302, 303, 307, 308.
+        status: u16,
+    },
+    /// This status with the good document as its body, so that a client which forgets to look at
+    /// the status takes the bait. 206 comes with the first half and its `Content-Range`; 204, 205
+    /// and 304 have no body (304 is sent whether or not the request was conditional).
+    Status(u16),
+    /// Reads the request and never answers.
+    Hang,
+    /// Sends the head and half of the good document, then nothing more.
+    HangBody,
+    /// Sends the good document slowly.
+    Drip {
+        /// Bytes in each piece, at least one.
+        bytes: usize,
+        /// The wait before each piece.
+        every: Duration,
+    },
+    /// Sends the good document after this time.
+    Delay(Duration),
+    /// Sends all of the good document under a `Content-Length` one byte larger, then closes the
+    /// connection: complete JSON, incomplete answer.
+    Truncated,
+    /// Closes the connection without a byte of an answer.
+    Cut,
+    /// Status 200 with an HTML login page.
+    Html,
+    /// `{"keys":[]}`.
+    EmptySet,
+    /// A well-formed set of two keys that aren't GO's, under other `kid`s.
+    WrongKeys,
+    /// Status 200 and `application/json` with a body that isn't JSON.
+    NotJson,
+    /// A body without a length that begins like a key set and goes on with spaces for ever.
+    Endless,
+    /// `Content-Encoding: gzip`, whether accepted or not: some 64 KiB that unpack to the good
+    /// document and more than 64 MiB of spaces.
+    GzipBomb,
+    /// The good document, padded with spaces to this many bytes: still valid JSON.
+    Oversized(usize),
+    /// Exactly these bytes, in place of an HTTP answer; then the connection is closed.
+    Raw(Vec<u8>),
+}
+
+/// One of the simulator's two addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// The key set, `/id/{32 HEX}/keys`.
+    Keys,
+    /// The discovery document, `/id/{32 HEX}/.well-known/openid-configuration`.
+    Discovery,
+}
+
+impl Fault {
+    /// Dies where the fault is set rather than in the server, out of the test's sight.
+    pub(super) fn check(&self) {
+        match self {
+            Self::Status(status) => check_status(*status),
+            Self::Redirect { location, status } => {
+                check_status(*status);
+                assert!(
+                    HeaderValue::from_str(location).is_ok(),
+                    "a Location can't be {location:?}"
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+fn check_status(status: u16) {
+    assert!(
+        status >= 200 && StatusCode::from_u16(status).is_ok(),
+        "{status} isn't a final HTTP status (200 to 999)"
+    );
+}
+
+/// The faults in force: first those that wait for their turn, then the standing ones.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    keys: Option<Fault>,
+    discovery: Option<Fault>,
+    next: VecDeque<(usize, Fault)>,
+}
+
+impl Faults {
+    pub(super) fn stand(&mut self, endpoint: Endpoint, fault: Fault) {
+        match endpoint {
+            Endpoint::Keys => self.keys = Some(fault),
+            Endpoint::Discovery => self.discovery = Some(fault),
+        }
+    }
+
+    pub(super) fn queue(&mut self, times: usize, fault: Fault) {
+        if times > 0 {
+            self.next.push_back((times, fault));
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The fault for a request that has just arrived.
+    pub(super) fn take(&mut self, endpoint: Endpoint) -> Option<Fault> {
+        if let Some((times, fault)) = self.next.front_mut() {
+            let fault = fault.clone();
+            *times -= 1;
+            if *times == 0 {
+                self.next.pop_front();
+            }
+            return Some(fault);
+        }
+        match endpoint {
+            Endpoint::Keys => self.keys.clone(),
+            Endpoint::Discovery => self.discovery.clone(),
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! Tokens: GO's own, and every way to depart from them.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
+use serde_json::Value;
+
+use super::keys::SigningKey;
+use super::signature::SignatureKind;
+
+/// GO's tokens live five minutes: `exp` − `iat` in the sample token.
+const LIFETIME: i64 = 300;
+/// GO predates its tokens by two minutes: `nbf` − `iat` in the sample token.
+const NOT_BEFORE: i64 = -120;
+/// The `sub` of the sample token.
+const SUBJECT: &str = "ds-go-module";
+/// The unused bits of a last base64 character are its low ones, so its neighbour differs in them.
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// Makes one token, or many alike.
+///
+/// [`Simulator::mint`](super::Simulator::mint) presets it so that [`token`](Self::token) gives what
+/// GO's sample shows, members in that order:
+///
+/// ```text
+/// {"kid":"…","alg":"RS256"}
+/// {"iss":"https://id/84A2…/.well-known/openid-configuration","aud":"ZKT","exp":iat + 300,
+///  "jti":"22 characters","iat":now,"nbf":iat - 120,"sub":"ds-go-module"}
+/// ```
+///
+/// A changed member keeps its place and a new one goes to the end. The signature always covers
+/// the first two segments exactly as they stand in the token, so a departure in them is the only
+/// fault of the token unless [`signature`](Self::signature) adds another.
+#[derive(Clone, Debug)]
+#[must_use = "a `Mint` makes nothing until `token` is called"]
+pub struct Mint {
+    key: SigningKey,
+    kid: String,
+    issuer: String,
+    audience: String,
+    at: Option<i64>,
+    lifetime: i64,
+    not_before: i64,
+    header: Vec<Edit>,
+    payload: Vec<Edit>,
+    raw_header: Option<Vec<u8>>,
+    raw_payload: Option<Vec<u8>>,
+    signature: SignatureKind,
+    encoding: Encoding,
+}
+
+/// How a [`Mint`] spells the segments. The signature covers the spelling.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Encoding {
+    /// base64url without padding, as RFC 7515 demands.
+    #[default]
+    Canonical,
+    /// base64url, each segment with the `=` signs that its length calls for. The signature of a
+    /// 2048-bit key gets two.
+    Padded,
+    /// The standard alphabet's `+` and `/` for `-` and `_`. About one RSA-2048 signature in 50,000
+    /// holds neither.
+    StandardAlphabet,
+    /// This character in the middle of each segment: a space, a newline.
+    Interrupted(char),
+    /// An unused bit of the signature's last character set: other text, same bytes. Nothing
+    /// changes where the signature is a multiple of three bytes long, as with 3072-bit keys.
+    LooseSignatureBits,
+    /// An unused bit of the payload's last character set. A space comes after the payload where
+    /// its length would leave no unused bit.
+    LoosePayloadBits,
+}
+
+#[derive(Clone, Debug)]
+enum Edit {
+    Set(String, Value),
+    Repeat(String, Value),
+    Remove(String),
+}
+
+impl Mint {
+    /// GO's sample token, signed with `key` under the name `kid`.
+    pub fn new(
+        key: SigningKey,
+        kid: impl Into<String>,
+        issuer: impl Into<String>,
+        audience: impl Into<String>,
+    ) -> Self {
+        Self {
+            key,
+            kid: kid.into(),
+            issuer: issuer.into(),
+            audience: audience.into(),
+            at: None,
+            lifetime: LIFETIME,
+            not_before: NOT_BEFORE,
+            header: Vec::new(),
+            payload: Vec::new(),
+            raw_header: None,
+            raw_payload: None,
+            signature: SignatureKind::default(),
+            encoding: Encoding::default(),
+        }
+    }
+
+    /// Issues at this time, in seconds since 1970. Otherwise the system clock is read for each
+    /// token.
+    pub fn at(mut self, unix_seconds: i64) -> Self {
+        self.at = Some(unix_seconds);
+        self
+    }
+
+    /// `exp` in seconds after `iat`; 300 otherwise.
+    pub fn expires_in(mut self, seconds: i64) -> Self {
+        self.lifetime = seconds;
+        self
+    }
+
+    /// `nbf` in seconds after `iat`; −120 otherwise.
+    pub fn not_before_offset(mut self, seconds: i64) -> Self {
+        self.not_before = seconds;
+        self
+    }
+
+    /// Sets `iss`.
+    pub fn issuer(self, issuer: impl Into<String>) -> Self {
+        self.claim("iss", issuer.into())
+    }
+
+    /// Sets `aud` to a string, GO's form.
+    pub fn audience(self, audience: impl Into<String>) -> Self {
+        self.claim("aud", audience.into())
+    }
+
+    /// Sets `aud` to an array of strings, the form of the gateway's tokens.
+    pub fn audiences<A: Into<String>>(self, audiences: impl IntoIterator<Item = A>) -> Self {
+        self.claim(
+            "aud",
+            audiences
+                .into_iter()
+                .map(Into::into)
+                .collect::<Vec<String>>(),
+        )
+    }
+
+    /// Sets `sub`.
+    pub fn subject(self, subject: impl Into<String>) -> Self {
+        self.claim("sub", subject.into())
+    }
+
+    /// Sets `jti`. Otherwise each token gets 16 random bytes in base64url: 22 characters.
+    pub fn token_id(self, id: impl Into<String>) -> Self {
+        self.claim("jti", id.into())
+    }
+
+    /// Sets any claim to any JSON value.
+    pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.payload.push(Edit::Set(name.into(), value.into()));
+        self
+    }
+
+    /// Adds a claim at the end even where one of that name exists: a duplicate member.
+    pub fn repeat_claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.payload.push(Edit::Repeat(name.into(), value.into()));
+        self
+    }
+
+    /// Leaves a claim out.
+    pub fn without(mut self, name: impl Into<String>) -> Self {
+        self.payload.push(Edit::Remove(name.into()));
+        self
+    }
+
+    /// Sets the header's `kid`, without a change of the key that signs.
+    pub fn kid(self, kid: impl Into<String>) -> Self {
+        self.header("kid", kid.into())
+    }
+
+    /// Sets any member of the header to any JSON value.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.header.push(Edit::Set(name.into(), value.into()));
+        self
+    }
+
+    /// Adds a member at the header's end even where one of that name exists.
+    pub fn repeat_header(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.header.push(Edit::Repeat(name.into(), value.into()));
+        self
+    }
+
+    /// Leaves a member of the header out.
+    pub fn without_header(mut self, name: impl Into<String>) -> Self {
+        self.header.push(Edit::Remove(name.into()));
+        self
+    }
+
+    /// These bytes, before base64, in the header's place, whatever else was said about the header.
+    pub fn raw_header(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.raw_header = Some(bytes.into());
+        self
+    }
+
+    /// These bytes, before base64, in the payload's place, whatever else was said about claims.
+    pub fn raw_payload(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.raw_payload = Some(bytes.into());
+        self
+    }
+
+    /// Signs with another key, without a change of the `kid`.
+    pub fn key(mut self, key: SigningKey) -> Self {
+        self.key = key;
+        self
+    }
+
+    /// How to sign.
+    pub fn signature(mut self, kind: SignatureKind) -> Self {
+        self.signature = kind;
+        self
+    }
+
+    /// How to spell the segments.
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.encoding = encoding;
+        self
+    }
+
+    /// The header's JSON text as the next token would have it, [raw](Self::raw_header) bytes aside:
+    /// material for a raw header of one's own.
+    #[must_use]
+    pub fn header_text(&self) -> String {
+        let members = [("kid", Value::from(&*self.kid)), ("alg", "RS256".into())];
+        object(&members, &self.header)
+    }
+
+    /// The payload's JSON text as the next token would have it, [raw](Self::raw_payload) bytes
+    /// aside: material for a raw payload of one's own.
+    #[must_use]
+    pub fn payload_text(&self) -> String {
+        let issued = self.at.unwrap_or_else(now);
+        let members = [
+            ("iss", Value::from(&*self.issuer)),
+            ("aud", Value::from(&*self.audience)),
+            ("exp", issued.saturating_add(self.lifetime).into()),
+            ("jti", random_id().into()),
+            ("iat", issued.into()),
+            ("nbf", issued.saturating_add(self.not_before).into()),
+            ("sub", SUBJECT.into()),
+        ];
+        object(&members, &self.payload)
+    }
+
+    /// A token in the compact form: three base64url segments, two dots.
+    #[must_use]
+    pub fn token(&self) -> String {
+        let header = self.raw_header.clone();
+        let header = header.unwrap_or_else(|| self.header_text().into_bytes());
+        let payload = self.raw_payload.clone();
+        let mut payload = payload.unwrap_or_else(|| self.payload_text().into_bytes());
+
+        let header = self.encoding.segment(&header);
+        let payload = if self.encoding == Encoding::LoosePayloadBits {
+            if payload.len().is_multiple_of(3) {
+                payload.push(b' ');
+            }
+            loosened(self.encoding.segment(&payload))
+        } else {
+            self.encoding.segment(&payload)
+        };
+        let signature = self.signature.sign(&self.key, &header, &payload);
+        let full_groups = signature.len().is_multiple_of(3);
+        let mut signature = self.encoding.segment(&signature);
+        if self.encoding == Encoding::LooseSignatureBits && !full_groups {
+            signature = loosened(signature);
+        }
+        format!("{header}.{payload}.{signature}")
+    }
+}
+
+impl Encoding {
+    fn segment(self, bytes: &[u8]) -> String {
+        match self {
+            Self::Padded => BASE64_URL_SAFE.encode(bytes),
+            Self::StandardAlphabet => BASE64_STANDARD_NO_PAD.encode(bytes),
+            Self::Interrupted(by) => {
+                let mut text = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+                text.insert(text.len() / 2, by);
+                text
+            }
+            Self::Canonical | Self::LooseSignatureBits | Self::LoosePayloadBits => {
+                BASE64_URL_SAFE_NO_PAD.encode(bytes)
+            }
+        }
+    }
+}
+
+/// Sets the lowest bit of the last character.
+fn loosened(mut segment: String) -> String {
+    if let Some(last) = segment.pop() {
+        let value = ALPHABET.iter().position(|digit| char::from(*digit) == last);
+        segment.push(value.map_or(last, |value| char::from(ALPHABET[value | 1])));
+    }
+    segment
+}
+
+/// A JSON object whose members keep their order, which `serde_json`'s own map doesn't promise.
+fn object(preset: &[(&str, Value)], edits: &[Edit]) -> String {
+    let mut members = preset.to_vec();
+    for edit in edits {
+        match edit {
+            Edit::Set(name, value) => match members.iter_mut().find(|member| member.0 == name) {
+                Some(member) => member.1 = value.clone(),
+                None => members.push((name, value.clone())),
+            },
+            Edit::Repeat(name, value) => members.push((name, value.clone())),
+            Edit::Remove(name) => members.retain(|member| member.0 != name),
+        }
+    }
+    let members: Vec<_> = members
+        .iter()
+        .map(|(name, value)| format!("{}:{value}", Value::from(*name)))
+        .collect();
+    format!("{{{}}}", members.join(","))
+}
+
+fn random_id() -> String {
+    let mut id = [0; 16];
+    fastrand::fill(&mut id);
+    BASE64_URL_SAFE_NO_PAD.encode(id)
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,243 @@
+//! DerbySoft GO on a loopback port, for tests and trials.
+//!
+//! A distributor's API answers GO's calls only after it has checked a token against keys that it
+//! fetched from GO. Whether it does so correctly shows in situations that can't be ordered from the
+//! real GO: a rotation in the middle of traffic, a forged signature, a key address that hangs, cuts
+//! its answer short or redirects to a foreign host. A [`Simulator`] is GO's identity side in the
+//! same process: it publishes keys, mints the tokens that GO would send, and misbehaves on command.
+//!
+//! What it sends has the shape of GO's documented samples, down to the order of the members. It
+//! shares no parsing or signing code with the verifier of this crate, so that one misreading of a
+//! specification can't cancel itself out.
+//!
+//! # Testing an API
+//!
+//! Point the API at the simulator's addresses, send it requests with the simulator's tokens:
+//!
+//! ```text
+//! let go = Simulator::start().await?;
+//! let auth = GoAuth::builder()
+//!     .issuer(go.issuer())
+//!     .audience(go.audience())
+//!     .jwks_url(go.jwks_url())
+//!     .build()?;
+//! let api = my_api().layer(auth.layer());
+//!
+//! // GO's genuine call gets through …
+//! assert_eq!(call(&api, go.token()).await, 200);
+//! // … a token for somebody else doesn't …
+//! assert_eq!(call(&api, go.mint().audience("somebody else").token()).await, 401);
+//! // … one that another key signed doesn't either …
+//! let forged = go.mint().key(SigningKey::pooled()).token();
+//! assert_eq!(call(&api, forged).await, 401);
+//! // … and an outage of the key address doesn't stop genuine calls.
+//! go.fail(Fault::Hang);
+//! assert_eq!(call(&api, go.token()).await, 200);
+//! ```
+//!
+//! [`rotate`](Simulator::rotate) changes GO's keys under running traffic. A verifier fetches keys
+//! again for an unknown `kid`, but not more often than its cooldown allows, so a test of rotation
+//! sets a short one.
+//!
+//! # What it can do
+//!
+//! ```
+//! use derbysoft_go_auth::simulator::{Encoding, Fault, SignatureKind, Simulator};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let go = Simulator::builder().audience("MY-API").start().await?;
+//! assert!(go.jwks_url().ends_with("/id/84A26B2FA77BCD1FF5130636F04C30C5/keys"));
+//!
+//! // Tokens that must be refused.
+//! let expired = go.mint().at(1_703_559_790).token();
+//! let unsigned = go.mint().header("alg", "none").signature(SignatureKind::Empty).token();
+//! let sloppy = go.mint().encoding(Encoding::Padded).token();
+//! # let _ = (expired, unsigned, sloppy);
+//!
+//! // A key that is published before it signs, as in a careful rotation.
+//! let next = go.stage();
+//! go.sign_with(&next);
+//! go.retire_all_but_current();
+//! assert_eq!(go.signing_kid(), next);
+//!
+//! // One failure, then health again; and no request has come yet.
+//! go.fail_next(1, Fault::RedirectNotFound);
+//! assert_eq!(go.fetches(), 0);
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod body;
+mod builder;
+mod fault;
+mod keys;
+mod log;
+mod mint;
+mod outage;
+mod ring;
+mod rotation;
+mod server;
+mod signature;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, MutexGuard};
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub use self::builder::SimulatorBuilder;
+pub use self::fault::{Endpoint, Fault};
+pub use self::keys::{KeyError, PublishedKey, SigningKey};
+pub use self::log::LoggedRequest;
+pub use self::mint::{Encoding, Mint};
+pub use self::outage::Hold;
+pub use self::signature::{PublicKeyForm, SignatureKind};
+
+use self::server::{Shared, State};
+
+/// DerbySoft GO's key address and token mint.
+///
+/// Every method takes `&self`, so a test can change GO's behaviour while requests run. Dropping it
+/// closes the port and all connections soon after; [`stop`](Self::stop) waits until that is done.
+#[must_use = "the server stops when the `Simulator` is dropped"]
+pub struct Simulator {
+    address: SocketAddr,
+    issuer: String,
+    audience: String,
+    shared: Arc<Shared>,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<()>,
+}
+
+/// Where it is and who it claims to be.
+impl Simulator {
+    /// Starts with all defaults: a free port of 127.0.0.1, and issuer, audience and account of GO's
+    /// samples.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be bound.
+    pub async fn start() -> io::Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// Sets up a simulator that departs from the defaults.
+    pub fn builder() -> SimulatorBuilder {
+        SimulatorBuilder::new()
+    }
+
+    /// Stops the server and waits until the port and all connections are closed: from then on
+    /// connections are refused, until another simulator starts at the same
+    /// [address](SimulatorBuilder::address).
+    pub async fn stop(self) {
+        drop(self.stop);
+        if let Err(error) = self.server.await {
+            tracing::warn!(%error, "the simulated GO didn't end well");
+        }
+    }
+
+    /// The address it listens at.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// `http://127.0.0.1:PORT/id/{account}/keys`, the form of GO's key address.
+    pub fn jwks_url(&self) -> String {
+        format!("{}{}", self.origin(), self.shared.keys_path)
+    }
+
+    /// `http://127.0.0.1:PORT/id/{account}/.well-known/openid-configuration`, a document whose
+    /// `jwks_uri` is [`jwks_url`](Self::jwks_url).
+    pub fn discovery_url(&self) -> String {
+        format!("{}{}", self.origin(), self.shared.discovery_path)
+    }
+
+    /// The tokens' `iss`. As with GO it is a name, not an address of this server.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The tokens' `aud`.
+    pub fn audience(&self) -> &str {
+        &self.audience
+    }
+}
+
+/// Tokens.
+impl Simulator {
+    /// A token as GO sends it, issued now: RS256 by the [current key](Self::signing_kid), good for
+    /// five minutes.
+    #[must_use]
+    pub fn token(&self) -> String {
+        self.mint().token()
+    }
+
+    /// A [`Mint`] of such tokens, to depart from them. It keeps the key that signs now, also when
+    /// GO goes on to another.
+    pub fn mint(&self) -> Mint {
+        let kid = self.signing_kid();
+        self.mint_as(&kid)
+    }
+
+    /// A [`Mint`] that signs with this key, published, staged or retired.
+    ///
+    /// # Panics
+    ///
+    /// When the simulator never had a key of this name that signs.
+    pub fn mint_as(&self, kid: &str) -> Mint {
+        let key = self.key(kid);
+        let key = key.unwrap_or_else(|| panic!("the simulator has no signing key {kid:?}"));
+        Mint::new(key, kid, &*self.issuer, &*self.audience)
+    }
+}
+
+/// What was asked.
+impl Simulator {
+    /// How many requests have reached the key address, on whatever method and however they were
+    /// answered, those held back included.
+    pub fn fetches(&self) -> usize {
+        *self.shared.fetches.borrow()
+    }
+
+    /// Waits until `n` requests in all have reached the key address since the start.
+    pub async fn wait_for_fetches(&self, n: usize) {
+        let mut fetches = self.shared.fetches.subscribe();
+        // The sender lives in `self`, so the channel can't close.
+        let _ = fetches.wait_for(|count| *count >= n).await;
+    }
+
+    /// The last 1,000 requests to any path, oldest first.
+    pub fn requests(&self) -> Vec<LoggedRequest> {
+        self.state().log.kept()
+    }
+
+    /// How many requests came in all, to any path.
+    pub fn total_requests(&self) -> usize {
+        self.state().log.total()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state()
+    }
+}
+
+impl fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulator")
+            .field("address", &self.address)
+            .field("issuer", &self.issuer)
+            .field("audience", &self.audience)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,111 @@
+//! How documents are served, and how serving them fails.
+
+use std::sync::MutexGuard;
+
+use http::HeaderValue;
+use tokio::sync::watch;
+
+use super::Simulator;
+use super::fault::{Endpoint, Fault};
+use super::server::{Gate, State};
+
+/// How documents are served. All of it is about both addresses.
+impl Simulator {
+    /// Whether documents carry an `ETag` and `If-None-Match` is answered with 304. Default: yes.
+    pub fn set_etag(&self, on: bool) {
+        self.state().serving.etag = on;
+    }
+
+    /// Whether documents are compressed for clients that accept it. Default: yes.
+    pub fn set_gzip(&self, on: bool) {
+        self.state().serving.gzip = on;
+    }
+
+    /// The `Cache-Control` header, such as `max-age=60`. Default: none.
+    ///
+    /// # Panics
+    ///
+    /// When the value can't stand in a header.
+    pub fn set_cache_control(&self, value: Option<&str>) {
+        let header = |text| HeaderValue::from_str(text).expect("a header value");
+        self.state().serving.cache_control = value.map(header);
+    }
+
+    /// Fails every request to either address from now on, until [`heal`](Self::heal).
+    ///
+    /// # Panics
+    ///
+    /// When a status is outside 200 to 999, or a `Location` can't stand in a header.
+    pub fn fail(&self, fault: Fault) {
+        self.fail_at(Endpoint::Keys, fault.clone());
+        self.fail_at(Endpoint::Discovery, fault);
+    }
+
+    /// As [`fail`](Self::fail), at one of the two addresses.
+    ///
+    /// # Panics
+    ///
+    /// As [`fail`](Self::fail).
+    pub fn fail_at(&self, endpoint: Endpoint, fault: Fault) {
+        let mut state = self.prepared_for(&fault);
+        state.faults.stand(endpoint, fault);
+    }
+
+    /// Fails the next `n` requests, whichever of the two addresses they go to. Calls add up:
+    /// `fail_next(1, a)` and `fail_next(2, b)` fail three requests. A fault set by
+    /// [`fail`](Self::fail) comes after them.
+    ///
+    /// # Panics
+    ///
+    /// As [`fail`](Self::fail).
+    pub fn fail_next(&self, n: usize, fault: Fault) {
+        let mut state = self.prepared_for(&fault);
+        state.faults.queue(n, fault);
+    }
+
+    /// Ends all faults, those that still wait for their turn too. Answers already begun go on as
+    /// they began.
+    pub fn heal(&self) {
+        self.state().faults.clear();
+    }
+
+    /// Holds back the answers to all requests to the key address from now on, until the [`Hold`] is
+    /// released or dropped.
+    ///
+    /// What the answer says is settled when its request arrives. So a rotation during the hold
+    /// turns the held answer into an old reply that comes late.
+    pub fn hold(&self) -> Hold {
+        self.hold_next(usize::MAX)
+    }
+
+    /// As [`hold`](Self::hold), but only for the next `n` requests to the key address. A request is
+    /// stopped by the oldest hold that still takes one.
+    pub fn hold_next(&self, n: usize) -> Hold {
+        let (gate, opened) = watch::channel(());
+        self.state().holds.push(Gate { opened, left: n });
+        Hold { gate }
+    }
+
+    fn prepared_for(&self, fault: &Fault) -> MutexGuard<'_, State> {
+        fault.check();
+        let mut state = self.state();
+        if *fault == Fault::WrongKeys {
+            state.ring.meet_strangers();
+        }
+        state
+    }
+}
+
+/// Holds answers of the key address back; made by [`Simulator::hold`].
+#[derive(Debug)]
+#[must_use = "dropping a `Hold` releases the answers"]
+pub struct Hold {
+    gate: watch::Sender<()>,
+}
+
+impl Hold {
+    /// Lets the held answers go, in no particular order.
+    pub fn release(self) {
+        drop(self.gate);
+    }
+}

@@ -1,0 +1,161 @@
+//! Which keys GO has, which of them it publishes, and which one signs.
+
+use serde_json::{Value, json};
+
+use super::keys::{PublishedKey, SigningKey};
+
+/// Every key the simulator ever had stays known after it left the document: its tokens can still be
+/// minted, and the pool can't hand its material out again under another name.
+#[derive(Debug)]
+pub(super) struct KeyRing {
+    entries: Vec<Entry>,
+    signing: String,
+    replaced: Vec<PublishedKey>,
+    document: Option<Vec<u8>>,
+    strangers: Vec<PublishedKey>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: PublishedKey,
+    listed: bool,
+}
+
+impl KeyRing {
+    /// The first key with a private part signs; where there is none, an unlisted one is made.
+    pub(super) fn new(keys: impl IntoIterator<Item = PublishedKey>) -> Self {
+        let mut ring = Self {
+            entries: Vec::new(),
+            signing: String::new(),
+            replaced: Vec::new(),
+            document: None,
+            strangers: Vec::new(),
+        };
+        for key in keys {
+            ring.add(key, true);
+        }
+        if let Some(kid) = ring.first_signer() {
+            ring.signing = kid;
+        } else {
+            ring.signing = ring.add(PublishedKey::fresh(), false);
+        }
+        ring
+    }
+
+    /// Takes a key in and gives its `kid`.
+    pub(super) fn add(&mut self, key: PublishedKey, listed: bool) -> String {
+        let kid = key.kid().unwrap_or_default().to_owned();
+        if key.signing_key().is_some() {
+            // The name of a key that left the document is free for another one.
+            let superseded = |entry: &mut Entry| !entry.listed && entry.key.kid() == Some(&kid);
+            let left = self.entries.extract_if(.., superseded);
+            self.replaced.extend(left.map(|entry| entry.key));
+        }
+        self.entries.push(Entry { key, listed });
+        kid
+    }
+
+    pub(super) fn set(&mut self, keys: impl IntoIterator<Item = PublishedKey>) {
+        for entry in &mut self.entries {
+            entry.listed = false;
+        }
+        for key in keys {
+            self.add(key, true);
+        }
+        let signs = |entry: &Entry| entry.listed && entry.key.kid() == Some(&self.signing);
+        if !self.entries.iter().any(signs)
+            && let Some(kid) = self.first_signer()
+        {
+            self.signing = kid;
+        }
+    }
+
+    pub(super) fn sign_with(&mut self, kid: &str) {
+        assert!(
+            self.find(kid).is_some(),
+            "the simulator has no signing key {kid:?}"
+        );
+        kid.clone_into(&mut self.signing);
+    }
+
+    /// Lists or unlists all entries of one name.
+    pub(super) fn list(&mut self, kid: &str, listed: bool) {
+        let mut known = false;
+        for entry in &mut self.entries {
+            if entry.key.kid() == Some(kid) {
+                entry.listed = listed;
+                known = true;
+            }
+        }
+        assert!(known, "the simulator has no key {kid:?}");
+    }
+
+    pub(super) fn retire_all_but_current(&mut self) {
+        for entry in &mut self.entries {
+            if entry.key.kid() != Some(&self.signing) {
+                entry.listed = false;
+            }
+        }
+    }
+
+    pub(super) fn replace_material(&mut self, kid: &str) {
+        let fresh = PublishedKey::new(SigningKey::pooled()).with_kid(kid);
+        let entry = self.entries.iter_mut().find(|entry| signs_as(entry, kid));
+        let entry = entry.unwrap_or_else(|| panic!("the simulator has no signing key {kid:?}"));
+        let old = std::mem::replace(&mut entry.key, fresh);
+        self.replaced.push(old);
+    }
+
+    pub(super) fn signing(&self) -> &str {
+        &self.signing
+    }
+
+    pub(super) fn find(&self, kid: &str) -> Option<&SigningKey> {
+        let entry = self.entries.iter().find(|entry| signs_as(entry, kid))?;
+        entry.key.signing_key()
+    }
+
+    pub(super) fn published(&self) -> impl Iterator<Item = &PublishedKey> {
+        self.entries
+            .iter()
+            .filter(|entry| entry.listed)
+            .map(|entry| &entry.key)
+    }
+
+    pub(super) fn set_document(&mut self, document: Option<Vec<u8>>) {
+        self.document = document;
+    }
+
+    pub(super) fn document(&self) -> Vec<u8> {
+        match &self.document {
+            Some(document) => document.clone(),
+            None => key_set(self.published()),
+        }
+    }
+
+    /// Two keys that are not GO's, the same ones for the simulator's life.
+    pub(super) fn meet_strangers(&mut self) {
+        if self.strangers.is_empty() {
+            self.strangers = vec![PublishedKey::fresh(), PublishedKey::fresh()];
+        }
+    }
+
+    pub(super) fn strangers_document(&self) -> Vec<u8> {
+        key_set(self.strangers.iter())
+    }
+
+    fn first_signer(&self) -> Option<String> {
+        let mut listed = self.published();
+        let signer = listed.find(|key| key.signing_key().is_some())?;
+        signer.kid().map(str::to_owned)
+    }
+}
+
+fn signs_as(entry: &Entry, kid: &str) -> bool {
+    entry.key.signing_key().is_some() && entry.key.kid() == Some(kid)
+}
+
+fn key_set<'a>(keys: impl Iterator<Item = &'a PublishedKey>) -> Vec<u8> {
+    let keys: Vec<&Value> = keys.map(PublishedKey::jwk).collect();
+    json!({ "keys": keys }).to_string().into_bytes()
+}

@@ -1,0 +1,190 @@
+//! Deciding whether a token is one of GO's: pure and synchronous.
+//!
+//! `Verifier::verify(token, keys, now)` is the whole of it. Where the keys come
+//! from, what time it is and what an answer looks like are other modules'
+//! business.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::claims::{Claims, ClaimsView};
+use crate::clock::UnixTime;
+use crate::error::{VerifyError, VerifyErrorKind as Kind};
+use crate::jwks::{Key, KeySet};
+use crate::jws::{Header, Segments};
+use crate::policy::Policy;
+
+/// Proof that a token passed every check of a [`Verifier`].
+///
+/// Only a verifier makes one; a handler that is given one need not ask
+/// anything. Cloning copies a pointer.
+#[derive(Clone)]
+pub struct Verified(Arc<Inner>);
+
+struct Inner {
+    claims: Claims,
+    key: Arc<Key>,
+}
+
+impl Verified {
+    /// The token's claims.
+    pub fn claims(&self) -> &Claims {
+        &self.0.claims
+    }
+
+    /// `iss`, which is one of the configured issuers.
+    pub fn issuer(&self) -> &str {
+        self.claims().issuer()
+    }
+
+    /// `sub`, where the token has one.
+    pub fn subject(&self) -> Option<&str> {
+        self.claims().subject()
+    }
+
+    /// `jti`, where the token has one.
+    pub fn token_id(&self) -> Option<&str> {
+        self.claims().token_id()
+    }
+
+    /// The `kid` of the key that verified the token.
+    pub fn key_id(&self) -> &str {
+        self.0.key.kid()
+    }
+
+    pub(crate) fn key(&self) -> &Arc<Key> {
+        &self.0.key
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified")
+            .field("claims", self.claims())
+            .field("key_id", &self.key_id())
+            .finish()
+    }
+}
+
+/// A refusal, and whether newer keys could turn it.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) error: VerifyError,
+    /// The token is addressed to us and of now, and only its key stands in the
+    /// way: it is unknown, or its material may have been replaced.
+    pub(crate) newer_keys_may_help: bool,
+}
+
+impl From<VerifyError> for Refusal {
+    fn from(error: VerifyError) -> Self {
+        Self {
+            error,
+            newer_keys_may_help: false,
+        }
+    }
+}
+
+/// Checks tokens against one issuer's rules. Made by the configuration:
+/// [`Config::verifier`](crate::Config::verifier).
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    policy: Policy,
+    max_token_bytes: usize,
+}
+
+impl Verifier {
+    pub(crate) fn new(policy: Policy, max_token_bytes: usize) -> Self {
+        Self {
+            policy,
+            max_token_bytes,
+        }
+    }
+
+    /// Verifies a token with the keys given, as of `now`.
+    ///
+    /// The checks and their order: length, form, header, key, signature,
+    /// claims. A bad signature is reported before a bad claim. Where the key is
+    /// not in the set, a claim that rules the token out anyway is reported
+    /// instead of [`UnknownKey`](Kind::UnknownKey), so that nobody fetches keys
+    /// for it.
+    ///
+    /// # Errors
+    /// With the [kind](VerifyError::kind) of the first check that failed; never
+    /// [`KeysUnavailable`](Kind::KeysUnavailable).
+    pub fn verify(
+        &self,
+        token: &str,
+        keys: &KeySet,
+        now: UnixTime,
+    ) -> Result<Verified, VerifyError> {
+        self.judge(token, keys, now)
+            .map_err(|refusal| refusal.error)
+    }
+
+    pub(crate) fn judge(
+        &self,
+        token: &str,
+        keys: &KeySet,
+        now: UnixTime,
+    ) -> Result<Verified, Refusal> {
+        if token.len() > self.max_token_bytes {
+            return Err(VerifyError::new(Kind::TooLong, "the token is too long").into());
+        }
+        let segments = Segments::split(token)?;
+        let header = segments.header()?;
+        let header = Header::read(&header)?;
+        let signature = segments.signature()?;
+        let payload = segments.payload()?;
+
+        let Some(key) = keys.get(&header.kid) else {
+            let claims = read_claims(&payload)?;
+            self.policy.check_address_and_time(&claims, now)?;
+            return Err(Refusal {
+                error: VerifyError::new(Kind::UnknownKey, "the key is not one of the issuer's"),
+                newer_keys_may_help: true,
+            });
+        };
+        if !key.verifies(segments.signing_input.as_bytes(), signature.as_bytes()) {
+            // The issuer may have put new material under an old kid.
+            let newer_keys_may_help = read_claims(&payload)
+                .and_then(|claims| self.policy.check_address_and_time(&claims, now))
+                .is_ok();
+            return Err(Refusal {
+                error: VerifyError::new(Kind::Signature, "the signature is not valid"),
+                newer_keys_may_help,
+            });
+        }
+        let payload = as_text(&payload)?;
+        let claims = ClaimsView::read(payload)?;
+        self.policy.check(&claims, now)?;
+        let claims = Claims::keep(payload, &claims)
+            .ok_or_else(|| VerifyError::new(Kind::MissingClaim, "a required claim is absent"))?;
+        Ok(Verified(Arc::new(Inner {
+            claims,
+            key: Arc::clone(key),
+        })))
+    }
+
+    /// Whether a token verified earlier is still good: its time, and its key.
+    /// What else was checked cannot change.
+    pub(crate) fn still_good(&self, verified: &Verified, keys: &KeySet, now: UnixTime) -> bool {
+        let claims = verified.claims();
+        keys.holds(verified.key())
+            && (self.policy)
+                .check_window(claims.expires_at(), claims.not_before(), now)
+                .is_ok()
+    }
+
+    /// The issuer whose tokens this verifies.
+    pub fn issuer(&self) -> &str {
+        &self.policy.issuer
+    }
+}
+
+fn as_text(payload: &[u8]) -> Result<&str, VerifyError> {
+    str::from_utf8(payload).map_err(|_| VerifyError::new(Kind::Claims, "the claims are not UTF-8"))
+}
+
+fn read_claims(payload: &[u8]) -> Result<ClaimsView<'_>, VerifyError> {
+    ClaimsView::read(as_text(payload)?)
+}

@@ -1,0 +1,1 @@
+//! Integration tests: the public interface, over real TCP where there is any.
