@@ -1,6 +1,75 @@
-//! Inbound authentication for APIs that DerbySoft GO calls.
+//! Inbound authentication for APIs that DerbySoft GO calls: only GO's genuine
+//! requests reach your handlers.
 //!
-//! x
+//! GO signs its requests with a JWT (RS256) and publishes its keys. Wrap an axum
+//! or hyper API in the [`GoAuthLayer`] of a [`GoAuth`], tell it issuer, audience
+//! and key address, and it fetches and caches the keys, checks each request's
+//! token, and rejects or ignores what is not GO's:
+//!
+//! ```
+//! # #[cfg(all(feature = "axum", feature = "simulator"))]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use axum::{Json, Router, routing::get};
+//! use derbysoft_go_auth::{GoAuth, Verified, simulator::Simulator};
+//! use tower::ServiceExt;
+//!
+//! let go = Simulator::start().await?; // plays GO; use your own settings in production
+//! let auth = GoAuth::builder()
+//!     .issuer(go.issuer())
+//!     .audience(go.audience())
+//!     .jwks_url(go.jwks_url())
+//!     .build()?;
+//! auth.ready().await?; // fails early if the keys can't be fetched
+//!
+//! let api = Router::new()
+//!     .route("/ping", get(|_: Verified| async { Json("ok") }))
+//!     .layer(auth.layer());
+//!
+//! # use axum::body::Body;
+//! let ping = http::Request::get("/ping");
+//! let genuine = ping.header("authorization", go.token()).body(Body::empty())?;
+//! assert_eq!(api.clone().oneshot(genuine).await?.status(), 200);
+//! let other = http::Request::get("/ping").body(Body::empty())?;
+//! assert_eq!(api.oneshot(other).await?.status(), 401);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(feature = "axum", feature = "simulator")))]
+//! # fn main() {}
+//! ```
+//!
+//! # What is checked
+//!
+//! In this order; the first failure is the [kind](VerifyErrorKind) of the
+//! refusal. Every limit can be found, with its reason, in [`Config`].
+//!
+//! | part | rule |
+//! |---|---|
+//! | length | at most 8 KiB, before anything is decoded |
+//! | form | three segments of canonical base64url |
+//! | header | strict JSON; `alg` is the string `RS256`; a `kid`; nothing that would change the meaning of the signature |
+//! | key | published by the configured issuer; looked up, never taken from the token |
+//! | signature | RSASSA-PKCS1-v1_5 with SHA-256, by aws-lc |
+//! | claims | strict JSON; `iss`, `aud` and `exp` present and right, `nbf` right where present, 30 s of leeway; and what you add: subjects, required claims, a cap on the lifetime |
+//!
+//! RS256 alone is accepted: a choice of algorithms is a choice for attackers.
+//!
+//! # Keys
+//!
+//! Keys are fetched when first needed, refreshed ahead of time in the background,
+//! and kept when a refresh fails, up to [`Config::max_stale`]. A token with an
+//! unknown `kid` causes one fetch, shared by all who wait for it, and none within
+//! [`Config::cooldown`] after the last attempt. [`GoAuth::health`] tells how the
+//! keys are. While keys cannot be had, requests are answered 503, never let in.
+//!
+//! # Features
+//!
+//! - `axum`: [`Verified`] and `TokenClaims` as extractors.
+//! - `simulator`: GO on a loopback port, for tests and trials.
+//!
+//! None is on by default, and none changes what is accepted.
+//!
+//! This crate is not affiliated with DerbySoft.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
