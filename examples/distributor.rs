@@ -13,6 +13,7 @@
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
+use std::io::IsTerminal;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -29,6 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     let auth = match Config::from_env().and_then(Config::build) {
         Ok(auth) => auth,

@@ -422,9 +422,20 @@ impl std::error::Error for ConfigError {}
 
 /// Faults as they are found.
 #[derive(Debug, Default)]
-struct Faults(Vec<String>);
+struct Faults {
+    found: Vec<String>,
+    from_env: bool,
+}
 
 impl Faults {
+    /// Faults that name the settings as the environment does.
+    const fn from_env() -> Self {
+        Self {
+            found: Vec::new(),
+            from_env: true,
+        }
+    }
+
     fn unless(&mut self, good: bool, setting: &str, wrong: &str) {
         if !good {
             self.add(setting, wrong);
@@ -432,14 +443,18 @@ impl Faults {
     }
 
     fn add(&mut self, setting: &str, wrong: &str) {
-        self.0.push(format!("{setting} {wrong}"));
+        self.found.push(if self.from_env {
+            format!("{}{} {wrong}", env::PREFIX, setting.to_uppercase())
+        } else {
+            format!("{setting} {wrong}")
+        });
     }
 
     fn into_result(self) -> Result<(), ConfigError> {
-        if self.0.is_empty() {
+        if self.found.is_empty() {
             Ok(())
         } else {
-            Err(ConfigError { faults: self.0 })
+            Err(ConfigError { faults: self.found })
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use super::{Config, ConfigError, Faults, duration};
 
-const PREFIX: &str = "GO_AUTH_";
+pub(super) const PREFIX: &str = "GO_AUTH_";
 
 impl Config {
     /// The configuration of this process's environment.
@@ -50,7 +50,7 @@ impl Config {
         V: Into<OsString>,
     {
         let mut config = Self::default();
-        let mut faults = Faults::default();
+        let mut faults = Faults::from_env();
         for (name, value) in vars {
             let Ok(name) = name.into().into_string() else {
                 continue;
@@ -61,14 +61,14 @@ impl Config {
             match value.into().into_string() {
                 Ok(value) if value.is_empty() => {}
                 Ok(value) => config.set(setting, &value).unwrap_or_else(|wrong| {
-                    faults.add(&format!("{PREFIX}{}", setting.escape_debug()), &wrong);
+                    faults.add(&setting.escape_debug().to_string(), &wrong);
                 }),
-                Err(_) => faults.add(&name, "is not UTF-8"),
+                Err(_) => faults.add(&setting.escape_debug().to_string(), "is not UTF-8"),
             }
         }
-        if let Err(error) = config.checked(true) {
-            faults.0.extend(error.faults);
-        }
+        config.check_rules(&mut faults);
+        config.check_answers(&mut faults);
+        config.check_fetching(&mut faults);
         faults.into_result()?;
         Ok(config)
     }

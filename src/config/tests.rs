@@ -243,10 +243,10 @@ fn a_bad_environment_names_all_of_its_faults() {
             "GO_AUTH_LEWAY is not a setting",
             "GO_AUTH_REQUIRED_CLAIMS is \"foo\", not of nbf, iat, jti and sub",
             "GO_AUTH_ON_FAILURE is \"explode\\u{1b}\", not reject or ignore",
-            "issuer is required",
-            "audience is required",
-            "cooldown is not from 100ms to 10m",
-            "jwks_url is required",
+            "GO_AUTH_ISSUER is required",
+            "GO_AUTH_AUDIENCE is required",
+            "GO_AUTH_COOLDOWN is not from 100ms to 10m",
+            "GO_AUTH_JWKS_URL is required",
         ]
     );
 }

@@ -147,7 +147,7 @@ impl Remote {
     }
 
     /// Whether the last attempt failed or there are no keys to use; and how long
-    /// until a request may cause the next.
+    /// until the next, whether a request causes it or the keeper does.
     pub(crate) fn outage(&self) -> Option<Duration> {
         let now = self.shared.now();
         let schedule = &self.shared.schedule;
@@ -157,7 +157,10 @@ impl Remote {
             Trust::Empty | Trust::Expired
         );
         let reachable = usable && freshness.last_attempt_succeeded();
-        (!reachable).then(|| freshness.cooling_down(schedule, now))
+        (!reachable).then(|| {
+            let cooling_down = freshness.cooling_down(schedule, now);
+            (freshness.until_refresh(now)).map_or(cooling_down, |wait| wait.min(cooling_down))
+        })
     }
 
     /// A fetch that starts after this call, whatever the cooldown.
