@@ -31,73 +31,57 @@ pub(crate) const BASE64URL: GeneralPurpose = GeneralPurpose::new(
 /// leaves room for a thumbprint address (RFC 9278) and bounds a log line.
 pub(crate) const MAX_KID_BYTES: usize = 256;
 
-/// The three segments of a token, and what its signature covers.
-#[derive(Clone, Copy)]
-pub(crate) struct Segments<'t> {
+/// A token taken apart: three segments of canonical base64url, decoded.
+pub(crate) struct Compact<'t> {
+    /// What the signature covers: header and payload as they were spelled.
     pub(crate) signing_input: &'t str,
-    header: &'t str,
-    payload: &'t str,
-    signature: &'t str,
+    pub(crate) header: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
+    signature: [u8; SIGNATURE_ROOM],
+    signature_len: usize,
 }
 
-impl<'t> Segments<'t> {
-    pub(crate) fn split(token: &'t str) -> Result<Self, VerifyError> {
-        const NOT_THREE: VerifyError =
-            VerifyError::new(Kind::Malformed, "the token does not have three segments");
+impl<'t> Compact<'t> {
+    pub(crate) fn decode(token: &'t str) -> Result<Self, VerifyError> {
         let (signing_input, signature) = token.rsplit_once('.').ok_or(NOT_THREE)?;
         let (header, payload) = signing_input.split_once('.').ok_or(NOT_THREE)?;
         if payload.contains('.') {
             return Err(NOT_THREE);
         }
+        let header = BASE64URL.decode(header).map_err(|_| NOT_BASE64URL)?;
+        let payload = BASE64URL.decode(payload).map_err(|_| NOT_BASE64URL)?;
+        let mut bytes = [0; SIGNATURE_ROOM];
+        let signature_len = BASE64URL
+            .decode_slice(signature, &mut bytes)
+            .map_err(|error| match error {
+                DecodeSliceError::OutputSliceTooSmall => VerifyError::new(
+                    Kind::Signature,
+                    "the signature is longer than that of any usable key",
+                ),
+                DecodeSliceError::DecodeError(_) => NOT_BASE64URL,
+            })?;
         Ok(Self {
             signing_input,
             header,
             payload,
-            signature,
+            signature: bytes,
+            signature_len,
         })
     }
 
-    /// The decoded header, to be read by [`Header::read`].
-    pub(crate) fn header(&self) -> Result<String, VerifyError> {
-        let header = BASE64URL.decode(self.header).map_err(|_| NOT_BASE64URL)?;
-        String::from_utf8(header)
-            .map_err(|_| VerifyError::new(Kind::Header, "the header is not UTF-8"))
-    }
-
-    pub(crate) fn payload(&self) -> Result<Vec<u8>, VerifyError> {
-        BASE64URL.decode(self.payload).map_err(|_| NOT_BASE64URL)
-    }
-
-    pub(crate) fn signature(&self) -> Result<Signature, VerifyError> {
-        let mut bytes = [0; SIGNATURE_ROOM];
-        match BASE64URL.decode_slice(self.signature, &mut bytes) {
-            Ok(len) => Ok(Signature { bytes, len }),
-            Err(DecodeSliceError::OutputSliceTooSmall) => Err(VerifyError::new(
-                Kind::Signature,
-                "the signature is longer than that of any usable key",
-            )),
-            Err(DecodeSliceError::DecodeError(_)) => Err(NOT_BASE64URL),
-        }
+    pub(crate) fn signature(&self) -> &[u8] {
+        &self.signature[..self.signature_len]
     }
 }
+
+const NOT_THREE: VerifyError =
+    VerifyError::new(Kind::Malformed, "the token does not have three segments");
 
 const NOT_BASE64URL: VerifyError =
     VerifyError::new(Kind::Malformed, "a segment is not canonical base64url");
 
 /// The largest signature, and the slack that the decoder asks for.
 const SIGNATURE_ROOM: usize = MAX_MODULUS_BYTES + 2;
-
-/// A decoded signature, on the stack.
-pub(crate) struct Signature {
-    bytes: [u8; SIGNATURE_ROOM],
-    len: usize,
-}
-
-impl Signature {
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-}
 
 /// What the header says, once every rule for it has been kept.
 #[derive(Debug, PartialEq)]
@@ -106,7 +90,8 @@ pub(crate) struct Header<'h> {
 }
 
 impl<'h> Header<'h> {
-    pub(crate) fn read(document: &'h str) -> Result<Self, VerifyError> {
+    pub(crate) fn read(document: &'h [u8]) -> Result<Self, VerifyError> {
+        let document = str::from_utf8(document).map_err(|_| refuse("the header is not UTF-8"))?;
         let mut alg = None;
         let mut kid = None;
         let mut typ = None;
@@ -192,58 +177,60 @@ mod tests {
 
     #[track_caller]
     fn kind(document: &str) -> Kind {
-        Header::read(document).expect_err(document).kind()
+        Header::read(document.as_bytes())
+            .expect_err(document)
+            .kind()
+    }
+
+    fn decode_kind(token: &str) -> Option<Kind> {
+        Compact::decode(token).err().map(|error| error.kind())
     }
 
     #[test]
     fn a_token_has_exactly_three_segments() {
-        let segments = Segments::split("a.b.c").expect("three segments");
-        assert_eq!(segments.signing_input, "a.b");
-        assert_eq!(
-            (segments.header, segments.payload, segments.signature),
-            ("a", "b", "c")
-        );
-        for token in ["", "a", "a.b", "a.b.c.d", "a.b.c.d.e", "{}"] {
-            let error = Segments::split(token).err().expect(token);
-            assert_eq!(error.kind(), Kind::Malformed, "{token}");
+        let token = Compact::decode("e30.e30.AA").expect("three segments");
+        assert_eq!(token.signing_input, "e30.e30");
+        assert_eq!((&*token.header, &*token.payload), (&b"{}"[..], &b"{}"[..]));
+        assert_eq!(token.signature(), [0]);
+        for token in [
+            "",
+            "e30",
+            "e30.e30",
+            "e30.e30.AA.AA",
+            "e30.e30.AA.AA.AA",
+            "{}",
+        ] {
+            assert_eq!(decode_kind(token), Some(Kind::Malformed), "{token}");
         }
     }
 
     #[test]
-    fn base64url_has_one_spelling() {
+    fn base64url_has_one_spelling_in_every_segment() {
         // "e30" is "{}"; its last character carries two unused bits.
-        assert_eq!(
-            Segments::split("e30.e30.AA").unwrap().payload().unwrap(),
-            b"{}"
-        );
-        for payload in [
-            "e30=", "e31", "e3", "e", " e30", "e30\n", "e3\u{e9}", "+-_/", "e3+w",
+        for wrong in [
+            "e30=", "e31", "e", " e30", "e30\n", "e3\u{e9}", "+-_/", "e3+w",
         ] {
-            let token = format!("e30.{payload}.AA");
-            let error = Segments::split(&token)
-                .unwrap()
-                .payload()
-                .expect_err(payload);
-            assert_eq!(error.kind(), Kind::Malformed, "{payload}");
+            for token in [
+                format!("{wrong}.e30.AA"),
+                format!("e30.{wrong}.AA"),
+                format!("e30.e30.{wrong}"),
+            ] {
+                assert_eq!(decode_kind(&token), Some(Kind::Malformed), "{token}");
+            }
         }
     }
 
     #[test]
     fn a_signature_longer_than_any_key_is_refused_undecoded() {
         let token = format!("e30.e30.{}", "A".repeat(4000));
-        let error = Segments::split(&token)
-            .unwrap()
-            .signature()
-            .err()
-            .expect("too long");
-        assert_eq!(error.kind(), Kind::Signature);
+        assert_eq!(decode_kind(&token), Some(Kind::Signature));
     }
 
     #[test]
     fn the_headers_of_the_documents_are_read() {
         let header = r#"{"kid":"394b56c3ea524ee59015f9a7e8866312","alg":"RS256"}"#;
         assert_eq!(
-            Header::read(header).unwrap().kid,
+            Header::read(header.as_bytes()).unwrap().kid,
             "394b56c3ea524ee59015f9a7e8866312"
         );
         assert_eq!(kind(r#"{"typ":"JWT","alg":"RS256"}"#), Kind::Header);
@@ -299,13 +286,14 @@ mod tests {
     fn keys_in_the_header_are_passed_over() {
         let document =
             r#"{"alg":"RS256","jwk":{"kty":"RSA"},"jku":"https://a","x5u":1,"x5c":[],"kid":"1"}"#;
-        assert_eq!(Header::read(document).unwrap().kid, "1");
+        assert_eq!(Header::read(document.as_bytes()).unwrap().kid, "1");
     }
 
     #[test]
     fn the_type_is_absent_or_one_of_a_jwt() {
         let with = |name: &str, value: &str| {
-            Header::read(&format!(r#"{{"alg":"RS256","kid":"1","{name}":{value}}}"#)).is_ok()
+            Header::read(format!(r#"{{"alg":"RS256","kid":"1","{name}":{value}}}"#).as_bytes())
+                .is_ok()
         };
         for typ in [
             r#""JWT""#,
@@ -336,7 +324,9 @@ mod tests {
 
     #[test]
     fn the_key_id_is_a_string_of_1_to_256_bytes() {
-        let with = |kid: &str| Header::read(&format!(r#"{{"alg":"RS256","kid":{kid}}}"#)).is_ok();
+        let with = |kid: &str| {
+            Header::read(format!(r#"{{"alg":"RS256","kid":{kid}}}"#).as_bytes()).is_ok()
+        };
         assert!(with(r#""1""#));
         assert!(with(&format!("\"{}\"", "k".repeat(256))));
         assert!(!with(&format!("\"{}\"", "k".repeat(257))));

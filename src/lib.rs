@@ -109,3 +109,8 @@ pub use jwks::{KeySet, KeySetError, MAX_KEYS, SkipReason, SkippedKey};
 pub use keys::{FetchError, Health, KeysState};
 pub use policy::RequiredClaim;
 pub use verifier::{Verified, Verifier};
+
+/// The README's code compiles.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -11,7 +11,7 @@ use crate::claims::{Claims, ClaimsView};
 use crate::clock::UnixTime;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::jwks::{Key, KeySet};
-use crate::jws::{Header, Segments};
+use crate::jws::{Compact, Header};
 use crate::policy::Policy;
 
 /// Proof that a token passed every check of a [`Verifier`].
@@ -130,23 +130,22 @@ impl Verifier {
         if token.len() > self.max_token_bytes {
             return Err(VerifyError::new(Kind::TooLong, "the token is too long").into());
         }
-        let segments = Segments::split(token)?;
-        let header = segments.header()?;
-        let header = Header::read(&header)?;
-        let signature = segments.signature()?;
-        let payload = segments.payload()?;
+        let token = Compact::decode(token)?;
+        let header = Header::read(&token.header)?;
+        // Read now, believed later: a bad signature is reported first.
+        let payload = as_text(&token.payload);
+        let claims = payload.clone().and_then(ClaimsView::read);
 
         let Some(key) = keys.get(&header.kid) else {
-            let claims = read_claims(&payload)?;
-            self.policy.check_address_and_time(&claims, now)?;
+            self.policy.check_address_and_time(&claims?, now)?;
             return Err(Refusal {
                 error: VerifyError::new(Kind::UnknownKey, "the key is not one of the issuer's"),
                 newer_keys_may_help: true,
             });
         };
-        if !key.verifies(segments.signing_input.as_bytes(), signature.as_bytes()) {
+        if !key.verifies(token.signing_input.as_bytes(), token.signature()) {
             // The issuer may have put new material under an old kid.
-            let newer_keys_may_help = read_claims(&payload)
+            let newer_keys_may_help = claims
                 .and_then(|claims| self.policy.check_address_and_time(&claims, now))
                 .is_ok();
             return Err(Refusal {
@@ -154,10 +153,9 @@ impl Verifier {
                 newer_keys_may_help,
             });
         }
-        let payload = as_text(&payload)?;
-        let claims = ClaimsView::read(payload)?;
+        let claims = claims?;
         self.policy.check(&claims, now)?;
-        let claims = Claims::keep(payload, &claims)
+        let claims = Claims::keep(payload?, &claims)
             .ok_or_else(|| VerifyError::new(Kind::MissingClaim, "a required claim is absent"))?;
         Ok(Verified(Arc::new(Inner {
             claims,
@@ -183,8 +181,4 @@ impl Verifier {
 
 fn as_text(payload: &[u8]) -> Result<&str, VerifyError> {
     str::from_utf8(payload).map_err(|_| VerifyError::new(Kind::Claims, "the claims are not UTF-8"))
-}
-
-fn read_claims(payload: &[u8]) -> Result<ClaimsView<'_>, VerifyError> {
-    ClaimsView::read(as_text(payload)?)
 }
