@@ -1,26 +1,48 @@
-//! Who decides about a token: the verifier, its keys, its memory and its clock
+//! Who decides about a token: the verifiers, their keys, a memory and a clock
 //! put together.
 //!
 //! [`Authority::check`] answers at once whenever it can, which is always but
-//! when the token's key has to be fetched first.
+//! when the token's key has to be fetched first. Where several issuers are
+//! trusted, the token's `iss`, unverified as it is, picks the one whose rules
+//! and keys it is held to, and no others.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixTime};
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
-use crate::keys::{Demand, KeySource, Snapshot, Ticket};
+use crate::jws::Compact;
+use crate::keys::{Demand, KeySource, Published, Ticket};
 use crate::token_cache::TokenCache;
-use crate::verifier::{Refusal, Verified, Verifier};
+use crate::verifier::{Presented, Refusal, Verified, Verifier};
+
+/// How often keys may be replaced under one look at them: each time another
+/// fetch has ended, which takes a network's time where a look takes microseconds.
+const MAX_LOOKS: usize = 3;
 
 #[derive(Debug)]
 pub(crate) struct Authority {
-    verifier: Verifier,
-    keys: KeySource,
-    cache: Option<TokenCache>,
-    clock: Arc<dyn Clock>,
+    pub(crate) issuers: Issuers,
+    pub(crate) cache: Option<TokenCache>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// How long a request may wait for keys.
-    key_wait: Duration,
+    pub(crate) key_wait: Duration,
+}
+
+/// An issuer whose tokens are let in, and its keys.
+#[derive(Debug)]
+pub(crate) struct Issuer {
+    pub(crate) verifier: Verifier,
+    pub(crate) keys: KeySource,
+}
+
+/// The issuers that are known; at least one is trusted.
+#[derive(Debug)]
+pub(crate) struct Issuers {
+    pub(crate) trusted: Box<[Issuer]>,
+    /// The `iss` of other environments, to tell their tokens from strangers'.
+    pub(crate) elsewhere: Box<[Box<str>]>,
+    pub(crate) max_token_bytes: usize,
 }
 
 /// The answer to a token, or a place among those who wait for keys.
@@ -30,63 +52,99 @@ pub(crate) enum Check {
     Wait(Ticket),
 }
 
-impl Authority {
-    pub(crate) fn new(
-        verifier: Verifier,
-        keys: KeySource,
-        cache: Option<TokenCache>,
-        clock: Arc<dyn Clock>,
-        key_wait: Duration,
-    ) -> Self {
+/// A token that was refused by the keys at hand.
+struct Refused<'a> {
+    refusal: Refusal,
+    /// By whose keys; `None` where it did not come to that.
+    by: Option<(&'a Issuer, Arc<Published>)>,
+}
+
+impl From<VerifyError> for Refused<'_> {
+    fn from(error: VerifyError) -> Self {
         Self {
-            verifier,
-            keys,
-            cache,
-            clock,
-            key_wait,
+            refusal: error.into(),
+            by: None,
         }
     }
+}
 
-    pub(crate) fn verifier(&self) -> &Verifier {
-        &self.verifier
+impl Issuers {
+    /// The issuer that a token has to be judged by. A single one judges all, so
+    /// that a bad signature is reported before a bad issuer.
+    fn pick(&self, token: &Presented<'_>) -> Result<&Issuer, VerifyError> {
+        if let ([only], []) = (&*self.trusted, &*self.elsewhere) {
+            return Ok(only);
+        }
+        let claimed = token.claimed_issuer()?;
+        if let Some(issuer) =
+            (self.trusted.iter()).find(|issuer| claimed.is(issuer.verifier.issuer()))
+        {
+            return Ok(issuer);
+        }
+        Err(if self.elsewhere.iter().any(|issuer| claimed.is(issuer)) {
+            VerifyError::new(
+                Kind::WrongEnvironment,
+                "the token is of another environment",
+            )
+        } else {
+            VerifyError::new(Kind::Issuer, "the issuer is not trusted")
+        })
     }
 
-    pub(crate) fn keys(&self) -> &KeySource {
-        &self.keys
+    /// The trusted issuer of this name.
+    fn get(&self, issuer: &str) -> Option<&Issuer> {
+        (self.trusted.iter()).find(|trusted| trusted.verifier.issuer() == issuer)
     }
+}
 
-    /// How many keys can verify now.
-    pub(crate) fn key_count(&self) -> usize {
-        self.keys.load().keys(self.clock.now()).len()
-    }
-
+impl Authority {
     /// Decides now, where the keys at hand suffice.
     pub(crate) fn check(&self, token: &str) -> Check {
-        let snapshot = self.keys.load();
-        match self.judge(token, &snapshot) {
-            Ok(verified) => Check::Done(Ok(verified)),
-            Err(refusal) if refusal.newer_keys_may_help => self.seek(token, &snapshot, refusal),
-            Err(refusal) => Check::Done(Err(refusal.error)),
+        // Between the look at the keys and the demand for newer ones, another
+        // request's fetch may have ended: then look again.
+        for _ in 0..MAX_LOOKS {
+            let (refusal, issuer, seen) = match self.judge(token) {
+                Ok(verified) => return Check::Done(Ok(verified)),
+                Err(Refused {
+                    refusal,
+                    by: Some((issuer, seen)),
+                }) if refusal.newer_keys_may_help => (refusal, issuer, seen),
+                Err(refused) => return Check::Done(Err(refused.refusal.error)),
+            };
+            match issuer.keys.demand(&seen) {
+                Demand::Wait(ticket) => return Check::Wait(ticket),
+                Demand::CoolingDown => return Check::Done(Err(final_error(refusal, issuer))),
+                Demand::Replaced => {}
+            }
         }
+        Check::Done(self.judge_finally(token))
     }
 
     /// Decides after a wait for keys, of whatever they are by then.
     pub(crate) async fn check_after(
         &self,
-        ticket: Ticket,
+        mut ticket: Ticket,
         token: &str,
     ) -> Result<Verified, VerifyError> {
-        tokio::select! {
-            biased;
-            () = ticket.ended() => {}
-            () = self.clock.sleep(self.key_wait) => {
-                return Err(VerifyError::keys_unavailable(
-                    "the keys did not come in time",
-                    Duration::ZERO,
-                ));
+        let mut time_up = self.clock.sleep(self.key_wait);
+        loop {
+            let ended = tokio::select! {
+                biased;
+                ended = ticket.progress() => ended,
+                () = &mut time_up => {
+                    return Err(VerifyError::keys_unavailable(
+                        "the keys did not come in time",
+                        Duration::ZERO,
+                    ));
+                }
+            };
+            if ended {
+                return self.judge_finally(token);
+            }
+            if let Ok(verified) = self.judge(token) {
+                return Ok(verified);
             }
         }
-        self.judge_finally(token)
     }
 
     /// Decides, waiting for keys where that is needed.
@@ -97,49 +155,58 @@ impl Authority {
         }
     }
 
-    fn judge(&self, token: &str, snapshot: &Snapshot) -> Result<Verified, Refusal> {
-        let now = self.clock.now();
-        let keys = snapshot.keys(now);
-        let Some(cache) = &self.cache else {
-            return self.verifier.judge(token, keys, now);
-        };
-        if let Some(verified) = cache.get(token) {
-            if self.verifier.still_good(&verified, keys, now) {
-                return Ok(verified);
-            }
-            cache.remove(token);
-        }
-        let verified = self.verifier.judge(token, keys, now)?;
-        cache.insert(token, &verified);
-        Ok(verified)
-    }
-
-    /// For a token whose key is not among those at hand.
-    #[cold]
-    fn seek(&self, token: &str, seen: &Arc<Snapshot>, refusal: Refusal) -> Check {
-        match self.keys.demand(seen) {
-            Demand::Wait(ticket) => Check::Wait(ticket),
-            Demand::CoolingDown => Check::Done(Err(self.final_error(refusal))),
-            // Another request's fetch has ended between the look at the keys
-            // and the demand, and begun a cooldown.
-            Demand::Replaced => Check::Done(self.judge_finally(token)),
-        }
-    }
-
     /// Judges by the keys at hand, newer ones being out of reach.
     fn judge_finally(&self, token: &str) -> Result<Verified, VerifyError> {
-        self.judge(token, &self.keys.load())
-            .map_err(|refusal| self.final_error(refusal))
+        self.judge(token).map_err(|refused| match refused.by {
+            Some((issuer, _)) => final_error(refused.refusal, issuer),
+            None => refused.refusal.error,
+        })
     }
 
-    /// An unknown key is no verdict while the issuer can't be asked; a signature
-    /// that does not fit the key at hand is one.
-    fn final_error(&self, refusal: Refusal) -> VerifyError {
-        match self.keys.outage() {
-            Some(retry_after) if refusal.error.kind() == Kind::UnknownKey => {
-                VerifyError::keys_unavailable("the keys are not available", retry_after)
-            }
-            _ => refusal.error,
+    fn judge(&self, token: &str) -> Result<Verified, Refused<'_>> {
+        let now = self.clock.now();
+        if let Some(verified) = self.recall(token, now) {
+            return Ok(verified);
         }
+        let compact = Compact::decode(token, self.issuers.max_token_bytes)?;
+        let presented = Presented::read(&compact)?;
+        let issuer = self.issuers.pick(&presented)?;
+        let published = issuer.keys.load();
+        match (issuer.verifier).judge(&presented, published.keys(now), now) {
+            Ok(verified) => {
+                if let Some(cache) = &self.cache {
+                    cache.insert(token, &verified);
+                }
+                Ok(verified)
+            }
+            Err(refusal) => Err(Refused {
+                refusal,
+                by: Some((issuer, Arc::clone(&published))),
+            }),
+        }
+    }
+
+    /// A token verified before, if its time and its key are still good.
+    fn recall(&self, token: &str, now: UnixTime) -> Option<Verified> {
+        let cache = self.cache.as_ref()?;
+        let verified = cache.get(token)?;
+        let issuer = self.issuers.get(verified.issuer())?;
+        let published = issuer.keys.load();
+        if (issuer.verifier).still_good(&verified, published.keys(now), now) {
+            return Some(verified);
+        }
+        cache.remove(token);
+        None
+    }
+}
+
+/// An unknown key is no verdict while the issuer can't be asked; a signature
+/// that does not fit the key at hand is one.
+fn final_error(refusal: Refusal, issuer: &Issuer) -> VerifyError {
+    match issuer.keys.outage() {
+        Some(retry_after) if refusal.error.kind() == Kind::UnknownKey => {
+            VerifyError::keys_unavailable("the keys are not available", retry_after)
+        }
+        _ => refusal.error,
     }
 }

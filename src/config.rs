@@ -3,26 +3,44 @@
 //! A configuration is only data until it is built; building checks it whole and
 //! names every fault at once, so that nothing half-configured ever starts.
 
+mod check;
 mod duration;
 mod env;
 
-use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use http::StatusCode;
-use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use crate::inbound::{BodyShape, DEFAULT_REALM, is_realm};
-use crate::keys::{FetchSettings, Schedule};
-use crate::policy::{Policy, RequiredClaim};
-use crate::verifier::Verifier;
+use crate::inbound::{BodyShape, DEFAULT_REALM};
+use crate::policy::RequiredClaim;
+
+pub use self::check::ConfigError;
+pub(crate) use self::check::Keys;
 
 /// Everything that can be set as data.
 ///
 /// In serde formats the fields have the names below, unknown ones are refused,
 /// and durations are written as `30s` or `5m`; all but `issuer`, `audience` and
-/// `jwks_url` may be left out.
+/// `jwks_url` may be left out. Several issuers look like this:
+///
+/// ```toml
+/// environment = "production"
+/// issuer = "https://id/84A26B2FA77BCD1FF5130636F04C30C5/.well-known/openid-configuration"
+/// audience = ["ZKT"]
+/// jwks_url = "https://id.example/id/84A26B2FA77BCD1FF5130636F04C30C5/keys"
+///
+/// [[issuers]]   # trusted too, with its own keys
+/// issuer = "https://id.example/next/.well-known/openid-configuration"
+/// audience = ["ZKT"]
+/// jwks_url = "https://id.example/next/keys"
+///
+/// [[issuers]]   # known, to tell its tokens from strangers'
+/// issuer = "https://id.test.example/84A2/.well-known/openid-configuration"
+/// environment = "certification"
+/// ```
+///
+/// One issuer is enough:
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -41,13 +59,32 @@ use crate::verifier::Verifier;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Config {
-    /// The `iss` of GO's tokens, byte for byte. Required.
+    /// The `iss` of GO's tokens, byte for byte. Required, like the next two,
+    /// unless there are [`issuers`](Config::issuers).
+    #[serde(default)]
     pub issuer: String,
-    /// The audiences of which a token must name one. Required.
+    /// The audiences of which a token must name one.
+    #[serde(default)]
     pub audience: Vec<String>,
     /// The address of GO's key set, or of a discovery document that names it.
-    /// Required. `https`, or `http` to this machine itself.
+    /// `https`, or `http` to this machine itself.
+    #[serde(default)]
     pub jwks_url: String,
+    /// The file for the last good key document, so that a restart during an
+    /// outage goes on serving. Its directory must be writable by this service
+    /// alone. None by default.
+    #[serde(default)]
+    pub snapshot: Option<PathBuf>,
+    /// Further issuers, each with keys and audiences of its own: those of
+    /// another environment, or the next address of one that moves.
+    #[serde(default)]
+    pub issuers: Vec<IssuerConfig>,
+    /// The environment that is served here. Of the further issuers, those of
+    /// other environments are then known but not trusted: their tokens are
+    /// refused as [`WrongEnvironment`](crate::VerifyErrorKind::WrongEnvironment),
+    /// and their keys never fetched. Without it all issuers are trusted.
+    #[serde(default)]
+    pub environment: Option<String>,
 
     /// How much `exp` and `nbf` may be off. 30 s; at most 5 min.
     #[serde(default = "defaults::leeway", with = "duration")]
@@ -92,7 +129,7 @@ pub struct Config {
     #[serde(default = "defaults::max_document_bytes")]
     pub max_document_bytes: usize,
     /// How long keys may serve after they were fetched, refreshes failing.
-    /// 24 h; at most 7 days.
+    /// 24 h; at least `refresh_interval`, at most 7 days.
     #[serde(default = "defaults::max_stale", with = "duration")]
     pub max_stale: Duration,
     /// **Allows `http` to other machines.** Whoever is on the way can then make
@@ -114,6 +151,53 @@ pub struct Config {
     /// ASCII without quotes. `derbysoft-go`.
     #[serde(default = "defaults::realm")]
     pub realm: String,
+}
+
+/// An issuer beside the one at the top of a [`Config`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct IssuerConfig {
+    /// As [`Config::issuer`].
+    pub issuer: String,
+    /// As [`Config::audience`]; not needed for an issuer that is not trusted.
+    #[serde(default)]
+    pub audience: Vec<String>,
+    /// As [`Config::jwks_url`]; not needed for an issuer that is not trusted.
+    #[serde(default)]
+    pub jwks_url: String,
+    /// As [`Config::snapshot`]; each issuer needs a file of its own.
+    #[serde(default)]
+    pub snapshot: Option<PathBuf>,
+    /// The environment that the issuer belongs to. Without one it belongs to
+    /// that which is served.
+    #[serde(default)]
+    pub environment: Option<String>,
+}
+
+impl IssuerConfig {
+    /// An issuer with one audience and a key address.
+    pub fn new(
+        issuer: impl Into<String>,
+        audience: impl Into<String>,
+        jwks_url: impl Into<String>,
+    ) -> Self {
+        Self {
+            issuer: issuer.into(),
+            audience: vec![audience.into()],
+            jwks_url: jwks_url.into(),
+            ..Self::default()
+        }
+    }
+
+    /// An issuer that is only known, as one of another environment.
+    pub fn of_environment(issuer: impl Into<String>, environment: impl Into<String>) -> Self {
+        Self {
+            issuer: issuer.into(),
+            environment: Some(environment.into()),
+            ..Self::default()
+        }
+    }
 }
 
 /// What a refused caller gets.
@@ -171,12 +255,15 @@ mod defaults {
 }
 
 impl Default for Config {
-    /// The defaults, with the three required settings empty.
+    /// The defaults, with no issuer.
     fn default() -> Self {
         Self {
             issuer: String::new(),
             audience: Vec::new(),
             jwks_url: String::new(),
+            snapshot: None,
+            issuers: Vec::new(),
+            environment: None,
             leeway: defaults::leeway(),
             subjects: Vec::new(),
             required_claims: Vec::new(),
@@ -195,266 +282,6 @@ impl Default for Config {
             ignore_status: defaults::ignore_status(),
             body: BodyShape::default(),
             realm: defaults::realm(),
-        }
-    }
-}
-
-impl Config {
-    /// A verifier of these rules, for keys and times of the caller's own; the
-    /// settings about fetching and answering are not looked at.
-    ///
-    /// # Errors
-    /// With every fault of the settings that are.
-    pub fn verifier(&self) -> Result<Verifier, ConfigError> {
-        let mut faults = Faults::default();
-        self.check_rules(&mut faults);
-        faults.into_result()?;
-        Ok(self.unchecked_verifier())
-    }
-
-    /// The configuration checked, in the types that the rest works with.
-    /// Without `with_address` the keys are given, and the settings about
-    /// fetching are not looked at.
-    pub(crate) fn checked(&self, with_address: bool) -> Result<Checked, ConfigError> {
-        let mut faults = Faults::default();
-        self.check_rules(&mut faults);
-        self.check_answers(&mut faults);
-        let address = with_address
-            .then(|| self.check_fetching(&mut faults))
-            .flatten();
-        faults.into_result()?;
-        Ok(Checked {
-            verifier: self.unchecked_verifier(),
-            schedule: Schedule {
-                interval: self.refresh_interval,
-                cooldown: self.cooldown,
-                max_stale: self.max_stale,
-            },
-            fetch: address.map(|address| FetchSettings {
-                address,
-                connect_timeout: self.connect_timeout,
-                timeout: self.fetch_timeout,
-                max_bytes: self.max_document_bytes,
-            }),
-            ignore_status: StatusCode::from_u16(self.ignore_status)
-                .unwrap_or(StatusCode::NOT_FOUND),
-        })
-    }
-
-    fn unchecked_verifier(&self) -> Verifier {
-        let strings = |strings: &[String]| strings.iter().map(|s| s.as_str().into()).collect();
-        let policy = Policy {
-            issuer: self.issuer.as_str().into(),
-            audiences: strings(&self.audience),
-            subjects: strings(&self.subjects),
-            required: self.required_claims.as_slice().into(),
-            leeway: self.leeway,
-            max_lifetime: self.max_lifetime,
-        };
-        Verifier::new(policy, self.max_token_bytes)
-    }
-
-    fn check_rules(&self, faults: &mut Faults) {
-        faults.unless(!self.issuer.is_empty(), "issuer", "is required");
-        faults.unless(!self.audience.is_empty(), "audience", "is required");
-        let no_blank = |strings: &[String]| strings.iter().all(|s| !s.trim().is_empty());
-        faults.unless(no_blank(&self.audience), "audience", "has an empty entry");
-        faults.unless(no_blank(&self.subjects), "subjects", "has an empty entry");
-        faults.unless(
-            self.leeway <= Duration::from_secs(5 * 60),
-            "leeway",
-            "is more than 5m",
-        );
-        faults.unless(
-            self.max_lifetime.is_none_or(|cap| !cap.is_zero()),
-            "max_lifetime",
-            "is zero",
-        );
-        faults.unless(
-            (256..=64 * 1024).contains(&self.max_token_bytes),
-            "max_token_bytes",
-            "is not from 256 to 65536",
-        );
-    }
-
-    fn check_answers(&self, faults: &mut Faults) {
-        faults.unless(
-            (200..=599).contains(&self.ignore_status),
-            "ignore_status",
-            "is not from 200 to 599",
-        );
-        faults.unless(
-            is_realm(&self.realm),
-            "realm",
-            "is not 1 to 128 printable ASCII characters without quotes and backslashes",
-        );
-    }
-
-    fn check_fetching(&self, faults: &mut Faults) -> Option<Url> {
-        let millis = Duration::from_millis;
-        let secs = Duration::from_secs;
-        for (setting, value, least, most, wrong) in [
-            (
-                "cooldown",
-                self.cooldown,
-                millis(100),
-                secs(600),
-                "is not from 100ms to 10m",
-            ),
-            (
-                "key_wait",
-                self.key_wait,
-                millis(10),
-                secs(30),
-                "is not from 10ms to 30s",
-            ),
-            (
-                "connect_timeout",
-                self.connect_timeout,
-                millis(10),
-                secs(60),
-                "is not from 10ms to 60s",
-            ),
-            (
-                "fetch_timeout",
-                self.fetch_timeout,
-                millis(10),
-                secs(60),
-                "is not from 10ms to 60s",
-            ),
-        ] {
-            faults.unless((least..=most).contains(&value), setting, wrong);
-        }
-        faults.unless(
-            self.refresh_interval >= secs(1),
-            "refresh_interval",
-            "is less than 1s",
-        );
-        faults.unless(
-            self.max_stale <= secs(7 * 24 * 60 * 60),
-            "max_stale",
-            "is more than 7days",
-        );
-        faults.unless(
-            self.max_stale >= self.refresh_interval,
-            "max_stale",
-            "is less than refresh_interval",
-        );
-        faults.unless(
-            (1024..=16 * 1024 * 1024).contains(&self.max_document_bytes),
-            "max_document_bytes",
-            "is not from 1024 to 16777216",
-        );
-        match self.address() {
-            Ok(address) => Some(address),
-            Err(wrong) => {
-                faults.add("jwks_url", wrong);
-                None
-            }
-        }
-    }
-
-    fn address(&self) -> Result<Url, &'static str> {
-        if self.jwks_url.is_empty() {
-            return Err("is required");
-        }
-        let url = Url::parse(&self.jwks_url).map_err(|_| "is not an address")?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("has a user name or password in it");
-        }
-        if url.fragment().is_some() {
-            return Err("has a fragment");
-        }
-        match url.scheme() {
-            "https" => Ok(url),
-            "http" if self.danger_allow_http || is_loopback(&url) => Ok(url),
-            "http" => Err("is plain http to another machine"),
-            _ => Err("is neither https nor http"),
-        }
-    }
-}
-
-/// 127.0.0.0/8, `::1` or `localhost` (RFC 6761, section 6.3).
-fn is_loopback(url: &Url) -> bool {
-    url.host_str().is_some_and(|host| {
-        let address = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost"
-            || (address.parse()).is_ok_and(|address: std::net::IpAddr| address.is_loopback())
-    })
-}
-
-/// See [`Config::checked`].
-#[derive(Debug)]
-pub(crate) struct Checked {
-    pub(crate) verifier: Verifier,
-    pub(crate) schedule: Schedule,
-    pub(crate) fetch: Option<FetchSettings>,
-    pub(crate) ignore_status: StatusCode,
-}
-
-/// A configuration that can't be used, with all of its faults.
-///
-/// It prints them one a line. Values are not repeated but for those of the
-/// environment, escaped: settings are no secrets, but may hold anything.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError {
-    faults: Vec<String>,
-}
-
-impl ConfigError {
-    /// Each fault: the setting, and what is wrong with it.
-    pub fn faults(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.faults.iter().map(String::as_str)
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the configuration can't be used:")?;
-        for fault in &self.faults {
-            write!(f, "\n- {fault}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-/// Faults as they are found.
-#[derive(Debug, Default)]
-struct Faults {
-    found: Vec<String>,
-    from_env: bool,
-}
-
-impl Faults {
-    /// Faults that name the settings as the environment does.
-    const fn from_env() -> Self {
-        Self {
-            found: Vec::new(),
-            from_env: true,
-        }
-    }
-
-    fn unless(&mut self, good: bool, setting: &str, wrong: &str) {
-        if !good {
-            self.add(setting, wrong);
-        }
-    }
-
-    fn add(&mut self, setting: &str, wrong: &str) {
-        self.found.push(if self.from_env {
-            format!("{}{} {wrong}", env::PREFIX, setting.to_uppercase())
-        } else {
-            format!("{setting} {wrong}")
-        });
-    }
-
-    fn into_result(self) -> Result<(), ConfigError> {
-        if self.found.is_empty() {
-            Ok(())
-        } else {
-            Err(ConfigError { faults: self.found })
         }
     }
 }

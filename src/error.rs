@@ -39,6 +39,9 @@ pub enum VerifyErrorKind {
     Lifetime,
     /// `sub` is not on the allow-list.
     Subject,
+    /// `iss` is that of another environment than the one served here, such as
+    /// certification where production is: the token was not looked at further.
+    WrongEnvironment,
     /// The issuer's keys could not be had: nothing is said about the token.
     KeysUnavailable,
 }
@@ -61,6 +64,7 @@ impl VerifyErrorKind {
             Self::MissingClaim => "missing_claim",
             Self::Lifetime => "lifetime",
             Self::Subject => "subject",
+            Self::WrongEnvironment => "wrong_environment",
             Self::KeysUnavailable => "keys_unavailable",
         }
     }

@@ -1,16 +1,17 @@
 //! The handle that a distributor holds.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::authority::Authority;
+use crate::authority::{Authority, Issuer, Issuers};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, ConfigError, OnFailure};
+use crate::config::{Config, ConfigError, IssuerConfig, Keys, OnFailure};
 use crate::error::VerifyError;
 use crate::inbound::{BodyShape, GoAuthLayer, Ignore, Reject, Respond};
 use crate::jwks::KeySet;
-use crate::keys::{FetchError, Health, KeySource};
+use crate::keys::{Health, IssuerHealth, KeySource, KeysError, Pending};
 use crate::policy::RequiredClaim;
 use crate::token_cache::TokenCache;
 use crate::verifier::Verified;
@@ -70,31 +71,55 @@ impl GoAuth {
         async move { authority.verify(&token).await }
     }
 
-    /// Makes sure that there are keys to verify with: at once where there are,
-    /// and else by one fetch. To be called before a server starts to listen, so
-    /// that a wrong key address fails early.
+    /// Makes sure that there are keys to verify with, of every trusted issuer:
+    /// at once where there are, and else by one fetch. To be called before a
+    /// server starts to listen, so that a wrong key address fails early.
     ///
     /// # Errors
-    /// If that fetch fails. The background task goes on trying all the same.
-    pub async fn ready(&self) -> Result<(), FetchError> {
-        self.authority.keys().ready().await
+    /// If such a fetch fails. The background task goes on trying all the same.
+    pub async fn ready(&self) -> Result<(), KeysError> {
+        self.each_issuer(KeySource::ready).await
     }
 
-    /// Fetches the keys now, whatever their age and the cooldown: a key that GO
-    /// has withdrawn is no longer trusted once this returns `Ok`.
+    /// Fetches the keys of every trusted issuer now, whatever their age and the
+    /// cooldown: a key that GO has withdrawn is no longer trusted once this
+    /// returns `Ok`, nor are the tokens that it has verified.
     ///
     /// # Errors
-    /// If the fetch fails; the last good keys stay.
-    pub async fn refresh(&self) -> Result<(), FetchError> {
-        self.authority.keys().refresh().await
+    /// If a fetch fails; the last good keys of that issuer stay.
+    pub async fn refresh(&self) -> Result<(), KeysError> {
+        self.each_issuer(KeySource::refresh).await
+    }
+
+    /// Starts all first, then waits for each.
+    async fn each_issuer<'a>(
+        &'a self,
+        start: impl Fn(&'a KeySource) -> Option<Pending<'a>>,
+    ) -> Result<(), KeysError> {
+        let pending: Vec<_> = (self.authority.issuers.trusted.iter())
+            .filter_map(|issuer| Some((issuer, start(&issuer.keys)?)))
+            .collect();
+        let mut result = Ok(());
+        for (issuer, pending) in pending {
+            result = result.and(pending.result().await.map_err(|source| KeysError {
+                issuer: issuer.verifier.issuer().to_owned(),
+                source,
+            }));
+        }
+        result
     }
 
     /// The state of the keys, for readiness checks and dashboards.
     pub fn health(&self) -> Health {
+        let now = self.authority.clock.now();
         Health {
-            issuer: self.authority.verifier().issuer().to_owned(),
-            keys: self.authority.key_count(),
-            state: self.authority.keys().state(),
+            issuers: (self.authority.issuers.trusted.iter())
+                .map(|issuer| IssuerHealth {
+                    issuer: issuer.verifier.issuer().to_owned(),
+                    keys: issuer.keys.load().keys(now).len(),
+                    state: issuer.keys.state(),
+                })
+                .collect(),
         }
     }
 }
@@ -166,6 +191,24 @@ impl GoAuthBuilder {
     /// ```
     pub fn keys(mut self, keys: KeySet) -> Self {
         self.keys = Some(keys);
+        self
+    }
+
+    /// Sets [`Config::snapshot`].
+    pub fn snapshot(mut self, file: impl Into<PathBuf>) -> Self {
+        self.config.snapshot = Some(file.into());
+        self
+    }
+
+    /// Adds to [`Config::issuers`].
+    pub fn another_issuer(mut self, issuer: IssuerConfig) -> Self {
+        self.config.issuers.push(issuer);
+        self
+    }
+
+    /// Sets [`Config::environment`].
+    pub fn environment(mut self, environment: impl Into<String>) -> Self {
+        self.config.environment = Some(environment.into());
         self
     }
 
@@ -314,30 +357,43 @@ impl GoAuthBuilder {
             clock,
             respond,
         } = self;
-        let checked = config.checked(keys.is_none())?;
+        let checked = config.checked(match keys {
+            Some(_) => Keys::Given,
+            None => Keys::Fetched,
+        })?;
         let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::default()));
-        let keys = match checked.fetch {
-            Some(fetch) => KeySource::remote(
-                &config.issuer,
-                fetch,
-                checked.schedule,
-                client,
-                Arc::clone(&clock),
-            ),
-            None => KeySource::fixed(keys.unwrap_or_default()),
-        };
+        let mut given = keys;
+        let trusted = (checked.trusted.into_iter())
+            .map(|issuer| Issuer {
+                keys: match issuer.fetch {
+                    Some(fetch) => KeySource::remote(
+                        issuer.verifier.issuer(),
+                        fetch,
+                        issuer.snapshot,
+                        checked.schedule,
+                        client.clone(),
+                        Arc::clone(&clock),
+                    ),
+                    None => KeySource::fixed(given.take().unwrap_or_default()),
+                },
+                verifier: issuer.verifier,
+            })
+            .collect();
         let respond = respond.unwrap_or_else(|| match config.on_failure {
             OnFailure::Reject => Arc::new(Reject::with_realm(config.body, &config.realm)),
             OnFailure::Ignore => Arc::new(Ignore::with_status(checked.ignore_status)),
         });
         Ok(GoAuth {
-            authority: Arc::new(Authority::new(
-                checked.verifier,
-                keys,
-                TokenCache::new(config.token_cache_bytes),
+            authority: Arc::new(Authority {
+                issuers: Issuers {
+                    trusted,
+                    elsewhere: checked.elsewhere,
+                    max_token_bytes: config.max_token_bytes,
+                },
+                cache: TokenCache::new(config.token_cache_bytes),
                 clock,
-                config.key_wait,
-            )),
+                key_wait: config.key_wait,
+            }),
             respond,
         })
     }

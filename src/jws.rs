@@ -42,7 +42,11 @@ pub(crate) struct Compact<'t> {
 }
 
 impl<'t> Compact<'t> {
-    pub(crate) fn decode(token: &'t str) -> Result<Self, VerifyError> {
+    /// Refuses a token of more than `max_bytes` before it looks at anything.
+    pub(crate) fn decode(token: &'t str, max_bytes: usize) -> Result<Self, VerifyError> {
+        if token.len() > max_bytes {
+            return Err(VerifyError::new(Kind::TooLong, "the token is too long"));
+        }
         let (signing_input, signature) = token.rsplit_once('.').ok_or(NOT_THREE)?;
         let (header, payload) = signing_input.split_once('.').ok_or(NOT_THREE)?;
         if payload.contains('.') {
@@ -181,12 +185,12 @@ mod tests {
     }
 
     fn decode_kind(token: &str) -> Option<Kind> {
-        Compact::decode(token).err().map(|error| error.kind())
+        Compact::decode(token, 8192).err().map(|error| error.kind())
     }
 
     #[test]
     fn a_token_has_exactly_three_segments() {
-        let token = Compact::decode("e30.e30.AA").expect("three segments");
+        let token = Compact::decode("e30.e30.AA", 10).expect("three segments");
         assert_eq!(token.signing_input, "e30.e30");
         assert_eq!((&*token.header, &*token.payload), (&b"{}"[..], &b"{}"[..]));
         assert_eq!(token.signature(), [0]);
@@ -219,9 +223,21 @@ mod tests {
     }
 
     #[test]
+    fn a_token_over_the_limit_is_refused_before_its_form() {
+        for (token, kind) in [
+            ("e30.e30.AA", None),
+            ("e30.e30.AAA", Some(Kind::TooLong)),
+            ("...........", Some(Kind::TooLong)),
+        ] {
+            let error = Compact::decode(token, 10).err();
+            assert_eq!(error.map(|error| error.kind()), kind, "{token}");
+        }
+    }
+
+    #[test]
     fn a_signature_longer_than_any_key_is_none() {
         let token = format!("e30.e30.{}", "A".repeat(4000));
-        let token = Compact::decode(&token).expect("well-formed");
+        let token = Compact::decode(&token, 8192).expect("well-formed");
         assert!(token.signature().is_empty());
     }
 

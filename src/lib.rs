@@ -96,7 +96,7 @@ mod verifier;
 
 pub use claims::Claims;
 pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
-pub use config::{Config, ConfigError, OnFailure};
+pub use config::{Config, ConfigError, IssuerConfig, OnFailure};
 pub use error::{VerifyError, VerifyErrorKind};
 #[cfg(feature = "axum")]
 pub use extract::{ExtractRejection, TokenClaims};
@@ -106,7 +106,7 @@ pub use inbound::{
     RequestHead, Respond, ResponseBody, ResponseFuture, Unverified,
 };
 pub use jwks::{KeySet, KeySetError, MAX_KEYS, SkipReason, SkippedKey};
-pub use keys::{FetchError, Health, KeysState};
+pub use keys::{FetchError, Health, IssuerHealth, KeysError, KeysState};
 pub use policy::RequiredClaim;
 pub use verifier::{Verified, Verifier};
 

@@ -3,6 +3,9 @@
 //! Nothing of a token is ever part of an event but, at debug level, the `sub`
 //! and `jti` of one that was verified.
 
+use std::error::Error;
+use std::time::Duration;
+
 use crate::inbound::Rejection;
 use crate::jwks::KeySet;
 use crate::keys::FetchError;
@@ -48,6 +51,22 @@ pub(crate) fn keys_fetched(issuer: &str, previous: &KeySet, current: &KeySet) {
 
 pub(crate) fn keys_fetch_failed(issuer: &str, error: &FetchError) {
     tracing::warn!(issuer, %error, "keys could not be fetched");
+}
+
+pub(crate) fn keys_restored(issuer: &str, age: Duration) {
+    tracing::info!(
+        issuer,
+        age_seconds = age.as_secs(),
+        "keys restored from their snapshot"
+    );
+}
+
+pub(crate) fn snapshot_not_used(issuer: &str, error: &dyn Error) {
+    tracing::warn!(issuer, %error, "the snapshot of the keys was not used");
+}
+
+pub(crate) fn snapshot_not_written(issuer: &str, error: &dyn Error) {
+    tracing::warn!(issuer, %error, "the snapshot of the keys could not be written");
 }
 
 pub(crate) fn keys_expired(issuer: &str) {

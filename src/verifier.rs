@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::claims::{Claims, ClaimsView};
 use crate::clock::UnixTime;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
+use crate::json::Text;
 use crate::jwks::{Key, KeySet};
 use crate::jws::{Compact, Header};
 use crate::policy::Policy;
@@ -66,6 +67,40 @@ impl fmt::Debug for Verified {
     }
 }
 
+/// A token that was read, and that nobody vouches for.
+#[derive(Debug)]
+pub(crate) struct Presented<'a> {
+    signing_input: &'a [u8],
+    signature: &'a [u8],
+    header: Header<'a>,
+    payload: &'a str,
+    /// Read now, believed later: a bad signature is reported first.
+    claims: Result<ClaimsView<'a>, VerifyError>,
+}
+
+impl<'a> Presented<'a> {
+    pub(crate) fn read(token: &'a Compact<'_>) -> Result<Self, VerifyError> {
+        let header = Header::read(&token.header)?;
+        let payload = str::from_utf8(&token.payload)
+            .map_err(|_| VerifyError::new(Kind::Claims, "the claims are not UTF-8"));
+        Ok(Self {
+            signing_input: token.signing_input.as_bytes(),
+            signature: token.signature(),
+            header,
+            payload: payload.as_ref().copied().unwrap_or_default(),
+            claims: payload.and_then(ClaimsView::read),
+        })
+    }
+
+    /// The issuer that the token claims to be of, to find the keys that tell.
+    pub(crate) fn claimed_issuer(&self) -> Result<Text<'a>, VerifyError> {
+        let claims = self.claims.as_ref().map_err(Clone::clone)?;
+        claims
+            .issuer
+            .ok_or_else(|| VerifyError::new(Kind::MissingClaim, "the token has no iss"))
+    }
+}
+
 /// A refusal, and whether newer keys could turn it.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -117,36 +152,29 @@ impl Verifier {
         keys: &KeySet,
         now: UnixTime,
     ) -> Result<Verified, VerifyError> {
-        self.judge(token, keys, now)
+        let token = Compact::decode(token, self.max_token_bytes)?;
+        self.judge(&Presented::read(&token)?, keys, now)
             .map_err(|refusal| refusal.error)
     }
 
     pub(crate) fn judge(
         &self,
-        token: &str,
+        token: &Presented<'_>,
         keys: &KeySet,
         now: UnixTime,
     ) -> Result<Verified, Refusal> {
-        if token.len() > self.max_token_bytes {
-            return Err(VerifyError::new(Kind::TooLong, "the token is too long").into());
-        }
-        let token = Compact::decode(token)?;
-        let header = Header::read(&token.header)?;
-        // Read now, believed later: a bad signature is reported first.
-        let payload = as_text(&token.payload);
-        let claims = payload.clone().and_then(ClaimsView::read);
-
-        let Some(key) = keys.get(&header.kid) else {
-            self.policy.check_address_and_time(&claims?, now)?;
+        let claims = token.claims.as_ref().map_err(Clone::clone);
+        let Some(key) = keys.get(&token.header.kid) else {
+            self.policy.check_address_and_time(claims?, now)?;
             return Err(Refusal {
                 error: VerifyError::new(Kind::UnknownKey, "the key is not one of the issuer's"),
                 newer_keys_may_help: true,
             });
         };
-        if !key.verifies(token.signing_input.as_bytes(), token.signature()) {
+        if !key.verifies(token.signing_input, token.signature) {
             // The issuer may have put new material under an old kid.
             let newer_keys_may_help = claims
-                .and_then(|claims| self.policy.check_address_and_time(&claims, now))
+                .and_then(|claims| self.policy.check_address_and_time(claims, now))
                 .is_ok();
             return Err(Refusal {
                 error: VerifyError::new(Kind::Signature, "the signature is not valid"),
@@ -154,8 +182,8 @@ impl Verifier {
             });
         }
         let claims = claims?;
-        self.policy.check(&claims, now)?;
-        let claims = Claims::keep(payload?, &claims)
+        self.policy.check(claims, now)?;
+        let claims = Claims::keep(token.payload, claims)
             .ok_or_else(|| VerifyError::new(Kind::MissingClaim, "a required claim is absent"))?;
         Ok(Verified(Arc::new(Inner {
             claims,
@@ -177,8 +205,4 @@ impl Verifier {
     pub fn issuer(&self) -> &str {
         &self.policy.issuer
     }
-}
-
-fn as_text(payload: &[u8]) -> Result<&str, VerifyError> {
-    str::from_utf8(payload).map_err(|_| VerifyError::new(Kind::Claims, "the claims are not UTF-8"))
 }

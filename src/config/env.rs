@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::fmt::Display;
 
-use super::{Config, ConfigError, Faults, duration};
+use super::check::{ConfigError, Faults, Keys};
+use super::{Config, duration};
 
 pub(super) const PREFIX: &str = "GO_AUTH_";
 
@@ -28,6 +29,7 @@ impl Config {
     /// | `GO_AUTH_REQUIRED_CLAIMS` | none; of `nbf`, `iat`, `jti`, `sub`, with commas |
     /// | `GO_AUTH_MAX_TOKEN_BYTES` | `8192` |
     /// | `GO_AUTH_TOKEN_CACHE_BYTES` | `16777216` |
+    /// | `GO_AUTH_SNAPSHOT` | none; a path |
     ///
     /// An empty variable counts as unset. An unknown one that begins with
     /// `GO_AUTH_` is a fault: it would be a setting that does not hold.
@@ -66,10 +68,7 @@ impl Config {
                 Err(_) => faults.add(&setting.escape_debug().to_string(), "is not UTF-8"),
             }
         }
-        config.check_rules(&mut faults);
-        config.check_answers(&mut faults);
-        config.check_fetching(&mut faults);
-        faults.into_result()?;
+        config.checked_with(Keys::Fetched, faults)?;
         Ok(config)
     }
 
@@ -110,6 +109,7 @@ impl Config {
             "TOKEN_CACHE_BYTES" => {
                 self.token_cache_bytes = parse(value, "a number of bytes", str::parse)?;
             }
+            "SNAPSHOT" => self.snapshot = Some(value.into()),
             _ => return Err("is not a setting".to_owned()),
         }
         Ok(())

@@ -11,9 +11,9 @@ fn good() -> Config {
 
 fn faults(config: &Config) -> Vec<String> {
     config
-        .checked(true)
+        .checked(Keys::Fetched)
         .err()
-        .map(|error| error.faults)
+        .map(|error| error.faults().map(str::to_owned).collect())
         .unwrap_or_default()
 }
 
@@ -50,7 +50,9 @@ fn every_fault_is_named_at_once() {
         realm: "a\"b".to_owned(),
         ..Config::default()
     };
-    let error = config.checked(true).expect_err("a bad configuration");
+    let error = config
+        .checked(Keys::Fetched)
+        .expect_err("a bad configuration");
     let text = error.to_string();
     for setting in [
         "issuer is required",
@@ -130,6 +132,88 @@ fn the_key_address_is_https_or_this_machine() {
 }
 
 #[test]
+fn several_issuers_are_trusted_or_known() {
+    let config: Config = toml::from_str(
+        r#"
+        environment = "production"
+        issuer = "https://id/A"
+        audience = ["ZKT"]
+        jwks_url = "https://id.example/A/keys"
+        snapshot = "/var/lib/go-auth/A.json"
+        [[issuers]]
+        issuer = "https://id/B"
+        audience = ["ZKT"]
+        jwks_url = "https://id.example/B/keys"
+        environment = "production"
+        [[issuers]]
+        issuer = "https://id/C"
+        environment = "certification"
+        "#,
+    )
+    .expect("a configuration");
+    let checked = config.checked(Keys::Fetched).expect("no faults");
+    let trusted: Vec<_> = (checked.trusted.iter())
+        .map(|issuer| issuer.verifier.issuer())
+        .collect();
+    assert_eq!(trusted, ["https://id/A", "https://id/B"]);
+    assert_eq!(*checked.elsewhere, ["https://id/C".into()]);
+    assert!(checked.trusted[0].snapshot.is_some() && checked.trusted[1].snapshot.is_none());
+}
+
+#[test]
+fn issuers_alone_are_enough_and_the_environment_only_divides_those_that_have_one() {
+    let config = Config {
+        issuers: vec![
+            IssuerConfig::new("a", "ZKT", "https://id.example/a"),
+            IssuerConfig::new("b", "ZKT", "https://id.example/b"),
+        ],
+        environment: Some("production".to_owned()),
+        ..Config::default()
+    };
+    let checked = config.checked(Keys::Fetched).expect("no faults");
+    assert_eq!(checked.trusted.len(), 2);
+    assert!(checked.elsewhere.is_empty());
+}
+
+#[test]
+fn faults_of_further_issuers_say_which() {
+    let config = Config {
+        snapshot: Some("/s".into()),
+        issuers: vec![
+            IssuerConfig::new("b", "", "https://id.example/b"),
+            IssuerConfig::new(good().issuer, "a", "http://id.example/b"),
+            IssuerConfig {
+                snapshot: Some("/s".into()),
+                ..IssuerConfig::new("c", "a", "https://id.example/c")
+            },
+            IssuerConfig {
+                environment: Some("certification".to_owned()),
+                ..IssuerConfig::default()
+            },
+        ],
+        environment: Some("production".to_owned()),
+        ..good()
+    };
+    assert_eq!(
+        faults(&config),
+        [
+            "issuers[1].issuer is there twice",
+            "issuers[3].issuer is required",
+            "issuers[2].snapshot is the file of another issuer",
+            "issuers[0].audience has an empty entry",
+            "issuers[1].jwks_url is plain http to another machine",
+        ]
+    );
+
+    let nobody = Config {
+        issuers: vec![IssuerConfig::of_environment("c", "certification")],
+        environment: Some("production".to_owned()),
+        ..Config::default()
+    };
+    assert_eq!(faults(&nobody), ["environment is that of no issuer"]);
+}
+
+#[test]
 fn serde_takes_the_words_and_refuses_what_it_does_not_know() {
     let config: Config = serde_json::from_str(
         r#"{"issuer":"i","audience":["a","b"],"jwks_url":"https://id.example/keys",
@@ -159,7 +243,7 @@ fn serde_takes_the_words_and_refuses_what_it_does_not_know() {
         r#"{"issuer":"i","audience":["a"],"jwks_url":"u","leeway":10}"#,
         r#"{"issuer":"i","audience":["a"],"jwks_url":"u","leeway":"ten"}"#,
         r#"{"issuer":"i","audience":["a"],"jwks_url":"u","required_claims":["exp2"]}"#,
-        r#"{"issuer":"i","audience":["a"]}"#,
+        r#"{"issuer":"i","issuers":[{"issuer":"j","audiences":["a"]}]}"#,
     ] {
         assert!(serde_json::from_str::<Config>(wrong).is_err(), "{wrong}");
     }
@@ -194,6 +278,7 @@ fn every_variable_of_the_contract_is_read() {
         ("GO_AUTH_REQUIRED_CLAIMS", "nbf, iat"),
         ("GO_AUTH_MAX_TOKEN_BYTES", "4096"),
         ("GO_AUTH_TOKEN_CACHE_BYTES", "0"),
+        ("GO_AUTH_SNAPSHOT", "/var/lib/go-auth/keys.json"),
     ])
     .expect("a configuration");
     let secs = Duration::from_secs;
@@ -212,6 +297,7 @@ fn every_variable_of_the_contract_is_read() {
         required_claims: vec![RequiredClaim::Nbf, RequiredClaim::Iat],
         max_token_bytes: 4096,
         token_cache_bytes: 0,
+        snapshot: Some("/var/lib/go-auth/keys.json".into()),
         ..good()
     };
     assert_eq!(config, expected);
@@ -243,9 +329,9 @@ fn a_bad_environment_names_all_of_its_faults() {
             "GO_AUTH_LEWAY is not a setting",
             "GO_AUTH_REQUIRED_CLAIMS is \"foo\", not of nbf, iat, jti and sub",
             "GO_AUTH_ON_FAILURE is \"explode\\u{1b}\", not reject or ignore",
+            "GO_AUTH_COOLDOWN is not from 100ms to 10m",
             "GO_AUTH_ISSUER is required",
             "GO_AUTH_AUDIENCE is required",
-            "GO_AUTH_COOLDOWN is not from 100ms to 10m",
             "GO_AUTH_JWKS_URL is required",
         ]
     );

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::{Client, Response, Url};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::jwks::{KeySet, KeySetError};
 
@@ -34,10 +34,11 @@ pub(crate) struct FetchSettings {
 }
 
 /// The identity of the document that is held, to ask for a newer one only.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Validator {
-    address: Url,
-    etag: HeaderValue,
+    address: String,
+    etag: String,
 }
 
 /// What a fetch gave.
@@ -48,10 +49,11 @@ pub(crate) struct Fetched {
     pub(crate) max_age: Option<Duration>,
 }
 
-/// A new key set.
+/// A new key set, and the document that it was read from.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) keys: KeySet,
+    pub(crate) bytes: Bytes,
     pub(crate) validator: Option<Validator>,
 }
 
@@ -146,7 +148,7 @@ impl Fetcher {
     }
 
     async fn get(&self, address: &Url, held: Option<&Validator>) -> Result<Answer, FetchError> {
-        let held = held.filter(|held| held.address == *address);
+        let held = held.filter(|held| held.address == address.as_str());
         let mut request = self
             .client()?
             .get(address.clone())
@@ -231,7 +233,7 @@ enum Answer {
 
 struct Body {
     bytes: Bytes,
-    etag: Option<HeaderValue>,
+    etag: Option<String>,
     max_age: Option<Duration>,
 }
 
@@ -241,9 +243,10 @@ impl Body {
             document: Some(Document {
                 keys: keys.successor(&self.bytes)?,
                 validator: self.etag.map(|etag| Validator {
-                    address: address.clone(),
+                    address: address.to_string(),
                     etag,
                 }),
+                bytes: self.bytes,
             }),
             max_age: self.max_age,
         })
@@ -292,11 +295,12 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
         .map(Duration::from_secs)
 }
 
-fn etag(headers: &HeaderMap) -> Option<HeaderValue> {
+fn etag(headers: &HeaderMap) -> Option<String> {
     headers
         .get(ETAG)
         .filter(|etag| etag.len() <= MAX_ETAG_BYTES)
-        .cloned()
+        .and_then(|etag| etag.to_str().ok())
+        .map(str::to_owned)
 }
 
 fn unreachable(error: &reqwest::Error) -> FetchError {

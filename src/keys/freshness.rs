@@ -67,6 +67,8 @@ pub(crate) struct Freshness {
 #[derive(Debug, Clone, Copy)]
 struct Success {
     at: Moment,
+    /// How old the set was then: zero but for one from a snapshot.
+    age_then: Duration,
     lifetime: Duration,
     refresh_after: Duration,
 }
@@ -76,6 +78,12 @@ struct Attempt {
     started: Duration,
     ended: Duration,
     retry_after: Duration,
+}
+
+impl Success {
+    fn age(&self, now: Moment) -> Duration {
+        self.age_then.saturating_add(now.since(self.at))
+    }
 }
 
 /// How far a set may be trusted.
@@ -93,6 +101,12 @@ pub(crate) enum Trust {
     Expired,
 }
 
+impl Trust {
+    pub(crate) const fn is_usable(self) -> bool {
+        !matches!(self, Self::Empty | Self::Expired)
+    }
+}
+
 impl Freshness {
     /// Records a fetch that gave a good set: when it started, and when it
     /// ended. `jitter` is uniform in 0…1.
@@ -108,6 +122,7 @@ impl Freshness {
         self.success = Some(Success {
             // The document may be as old as the question for it.
             at: started,
+            age_then: Duration::ZERO,
             lifetime,
             // 80 % ± 10 %: a fleet started at once drifts apart.
             refresh_after: lifetime.mul_f64(0.7 + 0.2 * jitter),
@@ -118,6 +133,17 @@ impl Freshness {
             retry_after: Duration::ZERO,
         });
         self.failures = 0;
+    }
+
+    /// Records a set from a snapshot, fetched `age` before `now`. Its refresh is
+    /// due at once.
+    pub(crate) fn restored(&mut self, schedule: &Schedule, now: Moment, age: Duration) {
+        self.success = Some(Success {
+            at: now,
+            age_then: age,
+            lifetime: schedule.interval,
+            refresh_after: Duration::ZERO,
+        });
     }
 
     /// Records a fetch that failed. `jitter` is uniform in 0…1.
@@ -135,7 +161,7 @@ impl Freshness {
         let Some(success) = self.success else {
             return Trust::Empty;
         };
-        let age = now.since(success.at);
+        let age = success.age(now);
         if age >= schedule.max_stale {
             Trust::Expired
         } else if age >= success.lifetime {
@@ -149,13 +175,15 @@ impl Freshness {
 
     /// The age of the last good set.
     pub(crate) fn age(&self, now: Moment) -> Option<Duration> {
-        self.success.map(|success| now.since(success.at))
+        self.success.map(|success| success.age(now))
     }
 
     /// The wall-clock time from which the last good set is not to be used.
     pub(crate) fn deadline(&self, schedule: &Schedule) -> Option<UnixTime> {
-        self.success
-            .map(|success| success.at.wall.saturating_add(schedule.max_stale))
+        self.success.map(|success| {
+            let left = schedule.max_stale.saturating_sub(success.age_then);
+            success.at.wall.saturating_add(left)
+        })
     }
 
     /// Whether the last attempt gave a good set.
@@ -173,19 +201,21 @@ impl Freshness {
     /// How long until the background refresh runs: zero where it is due, `None`
     /// before anybody has asked for keys.
     pub(crate) fn until_refresh(&self, now: Moment) -> Option<Duration> {
-        let attempt = self.attempt?;
-        if self.failures > 0 {
-            let retry_at = attempt.ended + attempt.retry_after;
-            return Some(retry_at.saturating_sub(now.elapsed));
+        match self.attempt {
+            Some(attempt) if self.failures > 0 => {
+                let retry_at = attempt.ended + attempt.retry_after;
+                Some(retry_at.saturating_sub(now.elapsed))
+            }
+            _ => self
+                .success
+                .map(|success| success.refresh_after.saturating_sub(success.age(now))),
         }
-        self.success
-            .map(|success| success.refresh_after.saturating_sub(now.since(success.at)))
     }
 
     /// How long until the last good set must not be used any more.
     pub(crate) fn until_expiry(&self, schedule: &Schedule, now: Moment) -> Option<Duration> {
         self.success
-            .map(|success| schedule.max_stale.saturating_sub(now.since(success.at)))
+            .map(|success| schedule.max_stale.saturating_sub(success.age(now)))
     }
 }
 
@@ -323,6 +353,29 @@ mod tests {
         freshness.failed(at(120), at(125), 0.5);
         assert_eq!(freshness.cooling_down(&SCHEDULE, at(125)), secs(5));
         assert_eq!(freshness.cooling_down(&SCHEDULE, at(130)), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_age_of_a_snapshot_counts_from_its_fetch() {
+        for (age, trust) in [
+            (0, Trust::Due),
+            (299, Trust::Due),
+            (300, Trust::Stale),
+            (86_399, Trust::Stale),
+        ] {
+            let mut freshness = Freshness::default();
+            freshness.restored(&SCHEDULE, at(7), secs(age));
+            assert_eq!(freshness.trust(&SCHEDULE, at(7)), trust, "age {age}");
+            assert_eq!(freshness.until_refresh(at(7)), Some(Duration::ZERO));
+            assert_eq!(
+                freshness.deadline(&SCHEDULE),
+                Some(at(7 + 86_400 - age).wall)
+            );
+            assert_eq!(
+                freshness.trust(&SCHEDULE, at(7 + 86_400 - age)),
+                Trust::Expired
+            );
+        }
     }
 
     #[test]

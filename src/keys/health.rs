@@ -8,6 +8,41 @@ use serde::ser::SerializeStruct;
 use super::FetchError;
 use crate::clock::UnixTime;
 
+/// The state of all keys, for readiness checks and dashboards.
+///
+/// Serializes as an object with `state`, the worst of all issuers', and
+/// `issuers`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// One entry for each trusted issuer, in the order of the configuration.
+    pub issuers: Vec<IssuerHealth>,
+}
+
+impl Health {
+    /// Whether requests of every issuer can be verified: all keys are fresh or
+    /// stale.
+    pub fn is_ready(&self) -> bool {
+        !matches!(self.state(), KeysState::Empty { .. })
+    }
+
+    /// The worst state of any issuer's keys.
+    pub fn state(&self) -> &KeysState {
+        (self.issuers.iter().map(|issuer| &issuer.state))
+            .max_by_key(|state| state.severity())
+            .unwrap_or(&KeysState::Fresh)
+    }
+}
+
+impl Serialize for Health {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Health", 2)?;
+        object.serialize_field("state", self.state().as_str())?;
+        object.serialize_field("issuers", &self.issuers)?;
+        object.end()
+    }
+}
+
 /// The state of one issuer's keys.
 ///
 /// Serializes as an object with `issuer`, `keys` (their number) and `state`
@@ -15,7 +50,7 @@ use crate::clock::UnixTime;
 /// (RFC 3339) and `last_error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Health {
+pub struct IssuerHealth {
     /// The issuer, as configured.
     pub issuer: String,
     /// How many keys can verify at present.
@@ -24,11 +59,15 @@ pub struct Health {
     pub state: KeysState,
 }
 
-impl Health {
-    /// Whether requests can be verified: the keys are fresh or stale.
-    pub const fn is_ready(&self) -> bool {
-        !matches!(self.state, KeysState::Empty { .. })
-    }
+/// The keys of an issuer could not be fetched.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the keys of {issuer}: {source}")]
+#[non_exhaustive]
+pub struct KeysError {
+    /// The issuer, as configured.
+    pub issuer: String,
+    /// Why not.
+    pub source: FetchError,
 }
 
 /// How far an issuer's keys can be relied on.
@@ -67,6 +106,14 @@ impl KeysState {
         }
     }
 
+    const fn severity(&self) -> u8 {
+        match self {
+            Self::Fresh => 0,
+            Self::Stale { .. } => 1,
+            Self::Empty { .. } => 2,
+        }
+    }
+
     /// What the last fetch failed of, where that is why the keys are not fresh.
     pub const fn last_error(&self) -> Option<&FetchError> {
         match self {
@@ -76,9 +123,9 @@ impl KeysState {
     }
 }
 
-impl Serialize for Health {
+impl Serialize for IssuerHealth {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Health", 6)?;
+        let mut object = serializer.serialize_struct("IssuerHealth", 6)?;
         object.serialize_field("issuer", &self.issuer)?;
         object.serialize_field("keys", &self.keys)?;
         object.serialize_field("state", self.state.as_str())?;

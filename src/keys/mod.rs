@@ -2,15 +2,17 @@
 //!
 //! The request path sees an immutable snapshot behind an `arc-swap`: where the
 //! `kid` is known it takes no lock and waits for nothing. Everything slow —
-//! fetching, retrying, expiring — happens in one task per issuer, the *keeper*
-//! ([`remote`]), which belongs to no request: whoever cancels a request cancels
+//! fetching, retrying, expiring — happens in one task per issuer, the
+//! [`keeper`], which belongs to no request: whoever cancels a request cancels
 //! a wait, never a fetch. Since one task does all the fetching, one at a time, a
 //! late answer cannot replace a newer one.
 
 mod fetch;
 mod freshness;
 mod health;
+mod keeper;
 mod remote;
+mod snapshot;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,19 +25,20 @@ use crate::jwks::KeySet;
 pub use self::fetch::FetchError;
 pub(crate) use self::fetch::FetchSettings;
 pub(crate) use self::freshness::Schedule;
-pub use self::health::{Health, KeysState};
+pub use self::health::{Health, IssuerHealth, KeysError, KeysState};
 use self::remote::Remote;
-pub(crate) use self::remote::{Demand, Ticket};
+pub(crate) use self::remote::{Demand, Pending, Ticket};
+pub(crate) use self::snapshot::SnapshotFile;
 
 /// A key set and the end of its use.
 #[derive(Debug)]
-pub(crate) struct Snapshot {
+pub(crate) struct Published {
     keys: KeySet,
     /// The wall-clock time from which the keys must not be used.
     deadline: UnixTime,
 }
 
-impl Snapshot {
+impl Published {
     fn empty() -> Self {
         Self {
             keys: KeySet::default(),
@@ -57,14 +60,14 @@ impl Snapshot {
 /// Keys that are given, or fetched and kept fresh.
 #[derive(Debug)]
 pub(crate) struct KeySource {
-    current: Arc<ArcSwap<Snapshot>>,
+    current: Arc<ArcSwap<Published>>,
     remote: Option<Remote>,
 }
 
 impl KeySource {
     /// Keys that never change.
     pub(crate) fn fixed(keys: KeySet) -> Self {
-        let snapshot = Snapshot {
+        let snapshot = Published {
             keys,
             deadline: UnixTime::MAX,
         };
@@ -74,18 +77,20 @@ impl KeySource {
         }
     }
 
-    /// Keys at an address. Nothing is fetched before somebody asks.
+    /// Keys at an address. Nothing is fetched or read before somebody asks.
     pub(crate) fn remote(
         issuer: &str,
         fetch: FetchSettings,
+        snapshot: Option<SnapshotFile>,
         schedule: Schedule,
         client: Option<reqwest::Client>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let current = Arc::new(ArcSwap::from_pointee(Snapshot::empty()));
+        let current = Arc::new(ArcSwap::from_pointee(Published::empty()));
         let remote = Remote::new(
             issuer.into(),
             fetch::Fetcher::new(fetch, client),
+            snapshot,
             schedule,
             clock,
             Arc::clone(&current),
@@ -96,7 +101,7 @@ impl KeySource {
         }
     }
 
-    pub(crate) fn load(&self) -> Guard<Arc<Snapshot>> {
+    pub(crate) fn load(&self) -> Guard<Arc<Published>> {
         if let Some(remote) = &self.remote {
             remote.keep_running();
         }
@@ -104,7 +109,7 @@ impl KeySource {
     }
 
     /// What a request may hope for whose key is not in the set `seen`.
-    pub(crate) fn demand(&self, seen: &Arc<Snapshot>) -> Demand {
+    pub(crate) fn demand(&self, seen: &Arc<Published>) -> Demand {
         match &self.remote {
             Some(remote) => remote.demand(seen),
             None => Demand::CoolingDown,
@@ -117,20 +122,14 @@ impl KeySource {
         self.remote.as_ref().and_then(Remote::outage)
     }
 
-    /// Fetches now, whatever the cooldown; for fixed keys, does nothing.
-    pub(crate) async fn refresh(&self) -> Result<(), FetchError> {
-        match &self.remote {
-            Some(remote) => remote.refresh().await,
-            None => Ok(()),
-        }
+    /// Has a fetch started now, whatever the cooldown; `None` for fixed keys.
+    pub(crate) fn refresh(&self) -> Option<Pending<'_>> {
+        self.remote.as_ref().map(Remote::refresh)
     }
 
-    /// Makes sure that there are keys to verify with, fetching if there are none.
-    pub(crate) async fn ready(&self) -> Result<(), FetchError> {
-        match &self.remote {
-            Some(remote) => remote.ready().await,
-            None => Ok(()),
-        }
+    /// Has keys fetched if there are none to verify with.
+    pub(crate) fn ready(&self) -> Option<Pending<'_>> {
+        self.remote.as_ref().and_then(Remote::ready)
     }
 
     pub(crate) fn state(&self) -> KeysState {

@@ -1,0 +1,406 @@
+//! A configuration checked whole, and made into what the rest works with.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::StatusCode;
+use reqwest::Url;
+
+use super::{Config, IssuerConfig, env};
+use crate::inbound::is_realm;
+use crate::keys::{FetchSettings, Schedule, SnapshotFile};
+use crate::policy::Policy;
+use crate::verifier::Verifier;
+
+/// Where keys come from, for the issuer at the top of a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keys {
+    Fetched,
+    Given,
+}
+
+/// A configuration without faults.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) trusted: Vec<CheckedIssuer>,
+    pub(crate) elsewhere: Box<[Box<str>]>,
+    pub(crate) schedule: Schedule,
+    pub(crate) ignore_status: StatusCode,
+}
+
+/// An issuer whose tokens are let in.
+#[derive(Debug)]
+pub(crate) struct CheckedIssuer {
+    pub(crate) verifier: Verifier,
+    /// `None` where the keys are given.
+    pub(crate) fetch: Option<FetchSettings>,
+    pub(crate) snapshot: Option<SnapshotFile>,
+}
+
+/// One issuer as configured, and what to call its settings in a fault.
+struct Entry<'a> {
+    prefix: String,
+    issuer: &'a str,
+    audience: &'a [String],
+    jwks_url: &'a str,
+    snapshot: Option<&'a PathBuf>,
+    keys: Keys,
+}
+
+impl Config {
+    /// A verifier of the rules at the top of the configuration, for keys and
+    /// times of the caller's own; the settings about fetching and answering are
+    /// not looked at.
+    ///
+    /// # Errors
+    /// With every fault of the settings that are.
+    pub fn verifier(&self) -> Result<Verifier, ConfigError> {
+        let mut faults = Faults::default();
+        self.check_rules(&mut faults);
+        let top = self.top(Keys::Given);
+        top.check_names(&mut faults);
+        faults.into_result()?;
+        Ok(self.verifier_of(&top))
+    }
+
+    pub(crate) fn checked(&self, keys: Keys) -> Result<Checked, ConfigError> {
+        self.checked_with(keys, Faults::default())
+    }
+
+    /// Goes on from faults that were found already.
+    pub(super) fn checked_with(
+        &self,
+        keys: Keys,
+        mut faults: Faults,
+    ) -> Result<Checked, ConfigError> {
+        let (trusted, elsewhere) = self.entries(keys, &mut faults);
+        self.check_rules(&mut faults);
+        self.check_answers(&mut faults);
+        if trusted.iter().any(|entry| entry.keys == Keys::Fetched) {
+            self.check_fetching(&mut faults);
+        }
+        let trusted = trusted
+            .iter()
+            .map(|entry| {
+                entry.check_names(&mut faults);
+                let address = entry.check_address(self.danger_allow_http, &mut faults);
+                self.issuer(entry, address)
+            })
+            .collect();
+        faults.into_result()?;
+        Ok(Checked {
+            trusted,
+            elsewhere,
+            schedule: Schedule {
+                interval: self.refresh_interval,
+                cooldown: self.cooldown,
+                max_stale: self.max_stale,
+            },
+            ignore_status: StatusCode::from_u16(self.ignore_status)
+                .unwrap_or(StatusCode::NOT_FOUND),
+        })
+    }
+
+    fn top(&self, keys: Keys) -> Entry<'_> {
+        Entry {
+            prefix: String::new(),
+            issuer: &self.issuer,
+            audience: &self.audience,
+            jwks_url: &self.jwks_url,
+            snapshot: self.snapshot.as_ref(),
+            keys,
+        }
+    }
+
+    /// The trusted issuers, and the names of those of other environments.
+    fn entries(&self, keys: Keys, faults: &mut Faults) -> (Vec<Entry<'_>>, Box<[Box<str>]>) {
+        let served = |issuer: &&IssuerConfig| match (&self.environment, &issuer.environment) {
+            (Some(here), Some(theirs)) => here == theirs,
+            _ => true,
+        };
+        let top_is_empty =
+            self.issuer.is_empty() && self.audience.is_empty() && self.jwks_url.is_empty();
+        let top_is_used = keys == Keys::Given || !top_is_empty || self.issuers.is_empty();
+        let mut trusted: Vec<_> = top_is_used.then(|| self.top(keys)).into_iter().collect();
+        let mut elsewhere = Vec::new();
+        let mut names = HashSet::new();
+        names.extend(trusted.iter().map(|top| top.issuer));
+        for (at, issuer) in self.issuers.iter().enumerate() {
+            let prefix = format!("issuers[{at}].");
+            if !names.insert(issuer.issuer.as_str()) {
+                faults.add(&format!("{prefix}issuer"), "is there twice");
+            }
+            if served(&issuer) {
+                trusted.push(Entry {
+                    prefix,
+                    issuer: &issuer.issuer,
+                    audience: &issuer.audience,
+                    jwks_url: &issuer.jwks_url,
+                    snapshot: issuer.snapshot.as_ref(),
+                    keys: Keys::Fetched,
+                });
+            } else {
+                faults.unless(
+                    !issuer.issuer.is_empty(),
+                    &format!("{prefix}issuer"),
+                    "is required",
+                );
+                elsewhere.push(issuer.issuer.as_str().into());
+            }
+        }
+        faults.unless(!trusted.is_empty(), "environment", "is that of no issuer");
+        let mut files = HashSet::new();
+        for entry in &trusted {
+            faults.unless(
+                entry.snapshot.is_none_or(|file| files.insert(file)),
+                &format!("{}snapshot", entry.prefix),
+                "is the file of another issuer",
+            );
+        }
+        (trusted, elsewhere.into())
+    }
+
+    fn issuer(&self, entry: &Entry<'_>, address: Option<Url>) -> CheckedIssuer {
+        CheckedIssuer {
+            verifier: self.verifier_of(entry),
+            snapshot: (entry.snapshot.zip(address.as_ref())).map(|(path, address)| SnapshotFile {
+                path: path.clone(),
+                issuer: entry.issuer.to_owned(),
+                address: address.to_string(),
+                max_bytes: self.max_document_bytes,
+            }),
+            fetch: address.map(|address| FetchSettings {
+                address,
+                connect_timeout: self.connect_timeout,
+                timeout: self.fetch_timeout,
+                max_bytes: self.max_document_bytes,
+            }),
+        }
+    }
+
+    fn verifier_of(&self, entry: &Entry<'_>) -> Verifier {
+        let strings = |strings: &[String]| strings.iter().map(|s| s.as_str().into()).collect();
+        let policy = Policy {
+            issuer: entry.issuer.into(),
+            audiences: strings(entry.audience),
+            subjects: strings(&self.subjects),
+            required: self.required_claims.as_slice().into(),
+            leeway: self.leeway,
+            max_lifetime: self.max_lifetime,
+        };
+        Verifier::new(policy, self.max_token_bytes)
+    }
+
+    fn check_rules(&self, faults: &mut Faults) {
+        faults.unless(no_blank(&self.subjects), "subjects", "has an empty entry");
+        faults.unless(
+            self.leeway <= Duration::from_secs(5 * 60),
+            "leeway",
+            "is more than 5m",
+        );
+        faults.unless(
+            self.max_lifetime.is_none_or(|cap| !cap.is_zero()),
+            "max_lifetime",
+            "is zero",
+        );
+        faults.unless(
+            (256..=64 * 1024).contains(&self.max_token_bytes),
+            "max_token_bytes",
+            "is not from 256 to 65536",
+        );
+    }
+
+    fn check_answers(&self, faults: &mut Faults) {
+        faults.unless(
+            (200..=599).contains(&self.ignore_status),
+            "ignore_status",
+            "is not from 200 to 599",
+        );
+        faults.unless(
+            is_realm(&self.realm),
+            "realm",
+            "is not 1 to 128 printable ASCII characters without quotes and backslashes",
+        );
+    }
+
+    fn check_fetching(&self, faults: &mut Faults) {
+        let millis = Duration::from_millis;
+        let secs = Duration::from_secs;
+        for (setting, value, least, most, wrong) in [
+            (
+                "cooldown",
+                self.cooldown,
+                millis(100),
+                secs(600),
+                "is not from 100ms to 10m",
+            ),
+            (
+                "key_wait",
+                self.key_wait,
+                millis(10),
+                secs(30),
+                "is not from 10ms to 30s",
+            ),
+            (
+                "connect_timeout",
+                self.connect_timeout,
+                millis(10),
+                secs(60),
+                "is not from 10ms to 60s",
+            ),
+            (
+                "fetch_timeout",
+                self.fetch_timeout,
+                millis(10),
+                secs(60),
+                "is not from 10ms to 60s",
+            ),
+        ] {
+            faults.unless((least..=most).contains(&value), setting, wrong);
+        }
+        faults.unless(
+            self.refresh_interval >= secs(1),
+            "refresh_interval",
+            "is less than 1s",
+        );
+        faults.unless(
+            self.max_stale <= secs(7 * 24 * 60 * 60),
+            "max_stale",
+            "is more than 7days",
+        );
+        faults.unless(
+            self.max_stale >= self.refresh_interval,
+            "max_stale",
+            "is less than refresh_interval",
+        );
+        faults.unless(
+            (1024..=16 * 1024 * 1024).contains(&self.max_document_bytes),
+            "max_document_bytes",
+            "is not from 1024 to 16777216",
+        );
+    }
+}
+
+impl Entry<'_> {
+    fn check_names(&self, faults: &mut Faults) {
+        let name = |setting| format!("{}{setting}", self.prefix);
+        faults.unless(!self.issuer.is_empty(), &name("issuer"), "is required");
+        faults.unless(!self.audience.is_empty(), &name("audience"), "is required");
+        faults.unless(
+            no_blank(self.audience),
+            &name("audience"),
+            "has an empty entry",
+        );
+    }
+
+    /// The key address; `None` where it has a fault or is not needed.
+    fn check_address(&self, allow_http: bool, faults: &mut Faults) -> Option<Url> {
+        if self.keys == Keys::Given {
+            return None;
+        }
+        address(self.jwks_url, allow_http)
+            .map_err(|wrong| faults.add(&format!("{}jwks_url", self.prefix), wrong))
+            .ok()
+    }
+}
+
+fn no_blank(strings: &[String]) -> bool {
+    strings.iter().all(|string| !string.trim().is_empty())
+}
+
+fn address(text: &str, allow_http: bool) -> Result<Url, &'static str> {
+    if text.is_empty() {
+        return Err("is required");
+    }
+    let url = Url::parse(text).map_err(|_| "is not an address")?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("has a user name or password in it");
+    }
+    if url.fragment().is_some() {
+        return Err("has a fragment");
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if allow_http || is_loopback(&url) => Ok(url),
+        "http" => Err("is plain http to another machine"),
+        _ => Err("is neither https nor http"),
+    }
+}
+
+/// 127.0.0.0/8, `::1` or `localhost` (RFC 6761, section 6.3).
+fn is_loopback(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| {
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost"
+            || (address.parse()).is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+    })
+}
+
+/// A configuration that can't be used, with all of its faults.
+///
+/// It prints them one a line. Values are not repeated but for those of the
+/// environment, escaped: settings are no secrets, but may hold anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    faults: Vec<String>,
+}
+
+impl ConfigError {
+    /// Each fault: the setting, and what is wrong with it.
+    pub fn faults(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.faults.iter().map(String::as_str)
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration can't be used:")?;
+        for fault in &self.faults {
+            write!(f, "\n- {fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Faults as they are found.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    found: Vec<String>,
+    from_env: bool,
+}
+
+impl Faults {
+    /// Faults that name the settings as the environment does.
+    pub(super) const fn from_env() -> Self {
+        Self {
+            found: Vec::new(),
+            from_env: true,
+        }
+    }
+
+    pub(super) fn unless(&mut self, good: bool, setting: &str, wrong: &str) {
+        if !good {
+            self.add(setting, wrong);
+        }
+    }
+
+    pub(super) fn add(&mut self, setting: &str, wrong: &str) {
+        self.found.push(if self.from_env {
+            format!("{}{} {wrong}", env::PREFIX, setting.to_uppercase())
+        } else {
+            format!("{setting} {wrong}")
+        });
+    }
+
+    pub(super) fn into_result(self) -> Result<(), ConfigError> {
+        if self.found.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError { faults: self.found })
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! The task that keeps one issuer's keys: fetches on demand and ahead of time,
+//! publishes, expires, and saves the snapshot. All fetching is done here, one
+//! fetch at a time.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use super::Published;
+use super::fetch::{Document, FetchError, Fetched, Fetcher, Validator};
+use super::freshness::{Freshness, Moment, Schedule, Trust};
+use super::snapshot::{Restored, SnapshotFile};
+use crate::clock::Clock;
+use crate::jwks::KeySet;
+use crate::observe;
+
+/// The keeper looks at both clocks at least this often: its timers stand still
+/// while a machine is suspended, and the keys grow old all the same.
+const LONGEST_NAP: Duration = Duration::from_secs(60);
+
+/// How long the first fetch waits for the snapshot to be read: a disk that
+/// hangs must not keep the keys away.
+const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
+
+/// What the keeper and its handle share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    issuer: Box<str>,
+    fetcher: Fetcher,
+    snapshot: Option<SnapshotFile>,
+    pub(super) schedule: Schedule,
+    clock: Arc<dyn Clock>,
+    pub(super) current: Arc<ArcSwap<Published>>,
+    status: Mutex<Status>,
+    /// Wakes the keeper: somebody wants a fetch.
+    pub(super) wanted: Notify,
+    pub(super) progress: watch::Sender<Progress>,
+    running: AtomicBool,
+}
+
+/// What waiting requests are told.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Counted after the result is published.
+    pub(super) fetches_ended: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Status {
+    pub(super) freshness: Freshness,
+    pub(super) last_error: Option<FetchError>,
+    held: Held,
+    /// A fetch is under way.
+    pub(super) fetching: bool,
+    /// Another is to follow at once.
+    pub(super) wanted: bool,
+}
+
+/// The document that the published keys were read from.
+#[derive(Debug, Default, Clone)]
+struct Held {
+    bytes: Bytes,
+    validator: Option<Validator>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        issuer: Box<str>,
+        fetcher: Fetcher,
+        snapshot: Option<SnapshotFile>,
+        schedule: Schedule,
+        clock: Arc<dyn Clock>,
+        current: Arc<ArcSwap<Published>>,
+    ) -> Self {
+        Self {
+            issuer,
+            fetcher,
+            snapshot,
+            schedule,
+            clock,
+            current,
+            status: Mutex::default(),
+            wanted: Notify::new(),
+            progress: watch::Sender::default(),
+            running: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        Moment {
+            wall: self.clock.now(),
+            elapsed: self.clock.monotonic(),
+        }
+    }
+
+    pub(super) fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire)
+    }
+
+    /// `None` where the keeper runs already.
+    pub(super) fn begin_running(self: &Arc<Self>) -> Option<Running> {
+        (!self.running.swap(true, Ordering::AcqRel)).then(|| Running(Arc::clone(self)))
+    }
+
+    fn next_step(&self) -> Step {
+        let now = self.now();
+        let mut status = self.status();
+        let refresh = status.freshness.until_refresh(now);
+        if std::mem::take(&mut status.wanted) || refresh.is_some_and(|wait| wait.is_zero()) {
+            status.fetching = true;
+            return Step::Fetch;
+        }
+        let expiry = status
+            .freshness
+            .until_expiry(&self.schedule, now)
+            .filter(|_| !self.current.load().keys.is_empty());
+        if expiry.is_some_and(|wait| wait.is_zero()) {
+            return Step::Expire;
+        }
+        let wait = refresh.into_iter().chain(expiry).min();
+        Step::Wait(wait.map(|wait| wait.min(LONGEST_NAP)))
+    }
+
+    async fn fetch(&self) {
+        let started = self.now();
+        let validator = self.status().held.validator.clone();
+        let published = self.current.load_full();
+        let fetched = self
+            .fetcher
+            .fetch(&published.keys, validator.as_ref())
+            .await;
+        self.publish(started, fetched);
+    }
+
+    /// Publishes first, then counts the fetch as ended: who is woken sees the
+    /// result. All of it under the lock, so that no ticket is given out between.
+    fn publish(&self, started: Moment, fetched: Result<Fetched, FetchError>) {
+        let ended = self.now();
+        let mut status = self.status();
+        status.fetching = false;
+        match fetched {
+            Ok(Fetched { document, max_age }) => {
+                let jitter = fastrand::f64();
+                (status.freshness).succeeded(&self.schedule, started, ended, max_age, jitter);
+                status.last_error = None;
+                let keys = match document {
+                    Some(document) => self.hold(&mut status, document),
+                    None => self.current.load().keys.clone(),
+                };
+                self.store(&status, keys);
+            }
+            Err(error) => {
+                observe::keys_fetch_failed(&self.issuer, &error);
+                status.freshness.failed(started, ended, fastrand::f64());
+                status.last_error = Some(error);
+            }
+        }
+        self.progress
+            .send_modify(|progress| progress.fetches_ended += 1);
+    }
+
+    fn hold(&self, status: &mut Status, document: Document) -> KeySet {
+        let Document {
+            keys,
+            bytes,
+            validator,
+        } = document;
+        observe::keys_fetched(&self.issuer, &self.current.load().keys, &keys);
+        status.held = Held { bytes, validator };
+        keys
+    }
+
+    fn store(&self, status: &Status, keys: KeySet) {
+        // There was a success just now, so there is a deadline.
+        if let Some(deadline) = status.freshness.deadline(&self.schedule) {
+            self.current.store(Arc::new(Published { keys, deadline }));
+        }
+    }
+
+    /// Lets go of keys that may not be used any more.
+    fn expire(&self) {
+        observe::keys_expired(&self.issuer);
+        self.status().held = Held::default();
+        self.current.store(Arc::new(Published::empty()));
+    }
+
+    /// Serves from the snapshot until the first fetch has ended.
+    async fn restore(&self) {
+        let Some(file) = self.snapshot.clone() else {
+            return;
+        };
+        let now = self.now();
+        let max_stale = self.schedule.max_stale;
+        let read = tokio::task::spawn_blocking(move || file.read(now.wall, max_stale));
+        match tokio::time::timeout(SNAPSHOT_WAIT, read).await {
+            Ok(Ok(Ok(Some(Restored { document, age })))) => {
+                observe::keys_restored(&self.issuer, age);
+                let mut status = self.status();
+                status.freshness.restored(&self.schedule, now, age);
+                let keys = self.hold(&mut status, document);
+                self.store(&status, keys);
+                self.progress.send_modify(|_| ());
+            }
+            Ok(Ok(Ok(None))) => {}
+            Ok(Ok(Err(error))) => observe::snapshot_not_used(&self.issuer, &error),
+            Ok(Err(error)) => observe::snapshot_not_used(&self.issuer, &error),
+            Err(elapsed) => observe::snapshot_not_used(&self.issuer, &elapsed),
+        }
+    }
+
+    /// Writes the snapshot after a fetch that gave the keys their present age.
+    /// Nothing waits for the disk; while one write hangs there is no other.
+    fn save(self: &Arc<Self>, writing: &mut Option<JoinHandle<()>>) {
+        let Some(file) = self.snapshot.clone() else {
+            return;
+        };
+        if writing
+            .as_ref()
+            .is_some_and(|writing| !writing.is_finished())
+        {
+            return;
+        }
+        let now = self.now();
+        let (held, age) = {
+            let status = self.status();
+            if !status.freshness.last_attempt_succeeded() {
+                return;
+            }
+            (status.held.clone(), status.freshness.age(now))
+        };
+        let fetched_at = now.wall.saturating_sub(age.unwrap_or_default());
+        let shared = Arc::clone(self);
+        *writing = Some(tokio::task::spawn_blocking(move || {
+            let written = file.write(&held.bytes, held.validator.as_ref(), fetched_at);
+            if let Err(error) = written {
+                observe::snapshot_not_written(&shared.issuer, &error);
+            }
+        }));
+    }
+}
+
+enum Step {
+    Fetch,
+    Expire,
+    Wait(Option<Duration>),
+}
+
+/// Held by the keeper as long as it runs; told from here when it is stopped
+/// from outside, so that nobody waits for a fetch that will not end.
+pub(super) struct Running(Arc<Shared>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let fetching = self.0.status().fetching;
+        self.0.running.store(false, Ordering::Release);
+        if fetching {
+            self.0.publish(self.0.now(), Err(FetchError::Stopped));
+        }
+    }
+}
+
+pub(super) async fn keep(running: Running) {
+    let shared = &running.0;
+    let mut writing = None;
+    let never_fetched = shared
+        .status()
+        .freshness
+        .trust(&shared.schedule, shared.now());
+    if never_fetched == Trust::Empty {
+        shared.restore().await;
+    }
+    loop {
+        match shared.next_step() {
+            Step::Fetch => {
+                shared.fetch().await;
+                shared.save(&mut writing);
+            }
+            Step::Expire => shared.expire(),
+            Step::Wait(None) => shared.wanted.notified().await,
+            Step::Wait(Some(wait)) => {
+                tokio::select! {
+                    () = shared.wanted.notified() => {}
+                    () = shared.clock.sleep(wait) => {}
+                }
+            }
+        }
+    }
+}
