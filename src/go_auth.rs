@@ -1,6 +1,5 @@
 //! The handle that a distributor holds.
 
-use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,13 +61,8 @@ impl GoAuth {
     /// With the reason for which the token is refused, or
     /// [`KeysUnavailable`](crate::VerifyErrorKind::KeysUnavailable) where none
     /// is known.
-    pub fn verify(
-        &self,
-        token: &str,
-    ) -> impl Future<Output = Result<Verified, VerifyError>> + Send + 'static {
-        let authority = Arc::clone(&self.authority);
-        let token = token.to_owned();
-        async move { authority.verify(&token).await }
+    pub async fn verify(&self, token: &str) -> Result<Verified, VerifyError> {
+        self.authority.verify(token).await
     }
 
     /// Makes sure that there are keys to verify with, of every trusted issuer:

@@ -1,0 +1,160 @@
+//! What axum handlers can ask for.
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use derbysoft_go_auth::{GoAuthLayer, OnFailure, TokenClaims, Verified};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use serde::Deserialize;
+use tower::ServiceExt;
+
+use crate::support::{Keys, SUBJECT};
+
+#[derive(Deserialize)]
+struct Own {
+    jti: String,
+    dis: String,
+}
+
+async fn caller(verified: Verified) -> String {
+    verified.subject().unwrap_or("nobody").to_owned()
+}
+
+async fn maybe(verified: Option<Verified>) -> String {
+    verified.map_or("unverified".to_owned(), |verified| {
+        verified.subject().unwrap_or("nobody").to_owned()
+    })
+}
+
+async fn claims(TokenClaims(own): TokenClaims<Own>) -> String {
+    format!("{} {}", own.jti, own.dis)
+}
+
+fn routes() -> Router {
+    Router::new()
+        .route("/caller", get(caller))
+        .route("/maybe", get(maybe))
+        .route("/claims", get(claims))
+}
+
+/// Status, challenge and body.
+async fn ask(router: Router, path: &str, token: Option<&str>) -> (StatusCode, String, String) {
+    let mut request = Request::get(path);
+    if let Some(token) = token {
+        request = request.header("authorization", token);
+    }
+    let request = request.body(Body::empty()).expect("a request");
+    let Ok(response) = router.oneshot(request).await;
+    let (head, body) = response.into_parts();
+    let challenge = head.headers.get("www-authenticate");
+    let challenge = challenge.map_or("", |value| value.to_str().expect("ASCII"));
+    let body = body.collect().await.expect("a whole body").to_bytes();
+    let body = String::from_utf8(body.to_vec()).expect("text");
+    (head.status, challenge.to_owned(), body)
+}
+
+fn behind(layer: GoAuthLayer) -> Router {
+    routes().layer(layer)
+}
+
+#[tokio::test]
+async fn given_a_good_token_a_handler_gets_its_caller_and_claims() {
+    let keys = Keys::new();
+    let mint = keys.mint().token_id("id-1").claim("dis", "JWT-TEST");
+    let token = mint.token();
+    for (path, body) in [
+        ("/caller", SUBJECT),
+        ("/maybe", SUBJECT),
+        ("/claims", "id-1 JWT-TEST"),
+    ] {
+        let (status, _, answer) = ask(behind(keys.layer()), path, Some(&token)).await;
+        assert_eq!((status, &*answer), (StatusCode::OK, body), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn given_no_layer_every_extractor_is_a_500_that_names_the_fix() {
+    let keys = Keys::new();
+    for path in ["/caller", "/maybe", "/claims"] {
+        for token in [None, Some(&*keys.token())] {
+            let (status, _, body) = ask(routes(), path, token).await;
+            assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+            assert!(body.contains(".layer(auth.layer())"), "{path}: {body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn given_a_route_outside_the_layer_it_is_a_500_too() {
+    let keys = Keys::new();
+    let router = routes().layer(keys.layer()).route("/outside", get(maybe));
+    let (status, ..) = ask(router, "/outside", Some(&keys.token())).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test]
+async fn given_allow_missing_an_optional_caller_is_none() {
+    let keys = Keys::new();
+    let router = behind(keys.layer().allow_missing());
+    let (status, _, body) = ask(router, "/maybe", None).await;
+    assert_eq!((status, &*body), (StatusCode::OK, "unverified"));
+}
+
+#[tokio::test]
+async fn given_allow_missing_who_needs_a_caller_answers_as_the_layer_would() {
+    let keys = Keys::new();
+    for path in ["/caller", "/claims"] {
+        let router = behind(keys.layer().allow_missing());
+        let (status, challenge, body) = ask(router, path, None).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
+        assert_eq!(challenge, r#"Bearer realm="derbysoft-go""#);
+        assert!(body.starts_with(r#"{"message":"#), "{body}");
+    }
+    let ignoring = keys.builder().on_failure(OnFailure::Ignore).build();
+    let router = behind(ignoring.unwrap().layer().allow_missing());
+    let (status, challenge, body) = ask(router, "/caller", None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!((&*challenge, &*body), ("", ""));
+}
+
+#[tokio::test]
+async fn given_allow_missing_a_bad_token_reaches_no_handler() {
+    let keys = Keys::new();
+    for path in ["/caller", "/maybe", "/claims"] {
+        let router = behind(keys.layer().allow_missing());
+        let (status, challenge, _) = ask(router, path, Some("Bearer 53ac0777")).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        assert!(challenge.contains("invalid_token"), "{challenge}");
+    }
+}
+
+#[tokio::test]
+async fn given_observation_a_refused_token_is_no_caller() {
+    let keys = Keys::new();
+    let expired = keys.mint().expires_in(-31).token();
+    let router = behind(keys.layer().danger_observe_only());
+    let (status, _, body) = ask(router.clone(), "/maybe", Some(&expired)).await;
+    assert_eq!((status, &*body), (StatusCode::OK, "unverified"));
+    let (status, challenge, _) = ask(router, "/caller", Some(&expired)).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert!(challenge.contains("invalid_token"), "{challenge}");
+}
+
+#[tokio::test]
+async fn given_claims_that_do_not_fit_the_answer_is_401() {
+    let keys = Keys::new();
+    for token in [
+        keys.token(),
+        keys.mint().claim("dis", 7).token(),
+        keys.mint().claim("dis", "MaRk").without("jti").token(),
+    ] {
+        let (status, challenge, body) = ask(behind(keys.layer()), "/claims", Some(&token)).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        assert!(
+            challenge.contains(r#"error="invalid_token""#),
+            "{challenge}"
+        );
+        assert!(!challenge.contains("MaRk") && !body.contains("MaRk"));
+    }
+}

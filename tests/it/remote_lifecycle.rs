@@ -1,0 +1,181 @@
+//! The background task: who keeps it alive, and what becomes of it with its runtime.
+
+use derbysoft_go_auth::simulator::{Fault, Simulator};
+use derbysoft_go_auth::{FetchError, GoAuth};
+use tokio::runtime::Runtime;
+
+use crate::support::{World, millis, ready, refresh, secs, settle, soon, verdict, verifying};
+
+/// A runtime as a server has it; with a thread of its own, so that it runs by itself.
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
+/// A runtime that runs only while something blocks on it.
+fn passive_runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
+#[tokio::test]
+async fn the_last_handle_ends_the_background_task() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    let layer = auth.layer();
+    let clone = auth.clone();
+    drop(auth);
+    drop(clone);
+    // The layer is a handle, too.
+    world.advance_to_fetch(secs(270), 2).await;
+    settle().await;
+    drop(layer);
+    world.advance_quietly(secs(86_400)).await;
+    assert_eq!(world.go.fetches(), 2);
+}
+
+#[tokio::test]
+async fn a_service_is_a_handle() {
+    use tower::Layer as _;
+    let world = World::new().await;
+    let service = world.ready().await.layer().layer(());
+    world.advance_to_fetch(secs(270), 2).await;
+    settle().await;
+    drop(service);
+    world.advance_quietly(secs(300)).await;
+}
+
+#[tokio::test]
+async fn a_request_outlives_the_handle_it_came_from() {
+    let world = World::new().await;
+    let auth = world.auth();
+    let hold = world.go.hold();
+    let request = verifying(&auth, &world.token());
+    world.fetches(1).await;
+    drop(auth);
+    hold.release();
+    soon(request).await.unwrap().unwrap();
+    world.advance_quietly(secs(300)).await;
+}
+
+#[tokio::test]
+async fn handles_dropped_during_a_fetch_leave_nothing_behind() {
+    let world = World::new().await;
+    let auth = world.auth();
+    world.go.fail(Fault::Hang);
+    let request = verifying(&auth, &world.token());
+    world.fetches(1).await;
+    request.abort();
+    let _ = soon(request).await;
+    drop(auth);
+    world.go.heal();
+    world.advance_quietly(secs(300)).await;
+}
+
+#[test]
+fn after_its_runtime_is_gone_a_handle_works_in_another() {
+    let of_go = runtime();
+    let world = World::of(of_go.block_on(Simulator::start()).unwrap());
+    let auth = world.auth();
+    for n in [1, 2, 3] {
+        let own = runtime();
+        own.block_on(async {
+            assert_eq!(verdict(&auth, &world.token()).await, "ok");
+            assert_eq!(world.go.fetches(), n);
+            // Known keys, no fetch; then the refresh that is due runs in this runtime.
+            world.advance_to_fetch(secs(270), n + 1).await;
+            assert_eq!(world.last_attempt(&auth).await, "unknown_key");
+        });
+        // Gone with all of its tasks.
+        drop(own);
+    }
+}
+
+#[test]
+fn a_runtime_that_goes_during_a_fetch_strands_nobody() {
+    let of_go = runtime();
+    let world = World::of(of_go.block_on(Simulator::start()).unwrap());
+    let auth = world.auth();
+    let hold = world.go.hold();
+    let own = runtime();
+    own.block_on(async {
+        verifying(&auth, &world.token());
+        world.fetches(1).await;
+    });
+
+    let other = runtime();
+    let waiting = other.spawn({
+        let auth = auth.clone();
+        async move { ready(&auth).await }
+    });
+    other.block_on(settle());
+    drop(own);
+    let stopped = other.block_on(soon(waiting)).unwrap();
+    assert_eq!(stopped, Err(FetchError::Stopped));
+    drop(hold);
+    other.block_on(async {
+        world.clock.advance(secs(10));
+        assert_eq!(verdict(&auth, &world.token()).await, "ok");
+    });
+}
+
+#[test]
+fn many_short_runtimes_share_one_set_of_keys() {
+    let of_go = runtime();
+    let world = World::of(of_go.block_on(Simulator::start()).unwrap());
+    let auth = world.auth();
+    for _ in 0..10 {
+        let own = passive_runtime();
+        assert_eq!(own.block_on(verdict(&auth, &world.token())), "ok");
+    }
+    assert_eq!(world.go.fetches(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_rotation_and_load_no_good_token_is_refused() {
+    let world = World::new().await;
+    let auth = world.auth();
+    let mut load = tokio::task::JoinSet::new();
+    for _ in 0..5 {
+        refresh(&auth).await.unwrap();
+        let (auth, token): (GoAuth, _) = (auth.clone(), world.token());
+        load.spawn(async move {
+            for _ in 0..200 {
+                assert_eq!(verdict(&auth, &token).await, "ok");
+                tokio::task::yield_now().await;
+            }
+        });
+        world.go.rotate();
+    }
+    while let Some(ended) = soon(load.join_next()).await {
+        ended.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn with_the_system_clock_it_all_works_too() {
+    let go = Simulator::start().await.unwrap();
+    let auth = GoAuth::builder()
+        .issuer(go.issuer())
+        .audience(go.audience())
+        .jwks_url(go.jwks_url())
+        .cooldown(millis(100))
+        .refresh_interval(secs(1))
+        .max_stale(secs(60))
+        .build()
+        .unwrap();
+    assert_eq!(verdict(&auth, &go.token()).await, "ok");
+    go.rotate();
+    for _ in 0..200 {
+        if verdict(&auth, &go.token()).await == "ok" {
+            return;
+        }
+        tokio::time::sleep(millis(5)).await;
+    }
+    panic!("the cooldown does not end");
+}

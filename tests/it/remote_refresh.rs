@@ -1,0 +1,182 @@
+//! The background refresh: when it runs, and what a failure or a header changes in that.
+
+use derbysoft_go_auth::simulator::Fault;
+use derbysoft_go_auth::{FetchError, GoAuth, KeysState};
+
+use crate::support::{World, at_once, millis, ready, refresh, secs, settle, state, verdict};
+
+#[tokio::test]
+async fn keys_are_refreshed_ahead_of_the_interval_and_requests_do_not_wait() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    for n in 2..5 {
+        world.advance_quietly(secs(209)).await;
+        let hold = world.go.hold();
+        world.advance_to_fetch(secs(61), n).await;
+        assert!(at_once(auth.verify(&world.token())).is_ready());
+        assert_eq!(state(&auth), KeysState::Fresh);
+        hold.release();
+        assert_eq!(world.last_attempt(&auth).await, "unknown_key");
+    }
+}
+
+#[tokio::test]
+async fn a_fleet_started_at_once_drifts_apart() {
+    let world = World::new().await;
+    let mut fleet = Vec::new();
+    for _ in 0..16 {
+        fleet.push(world.ready().await);
+    }
+    world.advance_quietly(secs(209)).await;
+    world.clock.advance(secs(31));
+    settle().await;
+    let by_half_time = world.go.fetches() - 16;
+    assert!((1..16).contains(&by_half_time), "{by_half_time}");
+    world.advance_to_fetch(secs(31), 32).await;
+}
+
+#[tokio::test]
+async fn a_rotation_is_picked_up_without_any_request() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    world.go.rotate();
+    world.advance_to_fetch(secs(270), 2).await;
+    assert_eq!(world.last_attempt(&auth).await, "unknown_key");
+    assert!(at_once(auth.verify(&world.token())).is_ready());
+    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+    assert_eq!(world.go.fetches(), 2);
+}
+
+#[tokio::test]
+async fn a_failed_refresh_is_retried_after_a_second_doubling_to_a_minute() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    world.go.fail(Fault::Status(500));
+    world.advance_to_fetch(secs(270), 2).await;
+    // Asking for an unknown key would cause a fetch of its own once the cooldown is over, so the
+    // end of an attempt is awaited right after its beginning.
+    assert_eq!(world.last_attempt(&auth).await, "keys_unavailable");
+    for (n, wait) in [1, 2, 4, 8, 16, 32, 60, 60, 60].into_iter().enumerate() {
+        world.advance_quietly(millis(wait * 499)).await;
+        world.advance_to_fetch(millis(wait * 501), n + 3).await;
+        assert_eq!(world.last_attempt(&auth).await, "keys_unavailable");
+        assert_eq!(verdict(&auth, &world.token()).await, "ok");
+    }
+
+    // After a success the count begins anew.
+    world.go.heal();
+    world.advance_to_fetch(secs(60), 12).await;
+    assert_eq!(world.last_attempt(&auth).await, "unknown_key");
+    world.advance_quietly(secs(209)).await;
+    world.go.fail(Fault::Status(500));
+    world.advance_to_fetch(secs(61), 13).await;
+    assert_eq!(world.last_attempt(&auth).await, "keys_unavailable");
+    world.advance_to_fetch(secs(1), 14).await;
+}
+
+#[tokio::test]
+async fn a_first_fetch_that_failed_is_retried_in_the_background() {
+    let world = World::new().await;
+    world.go.fail_next(2, Fault::Cut);
+    let auth = world.auth();
+    ready(&auth).await.unwrap_err();
+    world.advance_to_fetch(secs(1), 2).await;
+    assert_eq!(world.last_attempt(&auth).await, "keys_unavailable");
+    world.advance_to_fetch(secs(2), 3).await;
+    assert_eq!(world.last_attempt(&auth).await, "unknown_key");
+    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+}
+
+#[tokio::test]
+async fn nobody_fetches_before_somebody_asked() {
+    let world = World::new().await;
+    let auth = world.auth();
+    let _ = auth.health();
+    world.advance_quietly(secs(86_400)).await;
+    assert_eq!(world.go.total_requests(), 0);
+}
+
+#[tokio::test]
+async fn an_unchanged_document_is_not_sent_again() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    world.advance_to_fetch(secs(270), 2).await;
+    assert_eq!(world.last_attempt(&auth).await, "unknown_key");
+    let requests = world.go.requests();
+    assert_eq!(requests[0].if_none_match, None);
+    assert!(requests[1].if_none_match.is_some());
+    assert_eq!(requests[1].status, Some(304));
+
+    // 304 is a success: keys serve on, and their time counts anew.
+    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+    world.clock.advance(secs(200));
+    settle().await;
+    assert_eq!(state(&auth), KeysState::Fresh);
+    assert_eq!(world.go.fetches(), 2);
+    world.go.rotate();
+    refresh(&auth).await.unwrap();
+    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+}
+
+#[tokio::test]
+async fn a_304_without_a_document_held_is_a_failure() {
+    let world = World::new().await;
+    world.go.fail(Fault::Status(304));
+    let auth = world.auth();
+    let unexpected = Err(FetchError::UnexpectedNotModified);
+    assert_eq!(ready(&auth).await, unexpected);
+    assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
+
+    // Nor may it answer a question that was not conditional.
+    world.go.heal();
+    world.go.set_etag(false);
+    refresh(&auth).await.unwrap();
+    world.go.fail(Fault::Status(304));
+    assert_eq!(refresh(&auth).await, unexpected);
+    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+}
+
+/// Keys fetched under this `Cache-Control`.
+async fn cached(world: &World, cache_control: &str, interval: u64) -> GoAuth {
+    world.go.set_cache_control(Some(cache_control));
+    world
+        .ready_with(|builder| builder.refresh_interval(secs(interval)))
+        .await
+}
+
+#[tokio::test]
+async fn max_age_decides_within_its_bounds() {
+    for (cache_control, interval, lifetime) in [
+        ("max-age=100", 300, 100),
+        ("public, max-age=100, must-revalidate", 300, 100),
+        // Not below 30 s …
+        ("max-age=0", 300, 30),
+        ("max-age=1", 300, 30),
+        // … or the interval, where that is shorter …
+        ("max-age=0", 10, 10),
+        ("max-age=20", 10, 10),
+        // … and never beyond it.
+        ("max-age=315360000", 300, 300),
+        ("max-age=99999999999999999999999", 300, 300),
+        ("no-store", 300, 300),
+        ("max-age=-1", 300, 300),
+    ] {
+        let world = World::new().await;
+        let auth = cached(&world, cache_control, interval).await;
+        world.advance_quietly(millis(lifetime * 699)).await;
+        world.advance_to_fetch(millis(lifetime * 202), 2).await;
+        ready(&auth).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_last_answers_max_age_counts_also_with_304() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    world.go.set_cache_control(Some("max-age=60"));
+    world.advance_to_fetch(secs(270), 2).await;
+    assert_eq!(world.last_attempt(&auth).await, "unknown_key");
+    assert_eq!(world.go.requests()[1].status, Some(304));
+    world.advance_quietly(secs(41)).await;
+    world.advance_to_fetch(secs(14), 3).await;
+}

@@ -1,0 +1,169 @@
+//! How long keys serve that can't be refreshed, and what health says meanwhile.
+
+use derbysoft_go_auth::simulator::Fault;
+use derbysoft_go_auth::{FetchError, GoAuth, KeysState, UnixTime};
+use serde_json::{Value, json};
+
+use crate::support::{Keys, World, eventually, keys, ready, refresh, secs, settle, state, verdict};
+
+/// The only issuer's part of the health, as JSON; the whole has the same state.
+fn health(auth: &GoAuth) -> Value {
+    let mut health = serde_json::to_value(auth.health()).expect("health as JSON");
+    let issuer = health["issuers"][0].take();
+    assert_eq!(health["state"], issuer["state"]);
+    assert_eq!(health["issuers"].as_array().map(Vec::len), Some(1));
+    issuer
+}
+
+async fn one_hour(world: &World) -> GoAuth {
+    world
+        .ready_with(|builder| builder.max_stale(secs(3600)))
+        .await
+}
+
+#[tokio::test]
+async fn health_goes_from_empty_over_fresh_and_stale_to_empty_and_back() {
+    let world = World::new().await;
+    let auth = world.builder().max_stale(secs(3600)).build().unwrap();
+    let issuer = world.go.issuer();
+    assert_eq!(
+        health(&auth),
+        json!({ "issuer": issuer, "keys": 0, "state": "empty" })
+    );
+    assert!(!auth.health().is_ready());
+
+    world.go.fail_next(1, Fault::Status(500));
+    ready(&auth).await.unwrap_err();
+    let failed = "the key address answered with status 500";
+    assert_eq!(
+        health(&auth),
+        json!({ "issuer": issuer, "keys": 0, "state": "empty", "last_error": failed })
+    );
+
+    let fetched_at = world.time();
+    ready(&auth).await.unwrap();
+    assert_eq!(
+        health(&auth),
+        json!({ "issuer": issuer, "keys": 2, "state": "fresh" })
+    );
+    assert_eq!(state(&auth), KeysState::Fresh);
+    assert!(auth.health().is_ready());
+
+    // A refresh that fails within the interval leaves them fresh.
+    world.go.fail(Fault::Status(500));
+    world.advance_to_fetch(secs(299), 3).await;
+    assert_eq!(world.last_attempt(&auth).await, "keys_unavailable");
+    assert_eq!(state(&auth), KeysState::Fresh);
+
+    world.clock.advance(secs(1));
+    let deadline = UnixTime::from_secs(fetched_at.as_secs() + 3600).to_string();
+    assert_eq!(
+        health(&auth),
+        json!({
+            "issuer": issuer, "keys": 2, "state": "stale", "age_seconds": 300,
+            "deadline": deadline, "last_error": failed,
+        })
+    );
+    assert!(auth.health().is_ready());
+    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+
+    world.clock.advance(secs(3299));
+    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+    world.clock.advance(secs(1));
+    assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
+    assert_eq!(
+        health(&auth),
+        json!({ "issuer": issuer, "keys": 0, "state": "empty", "last_error": failed })
+    );
+    assert!(!auth.health().is_ready());
+
+    world.go.heal();
+    world.clock.advance(secs(60));
+    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+    assert_eq!(health(&auth)["state"], "fresh");
+    // The document was let go of with its keys: it was asked for whole.
+    let last = world.go.requests().pop().unwrap();
+    assert_eq!((last.if_none_match, last.status), (None, Some(200)));
+}
+
+#[tokio::test]
+async fn a_stale_set_says_what_it_fails_of() {
+    let world = World::new().await;
+    let auth = one_hour(&world).await;
+    world.go.fail(Fault::RedirectNotFound);
+    world.clock.advance(secs(600));
+    assert_eq!(world.last_attempt(&auth).await, "keys_unavailable");
+    match state(&auth) {
+        KeysState::Stale {
+            age, last_error, ..
+        } => {
+            assert_eq!(age, secs(600));
+            assert_eq!(last_error, Some(FetchError::Status(404)));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_default_bound_is_a_day() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    world.go.fail(Fault::Cut);
+    world.clock.advance(secs(24 * 3600 - 1));
+    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+    world.clock.advance(secs(1));
+    assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
+}
+
+#[tokio::test]
+async fn a_machine_that_slept_trusts_no_keys_from_before() {
+    let world = World::new().await;
+    let auth = one_hour(&world).await;
+    world.go.fail(Fault::Cut);
+    // The wall clock jumps, elapsed time stands still.
+    let later = world.time().as_secs() + 3600;
+    world.clock.step_to(UnixTime::from_secs(later));
+    assert!(!auth.health().is_ready());
+    assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
+}
+
+#[tokio::test]
+async fn a_clock_set_back_does_not_prolong_trust() {
+    let world = World::new().await;
+    let auth = one_hour(&world).await;
+    world.go.fail(Fault::Cut);
+    let earlier = world.time().as_secs() - 86_400;
+    world.clock.step_to(UnixTime::from_secs(earlier));
+    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+    world.clock.advance(secs(3600));
+    assert!(!auth.health().is_ready());
+    eventually("the keys are let go of", || keys(&auth) == 0).await;
+    assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
+}
+
+#[tokio::test]
+async fn a_304_within_the_bound_prolongs_trust() {
+    let world = World::new().await;
+    let auth = one_hour(&world).await;
+    for _ in 0..8 {
+        world.clock.advance(secs(1800));
+        refresh(&auth).await.unwrap();
+        assert_eq!(verdict(&auth, &world.token()).await, "ok");
+    }
+    let requests = world.go.requests();
+    assert!(requests[1..].iter().all(|seen| seen.status == Some(304)));
+}
+
+#[tokio::test]
+async fn fixed_keys_are_always_fresh() {
+    let gos = Keys::new();
+    let auth = gos.builder().build().unwrap();
+    assert_eq!(state(&auth), KeysState::Fresh);
+    assert_eq!(keys(&auth), 1);
+    ready(&auth).await.unwrap();
+    refresh(&auth).await.unwrap();
+    settle().await;
+    assert_eq!(state(&auth), KeysState::Fresh);
+    let unknown = gos.mint().kid("nobody's").token();
+    assert_eq!(verdict(&auth, &unknown).await, "unknown_key");
+}

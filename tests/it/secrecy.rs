@@ -1,0 +1,204 @@
+//! What an attacker writes comes out nowhere, and no log line holds a token.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use derbysoft_go_auth::simulator::{Fault, PublishedKey, SigningKey};
+use derbysoft_go_auth::{BodyShape, OnFailure};
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::{Api, Keys, World, refused_tokens, request, strict, verdict};
+
+const MARK: &str = "MaRk<script>\"\\";
+
+/// All that is logged on this thread, from TRACE up.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn capture() -> (Self, DefaultGuard) {
+        let lines = Self::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(lines.clone())
+            .finish();
+        (lines, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("UTF-8")
+    }
+}
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// Each segment of a token long enough to give something away.
+fn parts(token: &str) -> impl Iterator<Item = &str> {
+    token.split('.').filter(|part| part.len() > 8)
+}
+
+/// Refused tokens with the mark wherever text can stand.
+fn marked(keys: &Keys) -> Vec<String> {
+    let mint = || keys.mint();
+    let mut tokens = vec![
+        mint().kid(MARK).token(),
+        mint().header("alg", MARK).token(),
+        mint().header("typ", MARK).token(),
+        mint().header("crit", vec![MARK]).token(),
+        mint().issuer(MARK).token(),
+        mint().audience(MARK).token(),
+        mint().audiences([MARK, "b"]).token(),
+        mint().subject(MARK).token(),
+        mint().subject(MARK).expires_in(-31).token(),
+        mint().claim("exp", MARK).token(),
+        mint().repeat_claim("iss", MARK).token(),
+        mint().raw_header(MARK).token(),
+        mint().raw_payload(MARK).token(),
+    ];
+    tokens.push(MARK.to_owned());
+    tokens.push(format!("{MARK}.{MARK}.{MARK}"));
+    tokens
+}
+
+#[tokio::test]
+async fn attacker_text_reaches_no_header_body_or_log_line() {
+    let (lines, _guard) = Lines::capture();
+    let keys = Keys::new();
+    for shape in [
+        BodyShape::Gateway,
+        BodyShape::KeyNotAuthorised,
+        BodyShape::ErrorCode,
+    ] {
+        for on_failure in [OnFailure::Reject, OnFailure::Ignore] {
+            let builder = strict(keys.builder()).body(shape).on_failure(on_failure);
+            let api = Api::behind(builder.build().unwrap().layer());
+            for token in marked(&keys) {
+                let answer = api.call(&token).await;
+                assert!(answer.status() >= 400, "{token}");
+                let text = answer.text();
+                assert!(!text.contains("MaRk"), "{text}");
+                for part in parts(&token) {
+                    assert!(!text.contains(part), "{text}");
+                    assert!(!lines.text().contains(part));
+                }
+            }
+            assert_eq!(api.calls(), 0);
+            // Members that nobody reads are no reason to refuse.
+            let idle = keys.mint().header(MARK, 1).header("jku", MARK);
+            assert_eq!(
+                api.call(&idle.claim(MARK, MARK).token()).await.status(),
+                200
+            );
+        }
+    }
+    let text = lines.text();
+    assert!(text.contains("request refused"), "the log is not captured");
+    assert!(!text.contains("MaRk"), "{text}");
+}
+
+#[tokio::test]
+async fn attacker_text_in_the_header_around_the_token_comes_back_nowhere() {
+    let (lines, _guard) = Lines::capture();
+    let keys = Keys::new();
+    let api = Api::behind(keys.layer());
+    for authorization in [
+        "MaRk MaRk",
+        "Bearer MaRk MaRk",
+        "Bearer MaRk, MaRk",
+        "Bearer \tMaRk",
+        "Bearer MaRk\u{e9}",
+        "Basic MaRk",
+    ] {
+        let answer = api.send(request(&[authorization.as_bytes()])).await;
+        assert!(!answer.text().contains("MaRk"), "{authorization}");
+    }
+    assert!(!lines.text().contains("MaRk"));
+}
+
+#[tokio::test]
+async fn no_part_of_any_token_is_ever_logged() {
+    let (lines, _guard) = Lines::capture();
+    let world = World::new().await;
+    let auth = strict(world.builder()).build().unwrap();
+    let api = Api::behind(auth.layer());
+    let observer = Api::behind(auth.layer().danger_observe_only());
+    let mut tokens = vec![world.token(), world.unknown()];
+    tokens.extend(refused_tokens(&world.mint()).into_iter().map(|(_, t)| t));
+    for token in &tokens {
+        for _ in 0..3 {
+            api.call(&format!("Bearer {token}")).await;
+            api.call(token).await;
+            observer.call(token).await;
+            verdict(&auth, token).await;
+        }
+    }
+    world.go.fail(Fault::Html);
+    assert!(auth.refresh().await.is_err());
+
+    let text = lines.text();
+    for expected in ["request accepted", "request refused", "let through", "keys"] {
+        assert!(text.contains(expected), "{expected} is not in the log");
+    }
+    for token in &tokens {
+        for part in parts(token) {
+            assert!(!text.contains(part), "{part}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_handles_debug_output_holds_no_token() {
+    let keys = Keys::new();
+    let auth = keys.builder().build().unwrap();
+    let token = keys.mint().claim("private", "MaRk").token();
+    let mut verified = None;
+    for _ in 0..3 {
+        verified = auth.verify(&token).await.ok();
+    }
+    let verified = verified.expect("a good token");
+    let text = format!("{auth:?} {:?} {verified:?}", auth.layer());
+    assert!(!text.contains("MaRk"), "{text}");
+    for part in parts(&token) {
+        assert!(!text.contains(part), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn names_in_gos_document_are_logged_escaped() {
+    let (lines, _guard) = Lines::capture();
+    let world = World::new().await;
+    let kid = "a\u{1b}[31m\r\nINFO forged line";
+    let key = PublishedKey::new(SigningKey::pooled()).with_kid(kid);
+    let skipped = PublishedKey::raw(serde_json::json!({ "kty": "oct", "kid": kid }));
+    world.go.set_keys([key, skipped]);
+    let auth = world.auth();
+    // The simulator writes its own log: only what comes from the fetch counts.
+    auth.ready().await.unwrap();
+    let text = lines.text();
+    let ours: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("derbysoft_go_auth::observe"))
+        .collect();
+    assert!(ours.iter().any(|line| line.contains("keys changed")));
+    assert!(!text.lines().any(|line| line.starts_with("INFO forged")));
+    assert!(!text.contains('\u{1b}'));
+}
