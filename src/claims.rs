@@ -34,9 +34,7 @@ impl<'p> AudienceView<'p> {
     fn read(value: Value<'p>) -> Option<Self> {
         match value {
             Value::String(text) => Some(Self::One(text)),
-            Value::Array(array) => json::elements(array)
-                .all(|element| matches!(element, Value::String(_)))
-                .then_some(Self::Many(array)),
+            Value::Array(array) => json::all_strings(array).then_some(Self::Many(array)),
             _ => None,
         }
     }

@@ -117,6 +117,11 @@ pub(crate) fn read_object<'a>(
     }
 }
 
+/// Whether an array that [`read_object`] has handed out holds only strings.
+pub(crate) fn all_strings(array: &str) -> bool {
+    elements(array).all(|element| matches!(element, Value::String(_)))
+}
+
 /// The elements of an array that [`read_object`] has handed out.
 pub(crate) fn elements(array: &str) -> Elements<'_> {
     Elements {

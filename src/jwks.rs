@@ -8,7 +8,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine;
-use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, CommonParameters, Jwk, JwkSet, KeyAlgorithm, KeyOperations, PublicKeyUse,
+    RSAKeyParameters, RSAKeyType,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -75,10 +78,29 @@ impl KeySet {
         let document: Document<'_> =
             serde_json::from_slice(document).map_err(|_| KeySetError::NotAKeySet)?;
 
+        self.successor_of(document.keys.into_iter().map(|entry| read_key(entry.get())))
+    }
+
+    /// The set of keys that another part of a program has read already; the
+    /// rules are those of [`from_document`](KeySet::from_document).
+    ///
+    /// # Errors
+    /// If none of the keys is usable.
+    pub fn from_jwk_set(set: &JwkSet) -> Result<Self, KeySetError> {
+        Self::default().successor_of(set.keys.iter().map(|jwk| {
+            let kid = jwk.common.key_id.as_deref();
+            judge(jwk).map_err(|reason| SkippedKey::new(kid, reason))
+        }))
+    }
+
+    fn successor_of(
+        &self,
+        entries: impl Iterator<Item = Result<Key, SkippedKey>>,
+    ) -> Result<Self, KeySetError> {
         let mut keys: Vec<Arc<Key>> = Vec::new();
         let mut skipped = Vec::new();
-        for entry in document.keys {
-            match read_key(entry.get()) {
+        for entry in entries {
+            match entry {
                 Ok(key) => keys.push(self.get_same(&key).unwrap_or_else(|| Arc::new(key))),
                 Err(skip) => skipped.push(skip),
             }
@@ -161,43 +183,119 @@ fn drop_ambiguous(keys: &mut Vec<Arc<Key>>, skipped: &mut Vec<SkippedKey>) {
 }
 
 fn read_key(entry: &str) -> Result<Key, SkippedKey> {
-    let Ok(jwk) = serde_json::from_str::<Jwk>(entry) else {
-        return Err(SkippedKey::new(None, SkipReason::Unreadable));
-    };
-    let kid = jwk.common.key_id.as_deref();
-    let skip = |reason| SkippedKey::new(kid, reason);
+    let members: Members<'_> =
+        serde_json::from_str(entry).map_err(|_| SkippedKey::new(None, SkipReason::Unreadable))?;
+    let kid = members.kid.and_then(text);
+    members
+        .into_jwk()
+        .and_then(|jwk| judge(&jwk))
+        .map_err(|reason| SkippedKey::new(kid.as_deref(), reason))
+}
+
+/// The members of a key that matter here, not yet looked at. Others may be
+/// anything: they do not make a key worse.
+#[derive(Deserialize)]
+struct Members<'a> {
+    #[serde(borrow)]
+    kty: Option<&'a RawValue>,
+    #[serde(borrow)]
+    kid: Option<&'a RawValue>,
+    #[serde(borrow, rename = "use")]
+    public_key_use: Option<&'a RawValue>,
+    #[serde(borrow)]
+    key_ops: Option<&'a RawValue>,
+    #[serde(borrow)]
+    alg: Option<&'a RawValue>,
+    #[serde(borrow)]
+    n: Option<&'a RawValue>,
+    #[serde(borrow)]
+    e: Option<&'a RawValue>,
+}
+
+impl Members<'_> {
+    /// By hand, since `Jwk` as `serde` reads it takes `"kty":{"RSA":null}` for a
+    /// string, and drops a key for a member that nobody asks for.
+    fn into_jwk(self) -> Result<Jwk, SkipReason> {
+        let required = |value: Option<&RawValue>| value.and_then(text);
+        if required(self.kty).as_deref() != Some("RSA") {
+            return Err(SkipReason::KeyType);
+        }
+        let (Some(n), Some(e)) = (required(self.n), required(self.e)) else {
+            return Err(SkipReason::KeyType);
+        };
+        let optional = |value: Option<&RawValue>, fault| {
+            value.map(|value| text(value).ok_or(fault)).transpose()
+        };
+        let public_key_use = optional(self.public_key_use, SkipReason::Use)?;
+        let algorithm = optional(self.alg, SkipReason::Algorithm)?;
+        Ok(Jwk {
+            common: CommonParameters {
+                key_id: optional(self.kid, SkipReason::KeyId)?,
+                public_key_use: public_key_use.map(|name| match &*name {
+                    "sig" => PublicKeyUse::Signature,
+                    _ => PublicKeyUse::Other(name),
+                }),
+                key_operations: self.key_ops.map(operations).transpose()?,
+                key_algorithm: algorithm.map(|name| match &*name {
+                    "RS256" => KeyAlgorithm::RS256,
+                    _ => KeyAlgorithm::UNKNOWN_ALGORITHM,
+                }),
+                ..CommonParameters::default()
+            },
+            algorithm: AlgorithmParameters::RSA(RSAKeyParameters {
+                key_type: RSAKeyType::RSA,
+                n,
+                e,
+            }),
+        })
+    }
+}
+
+fn text(value: &RawValue) -> Option<String> {
+    serde_json::from_str(value.get()).ok()
+}
+
+fn operations(value: &RawValue) -> Result<Vec<KeyOperations>, SkipReason> {
+    let values: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(|_| SkipReason::Use)?;
+    Ok(values
+        .into_iter()
+        .filter_map(text)
+        .map(|name| match &*name {
+            "verify" => KeyOperations::Verify,
+            _ => KeyOperations::Other(name),
+        })
+        .collect())
+}
+
+/// The rules of [`KeySet::from_document`].
+fn judge(jwk: &Jwk) -> Result<Key, SkipReason> {
     let AlgorithmParameters::RSA(rsa) = &jwk.algorithm else {
-        return Err(skip(SkipReason::KeyType));
+        return Err(SkipReason::KeyType);
     };
-    let Some(kid) = kid.filter(|kid| (1..=MAX_KID_BYTES).contains(&kid.len())) else {
-        return Err(skip(SkipReason::KeyId));
-    };
+    let kid = (jwk.common.key_id.as_deref())
+        .filter(|kid| (1..=MAX_KID_BYTES).contains(&kid.len()))
+        .ok_or(SkipReason::KeyId)?;
     if !matches!(
         jwk.common.public_key_use,
         None | Some(PublicKeyUse::Signature)
     ) {
-        return Err(skip(SkipReason::Use));
+        return Err(SkipReason::Use);
     }
     if (jwk.common.key_operations.as_ref())
         .is_some_and(|operations| !operations.contains(&KeyOperations::Verify))
     {
-        return Err(skip(SkipReason::Use));
+        return Err(SkipReason::Use);
     }
     if !matches!(jwk.common.key_algorithm, None | Some(KeyAlgorithm::RS256)) {
-        return Err(skip(SkipReason::Algorithm));
+        return Err(SkipReason::Algorithm);
     }
-    let number = |text: &str| {
-        BASE64URL
-            .decode(text)
-            .map_err(|_| skip(SkipReason::Unreadable))
-    };
-    let public = PublicKey::new(&number(&rsa.n)?, &number(&rsa.e)?).map_err(|fault| {
-        skip(match fault {
+    let number = |text: &str| BASE64URL.decode(text).map_err(|_| SkipReason::Unreadable);
+    let public =
+        PublicKey::new(&number(&rsa.n)?, &number(&rsa.e)?).map_err(|fault| match fault {
             KeyFault::ModulusSize => SkipReason::ModulusSize,
             KeyFault::Exponent => SkipReason::Exponent,
             KeyFault::EvenModulus | KeyFault::Rejected => SkipReason::Material,
-        })
-    })?;
+        })?;
     Ok(Key {
         kid: kid.into(),
         public,

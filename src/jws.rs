@@ -99,6 +99,7 @@ impl<'h> Header<'h> {
         let mut typ = None;
         let mut cty = None;
         let mut forbidden = None;
+        let mut ill_typed = false;
         json::read_object(document, |name, value| match name {
             "alg" => alg = Some(value),
             "kid" => kid = Some(value),
@@ -109,6 +110,13 @@ impl<'h> Header<'h> {
             // RFC 7797 would change what is signed.
             "b64" => forbidden = Some("the header has an unencoded payload"),
             "zip" | "enc" => forbidden = Some("the header is that of an encrypted token"),
+            // Never used; but of the types of RFC 7515, section 4.1, or else
+            // the token means different things to different readers.
+            "jku" | "x5u" | "x5t" | "x5t#S256" => ill_typed |= !matches!(value, Value::String(_)),
+            "jwk" => ill_typed |= !matches!(value, Value::Object(_)),
+            "x5c" => {
+                ill_typed |= !matches!(value, Value::Array(array) if json::all_strings(array));
+            }
             _ => {}
         })
         .map_err(|error| {
@@ -130,6 +138,9 @@ impl<'h> Header<'h> {
         }
         if let Some(detail) = forbidden {
             return Err(refuse(detail));
+        }
+        if ill_typed {
+            return Err(refuse("the header has a member of a wrong type"));
         }
         // RFC 7519, section 5.1, and RFC 9068, section 2.1. GO sends none.
         if !typ.is_none_or(|typ| is_media_type(typ, &["jwt", "at+jwt"])) {
@@ -299,9 +310,20 @@ mod tests {
 
     #[test]
     fn keys_in_the_header_are_passed_over() {
-        let document =
-            r#"{"alg":"RS256","jwk":{"kty":"RSA"},"jku":"https://a","x5u":1,"x5c":[],"kid":"1"}"#;
+        let document = r#"{"alg":"RS256","jwk":{"kty":"RSA"},"jku":"https://a","x5u":"https://b",
+            "x5c":["MII"],"x5t":"t","x5t#S256":"s","kid":"1"}"#;
         assert_eq!(Header::read(document.as_bytes()).unwrap().kid, "1");
+        for ill_typed in [
+            r#""jwk":"{}""#,
+            r#""jku":1"#,
+            r#""x5u":null"#,
+            r#""x5c":"MII""#,
+            r#""x5c":[1]"#,
+            r#""x5t":[]"#,
+        ] {
+            let document = format!(r#"{{"alg":"RS256","kid":"1",{ill_typed}}}"#);
+            assert_eq!(kind(&document), Kind::Header, "{document}");
+        }
     }
 
     #[test]

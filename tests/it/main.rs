@@ -1,1 +1,31 @@
 //! Integration tests: the public interface, over real TCP where there is any.
+
+mod attacks;
+mod axum_server;
+mod claim_rules;
+mod corpus;
+mod differential;
+mod extractors;
+#[path = "support/forge.rs"]
+mod forge;
+mod forgeries;
+mod hyper_server;
+mod key_documents;
+mod layer;
+mod layer_options;
+mod properties;
+mod published_keys;
+mod readiness;
+mod refusals;
+mod remote_documents;
+mod remote_faults;
+mod remote_keys;
+mod remote_lifecycle;
+mod remote_order;
+mod remote_refresh;
+mod remote_staleness;
+mod scenario;
+mod secrecy;
+mod seeds;
+mod support;
+mod token_forms;

@@ -115,7 +115,7 @@ pub(crate) fn refused_tokens(mint: &Mint) -> Vec<(&'static str, String)> {
         ("issuer", mint().issuer("https://evil.example").token()),
         ("audience", mint().audience("somebody else").token()),
         ("expired", mint().expires_in(-31).token()),
-        ("not_yet_valid", mint().not_before_offset(31).token()),
+        ("not_yet_valid", mint().not_before_offset(90).token()),
         ("missing_claim", mint().without("jti").token()),
         ("lifetime", mint().expires_in(301).token()),
         ("subject", mint().subject("somebody else").token()),

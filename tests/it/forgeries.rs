@@ -1,0 +1,389 @@
+//! Forged signatures: given a header and claims without fault, when the third segment is not the
+//! one PKCS#1 v1.5 signature with SHA-256 by the named key, then the token is refused.
+
+use derbysoft_go_auth::simulator::{Mint, PublicKeyForm, PublishedKey, SignatureKind, SigningKey};
+use derbysoft_go_auth::{UnixTime, VerifyErrorKind as Kind};
+use num_bigint::BigUint;
+use serde_json::json;
+
+use crate::forge::{
+    AUDIENCE, DIGEST_INFO, DIGEST_INFO_WITHOUT_NULL, ISSUER, KID, NOW, SIGNATURE_BYTES,
+    assert_refused, assert_refused_with, block, case, cubic, decode, encode, foreign, good, judge,
+    key_set, message, mint, segments, sha256, to_width, verifier, with_signature,
+};
+
+#[test]
+fn given_a_genuine_token_when_verified_then_it_is_accepted() {
+    let verified = judge(&mint().token()).expect("a genuine token");
+    assert_eq!(verified.key_id(), KID);
+    assert_eq!(verified.issuer(), ISSUER);
+    assert_eq!(
+        verified.claims().audiences().collect::<Vec<_>>(),
+        [AUDIENCE]
+    );
+    assert_eq!(verified.subject(), Some("ds-go-module"));
+}
+
+/// The control of every block forged below: the same tools, an honest block, a good verdict.
+#[test]
+fn given_a_block_raised_by_hand_when_it_is_the_right_one_then_the_token_is_accepted() {
+    let token = mint().token();
+    let signature = good().raise(&block(&DIGEST_INFO, message(&token)));
+    let by_hand = with_signature(&token, &signature);
+    assert_eq!(by_hand, token);
+    judge(&by_hand).expect("the honest block");
+}
+
+#[test]
+fn given_another_kind_of_signature_under_an_rs256_label_when_verified_then_refused() {
+    let kinds = [
+        ("no signature", SignatureKind::Empty),
+        ("a signature one byte short", SignatureKind::Truncated),
+        ("a signature one byte long", SignatureKind::Extended),
+        ("a flipped bit", SignatureKind::Corrupted),
+        ("zeroes", SignatureKind::Zeroes),
+        ("PKCS#1 v1.5 with SHA-384", SignatureKind::Rs384),
+        ("PKCS#1 v1.5 with SHA-512", SignatureKind::Rs512),
+        ("PSS with SHA-256", SignatureKind::Ps256),
+        ("another payload's signature", SignatureKind::OfOtherPayload),
+        (
+            "another key's signature under the known kid",
+            SignatureKind::OtherKey(foreign().signing()),
+        ),
+        ("an HMAC with no secret", SignatureKind::Hs256(Vec::new())),
+    ];
+    let cases: Vec<_> = kinds
+        .into_iter()
+        .map(|(given, kind)| case(given, mint().signature(kind).token(), Kind::Signature))
+        .collect();
+    assert_refused(&cases);
+}
+
+#[test]
+fn given_a_signature_of_another_length_when_verified_then_refused() {
+    let token = mint().token();
+    let genuine = decode(segments(&token)[2]);
+    let cases: Vec<_> = [
+        0, 1, 2, 3, 32, 64, 128, 255, 257, 258, 384, 512, 513, 514, 2048,
+    ]
+    .into_iter()
+    .flat_map(|length: usize| {
+        let mut cut = genuine.clone();
+        cut.resize(length, 0);
+        let mut shifted = vec![0; length.saturating_sub(genuine.len())];
+        shifted.extend_from_slice(&genuine);
+        shifted.truncate(length);
+        [("zeroes after it", cut), ("zeroes before it", shifted)].map(|(how, signature)| {
+            case(
+                format!("a signature of {length} bytes, {how}"),
+                with_signature(&token, &signature),
+                Kind::Signature,
+            )
+        })
+    })
+    .collect();
+    assert_refused(&cases);
+}
+
+/// RFC 8017, section 5.2.2, step 1: s and s + n are the same number modulo n, and only s is one.
+#[test]
+fn given_the_modulus_added_to_the_signature_when_verified_then_refused() {
+    let mut cases = Vec::new();
+    let (mut in_256, mut in_257) = (0, 0);
+    while in_256 == 0 || in_257 == 0 {
+        let token = mint().token();
+        let genuine = BigUint::from_bytes_be(&decode(segments(&token)[2]));
+        let sum = genuine + &good().n;
+        let width = if sum.bits() <= 2048 { 256 } else { 257 };
+        *(if width == 256 {
+            &mut in_256
+        } else {
+            &mut in_257
+        }) += 1;
+        cases.push(case(
+            format!("s + n in {width} bytes"),
+            with_signature(&token, &to_width(&sum, width)),
+            Kind::Signature,
+        ));
+        assert!(cases.len() < 200, "one of the two widths never comes");
+    }
+    assert_refused(&cases);
+}
+
+#[test]
+fn given_a_wrong_block_by_the_right_key_when_verified_then_refused() {
+    let token = mint().token();
+    let message = message(&token);
+    let digest = sha256(message);
+    let right = block(&DIGEST_INFO, message);
+    let digest_info_at = SIGNATURE_BYTES - DIGEST_INFO.len() - digest.len();
+    let with = |at: usize, byte: u8| {
+        let mut block = right.clone();
+        block[at] = byte;
+        block
+    };
+    // Eight bytes of padding, the least allowed, and room to spare behind the digest.
+    let mut short_padding = [&[0, 1], &[0xff; 8][..], &[0], &DIGEST_INFO, &digest].concat();
+    short_padding.resize(SIGNATURE_BYTES, 0xff);
+    let mut lengths_in_long_form = DIGEST_INFO.to_vec();
+    lengths_in_long_form.splice(1..2, [0x81, 0x31]);
+    let mut sha1_oid = DIGEST_INFO.to_vec();
+    sha1_oid[14] = 0x04;
+
+    let blocks = [
+        (
+            "a DigestInfo without NULL",
+            block(&DIGEST_INFO_WITHOUT_NULL, message),
+        ),
+        (
+            "a DigestInfo with a long-form length",
+            block(&lengths_in_long_form, message),
+        ),
+        ("the OID of another digest", block(&sha1_oid, message)),
+        ("no DigestInfo, the digest alone", block(&[], message)),
+        (
+            "a block moved up by one byte",
+            with(0, 0x00).into_iter().skip(1).chain([0]).collect(),
+        ),
+        ("block type 0", with(1, 0)),
+        ("block type 2", with(1, 2)),
+        ("a padding byte that is not FF", with(2, 0xfe)),
+        (
+            "a padding byte that is not FF, at its end",
+            with(digest_info_at - 2, 0xfe),
+        ),
+        ("a padding byte 0 early", with(10, 0)),
+        ("no 0 after the padding", with(digest_info_at - 1, 0xff)),
+        ("something behind the digest", short_padding),
+        (
+            "the digest of another message",
+            block(&DIGEST_INFO, b"another"),
+        ),
+    ];
+    assert_eq!(right[digest_info_at - 1], 0);
+    let cases: Vec<_> = blocks
+        .into_iter()
+        .map(|(given, block)| {
+            let signature = good().raise(&block);
+            case(given, with_signature(&token, &signature), Kind::Signature)
+        })
+        .collect();
+    assert_refused(&cases);
+}
+
+fn cubic_mint() -> Mint {
+    // The mint's key does not matter: these tokens get their signatures by hand.
+    mint().kid("cubic")
+}
+
+#[test]
+fn given_an_exponent_of_3_when_the_signature_is_honest_then_the_token_is_accepted() {
+    let keys = key_set(&[cubic().jwk("cubic")]);
+    let token = cubic_mint().token();
+    let signature = cubic().raise(&block(&DIGEST_INFO, message(&token)));
+    let token = with_signature(&token, &signature);
+    verifier()
+        .verify(&token, &keys, UnixTime::from_secs(NOW))
+        .expect("an honest signature");
+}
+
+/// Bleichenbacher at CRYPTO 2006: a cube needs no private exponent, and its top third is free.
+#[test]
+fn given_an_exponent_of_3_when_a_cube_root_stands_for_a_signature_then_refused() {
+    let keys = key_set(&[cubic().jwk("cubic")]);
+    let mut cases = Vec::new();
+    for padding in [0, 1, 8, 20] {
+        for (given, digest_info) in [
+            ("a DigestInfo", &DIGEST_INFO[..]),
+            ("a DigestInfo without NULL", &DIGEST_INFO_WITHOUT_NULL),
+        ] {
+            let token = cubic_mint().token();
+            let start = [
+                &[0, 1],
+                &*vec![0xff; padding],
+                &[0],
+                digest_info,
+                &sha256(message(&token)),
+            ]
+            .concat();
+            let root = cube_that_starts_with(&start);
+            assert_eq!(
+                to_width(&root.pow(3), SIGNATURE_BYTES)[..start.len()],
+                start
+            );
+            cases.push(case(
+                format!("{given} after {padding} bytes of padding, garbage behind it"),
+                with_signature(&token, &to_width(&root, SIGNATURE_BYTES)),
+                Kind::Signature,
+            ));
+        }
+    }
+    // Garbage in the padding, the DigestInfo and digest at the very end; odd numbers alone are
+    // cubes modulo a power of two.
+    let token = (0..64)
+        .map(|_| cubic_mint().token())
+        .find(|token| sha256(message(token))[31] % 2 == 1)
+        .expect("an odd digest");
+    let end = [&[0][..], &DIGEST_INFO, &sha256(message(&token))].concat();
+    let root = cube_between(
+        &[0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+        &end,
+    );
+    let cube = to_width(&root.pow(3), SIGNATURE_BYTES);
+    assert!(cube.starts_with(&[0, 1, 0xff, 0xff]) && cube.ends_with(&end));
+    cases.push(case(
+        "garbage within the padding",
+        with_signature(&token, &to_width(&root, SIGNATURE_BYTES)),
+        Kind::Signature,
+    ));
+    assert_refused_with(&verifier(), &keys, &cases);
+}
+
+/// The least number whose cube, as wide as a signature, starts with these bytes.
+fn cube_that_starts_with(start: &[u8]) -> BigUint {
+    let mut least = start.to_vec();
+    least.resize(SIGNATURE_BYTES, 0);
+    let least = BigUint::from_bytes_be(&least);
+    let root = least.cbrt();
+    if root.pow(3) < least {
+        root + 1_u8
+    } else {
+        root
+    }
+}
+
+/// A number whose cube starts with about `start` and ends with exactly `end`, which is odd.
+fn cube_between(start: &[u8], end: &[u8]) -> BigUint {
+    let bits = end.len() * 8;
+    let target = BigUint::from_bytes_be(end);
+    let mut low = BigUint::from(1_u8);
+    for bit in 1..bits {
+        let modulus = BigUint::from(1_u8) << (bit + 1);
+        if low.pow(3) % &modulus != &target % &modulus {
+            low += BigUint::from(1_u8) << bit;
+        }
+    }
+    let mut middle = start.to_vec();
+    middle.resize(SIGNATURE_BYTES, 0x80);
+    let high = BigUint::from_bytes_be(&middle).cbrt() >> bits << bits;
+    high + low
+}
+
+#[test]
+fn given_the_public_key_as_a_secret_when_the_token_is_an_hmac_then_refused() {
+    let mut cases = Vec::new();
+    for form in PublicKeyForm::ALL {
+        let forged = mint().signature(SignatureKind::Hs256WithPublicKey(form));
+        let labelled = forged.clone().header("alg", "HS256");
+        cases.push(case(
+            format!("HS256 keyed with {form:?}"),
+            labelled.token(),
+            Kind::Algorithm,
+        ));
+        cases.push(case(
+            format!("an HMAC keyed with {form:?}, labelled RS256"),
+            forged.token(),
+            Kind::Signature,
+        ));
+    }
+    // The published document itself as the secret.
+    let jwk = PublishedKey::new(good().signing())
+        .with_kid(KID)
+        .jwk()
+        .to_string();
+    let forged = mint().signature(SignatureKind::Hs256(jwk.into_bytes()));
+    cases.push(case(
+        "HS256 keyed with the JWK",
+        forged.header("alg", "HS256").token(),
+        Kind::Algorithm,
+    ));
+    assert_refused(&cases);
+}
+
+#[test]
+fn given_a_key_in_the_header_when_it_verifies_the_token_then_refused_all_the_same() {
+    let attacker = foreign().signing();
+    let published = PublishedKey::new(attacker.clone()).with_kid("attacker");
+    let der = base64::Engine::encode(
+        &base64::prelude::BASE64_STANDARD,
+        attacker.public_spki_der(),
+    );
+    let members = [
+        ("jwk", published.jwk().clone()),
+        ("jwk", published.clone().with_kid(KID).jwk().clone()),
+        ("jku", json!("https://attacker.example/keys")),
+        ("x5u", json!("https://attacker.example/certificate")),
+        ("x5c", json!([der])),
+    ];
+    let mut cases = Vec::new();
+    for (name, value) in members {
+        let forged = Mint::new(attacker.clone(), KID, ISSUER, AUDIENCE)
+            .at(NOW.cast_signed())
+            .header(name, value);
+        cases.push(case(
+            format!("{name} under the known kid"),
+            forged.token(),
+            Kind::Signature,
+        ));
+        cases.push(case(
+            format!("{name} under the attacker's kid"),
+            forged.clone().kid("attacker").token(),
+            Kind::UnknownKey,
+        ));
+        cases.push(case(
+            format!("{name} without a kid"),
+            forged.without_header("kid").token(),
+            Kind::Header,
+        ));
+    }
+    assert_refused(&cases);
+}
+
+#[test]
+fn given_segments_of_two_genuine_tokens_when_mixed_then_refused() {
+    let [header, payload, signature] = segments_of(&mint().token());
+    let [other_header, other_payload, other_signature] =
+        segments_of(&mint().header("typ", "JWT").subject("administrator").token());
+    let cases = [
+        ("another payload", [&header, &other_payload, &signature]),
+        ("another header", [&other_header, &payload, &signature]),
+        ("another signature", [&header, &payload, &other_signature]),
+    ]
+    .map(|(given, parts)| case(given, parts.map(String::as_str).join("."), Kind::Signature));
+    assert_refused(&cases);
+}
+
+#[test]
+fn given_keys_of_other_sizes_when_they_sign_then_only_their_own_size_is_accepted() {
+    let larger = SigningKey::generate(3072).expect("a key of 3072 bits");
+    let keys = key_set(&[
+        PublishedKey::new(larger.clone())
+            .with_kid("3072")
+            .jwk()
+            .clone(),
+        good().jwk(KID),
+    ]);
+    let token = mint().key(larger.clone()).kid("3072").token();
+    verifier()
+        .verify(&token, &keys, UnixTime::from_secs(NOW))
+        .expect("a signature of 384 bytes");
+    let cases = [
+        case(
+            "3072 bits under 2048",
+            mint().key(larger).token(),
+            Kind::Signature,
+        ),
+        case(
+            "2048 bits under 3072",
+            mint().kid("3072").token(),
+            Kind::Signature,
+        ),
+    ];
+    assert_refused_with(&verifier(), &keys, &cases);
+}
+
+fn segments_of(token: &str) -> [String; 3] {
+    let parts = segments(token).map(str::to_owned);
+    assert_eq!(encode(decode(&parts[2])), parts[2]);
+    parts
+}

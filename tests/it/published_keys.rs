@@ -1,0 +1,345 @@
+//! One published key: given a key that departs from the rules in one member, when it is read among
+//! good ones, then it alone is passed over; given one that the rules allow, then it serves.
+
+use derbysoft_go_auth::{KeySet, KeySetError, MAX_KEYS, SkipReason as Why, UnixTime};
+use num_bigint::BigUint;
+use serde_json::{Value, json};
+
+use crate::forge::{
+    DIGEST_INFO, KID, NOW, block, cubic, document, encode, good, key_set, message, mint, text,
+    verifier, with_signature,
+};
+use crate::key_documents::assert_serves;
+
+/// The good key with one member changed, under another kid.
+fn changed(name: &str, value: Value) -> Value {
+    let mut jwk = good().jwk("changed");
+    jwk[name] = value;
+    jwk
+}
+
+fn without(name: &str) -> Value {
+    let mut jwk = good().jwk("changed");
+    jwk.as_object_mut().expect("an object").remove(name);
+    jwk
+}
+
+/// A number of this many bits, first and last of them set.
+fn odd_of(bits: u64) -> BigUint {
+    (BigUint::from(1_u8) << (bits - 1)) + 1_u8
+}
+
+/// What is given, the key, and why it is passed over where only one reason will do.
+type Strange = (String, Value, Option<Why>);
+
+/// Keys that are not usable.
+fn strange_keys() -> Vec<Strange> {
+    [strange_numbers(), strange_purposes(), strange_shapes()].concat()
+}
+
+fn strange_numbers() -> Vec<Strange> {
+    let mut keys = Vec::new();
+    let mut add = |given: &str, key: Value, why| keys.push((given.to_owned(), key, why));
+
+    for bits in [1, 512, 768, 1024, 2040, 2047, 4097, 8192, 16384] {
+        let key = changed("n", text(&odd_of(bits)).into());
+        add(
+            &format!("a modulus of {bits} bits"),
+            key,
+            Some(Why::ModulusSize),
+        );
+    }
+    add(
+        "an empty modulus",
+        changed("n", "".into()),
+        Some(Why::ModulusSize),
+    );
+    add(
+        "an even modulus",
+        changed("n", text(&(&good().n - 1_u8)).into()),
+        Some(Why::Material),
+    );
+    for exponent in [
+        0,
+        1,
+        2,
+        4,
+        65536,
+        1 << 33,
+        (1 << 33) + 1,
+        (1 << 34) - 1,
+        u64::MAX,
+    ] {
+        let key = changed("e", text(&BigUint::from(exponent)).into());
+        add(
+            &format!("an exponent of {exponent}"),
+            key,
+            Some(Why::Exponent),
+        );
+    }
+    add(
+        "an empty exponent",
+        changed("e", "".into()),
+        Some(Why::Exponent),
+    );
+    add(
+        "an exponent of 2048 bits",
+        changed("e", text(&odd_of(2048)).into()),
+        Some(Why::Exponent),
+    );
+    // Whether it wraps to 65537 in 64 bits must not matter.
+    let wrapping = (BigUint::from(1_u8) << 64) + 65537_u32;
+    add(
+        "an exponent that wraps",
+        changed("e", text(&wrapping).into()),
+        Some(Why::Exponent),
+    );
+
+    keys
+}
+
+fn strange_purposes() -> Vec<Strange> {
+    let mut keys = Vec::new();
+    let mut add = |given: &str, key: Value, why| keys.push((given.to_owned(), key, why));
+
+    add("kty [\"RSA\"]", changed("kty", json!(["RSA"])), None);
+    for kty in ["EC", "oct", "OKP", "rsa", ""] {
+        add(&format!("kty {kty:?}"), changed("kty", kty.into()), None);
+    }
+    for usage in [
+        json!("enc"),
+        json!(""),
+        json!("SIG"),
+        json!("sig "),
+        json!("signature"),
+        json!("tls"),
+    ] {
+        add(
+            &format!("use {usage}"),
+            changed("use", usage),
+            Some(Why::Use),
+        );
+    }
+    for usage in [json!(1), json!(true), json!(["sig"]), json!({"sig": null})] {
+        add(&format!("use {usage}"), changed("use", usage), None);
+    }
+    for operations in [
+        json!([]),
+        json!(["sign"]),
+        json!(["encrypt"]),
+        json!(["VERIFY"]),
+        json!(["sign", "decrypt"]),
+        json!(["unheard-of"]),
+    ] {
+        add(
+            &format!("key_ops {operations}"),
+            changed("key_ops", operations),
+            Some(Why::Use),
+        );
+    }
+    for operations in [
+        json!("verify"),
+        json!({"verify": null}),
+        json!([["verify"]]),
+        json!([{"verify": null}]),
+    ] {
+        add(
+            &format!("key_ops {operations}"),
+            changed("key_ops", operations),
+            None,
+        );
+    }
+    for alg in [
+        "RS384", "RS512", "PS256", "HS256", "ES256", "RSA-OAEP", "none", "rs256", "", "new",
+    ] {
+        add(
+            &format!("alg {alg}"),
+            changed("alg", alg.into()),
+            Some(Why::Algorithm),
+        );
+    }
+    for alg in [json!(256), json!(["RS256"])] {
+        add(&format!("alg {alg}"), changed("alg", alg), None);
+    }
+    keys
+}
+
+fn strange_shapes() -> Vec<Strange> {
+    let mut keys = Vec::new();
+    let mut add = |given: &str, key: Value, why| keys.push((given.to_owned(), key, why));
+
+    for kid in [
+        json!(""),
+        json!("k".repeat(257)),
+        json!("é".repeat(129)),
+        json!(null),
+    ] {
+        add(
+            &format!("kid {kid:.20}"),
+            changed("kid", kid),
+            Some(Why::KeyId),
+        );
+    }
+    for kid in [json!(1), json!(["1"]), json!({}), json!(true)] {
+        add(&format!("kid {kid}"), changed("kid", kid), None);
+    }
+    add("no kid", without("kid"), Some(Why::KeyId));
+    for name in ["kty", "n", "e"] {
+        add(&format!("no {name}"), without(name), None);
+        for value in [
+            json!(null),
+            json!(3),
+            json!(["AQAB"]),
+            json!("AQ AB"),
+            json!("A"),
+            json!("é"),
+        ] {
+            add(&format!("{name} {value}"), changed(name, value), None);
+        }
+    }
+    for junk in [
+        json!(null),
+        json!(true),
+        json!(-1.5),
+        json!("key"),
+        json!([]),
+        json!([[[[]]]]),
+        json!({}),
+        json!({"keys": [good().jwk("nested")]}),
+        json!([good().jwk("nested")]),
+        json!({"kty": "oct", "k": "AAAA", "kid": "o"}),
+        json!({"kid": "changed"}),
+    ] {
+        add(&format!("junk {junk:.30}"), junk, None);
+    }
+    keys
+}
+
+#[test]
+fn given_a_strange_key_among_good_ones_when_read_then_it_alone_is_passed_over() {
+    for (given, strange, why) in strange_keys() {
+        let keys = key_set(&[strange.clone(), good().jwk(KID)]);
+        assert_eq!(
+            keys.keys().collect::<Vec<_>>(),
+            [(KID, 2048)],
+            "given {given}"
+        );
+        assert_eq!(keys.skipped().len(), 1, "given {given}");
+        let reason = keys.skipped()[0].reason();
+        assert!(
+            why.is_none_or(|why| why == reason),
+            "given {given}: {reason:?}"
+        );
+        assert!(keys.skipped()[0].kid().is_none_or(|kid| kid.len() <= 256));
+        assert_eq!(
+            KeySet::from_document(&document(&[strange])).err(),
+            Some(KeySetError::NoUsableKey),
+            "given {given} alone"
+        );
+    }
+}
+
+#[test]
+fn given_all_strange_keys_at_once_when_read_then_the_good_one_serves() {
+    let mut keys: Vec<Value> = strange_keys().into_iter().map(|(_, key, _)| key).collect();
+    keys.insert(keys.len() / 2, good().jwk(KID));
+    let keys = key_set(&keys);
+    assert_eq!(keys.len(), 1);
+    assert!((50..=MAX_KEYS).contains(&keys.skipped().len()));
+    assert_serves("every strange key", &keys);
+}
+
+#[test]
+fn given_a_key_in_another_guise_when_it_is_allowed_then_it_serves() {
+    let numbers = |name: &str, number: &BigUint, zeroes: usize| {
+        (
+            name.to_owned(),
+            Value::from(encode([vec![0; zeroes], number.to_bytes_be()].concat())),
+        )
+    };
+    let guises: Vec<Vec<(String, Value)>> = vec![
+        vec![("use".into(), Value::Null)],
+        vec![("alg".into(), Value::Null)],
+        vec![("key_ops".into(), json!(["verify"]))],
+        vec![("key_ops".into(), json!(["sign", "verify", "unheard-of"]))],
+        vec![
+            ("x5t".into(), json!("AAAA")),
+            ("x5c".into(), json!(["AAAA"])),
+        ],
+        vec![
+            ("x".into(), json!({"y": [1, {"z": null}]})),
+            ("ext".into(), json!(true)),
+        ],
+        vec![numbers("n", &good().n, 1)],
+        vec![numbers("n", &good().n, 40)],
+        vec![numbers("e", &good().e, 1)],
+        vec![numbers("e", &good().e, 300)],
+        vec![numbers("n", &good().n, 2), numbers("e", &good().e, 2)],
+    ];
+    for guise in guises {
+        let mut jwk = good().jwk(KID);
+        let given = format!("{:.60}", json!(guise));
+        for (name, value) in guise {
+            match value {
+                Value::Null => drop(jwk.as_object_mut().expect("an object").remove(&name)),
+                value => jwk[name] = value,
+            }
+        }
+        let keys = key_set(&[jwk]);
+        assert_eq!(
+            keys.keys().collect::<Vec<_>>(),
+            [(KID, 2048)],
+            "given {given}"
+        );
+        assert_serves(&given, &keys);
+    }
+}
+
+#[test]
+fn given_a_member_null_when_it_may_be_absent_then_no_other_key_is_hurt() {
+    for name in ["use", "alg", "key_ops", "x5c"] {
+        let keys = key_set(&[changed(name, Value::Null), good().jwk(KID)]);
+        assert_serves(name, &keys);
+    }
+}
+
+#[test]
+fn given_sizes_and_exponents_at_their_bounds_when_read_then_usable() {
+    for bits in [2048, 2049, 3072, 4095, 4096] {
+        let mut jwk = good().jwk("bound");
+        jwk["n"] = text(&odd_of(bits)).into();
+        let listed: Vec<_> = key_set(&[jwk]).keys().map(|(_, bits)| bits).collect();
+        assert_eq!(listed, [usize::try_from(bits).expect("small")]);
+    }
+    for exponent in [3_u64, 5, 17, 65535, 65537, (1 << 32) + 1, (1 << 33) - 1] {
+        let keys = key_set(&[changed("e", text(&BigUint::from(exponent)).into())]);
+        assert_eq!(keys.len(), 1, "exponent {exponent}");
+    }
+    let keys = key_set(&[cubic().jwk(KID)]);
+    let token = mint().token();
+    let token = with_signature(
+        &token,
+        &cubic().raise(&block(&DIGEST_INFO, message(&token))),
+    );
+    let verdict = verifier().verify(&token, &keys, UnixTime::from_secs(NOW));
+    verdict.expect("exponent 3 is allowed");
+}
+
+/// An object that holds the right word is not the right word.
+#[test]
+fn given_a_word_spelled_as_an_object_when_read_then_the_key_is_passed_over() {
+    let accepted: Vec<_> = [
+        ("alg", json!({"RS256": null})),
+        ("kty", json!({"RSA": null})),
+        ("use", json!({"sig": null})),
+        ("key_ops", json!([{"verify": null}])),
+    ]
+    .into_iter()
+    .filter(|(name, value)| {
+        let keys = key_set(&[changed(name, value.clone()), good().jwk(KID)]);
+        assert_serves(name, &keys);
+        keys.len() != 1
+    })
+    .collect();
+    assert!(accepted.is_empty(), "usable with {accepted:?}");
+}
