@@ -92,7 +92,7 @@ impl<'a> Credential<'a> {
             return Self::Invalid;
         }
         match value.to_str() {
-            Ok(value) if !has(value, b'\t') => Self::from_value(value),
+            Ok(value) if !value.as_bytes().contains(&b'\t') => Self::from_value(value),
             _ => Self::Invalid,
         }
     }
@@ -106,16 +106,12 @@ impl<'a> Credential<'a> {
             None => value,
         };
         // A comma joins two credentials (RFC 9110, section 5.3); a space ends one.
-        if token.is_empty() || has(token, b',') || has(token, b' ') {
+        let holds = |byte| token.as_bytes().contains(&byte);
+        if token.is_empty() || holds(b',') || holds(b' ') {
             return Self::Invalid;
         }
         Self::Token(Cow::Borrowed(token))
     }
-}
-
-/// Whether `byte` is in `text`, looking at all of it without a branch for each.
-fn has(text: &str, byte: u8) -> bool {
-    text.bytes().fold(false, |found, b| found | (b == byte))
 }
 
 /// RFC 9110, section 11.1: a scheme is compared without regard to case.
