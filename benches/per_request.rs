@@ -33,7 +33,7 @@ const AUDIENCE: &str = "ZKT";
 const KID: &str = "394b56c3ea524ee59015f9a7e8866312";
 
 /// Calls of each contender in each round.
-const CALLS: usize = 64;
+const CALLS: u32 = 64;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -50,7 +50,7 @@ fn main() {
             let time = (contender.run)(round);
             // The first tenth warms up caches, branch predictors and the clock.
             if round >= rounds / 10 {
-                times.push(time.as_secs_f64() * 1e9 / CALLS as f64);
+                times.push(time.as_secs_f64() * 1e9 / f64::from(CALLS));
             }
         }
     }
@@ -89,7 +89,7 @@ impl Scene {
                 .expect("a key"),
             document: document.into_bytes(),
             tokens: (0..CALLS).map(|_| mint(&key, now).token()).collect(),
-            decoding_key: jsonwebtoken::DecodingKey::from_rsa_raw_components(&n, &e),
+            decoding_key: jsonwebtoken::DecodingKey::from_rsa_raw_components(n, e),
             key,
         }
     }
@@ -106,7 +106,7 @@ impl Scene {
 
     fn verifier(&self) -> (Verifier, KeySet) {
         let mut config = Config::default();
-        config.issuer = ISSUER.to_owned();
+        ISSUER.clone_into(&mut config.issuer);
         config.audience = vec![AUDIENCE.to_owned()];
         let keys = KeySet::from_document(&self.document).expect("a key set");
         (config.verifier().expect("a configuration"), keys)
@@ -265,7 +265,7 @@ impl Scene {
     /// The whole layer, and a token that it refuses.
     fn refuse(&self, name: &'static str, token: String) -> Contender<'_> {
         let mut service = self.auth(1 << 24).layer().layer(Echo);
-        let tokens = vec![token; CALLS];
+        let tokens = vec![token; CALLS as usize];
         Contender {
             name,
             run: Box::new(move |_| time_service(&mut service, requests(&tokens))),
