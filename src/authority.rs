@@ -113,7 +113,9 @@ impl Authority {
             };
             match issuer.keys.demand(&seen) {
                 Demand::Wait(ticket) => return Check::Wait(ticket),
-                Demand::CoolingDown => return Check::Done(Err(final_error(refusal, issuer))),
+                Demand::CoolingDown => {
+                    return Check::Done(Err(final_error(refusal, issuer.keys.outage())));
+                }
                 Demand::Replaced => {}
             }
         }
@@ -126,17 +128,13 @@ impl Authority {
         mut ticket: Ticket,
         token: &str,
     ) -> Result<Verified, VerifyError> {
-        let mut time_up = self.clock.sleep(self.key_wait);
+        let until = self.clock.monotonic().saturating_add(self.key_wait);
+        let mut time_up = self.clock.sleep_until(until);
         loop {
             let ended = tokio::select! {
                 biased;
                 ended = ticket.progress() => ended,
-                () = &mut time_up => {
-                    return Err(VerifyError::keys_unavailable(
-                        "the keys did not come in time",
-                        Duration::ZERO,
-                    ));
-                }
+                () = &mut time_up => return self.judge_by_now(token, |_| Some(Duration::ZERO)),
             };
             if ended {
                 return self.judge_finally(token);
@@ -157,8 +155,17 @@ impl Authority {
 
     /// Judges by the keys at hand, newer ones being out of reach.
     fn judge_finally(&self, token: &str) -> Result<Verified, VerifyError> {
+        self.judge_by_now(token, |issuer| issuer.keys.outage())
+    }
+
+    /// The same, where `outage` tells whether an issuer's keys are out of reach.
+    fn judge_by_now(
+        &self,
+        token: &str,
+        outage: impl Fn(&Issuer) -> Option<Duration>,
+    ) -> Result<Verified, VerifyError> {
         self.judge(token).map_err(|refused| match refused.by {
-            Some((issuer, _)) => final_error(refused.refusal, issuer),
+            Some((issuer, _)) => final_error(refused.refusal, outage(issuer)),
             None => refused.refusal.error,
         })
     }
@@ -202,8 +209,8 @@ impl Authority {
 
 /// An unknown key is no verdict while the issuer can't be asked; a signature
 /// that does not fit the key at hand is one.
-fn final_error(refusal: Refusal, issuer: &Issuer) -> VerifyError {
-    match issuer.keys.outage() {
+fn final_error(refusal: Refusal, outage: Option<Duration>) -> VerifyError {
+    match outage {
         Some(retry_after) if refusal.error.kind() == Kind::UnknownKey => {
             VerifyError::keys_unavailable("the keys are not available", retry_after)
         }

@@ -111,8 +111,10 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Time elapsed since a fixed but arbitrary moment. Never goes back.
     fn monotonic(&self) -> Duration;
 
-    /// Completes once [`monotonic`](Clock::monotonic) has advanced by `wait`.
-    fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
+    /// Completes once [`monotonic`](Clock::monotonic) has reached `moment`: at
+    /// once where it has, so that nothing elapses unseen between a look at the
+    /// clock and the sleep.
+    fn sleep_until(&self, moment: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 }
 
 /// The operating system's clock, and tokio's timers.
@@ -138,8 +140,8 @@ impl Clock for SystemClock {
         self.origin.elapsed()
     }
 
-    fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
-        Box::pin(tokio::time::sleep(wait))
+    fn sleep_until(&self, moment: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
+        Box::pin(tokio::time::sleep_until(self.origin + moment))
     }
 }
 
@@ -206,13 +208,12 @@ impl Clock for ManualClock {
         self.lock().elapsed
     }
 
-    fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
-        let until = self.monotonic().saturating_add(wait);
+    fn sleep_until(&self, moment: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
         let mut elapsed = self.elapsed.subscribe();
         // The sender lives as long as the clock; where the last clone is gone,
         // nobody can move time any more and the sleeper sleeps on.
         Box::pin(async move {
-            if elapsed.wait_for(|now| *now >= until).await.is_err() {
+            if elapsed.wait_for(|now| *now >= moment).await.is_err() {
                 std::future::pending::<()>().await;
             }
         })
@@ -245,7 +246,7 @@ mod tests {
     #[tokio::test]
     async fn a_manual_sleeper_wakes_when_its_moment_has_passed() {
         let clock = ManualClock::new(UnixTime::from_secs(100));
-        let sleeper = tokio::spawn(clock.sleep(Duration::from_secs(10)));
+        let sleeper = tokio::spawn(clock.sleep_until(Duration::from_secs(10)));
 
         clock.advance(Duration::from_secs(9));
         tokio::task::yield_now().await;

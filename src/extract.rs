@@ -4,6 +4,8 @@
 //! the routes look like: without the layer it answers 500 and says what to do,
 //! never passes.
 
+use std::sync::Arc;
+
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -11,20 +13,36 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::error::{VerifyError, VerifyErrorKind};
-use crate::inbound::{Reject, Respond, Unverified};
+use crate::inbound::{Rejection, Respond, Responder, Unverified, respond_to};
 use crate::verifier::Verified;
 
 /// Why a handler could not have its [`Verified`] or [`TokenClaims`].
+///
+/// Answered as the layer answers: with its [`Respond`], and a [`Rejection`] in
+/// the response's extensions.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ExtractRejection {
-    /// The layer let the request through unverified: answered as the layer
-    /// would have.
+    /// The layer let the request through unverified.
     Unverified(Unverified),
-    /// The claims do not fit the handler's type: 401.
-    Claims(VerifyError),
+    /// The claims do not fit the handler's type: 401, kind `claims`.
+    Claims(Refused),
     /// No layer ran before the handler: 500.
     NoLayer,
+}
+
+/// A refusal, and how the layer answers it.
+#[derive(Debug)]
+pub struct Refused {
+    rejection: Rejection,
+    respond: Arc<dyn Respond>,
+}
+
+impl Refused {
+    /// Why.
+    pub const fn rejection(&self) -> &Rejection {
+        &self.rejection
+    }
 }
 
 impl ExtractRejection {
@@ -36,7 +54,9 @@ impl IntoResponse for ExtractRejection {
     fn into_response(self) -> Response {
         match self {
             Self::Unverified(unverified) => unverified.to_response().map(Into::into),
-            Self::Claims(error) => Reject::default().respond(&error.into()).map(Into::into),
+            Self::Claims(Refused { rejection, respond }) => {
+                respond_to(&*respond, rejection).map(Into::into)
+            }
             Self::NoLayer => (StatusCode::INTERNAL_SERVER_ERROR, Self::NO_LAYER).into_response(),
         }
     }
@@ -101,10 +121,17 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for TokenClaims<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ExtractRejection> {
         find(parts)?.claims().deserialize().map(Self).map_err(|_| {
-            ExtractRejection::Claims(VerifyError::new(
+            let Some(Responder(respond)) = parts.extensions.get() else {
+                return ExtractRejection::NoLayer;
+            };
+            let error = VerifyError::new(
                 VerifyErrorKind::Claims,
                 "the claims are not those that are expected",
-            ))
+            );
+            ExtractRejection::Claims(Refused {
+                rejection: error.into(),
+                respond: Arc::clone(respond),
+            })
         })
     }
 }

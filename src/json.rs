@@ -117,6 +117,12 @@ pub(crate) fn read_object<'a>(
     }
 }
 
+/// Whether `document`, if it is JSON, is an object. `serde` fills a struct from
+/// an array as well, which no document here may be.
+pub(crate) fn is_object(document: &[u8]) -> bool {
+    document.trim_ascii_start().first() == Some(&b'{')
+}
+
 /// Whether an array that [`read_object`] has handed out holds only strings.
 pub(crate) fn all_strings(array: &str) -> bool {
     elements(array).all(|element| matches!(element, Value::String(_)))

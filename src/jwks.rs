@@ -15,6 +15,7 @@ use jsonwebtoken::jwk::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::json;
 use crate::jws::{BASE64URL, MAX_KID_BYTES};
 use crate::rs256::{KeyFault, PublicKey};
 
@@ -183,8 +184,10 @@ fn drop_ambiguous(keys: &mut Vec<Arc<Key>>, skipped: &mut Vec<SkippedKey>) {
 }
 
 fn read_key(entry: &str) -> Result<Key, SkippedKey> {
-    let members: Members<'_> =
-        serde_json::from_str(entry).map_err(|_| SkippedKey::new(None, SkipReason::Unreadable))?;
+    let members = Some(entry)
+        .filter(|entry| json::is_object(entry.as_bytes()))
+        .and_then(|entry| serde_json::from_str::<Members<'_>>(entry).ok())
+        .ok_or_else(|| SkippedKey::new(None, SkipReason::Unreadable))?;
     let kid = members.kid.and_then(text);
     members
         .into_jwk()

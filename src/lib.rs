@@ -99,7 +99,7 @@ pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
 pub use config::{Config, ConfigError, IssuerConfig, OnFailure};
 pub use error::{VerifyError, VerifyErrorKind};
 #[cfg(feature = "axum")]
-pub use extract::{ExtractRejection, TokenClaims};
+pub use extract::{ExtractRejection, Refused, TokenClaims};
 pub use go_auth::{GoAuth, GoAuthBuilder};
 pub use inbound::{
     BodyShape, Credential, GoAuthLayer, GoAuthService, Ignore, Reject, Rejection, RejectionKind,

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tower_layer::Layer;
 
 use super::credentials::{Credential, CredentialSource, RequestHead};
-use super::rejection::{Rejection, Unverified};
+use super::rejection::{Rejection, Unverified, respond_to};
 use super::respond::Respond;
 use super::service::GoAuthService;
 use crate::authority::Authority;
@@ -130,6 +130,12 @@ impl<S> Layer<S> for GoAuthLayer {
     }
 }
 
+/// In the extensions of a request that was let in: how an extractor refuses
+/// what the layer could not know of.
+#[cfg(feature = "axum")]
+#[derive(Debug, Clone)]
+pub(crate) struct Responder(pub(crate) Arc<dyn Respond>);
+
 /// What became of a request's credential.
 #[derive(Debug)]
 pub(super) enum Outcome {
@@ -152,7 +158,10 @@ impl Settings {
         let rejection = match self.judge(outcome) {
             Ok(verified) => {
                 observe::accepted(&verified);
-                request.extensions_mut().insert(verified);
+                let extensions = request.extensions_mut();
+                extensions.insert(verified);
+                #[cfg(feature = "axum")]
+                extensions.insert(Responder(Arc::clone(&self.respond)));
                 self.guard_credentials(request);
                 return Ok(());
             }
@@ -169,9 +178,7 @@ impl Settings {
             return Ok(());
         }
         observe::refused(&rejection);
-        let mut response = self.respond.respond(&rejection);
-        response.extensions_mut().insert(rejection);
-        Err(Box::new(response))
+        Err(Box::new(respond_to(&*self.respond, rejection)))
     }
 
     fn judge(&self, outcome: Outcome) -> Result<Verified, Rejection> {

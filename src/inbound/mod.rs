@@ -27,6 +27,10 @@ pub use self::body::ResponseBody;
 pub use self::credentials::{Credential, RequestHead};
 pub use self::future::ResponseFuture;
 pub use self::layer::GoAuthLayer;
+#[cfg(feature = "axum")]
+pub(crate) use self::layer::Responder;
+#[cfg(feature = "axum")]
+pub(crate) use self::rejection::respond_to;
 pub use self::rejection::{Rejection, RejectionKind, Unverified};
 pub use self::respond::{BodyShape, Ignore, Reject, Respond};
 pub(crate) use self::respond::{DEFAULT_REALM, is_realm};

@@ -158,6 +158,17 @@ impl fmt::Display for Rejection {
 
 impl std::error::Error for Rejection {}
 
+/// The whole answer to a refusal: whichever part of the middleware refuses, the
+/// rejection rides in the extensions.
+pub(crate) fn respond_to(
+    respond: &dyn Respond,
+    rejection: Rejection,
+) -> http::Response<bytes::Bytes> {
+    let mut response = respond.respond(&rejection);
+    response.extensions_mut().insert(rejection);
+    response
+}
+
 /// In the extensions of a request that was let through without being verified,
 /// because the layer was told to: why it is not verified.
 #[derive(Debug, Clone)]
@@ -178,6 +189,6 @@ impl Unverified {
 
     /// The answer that the layer would have given.
     pub fn to_response(&self) -> http::Response<bytes::Bytes> {
-        self.respond.respond(&self.rejection)
+        respond_to(&*self.respond, self.rejection.clone())
     }
 }

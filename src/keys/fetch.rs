@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::{Client, Response, Url};
 use serde::{Deserialize, Serialize};
 
+use crate::json;
 use crate::jwks::{KeySet, KeySetError};
 
 /// The longest `ETag` that is kept, in bytes; a longer one is not sent back.
@@ -116,6 +117,10 @@ impl Fetcher {
             settings,
             client: own_client.map_or_else(OnceLock::new, OnceLock::from),
         }
+    }
+
+    pub(crate) const fn timeout(&self) -> Duration {
+        self.settings.timeout
     }
 
     /// Fetches the document if it is not the one that `held` and `keys` are of.
@@ -269,6 +274,9 @@ fn discovered(address: &Url, body: &[u8]) -> Result<Option<Url>, FetchError> {
         keys: Option<&'a serde_json::value::RawValue>,
         jwks_uri: Option<String>,
     }
+    if !json::is_object(body) {
+        return Ok(None);
+    }
     let Ok(Discovery {
         keys: None,
         jwks_uri: Some(jwks_uri),
@@ -277,7 +285,13 @@ fn discovered(address: &Url, body: &[u8]) -> Result<Option<Url>, FetchError> {
         return Ok(None);
     };
     match Url::parse(&jwks_uri) {
-        Ok(url) if url.origin() == address.origin() && url.username().is_empty() => Ok(Some(url)),
+        Ok(url)
+            if url.origin() == address.origin()
+                && url.username().is_empty()
+                && url.password().is_none() =>
+        {
+            Ok(Some(url))
+        }
         _ => Err(FetchError::ForeignKeySet),
     }
 }
@@ -374,6 +388,7 @@ mod tests {
             "http://id.example/keys",
             "https://id.example:8443/keys",
             "https://user@id.example/keys",
+            "https://:secret@id.example/keys",
             "file:///etc/passwd",
             "/keys",
             "",
@@ -388,6 +403,7 @@ mod tests {
         for body in [
             r#"{"keys":[]}"#,
             r#"{"keys":[],"jwks_uri":"https://other.example"}"#,
+            r#"[null,"https://id.example/keys"]"#,
             "x",
             "[]",
         ] {

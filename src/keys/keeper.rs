@@ -25,16 +25,16 @@ const LONGEST_NAP: Duration = Duration::from_secs(60);
 
 /// How long the first fetch waits for the snapshot to be read: a disk that
 /// hangs must not keep the keys away.
-const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
+pub(super) const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
 
 /// What the keeper and its handle share.
 #[derive(Debug)]
 pub(super) struct Shared {
     issuer: Box<str>,
-    fetcher: Fetcher,
+    pub(super) fetcher: Fetcher,
     snapshot: Option<SnapshotFile>,
     pub(super) schedule: Schedule,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) current: Arc<ArcSwap<Published>>,
     status: Mutex<Status>,
     /// Wakes the keeper: somebody wants a fetch.
@@ -127,7 +127,7 @@ impl Shared {
             return Step::Expire;
         }
         let wait = refresh.into_iter().chain(expiry).min();
-        Step::Wait(wait.map(|wait| wait.min(LONGEST_NAP)))
+        Step::WaitUntil(wait.map(|wait| now.elapsed + wait.min(LONGEST_NAP)))
     }
 
     async fn fetch(&self) {
@@ -144,8 +144,16 @@ impl Shared {
     /// Publishes first, then counts the fetch as ended: who is woken sees the
     /// result. All of it under the lock, so that no ticket is given out between.
     fn publish(&self, started: Moment, fetched: Result<Fetched, FetchError>) {
+        self.publish_under(&mut self.status(), started, fetched);
+    }
+
+    fn publish_under(
+        &self,
+        status: &mut Status,
+        started: Moment,
+        fetched: Result<Fetched, FetchError>,
+    ) {
         let ended = self.now();
-        let mut status = self.status();
         status.fetching = false;
         match fetched {
             Ok(Fetched { document, max_age }) => {
@@ -153,10 +161,10 @@ impl Shared {
                 (status.freshness).succeeded(&self.schedule, started, ended, max_age, jitter);
                 status.last_error = None;
                 let keys = match document {
-                    Some(document) => self.hold(&mut status, document),
+                    Some(document) => self.hold(status, document),
                     None => self.current.load().keys.clone(),
                 };
-                self.store(&status, keys);
+                self.store(status, keys);
             }
             Err(error) => {
                 observe::keys_fetch_failed(&self.issuer, &error);
@@ -251,7 +259,8 @@ impl Shared {
 enum Step {
     Fetch,
     Expire,
-    Wait(Option<Duration>),
+    /// A demand or this moment of elapsed time.
+    WaitUntil(Option<Duration>),
 }
 
 /// Held by the keeper as long as it runs; told from here when it is stopped
@@ -260,11 +269,13 @@ pub(super) struct Running(Arc<Shared>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let fetching = self.0.status().fetching;
-        self.0.running.store(false, Ordering::Release);
-        if fetching {
-            self.0.publish(self.0.now(), Err(FetchError::Stopped));
+        let Self(shared) = self;
+        // All under the lock: the next keeper begins after this one's end.
+        let mut status = shared.status();
+        if std::mem::take(&mut status.wanted) || status.fetching {
+            shared.publish_under(&mut status, shared.now(), Err(FetchError::Stopped));
         }
+        shared.running.store(false, Ordering::Release);
     }
 }
 
@@ -285,11 +296,11 @@ pub(super) async fn keep(running: Running) {
                 shared.save(&mut writing);
             }
             Step::Expire => shared.expire(),
-            Step::Wait(None) => shared.wanted.notified().await,
-            Step::Wait(Some(wait)) => {
+            Step::WaitUntil(None) => shared.wanted.notified().await,
+            Step::WaitUntil(Some(moment)) => {
                 tokio::select! {
                     () = shared.wanted.notified() => {}
-                    () = shared.clock.sleep(wait) => {}
+                    () = shared.clock.sleep_until(moment) => {}
                 }
             }
         }

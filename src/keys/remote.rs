@@ -12,7 +12,7 @@ use super::Published;
 use super::fetch::{FetchError, Fetcher};
 use super::freshness::{Schedule, Trust};
 use super::health::KeysState;
-use super::keeper::{Progress, Shared, keep};
+use super::keeper::{Progress, SNAPSHOT_WAIT, Shared, keep};
 use super::snapshot::SnapshotFile;
 use crate::clock::Clock;
 
@@ -75,9 +75,17 @@ pub(crate) struct Pending<'a> {
 impl Pending<'_> {
     pub(crate) async fn result(self) -> Result<(), FetchError> {
         let mut ticket = self.ticket.ok_or(FetchError::NoRuntime)?;
+        let shared = &self.remote.shared;
+        // A fetch that is under way, one of our own, and the snapshot before;
+        // longer only where nobody drives the keeper's runtime.
+        let limit = shared.fetcher.timeout() * 2 + SNAPSHOT_WAIT;
+        let mut time_up = shared.clock.sleep_until(shared.now().elapsed + limit);
         loop {
-            let ended = ticket.progress().await;
-            let shared = &self.remote.shared;
+            let ended = tokio::select! {
+                biased;
+                ended = ticket.progress() => ended,
+                () = &mut time_up => return Err(FetchError::Timeout),
+            };
             let status = shared.status();
             let good = if self.keys_suffice {
                 status

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
-use derbysoft_go_auth::{GoAuthLayer, OnFailure, TokenClaims, Verified};
+use derbysoft_go_auth::{GoAuthLayer, OnFailure, Rejection, TokenClaims, Verified};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use serde::Deserialize;
@@ -157,4 +157,33 @@ async fn given_claims_that_do_not_fit_the_answer_is_401() {
         );
         assert!(!challenge.contains("MaRk") && !body.contains("MaRk"));
     }
+}
+
+#[tokio::test]
+async fn a_refusal_by_an_extractor_rides_in_the_extensions() {
+    let keys = Keys::new();
+    let router = Router::new()
+        .route("/caller", get(|_: Verified| async {}))
+        .layer(keys.layer().allow_missing());
+    let Ok(response) = router
+        .oneshot(Request::get("/caller").body(Body::empty()).unwrap())
+        .await;
+    assert_eq!(response.status(), 401);
+    assert!(response.extensions().get::<Rejection>().is_some());
+}
+
+#[tokio::test]
+async fn a_misfit_claim_is_answered_in_the_layers_way() {
+    let keys = Keys::new();
+    let auth = keys
+        .builder()
+        .on_failure(OnFailure::Ignore)
+        .build()
+        .unwrap();
+    let router = Router::new()
+        .route("/claims", get(|_: TokenClaims<Own>| async {}))
+        .layer(auth.layer());
+    let request = Request::get("/claims").header("authorization", keys.token());
+    let Ok(response) = router.oneshot(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(response.status(), 404);
 }

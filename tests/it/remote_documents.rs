@@ -115,11 +115,14 @@ async fn the_keys_behind_a_discovery_document_may_not_redirect_either() {
 #[tokio::test]
 async fn both_documents_share_one_time_limit() {
     let world = World::new().await;
-    world.go.fail_at(Endpoint::Keys, Fault::Hang);
+    // Each in time, but not both.
+    for endpoint in [Endpoint::Discovery, Endpoint::Keys] {
+        world.go.fail_at(endpoint, Fault::Delay(millis(200)));
+    }
     let auth = world
         .builder()
         .jwks_url(world.go.discovery_url())
-        .fetch_timeout(millis(150))
+        .fetch_timeout(millis(350))
         .build()
         .unwrap();
     assert_eq!(ready(&auth).await, Err(FetchError::Timeout));

@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use derbysoft_go_auth::simulator::{Fault, SigningKey, Simulator};
+use derbysoft_go_auth::simulator::{Fault, SignatureKind, SigningKey, Simulator};
 use derbysoft_go_auth::{FetchError, GoAuth, VerifyErrorKind};
 use tokio::task::JoinSet;
 
@@ -325,4 +325,18 @@ async fn refresh_does_not_mind_the_cooldown() {
         assert_eq!(world.go.fetches(), n);
     }
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
+}
+
+#[tokio::test]
+async fn a_forged_token_of_a_known_kid_is_401_also_while_a_fetch_hangs() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    world.go.fail(Fault::Hang);
+    world.clock.advance(secs(10));
+    let forged = world.mint().signature(SignatureKind::Corrupted).token();
+    let waiting = verifying(&auth, &forged);
+    world.fetches(2).await;
+    world.clock.advance(millis(2000));
+    let error = soon(waiting).await.unwrap().unwrap_err();
+    assert_eq!(error.kind().as_str(), "signature");
 }

@@ -83,7 +83,8 @@ fn after_its_runtime_is_gone_a_handle_works_in_another() {
     let world = World::of(of_go.block_on(Simulator::start()).unwrap());
     let auth = world.auth();
     for n in [1, 2, 3] {
-        let own = runtime();
+        // On one thread: time passes only while the background task sleeps.
+        let own = passive_runtime();
         own.block_on(async {
             assert_eq!(verdict(&auth, &world.token()).await, "ok");
             assert_eq!(world.go.fetches(), n);
@@ -178,4 +179,24 @@ async fn with_the_system_clock_it_all_works_too() {
         tokio::time::sleep(millis(5)).await;
     }
     panic!("the cooldown does not end");
+}
+
+#[test]
+fn a_runtime_that_goes_before_a_wanted_fetch_strands_nobody() {
+    let of_go = runtime();
+    let world = World::of(of_go.block_on(Simulator::start()).expect("a simulator"));
+    let auth = world.auth();
+    let idle = passive_runtime();
+    idle.block_on(auth.ready()).expect("the keys");
+
+    let other = runtime();
+    let refreshing = other.spawn({
+        let auth = auth.clone();
+        async move { refresh(&auth).await }
+    });
+    other.block_on(settle());
+    drop(idle);
+
+    let result = other.block_on(soon(refreshing)).expect("no panic");
+    assert_eq!(result, Err(FetchError::Stopped));
 }
