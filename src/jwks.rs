@@ -7,7 +7,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use base64::Engine;
 use jsonwebtoken::jwk::{
     AlgorithmParameters, CommonParameters, Jwk, JwkSet, KeyAlgorithm, KeyOperations, PublicKeyUse,
     RSAKeyParameters, RSAKeyType,
@@ -16,7 +15,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::json;
-use crate::jws::{BASE64URL, MAX_KID_BYTES};
+use crate::jws::{MAX_KID_BYTES, base64url};
 use crate::rs256::{KeyFault, PublicKey};
 
 /// Usable keys kept of one document, and skipped ones reported. GO publishes
@@ -292,7 +291,7 @@ fn judge(jwk: &Jwk) -> Result<Key, SkipReason> {
     if !matches!(jwk.common.key_algorithm, None | Some(KeyAlgorithm::RS256)) {
         return Err(SkipReason::Algorithm);
     }
-    let number = |text: &str| BASE64URL.decode(text).map_err(|_| SkipReason::Unreadable);
+    let number = |text: &str| base64url(text).ok_or(SkipReason::Unreadable);
     let public =
         PublicKey::new(&number(&rsa.n)?, &number(&rsa.e)?).map_err(|fault| match fault {
             KeyFault::ModulusSize => SkipReason::ModulusSize,

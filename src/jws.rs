@@ -8,24 +8,30 @@
 
 use std::borrow::Cow;
 
-use base64::DecodeSliceError;
-use base64::Engine;
-use base64::alphabet::URL_SAFE;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64_simd::{AsOut, URL_SAFE_NO_PAD};
 
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::json::{self, JsonError, Value};
 use crate::rs256::MAX_MODULUS_BYTES;
 
-/// base64url without padding, and with no set bits left over: one token has one
-/// spelling (RFC 7515, section 2; RFC 4648, section 3.5).
-pub(crate) const BASE64URL: GeneralPurpose = GeneralPurpose::new(
-    &URL_SAFE,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(false)
-        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
-);
+/// Decodes base64url without padding and with no set bits left over: one token
+/// has one spelling (RFC 7515, section 2; RFC 4648, section 3.5).
+///
+/// By `base64-simd`, since on a token of GO's `base64` takes 570 ns, which is
+/// 3.5 % of the signature's check, and this 140 ns; a property test holds it to
+/// `base64`'s strictest verdict.
+pub(crate) fn base64url(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode_to_vec(text).ok()
+}
+
+/// The same into a buffer of the caller's, which is long enough for 3 bytes of
+/// each 4 characters begun.
+fn base64url_into<'b>(text: &str, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    URL_SAFE_NO_PAD
+        .decode(text.as_bytes(), buffer.as_out())
+        .ok()
+        .map(|decoded| &*decoded)
+}
 
 /// The longest `kid` that is looked up, in bytes. GO's have up to 40; the limit
 /// leaves room for a thumbprint address (RFC 9278) and bounds a log line.
@@ -35,10 +41,9 @@ pub(crate) const MAX_KID_BYTES: usize = 256;
 pub(crate) struct Compact<'t> {
     /// What the signature covers: header and payload as they were spelled.
     pub(crate) signing_input: &'t str,
-    pub(crate) header: Vec<u8>,
+    header: Short,
     pub(crate) payload: Vec<u8>,
-    signature: [u8; SIGNATURE_ROOM],
-    signature_len: usize,
+    signature: Short,
 }
 
 impl<'t> Compact<'t> {
@@ -49,30 +54,51 @@ impl<'t> Compact<'t> {
         }
         let (signing_input, signature) = token.rsplit_once('.').ok_or(NOT_THREE)?;
         let (header, payload) = signing_input.split_once('.').ok_or(NOT_THREE)?;
-        if payload.contains('.') {
+        if payload.as_bytes().contains(&b'.') {
             return Err(NOT_THREE);
         }
-        let header = BASE64URL.decode(header).map_err(|_| NOT_BASE64URL)?;
-        let payload = BASE64URL.decode(payload).map_err(|_| NOT_BASE64URL)?;
-        let mut bytes = [0; SIGNATURE_ROOM];
-        let signature_len = match BASE64URL.decode_slice(signature, &mut bytes) {
-            Ok(len) => len,
-            // Longer than that of any usable key: like an empty one, no key
-            // verifies it.
-            Err(DecodeSliceError::OutputSliceTooSmall) => 0,
-            Err(DecodeSliceError::DecodeError(_)) => return Err(NOT_BASE64URL),
-        };
         Ok(Self {
             signing_input,
-            header,
-            payload,
-            signature: bytes,
-            signature_len,
+            header: Short::decode(header).ok_or(NOT_BASE64URL)?,
+            payload: base64url(payload).ok_or(NOT_BASE64URL)?,
+            signature: Short::decode(signature).ok_or(NOT_BASE64URL)?,
         })
     }
 
+    pub(crate) fn header(&self) -> &[u8] {
+        self.header.as_bytes()
+    }
+
     pub(crate) fn signature(&self) -> &[u8] {
-        &self.signature[..self.signature_len]
+        self.signature.as_bytes()
+    }
+}
+
+/// A decoded segment that is short in every genuine token: no longer than a
+/// signature may be. It stays on the stack.
+enum Short {
+    Inline { bytes: [u8; SHORT_ROOM], len: usize },
+    Long(Vec<u8>),
+}
+
+/// The largest signature, in whole groups of three bytes.
+const SHORT_ROOM: usize = MAX_MODULUS_BYTES.div_ceil(3) * 3;
+
+impl Short {
+    fn decode(segment: &str) -> Option<Self> {
+        if segment.len() > SHORT_ROOM / 3 * 4 {
+            return base64url(segment).map(Self::Long);
+        }
+        let mut bytes = [0; SHORT_ROOM];
+        let len = base64url_into(segment, &mut bytes)?.len();
+        Some(Self::Inline { bytes, len })
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Inline { bytes, len } => &bytes[..*len],
+            Self::Long(bytes) => bytes,
+        }
     }
 }
 
@@ -81,9 +107,6 @@ const NOT_THREE: VerifyError =
 
 const NOT_BASE64URL: VerifyError =
     VerifyError::new(Kind::Malformed, "a segment is not canonical base64url");
-
-/// The largest signature, and the slack that the decoder asks for.
-const SIGNATURE_ROOM: usize = MAX_MODULUS_BYTES + 2;
 
 /// What the header says, once every rule for it has been kept.
 #[derive(Debug, PartialEq)]
@@ -203,7 +226,7 @@ mod tests {
     fn a_token_has_exactly_three_segments() {
         let token = Compact::decode("e30.e30.AA", 10).expect("three segments");
         assert_eq!(token.signing_input, "e30.e30");
-        assert_eq!((&*token.header, &*token.payload), (&b"{}"[..], &b"{}"[..]));
+        assert_eq!((token.header(), &*token.payload), (&b"{}"[..], &b"{}"[..]));
         assert_eq!(token.signature(), [0]);
         for token in [
             "",
@@ -246,10 +269,29 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_longer_than_any_key_is_none() {
-        let token = format!("e30.e30.{}", "A".repeat(4000));
-        let token = Compact::decode(&token, 8192).expect("well-formed");
-        assert!(token.signature().is_empty());
+    fn a_segment_may_be_longer_than_a_signature() {
+        for len in [683, 684, 688, 4000] {
+            let segment = "A".repeat(len);
+            let token = format!("{segment}.e30.{segment}");
+            let token = Compact::decode(&token, 10_000).expect("well-formed");
+            assert_eq!(token.header().len(), len * 3 / 4);
+            assert_eq!(token.signature().len(), len * 3 / 4);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn base64url_is_read_as_base64_reads_it_at_its_strictest(
+            text in "[A-Za-z0-9_+/=. -]{0,70}|[A-Za-z0-9_-]{0,70}",
+        ) {
+            use base64::Engine;
+            use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+            let theirs = URL_SAFE_NO_PAD.decode(&text).ok();
+            proptest::prop_assert_eq!(base64url(&text), theirs.clone());
+            let mut buffer = [0; 54];
+            let ours = base64url_into(&text, &mut buffer).map(<[u8]>::to_vec);
+            proptest::prop_assert_eq!(ours, theirs);
+        }
     }
 
     #[test]

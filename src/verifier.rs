@@ -80,7 +80,7 @@ pub(crate) struct Presented<'a> {
 
 impl<'a> Presented<'a> {
     pub(crate) fn read(token: &'a Compact<'_>) -> Result<Self, VerifyError> {
-        let header = Header::read(&token.header)?;
+        let header = Header::read(token.header())?;
         let payload = str::from_utf8(&token.payload)
             .map_err(|_| VerifyError::new(Kind::Claims, "the claims are not UTF-8"));
         Ok(Self {

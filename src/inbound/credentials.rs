@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
-use http::{Extensions, HeaderMap, Method, Request, Uri};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Uri};
 
 /// What a request presents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,38 +91,58 @@ impl<'a> Credential<'a> {
         if values.next().is_some() {
             return Self::Invalid;
         }
-        match value.to_str() {
-            Ok(value) if !value.as_bytes().contains(&b'\t') => Self::from_value(value),
+        Self::from_value(value.as_bytes()).unwrap_or_else(|| Self::scrutinise(value))
+    }
+
+    /// The usual case in one pass: `Bearer`, spaces and a clean token, or a clean
+    /// token alone.
+    fn from_value(value: &'a [u8]) -> Option<Self> {
+        let token = match value.split_at_checked(BEARER.len()) {
+            Some((scheme, [b' ', rest @ ..])) if scheme.eq_ignore_ascii_case(BEARER) => {
+                let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+                &rest[spaces..]
+            }
+            _ if value.eq_ignore_ascii_case(BEARER) => return None,
+            _ => value,
+        };
+        if token.is_empty() || !is_clean(token) {
+            return None;
+        }
+        let token = str::from_utf8(token).ok()?;
+        Some(Self::Token(Cow::Borrowed(token)))
+    }
+
+    /// What else a value may be: another scheme, or unusable.
+    #[cold]
+    fn scrutinise(value: &HeaderValue) -> Self {
+        // A value of ASCII holds no other control character than a tab.
+        match value.to_str().map(|value| value.split_once(' ')) {
+            Ok(Some((scheme, rest)))
+                if !scheme.is_empty()
+                    && !scheme.as_bytes().eq_ignore_ascii_case(BEARER)
+                    && !(scheme.contains('\t') || rest.contains('\t')) =>
+            {
+                Self::Missing
+            }
             _ => Self::Invalid,
         }
     }
-
-    fn from_value(value: &'a str) -> Self {
-        let token = match value.split_once(' ') {
-            Some((scheme, rest)) if is_bearer(scheme) => rest.trim_start_matches(' '),
-            Some(("", _)) => return Self::Invalid,
-            Some(_) => return Self::Missing,
-            None if is_bearer(value) => return Self::Invalid,
-            None => value,
-        };
-        // A comma joins two credentials (RFC 9110, section 5.3); a space ends one.
-        let holds = |byte| token.as_bytes().contains(&byte);
-        if token.is_empty() || holds(b',') || holds(b' ') {
-            return Self::Invalid;
-        }
-        Self::Token(Cow::Borrowed(token))
-    }
 }
 
-/// RFC 9110, section 11.1: a scheme is compared without regard to case.
-fn is_bearer(scheme: &str) -> bool {
-    scheme.eq_ignore_ascii_case("bearer")
+const BEARER: &[u8] = b"bearer";
+
+/// Whether a token is of visible ASCII, without a comma, which would join two of
+/// them (RFC 9110, section 5.3). No byte decides alone, so that the loop runs on
+/// many at a time.
+fn is_clean(token: &[u8]) -> bool {
+    let unclean = token.iter().fold(0, |unclean, byte| {
+        unclean | u8::from(!matches!(byte, b'!'..=b'~')) | u8::from(*byte == b',')
+    });
+    unclean == 0
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn read(values: &[&[u8]]) -> Credential<'static> {
