@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, UnixTime};
-use crate::error::{VerifyError, VerifyErrorKind as Kind};
+use crate::error::{Reason, VerifyError};
 use crate::jws::Compact;
 use crate::keys::{Demand, KeySource, Published, Ticket};
 use crate::token_cache::TokenCache;
@@ -59,10 +59,10 @@ struct Refused<'a> {
     by: Option<(&'a Issuer, Arc<Published>)>,
 }
 
-impl From<VerifyError> for Refused<'_> {
-    fn from(error: VerifyError) -> Self {
+impl From<Reason> for Refused<'_> {
+    fn from(reason: Reason) -> Self {
         Self {
-            refusal: error.into(),
+            refusal: reason.into(),
             by: None,
         }
     }
@@ -71,7 +71,7 @@ impl From<VerifyError> for Refused<'_> {
 impl Issuers {
     /// The issuer that a token has to be judged by. A single one judges all, so
     /// that a bad signature is reported before a bad issuer.
-    fn pick(&self, token: &Presented<'_>) -> Result<&Issuer, VerifyError> {
+    fn pick(&self, token: &Presented<'_>) -> Result<&Issuer, Reason> {
         if let ([only], []) = (&*self.trusted, &*self.elsewhere) {
             return Ok(only);
         }
@@ -82,12 +82,9 @@ impl Issuers {
             return Ok(issuer);
         }
         Err(if self.elsewhere.iter().any(|issuer| claimed.is(issuer)) {
-            VerifyError::new(
-                Kind::WrongEnvironment,
-                "the token is of another environment",
-            )
+            Reason::OtherEnvironment
         } else {
-            VerifyError::new(Kind::Issuer, "the issuer is not trusted")
+            Reason::UntrustedIssuer
         })
     }
 
@@ -109,7 +106,7 @@ impl Authority {
                     refusal,
                     by: Some((issuer, seen)),
                 }) if refusal.newer_keys_may_help => (refusal, issuer, seen),
-                Err(refused) => return Check::Done(Err(refused.refusal.error)),
+                Err(refused) => return Check::Done(Err(refused.refusal.reason.into())),
             };
             match issuer.keys.demand(&seen) {
                 Demand::Wait(ticket) => return Check::Wait(ticket),
@@ -166,7 +163,7 @@ impl Authority {
     ) -> Result<Verified, VerifyError> {
         self.judge(token).map_err(|refused| match refused.by {
             Some((issuer, _)) => final_error(refused.refusal, outage(issuer)),
-            None => refused.refusal.error,
+            None => refused.refusal.reason.into(),
         })
     }
 
@@ -211,9 +208,9 @@ impl Authority {
 /// that does not fit the key at hand is one.
 fn final_error(refusal: Refusal, outage: Option<Duration>) -> VerifyError {
     match outage {
-        Some(retry_after) if refusal.error.kind() == Kind::UnknownKey => {
-            VerifyError::keys_unavailable("the keys are not available", retry_after)
+        Some(retry_after) if refusal.reason == Reason::UnknownKey => {
+            VerifyError::keys_unavailable(retry_after)
         }
-        _ => refusal.error,
+        _ => refusal.reason.into(),
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::clock::UnixTime;
-use crate::error::{VerifyError, VerifyErrorKind as Kind};
+use crate::error::Reason;
 use crate::json::{self, JsonError, Text, Value};
 
 /// The claims that are checked, borrowed from a payload nobody vouches for yet.
@@ -58,48 +58,35 @@ impl<'p> AudienceView<'p> {
 impl<'p> ClaimsView<'p> {
     /// Reads a payload: an object without duplicates, whose registered claims
     /// have their types and ranges. Values are judged by the policy.
-    pub(crate) fn read(payload: &'p str) -> Result<Self, VerifyError> {
+    pub(crate) fn read(payload: &'p str) -> Result<Self, Reason> {
         let mut claims = Self::default();
         let mut fault = None;
         json::read_object(payload, |name, value| {
             let wrong = match name {
-                "iss" => set_text(&mut claims.issuer, value, "iss is not a string"),
-                "sub" => set_text(&mut claims.subject, value, "sub is not a string"),
-                "jti" => set_text(&mut claims.token_id, value, "jti is not a string"),
+                "iss" => set_text(&mut claims.issuer, value, Reason::IssType),
+                "sub" => set_text(&mut claims.subject, value, Reason::SubType),
+                "jti" => set_text(&mut claims.token_id, value, Reason::JtiType),
                 "aud" => {
                     claims.audience = AudienceView::read(value);
-                    claims
-                        .audience
-                        .is_none()
-                        .then_some("aud is neither a string nor an array of strings")
+                    claims.audience.is_none().then_some(Reason::AudType)
                 }
-                "exp" => set_time(&mut claims.expires_at, value, "exp is not a NumericDate"),
-                "nbf" => set_time(&mut claims.not_before, value, "nbf is not a NumericDate"),
-                "iat" => set_time(&mut claims.issued_at, value, "iat is not a NumericDate"),
+                "exp" => set_time(&mut claims.expires_at, value, Reason::ExpType),
+                "nbf" => set_time(&mut claims.not_before, value, Reason::NbfType),
+                "iat" => set_time(&mut claims.issued_at, value, Reason::IatType),
                 _ => None,
             };
             fault = fault.or(wrong);
         })
-        .map_err(|error| {
-            refuse(match error {
-                JsonError::Syntax => "the claims are not a JSON object",
-                JsonError::Duplicate => "the claims have a duplicate",
-                JsonError::Excess => "the claims are nested too deeply or are too many",
-            })
+        .map_err(|error| match error {
+            JsonError::Syntax => Reason::ClaimsNotObject,
+            JsonError::Duplicate => Reason::ClaimsDuplicate,
+            JsonError::Excess => Reason::ClaimsExcess,
         })?;
-        fault.map_or(Ok(claims), |detail| Err(refuse(detail)))
+        fault.map_or(Ok(claims), Err)
     }
 }
 
-const fn refuse(detail: &'static str) -> VerifyError {
-    VerifyError::new(Kind::Claims, detail)
-}
-
-fn set_text<'p>(
-    slot: &mut Option<Text<'p>>,
-    value: Value<'p>,
-    wrong: &'static str,
-) -> Option<&'static str> {
+fn set_text<'p>(slot: &mut Option<Text<'p>>, value: Value<'p>, wrong: Reason) -> Option<Reason> {
     match value {
         Value::String(text) => {
             *slot = Some(text);
@@ -109,11 +96,7 @@ fn set_text<'p>(
     }
 }
 
-fn set_time(
-    slot: &mut Option<UnixTime>,
-    value: Value<'_>,
-    wrong: &'static str,
-) -> Option<&'static str> {
+fn set_time(slot: &mut Option<UnixTime>, value: Value<'_>, wrong: Reason) -> Option<Reason> {
     *slot = match value {
         Value::Number(number) => numeric_date(number),
         _ => None,
@@ -159,9 +142,9 @@ enum Audiences {
 }
 
 impl Claims {
-    /// Keeps claims that were read and found good; `None` where one of the
-    /// three that every token must have is absent.
-    pub(crate) fn keep(payload: &str, view: &ClaimsView<'_>) -> Option<Self> {
+    /// Keeps claims that were read and found good: the three that every token
+    /// must have are there.
+    pub(crate) fn keep(payload: &str, view: &ClaimsView<'_>) -> Result<Self, Reason> {
         let keep = |text: Text<'_>| match text.plain() {
             Some(plain) => Stored::Place {
                 start: plain.as_ptr().addr() - payload.as_ptr().addr(),
@@ -169,15 +152,15 @@ impl Claims {
             },
             None => Stored::Own(text.decode().into()),
         };
-        Some(Self {
-            issuer: keep(view.issuer?),
-            audiences: match view.audience? {
+        Ok(Self {
+            issuer: keep(view.issuer.ok_or(Reason::NoIss)?),
+            audiences: match view.audience.ok_or(Reason::NoAud)? {
                 AudienceView::One(text) => Audiences::One(keep(text)),
                 many @ AudienceView::Many(_) => Audiences::Many(many.iter().map(keep).collect()),
             },
             subject: view.subject.map(keep),
             token_id: view.token_id.map(keep),
-            expires_at: view.expires_at?,
+            expires_at: view.expires_at.ok_or(Reason::NoExp)?,
             not_before: view.not_before,
             issued_at: view.issued_at,
             payload: payload.into(),
@@ -280,6 +263,7 @@ impl fmt::Debug for Claims {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::VerifyErrorKind as Kind;
 
     const SAMPLE: &str = concat!(
         r#"{"iss":"https://id/84A26B2FA77BCD1FF5130636F04C30C5/.well-known/openid-configuration","#,

@@ -76,56 +76,159 @@ impl fmt::Display for VerifyErrorKind {
     }
 }
 
+/// Every reason for which a token is refused, with its kind and its text: all
+/// that a refused caller can ever be told.
+macro_rules! reasons {
+    ($($reason:ident => $kind:ident, $text:literal;)*) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Reason {
+            $($reason,)*
+        }
+
+        impl Reason {
+            pub(crate) const ALL: &[Self] = &[$(Self::$reason,)*];
+
+            pub(crate) const fn kind(self) -> VerifyErrorKind {
+                match self {
+                    $(Self::$reason => VerifyErrorKind::$kind,)*
+                }
+            }
+
+            pub(crate) const fn text(self) -> &'static str {
+                match self {
+                    $(Self::$reason => $text,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    TooLong => TooLong, "the token is too long";
+    NotThreeSegments => Malformed, "the token does not have three segments";
+    NotBase64url => Malformed, "a segment is not canonical base64url";
+
+    HeaderNotUtf8 => Header, "the header is not UTF-8";
+    HeaderNotObject => Header, "the header is not a JSON object";
+    HeaderDuplicate => Header, "the header has a duplicate member";
+    HeaderExcess => Header, "the header is nested too deeply or has too many members";
+    HeaderMemberType => Header, "the header has a member of a wrong type";
+    Critical => Header, "the header has critical extensions";
+    UnencodedPayload => Header, "the header has an unencoded payload";
+    Encrypted => Header, "the header is that of an encrypted token";
+    OtherType => Header, "the token is of another type";
+    Nested => Header, "the token holds another token";
+    NoKeyId => Header, "the header has no key id";
+    KeyIdType => Header, "the key id is not a string";
+    KeyIdLength => Header, "the key id is empty or too long";
+    NotRs256 => Algorithm, "the token is not signed with RS256";
+
+    UnknownKey => UnknownKey, "the key is not one of the issuer's";
+    BadSignature => Signature, "the signature is not valid";
+
+    ClaimsNotUtf8 => Claims, "the claims are not UTF-8";
+    ClaimsNotObject => Claims, "the claims are not a JSON object";
+    ClaimsDuplicate => Claims, "the claims have a duplicate";
+    ClaimsExcess => Claims, "the claims are nested too deeply or are too many";
+    IssType => Claims, "iss is not a string";
+    SubType => Claims, "sub is not a string";
+    JtiType => Claims, "jti is not a string";
+    AudType => Claims, "aud is neither a string nor an array of strings";
+    ExpType => Claims, "exp is not a NumericDate";
+    NbfType => Claims, "nbf is not a NumericDate";
+    IatType => Claims, "iat is not a NumericDate";
+    ClaimsUnexpected => Claims, "the claims are not those that are expected";
+
+    NoIss => MissingClaim, "the token has no iss";
+    NoAud => MissingClaim, "the token has no aud";
+    NoExp => MissingClaim, "the token has no exp";
+    NoNbf => MissingClaim, "the token has no nbf";
+    NoIat => MissingClaim, "the token has no iat";
+    NoJti => MissingClaim, "the token has no jti";
+    NoSub => MissingClaim, "the token has no sub";
+
+    UntrustedIssuer => Issuer, "the issuer is not trusted";
+    OtherEnvironment => WrongEnvironment, "the token is of another environment";
+    OtherAudience => Audience, "the token is for another audience";
+    Expired => Expired, "the token has expired";
+    NotYetValid => NotYetValid, "the token is not valid yet";
+    TooLongLived => Lifetime, "the token lives longer than is allowed";
+    SubjectNotAllowed => Subject, "the subject is not allowed";
+
+    KeysUnavailable => KeysUnavailable, "the keys are not available";
+}
+
 /// A token was refused.
 ///
 /// Its text is fixed: nothing of the token, which is whatever an attacker made
 /// it, is ever part of it, so that it can go into a header, a body or a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyError {
-    kind: VerifyErrorKind,
-    detail: &'static str,
-    retry_after: Option<Duration>,
+    reason: Reason,
+    retry_after: Duration,
 }
 
 impl VerifyError {
-    pub(crate) const fn new(kind: VerifyErrorKind, detail: &'static str) -> Self {
+    pub(crate) const fn new(reason: Reason) -> Self {
         Self {
-            kind,
-            detail,
-            retry_after: None,
+            reason,
+            retry_after: Duration::ZERO,
         }
     }
 
-    pub(crate) const fn keys_unavailable(detail: &'static str, retry_after: Duration) -> Self {
+    pub(crate) const fn keys_unavailable(retry_after: Duration) -> Self {
         Self {
-            kind: VerifyErrorKind::KeysUnavailable,
-            detail,
-            retry_after: Some(retry_after),
+            reason: Reason::KeysUnavailable,
+            retry_after,
         }
+    }
+
+    pub(crate) const fn reason(&self) -> Reason {
+        self.reason
     }
 
     /// Why, as a stable name.
     pub const fn kind(&self) -> VerifyErrorKind {
-        self.kind
+        self.reason.kind()
     }
 
     /// Why, in one fixed English sentence fragment of printable ASCII without
     /// quotes.
     pub const fn detail(&self) -> &'static str {
-        self.detail
+        self.reason.text()
     }
 
     /// For [`VerifyErrorKind::KeysUnavailable`]: when a fetch of the keys may
     /// next be tried.
-    pub const fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+    pub fn retry_after(&self) -> Option<Duration> {
+        (self.kind() == VerifyErrorKind::KeysUnavailable).then_some(self.retry_after)
+    }
+}
+
+impl From<Reason> for VerifyError {
+    fn from(reason: Reason) -> Self {
+        Self::new(reason)
     }
 }
 
 impl fmt::Display for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.detail)
+        f.write_str(self.detail())
     }
 }
 
 impl std::error::Error for VerifyError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_can_stand_in_a_header_and_in_json_as_it_is() {
+        for reason in Reason::ALL {
+            let text = reason.text();
+            let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+            assert!(text.bytes().all(plain), "{text}");
+        }
+    }
+}

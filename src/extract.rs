@@ -12,7 +12,7 @@ use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use crate::error::{VerifyError, VerifyErrorKind};
+use crate::error::{Reason, VerifyError};
 use crate::inbound::{Rejection, Respond, Responder, Unverified, respond_to};
 use crate::verifier::Verified;
 
@@ -124,10 +124,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for TokenClaims<T> {
             let Some(Responder(respond)) = parts.extensions.get() else {
                 return ExtractRejection::NoLayer;
             };
-            let error = VerifyError::new(
-                VerifyErrorKind::Claims,
-                "the claims are not those that are expected",
-            );
+            let error = VerifyError::new(Reason::ClaimsUnexpected);
             ExtractRejection::Claims(Refused {
                 rejection: error.into(),
                 respond: Arc::clone(respond),

@@ -431,7 +431,7 @@ fn plain_prefix(bytes: &[u8]) -> usize {
     let plain = words.iter().take_while(|word| {
         let word = u64::from_le_bytes(**word);
         let controls = word.wrapping_sub(LOW * 0x20) & !word & HIGH;
-        controls | zeros(word ^ LOW * 0x22) | zeros(word ^ LOW * 0x5c) == 0
+        controls | zeros(word ^ (LOW * 0x22)) | zeros(word ^ (LOW * 0x5c)) == 0
     });
     plain.count() * 8
 }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use base64_simd::{AsOut, URL_SAFE_NO_PAD};
 
-use crate::error::{VerifyError, VerifyErrorKind as Kind};
+use crate::error::Reason;
 use crate::json::{self, JsonError, Value};
 use crate::rs256::MAX_MODULUS_BYTES;
 
@@ -48,20 +48,22 @@ pub(crate) struct Compact<'t> {
 
 impl<'t> Compact<'t> {
     /// Refuses a token of more than `max_bytes` before it looks at anything.
-    pub(crate) fn decode(token: &'t str, max_bytes: usize) -> Result<Self, VerifyError> {
+    pub(crate) fn decode(token: &'t str, max_bytes: usize) -> Result<Self, Reason> {
         if token.len() > max_bytes {
-            return Err(VerifyError::new(Kind::TooLong, "the token is too long"));
+            return Err(Reason::TooLong);
         }
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(NOT_THREE)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(NOT_THREE)?;
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(Reason::NotThreeSegments)?;
+        let (header, payload) = signing_input
+            .split_once('.')
+            .ok_or(Reason::NotThreeSegments)?;
         if payload.as_bytes().contains(&b'.') {
-            return Err(NOT_THREE);
+            return Err(Reason::NotThreeSegments);
         }
         Ok(Self {
             signing_input,
-            header: Short::decode(header).ok_or(NOT_BASE64URL)?,
-            payload: base64url(payload).ok_or(NOT_BASE64URL)?,
-            signature: Short::decode(signature).ok_or(NOT_BASE64URL)?,
+            header: Short::decode(header).ok_or(Reason::NotBase64url)?,
+            payload: base64url(payload).ok_or(Reason::NotBase64url)?,
+            signature: Short::decode(signature).ok_or(Reason::NotBase64url)?,
         })
     }
 
@@ -76,6 +78,7 @@ impl<'t> Compact<'t> {
 
 /// A decoded segment that is short in every genuine token: no longer than a
 /// signature may be. It stays on the stack.
+#[expect(clippy::large_enum_variant)]
 enum Short {
     Inline { bytes: [u8; SHORT_ROOM], len: usize },
     Long(Vec<u8>),
@@ -102,12 +105,6 @@ impl Short {
     }
 }
 
-const NOT_THREE: VerifyError =
-    VerifyError::new(Kind::Malformed, "the token does not have three segments");
-
-const NOT_BASE64URL: VerifyError =
-    VerifyError::new(Kind::Malformed, "a segment is not canonical base64url");
-
 /// What the header says, once every rule for it has been kept.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Header<'h> {
@@ -115,8 +112,8 @@ pub(crate) struct Header<'h> {
 }
 
 impl<'h> Header<'h> {
-    pub(crate) fn read(document: &'h [u8]) -> Result<Self, VerifyError> {
-        let document = str::from_utf8(document).map_err(|_| refuse("the header is not UTF-8"))?;
+    pub(crate) fn read(document: &'h [u8]) -> Result<Self, Reason> {
+        let document = str::from_utf8(document).map_err(|_| Reason::HeaderNotUtf8)?;
         let mut alg = None;
         let mut kid = None;
         let mut typ = None;
@@ -129,10 +126,10 @@ impl<'h> Header<'h> {
             "typ" => typ = Some(value),
             "cty" => cty = Some(value),
             // RFC 7515, section 4.1.11: what is not understood must be refused.
-            "crit" => forbidden = Some("the header has critical extensions"),
+            "crit" => forbidden = Some(Reason::Critical),
             // RFC 7797 would change what is signed.
-            "b64" => forbidden = Some("the header has an unencoded payload"),
-            "zip" | "enc" => forbidden = Some("the header is that of an encrypted token"),
+            "b64" => forbidden = Some(Reason::UnencodedPayload),
+            "zip" | "enc" => forbidden = Some(Reason::Encrypted),
             // Never used; but of the types of RFC 7515, section 4.1, or else
             // the token means different things to different readers.
             "jku" | "x5u" | "x5t" | "x5t#S256" => ill_typed |= !matches!(value, Value::String(_)),
@@ -142,38 +139,31 @@ impl<'h> Header<'h> {
             }
             _ => {}
         })
-        .map_err(|error| {
-            refuse(match error {
-                JsonError::Syntax => "the header is not a JSON object",
-                JsonError::Duplicate => "the header has a duplicate member",
-                JsonError::Excess => "the header is nested too deeply or has too many members",
-            })
+        .map_err(|error| match error {
+            JsonError::Syntax => Reason::HeaderNotObject,
+            JsonError::Duplicate => Reason::HeaderDuplicate,
+            JsonError::Excess => Reason::HeaderExcess,
         })?;
 
         match alg {
             Some(Value::String(alg)) if alg.is("RS256") => {}
-            _ => {
-                return Err(VerifyError::new(
-                    Kind::Algorithm,
-                    "the token is not signed with RS256",
-                ));
-            }
+            _ => return Err(Reason::NotRs256),
         }
-        if let Some(detail) = forbidden {
-            return Err(refuse(detail));
+        if let Some(reason) = forbidden {
+            return Err(reason);
         }
         if ill_typed {
-            return Err(refuse("the header has a member of a wrong type"));
+            return Err(Reason::HeaderMemberType);
         }
         // RFC 7519, section 5.1, and RFC 9068, section 2.1. GO sends none.
         if !typ.is_none_or(|typ| is_media_type(typ, &["jwt", "at+jwt"])) {
-            return Err(refuse("the token is of another type"));
+            return Err(Reason::OtherType);
         }
         // RFC 7519, section 5.2: "JWT" announces a nested token.
         match cty {
             None => {}
             Some(Value::String(_)) if !cty.is_some_and(|cty| is_media_type(cty, &["jwt"])) => {}
-            Some(_) => return Err(refuse("the token holds another token")),
+            Some(_) => return Err(Reason::Nested),
         }
         match kid {
             Some(Value::String(kid)) => {
@@ -181,17 +171,13 @@ impl<'h> Header<'h> {
                 if (1..=MAX_KID_BYTES).contains(&kid.len()) {
                     Ok(Self { kid })
                 } else {
-                    Err(refuse("the key id is empty or too long"))
+                    Err(Reason::KeyIdLength)
                 }
             }
-            Some(_) => Err(refuse("the key id is not a string")),
-            None => Err(refuse("the header has no key id")),
+            Some(_) => Err(Reason::KeyIdType),
+            None => Err(Reason::NoKeyId),
         }
     }
-}
-
-const fn refuse(detail: &'static str) -> VerifyError {
-    VerifyError::new(Kind::Header, detail)
 }
 
 /// Whether `value` names one of `types`, given in lower case, with or without
@@ -210,6 +196,7 @@ fn is_media_type(value: Value<'_>, types: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::VerifyErrorKind as Kind;
 
     #[track_caller]
     fn kind(document: &str) -> Kind {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::claims::{AudienceView, ClaimsView};
 use crate::clock::UnixTime;
-use crate::error::{VerifyError, VerifyErrorKind as Kind};
+use crate::error::Reason;
 
 /// A claim that can be demanded beside `iss`, `aud` and `exp`, which every
 /// token must have.
@@ -37,7 +37,7 @@ pub(crate) struct Policy {
 
 impl Policy {
     /// Every rule, in the order in which a refusal is reported.
-    pub(crate) fn check(&self, claims: &ClaimsView<'_>, now: UnixTime) -> Result<(), VerifyError> {
+    pub(crate) fn check(&self, claims: &ClaimsView<'_>, now: UnixTime) -> Result<(), Reason> {
         self.check_address_and_time(claims, now)?;
         self.check_required(claims)?;
         self.check_lifetime(claims)?;
@@ -50,26 +50,23 @@ impl Policy {
         &self,
         claims: &ClaimsView<'_>,
         now: UnixTime,
-    ) -> Result<(), VerifyError> {
-        let issuer = claims.issuer.ok_or(missing("the token has no iss"))?;
+    ) -> Result<(), Reason> {
+        let issuer = claims.issuer.ok_or(Reason::NoIss)?;
         // Byte for byte: GO's issuer is the address of a discovery document,
         // which nobody may normalise.
         if !issuer.is(&self.issuer) {
-            return Err(VerifyError::new(Kind::Issuer, "the issuer is not trusted"));
+            return Err(Reason::UntrustedIssuer);
         }
-        let audience = claims.audience.ok_or(missing("the token has no aud"))?;
+        let audience = claims.audience.ok_or(Reason::NoAud)?;
         if !self.is_for_us(audience) {
-            return Err(VerifyError::new(
-                Kind::Audience,
-                "the token is for another audience",
-            ));
+            return Err(Reason::OtherAudience);
         }
         self.check_time(claims, now)
     }
 
     /// `exp` and `nbf` at `now`: RFC 7519, sections 4.1.4 and 4.1.5.
-    fn check_time(&self, claims: &ClaimsView<'_>, now: UnixTime) -> Result<(), VerifyError> {
-        let expires_at = claims.expires_at.ok_or(missing("the token has no exp"))?;
+    fn check_time(&self, claims: &ClaimsView<'_>, now: UnixTime) -> Result<(), Reason> {
+        let expires_at = claims.expires_at.ok_or(Reason::NoExp)?;
         self.check_window(expires_at, claims.not_before, now)
     }
 
@@ -80,15 +77,12 @@ impl Policy {
         expires_at: UnixTime,
         not_before: Option<UnixTime>,
         now: UnixTime,
-    ) -> Result<(), VerifyError> {
+    ) -> Result<(), Reason> {
         if now >= expires_at.saturating_add(self.leeway) {
-            return Err(VerifyError::new(Kind::Expired, "the token has expired"));
+            return Err(Reason::Expired);
         }
         if not_before.is_some_and(|not_before| now.saturating_add(self.leeway) < not_before) {
-            return Err(VerifyError::new(
-                Kind::NotYetValid,
-                "the token is not valid yet",
-            ));
+            return Err(Reason::NotYetValid);
         }
         Ok(())
     }
@@ -99,36 +93,33 @@ impl Policy {
             .any(|audience| self.audiences.iter().any(|ours| audience.is(ours)))
     }
 
-    fn check_required(&self, claims: &ClaimsView<'_>) -> Result<(), VerifyError> {
+    fn check_required(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
         for required in &self.required {
-            let (present, detail) = match required {
-                RequiredClaim::Nbf => (claims.not_before.is_some(), "the token has no nbf"),
-                RequiredClaim::Iat => (claims.issued_at.is_some(), "the token has no iat"),
-                RequiredClaim::Jti => (claims.token_id.is_some(), "the token has no jti"),
-                RequiredClaim::Sub => (claims.subject.is_some(), "the token has no sub"),
+            let (present, reason) = match required {
+                RequiredClaim::Nbf => (claims.not_before.is_some(), Reason::NoNbf),
+                RequiredClaim::Iat => (claims.issued_at.is_some(), Reason::NoIat),
+                RequiredClaim::Jti => (claims.token_id.is_some(), Reason::NoJti),
+                RequiredClaim::Sub => (claims.subject.is_some(), Reason::NoSub),
             };
             if !present {
-                return Err(missing(detail));
+                return Err(reason);
             }
         }
         Ok(())
     }
 
-    fn check_lifetime(&self, claims: &ClaimsView<'_>) -> Result<(), VerifyError> {
+    fn check_lifetime(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
         let (Some(cap), Some(expires_at)) = (self.max_lifetime, claims.expires_at) else {
             return Ok(());
         };
-        let issued_at = claims.issued_at.ok_or(missing("the token has no iat"))?;
+        let issued_at = claims.issued_at.ok_or(Reason::NoIat)?;
         if expires_at.saturating_since(issued_at) > cap {
-            return Err(VerifyError::new(
-                Kind::Lifetime,
-                "the token lives longer than is allowed",
-            ));
+            return Err(Reason::TooLongLived);
         }
         Ok(())
     }
 
-    fn check_subject(&self, claims: &ClaimsView<'_>) -> Result<(), VerifyError> {
+    fn check_subject(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
         let allowed = self.subjects.is_empty()
             || claims
                 .subject
@@ -136,21 +127,15 @@ impl Policy {
         if allowed {
             Ok(())
         } else {
-            Err(VerifyError::new(
-                Kind::Subject,
-                "the subject is not allowed",
-            ))
+            Err(Reason::SubjectNotAllowed)
         }
     }
-}
-
-const fn missing(detail: &'static str) -> VerifyError {
-    VerifyError::new(Kind::MissingClaim, detail)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::VerifyErrorKind as Kind;
 
     fn policy() -> Policy {
         Policy {

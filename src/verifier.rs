@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::claims::{Claims, ClaimsView};
 use crate::clock::UnixTime;
-use crate::error::{VerifyError, VerifyErrorKind as Kind};
+use crate::error::{Reason, VerifyError};
 use crate::json::Text;
 use crate::jwks::{Key, KeySet};
 use crate::jws::{Compact, Header};
@@ -75,14 +75,13 @@ pub(crate) struct Presented<'a> {
     header: Header<'a>,
     payload: &'a str,
     /// Read now, believed later: a bad signature is reported first.
-    claims: Result<ClaimsView<'a>, VerifyError>,
+    claims: Result<ClaimsView<'a>, Reason>,
 }
 
 impl<'a> Presented<'a> {
-    pub(crate) fn read(token: &'a Compact<'_>) -> Result<Self, VerifyError> {
+    pub(crate) fn read(token: &'a Compact<'_>) -> Result<Self, Reason> {
         let header = Header::read(token.header())?;
-        let payload = str::from_utf8(&token.payload)
-            .map_err(|_| VerifyError::new(Kind::Claims, "the claims are not UTF-8"));
+        let payload = str::from_utf8(&token.payload).map_err(|_| Reason::ClaimsNotUtf8);
         Ok(Self {
             signing_input: token.signing_input.as_bytes(),
             signature: token.signature(),
@@ -93,27 +92,25 @@ impl<'a> Presented<'a> {
     }
 
     /// The issuer that the token claims to be of, to find the keys that tell.
-    pub(crate) fn claimed_issuer(&self) -> Result<Text<'a>, VerifyError> {
-        let claims = self.claims.as_ref().map_err(Clone::clone)?;
-        claims
-            .issuer
-            .ok_or_else(|| VerifyError::new(Kind::MissingClaim, "the token has no iss"))
+    pub(crate) fn claimed_issuer(&self) -> Result<Text<'a>, Reason> {
+        let claims = self.claims.as_ref().map_err(|reason| *reason)?;
+        claims.issuer.ok_or(Reason::NoIss)
     }
 }
 
 /// A refusal, and whether newer keys could turn it.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Refusal {
-    pub(crate) error: VerifyError,
+    pub(crate) reason: Reason,
     /// The token is addressed to us and of now, and only its key stands in the
     /// way: it is unknown, or its material may have been replaced.
     pub(crate) newer_keys_may_help: bool,
 }
 
-impl From<VerifyError> for Refusal {
-    fn from(error: VerifyError) -> Self {
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
         Self {
-            error,
+            reason,
             newer_keys_may_help: false,
         }
     }
@@ -140,12 +137,12 @@ impl Verifier {
     /// The checks and their order: length, form, header, key, signature,
     /// claims. A bad signature is reported before a bad claim. Where the key is
     /// not in the set, a claim that rules the token out anyway is reported
-    /// instead of [`UnknownKey`](Kind::UnknownKey), so that nobody fetches keys
+    /// instead of [`UnknownKey`](crate::VerifyErrorKind::UnknownKey), so that nobody fetches keys
     /// for it.
     ///
     /// # Errors
     /// With the [kind](VerifyError::kind) of the first check that failed; never
-    /// [`KeysUnavailable`](Kind::KeysUnavailable).
+    /// [`KeysUnavailable`](crate::VerifyErrorKind::KeysUnavailable).
     pub fn verify(
         &self,
         token: &str,
@@ -154,7 +151,7 @@ impl Verifier {
     ) -> Result<Verified, VerifyError> {
         let token = Compact::decode(token, self.max_token_bytes)?;
         self.judge(&Presented::read(&token)?, keys, now)
-            .map_err(|refusal| refusal.error)
+            .map_err(|refusal| refusal.reason.into())
     }
 
     pub(crate) fn judge(
@@ -163,11 +160,11 @@ impl Verifier {
         keys: &KeySet,
         now: UnixTime,
     ) -> Result<Verified, Refusal> {
-        let claims = token.claims.as_ref().map_err(Clone::clone);
+        let claims = token.claims.as_ref().map_err(|reason| *reason);
         let Some(key) = keys.get(&token.header.kid) else {
             self.policy.check_address_and_time(claims?, now)?;
             return Err(Refusal {
-                error: VerifyError::new(Kind::UnknownKey, "the key is not one of the issuer's"),
+                reason: Reason::UnknownKey,
                 newer_keys_may_help: true,
             });
         };
@@ -177,14 +174,13 @@ impl Verifier {
                 .and_then(|claims| self.policy.check_address_and_time(claims, now))
                 .is_ok();
             return Err(Refusal {
-                error: VerifyError::new(Kind::Signature, "the signature is not valid"),
+                reason: Reason::BadSignature,
                 newer_keys_may_help,
             });
         }
         let claims = claims?;
         self.policy.check(claims, now)?;
-        let claims = Claims::keep(token.payload, claims)
-            .ok_or_else(|| VerifyError::new(Kind::MissingClaim, "a required claim is absent"))?;
+        let claims = Claims::keep(token.payload, claims)?;
         Ok(Verified(Arc::new(Inner {
             claims,
             key: Arc::clone(key),

@@ -115,18 +115,20 @@ impl<'a> Credential<'a> {
     /// What else a value may be: another scheme, or unusable.
     #[cold]
     fn scrutinise(value: &HeaderValue) -> Self {
+        let Ok(value) = value.to_str() else {
+            return Self::Invalid;
+        };
         // A value of ASCII holds no other control character than a tab.
-        match value.to_str().map(|value| value.split_once(' ')) {
-            Ok(Some((scheme, rest)))
-                if !scheme.is_empty()
-                    && !scheme.as_bytes().eq_ignore_ascii_case(BEARER)
-                    && !(scheme.contains('\t') || rest.contains('\t')) =>
-            {
-                Self::Missing
-            }
+        match value.split_once(' ') {
+            Some((scheme, _)) if is_scheme(scheme) && !value.contains('\t') => Self::Missing,
             _ => Self::Invalid,
         }
     }
+}
+
+/// Whether this word before a space is the name of another scheme.
+fn is_scheme(word: &str) -> bool {
+    !word.is_empty() && !word.as_bytes().eq_ignore_ascii_case(BEARER)
 }
 
 const BEARER: &[u8] = b"bearer";

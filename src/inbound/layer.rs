@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, Entry};
 use http::{Request, Response};
 use tower_layer::Layer;
 
@@ -196,9 +196,15 @@ impl Settings {
         let headers = request.headers_mut();
         if self.strip_credentials {
             headers.remove(AUTHORIZATION);
-        } else if let http::header::Entry::Occupied(mut values) = headers.entry(AUTHORIZATION) {
-            for value in values.iter_mut() {
-                value.set_sensitive(true);
+        } else if let Some(first) = headers.get_mut(AUTHORIZATION) {
+            first.set_sensitive(true);
+            // Of several values, which only an observing layer lets through.
+            if headers.len() > headers.keys_len()
+                && let Entry::Occupied(mut values) = headers.entry(AUTHORIZATION)
+            {
+                values
+                    .iter_mut()
+                    .for_each(|value| value.set_sensitive(true));
             }
         }
     }

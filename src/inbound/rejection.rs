@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode};
 
 use super::respond::Respond;
-use crate::error::{VerifyError, VerifyErrorKind};
+use crate::error::{Reason, VerifyError, VerifyErrorKind};
 
 /// Why a request was not let in, as a stable name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,44 +51,71 @@ impl fmt::Display for RejectionKind {
 /// count or log it. Like [`VerifyError`], it holds fixed text only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    kind: RejectionKind,
-    detail: &'static str,
-    retry_after: Option<Duration>,
+    cause: Cause,
+    retry_after: Duration,
+}
+
+/// What is behind a rejection: there are few, and all are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Missing,
+    Invalid,
+    Forbidden,
+    Token(Reason),
 }
 
 impl Rejection {
-    pub(super) const MISSING: Self = Self::new(
-        RejectionKind::MissingCredentials,
-        "the request has no credentials",
-    );
-    pub(super) const INVALID: Self = Self::new(
-        RejectionKind::InvalidRequest,
-        "the Authorization header is not usable",
-    );
-    pub(super) const FORBIDDEN: Self =
-        Self::new(RejectionKind::Forbidden, "the caller is not allowed");
+    pub(super) const MISSING: Self = Self::new(Cause::Missing);
+    pub(super) const INVALID: Self = Self::new(Cause::Invalid);
+    pub(super) const FORBIDDEN: Self = Self::new(Cause::Forbidden);
 
-    const fn new(kind: RejectionKind, detail: &'static str) -> Self {
+    const fn new(cause: Cause) -> Self {
         Self {
-            kind,
-            detail,
-            retry_after: None,
+            cause,
+            retry_after: Duration::ZERO,
+        }
+    }
+
+    /// Every rejection there is, in the order of their [`index`](Self::index).
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        [Cause::Missing, Cause::Invalid, Cause::Forbidden]
+            .into_iter()
+            .chain(Reason::ALL.iter().copied().map(Cause::Token))
+            .map(Self::new)
+    }
+
+    pub(super) const fn index(&self) -> usize {
+        match self.cause {
+            Cause::Missing => 0,
+            Cause::Invalid => 1,
+            Cause::Forbidden => 2,
+            Cause::Token(reason) => 3 + reason as usize,
         }
     }
 
     /// Why, as a stable name.
     pub const fn kind(&self) -> RejectionKind {
-        self.kind
+        match self.cause {
+            Cause::Missing => RejectionKind::MissingCredentials,
+            Cause::Invalid => RejectionKind::InvalidRequest,
+            Cause::Forbidden => RejectionKind::Forbidden,
+            Cause::Token(reason) => RejectionKind::Token(reason.kind()),
+        }
     }
 
     /// Why, in fixed English words: printable ASCII without quotes.
     pub const fn detail(&self) -> &'static str {
-        self.detail
+        match self.cause {
+            Cause::Missing => "the request has no credentials",
+            Cause::Invalid => "the Authorization header is not usable",
+            Cause::Forbidden => "the caller is not allowed",
+            Cause::Token(reason) => reason.text(),
+        }
     }
 
     /// The status that tells a client what to do.
     pub const fn status(&self) -> StatusCode {
-        match self.kind {
+        match self.kind() {
             RejectionKind::InvalidRequest => StatusCode::BAD_REQUEST,
             RejectionKind::Forbidden | RejectionKind::Token(VerifyErrorKind::Subject) => {
                 StatusCode::FORBIDDEN
@@ -102,7 +129,7 @@ impl Rejection {
 
     /// The error code of RFC 6750, section 3.1, where there is one.
     pub const fn error_code(&self) -> Option<&'static str> {
-        match self.kind {
+        match self.kind() {
             RejectionKind::MissingCredentials
             | RejectionKind::Token(VerifyErrorKind::KeysUnavailable) => None,
             RejectionKind::InvalidRequest => Some("invalid_request"),
@@ -117,11 +144,11 @@ impl Rejection {
     /// printable ASCII without quotes and backslashes. `None` where the caller
     /// is not to blame.
     pub fn challenge(&self, realm: &str) -> Option<HeaderValue> {
-        let challenge = match (self.kind, self.error_code()) {
+        let challenge = match (self.kind(), self.error_code()) {
             (RejectionKind::MissingCredentials, _) => format!("Bearer realm=\"{realm}\""),
             (RejectionKind::Token(_), Some(code @ "invalid_token")) => format!(
                 "Bearer realm=\"{realm}\", error=\"{code}\", error_description=\"{}\"",
-                self.detail
+                self.detail()
             ),
             (_, Some(code)) => format!("Bearer realm=\"{realm}\", error=\"{code}\""),
             (_, None) => return None,
@@ -132,27 +159,23 @@ impl Rejection {
     /// Where the keys are not available: when to try again, at least a second
     /// from now.
     pub fn retry_after(&self) -> Option<Duration> {
-        (self.status() == StatusCode::SERVICE_UNAVAILABLE).then(|| {
-            self.retry_after
-                .unwrap_or_default()
-                .max(Duration::from_secs(1))
-        })
+        (self.status() == StatusCode::SERVICE_UNAVAILABLE)
+            .then(|| self.retry_after.max(Duration::from_secs(1)))
     }
 }
 
 impl From<VerifyError> for Rejection {
     fn from(error: VerifyError) -> Self {
         Self {
-            kind: RejectionKind::Token(error.kind()),
-            detail: error.detail(),
-            retry_after: error.retry_after(),
+            cause: Cause::Token(error.reason()),
+            retry_after: error.retry_after().unwrap_or_default(),
         }
     }
 }
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.detail)
+        f.write_str(self.detail())
     }
 }
 
@@ -190,5 +213,17 @@ impl Unverified {
     /// The answer that the layer would have given.
     pub fn to_response(&self) -> http::Response<bytes::Bytes> {
         respond_to(&*self.respond, self.rejection.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rejection_has_its_place() {
+        for (index, rejection) in Rejection::all().enumerate() {
+            assert_eq!(rejection.index(), index);
+        }
     }
 }

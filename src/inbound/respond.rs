@@ -2,6 +2,7 @@
 //! ([`Ignore`]).
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -102,23 +103,31 @@ impl BodyShape {
 /// | keys that are not available | 503 | none, but `Retry-After` |
 #[derive(Debug, Clone)]
 pub struct Reject {
-    shape: BodyShape,
-    realm: Box<str>,
+    /// By the index of the rejection: all answers are known beforehand, and to
+    /// write one takes longer than to find that it is due.
+    prepared: Arc<[Prepared]>,
+}
+
+#[derive(Debug)]
+struct Prepared {
+    body: Bytes,
+    challenge: Option<HeaderValue>,
 }
 
 impl Reject {
     /// With a body of this shape.
     pub fn new(shape: BodyShape) -> Self {
-        Self {
-            shape,
-            realm: DEFAULT_REALM.into(),
-        }
+        Self::with_realm(shape, DEFAULT_REALM)
     }
 
     pub(crate) fn with_realm(shape: BodyShape, realm: &str) -> Self {
         Self {
-            shape,
-            realm: realm.into(),
+            prepared: Rejection::all()
+                .map(|rejection| Prepared {
+                    body: shape.body(&rejection).into(),
+                    challenge: rejection.challenge(realm),
+                })
+                .collect(),
         }
     }
 }
@@ -131,12 +140,13 @@ impl Default for Reject {
 
 impl Respond for Reject {
     fn respond(&self, rejection: &Rejection) -> Response<Bytes> {
-        let mut response = Response::new(self.shape.body(rejection).into());
+        let Prepared { body, challenge } = &self.prepared[rejection.index()];
+        let mut response = Response::new(body.clone());
         *response.status_mut() = rejection.status();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(challenge) = rejection.challenge(&self.realm) {
-            headers.insert(WWW_AUTHENTICATE, challenge);
+        if let Some(challenge) = challenge {
+            headers.insert(WWW_AUTHENTICATE, challenge.clone());
         }
         if let Some(seconds) = retry_after(rejection) {
             headers.insert(RETRY_AFTER, seconds);
@@ -200,15 +210,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::error::{VerifyError, VerifyErrorKind as Kind};
+    use crate::error::{Reason, VerifyError};
 
     fn expired() -> Rejection {
-        VerifyError::new(Kind::Expired, "the token has expired").into()
+        VerifyError::new(Reason::Expired).into()
     }
 
     fn unavailable() -> Rejection {
-        VerifyError::keys_unavailable("the keys are not available", Duration::from_millis(2500))
-            .into()
+        VerifyError::keys_unavailable(Duration::from_millis(2500)).into()
     }
 
     fn header(response: &Response<Bytes>, name: http::HeaderName) -> Option<&str> {
@@ -220,7 +229,7 @@ mod tests {
 
     #[test]
     fn each_row_of_the_answers_table() {
-        let subject = VerifyError::new(Kind::Subject, "the subject is not allowed").into();
+        let subject = VerifyError::new(Reason::SubjectNotAllowed).into();
         for (rejection, status, challenge) in [
             (
                 Rejection::MISSING,
