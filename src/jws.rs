@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn decode_kind(token: &str) -> Option<Kind> {
-        Compact::decode(token, 8192).err().map(|error| error.kind())
+        Compact::decode(token, 8192).err().map(Reason::kind)
     }
 
     #[test]
@@ -251,7 +251,7 @@ mod tests {
             ("...........", Some(Kind::TooLong)),
         ] {
             let error = Compact::decode(token, 10).err();
-            assert_eq!(error.map(|error| error.kind()), kind, "{token}");
+            assert_eq!(error.map(Reason::kind), kind, "{token}");
         }
     }
 

@@ -153,7 +153,7 @@ mod tests {
         policy
             .check(&claims, UnixTime::from_secs(now))
             .err()
-            .map(|error| error.kind())
+            .map(Reason::kind)
     }
 
     /// Claims that are good at 1000, with `change` put in place of members of
