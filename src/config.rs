@@ -6,6 +6,7 @@
 mod check;
 mod duration;
 mod env;
+mod fault;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::inbound::{BodyShape, DEFAULT_REALM};
 use crate::policy::RequiredClaim;
 
-pub use self::check::ConfigError;
 pub(crate) use self::check::Keys;
+pub use self::fault::ConfigError;
 
 /// Everything that can be set as data.
 ///

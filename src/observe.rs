@@ -6,9 +6,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use crate::inbound::Rejection;
 use crate::jwks::KeySet;
-use crate::keys::FetchError;
 use crate::verifier::Verified;
 
 pub(crate) fn accepted(verified: &Verified) {
@@ -20,20 +18,13 @@ pub(crate) fn accepted(verified: &Verified) {
     );
 }
 
-pub(crate) fn refused(rejection: &Rejection) {
-    tracing::debug!(
-        kind = rejection.kind().as_str(),
-        status = rejection.status().as_u16(),
-        "request refused"
-    );
+pub(crate) fn refused(kind: &'static str, status: u16) {
+    tracing::debug!(kind, status, "request refused");
 }
 
 /// A request that would be refused was let through, as configured.
-pub(crate) fn observed(rejection: &Rejection) {
-    tracing::warn!(
-        kind = rejection.kind().as_str(),
-        "request let through unverified: observing only"
-    );
+pub(crate) fn observed(kind: &'static str) {
+    tracing::warn!(kind, "request let through unverified: observing only");
 }
 
 pub(crate) fn keys_fetched(issuer: &str, previous: &KeySet, current: &KeySet) {
@@ -49,7 +40,7 @@ pub(crate) fn keys_fetched(issuer: &str, previous: &KeySet, current: &KeySet) {
     }
 }
 
-pub(crate) fn keys_fetch_failed(issuer: &str, error: &FetchError) {
+pub(crate) fn keys_fetch_failed(issuer: &str, error: &dyn Error) {
     tracing::warn!(issuer, %error, "keys could not be fetched");
 }
 

@@ -1,14 +1,14 @@
 //! A configuration checked whole, and made into what the rest works with.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use http::StatusCode;
 use reqwest::Url;
 
-use super::{Config, IssuerConfig, env};
+use super::fault::{ConfigError, Faults};
+use super::{Config, IssuerConfig};
 use crate::inbound::is_realm;
 use crate::keys::{FetchSettings, Schedule, SnapshotFile};
 use crate::policy::Policy;
@@ -86,7 +86,7 @@ impl Config {
             .map(|entry| {
                 entry.check_names(&mut faults);
                 let address = entry.check_address(self.danger_allow_http, &mut faults);
-                self.issuer(entry, address)
+                self.checked_issuer(entry, address)
             })
             .collect();
         faults.into_result()?;
@@ -162,7 +162,7 @@ impl Config {
         (trusted, elsewhere.into())
     }
 
-    fn issuer(&self, entry: &Entry<'_>, address: Option<Url>) -> CheckedIssuer {
+    fn checked_issuer(&self, entry: &Entry<'_>, address: Option<Url>) -> CheckedIssuer {
         CheckedIssuer {
             verifier: self.verifier_of(entry),
             snapshot: (entry.snapshot.zip(address.as_ref())).map(|(path, address)| SnapshotFile {
@@ -336,71 +336,4 @@ fn is_loopback(url: &Url) -> bool {
         host == "localhost"
             || (address.parse()).is_ok_and(|address: std::net::IpAddr| address.is_loopback())
     })
-}
-
-/// A configuration that can't be used, with all of its faults.
-///
-/// It prints them one a line. Values are not repeated but for those of the
-/// environment, escaped: settings are no secrets, but may hold anything.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError {
-    faults: Vec<String>,
-}
-
-impl ConfigError {
-    /// Each fault: the setting, and what is wrong with it.
-    pub fn faults(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.faults.iter().map(String::as_str)
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the configuration can't be used:")?;
-        for fault in &self.faults {
-            write!(f, "\n- {fault}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-/// Faults as they are found.
-#[derive(Debug, Default)]
-pub(super) struct Faults {
-    found: Vec<String>,
-    from_env: bool,
-}
-
-impl Faults {
-    /// Faults that name the settings as the environment does.
-    pub(super) const fn from_env() -> Self {
-        Self {
-            found: Vec::new(),
-            from_env: true,
-        }
-    }
-
-    pub(super) fn unless(&mut self, good: bool, setting: &str, wrong: &str) {
-        if !good {
-            self.add(setting, wrong);
-        }
-    }
-
-    pub(super) fn add(&mut self, setting: &str, wrong: &str) {
-        self.found.push(if self.from_env {
-            format!("{}{} {wrong}", env::PREFIX, setting.to_uppercase())
-        } else {
-            format!("{setting} {wrong}")
-        });
-    }
-
-    pub(super) fn into_result(self) -> Result<(), ConfigError> {
-        if self.found.is_empty() {
-            Ok(())
-        } else {
-            Err(ConfigError { faults: self.found })
-        }
-    }
 }

@@ -3,10 +3,9 @@
 use std::ffi::OsString;
 use std::fmt::Display;
 
-use super::check::{ConfigError, Faults, Keys};
+use super::check::Keys;
+use super::fault::{ConfigError, ENV_PREFIX, Faults};
 use super::{Config, duration};
-
-pub(super) const PREFIX: &str = "GO_AUTH_";
 
 impl Config {
     /// The configuration of this process's environment.
@@ -57,7 +56,7 @@ impl Config {
             let Ok(name) = name.into().into_string() else {
                 continue;
             };
-            let Some(setting) = name.strip_prefix(PREFIX) else {
+            let Some(setting) = name.strip_prefix(ENV_PREFIX) else {
                 continue;
             };
             match value.into().into_string() {

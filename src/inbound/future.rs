@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::body::ResponseBody;
-use super::layer::{Outcome, Settings};
+use super::settings::{Outcome, Settings};
 use crate::error::VerifyError;
 use crate::verifier::Verified;
 

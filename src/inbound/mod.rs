@@ -22,16 +22,19 @@ mod layer;
 mod rejection;
 mod respond;
 mod service;
+mod settings;
+mod unverified;
 
 pub use self::body::ResponseBody;
 pub use self::credentials::{Credential, RequestHead};
 pub use self::future::ResponseFuture;
 pub use self::layer::GoAuthLayer;
+pub use self::rejection::{Rejection, RejectionKind};
 #[cfg(feature = "axum")]
-pub(crate) use self::layer::Responder;
-#[cfg(feature = "axum")]
-pub(crate) use self::rejection::respond_to;
-pub use self::rejection::{Rejection, RejectionKind, Unverified};
+pub(crate) use self::respond::respond_to;
 pub use self::respond::{BodyShape, Ignore, Reject, Respond};
 pub(crate) use self::respond::{DEFAULT_REALM, is_realm};
 pub use self::service::GoAuthService;
+#[cfg(feature = "axum")]
+pub(crate) use self::settings::Responder;
+pub use self::unverified::Unverified;

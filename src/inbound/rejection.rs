@@ -1,12 +1,10 @@
 //! Why a request was not let in, and the status and challenge that say so.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 
-use super::respond::Respond;
 use crate::error::{Reason, VerifyError, VerifyErrorKind};
 
 /// Why a request was not let in, as a stable name.
@@ -180,41 +178,6 @@ impl fmt::Display for Rejection {
 }
 
 impl std::error::Error for Rejection {}
-
-/// The whole answer to a refusal: whichever part of the middleware refuses, the
-/// rejection rides in the extensions.
-pub(crate) fn respond_to(
-    respond: &dyn Respond,
-    rejection: Rejection,
-) -> http::Response<bytes::Bytes> {
-    let mut response = respond.respond(&rejection);
-    response.extensions_mut().insert(rejection);
-    response
-}
-
-/// In the extensions of a request that was let through without being verified,
-/// because the layer was told to: why it is not verified.
-#[derive(Debug, Clone)]
-pub struct Unverified {
-    rejection: Rejection,
-    respond: Arc<dyn Respond>,
-}
-
-impl Unverified {
-    pub(super) const fn new(rejection: Rejection, respond: Arc<dyn Respond>) -> Self {
-        Self { rejection, respond }
-    }
-
-    /// Why the request would have been refused.
-    pub const fn rejection(&self) -> &Rejection {
-        &self.rejection
-    }
-
-    /// The answer that the layer would have given.
-    pub fn to_response(&self) -> http::Response<bytes::Bytes> {
-        respond_to(&*self.respond, self.rejection.clone())
-    }
-}
 
 #[cfg(test)]
 mod tests {

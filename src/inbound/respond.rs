@@ -34,6 +34,14 @@ impl fmt::Debug for dyn Respond {
     }
 }
 
+/// The whole answer to a refusal: whichever part of the middleware refuses, the
+/// rejection rides in the extensions.
+pub(crate) fn respond_to(respond: &dyn Respond, rejection: Rejection) -> Response<Bytes> {
+    let mut response = respond.respond(&rejection);
+    response.extensions_mut().insert(rejection);
+    response
+}
+
 /// The realm of the challenge where none is configured.
 pub(crate) const DEFAULT_REALM: &str = "derbysoft-go";
 

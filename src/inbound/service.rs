@@ -9,8 +9,9 @@ use tower_service::Service;
 use super::body::ResponseBody;
 use super::credentials::Credential;
 use super::future::ResponseFuture;
-use super::layer::{Outcome, Settings};
-use super::rejection::{Rejection, Unverified};
+use super::rejection::Rejection;
+use super::settings::{Outcome, Settings};
+use super::unverified::Unverified;
 use crate::authority::{Authority, Check};
 use crate::keys::Ticket;
 use crate::verifier::Verified;
@@ -40,7 +41,7 @@ impl<S> GoAuthService<S> {
     }
 
     fn look<B>(&self, request: &Request<B>) -> First {
-        First::Settled(match self.settings.source().read(request) {
+        First::Settled(match self.settings.source.read(request) {
             Credential::Missing => Outcome::Missing,
             Credential::Invalid => Outcome::Refused(Rejection::INVALID),
             Credential::Token(token) => match self.authority.check(&token) {

@@ -1,0 +1,116 @@
+//! What is decided for each request, once its credential was looked at.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, Entry};
+use http::{Request, Response};
+
+use super::credentials::CredentialSource;
+use super::rejection::Rejection;
+use super::respond::{Respond, respond_to};
+use super::unverified::Unverified;
+use crate::observe;
+use crate::verifier::Verified;
+
+/// What is the same for every request through one layer.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) source: CredentialSource,
+    pub(super) respond: Arc<dyn Respond>,
+    pub(super) check: Option<Arc<OwnCheck>>,
+    pub(super) allow_missing: bool,
+    pub(super) observe_only: bool,
+    pub(super) strip_credentials: bool,
+}
+
+pub(super) type OwnCheck = dyn Fn(&Verified) -> bool + Send + Sync;
+
+/// In the extensions of a request that was let in: how an extractor refuses
+/// what the layer could not know of.
+#[cfg(feature = "axum")]
+#[derive(Debug, Clone)]
+pub(crate) struct Responder(pub(crate) Arc<dyn Respond>);
+
+/// What became of a request's credential.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Verified(Verified),
+    Missing,
+    Refused(Rejection),
+}
+
+impl Settings {
+    /// Readies `request` for the wrapped service, or answers it.
+    pub(super) fn settle<B>(
+        &self,
+        outcome: Outcome,
+        request: &mut Request<B>,
+    ) -> Result<(), Box<Response<Bytes>>> {
+        let rejection = match self.judge(outcome) {
+            Ok(verified) => {
+                observe::accepted(&verified);
+                let extensions = request.extensions_mut();
+                extensions.insert(verified);
+                #[cfg(feature = "axum")]
+                extensions.insert(Responder(Arc::clone(&self.respond)));
+                self.guard_credentials(request);
+                return Ok(());
+            }
+            Err(rejection) => rejection,
+        };
+        let missing = rejection == Rejection::MISSING;
+        if self.allow_missing && missing || self.observe_only {
+            if !(self.allow_missing && missing) {
+                observe::observed(rejection.kind().as_str());
+            }
+            let respond = Arc::clone(&self.respond);
+            (request.extensions_mut()).insert(Unverified::new(rejection, respond));
+            self.guard_credentials(request);
+            return Ok(());
+        }
+        observe::refused(rejection.kind().as_str(), rejection.status().as_u16());
+        Err(Box::new(respond_to(&*self.respond, rejection)))
+    }
+
+    fn judge(&self, outcome: Outcome) -> Result<Verified, Rejection> {
+        match outcome {
+            Outcome::Verified(verified) => match &self.check {
+                Some(check) if !check(&verified) => Err(Rejection::FORBIDDEN),
+                _ => Ok(verified),
+            },
+            Outcome::Missing => Err(Rejection::MISSING),
+            Outcome::Refused(rejection) => Err(rejection),
+        }
+    }
+
+    fn guard_credentials<B>(&self, request: &mut Request<B>) {
+        let headers = request.headers_mut();
+        if self.strip_credentials {
+            headers.remove(AUTHORIZATION);
+        } else if let Some(first) = headers.get_mut(AUTHORIZATION) {
+            first.set_sensitive(true);
+            // Of several values, which only an observing layer lets through.
+            if headers.len() > headers.keys_len()
+                && let Entry::Occupied(mut values) = headers.entry(AUTHORIZATION)
+            {
+                values
+                    .iter_mut()
+                    .for_each(|value| value.set_sensitive(true));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("source", &self.source)
+            .field("check", &self.check.is_some())
+            .field("allow_missing", &self.allow_missing)
+            .field("observe_only", &self.observe_only)
+            .field("strip_credentials", &self.strip_credentials)
+            .finish_non_exhaustive()
+    }
+}
