@@ -77,7 +77,7 @@ async fn caller(caller: Verified) -> Json<Value> {
     Json(json!({
         "subject": caller.subject(),
         "issuer": caller.issuer(),
-        // As in the token: one string, or an array.
+        // As a token usually has it: one string, or several in an array.
         "audience": match audience[..] {
             [one] => json!(one),
             _ => json!(audience),

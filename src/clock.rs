@@ -141,7 +141,13 @@ impl Clock for SystemClock {
     }
 
     fn sleep_until(&self, moment: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
-        Box::pin(tokio::time::sleep_until(self.origin + moment))
+        let deadline = self.origin.checked_add(moment);
+        Box::pin(async move {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        })
     }
 }
 
@@ -180,13 +186,11 @@ impl ManualClock {
 
     /// Lets `by` elapse: the wall clock and elapsed time both move.
     pub fn advance(&self, by: Duration) {
-        let elapsed = {
-            let mut time = self.lock();
-            time.wall = time.wall.saturating_add(by);
-            time.elapsed += by;
-            time.elapsed
-        };
-        self.elapsed.send_replace(elapsed);
+        let mut time = self.lock();
+        time.wall = time.wall.saturating_add(by);
+        time.elapsed += by;
+        // Under the lock: of two advances at once, the later is told last.
+        self.elapsed.send_replace(time.elapsed);
     }
 
     /// Steps the wall clock to `now`, as an operator would; no time elapses.

@@ -125,7 +125,7 @@ pub struct Config {
     /// How long a fetch may take from beginning to end. 5 s; from 10 ms to 60 s.
     #[serde(default = "defaults::fetch_timeout", with = "duration")]
     pub fetch_timeout: Duration,
-    /// The largest key document, decompressed, in bytes. 256 KiB, ten times
+    /// The largest key document, decompressed, in bytes. 256 KiB, five times
     /// what a hundred keys of 2048 bits take; from 1 KiB to 16 MiB.
     #[serde(default = "defaults::max_document_bytes")]
     pub max_document_bytes: usize,

@@ -53,8 +53,8 @@ impl GoAuth {
         GoAuthLayer::new(Arc::clone(&self.authority), Arc::clone(&self.respond))
     }
 
-    /// Verifies one token, for use without the layer. Waits for keys only where
-    /// the token's is not known, and never longer than
+    /// Verifies one token, for use without the layer, within tokio. Waits for keys
+    /// only where no key at hand verifies it, and never longer than
     /// [`key_wait`](Config::key_wait).
     ///
     /// # Errors
@@ -351,7 +351,8 @@ impl GoAuthBuilder {
             clock,
             respond,
         } = self;
-        let checked = config.checked(match keys {
+        let checked = config.checked(match &keys {
+            Some(keys) if keys.is_empty() => Keys::GivenNone,
             Some(_) => Keys::Given,
             None => Keys::Fetched,
         })?;

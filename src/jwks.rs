@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jsonwebtoken::jwk::{
-    AlgorithmParameters, CommonParameters, Jwk, JwkSet, KeyAlgorithm, KeyOperations, PublicKeyUse,
+    AlgorithmParameters, CommonParameters, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse,
     RSAKeyParameters, RSAKeyType,
 };
 use serde::Deserialize;
@@ -78,29 +78,10 @@ impl KeySet {
         let document: Document<'_> =
             serde_json::from_slice(document).map_err(|_| KeySetError::NotAKeySet)?;
 
-        self.successor_of(document.keys.into_iter().map(|entry| read_key(entry.get())))
-    }
-
-    /// The set of keys that another part of a program has read already; the
-    /// rules are those of [`from_document`](KeySet::from_document).
-    ///
-    /// # Errors
-    /// If none of the keys is usable.
-    pub fn from_jwk_set(set: &JwkSet) -> Result<Self, KeySetError> {
-        Self::default().successor_of(set.keys.iter().map(|jwk| {
-            let kid = jwk.common.key_id.as_deref();
-            judge(jwk).map_err(|reason| SkippedKey::new(kid, reason))
-        }))
-    }
-
-    fn successor_of(
-        &self,
-        entries: impl Iterator<Item = Result<Key, SkippedKey>>,
-    ) -> Result<Self, KeySetError> {
         let mut keys: Vec<Arc<Key>> = Vec::new();
         let mut skipped = Vec::new();
-        for entry in entries {
-            match entry {
+        for entry in document.keys {
+            match read_key(entry.get()) {
                 Ok(key) => keys.push(self.get_same(&key).unwrap_or_else(|| Arc::new(key))),
                 Err(skip) => skipped.push(skip),
             }
@@ -120,6 +101,14 @@ impl KeySet {
             keys: keys.into(),
             skipped: skipped.into(),
         })
+    }
+
+    /// Whether both were read from the same keys, usable or not.
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        let same_keys = |(ours, theirs): (&Arc<Key>, &Arc<Key>)| ours.same_key(theirs);
+        self.keys.len() == other.keys.len()
+            && self.keys.iter().zip(&other.keys).all(same_keys)
+            && self.skipped == other.skipped
     }
 
     /// How many keys are usable.

@@ -28,15 +28,14 @@ pub(crate) fn observed(kind: &'static str) {
 }
 
 pub(crate) fn keys_fetched(issuer: &str, previous: &KeySet, current: &KeySet) {
-    let kids = || current.keys().map(|(kid, _)| kid);
-    let changed = !kids().eq(previous.keys().map(|(kid, _)| kid));
-    if changed {
-        tracing::info!(issuer, keys = current.len(), kids = ?kids().collect::<Vec<_>>(), "keys changed");
-        for skipped in current.skipped() {
-            tracing::warn!(issuer, kid = ?skipped.kid(), reason = %skipped.reason(), "key skipped");
-        }
-    } else {
+    if current.same_as(previous) {
         tracing::debug!(issuer, keys = current.len(), "keys refreshed");
+        return;
+    }
+    let kids: Vec<_> = current.keys().map(|(kid, _)| kid).collect();
+    tracing::info!(issuer, keys = kids.len(), ?kids, "keys changed");
+    for skipped in current.skipped() {
+        tracing::warn!(issuer, kid = ?skipped.kid(), reason = %skipped.reason(), "key skipped");
     }
 }
 

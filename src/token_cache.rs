@@ -18,8 +18,8 @@ use crate::verifier::Verified;
 /// is remembered until another of its slot is seen.
 const SIGHTS: usize = 4096;
 
-/// What an entry costs beside its bytes: `moka`'s own records and the `Verified`
-/// without its payload. Measured; see `docs/performance.md` once it is there.
+/// What an entry costs beside its bytes, roughly: `moka`'s own records, and the
+/// `Verified` without its payload.
 const ENTRY_OVERHEAD: usize = 600;
 
 /// See the module.

@@ -19,6 +19,8 @@ use crate::verifier::Verifier;
 pub(crate) enum Keys {
     Fetched,
     Given,
+    /// Given, but not one.
+    GivenNone,
 }
 
 /// A configuration without faults.
@@ -122,7 +124,7 @@ impl Config {
         };
         let top_is_empty =
             self.issuer.is_empty() && self.audience.is_empty() && self.jwks_url.is_empty();
-        let top_is_used = keys == Keys::Given || !top_is_empty || self.issuers.is_empty();
+        let top_is_used = keys != Keys::Fetched || !top_is_empty || self.issuers.is_empty();
         let mut trusted: Vec<_> = top_is_used.then(|| self.top(keys)).into_iter().collect();
         let mut elsewhere = Vec::new();
         let mut names = HashSet::new();
@@ -297,8 +299,20 @@ impl Entry<'_> {
 
     /// The key address; `None` where it has a fault or is not needed.
     fn check_address(&self, allow_http: bool, faults: &mut Faults) -> Option<Url> {
-        if self.keys == Keys::Given {
-            return None;
+        match self.keys {
+            Keys::Fetched => {}
+            Keys::GivenNone => {
+                faults.add("keys", "has no key");
+                return None;
+            }
+            Keys::Given => {
+                faults.unless(
+                    self.jwks_url.is_empty() && self.snapshot.is_none(),
+                    "keys",
+                    "is given, so that jwks_url and snapshot have no use",
+                );
+                return None;
+            }
         }
         address(self.jwks_url, allow_http)
             .map_err(|wrong| faults.add(&format!("{}jwks_url", self.prefix), wrong))

@@ -7,6 +7,15 @@ use super::check::Keys;
 use super::fault::{ConfigError, ENV_PREFIX, Faults};
 use super::{Config, duration};
 
+/// What an empty value would open wide without a word.
+const RESTRICTIONS: [&str; 2] = ["SUBJECTS", "REQUIRED_CLAIMS"];
+
+/// Whether a container platform made this variable, of a service that happens
+/// to be called `go-auth`: `GO_AUTH_SERVICE_HOST`, `GO_AUTH_PORT_80_TCP`.
+fn is_service_link(setting: &str) -> bool {
+    setting == "PORT" || setting.starts_with("PORT_") || setting.starts_with("SERVICE_")
+}
+
 impl Config {
     /// The configuration of this process's environment.
     ///
@@ -30,8 +39,10 @@ impl Config {
     /// | `GO_AUTH_TOKEN_CACHE_BYTES` | `16777216` |
     /// | `GO_AUTH_SNAPSHOT` | none; a path |
     ///
-    /// An empty variable counts as unset. An unknown one that begins with
-    /// `GO_AUTH_` is a fault: it would be a setting that does not hold.
+    /// An empty variable counts as unset, but for the two that restrict, where
+    /// it is a fault. So is an unknown one that begins with `GO_AUTH_`: it would
+    /// be a setting that does not hold. Those that Kubernetes makes for a service
+    /// called `go-auth` are passed over.
     ///
     /// # Errors
     /// With every fault of the environment and of the configuration that it
@@ -59,7 +70,13 @@ impl Config {
             let Some(setting) = name.strip_prefix(ENV_PREFIX) else {
                 continue;
             };
+            if is_service_link(setting) {
+                continue;
+            }
             match value.into().into_string() {
+                Ok(value) if value.is_empty() && RESTRICTIONS.contains(&setting) => {
+                    faults.add(setting, "is empty; unset it for no restriction");
+                }
                 Ok(value) if value.is_empty() => {}
                 Ok(value) => config.set(setting, &value).unwrap_or_else(|wrong| {
                     faults.add(&setting.escape_debug().to_string(), &wrong);

@@ -304,6 +304,29 @@ fn every_variable_of_the_contract_is_read() {
 }
 
 #[test]
+fn an_empty_restriction_is_a_fault() {
+    for name in ["GO_AUTH_SUBJECTS", "GO_AUTH_REQUIRED_CLAIMS"] {
+        let error = from_vars(&[(name, "")]).expect_err(name);
+        let faults: Vec<_> = error.faults().collect();
+        assert_eq!(
+            faults,
+            [format!("{name} is empty; unset it for no restriction")]
+        );
+    }
+}
+
+#[test]
+fn service_links_are_no_settings() {
+    let links = [
+        ("GO_AUTH_SERVICE_HOST", "10.0.0.1"),
+        ("GO_AUTH_SERVICE_PORT_HTTP", "80"),
+        ("GO_AUTH_PORT", "tcp://10.0.0.1:80"),
+        ("GO_AUTH_PORT_80_TCP_ADDR", "10.0.0.1"),
+    ];
+    assert_eq!(from_vars(&links), from_vars(&[]));
+}
+
+#[test]
 fn an_empty_variable_is_unset() {
     assert_eq!(
         from_vars(&[("GO_AUTH_LEEWAY", "")]).unwrap().leeway,

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
-use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Uri};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
 /// What a request presents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,12 +79,18 @@ impl fmt::Debug for CredentialSource {
 
 impl<'a> Credential<'a> {
     /// The credential of the `Authorization` header, in either of GO's forms.
+    pub fn from_authorization(headers: &'a HeaderMap) -> Self {
+        Self::from_header(headers, &AUTHORIZATION)
+    }
+
+    /// The credential of a header of another name, in the forms of
+    /// `Authorization`.
     ///
     /// One field line, visible ASCII and spaces, no comma; then `Bearer` (in any
     /// case), spaces and the token, or the token alone. Another word before a
     /// space is another scheme.
-    pub fn from_authorization(headers: &'a HeaderMap) -> Self {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
+    pub fn from_header(headers: &'a HeaderMap, name: &HeaderName) -> Self {
+        let mut values = headers.get_all(name).iter();
         let Some(value) = values.next() else {
             return Self::Missing;
         };
@@ -126,9 +132,14 @@ impl<'a> Credential<'a> {
     }
 }
 
-/// Whether this word before a space is the name of another scheme.
+/// Whether this word before a space is the name of another scheme, a token of
+/// RFC 9110, section 5.6.2.
 fn is_scheme(word: &str) -> bool {
-    !word.is_empty() && !word.as_bytes().eq_ignore_ascii_case(BEARER)
+    const PUNCTUATION: &[u8] = b"!#$%&'*+-.^_`|~";
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || PUNCTUATION.contains(byte);
+    !word.is_empty()
+        && word.as_bytes().iter().all(is_token)
+        && !word.as_bytes().eq_ignore_ascii_case(BEARER)
 }
 
 const BEARER: &[u8] = b"bearer";
@@ -194,6 +205,10 @@ mod tests {
             &[b"Bearer a, Bearer b"],
             &[b"Bearer a,b"],
             &[b"a,b"],
+            &[b"a, b"],
+            &[b"a, Bearer b"],
+            &[b"Bearer, b"],
+            &[b"(Basic) a"],
             &[b"Bearer"],
             &[b"Bearer "],
             &[b"Bearer   "],

@@ -44,19 +44,19 @@ impl GoAuthLayer {
         self
     }
 
-    /// Looks for the credential elsewhere than in `Authorization`.
+    /// Looks for the credential elsewhere than in `Authorization`, the only header
+    /// that is marked sensitive or [stripped](Self::strip_credentials).
     ///
     /// ```
     /// # fn with(layer: derbysoft_go_auth::GoAuthLayer) -> derbysoft_go_auth::GoAuthLayer {
     /// use derbysoft_go_auth::{Credential, RequestHead};
+    /// use http::HeaderName;
     ///
     /// // Behind a proxy that puts the caller's header under another name.
+    /// const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-authorization");
+    ///
     /// fn forwarded(head: RequestHead<'_>) -> Credential<'_> {
-    ///     match head.headers.get("x-forwarded-authorization").map(|value| value.to_str()) {
-    ///         None => Credential::Missing,
-    ///         Some(Ok(token)) => Credential::Token(token.into()),
-    ///         Some(Err(_)) => Credential::Invalid,
-    ///     }
+    ///     Credential::from_header(head.headers, &FORWARDED)
     /// }
     /// layer.credentials(forwarded)
     /// # }
@@ -77,13 +77,14 @@ impl GoAuthLayer {
     }
 
     /// Lets requests without credentials through, with an [`Unverified`](super::Unverified) in
-    /// their extensions. A credential that is present and bad is still refused.
+    /// their extensions. Those of another scheme count as such; a credential that
+    /// is present and bad is still refused.
     pub fn allow_missing(mut self) -> Self {
         self.settings.allow_missing = true;
         self
     }
 
-    /// Takes `Authorization` out of requests that are let through, so that
+    /// Takes `Authorization` out of requests that are verified, so that
     /// nothing behind the layer can leak the token. Otherwise its value is only
     /// marked [sensitive](http::HeaderValue::set_sensitive).
     pub fn strip_credentials(mut self) -> Self {

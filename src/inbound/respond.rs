@@ -175,9 +175,16 @@ pub struct Ignore {
 }
 
 impl Ignore {
-    /// With this status instead of 404.
+    /// With this status instead of 404. One below 200 is no final answer, and
+    /// gives 404 after all.
     pub const fn with_status(status: StatusCode) -> Self {
-        Self { status }
+        Self {
+            status: if status.as_u16() < 200 {
+                StatusCode::NOT_FOUND
+            } else {
+                status
+            },
+        }
     }
 }
 
@@ -320,8 +327,10 @@ mod tests {
             assert!(response.headers().is_empty());
             assert!(response.body().is_empty());
         }
-        let response = Ignore::with_status(StatusCode::NO_CONTENT).respond(&expired());
-        assert_eq!(response.status(), 204);
+        for (set, answered) in [(StatusCode::NO_CONTENT, 204), (StatusCode::CONTINUE, 404)] {
+            let response = Ignore::with_status(set).respond(&expired());
+            assert_eq!(response.status(), answered);
+        }
 
         let response = Ignore::default().respond(&unavailable());
         assert_eq!(response.status(), 503);

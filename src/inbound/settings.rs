@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, Entry};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 
 use super::credentials::CredentialSource;
 use super::rejection::Rejection;
@@ -55,7 +55,11 @@ impl Settings {
                 extensions.insert(verified);
                 #[cfg(feature = "axum")]
                 extensions.insert(Responder(Arc::clone(&self.respond)));
-                self.guard_credentials(request);
+                if self.strip_credentials {
+                    request.headers_mut().remove(AUTHORIZATION);
+                } else {
+                    mark_sensitive(request.headers_mut());
+                }
                 return Ok(());
             }
             Err(rejection) => rejection,
@@ -67,7 +71,7 @@ impl Settings {
             }
             let respond = Arc::clone(&self.respond);
             (request.extensions_mut()).insert(Unverified::new(rejection, respond));
-            self.guard_credentials(request);
+            mark_sensitive(request.headers_mut());
             return Ok(());
         }
         observe::refused(rejection.kind().as_str(), rejection.status().as_u16());
@@ -84,20 +88,18 @@ impl Settings {
             Outcome::Refused(rejection) => Err(rejection),
         }
     }
+}
 
-    fn guard_credentials<B>(&self, request: &mut Request<B>) {
-        let headers = request.headers_mut();
-        if self.strip_credentials {
-            headers.remove(AUTHORIZATION);
-        } else if let Some(first) = headers.get_mut(AUTHORIZATION) {
-            first.set_sensitive(true);
-            // Of several values, which only an observing layer lets through.
-            if headers.len() > headers.keys_len()
-                && let Entry::Occupied(mut values) = headers.entry(AUTHORIZATION)
-            {
-                values
-                    .iter_mut()
-                    .for_each(|value| value.set_sensitive(true));
+/// So that a log of the headers does not show the token.
+fn mark_sensitive(headers: &mut HeaderMap) {
+    if let Some(first) = headers.get_mut(AUTHORIZATION) {
+        first.set_sensitive(true);
+        // Of several values, which only an observing layer lets through.
+        if headers.len() > headers.keys_len()
+            && let Entry::Occupied(mut values) = headers.entry(AUTHORIZATION)
+        {
+            for value in values.iter_mut() {
+                value.set_sensitive(true);
             }
         }
     }

@@ -88,7 +88,7 @@ pub enum FetchError {
     #[error("the document could not be read: {0}")]
     Body(String),
     /// Neither a key set nor a discovery document, or without a usable key.
-    #[error("{0}")]
+    #[error(transparent)]
     KeySet(#[from] KeySetError),
     /// A discovery document names a key set at another origin, or one that is
     /// not an address.
@@ -223,8 +223,9 @@ impl Fetcher {
         if self.settings.address.scheme() == "https" {
             builder = builder.https_only(true);
         } else {
-            // Plain http is for this machine's own addresses: a proxy would
-            // look for them on itself, and no certificate is ever asked for.
+            // Plain http is for this machine's own addresses, which a proxy would
+            // look for on itself, or else in danger enough without one; and no
+            // certificate is ever asked for.
             builder = builder.no_proxy().tls_certs_only([]);
         }
         builder.build()

@@ -20,7 +20,7 @@ use crate::clock::UnixTime;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 
 /// The longest wait after a failed refresh: an outage that ends is noticed
-/// within a minute, and a fleet of a hundred asks less than twice a second.
+/// within a minute, and a fleet of a hundred asks about twice a second.
 const RETRY_LAST: Duration = Duration::from_secs(60);
 
 /// What `Cache-Control: max-age` cannot go below: a key address that forbids
@@ -201,15 +201,20 @@ impl Freshness {
     /// How long until the background refresh runs: zero where it is due, `None`
     /// before anybody has asked for keys.
     pub(crate) fn until_refresh(&self, now: Moment) -> Option<Duration> {
-        match self.attempt {
-            Some(attempt) if self.failures > 0 => {
+        match (self.attempt, self.success) {
+            (Some(attempt), _) if self.failures > 0 => {
                 let retry_at = attempt.ended + attempt.retry_after;
                 Some(retry_at.saturating_sub(now.elapsed))
             }
-            _ => self
-                .success
-                .map(|success| success.refresh_after.saturating_sub(success.age(now))),
+            (_, success) => {
+                success.map(|success| success.refresh_after.saturating_sub(success.age(now)))
+            }
         }
+    }
+
+    /// Whether nothing was ever fetched, nor tried to be, nor restored.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.attempt.is_none() && self.success.is_none()
     }
 
     /// How long until the last good set must not be used any more.

@@ -61,7 +61,7 @@ pub struct IssuerHealth {
 
 /// The keys of an issuer could not be fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the keys of {issuer}: {source}")]
+#[error("the keys of {issuer} could not be fetched")]
 #[non_exhaustive]
 pub struct KeysError {
     /// The issuer, as configured.
@@ -88,7 +88,8 @@ pub enum KeysState {
         last_error: Option<FetchError>,
     },
     /// There are no keys to verify with: none was fetched yet, or the last good
-    /// ones have passed their deadline. Requests are answered 503.
+    /// ones have passed their deadline. Requests wait for a fetch, and are
+    /// answered 503 if it fails or takes too long.
     #[non_exhaustive]
     Empty {
         /// What the last fetch failed of, if there was one.

@@ -1,7 +1,7 @@
 //! Where an issuer's keys come from, and whether they may still be used.
 //!
-//! The request path sees an immutable snapshot behind an `arc-swap`: where the
-//! `kid` is known it takes no lock and waits for nothing. Everything slow —
+//! The request path sees an immutable snapshot behind an `arc-swap`: where a key
+//! at hand verifies the token it takes no lock and waits for nothing. Everything slow —
 //! fetching, retrying, expiring — happens in one task per issuer, the
 //! [`keeper`], which belongs to no request: whoever cancels a request cancels
 //! a wait, never a fetch. Since one task does all the fetching, one at a time, a

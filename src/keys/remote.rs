@@ -144,7 +144,8 @@ impl Remote {
     /// One fetch is shared by all who wait, and within the cooldown after the
     /// last attempt there is none.
     pub(crate) fn demand(&self, seen: &Arc<Published>) -> Demand {
-        if !self.keep_running() {
+        // Without a runtime of its own a request could not wait.
+        if Handle::try_current().is_err() || !self.keep_running() {
             return Demand::CoolingDown;
         }
         let now = self.shared.now();
@@ -179,7 +180,8 @@ impl Remote {
 
     /// A fetch that starts after this call, whatever the cooldown.
     pub(crate) fn refresh(&self) -> Pending<'_> {
-        let ticket = self.keep_running().then(|| {
+        let may_wait = Handle::try_current().is_ok() && self.keep_running();
+        let ticket = may_wait.then(|| {
             let mut status = self.shared.status();
             status.wanted = true;
             self.shared.wanted.notify_one();
@@ -220,8 +222,15 @@ impl Remote {
         Ticket { until, progress }
     }
 
+    /// Who asks for the state wants keys: otherwise a server that waits to be
+    /// ready before it takes requests would wait for ever.
     pub(crate) fn state(&self) -> KeysState {
-        let status = self.shared.status();
+        let running = self.keep_running();
+        let mut status = self.shared.status();
+        if running && status.freshness.is_untouched() && !status.fetching {
+            status.wanted = true;
+            self.shared.wanted.notify_one();
+        }
         let now = self.shared.now();
         let freshness = &status.freshness;
         let last_error = status.last_error.clone();

@@ -65,7 +65,7 @@ pub(crate) enum SnapshotError {
     #[error("it can't be read: {0}")]
     Io(#[from] io::Error),
     #[cfg(unix)]
-    #[error("others than its owner may write to it")]
+    #[error("others than this process's user could have written it")]
     Writable,
     #[error("it is not a snapshot, or damaged")]
     Damaged,
@@ -162,11 +162,15 @@ impl SnapshotFile {
     }
 }
 
+/// Whether only this process's user, or root, can have written it.
 #[cfg(unix)]
 fn check_permissions(file: &File) -> Result<(), SnapshotError> {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::MetadataExt;
     const WRITABLE_BY_OTHERS: u32 = 0o022;
-    if file.metadata()?.permissions().mode() & WRITABLE_BY_OTHERS != 0 {
+    const ROOT: u32 = 0;
+    let metadata = file.metadata()?;
+    let ours = rustix::process::geteuid().as_raw();
+    if metadata.mode() & WRITABLE_BY_OTHERS != 0 || ![ours, ROOT].contains(&metadata.uid()) {
         return Err(SnapshotError::Writable);
     }
     Ok(())

@@ -3,7 +3,9 @@
 use derbysoft_go_auth::simulator::Fault;
 use derbysoft_go_auth::{FetchError, GoAuth, KeysState};
 
-use crate::support::{World, at_once, millis, ready, refresh, secs, settle, state, verdict};
+use crate::support::{
+    World, at_once, eventually, millis, ready, refresh, secs, settle, state, verdict,
+};
 
 #[tokio::test]
 async fn keys_are_refreshed_ahead_of_the_interval_and_requests_do_not_wait() {
@@ -90,10 +92,18 @@ async fn a_first_fetch_that_failed_is_retried_in_the_background() {
 #[tokio::test]
 async fn nobody_fetches_before_somebody_asked() {
     let world = World::new().await;
-    let auth = world.auth();
-    let _ = auth.health();
+    let _auth = world.auth();
     world.advance_quietly(secs(86_400)).await;
     assert_eq!(world.go.total_requests(), 0);
+}
+
+#[tokio::test]
+async fn a_readiness_check_alone_brings_the_keys() {
+    let world = World::new().await;
+    let auth = world.auth();
+    assert!(!auth.health().is_ready());
+    eventually("ready", || auth.health().is_ready()).await;
+    assert_eq!(world.go.fetches(), 1);
 }
 
 #[tokio::test]
