@@ -157,6 +157,11 @@ impl Freshness {
         self.failures = self.failures.saturating_add(1);
     }
 
+    /// Forgets a set that was let go of: no step of a clock brings it back.
+    pub(crate) fn expired(&mut self) {
+        self.success = None;
+    }
+
     pub(crate) fn trust(&self, schedule: &Schedule, now: Moment) -> Trust {
         let Some(success) = self.success else {
             return Trust::Empty;
@@ -230,6 +235,9 @@ fn lifetime(schedule: &Schedule, max_age: Option<Duration>) -> Duration {
         max_age.max(SHORTEST_MAX_AGE).min(schedule.interval)
     })
 }
+
+#[cfg(test)]
+mod model;
 
 #[cfg(test)]
 mod tests {

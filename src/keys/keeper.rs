@@ -9,13 +9,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
 
 use super::Published;
 use super::fetch::{Document, FetchError, Fetched, Fetcher, Validator};
 use super::freshness::{Freshness, Moment, Schedule, Trust};
 use super::snapshot::{Restored, SnapshotFile};
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixTime};
 use crate::jwks::KeySet;
 use crate::observe;
 
@@ -41,6 +40,7 @@ pub(super) struct Shared {
     pub(super) wanted: Notify,
     pub(super) progress: watch::Sender<Progress>,
     running: AtomicBool,
+    saving: Mutex<Saving>,
 }
 
 /// What waiting requests are told.
@@ -88,6 +88,7 @@ impl Shared {
             wanted: Notify::new(),
             progress: watch::Sender::default(),
             running: AtomicBool::new(false),
+            saving: Mutex::default(),
         }
     }
 
@@ -197,7 +198,9 @@ impl Shared {
     /// Lets go of keys that may not be used any more.
     fn expire(&self) {
         observe::keys_expired(&self.issuer);
-        self.status().held = Held::default();
+        let mut status = self.status();
+        status.held = Held::default();
+        status.freshness.expired();
         self.current.store(Arc::new(Published::empty()));
     }
 
@@ -225,35 +228,66 @@ impl Shared {
         }
     }
 
-    /// Writes the snapshot after a fetch that gave the keys their present age.
-    /// Nothing waits for the disk; while one write hangs there is no other.
-    fn save(self: &Arc<Self>, writing: &mut Option<JoinHandle<()>>) {
-        let Some(file) = self.snapshot.clone() else {
+    /// Has the snapshot written after a fetch that gave the keys their present
+    /// age. Nothing waits for the disk: while one write is under way, the last
+    /// document that came meanwhile waits for its end.
+    fn save(self: &Arc<Self>) {
+        let Some(file) = &self.snapshot else {
             return;
         };
-        if writing
-            .as_ref()
-            .is_some_and(|writing| !writing.is_finished())
-        {
-            return;
-        }
         let now = self.now();
-        let (held, age) = {
+        let job = {
             let status = self.status();
             if !status.freshness.last_attempt_succeeded() {
                 return;
             }
-            (status.held.clone(), status.freshness.age(now))
-        };
-        let fetched_at = now.wall.saturating_sub(age.unwrap_or_default());
-        let shared = Arc::clone(self);
-        *writing = Some(tokio::task::spawn_blocking(move || {
-            let written = file.write(&held.bytes, held.validator.as_ref(), fetched_at);
-            if let Err(error) = written {
-                observe::snapshot_not_written(&shared.issuer, &error);
+            let age = status.freshness.age(now).unwrap_or_default();
+            SaveJob {
+                held: status.held.clone(),
+                fetched_at: now.wall.saturating_sub(age),
             }
-        }));
+        };
+        let mut saving = self.saving();
+        saving.next = Some(job);
+        if !std::mem::replace(&mut saving.under_way, true) {
+            let (shared, file) = (Arc::clone(self), file.clone());
+            tokio::task::spawn_blocking(move || shared.write_all(&file));
+        }
     }
+
+    /// Blocks until nothing is left to write.
+    fn write_all(&self, file: &SnapshotFile) {
+        loop {
+            let mut saving = self.saving();
+            let Some(SaveJob { held, fetched_at }) = saving.next.take() else {
+                saving.under_way = false;
+                return;
+            };
+            drop(saving);
+            let now = self.clock.now();
+            let written = file.write(&held.bytes, held.validator.as_ref(), fetched_at, now);
+            if let Err(error) = written {
+                observe::snapshot_not_written(&self.issuer, &error);
+            }
+        }
+    }
+
+    fn saving(&self) -> MutexGuard<'_, Saving> {
+        self.saving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is to be written to the snapshot, and whether somebody is at it.
+#[derive(Debug, Default)]
+struct Saving {
+    under_way: bool,
+    next: Option<SaveJob>,
+}
+
+#[derive(Debug)]
+struct SaveJob {
+    held: Held,
+    fetched_at: UnixTime,
 }
 
 enum Step {
@@ -272,7 +306,8 @@ impl Drop for Running {
         let Self(shared) = self;
         // All under the lock: the next keeper begins after this one's end.
         let mut status = shared.status();
-        if std::mem::take(&mut status.wanted) || status.fetching {
+        let stopped = [status.fetching, std::mem::take(&mut status.wanted)];
+        for _ in stopped.into_iter().filter(|pending| *pending) {
             shared.publish_under(&mut status, shared.now(), Err(FetchError::Stopped));
         }
         shared.running.store(false, Ordering::Release);
@@ -281,7 +316,6 @@ impl Drop for Running {
 
 pub(super) async fn keep(running: Running) {
     let shared = &running.0;
-    let mut writing = None;
     let never_fetched = shared
         .status()
         .freshness
@@ -293,7 +327,7 @@ pub(super) async fn keep(running: Running) {
         match shared.next_step() {
             Step::Fetch => {
                 shared.fetch().await;
-                shared.save(&mut writing);
+                shared.save();
             }
             Step::Expire => shared.expire(),
             Step::WaitUntil(None) => shared.wanted.notified().await,

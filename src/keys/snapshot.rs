@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fetch::{Document, Validator};
 use crate::clock::UnixTime;
+use crate::json;
 use crate::jwks::{KeySet, KeySetError};
 
 /// The form of the file. One of another version is ignored.
@@ -86,31 +87,10 @@ impl SnapshotFile {
         now: UnixTime,
         max_stale: Duration,
     ) -> Result<Option<Restored>, SnapshotError> {
-        let file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
+        let Some(record) = self.read_record(now)? else {
+            return Ok(None);
         };
-        check_permissions(&file)?;
-        // JSON at worst spells each byte of the document with six.
-        let limit = self.max_bytes * 6 + MARGIN;
-        let mut bytes = Vec::new();
-        file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
-        if bytes.len() > limit {
-            return Err(SnapshotError::Damaged);
-        }
-        let record: Record = serde_json::from_slice(&bytes).map_err(|_| SnapshotError::Damaged)?;
-        if record.version != VERSION || record.document.len() > self.max_bytes {
-            return Err(SnapshotError::Damaged);
-        }
-        if record.issuer != self.issuer || record.address != self.address {
-            return Err(SnapshotError::Foreign);
-        }
-        let fetched_at = UnixTime::from_secs(record.fetched_at);
-        if fetched_at > now.saturating_add(CLOCK_SKEW) {
-            return Err(SnapshotError::FromTheFuture);
-        }
-        let age = now.saturating_since(fetched_at);
+        let age = now.saturating_since(UnixTime::from_secs(record.fetched_at));
         if age >= max_stale {
             return Err(SnapshotError::TooOld);
         }
@@ -124,13 +104,47 @@ impl SnapshotFile {
         }))
     }
 
-    /// Replaces the file by `document`; blocks.
+    fn read_record(&self, now: UnixTime) -> Result<Option<Record>, SnapshotError> {
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        check_permissions(&file)?;
+        // JSON at worst spells each byte of the document with six.
+        let limit = self.max_bytes * 6 + MARGIN;
+        let mut bytes = Vec::new();
+        file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+        if bytes.len() > limit || !json::is_object(&bytes) {
+            return Err(SnapshotError::Damaged);
+        }
+        let record: Record = serde_json::from_slice(&bytes).map_err(|_| SnapshotError::Damaged)?;
+        if record.version != VERSION || record.document.len() > self.max_bytes {
+            return Err(SnapshotError::Damaged);
+        }
+        if record.issuer != self.issuer || record.address != self.address {
+            return Err(SnapshotError::Foreign);
+        }
+        if UnixTime::from_secs(record.fetched_at) > now.saturating_add(CLOCK_SKEW) {
+            return Err(SnapshotError::FromTheFuture);
+        }
+        Ok(Some(record))
+    }
+
+    /// Replaces the file by `document`, unless another process has put there what
+    /// was fetched later; blocks.
     pub(crate) fn write(
         &self,
         document: &[u8],
         validator: Option<&Validator>,
         fetched_at: UnixTime,
+        now: UnixTime,
     ) -> io::Result<()> {
+        if let Ok(Some(theirs)) = self.read_record(now)
+            && theirs.fetched_at > fetched_at.as_secs()
+        {
+            return Ok(());
+        }
         let record = Record {
             version: VERSION,
             issuer: self.issuer.clone(),
@@ -220,7 +234,8 @@ mod tests {
     fn written() -> (tempfile::TempDir, SnapshotFile) {
         let directory = tempfile::tempdir().expect("a directory");
         let file = snapshot(&directory);
-        file.write(KEYS.as_bytes(), None, at(0)).expect("written");
+        file.write(KEYS.as_bytes(), None, at(0), at(0))
+            .expect("written");
         (directory, file)
     }
 
@@ -325,7 +340,8 @@ mod tests {
     #[test]
     fn replacing_leaves_nothing_behind() {
         let (directory, file) = written();
-        file.write(KEYS.as_bytes(), None, at(50)).expect("replaced");
+        file.write(KEYS.as_bytes(), None, at(50), at(50))
+            .expect("replaced");
         let restored = file.read(at(60), DAY).expect("good").expect("there");
         assert_eq!(restored.age, Duration::from_secs(10));
         let files = std::fs::read_dir(directory.path())
@@ -337,7 +353,7 @@ mod tests {
     #[test]
     fn a_write_that_fails_leaves_the_old_one() {
         let (_directory, file) = written();
-        assert!(file.write(b"\xff", None, at(50)).is_err());
+        assert!(file.write(b"\xff", None, at(50), at(50)).is_err());
         assert!(file.read(at(0), DAY).expect("good").is_some());
     }
 }

@@ -6,6 +6,7 @@ mod claim_rules;
 mod corpus;
 mod differential;
 mod extractors;
+mod faults;
 #[path = "support/forge.rs"]
 mod forge;
 mod forgeries;

@@ -1,0 +1,174 @@
+//! Key documents that must not hurt, served by the key address: at the start, and as a refresh
+//! that meets good keys.
+
+use derbysoft_go_auth::simulator::{Fault, SigningKey};
+use derbysoft_go_auth::{FetchError, GoAuth};
+use serde_json::{Value, json};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use crate::support::{World, keys, ready, refresh, verdict};
+
+/// A modulus of so many bits, odd, with its first bit set.
+fn modulus(bits: usize) -> String {
+    let mut bytes = vec![0x5a; bits.div_ceil(8)];
+    bytes[0] = 0x80 >> ((8 - bits % 8) % 8);
+    *bytes.last_mut().expect("at least a byte") |= 1;
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn rsa(kid: &str, n: &str, e: &str) -> Value {
+    json!({ "kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid, "n": n, "e": e })
+}
+
+/// A good key's modulus with another exponent.
+fn with_exponent(e: &[u8]) -> Value {
+    let n = BASE64_URL_SAFE_NO_PAD.encode(SigningKey::pooled().modulus());
+    rsa("exponent", &n, &BASE64_URL_SAFE_NO_PAD.encode(e))
+}
+
+/// Keys that can't serve; `good` is the name of one that does.
+fn strange(good: &str) -> Vec<(&'static str, Value)> {
+    let n = modulus(2048);
+    vec![
+        (
+            "an oct key of the same kid",
+            json!({ "kty": "oct", "kid": good, "k": "AAAA" }),
+        ),
+        ("an enc key of the same kid", {
+            let mut key = rsa(good, &n, "AQAB");
+            key["use"] = "enc".into();
+            key
+        }),
+        ("512 bits", rsa("512", &modulus(512), "AQAB")),
+        ("1024 bits", rsa("1024", &modulus(1024), "AQAB")),
+        ("16384 bits", rsa("16384", &modulus(16384), "AQAB")),
+        ("an empty modulus", rsa("none", "", "AQAB")),
+        ("exponent 1", with_exponent(&[1])),
+        ("exponent 2", with_exponent(&[2])),
+        ("an even exponent", with_exponent(&[1, 0, 0])),
+        ("a huge exponent", with_exponent(&[0xff; 32])),
+        ("no exponent", json!({ "kty": "RSA", "kid": "e", "n": n })),
+        ("text that is not base64", rsa("b64", "not base64!", "AQAB")),
+        (
+            "a number for a name",
+            json!({ "kty": "RSA", "kid": 7, "n": n, "e": "AQAB" }),
+        ),
+        ("null", Value::Null),
+    ]
+}
+
+/// A genuine token passes, a forged one under the same `kid` does not.
+async fn serves(world: &World, auth: &GoAuth, given: &str) {
+    assert_eq!(verdict(auth, &world.token()).await, "ok", "given {given}");
+    let forged = world.mint().key(SigningKey::pooled()).token();
+    assert_eq!(verdict(auth, &forged).await, "signature", "given {given}");
+}
+
+#[tokio::test]
+async fn given_a_strange_key_among_good_ones_when_fetched_first_or_later_then_the_good_ones_serve()
+{
+    let world = World::new().await;
+    let good = world.go.published_keys();
+    let refreshed = world.ready().await;
+    for (given, key) in strange(&world.go.signing_kid()) {
+        world.go.set_keys(good.clone());
+        world.go.publish_raw(key);
+        let started = world.ready().await;
+        serves(&world, &started, given).await;
+        refresh(&refreshed).await.expect(given);
+        serves(&world, &refreshed, given).await;
+        assert_eq!((keys(&started), keys(&refreshed)), (2, 2), "given {given}");
+    }
+}
+
+#[tokio::test]
+async fn given_only_strange_keys_when_fetched_first_then_none_serves_and_later_the_good_set_stays()
+{
+    let world = World::new().await;
+    let token = world.token();
+    let refreshed = world.ready().await;
+    let all: Vec<_> = strange("x").into_iter().map(|(_, key)| key).collect();
+    for document in [
+        json!({ "keys": all }),
+        json!({ "keys": [] }),
+        json!({ "keys": [{}] }),
+        json!({ "error": "not today" }),
+    ] {
+        world.go.set_document(document.to_string());
+        let started = world.auth();
+        let failed = |result: Result<(), FetchError>| matches!(result, Err(FetchError::KeySet(_)));
+        assert!(failed(ready(&started).await), "{document:.60}");
+        assert_eq!(verdict(&started, &token).await, "keys_unavailable");
+        assert!(failed(refresh(&refreshed).await), "{document:.60}");
+        serves(&world, &refreshed, "good keys before").await;
+    }
+}
+
+#[tokio::test]
+async fn given_leading_zeros_in_a_good_key_when_fetched_first_or_later_then_it_serves() {
+    let world = World::new().await;
+    let refreshed = world.ready().await;
+    let key = world.go.published_keys().remove(0);
+    let signing = key.signing_key().expect("a key that signs").clone();
+    let padded = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode([&[0, 0], bytes].concat());
+    let zeros = key
+        .with("n", padded(signing.modulus()))
+        .with("e", padded(signing.exponent()));
+    world.go.set_keys([zeros]);
+    serves(&world, &world.ready().await, "leading zeros").await;
+    refresh(&refreshed).await.unwrap();
+    serves(&world, &refreshed, "leading zeros").await;
+    // The same key in another spelling is the same key.
+    assert_eq!(keys(&refreshed), 1);
+}
+
+#[tokio::test]
+async fn given_ten_thousand_keys_when_fetched_first_or_later_then_the_limits_hold() {
+    let world = World::new().await;
+    let published: Vec<_> = world.go.published_keys();
+    let mut many: Vec<_> = (0..10_000)
+        .map(|n| json!({ "kty": "oct", "kid": format!("{n}"), "k": "AA" }))
+        .collect();
+    many.extend(published.iter().map(|key| key.jwk().clone()));
+    let refreshed = world.ready().await;
+    world.go.set_document(json!({ "keys": many }).to_string());
+
+    // By default such a document is too large to be looked at …
+    let too_large = Err(FetchError::TooLarge(256 * 1024));
+    assert_eq!(ready(&world.auth()).await, too_large);
+    assert_eq!(refresh(&refreshed).await, too_large);
+    serves(&world, &refreshed, "a document too large").await;
+
+    // … and where it may be looked at, it costs nothing but its junk.
+    let set = |builder: derbysoft_go_auth::GoAuthBuilder| builder.max_document_bytes(1 << 20);
+    let patient = world.ready_with(set).await;
+    serves(&world, &patient, "ten thousand keys").await;
+    assert_eq!(keys(&patient), 2);
+}
+
+#[tokio::test]
+async fn given_100_mb_when_fetched_first_or_later_then_no_more_than_the_limit_is_read() {
+    let world = World::new().await;
+    world.go.set_gzip(false);
+    let refreshed = world.ready().await;
+    world.go.fail(Fault::Oversized(100 << 20));
+    let too_large = Err(FetchError::TooLarge(256 * 1024));
+    assert_eq!(ready(&world.auth()).await, too_large);
+    assert_eq!(refresh(&refreshed).await, too_large);
+    serves(&world, &refreshed, "100 MB").await;
+}
+
+#[tokio::test]
+async fn given_well_formed_keys_of_somebody_else_when_they_are_published_then_they_are_the_keys() {
+    // What the key address says is the truth, for better or worse; and it can be taken back.
+    let world = World::new().await;
+    let auth = world.ready().await;
+    world.go.fail(Fault::WrongKeys);
+    refresh(&auth).await.unwrap();
+    assert_eq!(verdict(&auth, &world.token()).await, "unknown_key");
+    world.go.heal();
+    refresh(&auth).await.unwrap();
+    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+}

@@ -1,0 +1,189 @@
+//! GO changes its keys while requests come.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use derbysoft_go_auth::GoAuth;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::{agreed, crowd};
+use crate::support::{World, at_once, eventually, refresh, secs, settle, soon, verdict};
+
+/// Tokens that are valid at present, and since which rotation.
+type Valid = (u64, Vec<String>);
+
+/// Verifies all valid tokens over and over until there are none, and notes the last rotation
+/// whose tokens were all accepted.
+async fn caller(auth: GoAuth, valid: watch::Receiver<Valid>, done: Arc<AtomicU64>) -> usize {
+    let mut accepted = 0;
+    loop {
+        let (rotation, tokens) = valid.borrow().clone();
+        if tokens.is_empty() {
+            return accepted;
+        }
+        for token in &tokens {
+            assert_eq!(verdict(&auth, token).await, "ok", "in rotation {rotation}");
+            accepted += 1;
+            tokio::task::yield_now().await;
+        }
+        done.store(rotation, Ordering::Release);
+        tokio::time::sleep(crate::support::millis(1)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn given_200_callers_when_go_rotates_ten_times_with_overlap_then_no_valid_token_is_refused() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    let mut previous = world.token();
+    let (publish, valid) = watch::channel((0, vec![previous.clone()]));
+    let mut callers = JoinSet::new();
+    let progress: Vec<Arc<AtomicU64>> = (0..200).map(|_| Arc::default()).collect();
+    for done in &progress {
+        callers.spawn(caller(auth.clone(), valid.clone(), Arc::clone(done)));
+    }
+
+    for rotation in 1..=10 {
+        // A rotation within the cooldown of the one before is another matter.
+        world.clock.advance(secs(10));
+        let outgoing = world.go.signing_kid();
+        world.go.rotate();
+        let current = world.token();
+        publish.send_replace((rotation, vec![current.clone(), previous]));
+        previous = current;
+        let what = format!("all callers are past rotation {rotation}");
+        eventually(&what, || {
+            let done = |done: &Arc<AtomicU64>| done.load(Ordering::Acquire) == rotation;
+            callers.len() < 200 || progress.iter().all(done)
+        })
+        .await;
+        // Nobody presents tokens of the key before the outgoing one any more.
+        for key in world.go.published_keys() {
+            let kid = key.kid().expect("a named key");
+            if kid != outgoing && kid != world.go.signing_kid() {
+                world.go.retire(kid);
+            }
+        }
+    }
+    publish.send_replace((11, Vec::new()));
+    let mut accepted = 0;
+    while let Some(caller) = soon(callers.join_next()).await {
+        accepted += caller.expect("no valid token was refused");
+    }
+    assert!(accepted >= 200 * 20, "{accepted}");
+    // One fetch at the start and one for each rotation.
+    assert_eq!(world.go.fetches(), 11);
+}
+
+#[tokio::test]
+async fn given_a_key_published_ahead_when_it_begins_to_sign_then_nobody_waits_or_fetches() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    let next = world.go.stage();
+    world.advance_to_fetch(secs(270), 2).await;
+    assert_eq!(world.last_attempt(&auth).await, "unknown_key");
+    world.go.sign_with(&next);
+    world.clock.advance(secs(10));
+    match at_once(auth.verify(&world.token())) {
+        std::task::Poll::Ready(Ok(verified)) => assert_eq!(verified.key_id(), next),
+        other => panic!("{other:?}"),
+    }
+    settle().await;
+    assert_eq!(world.go.fetches(), 2);
+}
+
+#[tokio::test]
+async fn given_an_overlap_when_old_and_new_tokens_mix_then_both_pass_until_the_old_key_is_removed()
+{
+    let world = World::new().await;
+    let auth = world.ready().await;
+    let old_kid = world.go.signing_kid();
+    let old = world.token();
+    world.clock.advance(secs(10));
+    world.go.rotate();
+    let new = world.token();
+    let both = [old.clone(), new.clone()];
+    assert_eq!(
+        agreed(crowd(&auth, both.iter().cycle().take(50).cloned())).await,
+        "ok"
+    );
+
+    world.go.retire(&old_kid);
+    // Not seen yet.
+    assert_eq!(verdict(&auth, &old).await, "ok");
+    // Somebody else's unknown kid shows it.
+    world.clock.advance(secs(10));
+    assert_eq!(verdict(&auth, &world.unknown()).await, "unknown_key");
+    assert_eq!(verdict(&auth, &old).await, "unknown_key");
+    assert_eq!(verdict(&auth, &new).await, "ok");
+    assert_eq!(world.go.fetches(), 3);
+}
+
+#[tokio::test]
+async fn given_a_rotation_without_overlap_when_fifty_bring_the_new_kid_then_one_fetch_serves_them()
+{
+    let world = World::new().await;
+    let auth = world.ready().await;
+    let old = world.token();
+    world.clock.advance(secs(10));
+    world.go.rotate();
+    world.go.retire_all_but_current();
+    let hold = world.go.hold();
+    let waiting = crowd(&auth, vec![world.token(); 50]);
+    world.fetches(2).await;
+    // Until the answer is there the old key is the key.
+    assert_eq!(verdict(&auth, &old).await, "ok");
+    hold.release();
+    assert_eq!(agreed(waiting).await, "ok");
+    assert_eq!(verdict(&auth, &old).await, "unknown_key");
+    assert_eq!(world.go.fetches(), 2);
+}
+
+#[tokio::test]
+async fn given_new_material_under_an_old_kid_when_fifty_bring_it_then_one_fetch_serves_them() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    let old = world.token();
+    world.clock.advance(secs(10));
+    world.go.replace_material(&world.go.signing_kid());
+    let hold = world.go.hold();
+    let waiting = crowd(&auth, vec![world.token(); 50]);
+    world.fetches(2).await;
+    settle().await;
+    hold.release();
+    assert_eq!(agreed(waiting).await, "ok");
+    assert_eq!(agreed(crowd(&auth, vec![old; 50])).await, "signature");
+    assert_eq!(world.go.fetches(), 2);
+}
+
+#[tokio::test]
+async fn given_a_key_removed_and_put_back_when_its_tokens_come_then_they_follow_the_document() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    let kid = world.go.signing_kid();
+    let token = world.token();
+    for _ in 0..5 {
+        assert_eq!(verdict(&auth, &token).await, "ok");
+        world.go.retire(&kid);
+        refresh(&auth).await.unwrap();
+        assert_eq!(verdict(&auth, &token).await, "unknown_key");
+        world.go.restore(&kid);
+        refresh(&auth).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn given_a_key_that_signs_before_it_is_published_when_it_is_then_a_cooldown_later_it_serves()
+{
+    let world = World::new().await;
+    let auth = world.ready().await;
+    let early = world.go.rotate_unpublished();
+    world.clock.advance(secs(10));
+    assert_eq!(verdict(&auth, &world.token()).await, "unknown_key");
+    world.go.restore(&early);
+    assert_eq!(verdict(&auth, &world.token()).await, "unknown_key");
+    world.clock.advance(secs(10));
+    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+    assert_eq!(world.go.fetches(), 3);
+}

@@ -1,0 +1,217 @@
+//! Floods of tokens that no key fits.
+
+use std::task::Poll;
+
+use derbysoft_go_auth::simulator::{Fault, SigningKey};
+use tokio::runtime::Handle;
+
+use super::{agreed, crowd, invented};
+use crate::support::{
+    World, at_once, eventually, millis, ready, secs, settle, soon, verdict, verifying,
+};
+
+#[tokio::test]
+async fn given_ten_thousand_unknown_kids_when_they_come_over_100_s_then_one_fetch_a_cooldown() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    let token = world.token();
+    for second in 0..100 {
+        world.clock.advance(secs(1));
+        for stranger in invented(&token, second * 100..second * 100 + 100) {
+            assert_eq!(verdict(&auth, &stranger).await, "unknown_key");
+        }
+    }
+    // The start, and one each 10 s.
+    assert_eq!(world.go.fetches(), 11);
+    assert_eq!(verdict(&auth, &token).await, "ok");
+}
+
+#[tokio::test]
+async fn given_ten_thousand_unknown_kids_when_they_come_at_once_then_one_fetch() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    world.clock.advance(secs(10));
+    let hold = world.go.hold();
+    let flood = crowd(&auth, invented(&world.token(), 0..10_000));
+    world.fetches(2).await;
+    settle().await;
+    hold.release();
+    assert_eq!(agreed(flood).await, "unknown_key");
+    assert_eq!(world.go.fetches(), 2);
+}
+
+#[tokio::test]
+async fn given_forgeries_under_a_known_kid_when_they_flood_then_one_fetch_a_cooldown() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    let token = world.token();
+    let forged = world.mint().key(SigningKey::pooled()).token();
+    for _ in 0..30 {
+        world.clock.advance(secs(1));
+        for _ in 0..20 {
+            assert_eq!(verdict(&auth, &forged).await, "signature");
+            assert_eq!(verdict(&auth, &token).await, "ok");
+        }
+    }
+    assert_eq!(world.go.fetches(), 4);
+}
+
+#[tokio::test]
+async fn given_a_fetch_that_hangs_and_a_flood_when_a_known_kid_comes_then_its_first_poll_decides() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    world.go.fail(Fault::Hang);
+    world.clock.advance(secs(10));
+    let mut flood = crowd(&auth, invented(&world.token(), 0..2_000));
+    world.fetches(2).await;
+    for _ in 0..20 {
+        let token = world.mint().token();
+        assert!(matches!(at_once(auth.verify(&token)), Poll::Ready(Ok(_))));
+        assert!(matches!(at_once(auth.verify(&token)), Poll::Ready(Ok(_))));
+        let forged = world.mint().subject("x").key(SigningKey::pooled()).token();
+        // A forgery may wait for what the fetch brings, and delays nobody.
+        assert!(at_once(auth.verify(&forged)).is_pending());
+    }
+    assert_eq!(flood.len(), 2_000);
+    flood.shutdown().await;
+}
+
+#[test]
+fn given_a_flood_that_waits_when_the_wait_is_over_then_no_waiter_and_no_task_is_left() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let world = World::new().await;
+        let auth = world
+            .ready_with(|builder| builder.fetch_timeout(secs(60)))
+            .await;
+        let alive = || Handle::current().metrics().num_alive_tasks();
+        eventually("the first fetch is cleared away", || alive() <= 2).await;
+        let at_rest = alive();
+        world.go.fail(Fault::Hang);
+        // Longer than the flood waits, however slowly the machine gets round it.
+        let token = world.mint().expires_in(86_000).token();
+        for round in 0..3 {
+            world.clock.advance(secs(10));
+            let mut flood = crowd(&auth, invented(&token, 0..10_000));
+            if round == 0 {
+                world.fetches(2).await;
+            }
+            settle().await;
+            assert!(alive() >= 10_000);
+            assert_eq!(flood.len(), 10_000);
+            while !flood.is_empty() {
+                world.clock.advance(secs(2));
+                settle().await;
+                while let Some(verdict) = flood.try_join_next() {
+                    assert_eq!(verdict.unwrap(), "keys_unavailable");
+                }
+            }
+            // The keeper, GO, and both ends of the one connection that hangs.
+            eventually("the waiters are gone", || alive() <= at_rest + 3).await;
+        }
+        assert_eq!(world.go.fetches(), 2);
+        assert_eq!(verdict(&auth, &token).await, "ok");
+    });
+}
+
+#[tokio::test]
+async fn given_a_flood_without_pause_when_go_rotates_then_the_new_kid_waits_one_cooldown_at_most() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    let token = world.token();
+    for pauses in [1, 3, 50] {
+        // The flood takes the fetch of this cooldown; the rotation comes right after it.
+        world.clock.advance(secs(10));
+        assert_eq!(verdict(&auth, &world.unknown()).await, "unknown_key");
+        world.go.rotate();
+        for _ in 0..pauses {
+            for stranger in invented(&token, 0..20) {
+                assert_eq!(verdict(&auth, &stranger).await, "unknown_key");
+            }
+            world.clock.advance(secs(10) / pauses);
+        }
+        world.clock.advance(millis(1));
+        assert_eq!(verdict(&auth, &world.token()).await, "ok");
+    }
+    assert_eq!(world.go.fetches(), 7);
+}
+
+#[tokio::test]
+async fn given_a_flood_while_the_address_fails_when_minutes_pass_then_failed_attempts_cool_down() {
+    let world = World::new().await;
+    world.go.fail(Fault::Status(500));
+    let auth = world.auth();
+    let token = world.token();
+    for _ in 0..120 {
+        for stranger in invented(&token, 0..50) {
+            assert_eq!(verdict(&auth, &stranger).await, "keys_unavailable");
+        }
+        world.clock.advance(secs(1));
+        tokio::task::yield_now().await;
+    }
+    // One each 10 s that requests cause; the keeper's own are at most these six: after 1, 2, 4,
+    // 8, 16 and 32 s.
+    let fetches = world.go.fetches();
+    assert!((12..=19).contains(&fetches), "{fetches}");
+}
+
+#[tokio::test]
+async fn given_requests_that_come_during_the_cooldown_when_it_ends_then_it_was_not_prolonged() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    for _ in 0..99 {
+        world.clock.advance(millis(100));
+        assert_eq!(verdict(&auth, &world.unknown()).await, "unknown_key");
+    }
+    assert_eq!(world.go.fetches(), 1);
+    world.clock.advance(millis(100));
+    world.go.rotate();
+    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+    assert_eq!(world.go.fetches(), 2);
+}
+
+#[tokio::test]
+async fn given_a_flood_of_foreign_and_expired_tokens_when_it_passes_then_go_is_not_asked() {
+    let world = World::new().await;
+    let auth = world.auth();
+    let bad = [
+        world.mint().expires_in(-31).token(),
+        world.mint().issuer("https://evil.example").token(),
+        world.mint().audience("another").token(),
+    ];
+    for token in &bad {
+        for stranger in invented(token, 0..300) {
+            assert!(at_once(auth.verify(&stranger)).is_ready());
+        }
+    }
+    settle().await;
+    assert_eq!(world.go.total_requests(), 0);
+    ready(&auth).await.unwrap();
+}
+
+#[tokio::test]
+async fn given_kids_of_every_awkward_kind_when_they_come_then_each_is_refused_and_none_is_kept() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    world.clock.advance(secs(10));
+    let token = world.token();
+    let long = "k".repeat(256);
+    for kid in [&*long, " ", "../..", "%00", "{}", "🔑", "*", "null"] {
+        assert_eq!(
+            verdict(&auth, &world.mint().kid(kid).token()).await,
+            "unknown_key"
+        );
+    }
+    assert_eq!(world.go.fetches(), 2);
+    assert_eq!(
+        soon(verifying(&auth, &token))
+            .await
+            .unwrap()
+            .unwrap()
+            .key_id(),
+        world.go.signing_kid()
+    );
+}

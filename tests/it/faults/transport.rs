@@ -1,0 +1,245 @@
+//! How keys come: over TLS to whom we know, and over nothing else.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use derbysoft_go_auth::simulator::Fault;
+use derbysoft_go_auth::{FetchError, GoAuth, GoAuthBuilder};
+use rcgen::{CertificateParams, KeyPair};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+
+use super::readyz;
+use crate::support::{World, keys, ready, refresh, secs, verdict};
+
+/// TLS in front of GO, with a certificate that it has signed itself.
+struct Front {
+    address: SocketAddr,
+    certificate: CertificateDer<'static>,
+    server: JoinHandle<()>,
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Front {
+    async fn of(world: &World) -> Self {
+        Self::certified(world, |_| ()).await
+    }
+
+    async fn certified(world: &World, change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
+        let mut params = CertificateParams::new(names).expect("names");
+        change(&mut params);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        let certificate = CertificateDer::from(certificate);
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key.into())
+            .expect("a certificate and its key");
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let behind = world.go.address();
+        let server = tokio::spawn(async move {
+            while let Ok((caller, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let mut caller = acceptor.accept(caller).await?;
+                    let mut go = TcpStream::connect(behind).await?;
+                    tokio::io::copy_bidirectional(&mut caller, &mut go).await
+                });
+            }
+        });
+        Self {
+            address,
+            certificate,
+            server,
+        }
+    }
+
+    fn url(&self, world: &World) -> String {
+        let plain = world.go.origin();
+        let tls = format!("https://{}", self.address);
+        world.go.jwks_url().replace(&plain, &tls)
+    }
+
+    /// A client that trusts this certificate and no other.
+    fn client(&self) -> reqwest::Client {
+        let certificate = reqwest::Certificate::from_der(&self.certificate).expect("a certificate");
+        reqwest::Client::builder()
+            .tls_certs_only([certificate])
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .build()
+            .expect("a client")
+    }
+}
+
+fn behind(world: &World, front: &Front) -> GoAuthBuilder {
+    world.builder().jwks_url(front.url(world))
+}
+
+async fn refused(world: &World, auth: &GoAuth) {
+    let error = ready(auth).await.expect_err("an untrusted certificate");
+    assert!(matches!(error, FetchError::Unreachable(_)), "{error:?}");
+    assert_eq!(verdict(auth, &world.token()).await, "keys_unavailable");
+    assert_eq!(readyz(auth), 503);
+    assert_eq!(world.go.total_requests(), 0, "a request got through");
+}
+
+#[tokio::test]
+async fn given_a_certificate_nobody_vouches_for_when_keys_are_fetched_then_none_are_taken() {
+    let world = World::new().await;
+    let front = Front::of(&world).await;
+    let auth = behind(&world, &front).build().unwrap();
+    refused(&world, &auth).await;
+}
+
+#[tokio::test]
+async fn given_an_own_client_that_trusts_the_certificate_when_keys_are_fetched_then_they_serve() {
+    let world = World::new().await;
+    let front = Front::of(&world).await;
+    let builder = behind(&world, &front).client(front.client());
+    let auth = builder.build().unwrap();
+    ready(&auth).await.unwrap();
+    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+    world.clock.advance(secs(10));
+    world.go.rotate();
+    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+    refresh(&auth).await.unwrap();
+    assert_eq!(world.go.requests().pop().unwrap().status, Some(304));
+}
+
+#[tokio::test]
+async fn given_a_certificate_for_another_name_when_its_signer_is_trusted_then_none_are_taken() {
+    let world = World::new().await;
+    let front = Front::certified(&world, |params| {
+        *params = CertificateParams::new(vec!["id.example".to_owned()]).expect("a name");
+    })
+    .await;
+    let builder = behind(&world, &front).client(front.client());
+    refused(&world, &builder.build().unwrap()).await;
+}
+
+#[tokio::test]
+async fn given_a_certificate_that_has_expired_when_its_signer_is_trusted_then_none_are_taken() {
+    let world = World::new().await;
+    let front = Front::certified(&world, |params| {
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    })
+    .await;
+    let builder = behind(&world, &front).client(front.client());
+    refused(&world, &builder.build().unwrap()).await;
+}
+
+#[tokio::test]
+async fn given_a_certificate_that_changes_to_a_strangers_when_refreshed_then_the_keys_stay() {
+    let world = World::new().await;
+    let front = Front::of(&world).await;
+    let builder = behind(&world, &front).client(front.client());
+    let auth = builder.build().unwrap();
+    ready(&auth).await.unwrap();
+    let known = world.token();
+
+    // Somebody else takes the port over, with GO's document and more.
+    let address = front.address;
+    drop(front);
+    let stranger = Front::of(&world).await;
+    let relay = loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => break listener,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    let server = tokio::spawn(async move {
+        while let Ok((mut caller, _)) = relay.accept().await {
+            let mut front = TcpStream::connect(stranger.address).await?;
+            tokio::io::copy_bidirectional(&mut caller, &mut front).await?;
+        }
+        drop(stranger);
+        std::io::Result::Ok(())
+    });
+    world.go.rotate();
+    let error = refresh(&auth).await.expect_err("a stranger's certificate");
+    assert!(matches!(error, FetchError::Unreachable(_)), "{error:?}");
+    assert_eq!(verdict(&auth, &known).await, "ok");
+    assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
+    assert_eq!((world.go.fetches(), keys(&auth)), (1, 2));
+    server.abort();
+}
+
+#[tokio::test]
+async fn given_an_https_address_when_a_plain_server_answers_there_then_none_are_taken() {
+    let world = World::new().await;
+    let address = world.go.jwks_url().replace("http:", "https:");
+    let auth = world.builder().jwks_url(address).build().unwrap();
+    refused(&world, &auth).await;
+}
+
+#[tokio::test]
+async fn given_an_https_address_when_it_redirects_to_plain_http_then_it_is_not_followed() {
+    let world = World::new().await;
+    let front = Front::of(&world).await;
+    let location = world.go.jwks_url();
+    world.go.fail_next(
+        1,
+        Fault::Redirect {
+            location,
+            status: 307,
+        },
+    );
+    let builder = behind(&world, &front).client(front.client());
+    let auth = builder.build().unwrap();
+    assert_eq!(ready(&auth).await, Err(FetchError::Redirect(307)));
+    assert_eq!(world.go.total_requests(), 1);
+}
+
+#[tokio::test]
+async fn given_a_304_when_the_document_is_held_then_it_confirms_and_without_one_it_fails() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    let lasting = world.mint().expires_in(3 * 86_400).token();
+    // Held: the answer confirms it, again and again.
+    world.go.fail(Fault::Status(304));
+    for _ in 0..3 {
+        world.clock.advance(secs(200));
+        refresh(&auth).await.unwrap();
+        assert_eq!(verdict(&auth, &lasting).await, "ok");
+        assert_eq!(auth.health().state().as_str(), "fresh");
+    }
+    // Let go of: there is nothing left that it could confirm.
+    world.go.fail(Fault::Cut);
+    world.clock.advance(secs(86_400));
+    assert_eq!(verdict(&auth, &lasting).await, "keys_unavailable");
+    crate::support::eventually("the keys are let go of", || keys(&auth) == 0).await;
+    world.go.fail(Fault::Status(304));
+    assert_eq!(refresh(&auth).await, Err(FetchError::UnexpectedNotModified));
+    assert_eq!(readyz(&auth), 503);
+}
+
+#[tokio::test]
+async fn given_a_max_age_of_ten_years_or_none_when_an_outage_comes_then_the_bounds_are_ours() {
+    for cache_control in ["max-age=315360000, immutable", "max-age=0, no-store"] {
+        let world = World::new().await;
+        world.go.set_cache_control(Some(cache_control));
+        let auth = world
+            .ready_with(|builder| builder.max_stale(secs(3600)))
+            .await;
+        world.go.fail(Fault::Cut);
+        world.clock.advance(secs(3599));
+        assert_eq!(verdict(&auth, &world.token()).await, "ok");
+        world.clock.advance(secs(1));
+        assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
+    }
+}
