@@ -28,5 +28,6 @@ mod remote_staleness;
 mod scenario;
 mod secrecy;
 mod seeds;
+mod soak;
 mod support;
 mod token_forms;
