@@ -12,7 +12,7 @@ use super::Published;
 use super::fetch::{FetchError, Fetcher};
 use super::freshness::{Schedule, Trust};
 use super::health::KeysState;
-use super::keeper::{Progress, SNAPSHOT_WAIT, Shared, keep};
+use super::keeper::{Progress, SNAPSHOT_WAIT, Shared, Status, keep};
 use super::snapshot::SnapshotFile;
 use crate::clock::Clock;
 
@@ -158,10 +158,18 @@ impl Remote {
             if !status.freshness.cooling_down(schedule, now).is_zero() {
                 return Demand::CoolingDown;
             }
-            status.wanted = true;
-            self.shared.wanted.notify_one();
+            self.want(&mut status);
         }
-        Demand::Wait(self.ticket(1))
+        let ticket = self.ticket(1);
+        drop(status);
+        // Should the keeper have ended just before it was told.
+        self.keep_running();
+        Demand::Wait(ticket)
+    }
+
+    fn want(&self, status: &mut Status) {
+        status.wanted = true;
+        self.shared.wanted.notify_one();
     }
 
     /// Whether the last attempt failed or there are no keys to use; and how long
@@ -183,11 +191,11 @@ impl Remote {
         let may_wait = Handle::try_current().is_ok() && self.keep_running();
         let ticket = may_wait.then(|| {
             let mut status = self.shared.status();
-            status.wanted = true;
-            self.shared.wanted.notify_one();
+            self.want(&mut status);
             // What is under way may have been answered before this call.
             self.ticket(if status.fetching { 2 } else { 1 })
         });
+        self.keep_running();
         Pending {
             remote: self,
             ticket,
@@ -228,8 +236,7 @@ impl Remote {
         let running = self.keep_running();
         let mut status = self.shared.status();
         if running && status.freshness.is_untouched() && !status.fetching {
-            status.wanted = true;
-            self.shared.wanted.notify_one();
+            self.want(&mut status);
         }
         let now = self.shared.now();
         let freshness = &status.freshness;

@@ -68,7 +68,8 @@ async fn given_a_clock_set_back_when_it_is_within_the_cooldown_then_it_neither_e
 async fn given_a_request_that_waits_when_the_clock_is_stepped_then_its_wait_stays_what_it_was() {
     let world = World::new().await;
     world.go.fail(Fault::Hang);
-    let auth = world.auth();
+    let builder = world.builder().fetch_timeout(secs(60));
+    let auth = builder.build().unwrap();
     let waiting = verifying(&auth, &world.token());
     world.fetches(1).await;
     step(&world, 10);

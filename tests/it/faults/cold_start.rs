@@ -42,7 +42,8 @@ async fn given_nobody_listens_when_go_comes_back_then_requests_are_served_withou
 async fn given_an_address_that_hangs_when_fifty_ask_first_then_all_get_503_after_the_wait() {
     let world = World::new().await;
     world.go.fail(Fault::Hang);
-    let auth = world.auth();
+    let builder = world.builder().fetch_timeout(secs(60));
+    let auth = builder.build().unwrap();
     let first = crowd(&auth, vec![world.token(); 50]);
     world.fetches(1).await;
     world.advance_quietly(millis(1999)).await;

@@ -9,7 +9,7 @@ use derbysoft_go_auth::simulator::Fault;
 use derbysoft_go_auth::{GoAuth, GoAuthBuilder, UnixTime};
 
 use crate::support::{
-    World, at_once, eventually, keys, millis, ready, refresh, secs, soon, verdict,
+    World, at_once, eventually, keys, millis, ready, refresh, secs, settle, soon, verdict,
 };
 
 const DAY: u64 = 86_400;
@@ -178,20 +178,22 @@ async fn given_refresh_returned_ok_when_a_key_was_withdrawn_before_then_nothing_
     for _ in 0..5 {
         let old = lasting(&world);
         remember(&auth, &old);
-        // Others verify with it all the time.
-        let hold = world.go.hold();
-        let refreshing = tokio::spawn({
+        let refreshing = || {
             let auth = auth.clone();
-            async move { refresh(&auth).await }
-        });
+            tokio::spawn(async move { refresh(&auth).await })
+        };
+        // The answer to the first is settled with the old key still in it.
+        let hold = world.go.hold();
         let before = world.go.fetches();
-        eventually("the fetch is under way", || world.go.fetches() > before).await;
+        let first = refreshing();
+        world.fetches(before + 1).await;
         remember(&auth, &old);
-        // Withdrawn after that fetch's answer was settled: it takes another.
         withdraw(&world);
+        let second = refreshing();
+        settle().await;
         hold.release();
-        soon(refreshing).await.unwrap().unwrap();
-        refresh(&auth).await.unwrap();
+        soon(first).await.unwrap().unwrap();
+        soon(second).await.unwrap().unwrap();
         assert!(!passes(&auth, &old));
         assert_eq!(verdict(&auth, &old).await, "unknown_key");
     }
