@@ -337,8 +337,7 @@ impl<'a> Reader<'a> {
                     self.at += 1;
                     self.escape()?;
                 }
-                0x00..=0x1f => return Err(JsonError::Syntax),
-                _ => self.at += 1,
+                _ => return Err(JsonError::Syntax),
             }
         }
     }
@@ -417,23 +416,26 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How many bytes at least, in steps of eight, are neither a quote nor a
-/// backslash nor a control character. Eight at a time, the claims of a token are
-/// read in half the time.
+/// How many bytes come before the first quote, backslash or control character,
+/// or the end; looks at eight at a time.
 fn plain_prefix(bytes: &[u8]) -> usize {
     const LOW: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    // A high bit in the result: a zero byte in `word`, or one above it.
+    // The lowest high bit set is that of the first byte that is zero.
     const fn zeros(word: u64) -> u64 {
         word.wrapping_sub(LOW) & !word & HIGH
     }
-    let (words, _) = bytes.as_chunks();
-    let plain = words.iter().take_while(|word| {
-        let word = u64::from_le_bytes(**word);
+    let (words, tail) = bytes.as_chunks();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
         let controls = word.wrapping_sub(LOW * 0x20) & !word & HIGH;
-        controls | zeros(word ^ (LOW * 0x22)) | zeros(word ^ (LOW * 0x5c)) == 0
-    });
-    plain.count() * 8
+        let special = controls | zeros(word ^ (LOW * 0x22)) | zeros(word ^ (LOW * 0x5c));
+        if special != 0 {
+            return at * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let plain = |byte: &&u8| !matches!(byte, 0x00..=0x1f | b'"' | b'\\');
+    bytes.len() - tail.len() + tail.iter().take_while(plain).count()
 }
 
 /// Resolves escapes that [`Reader::string`] has checked.

@@ -98,7 +98,8 @@ struct TailHasher<H>(H);
 
 impl<H: Hasher> Hasher for TailHasher<H> {
     fn write(&mut self, bytes: &[u8]) {
-        const TAIL: usize = 32;
+        // 96 bits of the signature.
+        const TAIL: usize = 16;
         self.0.write(&bytes[bytes.len().saturating_sub(TAIL)..]);
     }
 

@@ -72,6 +72,30 @@ fn duplicates_are_found_past_the_inline_names() {
 }
 
 #[test]
+fn a_special_byte_is_found_wherever_it_stands() {
+    for len in 0..40 {
+        let plain = vec![b'a'; len];
+        assert_eq!(plain_prefix(&plain), len);
+        for at in 0..len {
+            for special in [b'"', b'\\', 0x00, 0x1f] {
+                // What follows, special or not, does not matter.
+                for after in [b'a', b'"', 0x80, 0xff] {
+                    let mut bytes = plain.clone();
+                    bytes[at..].fill(after);
+                    bytes[at] = special;
+                    assert_eq!(plain_prefix(&bytes), at, "{bytes:?}");
+                }
+            }
+            for other in [0x20, 0x21, 0x23, 0x5b, 0x5d, 0x7f, 0x80, 0xa2, 0xdc, 0xff] {
+                let mut bytes = plain.clone();
+                bytes[at] = other;
+                assert_eq!(plain_prefix(&bytes), len, "{bytes:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn width_and_depth_are_bounded() {
     let wide = |n: usize| {
         let members: Vec<_> = (0..n).map(|n| format!(r#""m{n}":0"#)).collect();
