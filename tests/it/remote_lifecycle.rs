@@ -2,26 +2,10 @@
 
 use derbysoft_go_auth::simulator::{Fault, Simulator};
 use derbysoft_go_auth::{FetchError, GoAuth};
-use tokio::runtime::Runtime;
 
-use crate::support::{World, millis, ready, refresh, secs, settle, soon, verdict, verifying};
-
-/// A runtime as a server has it; with a thread of its own, so that it runs by itself.
-fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime")
-}
-
-/// A runtime that runs only while something blocks on it.
-fn passive_runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime")
-}
+use crate::support::{
+    World, millis, passive_runtime, ready, refresh, runtime, secs, settle, soon, verdict, verifying,
+};
 
 #[tokio::test]
 async fn the_last_handle_ends_the_background_task() {

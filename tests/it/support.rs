@@ -16,6 +16,7 @@ use derbysoft_go_auth::{
 use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
+use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tower::{Layer, ServiceExt};
 
@@ -31,6 +32,23 @@ pub(crate) const fn secs(seconds: u64) -> Duration {
 
 pub(crate) const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
+}
+
+/// A runtime as a server has it; with a thread of its own, so that it runs by itself.
+pub(crate) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
+/// A runtime that runs only while something blocks on it.
+pub(crate) fn passive_runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
 }
 
 /// Awaits what must happen soon.

@@ -2,30 +2,14 @@
 
 use derbysoft_go_auth::simulator::{Fault, Simulator};
 use derbysoft_go_auth::{FetchError, GoAuth};
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::Handle;
 use tower::{Layer as _, ServiceExt as _};
 
 use super::{agreed, crowd, invented};
 use crate::support::{
-    World, at_once, eventually, ready, refresh, request, secs, settle, soon, verdict, verifying,
+    World, at_once, eventually, passive_runtime, ready, refresh, request, runtime, secs, settle,
+    soon, verdict, verifying,
 };
-
-/// A runtime with a thread of its own.
-fn active() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime")
-}
-
-/// A runtime that runs only while something blocks on it.
-fn passive() -> Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime")
-}
 
 #[tokio::test]
 async fn given_fifty_waiters_when_the_one_that_started_the_fetch_leaves_then_the_others_are_served()
@@ -103,9 +87,9 @@ async fn given_ready_and_refresh_when_they_are_given_up_then_the_fetch_still_pub
 #[test]
 fn given_the_last_handle_when_it_drops_then_no_task_is_left() {
     for hangs in [false, true] {
-        let runtime = passive();
-        runtime.block_on(async {
-            let of_go = active();
+        let passive = passive_runtime();
+        passive.block_on(async {
+            let of_go = runtime();
             let go = of_go.spawn(Simulator::start()).await.expect("it ends");
             let world = World::of(go.expect("a free port"));
             let alive = || Handle::current().metrics().num_alive_tasks();
@@ -130,16 +114,16 @@ fn given_the_last_handle_when_it_drops_then_no_task_is_left() {
 #[test]
 fn given_a_runtime_that_goes_before_its_fetch_began_when_others_wait_for_it_then_none_is_stranded()
 {
-    let of_go = active();
+    let of_go = runtime();
     let world = World::of(of_go.block_on(Simulator::start()).unwrap());
     let auth = world.auth();
-    let own = passive();
+    let own = passive_runtime();
     {
         // The background task is spawned here, and never gets to run.
         let _entered = own.enter();
         assert!(at_once(auth.ready()).is_pending());
     }
-    let other = active();
+    let other = runtime();
     let waiting = other.spawn({
         let auth = auth.clone();
         async move { ready(&auth).await }
@@ -156,16 +140,16 @@ fn given_a_runtime_that_goes_before_its_fetch_began_when_others_wait_for_it_then
 #[test]
 fn given_a_runtime_that_goes_during_a_fetch_when_another_fetch_was_to_follow_then_none_is_stranded()
 {
-    let of_go = active();
+    let of_go = runtime();
     let world = World::of(of_go.block_on(Simulator::start()).unwrap());
     let auth = world.auth();
     let hold = world.go.hold();
-    let own = active();
+    let own = runtime();
     own.block_on(async {
         verifying(&auth, &world.token());
         world.fetches(1).await;
     });
-    let other = active();
+    let other = runtime();
     let refreshing = |auth: &GoAuth| {
         let auth = auth.clone();
         other.spawn(async move { refresh(&auth).await })
@@ -184,12 +168,12 @@ fn given_a_runtime_that_goes_during_a_fetch_when_another_fetch_was_to_follow_the
 
 #[test]
 fn given_a_reply_to_a_runtime_that_is_gone_when_it_comes_late_then_it_replaces_nothing() {
-    let of_go = active();
+    let of_go = runtime();
     let world = World::of(of_go.block_on(Simulator::start()).unwrap());
     let auth = world.auth();
     let old = world.token();
     let hold = world.go.hold_next(1);
-    let own = active();
+    let own = runtime();
     own.block_on(async {
         verifying(&auth, &old);
         world.fetches(1).await;
@@ -199,7 +183,7 @@ fn given_a_reply_to_a_runtime_that_is_gone_when_it_comes_late_then_it_replaces_n
     world.go.rotate();
     world.go.retire_all_but_current();
     world.clock.advance(secs(10));
-    let other = active();
+    let other = runtime();
     other.block_on(async {
         assert_eq!(verdict(&auth, &world.token()).await, "ok");
         hold.release();
