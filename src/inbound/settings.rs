@@ -64,9 +64,9 @@ impl Settings {
             }
             Err(rejection) => rejection,
         };
-        let missing = rejection == Rejection::MISSING;
-        if self.allow_missing && missing || self.observe_only {
-            if !(self.allow_missing && missing) {
+        let allowed = self.allow_missing && rejection == Rejection::MISSING;
+        if allowed || self.observe_only {
+            if !allowed {
                 observe::observed(rejection.kind().as_str());
             }
             let respond = Arc::clone(&self.respond);

@@ -120,10 +120,7 @@ impl Shared {
             status.fetching = true;
             return Step::Fetch;
         }
-        let expiry = status
-            .freshness
-            .until_expiry(&self.schedule, now)
-            .filter(|_| !self.current.load().keys.is_empty());
+        let expiry = status.freshness.until_expiry(&self.schedule, now);
         if expiry.is_some_and(|wait| wait.is_zero()) {
             return Step::Expire;
         }

@@ -26,6 +26,7 @@ pub use self::fetch::FetchError;
 pub(crate) use self::fetch::FetchSettings;
 pub(crate) use self::freshness::Schedule;
 pub use self::health::{Health, IssuerHealth, KeysError, KeysState};
+use self::keeper::Shared;
 use self::remote::Remote;
 pub(crate) use self::remote::{Demand, Pending, Ticket};
 pub(crate) use self::snapshot::SnapshotFile;
@@ -67,12 +68,12 @@ pub(crate) struct KeySource {
 impl KeySource {
     /// Keys that never change.
     pub(crate) fn fixed(keys: KeySet) -> Self {
-        let snapshot = Published {
+        let published = Published {
             keys,
             deadline: UnixTime::MAX,
         };
         Self {
-            current: Arc::new(ArcSwap::from_pointee(snapshot)),
+            current: Arc::new(ArcSwap::from_pointee(published)),
             remote: None,
         }
     }
@@ -87,14 +88,14 @@ impl KeySource {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let current = Arc::new(ArcSwap::from_pointee(Published::empty()));
-        let remote = Remote::new(
+        let remote = Remote::new(Shared::new(
             issuer.into(),
             fetch::Fetcher::new(fetch, client),
             snapshot,
             schedule,
             clock,
             Arc::clone(&current),
-        );
+        ));
         Self {
             current,
             remote: Some(remote),

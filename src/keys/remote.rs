@@ -3,18 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::Published;
-use super::fetch::{FetchError, Fetcher};
-use super::freshness::{Schedule, Trust};
+use super::fetch::FetchError;
+use super::freshness::Trust;
 use super::health::KeysState;
 use super::keeper::{Progress, SNAPSHOT_WAIT, Shared, Status, keep};
-use super::snapshot::SnapshotFile;
-use crate::clock::Clock;
 
 /// The handle on an issuer's keeper; dropping it ends the task.
 #[derive(Debug)]
@@ -106,18 +103,9 @@ impl Pending<'_> {
 }
 
 impl Remote {
-    pub(crate) fn new(
-        issuer: Box<str>,
-        fetcher: Fetcher,
-        snapshot: Option<SnapshotFile>,
-        schedule: Schedule,
-        clock: Arc<dyn Clock>,
-        current: Arc<ArcSwap<Published>>,
-    ) -> Self {
+    pub(super) fn new(shared: Shared) -> Self {
         Self {
-            shared: Arc::new(Shared::new(
-                issuer, fetcher, snapshot, schedule, clock, current,
-            )),
+            shared: Arc::new(shared),
             keeper: Mutex::new(None),
         }
     }
