@@ -89,6 +89,7 @@ mod keys;
 mod observe;
 mod policy;
 mod rs256;
+mod secret;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 mod token_cache;
@@ -108,6 +109,7 @@ pub use inbound::{
 pub use jwks::{KeySet, KeySetError, MAX_KEYS, SkipReason, SkippedKey};
 pub use keys::{FetchError, Health, IssuerHealth, KeysError, KeysState};
 pub use policy::RequiredClaim;
+pub use secret::Secret;
 pub use verifier::{Verified, Verifier};
 
 /// The README's code compiles.

@@ -1,0 +1,54 @@
+//! Values that must not be seen: they do not print, and are wiped when dropped.
+
+use std::fmt;
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+/// A shared secret: an access token, or a client's secret.
+///
+/// `Debug` shows none of it, and its memory is wiped when it is dropped. What
+/// made it (a file's text, a variable of the environment) is the caller's to wipe.
+/// It has no `PartialEq`: secrets are compared as digests, in constant time.
+#[derive(Clone, Deserialize)]
+#[serde(from = "String")]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// The secret itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(secret: String) -> Self {
+        Self(Zeroizing::new(secret))
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(secret: &str) -> Self {
+        secret.to_owned().into()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Secret;
+
+    #[test]
+    fn a_secret_does_not_print() {
+        let secret = Secret::from("53ac0777");
+        assert_eq!(secret.expose(), "53ac0777");
+        for printed in [format!("{secret:?}"), format!("{secret:#?}")] {
+            assert!(!printed.contains("53ac"), "{printed}");
+        }
+    }
+}
