@@ -9,12 +9,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use memchr::memchr;
+
 use crate::clock::{Clock, UnixTime};
 use crate::error::{Reason, VerifyError};
-use crate::jws::Compact;
+use crate::jws::{Compact, Room};
 use crate::keys::{Demand, KeySource, Published, Ticket};
 use crate::token_cache::TokenCache;
-use crate::verifier::{Presented, Refusal, Verified, Verifier};
+use crate::verifier::{Presented, Verified, Verifier};
 
 /// How often keys may be replaced under one look at them: each time another
 /// fetch has ended, which takes a network's time where a look takes microseconds.
@@ -54,16 +56,16 @@ pub(crate) enum Check {
 
 /// A token that was refused by the keys at hand.
 struct Refused<'a> {
-    refusal: Refusal,
-    /// By whose keys; `None` where it did not come to that.
-    by: Option<(&'a Issuer, Arc<Published>)>,
+    reason: Reason,
+    /// Where newer keys might turn it: whose, and those that did not do.
+    newer_keys: Option<(&'a Issuer, Arc<Published>)>,
 }
 
 impl From<Reason> for Refused<'_> {
     fn from(reason: Reason) -> Self {
         Self {
-            refusal: reason.into(),
-            by: None,
+            reason,
+            newer_keys: None,
         }
     }
 }
@@ -96,22 +98,21 @@ impl Issuers {
 
 impl Authority {
     /// Decides now, where the keys at hand suffice.
-    pub(crate) fn check(&self, token: &str) -> Check {
+    pub(crate) fn check(&self, token: &[u8]) -> Check {
         // Between the look at the keys and the demand for newer ones, another
         // request's fetch may have ended: then look again.
         for _ in 0..MAX_LOOKS {
-            let (refusal, issuer, seen) = match self.judge(token) {
+            let (reason, issuer, seen) = match self.judge(token) {
                 Ok(verified) => return Check::Done(Ok(verified)),
-                Err(Refused {
-                    refusal,
-                    by: Some((issuer, seen)),
-                }) if refusal.newer_keys_may_help => (refusal, issuer, seen),
-                Err(refused) => return Check::Done(Err(refused.refusal.reason.into())),
+                Err(Refused { reason, newer_keys }) => match newer_keys {
+                    Some((issuer, seen)) => (reason, issuer, seen),
+                    None => return Check::Done(Err(reason.into())),
+                },
             };
             match issuer.keys.demand(&seen) {
                 Demand::Wait(ticket) => return Check::Wait(ticket),
-                Demand::CoolingDown => {
-                    return Check::Done(Err(final_error(refusal, issuer.keys.outage())));
+                Demand::CoolingDown { outage } => {
+                    return Check::Done(Err(final_error(reason, outage)));
                 }
                 Demand::Replaced => {}
             }
@@ -123,7 +124,7 @@ impl Authority {
     pub(crate) async fn check_after(
         &self,
         mut ticket: Ticket,
-        token: &str,
+        token: &[u8],
     ) -> Result<Verified, VerifyError> {
         let until = self.clock.monotonic().saturating_add(self.key_wait);
         let mut time_up = self.clock.sleep_until(until);
@@ -143,7 +144,7 @@ impl Authority {
     }
 
     /// Decides, waiting for keys where that is needed.
-    pub(crate) async fn verify(&self, token: &str) -> Result<Verified, VerifyError> {
+    pub(crate) async fn verify(&self, token: &[u8]) -> Result<Verified, VerifyError> {
         match self.check(token) {
             Check::Done(result) => result,
             Check::Wait(ticket) => self.check_after(ticket, token).await,
@@ -151,30 +152,32 @@ impl Authority {
     }
 
     /// Judges by the keys at hand, newer ones being out of reach.
-    fn judge_finally(&self, token: &str) -> Result<Verified, VerifyError> {
+    fn judge_finally(&self, token: &[u8]) -> Result<Verified, VerifyError> {
         self.judge_by_now(token, |issuer| issuer.keys.outage())
     }
 
     /// The same, where `outage` tells whether an issuer's keys are out of reach.
     fn judge_by_now(
         &self,
-        token: &str,
+        token: &[u8],
         outage: impl Fn(&Issuer) -> Option<Duration>,
     ) -> Result<Verified, VerifyError> {
-        self.judge(token).map_err(|refused| match refused.by {
-            Some((issuer, _)) => final_error(refused.refusal, outage(issuer)),
-            None => refused.refusal.reason.into(),
-        })
+        self.judge(token)
+            .map_err(|Refused { reason, newer_keys }| match newer_keys {
+                Some((issuer, _)) => final_error(reason, outage(issuer)),
+                None => reason.into(),
+            })
     }
 
-    fn judge(&self, token: &str) -> Result<Verified, Refused<'_>> {
+    fn judge(&self, token: &[u8]) -> Result<Verified, Refused<'_>> {
         let now = self.clock.now();
         // What is no JWT at all need not be looked for among those verified.
-        let is_jwt = token.as_bytes().contains(&b'.');
+        let is_jwt = memchr(b'.', token).is_some();
         if let Some(verified) = is_jwt.then(|| self.recall(token, now)).flatten() {
             return Ok(verified);
         }
-        let compact = Compact::decode(token, self.issuers.max_token_bytes)?;
+        let mut room = Room::new();
+        let compact = Compact::decode(token, self.issuers.max_token_bytes, &mut room)?;
         let presented = Presented::read(&compact)?;
         let issuer = self.issuers.pick(&presented)?;
         let published = issuer.keys.load();
@@ -186,14 +189,14 @@ impl Authority {
                 Ok(verified)
             }
             Err(refusal) => Err(Refused {
-                refusal,
-                by: Some((issuer, Arc::clone(&published))),
+                reason: refusal.reason,
+                newer_keys: (refusal.newer_keys_may_help).then(|| (issuer, Arc::clone(&published))),
             }),
         }
     }
 
     /// A token verified before, if its time and its key are still good.
-    fn recall(&self, token: &str, now: UnixTime) -> Option<Verified> {
+    fn recall(&self, token: &[u8], now: UnixTime) -> Option<Verified> {
         let cache = self.cache.as_ref()?;
         let verified = cache.get(token)?;
         let issuer = self.issuers.get(verified.issuer())?;
@@ -208,11 +211,11 @@ impl Authority {
 
 /// An unknown key is no verdict while the issuer can't be asked; a signature
 /// that does not fit the key at hand is one.
-fn final_error(refusal: Refusal, outage: Option<Duration>) -> VerifyError {
+fn final_error(reason: Reason, outage: Option<Duration>) -> VerifyError {
     match outage {
-        Some(retry_after) if refusal.reason == Reason::UnknownKey => {
+        Some(retry_after) if reason == Reason::UnknownKey => {
             VerifyError::keys_unavailable(retry_after)
         }
-        _ => refusal.reason.into(),
+        _ => reason.into(),
     }
 }

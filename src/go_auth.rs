@@ -62,7 +62,7 @@ impl GoAuth {
     /// [`KeysUnavailable`](crate::VerifyErrorKind::KeysUnavailable) where none
     /// is known.
     pub async fn verify(&self, token: &str) -> Result<Verified, VerifyError> {
-        self.authority.verify(token).await
+        self.authority.verify(token.as_bytes()).await
     }
 
     /// Makes sure that there are keys to verify with, of every trusted issuer:

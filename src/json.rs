@@ -157,15 +157,16 @@ impl<'a> Iterator for Elements<'a> {
 /// where they cost no allocation.
 #[derive(Default)]
 struct Names<'a> {
-    inline: [&'a str; INLINE_NAMES],
+    inline: [(u64, &'a str); INLINE_NAMES],
     inline_len: usize,
     more: Vec<Cow<'a, str>>,
 }
 
 impl<'a> Names<'a> {
     fn insert(&mut self, name: Cow<'a, str>) -> Result<()> {
+        let start = start(&name);
         let inline = &self.inline[..self.inline_len];
-        if inline.contains(&&*name) || self.more.contains(&name) {
+        if inline.contains(&(start, &name)) || self.more.contains(&name) {
             return Err(JsonError::Duplicate);
         }
         if self.inline_len + self.more.len() == MAX_MEMBERS {
@@ -173,13 +174,21 @@ impl<'a> Names<'a> {
         }
         match (name, self.inline.get_mut(self.inline_len)) {
             (Cow::Borrowed(name), Some(slot)) => {
-                *slot = name;
+                *slot = (start, name);
                 self.inline_len += 1;
             }
             (name, _) => self.more.push(name),
         }
         Ok(())
     }
+}
+
+/// The length and the first bytes of a name as one number, which tells most
+/// names apart at once.
+fn start(name: &str) -> u64 {
+    (name.bytes().take(7)).fold(name.len() as u64, |start, byte| {
+        start << 8 | u64::from(byte)
+    })
 }
 
 #[derive(Debug, Clone)]

@@ -17,9 +17,6 @@ pub(crate) const MIN_MODULUS_BITS: usize = 2048;
 /// with the square, so that a published 16384-bit key would be a weapon.
 pub(crate) const MAX_MODULUS_BITS: usize = 4096;
 
-/// The largest modulus, and so the largest signature, in bytes.
-pub(crate) const MAX_MODULUS_BYTES: usize = MAX_MODULUS_BITS / 8;
-
 /// The largest exponent: aws-lc's own limit is 33 bits.
 const MAX_EXPONENT: u64 = 1 << 33;
 

@@ -12,7 +12,7 @@ use crate::clock::UnixTime;
 use crate::error::{Reason, VerifyError};
 use crate::json::Text;
 use crate::jwks::{Key, KeySet};
-use crate::jws::{Compact, Header};
+use crate::jws::{Compact, Header, Room};
 use crate::policy::Policy;
 
 /// Proof that a token passed every check of a [`Verifier`].
@@ -79,12 +79,12 @@ pub(crate) struct Presented<'a> {
 }
 
 impl<'a> Presented<'a> {
-    pub(crate) fn read(token: &'a Compact<'_>) -> Result<Self, Reason> {
-        let header = Header::read(token.header())?;
-        let payload = str::from_utf8(&token.payload).map_err(|_| Reason::ClaimsNotUtf8);
+    pub(crate) fn read(token: &Compact<'a>) -> Result<Self, Reason> {
+        let header = Header::read(token.header)?;
+        let payload = str::from_utf8(token.payload).map_err(|_| Reason::ClaimsNotUtf8);
         Ok(Self {
-            signing_input: token.signing_input.as_bytes(),
-            signature: token.signature(),
+            signing_input: token.signing_input,
+            signature: token.signature,
             header,
             payload: payload.as_ref().copied().unwrap_or_default(),
             claims: payload.and_then(ClaimsView::read),
@@ -149,7 +149,8 @@ impl Verifier {
         keys: &KeySet,
         now: UnixTime,
     ) -> Result<Verified, VerifyError> {
-        let token = Compact::decode(token, self.max_token_bytes)?;
+        let mut room = Room::new();
+        let token = Compact::decode(token.as_bytes(), self.max_token_bytes, &mut room)?;
         self.judge(&Presented::read(&token)?, keys, now)
             .map_err(|refusal| refusal.reason.into())
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use memchr::memchr3;
 
 /// What a request presents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,10 +61,19 @@ pub(super) enum CredentialSource {
 type OwnSource = dyn for<'a> Fn(RequestHead<'a>) -> Credential<'a> + Send + Sync;
 
 impl CredentialSource {
-    pub(super) fn read<'a, B>(&self, request: &'a Request<B>) -> Credential<'a> {
+    pub(super) fn read<'a, B>(&self, request: &'a Request<B>) -> Read<Cow<'a, [u8]>> {
         match self {
-            Self::Authorization => Credential::from_authorization(request.headers()),
-            Self::Own(read) => read(RequestHead::of(request)),
+            Self::Authorization => match Read::from_header(request.headers(), &AUTHORIZATION) {
+                Read::Missing => Read::Missing,
+                Read::Invalid => Read::Invalid,
+                Read::Token(token) => Read::Token(token.into()),
+            },
+            Self::Own(read) => match read(RequestHead::of(request)) {
+                Credential::Missing => Read::Missing,
+                Credential::Invalid => Read::Invalid,
+                Credential::Token(Cow::Borrowed(token)) => Read::Token(token.as_bytes().into()),
+                Credential::Token(Cow::Owned(token)) => Read::Token(token.into_bytes().into()),
+            },
         }
     }
 }
@@ -90,6 +100,26 @@ impl<'a> Credential<'a> {
     /// case), spaces and the token, or the token alone. Another word before a
     /// space is another scheme.
     pub fn from_header(headers: &'a HeaderMap, name: &HeaderName) -> Self {
+        match Read::from_header(headers, name) {
+            Read::Missing => Self::Missing,
+            Read::Invalid => Self::Invalid,
+            Read::Token(token) => {
+                str::from_utf8(token).map_or(Self::Invalid, |token| Self::Token(token.into()))
+            }
+        }
+    }
+}
+
+/// The same as a [`Credential`], whose token nobody has to know for text: it is
+/// only ever compared and decoded, byte by byte.
+pub(super) enum Read<T> {
+    Missing,
+    Invalid,
+    Token(T),
+}
+
+impl<'a> Read<&'a [u8]> {
+    fn from_header(headers: &'a HeaderMap, name: &HeaderName) -> Self {
         let mut values = headers.get_all(name).iter();
         let Some(value) = values.next() else {
             return Self::Missing;
@@ -97,12 +127,11 @@ impl<'a> Credential<'a> {
         if values.next().is_some() {
             return Self::Invalid;
         }
-        Self::from_value(value.as_bytes()).unwrap_or_else(|| Self::scrutinise(value))
+        Self::clean_token(value.as_bytes()).map_or_else(|| Self::scrutinise(value), Self::Token)
     }
 
-    /// The usual case in one pass: `Bearer`, spaces and a clean token, or a clean
-    /// token alone.
-    fn from_value(value: &'a [u8]) -> Option<Self> {
+    /// The usual case: `Bearer`, spaces and a clean token, or a clean token alone.
+    fn clean_token(value: &[u8]) -> Option<&[u8]> {
         let token = match value.split_at_checked(BEARER.len()) {
             Some((scheme, [b' ', rest @ ..])) if scheme.eq_ignore_ascii_case(BEARER) => {
                 let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
@@ -111,11 +140,7 @@ impl<'a> Credential<'a> {
             _ if value.eq_ignore_ascii_case(BEARER) => return None,
             _ => value,
         };
-        if token.is_empty() || !is_clean(token) {
-            return None;
-        }
-        let token = str::from_utf8(token).ok()?;
-        Some(Self::Token(Cow::Borrowed(token)))
+        (!token.is_empty() && is_clean(token)).then_some(token)
     }
 
     /// What else a value may be: another scheme, or unusable.
@@ -145,13 +170,10 @@ fn is_scheme(word: &str) -> bool {
 const BEARER: &[u8] = b"bearer";
 
 /// Whether a token is of visible ASCII, without a comma, which would join two of
-/// them (RFC 9110, section 5.3). No byte decides alone, so that the loop runs on
-/// many at a time.
+/// them (RFC 9110, section 5.3). A [`HeaderValue`] has no other control character
+/// than the tab.
 fn is_clean(token: &[u8]) -> bool {
-    let unclean = token.iter().fold(0, |unclean, byte| {
-        unclean | u8::from(!matches!(byte, b'!'..=b'~')) | u8::from(*byte == b',')
-    });
-    unclean == 0
+    memchr3(b' ', b'\t', b',', token).is_none() && token.is_ascii()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::body::ResponseBody;
-use super::settings::{Outcome, Settings};
+use super::settings::{Outcome, Settings, Settled};
 use crate::error::VerifyError;
 use crate::verifier::Verified;
 
@@ -36,7 +36,7 @@ pin_project! {
         /// Let in: the wrapped service is at work.
         Inner { #[pin] future: S::Future },
         /// Refused at once.
-        Answer { response: Option<Box<Response<Bytes>>> },
+        Answer { response: Option<Response<Bytes>> },
         /// Waiting for a key.
         Waiting {
             check: Pin<Box<CheckFuture>>,
@@ -64,7 +64,7 @@ where
         }
     }
 
-    pub(super) const fn answer(response: Box<Response<Bytes>>) -> Self {
+    pub(super) const fn answer(response: Response<Bytes>) -> Self {
         Self {
             state: State::Answer {
                 response: Some(response),
@@ -120,10 +120,10 @@ where
                         settings,
                     } = *held.take().expect("a request waits once");
                     match settings.settle(outcome, &mut request) {
-                        Ok(()) => State::Inner {
+                        Settled::LetThrough => State::Inner {
                             future: service.call(request),
                         },
-                        Err(response) => State::Answer {
+                        Settled::Answered(response) => State::Answer {
                             response: Some(response),
                         },
                     }

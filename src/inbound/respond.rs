@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::rejection::Rejection;
 
@@ -118,8 +118,8 @@ pub struct Reject {
 
 #[derive(Debug)]
 struct Prepared {
+    headers: HeaderMap,
     body: Bytes,
-    challenge: Option<HeaderValue>,
 }
 
 impl Reject {
@@ -132,12 +132,21 @@ impl Reject {
         Self {
             prepared: Rejection::all()
                 .map(|rejection| Prepared {
+                    headers: headers(&rejection, realm),
                     body: shape.body(&rejection).into(),
-                    challenge: rejection.challenge(realm),
                 })
                 .collect(),
         }
     }
+}
+
+fn headers(rejection: &Rejection, realm: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(challenge) = rejection.challenge(realm) {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    headers
 }
 
 impl Default for Reject {
@@ -148,16 +157,12 @@ impl Default for Reject {
 
 impl Respond for Reject {
     fn respond(&self, rejection: &Rejection) -> Response<Bytes> {
-        let Prepared { body, challenge } = &self.prepared[rejection.index()];
+        let Prepared { headers, body } = &self.prepared[rejection.index()];
         let mut response = Response::new(body.clone());
         *response.status_mut() = rejection.status();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(challenge) = challenge {
-            headers.insert(WWW_AUTHENTICATE, challenge.clone());
-        }
+        response.headers_mut().clone_from(headers);
         if let Some(seconds) = retry_after(rejection) {
-            headers.insert(RETRY_AFTER, seconds);
+            response.headers_mut().insert(RETRY_AFTER, seconds);
         }
         response
     }

@@ -7,10 +7,10 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::body::ResponseBody;
-use super::credentials::Credential;
+use super::credentials::Read;
 use super::future::ResponseFuture;
 use super::rejection::Rejection;
-use super::settings::{Outcome, Settings};
+use super::settings::{Outcome, Settings, Settled};
 use super::unverified::Unverified;
 use crate::authority::{Authority, Check};
 use crate::keys::Ticket;
@@ -28,7 +28,7 @@ pub struct GoAuthService<S> {
 /// What can be said of a credential without waiting.
 enum First {
     Settled(Outcome),
-    Wait { ticket: Ticket, token: Box<str> },
+    Wait { ticket: Ticket, token: Box<[u8]> },
 }
 
 impl<S> GoAuthService<S> {
@@ -42,9 +42,9 @@ impl<S> GoAuthService<S> {
 
     fn look<B>(&self, request: &Request<B>) -> First {
         First::Settled(match self.settings.source.read(request) {
-            Credential::Missing => Outcome::Missing,
-            Credential::Invalid => Outcome::Refused(Rejection::INVALID),
-            Credential::Token(token) => match self.authority.check(&token) {
+            Read::Missing => Outcome::Missing,
+            Read::Invalid => Outcome::Refused(Rejection::INVALID),
+            Read::Token(token) => match self.authority.check(&token) {
                 Check::Done(Ok(verified)) => Outcome::Verified(verified),
                 Check::Done(Err(error)) => Outcome::Refused(error.into()),
                 Check::Wait(ticket) => {
@@ -78,8 +78,8 @@ where
 
         match self.look(&request) {
             First::Settled(outcome) => match self.settings.settle(outcome, &mut request) {
-                Ok(()) => ResponseFuture::inner(self.inner.call(request)),
-                Err(response) => ResponseFuture::answer(response),
+                Settled::LetThrough => ResponseFuture::inner(self.inner.call(request)),
+                Settled::Answered(response) => ResponseFuture::answer(response),
             },
             First::Wait { ticket, token } => {
                 // The service that was polled ready is the one to call.

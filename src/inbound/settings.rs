@@ -41,13 +41,15 @@ pub(super) enum Outcome {
     Refused(Rejection),
 }
 
+/// What becomes of the request.
+pub(super) enum Settled {
+    LetThrough,
+    Answered(Response<Bytes>),
+}
+
 impl Settings {
     /// Readies `request` for the wrapped service, or answers it.
-    pub(super) fn settle<B>(
-        &self,
-        outcome: Outcome,
-        request: &mut Request<B>,
-    ) -> Result<(), Box<Response<Bytes>>> {
+    pub(super) fn settle<B>(&self, outcome: Outcome, request: &mut Request<B>) -> Settled {
         let rejection = match self.judge(outcome) {
             Ok(verified) => {
                 observe::accepted(&verified);
@@ -60,7 +62,7 @@ impl Settings {
                 } else {
                     mark_sensitive(request.headers_mut());
                 }
-                return Ok(());
+                return Settled::LetThrough;
             }
             Err(rejection) => rejection,
         };
@@ -72,10 +74,10 @@ impl Settings {
             let respond = Arc::clone(&self.respond);
             (request.extensions_mut()).insert(Unverified::new(rejection, respond));
             mark_sensitive(request.headers_mut());
-            return Ok(());
+            return Settled::LetThrough;
         }
         observe::refused(rejection.kind().as_str(), rejection.status().as_u16());
-        Err(Box::new(respond_to(&*self.respond, rejection)))
+        Settled::Answered(respond_to(&*self.respond, rejection))
     }
 
     fn judge(&self, outcome: Outcome) -> Result<Verified, Rejection> {

@@ -217,6 +217,16 @@ impl Freshness {
         }
     }
 
+    /// Whether the last attempt failed or there are no keys to use; and how long
+    /// until the next, whether a request causes it or the background refresh.
+    pub(crate) fn outage(&self, schedule: &Schedule, now: Moment) -> Option<Duration> {
+        let reachable = self.trust(schedule, now).is_usable() && self.last_attempt_succeeded();
+        (!reachable).then(|| {
+            let cooling_down = self.cooling_down(schedule, now);
+            (self.until_refresh(now)).map_or(cooling_down, |wait| wait.min(cooling_down))
+        })
+    }
+
     /// Whether nothing was ever fetched, nor tried to be, nor restored.
     pub(crate) fn is_untouched(&self) -> bool {
         self.attempt.is_none() && self.success.is_none()

@@ -113,7 +113,7 @@ impl KeySource {
     pub(crate) fn demand(&self, seen: &Arc<Published>) -> Demand {
         match &self.remote {
             Some(remote) => remote.demand(seen),
-            None => Demand::CoolingDown,
+            None => Demand::CoolingDown { outage: None },
         }
     }
 

@@ -27,8 +27,9 @@ pub(crate) enum Demand {
     Replaced,
     /// A fetch is under way or about to be.
     Wait(Ticket),
-    /// No fetch now: the set at hand has to do.
-    CoolingDown,
+    /// No fetch now: the set at hand has to do. `outage` as
+    /// [`Remote::outage`] has it.
+    CoolingDown { outage: Option<Duration> },
 }
 
 /// A place among those who wait for one fetch.
@@ -134,7 +135,9 @@ impl Remote {
     pub(crate) fn demand(&self, seen: &Arc<Published>) -> Demand {
         // Without a runtime of its own a request could not wait.
         if Handle::try_current().is_err() || !self.keep_running() {
-            return Demand::CoolingDown;
+            return Demand::CoolingDown {
+                outage: self.outage(),
+            };
         }
         let now = self.shared.now();
         let mut status = self.shared.status();
@@ -144,7 +147,9 @@ impl Remote {
         if !status.fetching && !status.wanted {
             let schedule = &self.shared.schedule;
             if !status.freshness.cooling_down(schedule, now).is_zero() {
-                return Demand::CoolingDown;
+                return Demand::CoolingDown {
+                    outage: status.freshness.outage(schedule, now),
+                };
             }
             self.want(&mut status);
         }
@@ -160,18 +165,10 @@ impl Remote {
         self.shared.wanted.notify_one();
     }
 
-    /// Whether the last attempt failed or there are no keys to use; and how long
-    /// until the next, whether a request causes it or the keeper does.
+    /// See [`Freshness::outage`](super::freshness::Freshness::outage).
     pub(crate) fn outage(&self) -> Option<Duration> {
         let now = self.shared.now();
-        let schedule = &self.shared.schedule;
-        let freshness = self.shared.status().freshness;
-        let usable = freshness.trust(schedule, now).is_usable();
-        let reachable = usable && freshness.last_attempt_succeeded();
-        (!reachable).then(|| {
-            let cooling_down = freshness.cooling_down(schedule, now);
-            (freshness.until_refresh(now)).map_or(cooling_down, |wait| wait.min(cooling_down))
-        })
+        (self.shared.status().freshness).outage(&self.shared.schedule, now)
     }
 
     /// A fetch that starts after this call, whatever the cooldown.
