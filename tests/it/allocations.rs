@@ -1,0 +1,149 @@
+//! What a request allocates, counted: the way of a token that is known, and of
+//! what is no token at all, has no allocation of its own.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use allocation_counter::measure;
+use bytes::Bytes;
+use derbysoft_go_auth::{GoAuthService, Rejection, Verified};
+use http::header::AUTHORIZATION;
+use http::{Extensions, Request, Response};
+use tower::{Layer, Service};
+
+use crate::support::{Keys, at_once};
+
+/// So many looks that the cache has long taken a token for a frequent one.
+const OFTEN: usize = 300;
+
+/// A service that answers at once and allocates nothing.
+#[derive(Clone)]
+struct Quiet;
+
+impl Service<Request<()>> for Quiet {
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<()>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<()>) -> Self::Future {
+        ready(Ok(Response::new(())))
+    }
+}
+
+fn allocations(f: impl FnOnce()) -> u64 {
+    measure(f).count_total
+}
+
+/// What the extensions of a message need for so many values of a pointer or two.
+fn extensions_of(values: usize) -> u64 {
+    #[derive(Clone)]
+    struct First(#[expect(dead_code)] Arc<()>);
+    #[derive(Clone)]
+    struct Second(#[expect(dead_code)] Arc<()>);
+    let value = Arc::new(());
+    let mut extensions = Extensions::new();
+    allocations(|| {
+        if values > 0 {
+            extensions.insert(First(Arc::clone(&value)));
+        }
+        if values > 1 {
+            extensions.insert(Second(Arc::clone(&value)));
+        }
+    })
+}
+
+fn request(token: &str) -> Request<()> {
+    Request::post("/ari/daily/push")
+        .header(AUTHORIZATION, format!("Bearer {token}"))
+        .body(())
+        .expect("a request")
+}
+
+fn of_a_call(service: &mut GoAuthService<Quiet>, token: &str) -> (u64, u16) {
+    let request = request(token);
+    let mut status = 0;
+    let count = allocations(|| match at_once(service.call(request)) {
+        Poll::Ready(Ok(response)) => status = response.status().as_u16(),
+        Poll::Pending => panic!("nothing here waits"),
+    });
+    (count, status)
+}
+
+#[test]
+fn given_a_token_that_comes_all_the_time_verifying_it_allocates_nothing() {
+    let keys = Keys::new();
+    let auth = keys.builder().build().expect("a good configuration");
+    let of_a_look = |token: &str| {
+        allocations(|| match at_once(auth.verify(token)) {
+            Poll::Ready(verdict) => drop(verdict.expect("a good token")),
+            Poll::Pending => panic!("nothing here waits"),
+        })
+    };
+    // A thread's first look at keys leaves something behind.
+    of_a_look(&keys.token());
+    let token = keys.mint().claim("n", 1).token();
+    // The verdict and its claims; what was seen once is not kept.
+    assert_eq!(of_a_look(&token), 2);
+    for _ in 0..OFTEN {
+        of_a_look(&token);
+    }
+    assert_eq!(of_a_look(&token), 0);
+}
+
+#[test]
+fn given_such_a_token_the_layer_allocates_what_the_extensions_need() {
+    let keys = Keys::new();
+    let mut service = keys.layer().layer(Quiet);
+    let token = keys.token();
+    for _ in 0..OFTEN {
+        of_a_call(&mut service, &token);
+    }
+    // The verdict, and for the extractors how to answer.
+    assert_eq!(of_a_call(&mut service, &token), (extensions_of(2), 200));
+}
+
+#[test]
+fn given_garbage_nothing_is_allocated_before_the_answer_is() {
+    let mut service = answering_nothing();
+    for garbage in [
+        "53ac0777",
+        &"53ac0777".repeat(80),
+        "a.b.c",
+        &"e30.".repeat(80),
+    ] {
+        assert_eq!(of_a_call(&mut service, garbage), (extensions_of(1), 200));
+    }
+}
+
+#[test]
+fn given_a_token_of_an_unknown_key_nothing_is_allocated_before_the_answer_is() {
+    let mut service = answering_nothing();
+    let token = Keys::new().mint().kid("another").token();
+    // A thread's first look at keys leaves something behind.
+    of_a_call(&mut service, &token);
+    assert_eq!(of_a_call(&mut service, &token), (extensions_of(1), 200));
+}
+
+/// Whose answer takes no allocation but for the rejection in its extensions.
+fn answering_nothing() -> GoAuthService<Quiet> {
+    let layer = Keys::new().layer();
+    let answer = |_: &Rejection| Response::new(Bytes::new());
+    layer.respond_with(answer).layer(Quiet)
+}
+
+#[test]
+fn given_one_verdict_after_another_copies_of_it_share_one_place() {
+    let keys = Keys::new();
+    let auth = keys.builder().build().expect("a good configuration");
+    let Poll::Ready(Ok(verified)) = at_once(auth.verify(&keys.token())) else {
+        panic!("a good token");
+    };
+    let copy: fn(&Verified) -> Verified = Clone::clone;
+    assert_eq!(allocations(|| drop(copy(&verified))), 0);
+}
