@@ -3,6 +3,7 @@
 mod allocations;
 mod attacks;
 mod axum_server;
+mod cache_history;
 mod claim_rules;
 mod corpus;
 mod differential;
