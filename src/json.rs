@@ -396,7 +396,8 @@ impl<'a> Reader<'a> {
         if self.take(b'.') {
             self.digits()?;
         }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
+        let scaled = matches!(self.peek(), Some(b'e' | b'E'));
+        if scaled {
             self.at += 1;
             if !self.take(b'+') {
                 self.take(b'-');
@@ -405,8 +406,7 @@ impl<'a> Reader<'a> {
         }
         let number = &self.text[start..self.at];
         // 20 digits hold any 64-bit integer; nothing so short overflows.
-        let long = number.len() > 20 || number.contains(['e', 'E']);
-        if long && !number.parse().is_ok_and(f64::is_finite) {
+        if (scaled || number.len() > 20) && !number.parse().is_ok_and(f64::is_finite) {
             return Err(JsonError::Syntax);
         }
         Ok(number)
