@@ -56,23 +56,18 @@ impl Room {
     }
 }
 
-/// A token taken apart: three segments of canonical base64url, decoded.
-#[derive(Debug)]
-pub(crate) struct Compact<'t> {
-    /// What the signature covers: header and payload as they were spelled.
-    pub(crate) signing_input: &'t [u8],
-    pub(crate) header: &'t [u8],
-    pub(crate) payload: &'t [u8],
-    pub(crate) signature: &'t [u8],
+/// Three segments, of which nothing is known yet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Segments<'t> {
+    token: &'t [u8],
+    header: &'t [u8],
+    payload: &'t [u8],
+    signature: &'t [u8],
 }
 
-impl<'t> Compact<'t> {
+impl<'t> Segments<'t> {
     /// Refuses a token of more than `max_bytes` before it looks at anything.
-    pub(crate) fn decode(
-        token: &'t [u8],
-        max_bytes: usize,
-        room: &'t mut Room,
-    ) -> Result<Self, Reason> {
+    pub(crate) fn split(token: &'t [u8], max_bytes: usize) -> Result<Self, Reason> {
         if token.len() > max_bytes {
             return Err(Reason::TooLong);
         }
@@ -81,7 +76,16 @@ impl<'t> Compact<'t> {
         if memchr(b'.', signature).is_some() {
             return Err(Reason::NotThreeSegments);
         }
-        let segments = [header, payload, signature];
+        Ok(Self {
+            token,
+            header,
+            payload,
+            signature,
+        })
+    }
+
+    pub(crate) fn decode(self, room: &'t mut Room) -> Result<Compact<'t>, Reason> {
+        let segments = [self.header, self.payload, self.signature];
         let mut room = room.of(segments.map(decoded_room).iter().sum());
         let mut decode = |segment: &[u8]| {
             let (here, rest) = mem::take(&mut room).split_at_mut(decoded_room(segment));
@@ -91,13 +95,23 @@ impl<'t> Compact<'t> {
                 .map(|decoded| &*decoded)
                 .map_err(|_| Reason::NotBase64url)
         };
-        Ok(Self {
-            signing_input: &token[..token.len() - signature.len() - 1],
-            header: decode(header)?,
-            payload: decode(payload)?,
-            signature: decode(signature)?,
+        Ok(Compact {
+            signing_input: &self.token[..self.token.len() - self.signature.len() - 1],
+            header: decode(self.header)?,
+            payload: decode(self.payload)?,
+            signature: decode(self.signature)?,
         })
     }
+}
+
+/// A token taken apart: three segments of canonical base64url, decoded.
+#[derive(Debug)]
+pub(crate) struct Compact<'t> {
+    /// What the signature covers: header and payload as they were spelled.
+    pub(crate) signing_input: &'t [u8],
+    pub(crate) header: &'t [u8],
+    pub(crate) payload: &'t [u8],
+    pub(crate) signature: &'t [u8],
 }
 
 fn split_at_dot(text: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -210,8 +224,12 @@ mod tests {
             .kind()
     }
 
+    fn decode<'t>(token: &'t [u8], max: usize, room: &'t mut Room) -> Result<Compact<'t>, Reason> {
+        Segments::split(token, max)?.decode(room)
+    }
+
     fn decode_kind(token: &str) -> Option<Kind> {
-        Compact::decode(token.as_bytes(), 8192, &mut Room::new())
+        decode(token.as_bytes(), 8192, &mut Room::new())
             .err()
             .map(Reason::kind)
     }
@@ -219,7 +237,7 @@ mod tests {
     #[test]
     fn a_token_has_exactly_three_segments() {
         let mut room = Room::new();
-        let token = Compact::decode(b"e30.e30.AA", 10, &mut room).expect("three segments");
+        let token = decode(b"e30.e30.AA", 10, &mut room).expect("three segments");
         assert_eq!(token.signing_input, b"e30.e30");
         assert_eq!((token.header, token.payload), (&b"{}"[..], &b"{}"[..]));
         assert_eq!(token.signature, [0]);
@@ -258,7 +276,7 @@ mod tests {
             ("e30.e30.AAA", Some(Kind::TooLong)),
             ("...........", Some(Kind::TooLong)),
         ] {
-            let error = Compact::decode(token.as_bytes(), 10, &mut Room::new()).err();
+            let error = decode(token.as_bytes(), 10, &mut Room::new()).err();
             assert_eq!(error.map(Reason::kind), kind, "{token}");
         }
     }
@@ -269,7 +287,7 @@ mod tests {
             let segment = "A".repeat(len);
             let token = format!("{segment}.e30.{segment}");
             let mut room = Room::new();
-            let token = Compact::decode(token.as_bytes(), 10_000, &mut room).expect("well-formed");
+            let token = decode(token.as_bytes(), 10_000, &mut room).expect("well-formed");
             assert_eq!(token.header, vec![0; len * 3 / 4], "{len}");
             assert_eq!(token.payload, b"{}", "{len}");
             assert_eq!(token.signature, vec![0; len * 3 / 4], "{len}");
@@ -287,7 +305,7 @@ mod tests {
             proptest::prop_assert_eq!(base64url(&text), theirs.clone());
             let token = format!("e30.{text}.");
             let mut room = Room::new();
-            let ours = Compact::decode(token.as_bytes(), 8192, &mut room).ok();
+            let ours = decode(token.as_bytes(), 8192, &mut room).ok();
             let dots = text.contains('.');
             proptest::prop_assert_eq!(
                 ours.map(|token| token.payload.to_vec()),

@@ -12,7 +12,7 @@ use crate::clock::UnixTime;
 use crate::error::{Reason, VerifyError};
 use crate::json::Text;
 use crate::jwks::{Key, KeySet};
-use crate::jws::{Compact, Header, Room};
+use crate::jws::{Compact, Header, Room, Segments};
 use crate::policy::Policy;
 
 /// Proof that a token passed every check of a [`Verifier`].
@@ -150,7 +150,8 @@ impl Verifier {
         now: UnixTime,
     ) -> Result<Verified, VerifyError> {
         let mut room = Room::new();
-        let token = Compact::decode(token.as_bytes(), self.max_token_bytes, &mut room)?;
+        let segments = Segments::split(token.as_bytes(), self.max_token_bytes)?;
+        let token = segments.decode(&mut room)?;
         self.judge(&Presented::read(&token)?, keys, now)
             .map_err(|refusal| refusal.reason.into())
     }
