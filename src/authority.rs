@@ -55,8 +55,15 @@ pub(crate) enum Check {
 /// A token that was refused by the keys at hand.
 struct Refused<'a> {
     reason: Reason,
-    /// Where newer keys might turn it: whose, and those that did not do.
-    newer_keys: Option<(&'a Issuer, Arc<Published>)>,
+    /// Where newer keys might turn it.
+    newer_keys: Option<Wish<'a>>,
+}
+
+/// For newer keys: whose, those that did not do, and when they did not.
+struct Wish<'a> {
+    issuer: &'a Issuer,
+    seen: Arc<Published>,
+    at: UnixTime,
 }
 
 impl From<Reason> for Refused<'_> {
@@ -100,14 +107,14 @@ impl Authority {
         // Between the look at the keys and the demand for newer ones, another
         // request's fetch may have ended: then look again.
         for _ in 0..MAX_LOOKS {
-            let (reason, issuer, seen) = match self.judge(token) {
+            let (reason, wish) = match self.judge(token) {
                 Ok(verified) => return Check::Done(Ok(verified)),
                 Err(Refused { reason, newer_keys }) => match newer_keys {
-                    Some((issuer, seen)) => (reason, issuer, seen),
+                    Some(wish) => (reason, wish),
                     None => return Check::Done(Err(reason.into())),
                 },
             };
-            match issuer.keys.demand(&seen) {
+            match wish.issuer.keys.demand(&wish.seen, wish.at) {
                 Demand::Wait(ticket) => return Check::Wait(ticket),
                 Demand::CoolingDown { outage } => {
                     return Check::Done(Err(final_error(reason, outage)));
@@ -162,7 +169,7 @@ impl Authority {
     ) -> Result<Verified, VerifyError> {
         self.judge(token)
             .map_err(|Refused { reason, newer_keys }| match newer_keys {
-                Some((issuer, _)) => final_error(reason, outage(issuer)),
+                Some(wish) => final_error(reason, outage(wish.issuer)),
                 None => reason.into(),
             })
     }
@@ -188,7 +195,11 @@ impl Authority {
             }
             Err(refusal) => Err(Refused {
                 reason: refusal.reason,
-                newer_keys: (refusal.newer_keys_may_help).then(|| (issuer, Arc::clone(&published))),
+                newer_keys: (refusal.newer_keys_may_help).then(|| Wish {
+                    issuer,
+                    seen: Arc::clone(&published),
+                    at: now,
+                }),
             }),
         }
     }

@@ -110,9 +110,9 @@ impl KeySource {
     }
 
     /// What a request may hope for whose key is not in the set `seen`.
-    pub(crate) fn demand(&self, seen: &Arc<Published>) -> Demand {
+    pub(crate) fn demand(&self, seen: &Arc<Published>, now: UnixTime) -> Demand {
         match &self.remote {
-            Some(remote) => remote.demand(seen),
+            Some(remote) => remote.demand(seen, now),
             None => Demand::CoolingDown { outage: None },
         }
     }

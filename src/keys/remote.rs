@@ -9,9 +9,10 @@ use tokio::task::AbortHandle;
 
 use super::Published;
 use super::fetch::FetchError;
-use super::freshness::Trust;
+use super::freshness::{Moment, Trust};
 use super::health::KeysState;
 use super::keeper::{Progress, SNAPSHOT_WAIT, Shared, Status, keep};
+use crate::clock::UnixTime;
 
 /// The handle on an issuer's keeper; dropping it ends the task.
 #[derive(Debug)]
@@ -132,25 +133,34 @@ impl Remote {
 
     /// One fetch is shared by all who wait, and within the cooldown after the
     /// last attempt there is none.
-    pub(crate) fn demand(&self, seen: &Arc<Published>) -> Demand {
+    pub(crate) fn demand(&self, seen: &Arc<Published>, wall: UnixTime) -> Demand {
+        let elapsed = self.shared.clock.monotonic();
+        let now = Moment { wall, elapsed };
+        let schedule = &self.shared.schedule;
+        let at_once = |status: &Status| {
+            if !Arc::ptr_eq(&self.shared.current.load(), seen) {
+                return Some(Demand::Replaced);
+            }
+            let under_way = status.fetching || status.wanted;
+            let cooling_down = !status.freshness.cooling_down(schedule, now).is_zero();
+            (cooling_down && !under_way).then(|| Demand::CoolingDown {
+                outage: status.freshness.outage(schedule, now),
+            })
+        };
+        if let Some(demand) = at_once(&self.shared.status()) {
+            return demand;
+        }
         // Without a runtime of its own a request could not wait.
         if Handle::try_current().is_err() || !self.keep_running() {
             return Demand::CoolingDown {
                 outage: self.outage(),
             };
         }
-        let now = self.shared.now();
         let mut status = self.shared.status();
-        if !Arc::ptr_eq(&self.shared.current.load(), seen) {
-            return Demand::Replaced;
+        if let Some(demand) = at_once(&status) {
+            return demand;
         }
         if !status.fetching && !status.wanted {
-            let schedule = &self.shared.schedule;
-            if !status.freshness.cooling_down(schedule, now).is_zero() {
-                return Demand::CoolingDown {
-                    outage: status.freshness.outage(schedule, now),
-                };
-            }
             self.want(&mut status);
         }
         let ticket = self.ticket(1);
