@@ -57,100 +57,84 @@ pub use self::fault::ConfigError;
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Config {
     /// The `iss` of GO's tokens, byte for byte. Required, like the next two,
     /// unless there are [`issuers`](Config::issuers).
-    #[serde(default)]
     pub issuer: String,
     /// The audiences of which a token must name one.
-    #[serde(default)]
     pub audience: Vec<String>,
     /// The address of GO's key set, or of a discovery document that names it.
     /// `https`, or `http` to this machine itself.
-    #[serde(default)]
     pub jwks_url: String,
     /// The file for the last good key document, so that a restart during an
     /// outage goes on serving. Its directory must be writable by this service
     /// alone. None by default.
-    #[serde(default)]
     pub snapshot: Option<PathBuf>,
     /// Further issuers, each with keys and audiences of its own: those of
     /// another environment, or the next address of one that moves.
-    #[serde(default)]
     pub issuers: Vec<IssuerConfig>,
     /// The environment that is served here. Of the further issuers, those of
     /// other environments are then known but not trusted: their tokens are
     /// refused as [`WrongEnvironment`](crate::VerifyErrorKind::WrongEnvironment),
     /// and their keys never fetched. Without it all issuers are trusted.
-    #[serde(default)]
     pub environment: Option<String>,
 
     /// How much `exp` and `nbf` may be off. 30 s; at most 5 min.
-    #[serde(default = "defaults::leeway", with = "duration")]
+    #[serde(with = "duration")]
     pub leeway: Duration,
     /// The subjects that are let in; empty, the default: any.
-    #[serde(default)]
     pub subjects: Vec<String>,
     /// Claims demanded beside `iss`, `aud` and `exp`. None by default.
-    #[serde(default)]
     pub required_claims: Vec<RequiredClaim>,
     /// The longest life of a token from `iat` to `exp`. Any by default.
-    #[serde(default, with = "duration::option")]
+    #[serde(with = "duration::option")]
     pub max_lifetime: Option<Duration>,
     /// The longest token that is looked at, in bytes. 8 KiB, which is what
     /// common servers allow for a header line; from 256 to 64 KiB.
-    #[serde(default = "defaults::max_token_bytes")]
     pub max_token_bytes: usize,
     /// The memory for tokens that were verified, in bytes. 16 MiB; 0 for none.
-    #[serde(default = "defaults::token_cache_bytes")]
     pub token_cache_bytes: u64,
 
     /// How long a key set is fresh; it is refreshed ahead of that, at 70 to
     /// 90 % of it. 5 min; from 1 s to `max_stale`.
-    #[serde(default = "defaults::refresh_interval", with = "duration")]
+    #[serde(with = "duration")]
     pub refresh_interval: Duration,
     /// The least time between two fetches that requests caused. 10 s; from
     /// 100 ms to 10 min.
-    #[serde(default = "defaults::cooldown", with = "duration")]
+    #[serde(with = "duration")]
     pub cooldown: Duration,
     /// How long a request waits for keys. 2 s; from 10 ms to 30 s.
-    #[serde(default = "defaults::key_wait", with = "duration")]
+    #[serde(with = "duration")]
     pub key_wait: Duration,
     /// How long a connection to the key address may take. 2 s; from 10 ms to
     /// 60 s.
-    #[serde(default = "defaults::connect_timeout", with = "duration")]
+    #[serde(with = "duration")]
     pub connect_timeout: Duration,
     /// How long a fetch may take from beginning to end. 5 s; from 10 ms to 60 s.
-    #[serde(default = "defaults::fetch_timeout", with = "duration")]
+    #[serde(with = "duration")]
     pub fetch_timeout: Duration,
     /// The largest key document, decompressed, in bytes. 256 KiB, five times
     /// what a hundred keys of 2048 bits take; from 1 KiB to 16 MiB.
-    #[serde(default = "defaults::max_document_bytes")]
     pub max_document_bytes: usize,
     /// How long keys may serve after they were fetched, refreshes failing.
     /// 24 h; at least `refresh_interval`, at most 7 days.
-    #[serde(default = "defaults::max_stale", with = "duration")]
+    #[serde(with = "duration")]
     pub max_stale: Duration,
     /// **Allows `http` to other machines.** Whoever is on the way can then make
     /// the gate accept their own tokens.
-    #[serde(default)]
     pub danger_allow_http: bool,
 
     /// What a refused caller gets.
-    #[serde(default)]
     pub on_failure: OnFailure,
     /// With [`OnFailure::Ignore`]: the status of every refusal. 404; from 200 to
     /// 599. With a 2xx GO takes each refused push for delivered.
-    #[serde(default = "defaults::ignore_status")]
     pub ignore_status: u16,
     /// With [`OnFailure::Reject`]: the shape of the body.
-    #[serde(default)]
     pub body: BodyShape,
     /// With [`OnFailure::Reject`]: the realm of the challenge, of printable
     /// ASCII without quotes. `derbysoft-go`.
-    #[serde(default = "defaults::realm")]
     pub realm: String,
 }
 
@@ -213,50 +197,8 @@ pub enum OnFailure {
     Ignore,
 }
 
-/// The defaults, which the settings' docs explain.
-mod defaults {
-    use super::{DEFAULT_REALM, Duration};
-
-    pub(super) const fn leeway() -> Duration {
-        Duration::from_secs(30)
-    }
-    pub(super) const fn max_token_bytes() -> usize {
-        8 * 1024
-    }
-    pub(super) const fn token_cache_bytes() -> u64 {
-        16 * 1024 * 1024
-    }
-    pub(super) const fn refresh_interval() -> Duration {
-        Duration::from_secs(5 * 60)
-    }
-    pub(super) const fn cooldown() -> Duration {
-        Duration::from_secs(10)
-    }
-    pub(super) const fn key_wait() -> Duration {
-        Duration::from_secs(2)
-    }
-    pub(super) const fn connect_timeout() -> Duration {
-        Duration::from_secs(2)
-    }
-    pub(super) const fn fetch_timeout() -> Duration {
-        Duration::from_secs(5)
-    }
-    pub(super) const fn max_document_bytes() -> usize {
-        256 * 1024
-    }
-    pub(super) const fn max_stale() -> Duration {
-        Duration::from_secs(24 * 60 * 60)
-    }
-    pub(super) const fn ignore_status() -> u16 {
-        404
-    }
-    pub(super) fn realm() -> String {
-        DEFAULT_REALM.to_owned()
-    }
-}
-
 impl Default for Config {
-    /// The defaults, with no issuer.
+    /// The defaults, which the settings' docs explain, with no issuer.
     fn default() -> Self {
         Self {
             issuer: String::new(),
@@ -265,24 +207,24 @@ impl Default for Config {
             snapshot: None,
             issuers: Vec::new(),
             environment: None,
-            leeway: defaults::leeway(),
+            leeway: Duration::from_secs(30),
             subjects: Vec::new(),
             required_claims: Vec::new(),
             max_lifetime: None,
-            max_token_bytes: defaults::max_token_bytes(),
-            token_cache_bytes: defaults::token_cache_bytes(),
-            refresh_interval: defaults::refresh_interval(),
-            cooldown: defaults::cooldown(),
-            key_wait: defaults::key_wait(),
-            connect_timeout: defaults::connect_timeout(),
-            fetch_timeout: defaults::fetch_timeout(),
-            max_document_bytes: defaults::max_document_bytes(),
-            max_stale: defaults::max_stale(),
+            max_token_bytes: 8 * 1024,
+            token_cache_bytes: 16 * 1024 * 1024,
+            refresh_interval: Duration::from_secs(5 * 60),
+            cooldown: Duration::from_secs(10),
+            key_wait: Duration::from_secs(2),
+            connect_timeout: Duration::from_secs(2),
+            fetch_timeout: Duration::from_secs(5),
+            max_document_bytes: 256 * 1024,
+            max_stale: Duration::from_secs(24 * 60 * 60),
             danger_allow_http: false,
             on_failure: OnFailure::default(),
-            ignore_status: defaults::ignore_status(),
+            ignore_status: 404,
             body: BodyShape::default(),
-            realm: defaults::realm(),
+            realm: DEFAULT_REALM.to_owned(),
         }
     }
 }

@@ -330,7 +330,7 @@ fn service_links_are_no_settings() {
 fn an_empty_variable_is_unset() {
     assert_eq!(
         from_vars(&[("GO_AUTH_LEEWAY", "")]).unwrap().leeway,
-        defaults::leeway()
+        Config::default().leeway
     );
 }
 
