@@ -11,165 +11,113 @@
 //! ```
 //!
 //! `--rounds=N` sets their number; `--only=NAME,…` runs some contenders, to look
-//! at them with a profiler, with ratios to the first of them.
+//! at them with a profiler, with ratios to the first of them; `--list` prints the
+//! names. `instructions.sh` beside this file counts instructions instead of time.
 #![allow(clippy::print_stdout, missing_docs)]
 
-use std::convert::Infallible;
-use std::future::{Future, Ready, ready};
+#[allow(dead_code, reason = "each bench uses a part")]
+mod common;
+
 use std::hint::black_box;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::pin::Pin;
+use std::time::{Duration, Instant, SystemTime};
 
-use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use derbysoft_go_auth::simulator::{Mint, PublishedKey, SignatureKind, SigningKey};
-use derbysoft_go_auth::{Config, GoAuth, GoAuthService, KeySet, UnixTime, Verifier};
-use http::header::AUTHORIZATION;
-use http::{Request, Response};
-use serde_json::json;
-use tower::{Layer, Service};
+use derbysoft_go_auth::simulator::{PublishedKey, SignatureKind, Simulator};
+use derbysoft_go_auth::{Clock, Config, GoAuth, GoAuthService, KeySet, UnixTime, Verifier};
+use tokio::runtime::Runtime;
+use tower::Layer;
 
-const ISSUER: &str = "https://id/84A26B2FA77BCD1FF5130636F04C30C5/.well-known/openid-configuration";
-const AUDIENCE: &str = "ZKT";
-const KID: &str = "394b56c3ea524ee59015f9a7e8866312";
-
-/// Calls of each contender in each round.
-const CALLS: u32 = 64;
+use common::arguments::Arguments;
+use common::calls::{Echo, measured, now, requests, serve, time_service};
+use common::report::{Column, Report};
+use common::rounds::{Contender, interleave, median, ratio};
+use common::scene::{AUDIENCE, CACHE, CALLS, ISSUER, KID, Scene, builder};
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    let json = arguments.iter().any(|argument| argument == "--json");
-    let rounds = (arguments.iter())
-        .find_map(|argument| argument.strip_prefix("--rounds="))
-        .map_or(400, |rounds| rounds.parse().expect("a number of rounds"));
-
+    let arguments = Arguments::read();
     let scene = Scene::new();
-    let mut contenders = scene.contenders();
-    if let Some(only) = (arguments.iter()).find_map(|argument| argument.strip_prefix("--only=")) {
-        contenders.retain(|contender| only.split(',').any(|name| name == contender.name));
-    }
-    let mut times = vec![Vec::with_capacity(rounds); contenders.len()];
-    for round in 0..rounds + rounds / 10 {
-        for (contender, times) in contenders.iter_mut().zip(&mut times) {
-            let time = (contender.run)(round);
-            // The first tenth warms up caches, branch predictors and the clock.
-            if round >= rounds / 10 {
-                times.push(time.as_secs_f64() * 1e9 / f64::from(CALLS));
-            }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let key = PublishedKey::new(scene.key.clone()).with_kid(KID);
+    let go = Simulator::builder().keys([key, PublishedKey::fresh()]);
+    let bench = Bench {
+        go: runtime.block_on(go.start()).expect("a port"),
+        runtime,
+        decoding_key: jsonwebtoken::DecodingKey::from_rsa_raw_components(
+            scene.key.modulus(),
+            scene.key.exponent(),
+        ),
+        others: (0..CALLS).map(|_| scene.mint().token()).collect(),
+        scene,
+    };
+    let mut contenders = bench.contenders();
+    if arguments.flag("list") {
+        for contender in &contenders {
+            println!("{}", contender.name);
         }
+        return;
     }
-    report(&contenders, &times, json);
+    if let Some(only) = arguments.only() {
+        contenders.retain(|contender| only.contains(&&*contender.name));
+    }
+    let times = interleave(&mut contenders, arguments.number("rounds", 400));
+
+    let mut report = Report::new([Column::NANOSECONDS, Column::TO_FLOOR]);
+    for (contender, own) in contenders.iter().zip(&times) {
+        let median = median(own.iter().copied());
+        report.row(&contender.name, [median, ratio(own, &times[0])]);
+    }
+    report.print(arguments.json());
 }
 
-struct Contender<'a> {
-    name: &'static str,
-    /// The time of [`CALLS`] calls, what prepares them not counted.
-    run: Box<dyn FnMut(usize) -> Duration + 'a>,
-}
-
-/// Keys, tokens and verifiers that the contenders share.
-struct Scene {
-    now: UnixTime,
-    floor: ParsedPublicKey,
-    document: Vec<u8>,
-    /// Genuine and all different; as many as a round needs.
-    tokens: Vec<String>,
+struct Bench {
+    scene: Scene,
+    /// GO's key address, for what must not ask it again.
+    go: Simulator,
+    runtime: Runtime,
+    /// Tokens beside the scene's.
+    others: Vec<String>,
     decoding_key: jsonwebtoken::DecodingKey,
-    key: SigningKey,
 }
 
-impl Scene {
-    fn new() -> Self {
-        let key = SigningKey::generate(2048).expect("a key");
-        let published = PublishedKey::new(key.clone()).with_kid(KID);
-        let other = PublishedKey::fresh();
-        let document = json!({ "keys": [published.jwk(), other.jwk()] }).to_string();
-        let now = UnixTime::from(std::time::SystemTime::now());
-        let (n, e) = (key.modulus(), key.exponent());
-        Self {
-            now,
-            floor: RsaPublicKeyComponents { n: &n, e: &e }
-                .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
-                .expect("a key"),
-            document: document.into_bytes(),
-            tokens: (0..CALLS).map(|_| mint(&key, now).token()).collect(),
-            decoding_key: jsonwebtoken::DecodingKey::from_rsa_raw_components(n, e),
-            key,
-        }
-    }
-
-    fn auth(&self, cache: u64) -> GoAuth {
-        GoAuth::builder()
-            .issuer(ISSUER)
-            .audience(AUDIENCE)
-            .keys(KeySet::from_document(&self.document).expect("a key set"))
-            .token_cache_bytes(cache)
-            .build()
-            .expect("a configuration")
-    }
-
+impl Bench {
     fn verifier(&self) -> (Verifier, KeySet) {
         let mut config = Config::default();
         ISSUER.clone_into(&mut config.issuer);
         config.audience = vec![AUDIENCE.to_owned()];
-        let keys = KeySet::from_document(&self.document).expect("a key set");
-        (config.verifier().expect("a configuration"), keys)
+        (
+            config.verifier().expect("a configuration"),
+            self.scene.keys(),
+        )
     }
 
     fn contenders(&self) -> Vec<Contender<'_>> {
-        let mut contenders = vec![
-            self.floor(),
+        let tokens = &self.scene.tokens;
+        let past = self.scene.mint().expires_in(-3600).token();
+        let forged = self.scene.mint().signature(SignatureKind::Corrupted);
+        let stranger = self.scene.mint().kid("5ae0f1d1b1b34f8a8a3d2f0f6b9e7c11");
+        let garbage = "53ac0777c2f94bc0a5b1b0d6d7a6f6ab".repeat(20);
+        vec![
+            self.scene.floor("floor", tokens),
             self.jsonwebtoken(),
             self.verify_cold(),
             self.verify_cold_caching(),
             self.verify_warm(),
-        ];
-        contenders.extend([
             self.no_layer(),
-            self.layer("layer_cold", 0, self.tokens.clone()),
-            self.layer(
-                "layer_warm",
-                1 << 24,
-                vec![self.tokens[0].clone(); CALLS as usize],
-            ),
-        ]);
-        let hour = 3600;
-        let past = mint(&self.key, self.now).expires_in(-hour).token();
-        let forged = mint(&self.key, self.now).signature(SignatureKind::Corrupted);
-        let stranger = mint(&self.key, self.now).kid("5ae0f1d1b1b34f8a8a3d2f0f6b9e7c11");
-        contenders.extend([
+            self.layer("layer_cold", 0, tokens.clone()),
+            self.layer("layer_warm", CACHE, vec![tokens[0].clone(); CALLS as usize]),
+            self.refuse("refuse_garbage", &self.scene.auth(CACHE), garbage),
             self.refuse(
-                "refuse_garbage",
-                "53ac0777c2f94bc0a5b1b0d6d7a6f6ab".repeat(20),
+                "refuse_bad_signature",
+                &self.scene.auth(CACHE),
+                forged.token(),
             ),
-            self.refuse("refuse_bad_signature", forged.token()),
-            self.refuse("refuse_unknown_kid", stranger.token()),
-            self.refuse("refuse_expired", past),
-        ]);
-        contenders
-    }
-
-    /// The signature check of the same message, and nothing else.
-    fn floor(&self) -> Contender<'_> {
-        let parts: Vec<_> = (self.tokens.iter())
-            .map(|token| {
-                let (message, signature) = token.rsplit_once('.').expect("a token");
-                let signature = URL_SAFE_NO_PAD.decode(signature).expect("base64");
-                (message.as_bytes(), signature)
-            })
-            .collect();
-        Contender {
-            name: "floor",
-            run: Box::new(move |_| {
-                let start = Instant::now();
-                for (message, signature) in &parts {
-                    (self.floor.verify_sig(black_box(message), signature)).expect("genuine");
-                }
-                start.elapsed()
-            }),
-        }
+            self.refuse("refuse_unknown_kid", &self.cooling_down(), stranger.token()),
+            self.refuse("refuse_expired", &self.scene.auth(CACHE), past),
+        ]
     }
 
     /// The usual library, with the same claims checked.
@@ -184,11 +132,9 @@ impl Scene {
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         validation.validate_nbf = true;
-        Contender {
-            name: "jsonwebtoken_decode",
-            run: Box::new(move |_| {
-                let start = Instant::now();
-                for token in &self.tokens {
+        Contender::new("jsonwebtoken_decode", CALLS, move || {
+            measured(|| {
+                for token in &self.scene.tokens {
                     let decoded = jsonwebtoken::decode::<Claims>(
                         black_box(token),
                         &self.decoding_key,
@@ -196,173 +142,111 @@ impl Scene {
                     );
                     black_box(decoded.expect("genuine"));
                 }
-                start.elapsed()
-            }),
-        }
+            })
+        })
     }
 
     /// The verifier alone, without a cache.
     fn verify_cold(&self) -> Contender<'_> {
         let (verifier, keys) = self.verifier();
-        Contender {
-            name: "verify_cold",
-            run: Box::new(move |_| {
-                let start = Instant::now();
-                for token in &self.tokens {
-                    black_box(verifier.verify(black_box(token), &keys, self.now)).expect("genuine");
+        Contender::new("verify_cold", CALLS, move || {
+            measured(|| {
+                for token in &self.scene.tokens {
+                    black_box(verifier.verify(black_box(token), &keys, self.scene.now))
+                        .expect("genuine");
                 }
-                start.elapsed()
-            }),
-        }
+            })
+        })
     }
 
-    /// With a cache that has not seen any of the tokens.
+    /// With a cache that has seen tokens, but none of these.
     fn verify_cold_caching(&self) -> Contender<'_> {
-        Contender {
-            name: "verify_cold_caching",
-            run: Box::new(move |_| {
-                let auth = self.auth(1 << 24);
-                let start = Instant::now();
-                for token in &self.tokens {
+        Contender::new("verify_cold_caching", CALLS, || {
+            let auth = self.scene.auth(CACHE);
+            // The cache's memory is the system's until it is first written to.
+            for token in &self.others {
+                now(auth.verify(token)).expect("genuine");
+            }
+            measured(|| {
+                for token in &self.scene.tokens {
                     black_box(now(auth.verify(black_box(token)))).expect("genuine");
                 }
-                start.elapsed()
-            }),
-        }
+            })
+        })
     }
 
     /// With a cache, and the same token all the time.
     fn verify_warm(&self) -> Contender<'_> {
-        let auth = self.auth(1 << 24);
-        let token = &self.tokens[0];
+        let auth = self.scene.auth(CACHE);
+        let token = &self.scene.tokens[0];
         for _ in 0..3 {
             now(auth.verify(token)).expect("genuine");
         }
-        Contender {
-            name: "verify_warm",
-            run: Box::new(move |_| {
-                let start = Instant::now();
+        Contender::new("verify_warm", CALLS, move || {
+            measured(|| {
                 for _ in 0..CALLS {
                     black_box(now(auth.verify(black_box(token)))).expect("genuine");
                 }
-                start.elapsed()
-            }),
-        }
+            })
+        })
     }
 
     fn no_layer(&self) -> Contender<'_> {
-        Contender {
-            name: "no_layer",
-            run: Box::new(move |_| {
-                let requests = requests(&self.tokens);
-                time_service(&mut Echo, requests)
-            }),
-        }
+        Contender::new("no_layer", CALLS, || {
+            time_service(&mut Echo, requests(&self.scene.tokens))
+        })
     }
 
     /// The whole layer; with a cache, the tokens have been seen.
-    fn layer(&self, name: &'static str, cache: u64, tokens: Vec<String>) -> Contender<'_> {
-        let mut service: GoAuthService<Echo> = self.auth(cache).layer().layer(Echo);
+    fn layer(&self, name: &str, cache: u64, tokens: Vec<String>) -> Contender<'_> {
+        let mut service: GoAuthService<Echo> = self.scene.auth(cache).layer().layer(Echo);
         for _ in 0..3 {
-            time_service(&mut service, requests(&tokens));
+            serve(&mut service, requests(&tokens));
         }
-        Contender {
-            name,
-            run: Box::new(move |_| time_service(&mut service, requests(&tokens))),
-        }
+        Contender::new(name, CALLS, move || {
+            time_service(&mut service, requests(&tokens))
+        })
     }
 
     /// The whole layer, and a token that it refuses.
-    fn refuse(&self, name: &'static str, token: String) -> Contender<'_> {
-        let mut service = self.auth(1 << 24).layer().layer(Echo);
+    fn refuse(&self, name: &str, auth: &GoAuth, token: String) -> Contender<'_> {
+        let mut service = auth.layer().layer(Echo);
         let tokens = vec![token; CALLS as usize];
-        Contender {
-            name,
-            run: Box::new(move |_| time_service(&mut service, requests(&tokens))),
-        }
-    }
-}
-
-fn mint(key: &SigningKey, now: UnixTime) -> Mint {
-    let now = i64::try_from(now.as_secs()).expect("a time");
-    Mint::new(key.clone(), KID, ISSUER, AUDIENCE).at(now)
-}
-
-/// A service that answers at once.
-#[derive(Debug, Clone)]
-struct Echo;
-
-impl Service<Request<()>> for Echo {
-    type Response = Response<()>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<()>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<()>) -> Self::Future {
-        black_box(request);
-        ready(Ok(Response::new(())))
-    }
-}
-
-fn requests(tokens: &[String]) -> Vec<Request<()>> {
-    (tokens.iter())
-        .map(|token| {
-            Request::post("/ari/daily/push")
-                .header(AUTHORIZATION, format!("Bearer {token}"))
-                .body(())
-                .expect("a request")
+        Contender::new(name, CALLS, move || {
+            let _guard = self.runtime.enter();
+            time_service(&mut service, requests(&tokens))
         })
-        .collect()
-}
-
-fn time_service<S: Service<Request<()>, Error = Infallible>>(
-    service: &mut S,
-    requests: Vec<Request<()>>,
-) -> Duration {
-    let start = Instant::now();
-    for request in requests {
-        black_box(now(service.call(request))).expect("infallible");
     }
-    start.elapsed()
-}
 
-/// The output of a future that does not wait.
-fn now<F: Future>(future: F) -> F::Output {
-    let mut context = Context::from_waker(Waker::noop());
-    match pin!(future).poll(&mut context) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("nothing here waits"),
+    /// With keys that were just fetched, so that none are fetched for an unknown
+    /// one.
+    fn cooling_down(&self) -> GoAuth {
+        let auth = builder(CACHE)
+            .jwks_url(self.go.jwks_url())
+            .cooldown(Duration::from_secs(600))
+            .clock(PlainClock(Instant::now()))
+            .build()
+            .expect("a configuration");
+        self.runtime.block_on(auth.ready()).expect("keys");
+        auth
     }
 }
 
-fn report(contenders: &[Contender<'_>], times: &[Vec<f64>], json: bool) {
-    let floor = &times[0];
-    if !json {
-        println!(
-            "{:<22} {:>10} {:>16}",
-            "name", "median ns", "ratio to floor"
-        );
-    }
-    for (contender, times) in contenders.iter().zip(times) {
-        let ratios = times.iter().zip(floor).map(|(time, floor)| time / floor);
-        let (time, ratio) = (median(times.iter().copied()), median(ratios));
-        if json {
-            let name = contender.name;
-            println!(
-                "{}",
-                json!({ "name": name, "median_ns": time, "ratio_to_floor": ratio })
-            );
-        } else {
-            println!("{:<22} {time:>10.0} {ratio:>16.4}", contender.name);
-        }
-    }
-}
+/// The system's clock. tokio's, which [`SystemClock`](derbysoft_go_auth::SystemClock)
+/// reads, takes a lock in builds with its `test-util`, such as this one.
+#[derive(Debug)]
+struct PlainClock(Instant);
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+impl Clock for PlainClock {
+    fn now(&self) -> UnixTime {
+        SystemTime::now().into()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn sleep_until(&self, moment: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
+        Box::pin(tokio::time::sleep_until((self.0 + moment).into()))
+    }
 }

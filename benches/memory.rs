@@ -1,0 +1,79 @@
+//! What a cached token takes in memory, beside what the cache reckons with.
+//!
+//! ```text
+//! cargo bench --all-features --bench memory            # a table
+//! cargo bench --all-features --bench memory -- --json  # a line of JSON per row
+//! ```
+//!
+//! Counted is what was allocated and not freed from before the first token to
+//! after the last, the tables of the cache included, the allocator's own records
+//! not. `fill_N` has room for all of
+//! its N tokens; `full` is the default cache after more tokens than it can hold,
+//! and tells by its size what the cache reckons a token with. `--fill=N` is the
+//! greatest number: 100,000, which take a minute to mint.
+//!
+//! A bench of its own, since counting allocations would slow down the others.
+#![allow(clippy::print_stdout, missing_docs)]
+
+#[allow(dead_code, reason = "each bench uses a part")]
+mod common;
+
+use allocation_counter::measure;
+use derbysoft_go_auth::{Config, GoAuth};
+
+use common::arguments::Arguments;
+use common::calls::now;
+use common::report::{Column, Report};
+use common::scene::Scene;
+
+/// Room for as many tokens as anybody fills in.
+const LARGE_CACHE: u64 = 1 << 32;
+
+fn main() {
+    let arguments = Arguments::read();
+    let scene = Scene::new();
+    let tokens = scene.many_tokens(arguments.number("fill", 100_000));
+
+    let mut report = Report::new([
+        Column::new("bytes held", "bytes_held", 0),
+        Column::new("bytes a token", "bytes_a_token", 0),
+        Column::new("reckoned", "bytes_reckoned", 0),
+    ]);
+    let mut per_token = 0.0;
+    for share in [100, 10, 1] {
+        let tokens = &tokens[..tokens.len() / share];
+        let held = held(&scene.auth(LARGE_CACHE), tokens);
+        per_token = held / count(tokens.len());
+        report.row(
+            format!("fill_{}", tokens.len()),
+            [Some(held), Some(per_token), None],
+        );
+    }
+    let budget = Config::default().token_cache_bytes;
+    let budget_bytes = count(usize::try_from(budget).expect("a size"));
+    assert!(
+        count(tokens.len()) * per_token > 2.0 * budget_bytes,
+        "too few tokens to fill the default cache",
+    );
+    let held = held(&scene.auth(budget), &tokens);
+    let kept = held / per_token;
+    report.row(
+        "full",
+        [Some(held), Some(per_token), Some(budget_bytes / kept)],
+    );
+    report.print(arguments.json());
+}
+
+/// The bytes that the cache of `auth` holds after it has seen each token twice.
+fn held(auth: &GoAuth, tokens: &[String]) -> f64 {
+    let counted = measure(|| {
+        for token in tokens.iter().flat_map(|token| [token; 2]) {
+            now(auth.verify(token)).expect("genuine");
+        }
+    });
+    count(usize::try_from(counted.bytes_current).expect("more than before"))
+}
+
+fn count(number: usize) -> f64 {
+    f64::from(u32::try_from(number).expect("less than 4 GiB"))
+}

@@ -1,0 +1,40 @@
+//! The cryptography under `jsonwebtoken` 11, of which there is one in a process.
+//!
+//! To compare both of its backends in one run, a provider is installed that hands
+//! each check over to the one that is switched on. That costs a relaxed load.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jsonwebtoken::crypto::{CryptoProvider, aws_lc, rust_crypto};
+
+static RUST_CRYPTO: AtomicBool = AtomicBool::new(false);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    AwsLc,
+    RustCrypto,
+}
+
+impl Backend {
+    pub(crate) fn switch_on(self) {
+        RUST_CRYPTO.store(self == Self::RustCrypto, Ordering::Relaxed);
+    }
+}
+
+/// To be called once, before `jsonwebtoken` is used.
+pub(crate) fn install() {
+    let provider = CryptoProvider {
+        verifier_factory: |algorithm, key| {
+            let provider = if RUST_CRYPTO.load(Ordering::Relaxed) {
+                &rust_crypto::DEFAULT_PROVIDER
+            } else {
+                &aws_lc::DEFAULT_PROVIDER
+            };
+            (provider.verifier_factory)(algorithm, key)
+        },
+        ..aws_lc::DEFAULT_PROVIDER.clone()
+    };
+    Box::leak(Box::new(provider))
+        .install_default()
+        .expect("it is the first");
+}
