@@ -62,6 +62,11 @@
 //! [`Config::cooldown`] after the last attempt. [`GoAuth::health`] tells how the
 //! keys are. While keys cannot be had, requests are answered 503, never let in.
 //!
+//! # Calling GO
+//!
+//! The other direction is in [`outbound`]: the Access Tokens for BookingUSB and
+//! ShoppingEngine, and OAuth 2.0 for suppliers that push.
+//!
 //! # Features
 //!
 //! - `axum`: [`Verified`] and `TokenClaims` as extractors.
@@ -87,7 +92,9 @@ mod jwks;
 mod jws;
 mod keys;
 mod observe;
+pub mod outbound;
 mod policy;
+mod reminders;
 mod rs256;
 mod secret;
 #[cfg(feature = "simulator")]

@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use crate::clock::UnixTime;
 use crate::jwks::KeySet;
 use crate::verifier::Verified;
 
@@ -64,4 +65,32 @@ pub(crate) fn keys_expired(issuer: &str) {
         issuer,
         "keys are past the maximum staleness and no longer used"
     );
+}
+
+/// A token for GO's gateway; `pair_moved`: by the pair that was to follow.
+pub(crate) fn token_fetched(lifetime: Duration, pair_moved: bool) {
+    let seconds = lifetime.as_secs();
+    if pair_moved {
+        tracing::info!(seconds, "GO's gateway gave a token to the next client pair");
+    } else {
+        tracing::debug!(seconds, "GO's gateway gave a token");
+    }
+}
+
+pub(crate) fn token_fetch_failed(error: &dyn Error) {
+    tracing::warn!(%error, "no token could be had from GO's gateway");
+}
+
+pub(crate) fn next_pair_failed(error: &dyn Error) {
+    tracing::warn!(%error, "the next client pair gave no token; the current one is tried");
+}
+
+/// `name`: an endpoint's, or which of a gateway's client pairs it is.
+pub(crate) fn credential_expires(name: &str, at: UnixTime, left: Duration) {
+    let days_left = left.as_secs() / (24 * 60 * 60);
+    tracing::warn!(name, expires_at = %at, days_left, "a credential for GO expires soon");
+}
+
+pub(crate) fn credential_expired(name: &str, at: UnixTime) {
+    tracing::error!(name, expired_at = %at, "a credential for GO has expired");
 }

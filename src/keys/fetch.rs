@@ -328,7 +328,7 @@ fn unreachable(error: &reqwest::Error) -> FetchError {
 
 /// The innermost causes of a client's error, on one line, without what a peer
 /// could have put into it unescaped.
-fn describe(error: &reqwest::Error) -> String {
+pub(crate) fn describe(error: &reqwest::Error) -> String {
     let mut text = String::new();
     let mut cause = error.source();
     while let Some(error) = cause {

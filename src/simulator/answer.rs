@@ -73,6 +73,12 @@ impl Answer {
         Self::Reply(with(response, ALLOW, get))
     }
 
+    /// A JSON body under this status, as GO's APIs answer.
+    pub(super) fn json(status: u16, body: impl Into<Bytes>) -> Self {
+        let body = Script::whole(body);
+        Self::Reply(with(reply(code(status), body), CONTENT_TYPE, JSON))
+    }
+
     pub(super) fn good(document: Vec<u8>, serving: &Serving, request: &HeaderMap) -> Self {
         Self::Reply(serve(document, serving, request))
     }

@@ -11,6 +11,7 @@ use super::Simulator;
 use super::keys::PublishedKey;
 use super::ring::KeyRing;
 use super::server::{self, Shared};
+use crate::clock::{Clock, SystemClock};
 
 /// The account in the sample addresses of GO's documentation.
 const ACCOUNT: &str = "84A26B2FA77BCD1FF5130636F04C30C5";
@@ -27,6 +28,7 @@ pub struct SimulatorBuilder {
     issuer: Option<String>,
     discovery_issuer: Option<String>,
     keys: Option<Vec<PublishedKey>>,
+    clock: Arc<dyn Clock>,
 }
 
 impl SimulatorBuilder {
@@ -38,6 +40,7 @@ impl SimulatorBuilder {
             issuer: None,
             discovery_issuer: None,
             keys: None,
+            clock: Arc::new(SystemClock::default()),
         }
     }
 
@@ -81,6 +84,14 @@ impl SimulatorBuilder {
         self
     }
 
+    /// The clock by which the gateway, GO's own APIs and their credentials go, so that a test can let
+    /// 180 days pass. Default: the system's. What a [`Mint`](super::Mint) makes goes by the system's
+    /// clock in any case.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
     /// Binds the address and serves on the current tokio runtime.
     ///
     /// # Errors
@@ -106,7 +117,13 @@ impl SimulatorBuilder {
         let two = || vec![PublishedKey::fresh(), PublishedKey::fresh()];
         let ring = KeyRing::new(self.keys.unwrap_or_else(two));
         let origin = format!("http://{address}");
-        let shared = Arc::new(Shared::new(&account, &origin, discovery_issuer, ring));
+        let shared = Arc::new(Shared::new(
+            &account,
+            &origin,
+            discovery_issuer,
+            ring,
+            self.clock,
+        ));
 
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(server::run(listener, Arc::clone(&shared), stopped));

@@ -1,4 +1,4 @@
-//! What can go wrong with the key address.
+//! What can go wrong with the addresses of documents and of tokens.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode};
 pub(super) const SAMPLE_LOCATION: &str =
     "https://client.example.com/cb?code=SplxlOBeZQQYbYS6WxSbIA&state=xyz";
 
-/// A failure of the key address or of the discovery document.
+/// A failure of the key address, the discovery document or the token endpoint.
 ///
 /// "The good document" is what the asked address would serve in health, computed when the
 /// request arrives.
@@ -67,13 +67,16 @@ pub enum Fault {
     Raw(Vec<u8>),
 }
 
-/// One of the simulator's two addresses.
+/// One of the simulator's addresses that can [fail](Fault).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// The key set, `/id/{32 HEX}/keys`.
     Keys,
     /// The discovery document, `/id/{32 HEX}/.well-known/openid-configuration`.
     Discovery,
+    /// The gateway's token endpoint, `/authorizer/token` or `/authorizer/toker`. Its good document
+    /// is the answer with a new token.
+    Token,
 }
 
 impl Fault {
@@ -105,7 +108,10 @@ fn check_status(status: u16) {
 pub(super) struct Faults {
     keys: Option<Fault>,
     discovery: Option<Fault>,
+    token: Option<Fault>,
+    /// For keys and discovery together.
     next: VecDeque<(usize, Fault)>,
+    next_token: VecDeque<(usize, Fault)>,
 }
 
 impl Faults {
@@ -113,6 +119,7 @@ impl Faults {
         match endpoint {
             Endpoint::Keys => self.keys = Some(fault),
             Endpoint::Discovery => self.discovery = Some(fault),
+            Endpoint::Token => self.token = Some(fault),
         }
     }
 
@@ -122,23 +129,34 @@ impl Faults {
         }
     }
 
+    pub(super) fn queue_for_tokens(&mut self, times: usize, fault: Fault) {
+        if times > 0 {
+            self.next_token.push_back((times, fault));
+        }
+    }
+
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
     /// The fault for a request that has just arrived.
     pub(super) fn take(&mut self, endpoint: Endpoint) -> Option<Fault> {
-        if let Some((times, fault)) = self.next.front_mut() {
+        let next = match endpoint {
+            Endpoint::Keys | Endpoint::Discovery => &mut self.next,
+            Endpoint::Token => &mut self.next_token,
+        };
+        if let Some((times, fault)) = next.front_mut() {
             let fault = fault.clone();
             *times -= 1;
             if *times == 0 {
-                self.next.pop_front();
+                next.pop_front();
             }
             return Some(fault);
         }
         match endpoint {
             Endpoint::Keys => self.keys.clone(),
             Endpoint::Discovery => self.discovery.clone(),
+            Endpoint::Token => self.token.clone(),
         }
     }
 }

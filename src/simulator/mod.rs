@@ -39,6 +39,14 @@
 //! again for an unknown `kid`, but not more often than its cooldown allows, so a test of rotation
 //! sets a short one.
 //!
+//! # Testing a client
+//!
+//! It also plays what is called: the gateway that suppliers push to, with its token endpoint
+//! ([`token_url`](Simulator::token_url), [`gateway_url`](Simulator::gateway_url)), and the APIs that
+//! distributors call ([`api_url`](Simulator::api_url)). Credentials are rotated and revoked as
+//! documented, by a [clock](SimulatorBuilder::clock) of the test's. And it
+//! [pushes](Simulator::push) to a distributor, with either credential.
+//!
 //! # What it can do
 //!
 //! ```
@@ -72,10 +80,14 @@ mod answer;
 mod body;
 mod builder;
 mod fault;
+mod gateway;
+mod issue;
 mod keys;
 mod log;
 mod mint;
 mod outage;
+mod partner_apis;
+mod push;
 mod ring;
 mod rotation;
 mod server;
@@ -93,10 +105,13 @@ use tokio::task::JoinHandle;
 
 pub use self::builder::SimulatorBuilder;
 pub use self::fault::{Endpoint, Fault};
+pub use self::gateway::{ClientCredentials, GatewayFailure};
 pub use self::keys::{KeyError, PublishedKey, SigningKey};
 pub use self::log::LoggedRequest;
 pub use self::mint::{Encoding, Mint};
 pub use self::outage::Hold;
+pub use self::partner_apis::{PartnerApi, PartnerRefusal};
+pub use self::push::{Push, PushCredential};
 pub use self::signature::{PublicKeyForm, SignatureKind};
 
 use self::server::{Shared, State};

@@ -31,7 +31,7 @@ impl Simulator {
         self.state().serving.cache_control = value.map(header);
     }
 
-    /// Fails every request to either address from now on, until [`heal`](Self::heal).
+    /// Fails every request to key set or discovery document from now on, until [`heal`](Self::heal).
     ///
     /// # Panics
     ///
@@ -41,7 +41,7 @@ impl Simulator {
         self.fail_at(Endpoint::Discovery, fault);
     }
 
-    /// As [`fail`](Self::fail), at one of the two addresses.
+    /// As [`fail`](Self::fail), at one address.
     ///
     /// # Panics
     ///
@@ -61,6 +61,17 @@ impl Simulator {
     pub fn fail_next(&self, n: usize, fault: Fault) {
         let mut state = self.prepared_for(&fault);
         state.faults.queue(n, fault);
+    }
+
+    /// Fails the next `n` requests to the gateway's token endpoint; calls add up. A fault set by
+    /// [`fail_at`](Self::fail_at) comes after them.
+    ///
+    /// # Panics
+    ///
+    /// As [`fail`](Self::fail).
+    pub fn fail_next_tokens(&self, n: usize, fault: Fault) {
+        let mut state = self.prepared_for(&fault);
+        state.faults.queue_for_tokens(n, fault);
     }
 
     /// Ends all faults, those that still wait for their turn too. Answers already begun go on as
@@ -86,6 +97,15 @@ impl Simulator {
         Hold { gate }
     }
 
+    /// Holds back the answers to all requests to the token endpoint from now on, until the [`Hold`]
+    /// is released or dropped. What they say is settled when the requests arrive.
+    pub fn hold_tokens(&self) -> Hold {
+        let (gate, opened) = watch::channel(());
+        let left = usize::MAX;
+        self.state().token_holds.push(Gate { opened, left });
+        Hold { gate }
+    }
+
     fn prepared_for(&self, fault: &Fault) -> MutexGuard<'_, State> {
         fault.check();
         let mut state = self.state();
@@ -96,7 +116,7 @@ impl Simulator {
     }
 }
 
-/// Holds answers of the key address back; made by [`Simulator::hold`].
+/// Holds answers back; made by [`Simulator::hold`] and its like.
 #[derive(Debug)]
 #[must_use = "dropping a `Hold` releases the answers"]
 pub struct Hold {

@@ -1,13 +1,16 @@
 //! The HTTP side: one task that accepts, and the answers it gives.
 
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -20,8 +23,11 @@ use tokio::task::JoinSet;
 use super::answer::{Answer, Serving};
 use super::body::Script;
 use super::fault::{Endpoint, Faults};
+use super::gateway::{self, Gateway};
 use super::log::Log;
+use super::partner_apis::PartnerApis;
 use super::ring::KeyRing;
+use crate::clock::Clock;
 
 /// What the handle and the server share.
 #[derive(Debug)]
@@ -31,6 +37,9 @@ pub(super) struct Shared {
     pub(super) discovery_issuer: String,
     /// Requests that have reached the key address.
     pub(super) fetches: watch::Sender<usize>,
+    /// Requests that have reached the token endpoint.
+    pub(super) token_fetches: watch::Sender<usize>,
+    pub(super) clock: Arc<dyn Clock>,
     state: Mutex<State>,
 }
 
@@ -42,6 +51,9 @@ pub(super) struct State {
     pub(super) jwks_uri: String,
     pub(super) discovery: Option<Vec<u8>>,
     pub(super) holds: Vec<Gate>,
+    pub(super) token_holds: Vec<Gate>,
+    pub(super) gateway: Gateway,
+    pub(super) partners: PartnerApis,
     pub(super) log: Log,
 }
 
@@ -59,12 +71,14 @@ impl Shared {
         origin: &str,
         discovery_issuer: String,
         ring: KeyRing,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         let keys_path = format!("/id/{account}/keys");
         Self {
             discovery_path: format!("/id/{account}/.well-known/openid-configuration"),
             discovery_issuer,
             fetches: watch::Sender::new(0),
+            token_fetches: watch::Sender::new(0),
             state: Mutex::new(State {
                 ring,
                 faults: Faults::default(),
@@ -72,9 +86,13 @@ impl Shared {
                 jwks_uri: format!("{origin}{keys_path}"),
                 discovery: None,
                 holds: Vec::new(),
+                token_holds: Vec::new(),
+                gateway: Gateway::new(clock.now()),
+                partners: PartnerApis::new(clock.now()),
                 log: Log::default(),
             }),
             keys_path,
+            clock,
         }
     }
 
@@ -91,26 +109,42 @@ impl Shared {
         } else if path == self.discovery_path {
             Some(Endpoint::Discovery)
         } else {
-            None
+            gateway::TOKEN_PATHS
+                .contains(&path)
+                .then_some(Endpoint::Token)
         };
+        let now = self.clock.now();
         let mut state = self.state();
         let answer = match endpoint {
             Some(endpoint) => self.answer(&mut state, endpoint, head),
-            None => Answer::not_found(),
+            None => (state.gateway.api(head, now))
+                .or_else(|| state.partners.answer(head, now))
+                .unwrap_or_else(Answer::not_found),
         };
         state.log.record(head, answer.status());
-        let gate = (endpoint == Some(Endpoint::Keys)).then(|| {
-            self.fetches.send_modify(|count| *count += 1);
-            state.gate()
-        });
-        (answer, gate.flatten())
+        let gate = match endpoint {
+            Some(Endpoint::Keys) => {
+                self.fetches.send_modify(|count| *count += 1);
+                gate(&mut state.holds)
+            }
+            Some(Endpoint::Token) => {
+                self.token_fetches.send_modify(|count| *count += 1);
+                gate(&mut state.token_holds)
+            }
+            Some(Endpoint::Discovery) | None => None,
+        };
+        (answer, gate)
     }
 
     fn answer(&self, state: &mut State, endpoint: Endpoint, head: &Parts) -> Answer {
         let fault = state.faults.take(endpoint);
+        if endpoint == Endpoint::Token && fault.is_none() {
+            return state.gateway.token_endpoint(head, self.clock.now());
+        }
         let document = match endpoint {
             Endpoint::Keys => state.ring.document(),
             Endpoint::Discovery => self.discovery(state),
+            Endpoint::Token => state.gateway.new_token_document(self.clock.now()),
         };
         match fault {
             Some(fault) => {
@@ -140,15 +174,12 @@ impl Shared {
     }
 }
 
-impl State {
-    /// The oldest closed gate that has a place left.
-    fn gate(&mut self) -> Option<watch::Receiver<()>> {
-        self.holds
-            .retain(|gate| gate.left > 0 && gate.opened.has_changed().is_ok());
-        let gate = self.holds.first_mut()?;
-        gate.left -= 1;
-        Some(gate.opened.clone())
-    }
+/// The oldest closed gate that has a place left.
+fn gate(holds: &mut Vec<Gate>) -> Option<watch::Receiver<()>> {
+    holds.retain(|gate| gate.left > 0 && gate.opened.has_changed().is_ok());
+    let gate = holds.first_mut()?;
+    gate.left -= 1;
+    Some(gate.opened.clone())
 }
 
 /// Serves until the other end of `stop` is dropped, then closes the port and every connection.
@@ -208,7 +239,9 @@ async fn respond(
     shared: Arc<Shared>,
     takeover: mpsc::Sender<Vec<u8>>,
 ) -> Result<Response<Script>, io::Error> {
-    let (head, _) = request.into_parts();
+    let (head, body) = request.into_parts();
+    // Unread, a body would cost the connection that it came on.
+    drain(body).await?;
     let (answer, gate) = shared.receive(&head);
     if let Some(mut gate) = gate {
         while gate.changed().await.is_ok() {}
@@ -226,6 +259,20 @@ async fn respond(
             Ok(never().await)
         }
     }
+}
+
+/// Reads a body to its end, for as long as it is one that GO would take.
+async fn drain(mut body: Incoming) -> io::Result<()> {
+    const LONGEST: usize = 1 << 20;
+    let mut read = 0;
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let frame = frame.map_err(io::Error::other)?;
+        read += frame.data_ref().map_or(0, Bytes::len);
+        if read > LONGEST {
+            return Err(io::Error::other("a body of more than 1 MiB"));
+        }
+    }
+    Ok(())
 }
 
 async fn never() -> Response<Script> {

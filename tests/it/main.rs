@@ -16,6 +16,7 @@ mod hyper_server;
 mod key_documents;
 mod layer;
 mod layer_options;
+mod outbound;
 mod properties;
 mod published_keys;
 mod readiness;

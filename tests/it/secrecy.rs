@@ -1,11 +1,12 @@
 //! What an attacker writes comes out nowhere, and no log line holds a token.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use derbysoft_go_auth::simulator::{Fault, PublishedKey, SigningKey};
 use derbysoft_go_auth::{BodyShape, OnFailure};
-use tracing::subscriber::DefaultGuard;
+use tracing::Dispatch;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::{Api, Keys, World, refused_tokens, request, strict, verdict};
@@ -14,10 +15,14 @@ const MARK: &str = "MaRk<script>\"\\";
 
 /// All that is logged on this thread, from TRACE up.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Lines {
-    fn capture() -> (Self, DefaultGuard) {
+    pub(crate) fn capture() -> (Self, DefaultGuard) {
+        // With a single subscriber alive, tracing lets whichever thread comes to an event first
+        // decide for all whether anybody wants it.
+        static SECOND: OnceLock<Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| Dispatch::new(NoSubscriber::default()));
         let lines = Self::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)
@@ -27,7 +32,7 @@ impl Lines {
         (lines, tracing::subscriber::set_default(subscriber))
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("UTF-8")
     }
 }

@@ -1,6 +1,7 @@
 //! What the simulator sends, as clients that share none of its code see it.
 
 mod faults;
+mod gateway;
 mod keys;
 mod serving;
 mod tokens;

@@ -1,0 +1,99 @@
+//! reqwest as the service below the layers, with redirects off.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use reqwest::redirect::Policy;
+use reqwest::{Body, Client, ClientBuilder};
+use tower_service::Service;
+
+/// A [`reqwest::Client`] as a `Service<http::Request<B>>`, for any body that
+/// reqwest takes: `Bytes`, `String`, `Vec<u8>`, [`reqwest::Body`].
+///
+/// It follows no redirect, whatever its builder was told: reqwest by itself
+/// follows ten, and though it drops `Authorization` on the way to another origin,
+/// within one origin the token of one API would go to another. A redirect is the
+/// answer. Nor does it send a `Referer`.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use derbysoft_go_auth::outbound::{EndpointTokens, HttpClient};
+/// use tower::ServiceBuilder;
+///
+/// let tokens = EndpointTokens::builder()
+///     .booking_usb("https://go.example/bookingusb", "53ac0777")
+///     .build()?;
+/// let settings = reqwest::Client::builder().timeout(Duration::from_secs(30));
+/// let client = ServiceBuilder::new()
+///     .layer(tokens.layer())
+///     .service(HttpClient::from_builder(settings)?);
+/// # let _ = client;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct HttpClient {
+    client: Client,
+}
+
+impl HttpClient {
+    /// With reqwest's own settings: no time limit, proxies of the environment.
+    ///
+    /// # Errors
+    /// Where TLS cannot be set up.
+    pub fn new() -> reqwest::Result<Self> {
+        Self::from_builder(Client::builder())
+    }
+
+    /// With settings of the caller's, all but those about redirects and `Referer`.
+    ///
+    /// # Errors
+    /// Where the client cannot be built.
+    pub fn from_builder(builder: ClientBuilder) -> reqwest::Result<Self> {
+        let builder = builder.redirect(Policy::none()).referer(false);
+        Ok(Self {
+            client: builder.build()?,
+        })
+    }
+}
+
+impl<B: Into<Body>> Service<Request<B>> for HttpClient {
+    type Response = Response<Body>;
+    type Error = reqwest::Error;
+    type Future = HttpClientFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<reqwest::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> HttpClientFuture {
+        let answer =
+            reqwest::Request::try_from(request).map(|request| self.client.execute(request));
+        HttpClientFuture {
+            answer: Box::pin(async move { Ok(answer?.await?.into()) }),
+        }
+    }
+}
+
+/// The response future of [`HttpClient`].
+pub struct HttpClientFuture {
+    answer: Pin<Box<dyn Future<Output = reqwest::Result<Response<Body>>> + Send>>,
+}
+
+impl Future for HttpClientFuture {
+    type Output = reqwest::Result<Response<Body>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.answer.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for HttpClientFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClientFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,357 @@
+//! Access Tokens for the APIs of GO's that a distributor calls.
+
+mod layer;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, Uri};
+
+pub use self::layer::{EndpointFuture, EndpointTokensLayer, EndpointTokensService};
+use super::base::{self, Base};
+use super::error::{BuildError, CallRefused, Faults};
+use super::expiry::{CredentialHealth, Notice, Told, end_of};
+use super::form::HeaderForm;
+use crate::clock::{Clock, SystemClock, UnixTime};
+use crate::observe;
+use crate::secret::Secret;
+
+/// The name of the endpoint that [`EndpointTokensBuilder::booking_usb`] adds.
+pub const BOOKING_USB: &str = "booking-usb";
+
+/// The name of the endpoint that [`EndpointTokensBuilder::shopping_engine`] adds.
+pub const SHOPPING_ENGINE: &str = "shopping-engine";
+
+/// What is wrong with a token that can't be sent.
+const BAD_TOKEN: &str = "is not 1 to 8192 characters of visible ASCII without a comma";
+
+/// How often requests look whether a reminder is due, in seconds. The closest two
+/// are a day apart.
+const LOOK_EVERY: u64 = 60;
+
+/// An Access Token for an endpoint of GO's, and when it was issued if that is
+/// known. Its end is 180 days after.
+#[derive(Debug, Clone)]
+pub struct EndpointToken {
+    secret: Secret,
+    issued_at: Option<UnixTime>,
+}
+
+impl EndpointToken {
+    /// A token of which it is not known when it ends.
+    pub fn new(token: impl Into<Secret>) -> Self {
+        Self {
+            secret: token.into(),
+            issued_at: None,
+        }
+    }
+
+    /// When GO Console issued it.
+    pub fn issued_at(mut self, issued_at: UnixTime) -> Self {
+        self.issued_at = Some(issued_at);
+        self
+    }
+}
+
+impl<T: Into<Secret>> From<T> for EndpointToken {
+    fn from(token: T) -> Self {
+        Self::new(token)
+    }
+}
+
+/// The Access Tokens for the endpoints of GO's, by base address.
+///
+/// A handle: clones share tokens. [`layer`](Self::layer) puts the right token on
+/// each request. The endpoint is found by base address: scheme, host, port and
+/// path prefix, the longest one first, whole segments only.
+///
+/// A token's end is looked at with requests and with [`health`](Self::health),
+/// and warned of on GO's own days: every 10 from 30 days before it, and daily in
+/// the last 72 hours. A token past its end is still sent, since GO decides; only
+/// the answer tells for certain.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use derbysoft_go_auth::outbound::{BOOKING_USB, EndpointTokens};
+///
+/// let tokens = EndpointTokens::builder()
+///     .booking_usb("https://go.example/bookingusb", "53ac0777")
+///     .shopping_engine("https://go.example/shoppingengine", "9f00d311")
+///     .build()?;
+/// // After a renewal in GO Console; calls under way keep the old token, which is
+/// // good for 7 more days.
+/// tokens.replace(BOOKING_USB, "be11e5e1")?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct EndpointTokens {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    endpoints: Vec<Endpoint>,
+    form: HeaderForm,
+    clock: Arc<dyn Clock>,
+    /// When requests look for reminders again, in seconds since the epoch.
+    next_look: AtomicU64,
+}
+
+struct Endpoint {
+    name: Box<str>,
+    base: Base,
+    current: ArcSwap<Current>,
+    told: Mutex<Told>,
+}
+
+struct Current {
+    value: HeaderValue,
+    expires_at: Option<UnixTime>,
+}
+
+impl EndpointTokens {
+    /// Begins with no endpoint.
+    pub fn builder() -> EndpointTokensBuilder {
+        EndpointTokensBuilder {
+            entries: Vec::new(),
+            form: HeaderForm::default(),
+            clock: Arc::new(SystemClock::default()),
+            danger_allow_http: false,
+        }
+    }
+
+    /// A layer that puts the right token on each request.
+    pub fn layer(&self) -> EndpointTokensLayer {
+        EndpointTokensLayer::new(self.clone())
+    }
+
+    /// Puts the token for `uri` into `headers`, marked sensitive: what the layer
+    /// does, for clients without tower.
+    ///
+    /// # Errors
+    /// Where there is no token for the address or an `Authorization` header
+    /// already; `headers` are then as they were.
+    pub fn authorize(&self, uri: &Uri, headers: &mut HeaderMap) -> Result<(), CallRefused> {
+        let endpoints = &self.inner.endpoints;
+        let bases = endpoints.iter().map(|endpoint| &endpoint.base);
+        let at = base::admit(bases, uri, headers)?;
+        self.inner.look();
+        let value = endpoints[at].current.load().value.clone();
+        headers.insert(AUTHORIZATION, value);
+        Ok(())
+    }
+
+    /// Sends another token to the endpoint of this name from now on.
+    ///
+    /// # Errors
+    /// Where there is no such endpoint, or the token can't stand in a header; the
+    /// old one then stays.
+    pub fn replace(&self, name: &str, token: impl Into<EndpointToken>) -> Result<(), ReplaceError> {
+        let inner = &self.inner;
+        let endpoint = (inner.endpoints.iter())
+            .find(|endpoint| &*endpoint.name == name)
+            .ok_or(ReplaceError::UnknownEndpoint)?;
+        let current = Current::new(&token.into(), inner.form).ok_or(ReplaceError::UnusableToken)?;
+        endpoint.current.store(Arc::new(current));
+        Ok(())
+    }
+
+    /// How long each endpoint's token will do, in the order of the configuration.
+    pub fn health(&self) -> Vec<CredentialHealth> {
+        let now = self.inner.clock.now();
+        self.inner.remind(now);
+        (self.inner.endpoints.iter())
+            .map(|endpoint| {
+                let expires_at = endpoint.current.load().expires_at;
+                CredentialHealth::new(&endpoint.name, expires_at, now)
+            })
+            .collect()
+    }
+}
+
+/// Why a token was not [replaced](EndpointTokens::replace).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplaceError {
+    /// No endpoint has this name.
+    #[error("there is no endpoint of this name")]
+    UnknownEndpoint,
+    /// The token can't be one.
+    #[error("the token {BAD_TOKEN}")]
+    UnusableToken,
+}
+
+impl Inner {
+    /// Sees to the reminders, on few of the requests.
+    fn look(&self) {
+        let now = self.clock.now();
+        let next = self.next_look.load(Ordering::Relaxed);
+        // The wall clock may have been set back.
+        if now.as_secs() >= next || next - now.as_secs() > LOOK_EVERY {
+            (self.next_look).store(now.as_secs() + LOOK_EVERY, Ordering::Relaxed);
+            self.remind(now);
+        }
+    }
+
+    fn remind(&self, now: UnixTime) {
+        for endpoint in &self.endpoints {
+            let expires_at = endpoint.current.load().expires_at;
+            let mut told = endpoint.told.lock().unwrap_or_else(PoisonError::into_inner);
+            match told.next(expires_at, now) {
+                Some(Notice::Expires { at, left }) => {
+                    observe::credential_expires(&endpoint.name, at, left);
+                }
+                Some(Notice::Expired { at }) => observe::credential_expired(&endpoint.name, at),
+                None => {}
+            }
+        }
+    }
+}
+
+impl Current {
+    fn new(token: &EndpointToken, form: HeaderForm) -> Option<Self> {
+        Some(Self {
+            value: form.value(token.secret.expose())?,
+            expires_at: token.issued_at.map(end_of),
+        })
+    }
+}
+
+impl fmt::Debug for EndpointTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let endpoints = self.inner.endpoints.iter();
+        f.debug_map()
+            .entries(endpoints.map(|endpoint| (&endpoint.name, &endpoint.base)))
+            .finish()
+    }
+}
+
+/// Sets up [`EndpointTokens`].
+#[derive(Debug, Clone)]
+#[must_use = "nothing is set up until `build` is called"]
+pub struct EndpointTokensBuilder {
+    entries: Vec<(String, String, EndpointToken)>,
+    form: HeaderForm,
+    clock: Arc<dyn Clock>,
+    danger_allow_http: bool,
+}
+
+impl EndpointTokensBuilder {
+    /// The BookingUSB API at this base address, as [`BOOKING_USB`].
+    pub fn booking_usb(self, base: impl Into<String>, token: impl Into<EndpointToken>) -> Self {
+        self.endpoint(BOOKING_USB, base, token)
+    }
+
+    /// The ShoppingEngine API at this base address, as [`SHOPPING_ENGINE`].
+    pub fn shopping_engine(self, base: impl Into<String>, token: impl Into<EndpointToken>) -> Self {
+        self.endpoint(SHOPPING_ENGINE, base, token)
+    }
+
+    /// Another endpoint, such as one of the V3 APIs. The name is for health and
+    /// logs; the base is `https`, or `http` to this machine itself, without user
+    /// information, query and fragment.
+    pub fn endpoint(
+        mut self,
+        name: impl Into<String>,
+        base: impl Into<String>,
+        token: impl Into<EndpointToken>,
+    ) -> Self {
+        let entry = (name.into(), base.into(), token.into());
+        self.entries.push(entry);
+        self
+    }
+
+    /// How tokens stand in the header. [`HeaderForm::Bearer`].
+    pub fn header_form(mut self, form: HeaderForm) -> Self {
+        self.form = form;
+        self
+    }
+
+    /// The clock that tokens end by. The system's.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// **Allows `http` to other machines.** Whoever is on the way then reads the
+    /// tokens.
+    pub fn danger_allow_http(mut self) -> Self {
+        self.danger_allow_http = true;
+        self
+    }
+
+    /// Checks everything; does no I/O.
+    ///
+    /// # Errors
+    /// With every fault: no endpoint, a base that can't be one or is there twice,
+    /// a name that is empty or there twice, a token that can't stand in a header.
+    pub fn build(self) -> Result<EndpointTokens, BuildError> {
+        let mut faults = Faults::default();
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        faults.unless(!self.entries.is_empty(), "endpoint", "is required");
+        for (at, (name, base, token)) in self.entries.into_iter().enumerate() {
+            let setting = |part: &str| format!("endpoint[{at}].{part}");
+            let twice = endpoints.iter().any(|other| *other.name == name);
+            faults.unless(!name.trim().is_empty(), setting("name"), "is required");
+            faults.unless(!twice, setting("name"), "is there twice");
+            let base = Base::parse(&base, self.danger_allow_http)
+                .map_err(|wrong| faults.add(setting("base"), wrong));
+            if let Ok(base) = &base {
+                let twice = endpoints.iter().any(|other| other.base == *base);
+                faults.unless(!twice, setting("base"), "is there twice");
+            }
+            let current = Current::new(&token, self.form);
+            faults.unless(current.is_some(), setting("token"), BAD_TOKEN);
+            if let (Ok(base), Some(current)) = (base, current) {
+                endpoints.push(Endpoint {
+                    name: name.into(),
+                    base,
+                    current: ArcSwap::from_pointee(current),
+                    told: Mutex::default(),
+                });
+            }
+        }
+        faults.into_result()?;
+        Ok(EndpointTokens {
+            inner: Arc::new(Inner {
+                endpoints,
+                form: self.form,
+                clock: self.clock,
+                next_look: AtomicU64::new(0),
+            }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_faults_are_named_and_no_value() {
+        let error = EndpointTokens::builder()
+            .booking_usb("https://go.example/a", "fine")
+            .shopping_engine("https://GO.example:443/a/", "with space")
+            .endpoint(BOOKING_USB, "http://go.example", "")
+            .endpoint("", "https://user:hunter2@go.example", "x")
+            .build()
+            .expect_err("faulty");
+        assert_eq!(
+            error.faults().collect::<Vec<_>>(),
+            [
+                "endpoint[1].base is there twice",
+                "endpoint[1].token is not 1 to 8192 characters of visible ASCII without a comma",
+                "endpoint[2].name is there twice",
+                "endpoint[2].base is plain http to another machine",
+                "endpoint[2].token is not 1 to 8192 characters of visible ASCII without a comma",
+                "endpoint[3].name is required",
+                "endpoint[3].base has a user name or password in it",
+            ]
+        );
+        assert!(!error.to_string().contains("hunter2"));
+        assert!(EndpointTokens::builder().build().is_err());
+    }
+}

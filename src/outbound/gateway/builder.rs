@@ -1,0 +1,257 @@
+//! How a gateway is set up.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::ClientBuilder;
+
+use super::Gateway;
+use super::fetch::{FetchSettings, Fetcher, address, credential};
+use super::keeper::Shared;
+use super::pairs::{ClientPair, Pairs};
+use crate::clock::{Clock, SystemClock};
+use crate::outbound::base::Base;
+use crate::outbound::error::{BuildError, Faults};
+use crate::outbound::form::HeaderForm;
+
+/// What is wrong with a client pair that can't be sent.
+const BAD_PAIR: &str = "is not 1 to 1024 characters of visible ASCII each";
+
+/// Sets up a [`Gateway`].
+#[must_use = "nothing is set up until `build` is called"]
+pub struct GatewayBuilder {
+    token_url: String,
+    apis: Vec<String>,
+    current: Option<ClientPair>,
+    next: Option<ClientPair>,
+    form: HeaderForm,
+    margin: Duration,
+    connect_timeout: Duration,
+    timeout: Duration,
+    client: Option<ClientBuilder>,
+    clock: Arc<dyn Clock>,
+    danger_allow_http: bool,
+}
+
+impl GatewayBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            token_url: String::new(),
+            apis: Vec::new(),
+            current: None,
+            next: None,
+            form: HeaderForm::default(),
+            margin: Duration::from_secs(120),
+            connect_timeout: Duration::from_secs(2),
+            timeout: Duration::from_secs(5),
+            client: None,
+            clock: Arc::new(SystemClock::default()),
+            danger_allow_http: false,
+        }
+    }
+
+    /// The token endpoint, from GO Console: `https`, or `http` to this machine
+    /// itself. Required.
+    pub fn token_url(mut self, url: impl Into<String>) -> Self {
+        self.token_url = url.into();
+        self
+    }
+
+    /// A base address that the token is for; it goes nowhere else. Required, and
+    /// may be called again for further ones.
+    pub fn api(mut self, base: impl Into<String>) -> Self {
+        self.apis.push(base.into());
+        self
+    }
+
+    /// The client ID and client secret. Required.
+    pub fn credentials(mut self, pair: ClientPair) -> Self {
+        self.current = Some(pair);
+        self
+    }
+
+    /// The pair that is to follow, as by [`Gateway::rotate_to`].
+    pub fn next_credentials(mut self, pair: ClientPair) -> Self {
+        self.next = Some(pair);
+        self
+    }
+
+    /// How the token stands in the header. [`HeaderForm::Bearer`].
+    pub fn header_form(mut self, form: HeaderForm) -> Self {
+        self.form = form;
+        self
+    }
+
+    /// How long before its end a token is no longer sent, if another can be had;
+    /// at most half of its time. 2 min: GO dates the `nbf` of its tokens 2 min
+    /// before their `iat`, so far it expects clocks to be apart. At most 1 h.
+    pub fn margin(mut self, margin: Duration) -> Self {
+        self.margin = margin;
+        self
+    }
+
+    /// How long a connection to the token endpoint may take. 2 s; from 10 ms to
+    /// 60 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long a fetch may take from beginning to end. 5 s; from 10 ms to 60 s.
+    pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Settings for the client that fetches, such as a proxy or a root
+    /// certificate. The limits here hold all the same, and it follows no redirect.
+    pub fn http_client(mut self, settings: ClientBuilder) -> Self {
+        self.client = Some(settings);
+        self
+    }
+
+    /// The clock. The system's.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// **Allows `http` to other machines.** Whoever is on the way then reads the
+    /// client secret and the tokens.
+    pub fn danger_allow_http(mut self) -> Self {
+        self.danger_allow_http = true;
+        self
+    }
+
+    /// Checks everything; does no I/O, but what settings given to
+    /// [`http_client`](Self::http_client) cause.
+    ///
+    /// # Errors
+    /// With every fault: what is required and missing, addresses that can't be
+    /// used or are there twice, credentials that can't stand in a header, times
+    /// out of range.
+    pub fn build(self) -> Result<Gateway, BuildError> {
+        let mut faults = Faults::default();
+        let address = address(&self.token_url, self.danger_allow_http)
+            .map_err(|wrong| faults.add("token_url", wrong));
+        let apis = self.bases(&mut faults);
+        self.check_times(&mut faults);
+        faults.unless(self.current.is_some(), "credentials", "is required");
+        for (setting, pair) in [
+            ("credentials", &self.current),
+            ("next_credentials", &self.next),
+        ] {
+            let good = pair.as_ref().is_none_or(can_be_sent);
+            faults.unless(good, setting, BAD_PAIR);
+        }
+        let fetcher = address.map(|address| FetchSettings {
+            address,
+            connect_timeout: self.connect_timeout,
+            timeout: self.timeout,
+        });
+        let fetcher = fetcher.and_then(|settings| {
+            Fetcher::new(settings, self.client)
+                .map_err(|_| faults.add("http_client", "can't be built"))
+        });
+        let (Ok(fetcher), Some(current)) = (fetcher, self.current) else {
+            return Err(faults.into_error());
+        };
+        faults.into_result()?;
+        let mut pairs = Pairs::new(current);
+        if let Some(next) = self.next {
+            pairs.rotate_to(next, self.clock.now());
+        }
+        let shared = Shared::new(fetcher, self.form, self.margin, self.clock, pairs);
+        Ok(Gateway::new(shared, apis))
+    }
+
+    fn bases(&self, faults: &mut Faults) -> Vec<Base> {
+        faults.unless(!self.apis.is_empty(), "api", "is required");
+        let mut bases = Vec::new();
+        for (at, api) in self.apis.iter().enumerate() {
+            let setting = format!("api[{at}]");
+            match Base::parse(api, self.danger_allow_http) {
+                Ok(base) if bases.contains(&base) => faults.add(setting, "is there twice"),
+                Ok(base) => bases.push(base),
+                Err(wrong) => faults.add(setting, wrong),
+            }
+        }
+        bases
+    }
+
+    fn check_times(&self, faults: &mut Faults) {
+        let timeouts = Duration::from_millis(10)..=Duration::from_secs(60);
+        for (setting, value) in [
+            ("connect_timeout", self.connect_timeout),
+            ("fetch_timeout", self.timeout),
+        ] {
+            faults.unless(
+                timeouts.contains(&value),
+                setting,
+                "is not from 10ms to 60s",
+            );
+        }
+        let hour = Duration::from_secs(60 * 60);
+        faults.unless(self.margin <= hour, "margin", "is more than 1h");
+    }
+}
+
+pub(super) fn can_be_sent(pair: &ClientPair) -> bool {
+    [&pair.client_id, &pair.client_secret]
+        .into_iter()
+        .all(|secret| credential(secret.expose()).is_some())
+}
+
+impl fmt::Debug for GatewayBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayBuilder")
+            .field("current", &self.current)
+            .field("next", &self.next)
+            .field("form", &self.form)
+            .field("margin", &self.margin)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_faults_are_named_and_no_value() {
+        let error = Gateway::builder()
+            .token_url("https://user:hunter2@solo.example")
+            .api("https://solo.example/push")
+            .api("https://SOLO.example:443/push/")
+            .api("http://solo.example/push")
+            .credentials(ClientPair::new("596a9560", "hunter2\n"))
+            .next_credentials(ClientPair::new("", "x"))
+            .fetch_timeout(Duration::ZERO)
+            .margin(Duration::MAX)
+            .build()
+            .expect_err("faulty");
+        assert_eq!(
+            error.faults().collect::<Vec<_>>(),
+            [
+                "token_url has a user name or password in it",
+                "api[1] is there twice",
+                "api[2] is plain http to another machine",
+                "fetch_timeout is not from 10ms to 60s",
+                "margin is more than 1h",
+                "credentials is not 1 to 1024 characters of visible ASCII each",
+                "next_credentials is not 1 to 1024 characters of visible ASCII each",
+            ]
+        );
+        assert!(!error.to_string().contains("hunter2"));
+        let error = Gateway::builder().build().expect_err("nothing is set");
+        assert_eq!(
+            error.faults().collect::<Vec<_>>(),
+            [
+                "token_url is required",
+                "api is required",
+                "credentials is required"
+            ]
+        );
+    }
+}

@@ -1,0 +1,232 @@
+//! One request for a token: bounded in time and size, and never led elsewhere.
+//!
+//! It carries the client secret, so no redirect is followed, plain http is for
+//! this machine's own addresses, and what comes back is not repeated where the
+//! secret could be in it.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use http::header::ACCEPT;
+use http::{HeaderValue, StatusCode};
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder, Response, Url};
+use zeroize::Zeroizing;
+
+use super::error::{Excerpt, GatewayError, GatewayRefusal};
+use super::pairs::ClientPair;
+use super::token::Answer;
+use crate::keys::describe;
+use crate::outbound::base::is_loopback;
+use crate::secret::Secret;
+
+/// The longest client ID or client secret, in bytes. GO's have 31 and 32.
+const MAX_CREDENTIAL_BYTES: usize = 1024;
+
+/// The largest answer, decompressed: eight times the longest token.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// Where to fetch from and within which limits, all checked by the builder.
+#[derive(Debug, Clone)]
+pub(super) struct FetchSettings {
+    pub(super) address: Url,
+    pub(super) connect_timeout: Duration,
+    pub(super) timeout: Duration,
+}
+
+/// Fetches from one address.
+#[derive(Debug)]
+pub(super) struct Fetcher {
+    settings: FetchSettings,
+    /// Made at the first fetch, unless the caller's settings are given: loading
+    /// the system's root certificates reads files, which building does not.
+    client: OnceLock<Client>,
+}
+
+impl Fetcher {
+    pub(super) fn new(
+        settings: FetchSettings,
+        own: Option<ClientBuilder>,
+    ) -> reqwest::Result<Self> {
+        let client = OnceLock::new();
+        if let Some(own) = own {
+            let own = finished(own, &settings)?;
+            client.get_or_init(|| own);
+        }
+        Ok(Self { settings, client })
+    }
+
+    pub(super) const fn timeout(&self) -> Duration {
+        self.settings.timeout
+    }
+
+    pub(super) async fn fetch(&self, pair: &ClientPair) -> Result<Answer, GatewayError> {
+        tokio::time::timeout(self.settings.timeout, self.get(pair))
+            .await
+            .unwrap_or(Err(GatewayError::Timeout))
+    }
+
+    async fn get(&self, pair: &ClientPair) -> Result<Answer, GatewayError> {
+        let header =
+            |secret: &Secret| credential(secret.expose()).ok_or(GatewayError::UnusableCredentials);
+        let response = self
+            .client()?
+            .get(self.settings.address.clone())
+            .header(ACCEPT, HeaderValue::from_static("application/json"))
+            .header("client-id", header(&pair.client_id)?)
+            .header("client-secret", header(&pair.client_secret)?)
+            .send()
+            .await
+            .map_err(|error| unreachable(&error))?;
+        let status = response.status();
+        if status.is_redirection() {
+            return Err(GatewayError::Redirect(status.as_u16()));
+        }
+        let body = body(response).await?;
+        if status == StatusCode::OK {
+            return Answer::read(&body);
+        }
+        let status = status.as_u16();
+        Err(match GatewayRefusal::read(status, &body) {
+            Some(refusal) => GatewayError::Refused(refusal),
+            None => GatewayError::Answer {
+                status,
+                body: Excerpt::of(
+                    &body,
+                    [pair.client_secret.expose(), pair.client_id.expose()],
+                ),
+            },
+        })
+    }
+
+    fn client(&self) -> Result<&Client, GatewayError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = finished(Client::builder(), &self.settings);
+        let client = client.map_err(|error| unreachable(&error))?;
+        Ok(self.client.get_or_init(|| client))
+    }
+}
+
+/// A client that keeps to the limits, whatever its builder was told.
+fn finished(builder: ClientBuilder, settings: &FetchSettings) -> reqwest::Result<Client> {
+    let builder = builder
+        .user_agent(concat!("derbysoft-go-auth/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::none())
+        .referer(false)
+        .connect_timeout(settings.connect_timeout)
+        .timeout(settings.timeout)
+        // One request in an hour: a connection kept would only go stale.
+        .pool_max_idle_per_host(0);
+    if settings.address.scheme() == "https" {
+        builder.https_only(true).build()
+    } else {
+        // Plain http is for this machine's own addresses, or else in danger enough
+        // without a proxy; and no certificate is ever asked for.
+        builder.no_proxy().tls_certs_only([]).build()
+    }
+}
+
+/// The token endpoint's address; its fault otherwise.
+pub(super) fn address(text: &str, danger_allow_http: bool) -> Result<Url, &'static str> {
+    if text.is_empty() {
+        return Err("is required");
+    }
+    let url = Url::parse(text).map_err(|_| "is not an address")?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("has a user name or password in it");
+    }
+    if url.fragment().is_some() {
+        return Err("has a fragment");
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if danger_allow_http || url.host_str().is_some_and(is_loopback) => Ok(url),
+        "http" => Err("is plain http to another machine"),
+        _ => Err("is neither https nor http"),
+    }
+}
+
+/// A client ID or secret as a header's value, marked sensitive; `None` where it
+/// is not 1 to [`MAX_CREDENTIAL_BYTES`] of visible ASCII.
+pub(super) fn credential(text: &str) -> Option<HeaderValue> {
+    let is_visible = |byte: u8| matches!(byte, b'!'..=b'~');
+    if !(1..=MAX_CREDENTIAL_BYTES).contains(&text.len()) || !text.bytes().all(is_visible) {
+        return None;
+    }
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// The body, wiped once it was read.
+async fn body(mut response: Response) -> Result<Zeroizing<Vec<u8>>, GatewayError> {
+    let mut body = Zeroizing::new(Vec::with_capacity(MAX_ANSWER_BYTES));
+    while let Some(chunk) = response.chunk().await.map_err(|error| {
+        if error.is_timeout() {
+            GatewayError::Timeout
+        } else {
+            GatewayError::Body(describe(&error))
+        }
+    })? {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(GatewayError::TooLarge(MAX_ANSWER_BYTES));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn unreachable(error: &reqwest::Error) -> GatewayError {
+    if error.is_timeout() {
+        GatewayError::Timeout
+    } else {
+        GatewayError::Unreachable(describe(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_endpoint_is_https_or_http_to_this_machine() {
+        for good in [
+            "https://solo.example/authorizer/toker",
+            "https://solo.example/authorizer/token?env=cert",
+            "http://127.0.0.1:8080/authorizer/token",
+            "http://localhost/authorizer/token",
+            "http://[::1]/authorizer/token",
+        ] {
+            assert!(address(good, false).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "/authorizer/token",
+            "http://solo.example/authorizer/token",
+            "ftp://solo.example/",
+            "https://user@solo.example/",
+            "https://:password@solo.example/",
+            "https://solo.example/#token",
+        ] {
+            assert!(address(bad, false).is_err(), "{bad}");
+        }
+        assert!(address("http://solo.example/authorizer/token", true).is_ok());
+    }
+
+    #[test]
+    fn credentials_are_sensitive_visible_ascii() {
+        let value = credential("p;fdHalvm27A)2UAa3J8n7NLn5roVP1").expect("GO's sample");
+        assert!(value.is_sensitive());
+        for bad in [
+            "",
+            "a b",
+            "a\r\nb",
+            "é",
+            &"x".repeat(MAX_CREDENTIAL_BYTES + 1),
+        ] {
+            assert_eq!(credential(bad), None, "{bad:.10}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The layer over [`Gateway`], and its service.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::AUTHORIZATION;
+use http::{Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::Gateway;
+use super::future::GatewayFuture;
+use super::keeper::Issued;
+use super::replay::{Cloned, Replay};
+use crate::outbound::BoxError;
+
+/// Puts the gateway's token on each request, and repeats a request once whose
+/// token the API refused. Made by [`Gateway::layer`].
+///
+/// Every answer but a 401 is handed on as it comes. After a 401 another token is
+/// fetched, unless another caller already has it, and the request repeated with
+/// that; the second answer is handed on whatever it is. The 401 itself is handed
+/// on where
+///
+/// - the body can't be had again (a token is fetched for those who come later),
+/// - no other token can be had,
+/// - the token was fetched less than 10 s before: then it was not refused for its
+///   age, and every call would cause a fetch.
+#[derive(Clone)]
+pub struct GatewayLayer<R = Cloned> {
+    gateway: Gateway,
+    replay: R,
+}
+
+impl GatewayLayer {
+    pub(super) const fn new(gateway: Gateway) -> Self {
+        Self {
+            gateway,
+            replay: Cloned,
+        }
+    }
+}
+
+impl<R> GatewayLayer<R> {
+    /// Has bodies again by other means: [`reqwest_body`](super::reqwest_body), a
+    /// closure, or `|_: &B| None` so that nothing is repeated.
+    pub fn replay_with<T>(self, replay: T) -> GatewayLayer<T> {
+        GatewayLayer {
+            gateway: self.gateway,
+            replay,
+        }
+    }
+}
+
+impl<S, R: Clone> Layer<S> for GatewayLayer<R> {
+    type Service = GatewayService<S, R>;
+
+    fn layer(&self, inner: S) -> GatewayService<S, R> {
+        GatewayService {
+            inner,
+            gateway: self.gateway.clone(),
+            replay: self.replay.clone(),
+        }
+    }
+}
+
+/// A client whose requests carry the gateway's token. Made by a [`GatewayLayer`].
+///
+/// It fails with a [`CallRefused`](crate::outbound::CallRefused) where a request
+/// may not be sent, with a [`GatewayError`](super::GatewayError) where no token
+/// can be had, and with the wrapped service's own error otherwise. What the API
+/// refuses is an answer, not an error; see
+/// [`GatewayRefusal::read`](super::GatewayRefusal::read).
+#[derive(Clone)]
+pub struct GatewayService<S, R = Cloned> {
+    inner: S,
+    gateway: Gateway,
+    replay: R,
+}
+
+impl<S, B, ResBody, R> Service<Request<B>> for GatewayService<S, R>
+where
+    S: Service<Request<B>, Response = Response<ResBody>> + Clone,
+    S::Error: Into<BoxError>,
+    R: Replay<B>,
+{
+    type Response = Response<ResBody>;
+    type Error = BoxError;
+    type Future = GatewayFuture<S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<B>) -> GatewayFuture<S, B> {
+        if let Err(refused) = self.gateway.admit(request.uri(), request.headers()) {
+            return GatewayFuture::failed(refused.into());
+        }
+        let (head, body) = request.into_parts();
+        let spare = (self.replay.replay(&body)).map(|body| Request::from_parts(head.clone(), body));
+        // The service that was polled ready is the one to call.
+        let clone = self.inner.clone();
+        let ready = std::mem::replace(&mut self.inner, clone);
+        let call = Call {
+            service: ready,
+            gateway: self.gateway.clone(),
+            spare,
+        };
+        let request = Request::from_parts(head, body);
+        match self.gateway.usable() {
+            Some(issued) => GatewayFuture::sent(call, request, issued),
+            None => GatewayFuture::waiting(call, request),
+        }
+    }
+}
+
+/// A call on its way.
+pub(super) struct Call<S, B> {
+    pub(super) service: S,
+    pub(super) gateway: Gateway,
+    /// The request once more, without its token.
+    pub(super) spare: Option<Request<B>>,
+}
+
+impl<S: Service<Request<B>>, B> Call<S, B> {
+    pub(super) fn send(&mut self, mut request: Request<B>, issued: &Arc<Issued>) -> S::Future {
+        let value = issued.value.clone();
+        request.headers_mut().insert(AUTHORIZATION, value);
+        self.service.call(request)
+    }
+}
+
+impl<R> fmt::Debug for GatewayLayer<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayLayer")
+            .field("gateway", &self.gateway)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: fmt::Debug, R> fmt::Debug for GatewayService<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayService")
+            .field("inner", &self.inner)
+            .field("gateway", &self.gateway)
+            .finish_non_exhaustive()
+    }
+}

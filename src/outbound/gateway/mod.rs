@@ -1,0 +1,366 @@
+//! OAuth 2.0 for PUSH: a supplier's token for GO's gateway.
+//!
+//! ```text
+//!  request ─► base ─► token at hand? ─► Authorization ─► the wrapped client
+//!                         │                                   │ 401, once
+//!                         └ wait for the one fetch ◄──────────┘
+//! ```
+//!
+//! The token is fetched by one task that belongs to no request: whoever cancels
+//! a request cancels a wait, never a fetch.
+
+mod builder;
+mod error;
+mod fetch;
+mod future;
+mod keeper;
+mod layer;
+mod pairs;
+mod renewal;
+mod replay;
+mod token;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Uri};
+use serde::Serialize;
+use serde::ser::SerializeStruct;
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+pub use self::builder::GatewayBuilder;
+pub use self::error::{Excerpt, GatewayError, GatewayRefusal};
+pub use self::future::GatewayFuture;
+use self::keeper::{Issued, Shared, keep};
+pub use self::layer::{GatewayLayer, GatewayService};
+pub use self::pairs::ClientPair;
+use self::pairs::Pairs;
+use self::renewal::Failures;
+pub use self::replay::{Cloned, Replay, reqwest_body};
+use super::base::{self, Base};
+use super::error::CallRefused;
+use super::expiry::CredentialHealth;
+
+/// GO's gateway, as a supplier pushes to it: a token that is fetched once for all
+/// and kept good.
+///
+/// A handle: clones share the token. [`layer`](Self::layer) puts it on each
+/// request and, where the API answers 401, fetches another and repeats the
+/// request once. Nothing happens before the first request or
+/// [`ready`](Self::ready), which start a task on the current tokio runtime; it
+/// ends when the last handle and service are dropped.
+///
+/// The token is renewed at 70 to 90 % of its time. While that fails the one at
+/// hand serves, to its end if need be. Of a failure callers learn after the fetch
+/// that they waited for, and at once for a second after it (10 s after a refusal
+/// of the client pair).
+///
+/// ```no_run
+/// # async fn push() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// use derbysoft_go_auth::outbound::{ClientPair, Gateway, HttpClient};
+/// use tower::{ServiceBuilder, ServiceExt};
+///
+/// let gateway = Gateway::builder()
+///     .token_url("https://solo.example/authorizer/token") // from GO Console
+///     .api("https://solo.example/push")
+///     .credentials(ClientPair::new("596a9560…", "p;fdHalv…"))
+///     .build()?;
+/// gateway.ready().await?; // fails early if no token can be had
+///
+/// let client = ServiceBuilder::new()
+///     .layer(gateway.layer())
+///     .service(HttpClient::new()?);
+/// let request = http::Request::post("https://solo.example/push/ari").body("{}")?;
+/// let response = client.clone().oneshot(request).await?;
+/// # let _ = response;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Gateway {
+    inner: Arc<Inner>,
+}
+
+/// The last one dropped ends the task.
+struct Inner {
+    shared: Arc<Shared>,
+    apis: Vec<Base>,
+    keeper: Mutex<Option<AbortHandle>>,
+}
+
+impl Gateway {
+    /// Begins with no address and no credentials.
+    pub fn builder() -> GatewayBuilder {
+        GatewayBuilder::new()
+    }
+
+    fn new(shared: Shared, apis: Vec<Base>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                shared: Arc::new(shared),
+                apis,
+                keeper: Mutex::default(),
+            }),
+        }
+    }
+
+    /// A layer that puts the token on each request, for bodies that are `Clone`;
+    /// for others see [`GatewayLayer::replay_with`].
+    pub fn layer(&self) -> GatewayLayer {
+        GatewayLayer::new(self.clone())
+    }
+
+    /// Makes sure that there is a token.
+    ///
+    /// # Errors
+    /// With what the fetch failed of.
+    pub async fn ready(&self) -> Result<(), GatewayError> {
+        self.token(None).await.map(|_| ())
+    }
+
+    /// Puts the token into `headers`, marked sensitive, and fetches it first if
+    /// need be: for clients without tower.
+    ///
+    /// # Errors
+    /// A [`CallRefused`] where the address is under no base of the gateway's or
+    /// there is an `Authorization` header already; a [`GatewayError`] where no
+    /// token can be had.
+    pub async fn authorize(
+        &self,
+        uri: &Uri,
+        headers: &mut HeaderMap,
+    ) -> Result<(), super::BoxError> {
+        self.admit(uri, headers)?;
+        let issued = match self.usable() {
+            Some(issued) => issued,
+            None => self.token(None).await?,
+        };
+        headers.insert(AUTHORIZATION, issued.value.clone());
+        Ok(())
+    }
+
+    /// After a *rotate* at GO: `next` is to serve. It is tried at once, if there
+    /// is a runtime, and first with every fetch; until it has worked the current
+    /// pair serves where `next` does not, for at most 7 days after `next` was
+    /// issued (or, where that is not known, made known here). So it serves after a
+    /// *revoke* as well.
+    ///
+    /// # Errors
+    /// Where the pair can't stand in headers; nothing changes then.
+    pub fn rotate_to(&self, next: ClientPair) -> Result<(), GatewayError> {
+        self.change(next, Pairs::rotate_to)
+    }
+
+    /// After a *revoke* at GO: `pair` serves, alone. A fetch that is under way with
+    /// another one counts for nothing. The token at hand serves until `pair` has
+    /// given another, which is tried at once.
+    ///
+    /// # Errors
+    /// Where the pair can't stand in headers; nothing changes then.
+    pub fn replace(&self, pair: ClientPair) -> Result<(), GatewayError> {
+        self.change(pair, |pairs, pair, _| *pairs = Pairs::new(pair))
+    }
+
+    fn change(
+        &self,
+        pair: ClientPair,
+        change: impl FnOnce(&mut Pairs, ClientPair, crate::UnixTime),
+    ) -> Result<(), GatewayError> {
+        if !builder::can_be_sent(&pair) {
+            return Err(GatewayError::UnusableCredentials);
+        }
+        let shared = &self.inner.shared;
+        let running = self.keep_running();
+        let mut status = shared.status();
+        change(&mut status.pairs, pair, shared.clock.now());
+        // What another pair failed of is no reason to wait with this one.
+        status.failures = Failures::default();
+        // Where no keeper runs, the next fetch is the next caller's.
+        if running || status.fetching {
+            shared.want(&mut status);
+        }
+        Ok(())
+    }
+
+    /// How the token and the client pairs are. Asking fetches nothing.
+    pub fn health(&self) -> GatewayHealth {
+        let shared = &self.inner.shared;
+        let now = shared.now();
+        let mut status = shared.status();
+        status.remind(now.wall);
+        let left = (shared.current.load().as_ref()).map(|issued| issued.life.left(now));
+        let pairs = &status.pairs;
+        let current = CredentialHealth::new("current", pairs.end_of_current(), now.wall);
+        let next = (pairs.has_next())
+            .then(|| CredentialHealth::new("next", pairs.end_of_next(), now.wall));
+        GatewayHealth {
+            token_left: left.filter(|left| !left.is_zero()),
+            last_error: status.last_error.clone(),
+            credentials: [Some(current), next].into_iter().flatten().collect(),
+        }
+    }
+
+    /// Whether a request may carry the token.
+    fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), CallRefused> {
+        base::admit(self.inner.apis.iter(), uri, headers).map(|_| ())
+    }
+
+    /// The token at hand, where it needs no second thought.
+    fn usable(&self) -> Option<Arc<Issued>> {
+        let shared = &self.inner.shared;
+        let issued = shared.current.load_full()?;
+        if !issued.life.is_usable(shared.now()) {
+            return None;
+        }
+        self.keep_running();
+        Some(issued)
+    }
+
+    /// A token, another than the one of the number `refused`; waits for a fetch
+    /// where there is none.
+    async fn token(&self, refused: Option<u64>) -> Result<Arc<Issued>, GatewayError> {
+        let shared = &self.inner.shared;
+        let good = |good: fn(&Issued, &Shared) -> bool| {
+            let issued = shared.current.load_full()?;
+            let is_other = refused.is_none_or(|refused| issued.number > refused);
+            (is_other && good(&issued, shared)).then_some(issued)
+        };
+        let alive = || good(|issued, shared| issued.life.is_alive(shared.now()));
+        // Without a runtime of its own a caller could not wait.
+        if Handle::try_current().is_err() || !self.keep_running() {
+            return alive().ok_or(GatewayError::NoRuntime);
+        }
+        let (mut ended, until) = {
+            let mut status = shared.status();
+            if let Some(issued) = good(|issued, shared| issued.life.is_usable(shared.now())) {
+                return Ok(issued);
+            }
+            if !status.fetching && !status.wanted {
+                if status.failures.cool_down(shared.now()) {
+                    let error = status.last_error.clone();
+                    return alive().ok_or(error.unwrap_or(GatewayError::Stopped));
+                }
+                shared.want(&mut status);
+            }
+            let ended = shared.ended.subscribe();
+            let until = *ended.borrow() + 1;
+            (ended, until)
+        };
+        // Should the keeper have ended just before it was told.
+        self.keep_running();
+
+        // A fetch with one pair that came to nothing, and one with each of two;
+        // longer only where nobody drives the keeper's runtime.
+        let limit = shared.now().elapsed + shared.fetcher.timeout() * 4;
+        tokio::select! {
+            biased;
+            _ = ended.wait_for(|ended| *ended >= until) => {}
+            () = shared.clock.sleep_until(limit) => {
+                return alive().ok_or(GatewayError::Timeout);
+            }
+        }
+        let error = shared.status().last_error.clone();
+        alive().ok_or(error.unwrap_or(GatewayError::Stopped))
+    }
+
+    /// The API answered 401 to this token: whether another is worth a fetch.
+    fn is_worth_another(&self, refused: &Issued) -> bool {
+        let shared = &self.inner.shared;
+        let replaced =
+            (shared.current.load().as_ref()).is_some_and(|current| current.number > refused.number);
+        replaced || !refused.life.is_young(shared.now())
+    }
+
+    /// Has a token fetched for those who come later.
+    fn fetch_another(&self, refused: &Issued) {
+        let shared = &self.inner.shared;
+        let running = self.keep_running();
+        let mut status = shared.status();
+        let is_current = (shared.current.load().as_ref())
+            .is_some_and(|current| current.number == refused.number);
+        let idle = !status.fetching && !status.wanted;
+        if running && is_current && idle && !status.failures.cool_down(shared.now()) {
+            shared.want(&mut status);
+        }
+    }
+
+    /// Sees to it that the keeper runs: the first call starts it, and a later one
+    /// where the runtime that it ran in was shut down. Elsewhere one load. `false`
+    /// where there is no runtime to run in.
+    fn keep_running(&self) -> bool {
+        self.inner.shared.is_running() || self.start()
+    }
+
+    #[cold]
+    fn start(&self) -> bool {
+        let Ok(runtime) = Handle::try_current() else {
+            return false;
+        };
+        let keeper = &self.inner.keeper;
+        let mut keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = self.inner.shared.begin_running() {
+            *keeper = Some(runtime.spawn(keep(running)).abort_handle());
+        }
+        true
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let keeper = (self.keeper)
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(keeper) = keeper.take() {
+            keeper.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway")
+            .field("apis", &self.inner.apis)
+            .field("token", &self.inner.shared.current.load())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a gateway's token and client pairs are.
+///
+/// Serializes as an object with `token_seconds_left` where there is a token,
+/// `last_error` where the last fetch failed, and `credentials`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GatewayHealth {
+    /// The time to the end of the token at hand; `None` where there is none, so that
+    /// the next request waits for a fetch.
+    pub token_left: Option<Duration>,
+    /// What the last fetch failed of; `None` where it succeeded.
+    pub last_error: Option<GatewayError>,
+    /// The pair in use, `current`, and the one that is to follow, `next`.
+    pub credentials: Vec<CredentialHealth>,
+}
+
+impl GatewayHealth {
+    /// Whether there is a token to send.
+    pub const fn is_ready(&self) -> bool {
+        self.token_left.is_some()
+    }
+}
+
+impl Serialize for GatewayHealth {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("GatewayHealth", 3)?;
+        if let Some(left) = self.token_left {
+            object.serialize_field("token_seconds_left", &left.as_secs())?;
+        }
+        if let Some(error) = &self.last_error {
+            object.serialize_field("last_error", &error.to_string())?;
+        }
+        object.serialize_field("credentials", &self.credentials)?;
+        object.end()
+    }
+}

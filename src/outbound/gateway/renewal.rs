@@ -1,0 +1,219 @@
+//! When a token may be sent, when to fetch another, and when not to: pure.
+//!
+//! ```text
+//!  fetched            70–90 % of the time        time − margin          time
+//!     ├──── usable ────────┼──── usable, renewed ──────┼──── last resort ──┤ dead
+//! ```
+
+use std::time::Duration;
+
+use super::error::GatewayError;
+use crate::clock::UnixTime;
+
+/// The first wait after a fetch that failed; doubled by each further failure.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+
+/// The longest wait after a fetch that failed: an outage that ends is noticed
+/// within a minute.
+const RETRY_LAST: Duration = Duration::from_secs(60);
+
+/// How soon after a failure a call may cause a fetch of its own: a gateway that
+/// comes back is noticed with the next call, and one that is down is asked once
+/// a second, whatever the number of calls.
+const COOLDOWN: Duration = Duration::from_secs(1);
+
+/// The same where the gateway refused the client pair, which seldom mends itself
+/// and, asked often, looks like guessing. Also how old a token must be for a 401
+/// of the API to cause a fetch: a younger one was refused for another reason than
+/// its age.
+pub(super) const LONG_COOLDOWN: Duration = Duration::from_secs(10);
+
+/// A moment on both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moment {
+    pub(super) wall: UnixTime,
+    pub(super) elapsed: Duration,
+}
+
+impl Moment {
+    /// The time since `earlier`, on whichever clock it is longer: elapsed time
+    /// stands still while a machine is suspended, and the wall clock may be
+    /// stepped back. Neither may prolong a token.
+    fn since(self, earlier: Self) -> Duration {
+        self.elapsed
+            .saturating_sub(earlier.elapsed)
+            .max(self.wall.saturating_since(earlier.wall))
+    }
+}
+
+/// The times of a token.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Life {
+    asked: Moment,
+    lifetime: Duration,
+    usable: Duration,
+    renew_after: Duration,
+}
+
+impl Life {
+    /// Of a token that was asked for then and is good for `lifetime`. The margin
+    /// is at most half of it. `jitter` is uniform in 0…1.
+    pub(super) fn new(asked: Moment, lifetime: Duration, margin: Duration, jitter: f64) -> Self {
+        let usable = lifetime.saturating_sub(margin.min(lifetime / 2));
+        Self {
+            asked,
+            lifetime,
+            usable,
+            renew_after: usable.mul_f64(0.7 + 0.2 * jitter),
+        }
+    }
+
+    /// Sent without a second thought.
+    pub(super) fn is_usable(&self, now: Moment) -> bool {
+        now.since(self.asked) < self.usable
+    }
+
+    /// Within the margin: sent where no other can be had.
+    pub(super) fn is_alive(&self, now: Moment) -> bool {
+        now.since(self.asked) < self.lifetime
+    }
+
+    /// Too young to be refused for its age.
+    pub(super) fn is_young(&self, now: Moment) -> bool {
+        now.since(self.asked) < LONG_COOLDOWN
+    }
+
+    pub(super) fn until_renewal(&self, now: Moment) -> Duration {
+        self.renew_after.saturating_sub(now.since(self.asked))
+    }
+
+    /// The time to its end, zero past it.
+    pub(super) fn left(&self, now: Moment) -> Duration {
+        self.lifetime.saturating_sub(now.since(self.asked))
+    }
+}
+
+/// The failures since the last fetch that succeeded.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Failures {
+    count: u32,
+    /// By elapsed time.
+    last: Duration,
+    retry_after: Duration,
+    cooldown: Duration,
+}
+
+impl Failures {
+    /// `jitter` is uniform in 0…1; it takes up to a quarter off the wait.
+    pub(super) fn add(&mut self, now: Moment, error: &GatewayError, jitter: f64) {
+        let doubled = RETRY_FIRST.saturating_mul(1 << self.count.min(16));
+        let cooldown = if error.is_refusal() {
+            LONG_COOLDOWN
+        } else {
+            COOLDOWN
+        };
+        *self = Self {
+            count: self.count.saturating_add(1),
+            last: now.elapsed,
+            retry_after: (doubled.min(RETRY_LAST))
+                .mul_f64(1.0 - jitter / 4.0)
+                .max(cooldown.mul_f64(0.75)),
+            cooldown,
+        };
+    }
+
+    /// How long until the next fetch by itself; `None` where there was no failure.
+    pub(super) fn until_retry(&self, now: Moment) -> Option<Duration> {
+        let since = now.elapsed.saturating_sub(self.last);
+        (self.count > 0).then(|| self.retry_after.saturating_sub(since))
+    }
+
+    /// Whether a call may not cause a fetch now.
+    pub(super) fn cool_down(&self, now: Moment) -> bool {
+        self.count > 0 && now.elapsed.saturating_sub(self.last) < self.cooldown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbound::gateway::error::GatewayRefusal;
+
+    fn at(seconds: u64) -> Moment {
+        Moment {
+            wall: UnixTime::from_secs(1_700_000_000 + seconds),
+            elapsed: Duration::from_secs(seconds),
+        }
+    }
+
+    fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_token_is_renewed_ahead_kept_to_its_margin_and_used_to_its_end_in_need() {
+        let early = Life::new(at(0), secs(3600), secs(120), 0.0);
+        let late = Life::new(at(0), secs(3600), secs(120), 1.0);
+        assert_eq!(early.until_renewal(at(0)), secs(3480).mul_f64(0.7));
+        assert_eq!(late.until_renewal(at(0)), secs(3480).mul_f64(0.7 + 0.2));
+        assert_eq!(early.until_renewal(at(3480)), Duration::ZERO);
+        for (now, usable, alive, left) in [
+            (0, true, true, 3600),
+            (3479, true, true, 121),
+            (3480, false, true, 120),
+            (3599, false, true, 1),
+            (3600, false, false, 0),
+        ] {
+            assert_eq!(early.is_usable(at(now)), usable, "{now}");
+            assert_eq!(early.is_alive(at(now)), alive, "{now}");
+            assert_eq!(early.left(at(now)), secs(left), "{now}");
+        }
+    }
+
+    #[test]
+    fn the_margin_never_takes_more_than_half_of_a_short_life() {
+        let life = Life::new(at(0), secs(60), secs(120), 0.0);
+        assert!(life.is_usable(at(29)));
+        assert!(!life.is_usable(at(30)));
+    }
+
+    #[test]
+    fn neither_clock_prolongs_a_token() {
+        let life = Life::new(at(0), secs(100), secs(0), 0.0);
+        let set_back = Moment {
+            wall: UnixTime::EPOCH,
+            ..at(100)
+        };
+        let suspended = Moment {
+            elapsed: secs(1),
+            ..at(100)
+        };
+        assert!(!life.is_alive(set_back));
+        assert!(!life.is_alive(suspended));
+    }
+
+    #[test]
+    fn failures_back_off_to_a_minute_and_refusals_at_once_to_ten_seconds() {
+        let mut failures = Failures::default();
+        assert_eq!(failures.until_retry(at(0)), None);
+        assert!(!failures.cool_down(at(0)));
+        for expected in [1, 2, 4, 8, 16, 32, 60, 60] {
+            failures.add(at(5), &GatewayError::Timeout, 0.0);
+            assert_eq!(failures.until_retry(at(5)), Some(secs(expected)));
+            assert!(failures.cool_down(at(5)));
+            assert!(!failures.cool_down(at(6)));
+        }
+        failures.add(at(5), &GatewayError::Timeout, 1.0);
+        assert_eq!(failures.until_retry(at(5)), Some(secs(45)));
+
+        let mut refused = Failures::default();
+        refused.add(
+            at(5),
+            &GatewayError::Refused(GatewayRefusal::Forbidden),
+            1.0,
+        );
+        assert_eq!(refused.until_retry(at(5)), Some(secs(10).mul_f64(0.75)));
+        assert!(refused.cool_down(at(14)));
+        assert!(!refused.cool_down(at(15)));
+    }
+}

@@ -1,0 +1,35 @@
+//! A request's body once more, for the one repetition after a 401.
+
+/// How a request's body is had once more.
+///
+/// Any `Fn(&B) -> Option<B>` is one; where it gives `None` the request is not
+/// repeated.
+pub trait Replay<B> {
+    /// The same body again, before any of it was sent.
+    fn replay(&self, body: &B) -> Option<B>;
+}
+
+impl<B, F: Fn(&B) -> Option<B>> Replay<B> for F {
+    fn replay(&self, body: &B) -> Option<B> {
+        self(body)
+    }
+}
+
+/// For bodies that are `Clone`: `()`, `Bytes`, `String`, `Full<Bytes>`,
+/// `Empty<Bytes>`.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Cloned;
+
+impl<B: Clone> Replay<B> for Cloned {
+    fn replay(&self, body: &B) -> Option<B> {
+        Some(body.clone())
+    }
+}
+
+/// For [`reqwest::Body`]: a copy of one that is in memory, nothing of a stream.
+/// (`Bytes` as the body, which [`HttpClient`](crate::outbound::HttpClient) takes
+/// as well, saves the copy.)
+pub fn reqwest_body(body: &reqwest::Body) -> Option<reqwest::Body> {
+    body.as_bytes().map(|bytes| bytes.to_vec().into())
+}

@@ -1,0 +1,228 @@
+//! Reading the token endpoint's answer, and how long its token is good: pure.
+//!
+//! GO's sample says two things: `expires_in` is 7200, while the token itself is a
+//! JWT whose `exp` is 3600 after its `iat`. The earlier is believed.
+
+use std::time::Duration;
+
+use serde_json::Number;
+
+use super::error::GatewayError;
+use crate::claims::ClaimsView;
+use crate::clock::UnixTime;
+use crate::error::Reason;
+use crate::json::{self, Value};
+use crate::jws::base64url;
+use crate::secret::Secret;
+
+/// The longest a token is used, whatever it says: 24 h, twelve times what GO
+/// gives. A slip of digits at the gateway doesn't keep one for years.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A token and what is said of its end.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) token: Secret,
+    /// From when it was asked for.
+    expires_in: Option<Duration>,
+    /// The JWT's own `exp`.
+    exp: Option<UnixTime>,
+}
+
+impl Answer {
+    /// Reads an answer of status 200 (RFC 6749, section 5.1). Other members are
+    /// passed over; one twice is not an answer.
+    pub(super) fn read(body: &[u8]) -> Result<Self, GatewayError> {
+        let malformed = GatewayError::Malformed;
+        let body = str::from_utf8(body).map_err(|_| malformed("it is not UTF-8"))?;
+        let (mut token, mut token_type, mut expires_in) = (None, None, None);
+        json::read_object(body, |name, value| match name {
+            "access_token" => token = Some(value),
+            "token_type" => token_type = Some(value),
+            "expires_in" => expires_in = Some(value),
+            _ => {}
+        })
+        .map_err(|_| malformed("it is not a JSON object that is well-formed"))?;
+
+        let Some(Value::String(token)) = token else {
+            return Err(malformed("there is no access_token that is a string"));
+        };
+        let Some(Value::String(token_type)) = token_type else {
+            return Err(malformed("there is no token_type that is a string"));
+        };
+        if !token_type.decode().eq_ignore_ascii_case("Bearer") {
+            return Err(GatewayError::OtherType);
+        }
+        let expires_in = match expires_in {
+            None => None,
+            Some(Value::Number(seconds)) => {
+                Some(duration(seconds).ok_or(malformed("expires_in is not a number of seconds"))?)
+            }
+            Some(_) => return Err(malformed("expires_in is not a number")),
+        };
+        let token = Secret::from(token.decode().into_owned());
+        Ok(Self {
+            exp: exp(token.expose())?,
+            expires_in,
+            token,
+        })
+    }
+
+    /// How long the token is good from `asked` on: to the earlier of the two
+    /// ends, and at most a day.
+    pub(super) fn lifetime(&self, asked: UnixTime) -> Result<Duration, GatewayError> {
+        let own = self.exp.map(|exp| exp.saturating_since(asked));
+        let lifetime = (self.expires_in.into_iter().chain(own).min())
+            .ok_or(GatewayError::NoLifetime)?
+            .min(LONGEST);
+        if lifetime.is_zero() {
+            return Err(GatewayError::Expired);
+        }
+        Ok(lifetime)
+    }
+}
+
+/// A JSON number of seconds, whole or with a fraction, not below zero; one beyond
+/// all measure is cut off.
+fn duration(number: &str) -> Option<Duration> {
+    let number: Number = number.parse().ok()?;
+    match number.as_u64() {
+        Some(seconds) => Some(Duration::from_secs(seconds)),
+        None => Duration::try_from_secs_f64(number.as_f64()?.min(LONGEST.as_secs_f64())).ok(),
+    }
+}
+
+/// The `exp` of a token that is a JWT: three segments, of which the second is a
+/// JSON object. Nobody vouches for it, and it may only shorten a life.
+fn exp(token: &str) -> Result<Option<UnixTime>, GatewayError> {
+    let mut segments = token.split('.');
+    let (Some(_), Some(payload), Some(_), None) = (
+        segments.next(),
+        segments.next(),
+        segments.next(),
+        segments.next(),
+    ) else {
+        return Ok(None);
+    };
+    let Some(payload) = base64url(payload).and_then(|bytes| String::from_utf8(bytes).ok()) else {
+        return Ok(None);
+    };
+    match ClaimsView::read(&payload) {
+        Ok(claims) => Ok(claims.expires_at),
+        Err(Reason::ClaimsNotObject) => Ok(None),
+        Err(_) => Err(GatewayError::Malformed(
+            "the token is a JWT whose claims are not well-formed",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    const IAT: u64 = 1_725_420_117;
+
+    fn answer(token: &str, rest: &str) -> Result<Duration, GatewayError> {
+        let body = format!(r#"{{"access_token":"{token}","token_type":"Bearer"{rest}}}"#);
+        Answer::read(body.as_bytes())?.lifetime(UnixTime::from_secs(IAT))
+    }
+
+    fn jwt(payload: &str) -> String {
+        format!("e30.{}.AA", BASE64_URL_SAFE_NO_PAD.encode(payload))
+    }
+
+    const fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// The answer of "Security Access with OAuth2.0 For PUSH", signature cut.
+    const SAMPLE: &str = concat!(
+        r#"{"access_token": "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.eyJrZXkiOiJKV1QtVEVTVCIsIm5iZiI6MTcyNTQxOTk5"#,
+        "NywiaXNzIjoiZGVyYnlzb2Z0IiwiaWF0IjoxNzI1NDIwMTE3LCJkaXMiOiJKV1QtVEVTVCIsImp0aSI6ImJmZjZkYjY4OTNlOTQxYWNiM2Y1",
+        "MjUwOWIyZDA3ZmU3IiwiZXhwIjoxNzI1NDIzNzE3LCJzdWIiOiJkZXJieXNvZnQgZGdhdGV3YXkgVjIiLCJhdWQiOlsiSldULVRFU1QiXX0.",
+        r#"MqBR5kKY", "token_type": "Bearer", "expires_in": 7200}"#
+    );
+
+    #[test]
+    fn gos_sample_is_good_for_one_hour_though_it_says_two() {
+        let answer = Answer::read(SAMPLE.as_bytes()).expect("the sample");
+        assert_eq!(answer.expires_in, Some(Duration::from_secs(7200)));
+        assert_eq!(answer.exp, Some(UnixTime::from_secs(IAT + 3600)));
+        assert_eq!(answer.lifetime(UnixTime::from_secs(IAT)), Ok(secs(3600)));
+        assert_eq!(
+            answer.lifetime(UnixTime::from_secs(IAT + 3599)),
+            Ok(secs(1))
+        );
+        let late = answer.lifetime(UnixTime::from_secs(IAT + 3600));
+        assert_eq!(late, Err(GatewayError::Expired));
+        assert!(!format!("{answer:?}").contains("eyJ"));
+    }
+
+    #[test]
+    fn the_earlier_end_counts_whatever_the_token_is() {
+        let later = jwt(&format!(r#"{{"exp":{}}}"#, IAT + 7200));
+        let no_exp = jwt("{}");
+        for (token, rest, expected) in [
+            ("opaque", r#","expires_in":60"#, Ok(secs(60))),
+            ("a.b", r#","expires_in":60"#, Ok(secs(60))),
+            ("a.b.c.d", r#","expires_in":60"#, Ok(secs(60))),
+            ("a.!.c", r#","expires_in":60"#, Ok(secs(60))),
+            (&jwt("[]"), r#","expires_in":60"#, Ok(secs(60))),
+            (&no_exp, r#","expires_in":60"#, Ok(secs(60))),
+            (&later, r#","expires_in":60"#, Ok(secs(60))),
+            (&later, "", Ok(secs(7200))),
+            (&later, r#","expires_in":86400"#, Ok(secs(7200))),
+            ("opaque", r#","expires_in":1e3"#, Ok(secs(1000))),
+            ("opaque", r#","expires_in":99999999999"#, Ok(secs(86_400))),
+            ("opaque", r#","expires_in":1e300"#, Ok(secs(86_400))),
+            ("opaque", "", Err(GatewayError::NoLifetime)),
+            (&no_exp, "", Err(GatewayError::NoLifetime)),
+            ("opaque", r#","expires_in":0"#, Err(GatewayError::Expired)),
+        ] {
+            assert_eq!(answer(token, rest), expected, "{token} {rest}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_read_strictly() {
+        for malformed in [
+            "",
+            "[]",
+            "<html>",
+            "\u{feff}{}",
+            "{}",
+            r#"{"access_token":"x"}"#,
+            r#"{"access_token":1,"token_type":"Bearer","expires_in":60}"#,
+            r#"{"access_token":"x","token_type":null,"expires_in":60}"#,
+            r#"{"access_token":"x","token_type":"Bearer","expires_in":"60"}"#,
+            r#"{"access_token":"x","token_type":"Bearer","expires_in":-1}"#,
+            r#"{"access_token":"x","token_type":"Bearer","expires_in":null}"#,
+            r#"{"access_token":"x","access_token":"y","token_type":"Bearer","expires_in":60}"#,
+            r#"{"access_token":"x","token_type":"Bearer","expires_in":60} x"#,
+        ] {
+            let error = Answer::read(malformed.as_bytes()).expect_err(malformed);
+            assert!(matches!(error, GatewayError::Malformed(_)), "{malformed}");
+        }
+        for claims in [r#"{"exp":"soon"}"#, r#"{"exp":1,"exp":2}"#, r#"{"exp":-1}"#] {
+            let error = answer(&jwt(claims), r#","expires_in":60"#);
+            assert!(matches!(error, Err(GatewayError::Malformed(_))), "{claims}");
+        }
+    }
+
+    #[test]
+    fn the_type_is_bearer_in_any_case() {
+        let of_type = |name: &str| {
+            let body = format!(r#"{{"access_token":"x","token_type":"{name}","expires_in":60}}"#);
+            Answer::read(body.as_bytes()).map(|_| ())
+        };
+        for good in ["Bearer", "bearer", "BEARER", "\\u0042earer"] {
+            assert_eq!(of_type(good), Ok(()), "{good}");
+        }
+        for other in ["", "mac", "DPoP", "Bearer "] {
+            assert_eq!(of_type(other), Err(GatewayError::OtherType), "{other}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The client side: the right credential on every call to DerbySoft GO, and on
+//! no other.
+//!
+//! GO takes two kinds of credentials, and each has a handle and a tower layer:
+//!
+//! | | for | credential |
+//! |---|---|---|
+//! | [`EndpointTokens`] | distributors that call BookingUSB and ShoppingEngine | an Access Token for each API, from GO Console |
+//! | [`Gateway`] | suppliers that push to GO's gateway | OAuth 2.0 for PUSH: a JWT that is fetched with client ID and client secret, and renewed ahead of time |
+//!
+//! Both are told the base addresses that their tokens are for. A call anywhere
+//! else is an error ([`CallRefused`]), never a token sent to a stranger. Base and
+//! path decide, for the same path belongs to several of GO's APIs.
+//!
+//! The layers go around any `Service<http::Request<B>>`. Their errors are
+//! [`BoxError`]s, as those of tower's own layers are; what this crate refused is
+//! found in them by `downcast_ref`.
+//!
+//! # Redirects
+//!
+//! The layers follow none, and a request that the client below redirects to
+//! another origin must not take the token there. hyper follows none either;
+//! reqwest does unless told otherwise, so use [`HttpClient`], which always tells
+//! it.
+
+mod base;
+mod client;
+mod endpoints;
+mod error;
+mod expiry;
+mod form;
+mod gateway;
+
+pub use self::client::{HttpClient, HttpClientFuture};
+pub use self::endpoints::{
+    BOOKING_USB, EndpointFuture, EndpointToken, EndpointTokens, EndpointTokensBuilder,
+    EndpointTokensLayer, EndpointTokensService, ReplaceError, SHOPPING_ENGINE,
+};
+pub use self::error::{BuildError, CallRefused};
+pub use self::expiry::CredentialHealth;
+pub use self::form::HeaderForm;
+pub use self::gateway::{
+    ClientPair, Cloned, Excerpt, Gateway, GatewayBuilder, GatewayError, GatewayFuture,
+    GatewayHealth, GatewayLayer, GatewayRefusal, GatewayService, Replay, reqwest_body,
+};
+
+/// What the layers' services fail with, as those of tower's own layers.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

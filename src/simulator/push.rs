@@ -1,0 +1,108 @@
+//! GO as a caller: a push to a distributor's AvailabilityPeer API.
+
+use std::time::Duration;
+
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE};
+use serde_json::json;
+
+use super::Simulator;
+use super::partner_apis::PartnerApi;
+
+/// What GO shows the distributor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PushCredential {
+    /// A JWT, as [`Simulator::mint`] makes it, by the simulator's clock.
+    #[default]
+    Jwt,
+    /// The AvailabilityPeer's Access Token in force.
+    AccessToken,
+    /// Any text: a token of one's own making.
+    Token(String),
+    /// Nothing.
+    None,
+}
+
+/// A push of GO's to a distributor; made by [`Simulator::push`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing is sent until `send` is awaited"]
+pub struct Push<'a> {
+    go: &'a Simulator,
+    base: String,
+    path: String,
+    credential: PushCredential,
+    bare: bool,
+}
+
+impl Simulator {
+    /// A sample push to the distributor's API at this base address, of plain `http`: `POST /ari/daily/push` with a
+    /// JWT as `Bearer`, unless told otherwise.
+    pub fn push(&self, base: impl Into<String>) -> Push<'_> {
+        Push {
+            go: self,
+            base: base.into(),
+            path: "/ari/daily/push".to_owned(),
+            credential: PushCredential::default(),
+            bare: false,
+        }
+    }
+}
+
+impl Push<'_> {
+    /// Posts to this path: `/ari/los/push`.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Shows this credential.
+    pub fn credential(mut self, credential: PushCredential) -> Self {
+        self.credential = credential;
+        self
+    }
+
+    /// Sends the token without `Bearer`.
+    pub fn bare(mut self) -> Self {
+        self.bare = true;
+        self
+    }
+
+    /// Sends it and gives the status of the answer. Follows no redirect, and waits 10 s at most.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer.
+    pub async fn send(self) -> reqwest::Result<u16> {
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(10))
+            .no_proxy()
+            .tls_certs_only([])
+            .build()?;
+        let base = self.base.trim_end_matches('/');
+        let mut request = client
+            .post(format!("{base}{}", self.path))
+            .header(ACCEPT_ENCODING, "gzip")
+            .header(CONTENT_TYPE, "application/json;charset=utf-8");
+        if let Some(token) = self.token() {
+            let scheme = if self.bare { "" } else { "Bearer " };
+            request = request.header(AUTHORIZATION, format!("{scheme}{token}"));
+        }
+        let ari = json!({ "supplierId": "SUPPLIER", "hotelId": "HOTEL", "dailyAri": [] });
+        let response = request.body(ari.to_string()).send().await?;
+        Ok(response.status().as_u16())
+    }
+
+    fn token(&self) -> Option<String> {
+        match &self.credential {
+            PushCredential::Jwt => {
+                let now = self.go.shared.clock.now().as_secs();
+                let now = i64::try_from(now).unwrap_or(i64::MAX);
+                Some(self.go.mint().at(now).token())
+            }
+            PushCredential::AccessToken => Some(self.go.access_token(PartnerApi::AvailabilityPeer)),
+            PushCredential::Token(token) => Some(token.clone()),
+            PushCredential::None => None,
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What the token endpoint can do wrong, and what callers are told.
+
+use derbysoft_go_auth::outbound::{BoxError, GatewayError, GatewayRefusal};
+use derbysoft_go_auth::simulator::{Endpoint, Fault, GatewayFailure};
+
+use super::{Stranger, World, client, gateway_error, pair, send};
+use crate::support::{millis, secs, soon};
+
+#[tokio::test]
+async fn all_six_documented_failures_are_typed_and_carry_gos_words() {
+    for (failure, refusal) in GatewayFailure::ALL.into_iter().zip(GatewayRefusal::ALL) {
+        let world = World::new().await;
+        world.go.refuse_tokens(Some(failure));
+        let error: BoxError = send(&client(&world.gateway()), world.push())
+            .await
+            .expect_err("no token");
+        assert_eq!(gateway_error(&error), &GatewayError::Refused(refusal));
+        let (status, message) = failure.documented();
+        let text = error.to_string();
+        assert!(
+            text.contains(message) && text.contains(&status.to_string()),
+            "{text}"
+        );
+        assert_eq!(world.go.pushes(), 0);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_failure_keeps_status_and_a_bounded_escaped_body() {
+    let world = World::new().await;
+    let client_secret = world.go.client().client_secret;
+    world.go.set_token_answer(Some(&format!(
+        "no \u{1b}[2J{client_secret}\r\n{}",
+        "x".repeat(10_000)
+    )));
+    world.go.fail_at(Endpoint::Token, Fault::Status(418));
+    let error = soon(world.gateway().ready()).await.expect_err("no token");
+    let GatewayError::Answer {
+        status: 418, body, ..
+    } = &error
+    else {
+        panic!("{error}");
+    };
+    assert!(body.as_str().len() <= 512);
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("no \\u{1b}[2J…\\r\\nxxx"), "{text}");
+    assert!(!text.contains('\u{1b}') && !text.contains(&client_secret));
+}
+
+#[tokio::test]
+async fn faults_of_the_endpoint_are_told_apart_and_bounded() {
+    let name = |error: &GatewayError| match error {
+        GatewayError::Timeout => "timeout",
+        GatewayError::Redirect(_) => "redirect",
+        GatewayError::Answer { .. } => "answer",
+        GatewayError::Unreachable(_) => "unreachable",
+        GatewayError::TooLarge(_) => "too large",
+        GatewayError::Body(_) => "body",
+        GatewayError::Malformed(_) => "malformed",
+        _ => "another",
+    };
+    let world = World::new().await;
+    for (fault, expected) in [
+        (Fault::Hang, "timeout"),
+        (Fault::HangBody, "timeout"),
+        (
+            Fault::Drip {
+                bytes: 1,
+                every: millis(10),
+            },
+            "timeout",
+        ),
+        (Fault::RedirectNotFound, "answer"),
+        (
+            Fault::Redirect {
+                location: world.go.toker_url(),
+                status: 302,
+            },
+            "redirect",
+        ),
+        (Fault::Status(500), "answer"),
+        (Fault::Status(201), "answer"),
+        (Fault::Status(204), "answer"),
+        (Fault::Status(206), "answer"),
+        (Fault::Status(304), "redirect"),
+        (Fault::Truncated, "body"),
+        (Fault::Cut, "unreachable"),
+        (Fault::Html, "malformed"),
+        (Fault::NotJson, "malformed"),
+        (Fault::EmptySet, "malformed"),
+        (Fault::Endless, "too large"),
+        (Fault::GzipBomb, "too large"),
+        (Fault::Oversized(65_537), "too large"),
+        (Fault::Raw(b"SSH-2.0-x\r\n".to_vec()), "unreachable"),
+    ] {
+        let builder = world.builder().fetch_timeout(millis(400));
+        let gateway = builder.build().unwrap();
+        let fetches = world.go.token_fetches();
+        world.go.fail_at(Endpoint::Token, fault.clone());
+        let error = soon(gateway.ready()).await.expect_err("no token");
+        assert_eq!(name(&error), expected, "{fault:?}: {error}");
+        assert_eq!(world.go.token_fetches(), fetches + 1, "{fault:?}");
+        assert_eq!(gateway.health().last_error, Some(error));
+    }
+}
+
+#[tokio::test]
+async fn answers_that_are_no_use_are_refused_each_for_its_reason() {
+    let world = World::new().await;
+    let long = "x".repeat(8193);
+    for (token, token_type, expires_in, expected) in [
+        ("opaque", "bearer", ",\"expires_in\":60", None),
+        (
+            "opaque",
+            "mac",
+            ",\"expires_in\":60",
+            Some(GatewayError::OtherType),
+        ),
+        ("opaque", "Bearer", "", Some(GatewayError::NoLifetime)),
+        (
+            "opaque",
+            "Bearer",
+            ",\"expires_in\":0",
+            Some(GatewayError::Expired),
+        ),
+        (
+            "",
+            "Bearer",
+            ",\"expires_in\":60",
+            Some(GatewayError::UnusableToken),
+        ),
+        (
+            "a b",
+            "Bearer",
+            ",\"expires_in\":60",
+            Some(GatewayError::UnusableToken),
+        ),
+        (
+            "a\\r\\nx: y",
+            "Bearer",
+            ",\"expires_in\":60",
+            Some(GatewayError::UnusableToken),
+        ),
+        (
+            &long,
+            "Bearer",
+            ",\"expires_in\":60",
+            Some(GatewayError::UnusableToken),
+        ),
+    ] {
+        let answer =
+            format!(r#"{{"access_token":"{token}","token_type":"{token_type}"{expires_in}}}"#);
+        world.go.set_token_answer(Some(&answer));
+        let result = soon(world.gateway().ready()).await;
+        assert_eq!(result.err(), expected, "{answer:.80}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_of_the_endpoint_does_not_carry_the_secret_on() {
+    let world = World::new().await;
+    let stranger = Stranger::answering("HTTP/1.1 200 OK").await;
+    let door = Stranger::redirecting(&format!("{}/x", stranger.origin)).await;
+    let settings = reqwest::Client::builder().redirect(reqwest::redirect::Policy::limited(5));
+    let gateway = world
+        .builder()
+        .token_url(format!("{}/authorizer/token", door.origin))
+        .http_client(settings)
+        .build()
+        .unwrap();
+    let error = soon(gateway.ready()).await;
+    assert_eq!(error, Err(GatewayError::Redirect(307)));
+    assert!(door.heard().contains("client-secret: "));
+    assert_eq!(stranger.heard(), "");
+}
+
+#[tokio::test]
+async fn all_who_wait_are_told_the_same_failure() {
+    let world = World::new().await;
+    let gateway = world.gateway();
+    world
+        .go
+        .refuse_tokens(Some(GatewayFailure::ForbiddenConsumer));
+    let held = world.go.hold_tokens();
+    let waiting: Vec<_> = (0..50)
+        .map(|_| {
+            let gateway = gateway.clone();
+            tokio::spawn(async move { gateway.ready().await })
+        })
+        .collect();
+    soon(world.go.wait_for_token_fetches(1)).await;
+    crate::support::settle().await;
+    held.release();
+    for waiting in waiting {
+        let error = soon(waiting).await.unwrap();
+        assert_eq!(error, Err(GatewayError::Refused(GatewayRefusal::Forbidden)));
+    }
+    assert_eq!(world.go.token_fetches(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_pair_is_asked_about_every_ten_seconds_at_most() {
+    let world = World::new().await;
+    let mut wrong = world.go.client();
+    wrong.client_secret.push('x');
+    let gateway = world.builder().credentials(pair(&wrong)).build().unwrap();
+    for _ in 0..20 {
+        let error = soon(gateway.ready()).await.expect_err("refused");
+        assert!(error.is_refusal(), "{error}");
+        world.clock.advance(millis(300));
+        crate::support::settle().await;
+    }
+    assert_eq!(world.go.token_fetches(), 1);
+    gateway.replace(pair(&world.go.client())).unwrap();
+    soon(world.go.wait_for_token_fetches(2)).await;
+    world.clock.advance(secs(1));
+    crate::support::eventually("the right pair serves at once", || {
+        gateway.health().is_ready()
+    })
+    .await;
+}

@@ -1,0 +1,242 @@
+//! One fetch for all, ahead of time, and to the earlier of two ends.
+
+use std::task::Poll;
+
+use derbysoft_go_auth::outbound::{Gateway, GatewayError};
+use derbysoft_go_auth::simulator::Fault;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Uri};
+use tower::ServiceExt;
+
+use super::{World, client, crowd_client, pair, send};
+use crate::support::{at_once, eventually, secs, settle, soon};
+
+fn left(gateway: &Gateway) -> u64 {
+    gateway.health().token_left.map_or(0, |left| left.as_secs())
+}
+
+#[tokio::test]
+async fn nothing_is_fetched_before_it_is_needed_and_then_once() {
+    let world = World::new().await;
+    for address in [world.go.token_url(), world.go.toker_url()] {
+        let before = world.go.token_fetches();
+        let gateway = world.builder().token_url(address).build().unwrap();
+        settle().await;
+        assert_eq!(world.go.token_fetches(), before);
+        assert!(!gateway.health().is_ready());
+        for _ in 0..3 {
+            assert_eq!(world.status(&gateway).await, 200);
+        }
+        assert_eq!(world.go.token_fetches(), before + 1);
+        assert!(gateway.health().is_ready());
+    }
+    assert_eq!(world.go.pushes(), 6);
+}
+
+#[tokio::test]
+async fn the_samples_token_is_kept_to_its_own_end_of_one_hour_not_two() {
+    let world = World::new().await;
+    let gateway = world.ready().await;
+    assert_eq!(left(&gateway), 3600);
+    world.go.set_token_times(7200, 1800);
+    let other = world.ready().await;
+    assert_eq!(left(&other), 1800);
+}
+
+#[tokio::test]
+async fn a_thousand_callers_at_expiry_cause_one_fetch_and_no_failed_call() {
+    let world = World::new().await;
+    let gateway = world.ready().await;
+    // Past the token's end before the keeper has had a chance.
+    let held = world.go.hold_tokens();
+    world.clock.advance(secs(3600));
+    let client = crowd_client(&gateway);
+    let callers: Vec<_> = (0..1000).map(|_| world.pushing(&client)).collect();
+    soon(world.go.wait_for_token_fetches(2)).await;
+    settle().await;
+    held.release();
+    for caller in callers {
+        assert_eq!(soon(caller).await.unwrap(), 200);
+    }
+    assert_eq!(world.go.token_fetches(), 2);
+    assert_eq!(world.go.pushes(), 1000);
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_cancels_nobodys_fetch() {
+    let world = World::new().await;
+    let gateway = world.gateway();
+    let client = client(&gateway);
+    let held = world.go.hold_tokens();
+    let first = world.pushing(&client);
+    soon(world.go.wait_for_token_fetches(1)).await;
+    let second = world.pushing(&client);
+    settle().await;
+    first.abort();
+    assert!(soon(first).await.unwrap_err().is_cancelled());
+    held.release();
+    assert_eq!(soon(second).await.unwrap(), 200);
+    assert_eq!(world.go.token_fetches(), 1);
+
+    // Nor does the last one.
+    let gateway = world.gateway();
+    let held = world.go.hold_tokens();
+    let only = world.pushing(&super::client(&gateway));
+    soon(world.go.wait_for_token_fetches(2)).await;
+    only.abort();
+    held.release();
+    eventually("the token is there all the same", || {
+        gateway.health().is_ready()
+    })
+    .await;
+    assert_eq!(world.go.token_fetches(), 2);
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_ahead_and_callers_never_wait() {
+    let world = World::new().await;
+    let gateway = world.ready().await;
+    // Usable for 3480 s: renewed at 70 to 90 % of them, 2436 s to 3132 s.
+    world.clock.advance(secs(2430));
+    settle().await;
+    assert_eq!(world.go.token_fetches(), 1);
+    let held = world.go.hold_tokens();
+    world.clock.advance(secs(705));
+    soon(world.go.wait_for_token_fetches(2)).await;
+    assert_eq!(world.status(&gateway).await, 200, "with the old one");
+    held.release();
+    eventually("it is renewed", || left(&gateway) > 3000).await;
+    assert_eq!(world.status(&gateway).await, 200);
+    assert_eq!(world.go.token_fetches(), 2);
+}
+
+#[tokio::test]
+async fn while_renewal_fails_the_token_serves_to_its_end() {
+    let world = World::new().await;
+    let gateway = world.ready().await;
+    world.go.fail_at(
+        derbysoft_go_auth::simulator::Endpoint::Token,
+        Fault::Status(500),
+    );
+    world.clock.advance(secs(3200));
+    soon(world.go.wait_for_token_fetches(2)).await;
+    eventually("the failure shows", || {
+        gateway.health().last_error.is_some()
+    })
+    .await;
+    assert_eq!(world.status(&gateway).await, 200);
+
+    // Within the margin a caller waits for a fetch; that fails, and the token serves.
+    world.clock.advance(secs(390));
+    assert_eq!(world.status(&gateway).await, 200);
+    assert!(world.go.token_fetches() >= 3);
+    assert!(gateway.health().is_ready());
+
+    world.clock.advance(secs(10));
+    let error = send(&client(&gateway), world.push()).await;
+    let error = error.expect_err("the token is past its end");
+    let error = super::gateway_error(&error);
+    assert!(matches!(error, GatewayError::Answer { status: 500, .. }));
+
+    world.go.heal();
+    world.clock.advance(secs(60));
+    assert_eq!(world.status(&gateway).await, 200);
+    assert_eq!(gateway.health().last_error, None);
+}
+
+#[tokio::test]
+async fn an_outage_is_asked_about_once_a_second_whatever_the_callers() {
+    let world = World::new().await;
+    let gateway = world.gateway();
+    world.go.fail_next_tokens(usize::MAX, Fault::Cut);
+    let client = client(&gateway);
+    for _ in 0..50 {
+        let error = send(&client, world.push()).await.expect_err("no token");
+        let error = super::gateway_error(&error);
+        assert!(matches!(error, GatewayError::Unreachable(_)), "{error}");
+    }
+    assert_eq!(world.go.token_fetches(), 1);
+    world.clock.advance(secs(1));
+    let _ = send(&client, world.push()).await.expect_err("no token");
+    assert_eq!(world.go.token_fetches(), 2);
+    world.go.heal();
+    world.clock.advance(secs(2));
+    assert_eq!(world.status(&gateway).await, 200);
+}
+
+#[tokio::test]
+async fn the_token_is_had_without_tower_too() {
+    let world = World::new().await;
+    let gateway = world.gateway();
+    let uri: Uri = format!("{}/x", world.go.gateway_url()).parse().unwrap();
+    let mut headers = HeaderMap::new();
+    soon(gateway.authorize(&uri, &mut headers)).await.unwrap();
+    let value = &headers[AUTHORIZATION];
+    assert!(value.is_sensitive());
+    assert!(value.to_str().unwrap().starts_with("Bearer eyJ"));
+    let again = soon(gateway.authorize(&uri, &mut headers)).await;
+    assert!(again.is_err(), "there is one already");
+    let stranger: Uri = format!("{}/x", world.go.origin()).parse().unwrap();
+    let mut headers = HeaderMap::new();
+    let refused = soon(gateway.authorize(&stranger, &mut headers)).await;
+    assert!(refused.is_err());
+    assert!(headers.is_empty());
+}
+
+#[tokio::test]
+async fn the_task_ends_with_the_last_handle() {
+    let world = World::new().await;
+    let gateway = world.ready().await;
+    let service = client(&gateway);
+    drop(gateway);
+    world.clock.advance(secs(3200));
+    soon(world.go.wait_for_token_fetches(2)).await;
+    drop(service);
+    settle().await;
+    world.clock.advance(secs(3200));
+    settle().await;
+    assert_eq!(world.go.token_fetches(), 2);
+}
+
+#[test]
+fn a_gateway_outlives_the_runtime_that_it_ran_in() {
+    let first = crate::support::runtime();
+    let (world, gateway) = first.block_on(async {
+        let world = World::new().await;
+        let gateway = world.ready().await;
+        (world, gateway)
+    });
+    let settings = (world.go.client(), world.clock.clone());
+    drop(first);
+    crate::support::runtime().block_on(async {
+        // Its server went with the first runtime; another takes its place.
+        let go = derbysoft_go_auth::simulator::Simulator::builder()
+            .address(world.go.address())
+            .clock(settings.1.clone())
+            .start()
+            .await
+            .expect("the same port");
+        world.clock.advance(secs(3600));
+        gateway.replace(pair(&go.client())).unwrap();
+        soon(gateway.ready()).await.expect("fetched anew");
+    });
+    drop(settings);
+}
+
+#[tokio::test]
+async fn without_a_runtime_there_is_an_error_not_a_panic() {
+    let world = World::new().await;
+    let gateway = world.gateway();
+    let result = std::thread::spawn(move || at_once(gateway.ready()))
+        .join()
+        .expect("no panic");
+    assert_eq!(result, Poll::Ready(Err(GatewayError::NoRuntime)));
+}
+
+#[tokio::test]
+async fn a_service_is_ready_when_the_client_below_is() {
+    let world = World::new().await;
+    let gateway = world.ready().await;
+    let mut client = client(&gateway);
+    assert!(soon(client.ready()).await.is_ok());
+}
