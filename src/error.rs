@@ -44,6 +44,12 @@ pub enum VerifyErrorKind {
     WrongEnvironment,
     /// The issuer's keys could not be had: nothing is said about the token.
     KeysUnavailable,
+    /// An access token that is not one of those held.
+    UnknownToken,
+    /// An access token past its 180 days, or past the 7 that its successor left it.
+    ExpiredToken,
+    /// An access token that is accepted, but belongs to another API.
+    WrongApi,
 }
 
 impl VerifyErrorKind {
@@ -66,6 +72,9 @@ impl VerifyErrorKind {
             Self::Subject => "subject",
             Self::WrongEnvironment => "wrong_environment",
             Self::KeysUnavailable => "keys_unavailable",
+            Self::UnknownToken => "unknown_token",
+            Self::ExpiredToken => "expired_token",
+            Self::WrongApi => "wrong_api",
         }
     }
 }
@@ -156,6 +165,11 @@ reasons! {
     SubjectNotAllowed => Subject, "the subject is not allowed";
 
     KeysUnavailable => KeysUnavailable, "the keys are not available";
+
+    TooLongForAccessToken => TooLong, "the token is too long for an access token";
+    UnknownToken => UnknownToken, "the token is not known";
+    ExpiredToken => ExpiredToken, "the access token has expired";
+    OtherApi => WrongApi, "the token is for another API";
 }
 
 /// A token was refused.

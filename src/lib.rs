@@ -78,6 +78,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod access_token;
 mod authority;
 mod claims;
 mod clock;
@@ -102,6 +103,10 @@ pub mod simulator;
 mod token_cache;
 mod verifier;
 
+pub use access_token::{
+    AccessGranted, AccessToken, AccessTokenFault, AccessTokenHealth, AccessTokenSource,
+    AccessTokens, AccessTokensError, AccessTokensFileHealth, AccessTokensHealth, Api, InvalidApi,
+};
 pub use claims::Claims;
 pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
 pub use config::{Config, ConfigError, IssuerConfig, OnFailure};

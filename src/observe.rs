@@ -4,8 +4,10 @@
 //! and `jti` of one that was verified.
 
 use std::error::Error;
+use std::path::Path;
 use std::time::Duration;
 
+use crate::access_token::{AccessTokensError, Api};
 use crate::clock::UnixTime;
 use crate::jwks::KeySet;
 use crate::verifier::Verified;
@@ -93,4 +95,25 @@ pub(crate) fn credential_expires(name: &str, at: UnixTime, left: Duration) {
 
 pub(crate) fn credential_expired(name: &str, at: UnixTime) {
     tracing::error!(name, expired_at = %at, "a credential for GO has expired");
+}
+
+pub(crate) fn access_tokens_read<'a>(file: &Path, apis: impl Iterator<Item = &'a Api>) {
+    let apis: Vec<_> = apis.map(Api::as_str).collect();
+    tracing::info!(?file, ?apis, "access tokens read");
+}
+
+/// What was in use before stays in use.
+pub(crate) fn access_tokens_not_read(error: &AccessTokensError) {
+    let faults: Vec<_> = error.faults().map(ToString::to_string).collect();
+    tracing::error!(file = ?error.file(), ?faults, "the access tokens can't be used; the last good ones stay");
+}
+
+pub(crate) fn access_token_expires(api: &Api, expires_at: UnixTime, left: Duration) {
+    let api = api.as_str();
+    if left.is_zero() {
+        tracing::error!(api, %expires_at, "the access token has expired: GO is refused until there is another");
+        return;
+    }
+    let days_left = left.as_secs().div_ceil(24 * 60 * 60);
+    tracing::warn!(api, %expires_at, days_left, "the access token expires: generate another in GO Console");
 }

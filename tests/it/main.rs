@@ -1,5 +1,6 @@
 //! Integration tests: the public interface, over real TCP where there is any.
 
+mod access_tokens;
 mod allocations;
 mod attacks;
 mod axum_server;

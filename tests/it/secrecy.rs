@@ -32,6 +32,10 @@ impl Lines {
         (lines, tracing::subscriber::set_default(subscriber))
     }
 
+    pub(crate) fn clear(&self) {
+        self.0.lock().expect("not poisoned").clear();
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("UTF-8")
     }

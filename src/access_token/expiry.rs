@@ -1,0 +1,142 @@
+//! Expiry announced: once at each of GO's reminders, not once a request.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::api::Api;
+use super::set::AccessTokens;
+use crate::clock::UnixTime;
+use crate::reminders::{self, Reminder};
+
+/// What was said of each API's current token.
+#[derive(Debug, Default)]
+pub(super) struct Announced(HashMap<Api, (UnixTime, Stage)>);
+
+/// How near the end is. A later stage is greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Near(Reminder),
+    Past,
+}
+
+/// What is to be said of an API's current token.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Announcement {
+    pub(super) api: Api,
+    pub(super) expires_at: UnixTime,
+    /// Zero where it has expired.
+    pub(super) left: Duration,
+}
+
+impl Announced {
+    /// What is to be said at `now`, and then counts as said. Where several
+    /// reminders were missed, the latest alone.
+    pub(super) fn due(&mut self, tokens: &AccessTokens, now: UnixTime) -> Vec<Announcement> {
+        self.0
+            .retain(|api, _| tokens.apis().any(|held| held == api));
+        (tokens.current())
+            .filter_map(|token| {
+                let expires_at = token.accepted_until;
+                let stage = if now >= expires_at {
+                    Stage::Past
+                } else {
+                    Stage::Near(reminders::due(expires_at, now)?)
+                };
+                let said = self.0.get(&token.api);
+                if said.is_some_and(|(of, said)| *of == expires_at && *said >= stage) {
+                    return None;
+                }
+                self.0.insert(token.api.clone(), (expires_at, stage));
+                Some(Announcement {
+                    api: token.api.clone(),
+                    expires_at,
+                    left: expires_at.saturating_since(now),
+                })
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry::AccessToken;
+    use super::*;
+
+    const HOUR: u64 = 3_600;
+
+    fn issued() -> UnixTime {
+        UnixTime::from_secs(1_800_000_000)
+    }
+
+    fn tokens(of: &[(Api, UnixTime)]) -> AccessTokens {
+        let tokens = (100_000_000_000_000_000_u64..)
+            .zip(of)
+            .map(|(number, (api, issued))| {
+                AccessToken::new(api.clone(), number.to_string(), *issued)
+            });
+        AccessTokens::new(tokens, UnixTime::MAX).expect("good tokens")
+    }
+
+    /// The hours left at each announcement, looking every ten minutes.
+    fn watched(
+        announced: &mut Announced,
+        tokens: &AccessTokens,
+        hours: std::ops::Range<u64>,
+    ) -> Vec<u64> {
+        (hours.start * 6..hours.end * 6)
+            .flat_map(|tick| {
+                let now = issued().saturating_add(Duration::from_secs(tick * HOUR / 6));
+                announced.due(tokens, now)
+            })
+            .map(|due| due.left.as_secs() / HOUR)
+            .collect()
+    }
+
+    #[test]
+    fn an_unwatched_token_is_announced_seven_times_in_its_life() {
+        let tokens = tokens(&[(Api::AVAILABILITY_PEER, issued())]);
+        let days: Vec<_> = watched(&mut Announced::default(), &tokens, 0..200 * 24)
+            .iter()
+            .map(|hours| hours / 24)
+            .collect();
+        assert_eq!(days, [30, 20, 10, 3, 2, 1, 0]);
+    }
+
+    #[test]
+    fn a_renewal_begins_anew_and_the_previous_token_is_not_spoken_of() {
+        let mut announced = Announced::default();
+        let first = tokens(&[(Api::AVAILABILITY_PEER, issued())]);
+        assert_eq!(watched(&mut announced, &first, 0..161 * 24), [720, 480]);
+        let renewed = issued().saturating_add(Duration::from_secs(161 * 24 * HOUR));
+        let both = tokens(&[
+            (Api::AVAILABILITY_PEER, issued()),
+            (Api::AVAILABILITY_PEER, renewed),
+        ]);
+        assert_eq!(watched(&mut announced, &both, 161 * 24..312 * 24), [720]);
+    }
+
+    #[test]
+    fn each_api_has_its_own_series() {
+        let mut announced = Announced::default();
+        let both = tokens(&[
+            (Api::V3_RESERVATION, issued()),
+            (Api::V3_NON_RESERVATION, issued()),
+        ]);
+        assert_eq!(watched(&mut announced, &both, 0..151 * 24), [720, 720]);
+        // Taken out and put back, it is spoken of again.
+        let one = tokens(&[(Api::V3_RESERVATION, issued())]);
+        assert!(watched(&mut announced, &one, 151 * 24..152 * 24).is_empty());
+        assert_eq!(
+            watched(&mut announced, &both, 152 * 24..153 * 24),
+            [28 * 24]
+        );
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_repeats_nothing() {
+        let mut announced = Announced::default();
+        let tokens = tokens(&[(Api::AVAILABILITY_PEER, issued())]);
+        assert_eq!(watched(&mut announced, &tokens, 0..151 * 24), [720]);
+        assert!(watched(&mut announced, &tokens, 0..151 * 24).is_empty());
+    }
+}

@@ -1,0 +1,214 @@
+//! What is wrong with a set of access tokens, all of it at once.
+//!
+//! A fault names its place and what is wrong there, and repeats nothing of it:
+//! what stands at the wrong place may be a token.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::api::{Api, InvalidApi};
+
+/// Access tokens that can't be used, with all of their faults.
+///
+/// It prints them one a line. No text of a token, or of anything that may be one,
+/// is ever part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessTokensError {
+    file: Option<PathBuf>,
+    faults: Vec<AccessTokenFault>,
+}
+
+/// One fault: where, and what is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessTokenFault {
+    place: Option<Place>,
+    wrong: Wrong,
+}
+
+/// Where an entry stands; both count from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    Line(usize),
+    /// Of those given in code.
+    Entry(usize),
+}
+
+impl Place {
+    /// The line of the byte at `offset`.
+    pub(super) fn line_at(text: &[u8], offset: usize) -> Self {
+        let before = &text[..offset.min(text.len())];
+        Self::Line(before.split(|byte| *byte == b'\n').count())
+    }
+}
+
+/// What can be wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Wrong {
+    #[error("it can't be read: {0}")]
+    Io(String),
+    #[error("it is not a regular file")]
+    NotAFile,
+    #[error("everybody can write it (mode o+w): whoever can write it decides who may call the API")]
+    WritableByAll,
+    #[error("it is longer than 64 KiB")]
+    TooLarge,
+    #[error("reading it takes longer than 5 s")]
+    Slow,
+    #[error("reading it was stopped")]
+    Stopped,
+    #[error("there is no tokio runtime to read it in")]
+    NoRuntime,
+    #[error("it is not UTF-8")]
+    NotUtf8,
+    #[error("this is not TOML")]
+    Syntax,
+    #[error("there is no such setting; a token has api, token or sha256, and issued")]
+    UnknownMember,
+    #[error("tokens are written as [[token]]")]
+    NotTokens,
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    #[error("{0} is not a string")]
+    NotAString(&'static str),
+    #[error("{0}")]
+    Api(#[from] InvalidApi),
+    #[error("there are both token and sha256")]
+    TokenAndDigest,
+    #[error("there is neither token nor sha256")]
+    NeitherTokenNorDigest,
+    #[error("the token is shorter than 16 characters, and could be guessed")]
+    TooShort,
+    #[error("the token is longer than 256 characters")]
+    TooLong,
+    #[error("the token has a character that a header can't carry: visible ASCII but the comma can")]
+    Characters,
+    #[error("the token has two dots, and would be taken for a JWT")]
+    LooksLikeJwt,
+    #[error("sha256 is not 64 hex digits")]
+    NotADigest,
+    #[error("sha256 is the digest of nothing")]
+    DigestOfNothing,
+    #[error("issued is not a time with an offset, such as 2026-11-01T00:00:00Z")]
+    NotATime,
+    #[error("issued is more than 24 h from now")]
+    FromTheFuture,
+    #[error("there is no token")]
+    Empty,
+    #[error("there are more than 32 tokens")]
+    TooMany,
+    #[error("this is a third token of {0}, which has a current and a previous one at most")]
+    Third(Api),
+    #[error("another token of {0} was issued at the same time: which is current?")]
+    SameTime(Api),
+    #[error("this is the same token as another one")]
+    SameToken,
+}
+
+impl AccessTokensError {
+    /// Each fault, in the order of their places.
+    pub fn faults(&self) -> impl ExactSizeIterator<Item = &AccessTokenFault> {
+        self.faults.iter()
+    }
+
+    /// The file that they are in, if they are in one.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    pub(super) fn in_file(self, file: &Path) -> Self {
+        Self {
+            file: Some(file.to_owned()),
+            ..self
+        }
+    }
+}
+
+impl From<Wrong> for AccessTokensError {
+    fn from(wrong: Wrong) -> Self {
+        Faults::one(None, wrong)
+    }
+}
+
+impl fmt::Display for AccessTokensError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the access tokens can't be used")?;
+        if let Some(file) = &self.file {
+            let file = file.to_string_lossy();
+            write!(f, ", of \"{}\"", file.escape_debug())?;
+        }
+        f.write_str(":")?;
+        for fault in &self.faults {
+            write!(f, "\n- {fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for AccessTokensError {}
+
+impl AccessTokenFault {
+    /// The line of the file, counted from 1; `None` for what is no line's fault
+    /// and for tokens given in code.
+    pub const fn line(&self) -> Option<usize> {
+        match self.place {
+            Some(Place::Line(line)) => Some(line),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for AccessTokenFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            Some(Place::Line(line)) => write!(f, "line {line}: ")?,
+            Some(Place::Entry(entry)) => write!(f, "token {entry}: ")?,
+            None => {}
+        }
+        self.wrong.fmt(f)
+    }
+}
+
+/// Faults as they are found.
+#[derive(Debug, Default)]
+pub(super) struct Faults(Vec<AccessTokenFault>);
+
+impl Faults {
+    /// A single one.
+    pub(super) fn one(place: impl Into<Option<Place>>, wrong: Wrong) -> AccessTokensError {
+        let mut faults = Self::default();
+        faults.add(place, wrong);
+        faults.into_error()
+    }
+
+    pub(super) fn add(&mut self, place: impl Into<Option<Place>>, wrong: Wrong) {
+        self.0.push(AccessTokenFault {
+            place: place.into(),
+            wrong,
+        });
+    }
+
+    /// The value, or its fault in mind.
+    pub(super) fn take<T>(&mut self, place: Place, result: Result<T, Wrong>) -> Option<T> {
+        result.map_err(|wrong| self.add(place, wrong)).ok()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn into_result(self) -> Result<(), AccessTokensError> {
+        if self.is_empty() {
+            Ok(())
+        } else {
+            Err(self.into_error())
+        }
+    }
+
+    fn into_error(mut self) -> AccessTokensError {
+        self.0.sort_by_key(|fault| fault.place);
+        AccessTokensError {
+            file: None,
+            faults: self.0,
+        }
+    }
+}

@@ -1,0 +1,284 @@
+use std::time::Duration;
+
+use super::*;
+use crate::error::VerifyErrorKind;
+
+const DAY: u64 = 86_400;
+
+/// Of the length and form of GO's.
+fn token(number: u64) -> String {
+    format!("53ac0777{number:024x}")
+}
+
+fn at(seconds: u64) -> UnixTime {
+    UnixTime::from_secs(1_800_000_000 + seconds)
+}
+
+fn day(day: u64) -> UnixTime {
+    at(day * DAY)
+}
+
+fn entry(api: &Api, number: u64, issued: UnixTime) -> AccessToken {
+    AccessToken::new(api.clone(), token(number), issued)
+}
+
+fn peer() -> Api {
+    Api::AVAILABILITY_PEER
+}
+
+fn set(tokens: impl IntoIterator<Item = AccessToken>) -> AccessTokens {
+    AccessTokens::new(tokens, UnixTime::MAX).expect("good tokens")
+}
+
+/// What becomes of a token: `current`, `previous`, or the kind of the refusal.
+fn verdict(tokens: &AccessTokens, number: u64, api: &Api, now: UnixTime) -> &'static str {
+    match tokens.check(&token(number), api, now) {
+        Ok(granted) if granted.is_previous() => "previous",
+        Ok(_) => "current",
+        Err(error) => error.kind().as_str(),
+    }
+}
+
+fn faults(tokens: impl IntoIterator<Item = AccessToken>, now: UnixTime) -> Vec<String> {
+    let error = AccessTokens::new(tokens, now).expect_err("a fault");
+    error.faults().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_current_token_is_accepted_for_180_days() {
+    let tokens = set([entry(&peer(), 1, day(0))]);
+    for (now, expected) in [
+        (UnixTime::EPOCH, "current"),
+        (day(0), "current"),
+        (at(180 * DAY - 1), "current"),
+        (day(180), "expired_token"),
+        (UnixTime::MAX, "expired_token"),
+    ] {
+        assert_eq!(verdict(&tokens, 1, &peer(), now), expected, "{now}");
+    }
+}
+
+#[test]
+fn the_last_nanosecond_counts() {
+    let tokens = set([entry(&peer(), 1, day(0))]);
+    let last = day(180).saturating_sub(Duration::from_nanos(1));
+    assert_eq!(verdict(&tokens, 1, &peer(), last), "current");
+}
+
+#[test]
+fn a_previous_token_is_accepted_for_7_days_more_or_until_its_own_end() {
+    // The current one issued on this day; the last second of the previous one.
+    for (renewed, until) in [(0_u64, 7), (100, 107), (173, 180), (177, 180)] {
+        let renewed_at = at(renewed * DAY + 1);
+        let until = at((until * DAY + 1).min(180 * DAY));
+        // In whatever order they are given.
+        for tokens in [
+            [entry(&peer(), 1, day(0)), entry(&peer(), 2, renewed_at)],
+            [entry(&peer(), 2, renewed_at), entry(&peer(), 1, day(0))],
+        ] {
+            let tokens = set(tokens);
+            let last = until.saturating_sub(Duration::from_secs(1));
+            assert_eq!(verdict(&tokens, 1, &peer(), last), "previous", "{renewed}");
+            assert_eq!(
+                verdict(&tokens, 1, &peer(), until),
+                "expired_token",
+                "{renewed}"
+            );
+            assert_eq!(verdict(&tokens, 2, &peer(), until), "current", "{renewed}");
+        }
+    }
+}
+
+#[test]
+fn a_grant_tells_api_and_end() {
+    let tokens = set([entry(&peer(), 1, day(0)), entry(&peer(), 2, day(100))]);
+    let previous = tokens
+        .check(&token(1), &peer(), day(101))
+        .expect("accepted");
+    assert_eq!(*previous.api(), peer());
+    assert_eq!(previous.accepted_until(), day(107));
+    let current = tokens
+        .check(&token(2), &peer(), day(101))
+        .expect("accepted");
+    assert_eq!(current.accepted_until(), day(280));
+}
+
+#[test]
+fn a_token_of_another_api_is_told_from_a_strangers() {
+    let (mine, theirs) = (Api::V3_RESERVATION, Api::V3_NON_RESERVATION);
+    let tokens = set([
+        entry(&mine, 1, day(0)),
+        entry(&mine, 2, day(100)),
+        entry(&theirs, 3, day(0)),
+        entry(&theirs, 4, day(100)),
+    ]);
+    for (number, of_mine, of_theirs) in [
+        (1, "previous", "wrong_api"),
+        (2, "current", "wrong_api"),
+        (3, "wrong_api", "previous"),
+        (4, "wrong_api", "current"),
+        (5, "unknown_token", "unknown_token"),
+    ] {
+        assert_eq!(verdict(&tokens, number, &mine, day(101)), of_mine);
+        assert_eq!(verdict(&tokens, number, &theirs, day(101)), of_theirs);
+        let of_none = Api::new("own").expect("a name");
+        let expected = if number == 5 {
+            "unknown_token"
+        } else {
+            "wrong_api"
+        };
+        assert_eq!(verdict(&tokens, number, &of_none, day(101)), expected);
+    }
+    // One that is of no use any more says nothing about who has it.
+    assert_eq!(verdict(&tokens, 3, &mine, day(107)), "expired_token");
+}
+
+#[test]
+fn nothing_but_the_exact_token_is_accepted() {
+    let tokens = set([entry(&peer(), 1, day(0))]);
+    let good = token(1);
+    for other in [
+        String::new(),
+        good[1..].to_owned(),
+        good[..31].to_owned(),
+        format!("{good}0"),
+        format!("{good} "),
+        format!(" {good}"),
+        format!("{good}\0"),
+        good.to_uppercase(),
+        good.replacen('5', "6", 1),
+    ] {
+        let error = tokens.check(&other, &peer(), day(1)).expect_err("another");
+        assert_eq!(error.kind(), VerifyErrorKind::UnknownToken, "{other:?}");
+    }
+}
+
+#[test]
+fn each_bit_of_a_token_counts() {
+    let tokens = set([entry(&peer(), 1, day(0))]);
+    for bit in 0..32 * 7 {
+        let mut other = token(1).into_bytes();
+        other[bit / 7] ^= 1 << (bit % 7);
+        let other = String::from_utf8(other).expect("ASCII");
+        assert!(tokens.check(&other, &peer(), day(1)).is_err(), "bit {bit}");
+    }
+}
+
+#[test]
+fn past_256_bytes_nothing_is_looked_at() {
+    let long = "a".repeat(256);
+    let tokens = set([AccessToken::new(peer(), long.as_str(), day(0))]);
+    assert!(tokens.check(&long, &peer(), day(1)).is_ok());
+    let kind = |token: &str| {
+        tokens
+            .check(token, &peer(), day(1))
+            .map_err(|error| error.kind())
+    };
+    assert_eq!(kind(&"b".repeat(256)), Err(VerifyErrorKind::UnknownToken));
+    assert_eq!(kind(&"b".repeat(257)), Err(VerifyErrorKind::TooLong));
+}
+
+#[test]
+fn every_place_of_a_full_set_is_found() {
+    let apis: Vec<_> = (0..16)
+        .map(|n| Api::new(&format!("own-{n}")).expect("a name"))
+        .collect();
+    let place = |number: u64| &apis[usize::try_from(number % 16).expect("small")];
+    let tokens = set((0..32).map(|n| entry(place(n), n, day(n))));
+    for number in 0..32 {
+        let expected = if number < 16 { "previous" } else { "current" };
+        assert_eq!(verdict(&tokens, number, place(number), day(20)), expected);
+        assert_eq!(
+            verdict(&tokens, number, place(number + 1), day(20)),
+            "wrong_api"
+        );
+    }
+    assert_eq!(verdict(&tokens, 32, place(0), day(20)), "unknown_token");
+    assert_eq!(tokens.apis().count(), 16);
+}
+
+#[test]
+fn a_digest_stands_for_its_token() {
+    // printf %s 53ac0777000000000000000000000001 | sha256sum
+    let sha256 = "964b06ae113e8f8ecd1715071185d21b5e9834796feb5809fb326103c8df7c8e";
+    let tokens = set([AccessToken::from_sha256(peer(), sha256, day(0))]);
+    assert_eq!(verdict(&tokens, 1, &peer(), day(1)), "current");
+}
+
+#[test]
+fn an_issue_dated_ahead_is_accepted_at_once_up_to_a_day() {
+    let now = day(10);
+    let ahead = AccessTokens::new([entry(&peer(), 1, day(11))], now).expect("within a day");
+    assert_eq!(verdict(&ahead, 1, &peer(), now), "current");
+    assert_eq!(verdict(&ahead, 1, &peer(), day(190)), "current");
+    assert_eq!(verdict(&ahead, 1, &peer(), day(191)), "expired_token");
+    assert_eq!(
+        faults([entry(&peer(), 1, at(11 * DAY + 1))], now),
+        ["token 1: issued is more than 24 h from now"]
+    );
+}
+
+#[test]
+fn of_one_api_two_tokens_of_two_times_at_most() {
+    let (a, b) = (Api::V3_RESERVATION, Api::V3_NON_RESERVATION);
+    assert_eq!(
+        faults(
+            [
+                entry(&a, 1, day(1)),
+                entry(&b, 2, day(1)),
+                entry(&a, 3, day(2)),
+                entry(&b, 4, day(1)),
+                entry(&a, 5, day(3)),
+            ],
+            day(9)
+        ),
+        [
+            "token 4: another token of v3-non-reservation was issued at the same time: which is \
+             current?",
+            "token 5: this is a third token of v3-reservation, which has a current and a previous \
+             one at most",
+        ]
+    );
+}
+
+#[test]
+fn the_same_token_twice_is_a_fault() {
+    let same = "this is the same token as another one";
+    for api in [peer(), Api::V3_RESERVATION] {
+        let twice = [entry(&peer(), 1, day(1)), entry(&api, 1, day(2))];
+        assert_eq!(faults(twice, day(9)), [format!("token 2: {same}")]);
+    }
+    let sha256 = "964b06ae113e8f8ecd1715071185d21b5e9834796feb5809fb326103c8df7c8e";
+    let as_digest = AccessToken::from_sha256(Api::V3_RESERVATION, sha256, day(2));
+    let twice = [entry(&peer(), 1, day(1)), as_digest];
+    assert_eq!(faults(twice, day(9)), [format!("token 2: {same}")]);
+}
+
+#[test]
+fn none_and_too_many_are_faults() {
+    assert_eq!(faults([], day(9)), ["there is no token"]);
+    let many = (0..33).map(|n| {
+        let api = Api::new(&format!("own-{n}")).expect("a name");
+        entry(&api, n, day(0))
+    });
+    assert_eq!(faults(many, day(9)), ["there are more than 32 tokens"]);
+}
+
+#[test]
+fn all_faults_are_named_at_once() {
+    let tokens = [
+        AccessToken::new(peer(), "short", day(1)),
+        AccessToken::from_sha256(peer(), "53ac", day(1)),
+        entry(&peer(), 3, day(1)),
+        entry(&peer(), 3, day(99)),
+    ];
+    assert_eq!(
+        faults(tokens, day(9)),
+        [
+            "token 1: the token is shorter than 16 characters, and could be guessed",
+            "token 2: sha256 is not 64 hex digits",
+            "token 4: issued is more than 24 h from now",
+            "token 4: this is the same token as another one",
+        ]
+    );
+}

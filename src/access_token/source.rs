@@ -1,0 +1,379 @@
+//! Where access tokens come from, and how they change under way.
+//!
+//! The request path sees an immutable set behind an `arc-swap`: a swap loses no
+//! request. One task, the watch, looks at the file every ten seconds and
+//! announces expiry; it belongs to no request and ends with the last handle. The
+//! file is looked at by its path and by its content: a platform may swap a symbolic
+//! link above it (Kubernetes does), of which watching the file itself would not
+//! tell.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::runtime::Handle as Runtime;
+use tokio::task::{AbortHandle, JoinHandle};
+
+use super::api::Api;
+use super::expiry::Announced;
+use super::fault::{AccessTokensError, Wrong};
+use super::file::{Content, Text, Unusable};
+use super::health::{AccessTokensFileHealth, AccessTokensHealth};
+use super::set::{AccessGranted, AccessTokens};
+use crate::clock::{Clock, UnixTime};
+use crate::error::VerifyError;
+use crate::observe;
+
+/// From one look at the file to the next: how long a token that was taken out of
+/// it can still be used. A look reads a few hundred bytes.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a read may take before it counts as failed: a disk that hangs is to be
+/// told of. Such a read is waited for before there is another.
+const READ_WAIT: Duration = Duration::from_secs(5);
+
+/// Access tokens that are given, or watched in a file.
+///
+/// A cheap handle: clones share the tokens and the task that watches them, which
+/// starts with the first use within tokio and ends with the last handle. Outside
+/// tokio it works too, with the tokens that it was made with.
+///
+/// The task looks at the file every 10 s. A file that can't be used changes
+/// nothing: the tokens stay as they are, [`health`](AccessTokenSource::health)
+/// and one line in the log tell why. So a file should be replaced as a whole
+/// (`mv`), lest half of it be read. It also warns of the expiry of each API's
+/// current token, as GO does: 30, 20, 10, 3, 2 and 1 days before, and when it has
+/// come; once each, and once more the latest after a restart.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+/// use derbysoft_go_auth::{AccessTokenSource, Api, SystemClock};
+///
+/// let clock = Arc::new(SystemClock::default());
+/// let tokens = AccessTokenSource::file("/run/secrets/go/tokens.toml", clock)?;
+/// let granted = tokens.check("53ac077700000000000000000000abcd", &Api::AVAILABILITY_PEER)?;
+/// # let _ = granted;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct AccessTokenSource(Arc<Handle>);
+
+/// Dropping it ends the watch.
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+    watch: Mutex<Option<AbortHandle>>,
+}
+
+/// What the watch and its handle share.
+#[derive(Debug)]
+struct Shared {
+    current: ArcSwap<AccessTokens>,
+    file: Option<Watched>,
+    clock: Arc<dyn Clock>,
+    announced: Mutex<Announced>,
+    running: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Watched {
+    path: PathBuf,
+    state: Mutex<State>,
+    /// Held during a look. What is in it otherwise nobody waits for any more.
+    reading: tokio::sync::Mutex<Option<Reading>>,
+}
+
+/// What is known of the file.
+#[derive(Debug)]
+struct State {
+    /// What the tokens in use were read from.
+    content: Content,
+    modified: Option<UnixTime>,
+    /// Why the file as it is now can't be used.
+    unusable: Option<Unusable>,
+}
+
+impl AccessTokenSource {
+    /// Tokens that never change. The task only warns of their expiry.
+    pub fn fixed(tokens: AccessTokens, clock: Arc<dyn Clock>) -> Self {
+        Self::new(tokens, None, clock)
+    }
+
+    /// The tokens in a file, of the form that
+    /// [`AccessTokens::from_toml`] explains, of at most 64 KiB. Reads it, and needs
+    /// no runtime.
+    ///
+    /// # Errors
+    /// Where the file can't be read or everybody can write it, and with every
+    /// fault that is in it.
+    pub fn file(
+        path: impl Into<PathBuf>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, AccessTokensError> {
+        let path = path.into();
+        let first = |path| {
+            let text = Text::read(path)?;
+            let tokens = text.tokens(clock.now())?;
+            Ok((text.content, text.modified, tokens))
+        };
+        let (content, modified, tokens) =
+            first(&path).map_err(|unusable: Unusable| unusable.error)?;
+        observe::access_tokens_read(&path, tokens.apis());
+        let file = Watched {
+            path,
+            state: Mutex::new(State {
+                content,
+                modified,
+                unusable: None,
+            }),
+            reading: tokio::sync::Mutex::default(),
+        };
+        Ok(Self::new(tokens, Some(file), clock))
+    }
+
+    fn new(tokens: AccessTokens, file: Option<Watched>, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Handle {
+            shared: Arc::new(Shared {
+                current: ArcSwap::from_pointee(tokens),
+                file,
+                clock,
+                announced: Mutex::default(),
+                running: AtomicBool::new(false),
+            }),
+            watch: Mutex::new(None),
+        }))
+    }
+
+    /// Whether `presented` is a token of `api` that is accepted now.
+    ///
+    /// # Errors
+    /// As [`AccessTokens::check`].
+    pub fn check(&self, presented: &str, api: &Api) -> Result<AccessGranted, VerifyError> {
+        self.0.keep_running();
+        let Shared { current, clock, .. } = &*self.0.shared;
+        current.load().check(presented, api, clock.now())
+    }
+
+    /// Reads the file now: once this returns `Ok`, its tokens and no others are
+    /// accepted. For tokens given in code there is nothing to do. Within tokio.
+    ///
+    /// # Errors
+    /// Where the file can't be used; the tokens stay as they are.
+    pub async fn reload(&self) -> Result<(), AccessTokensError> {
+        self.0.keep_running();
+        self.0.shared.look().await
+    }
+
+    /// When the tokens expire, and how their file is.
+    pub fn health(&self) -> AccessTokensHealth {
+        self.0.keep_running();
+        let shared = &self.0.shared;
+        let file = shared.file.as_ref().map(Watched::health);
+        AccessTokensHealth::of(&shared.current.load(), file, shared.clock.now())
+    }
+}
+
+impl Handle {
+    /// Sees to it that the watch runs: the first call within a runtime starts it,
+    /// and a later one where that runtime was shut down. Elsewhere one load.
+    fn keep_running(&self) {
+        if !self.shared.running.load(Ordering::Acquire) {
+            self.start();
+        }
+    }
+
+    #[cold]
+    fn start(&self) {
+        let Ok(runtime) = Runtime::try_current() else {
+            return;
+        };
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.shared.running.swap(true, Ordering::AcqRel) {
+            let running = Running(Arc::clone(&self.shared));
+            *watch = Some(runtime.spawn(run(running)).abort_handle());
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let watch = self.watch.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(watch) = watch.take() {
+            watch.abort();
+        }
+    }
+}
+
+/// Held by the watch as long as it runs.
+struct Running(Arc<Shared>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.store(false, Ordering::Release);
+    }
+}
+
+/// The watch.
+async fn run(running: Running) {
+    let Running(shared) = &running;
+    loop {
+        // What is wrong is logged and in the health.
+        let _ = shared.look().await;
+        shared.announce();
+        let next = shared.clock.monotonic().saturating_add(INTERVAL);
+        shared.clock.sleep_until(next).await;
+    }
+}
+
+impl Shared {
+    /// Looks at the file, and takes its tokens if they are others. One look at a
+    /// time: a late one does not replace what a newer one found.
+    async fn look(&self) -> Result<(), AccessTokensError> {
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
+        let mut reading = file.reading.lock().await;
+        let outcome = match file.read(&mut reading, self.clock.now()).await {
+            Ok(outcome) => outcome,
+            Err(wrong) => Err(Unusable::unread(&file.path, wrong)),
+        };
+        self.settle(file, outcome)
+    }
+
+    fn settle(
+        &self,
+        file: &Watched,
+        outcome: Result<Found, Unusable>,
+    ) -> Result<(), AccessTokensError> {
+        let mut state = file.state();
+        match outcome {
+            Ok(found) => {
+                let was_unusable = state.unusable.take().is_some();
+                let changed = found.tokens.is_some();
+                if let Some(tokens) = found.tokens {
+                    self.current.store(Arc::new(tokens));
+                }
+                state.content = found.content;
+                state.modified = found.modified;
+                if changed || was_unusable {
+                    observe::access_tokens_read(&file.path, self.current.load().apis());
+                }
+                Ok(())
+            }
+            Err(unusable) => {
+                let error = unusable.error.clone();
+                if state.unusable.as_ref() != Some(&unusable) {
+                    observe::access_tokens_not_read(&error);
+                    state.unusable = Some(unusable);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn announce(&self) {
+        let mut announced = (self.announced.lock()).unwrap_or_else(PoisonError::into_inner);
+        for due in announced.due(&self.current.load(), self.clock.now()) {
+            observe::access_token_expires(&due.api, due.expires_at, due.left);
+        }
+    }
+}
+
+/// What a look found.
+#[derive(Debug)]
+struct Found {
+    content: Content,
+    modified: Option<UnixTime>,
+    /// `None` where the content is what it was.
+    tokens: Option<AccessTokens>,
+}
+
+type Reading = JoinHandle<Result<Found, Unusable>>;
+
+impl Watched {
+    /// Reads the file, in a thread where it may block. An older read that nobody
+    /// waits for any more is waited for first: one thread at most hangs with the
+    /// disk. What it finds may have changed since.
+    async fn read(
+        &self,
+        reading: &mut Option<Reading>,
+        now: UnixTime,
+    ) -> Result<Result<Found, Unusable>, Wrong> {
+        if Runtime::try_current().is_err() {
+            return Err(Wrong::NoRuntime);
+        }
+        if let Some(older) = reading {
+            let ended = tokio::time::timeout(READ_WAIT, older).await;
+            drop(ended.map_err(|_| Wrong::Slow)?);
+        }
+        let (path, held) = (self.path.clone(), self.state().content);
+        let read = move || {
+            let text = Text::read(&path)?;
+            let is_new = text.content != held;
+            Ok(Found {
+                content: text.content,
+                modified: text.modified,
+                tokens: is_new.then(|| text.tokens(now)).transpose()?,
+            })
+        };
+        let this = reading.insert(tokio::task::spawn_blocking(read));
+        let ended = tokio::time::timeout(READ_WAIT, this).await;
+        let outcome = ended.map_err(|_| Wrong::Slow)?;
+        *reading = None;
+        outcome.map_err(|_| Wrong::Stopped)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn health(&self) -> AccessTokensFileHealth {
+        let state = self.state();
+        let last_error = state.unusable.as_ref().map(|unusable| &unusable.error);
+        AccessTokensFileHealth {
+            path: self.path.clone(),
+            modified: state.modified,
+            last_error: last_error.cloned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    const GOOD: &str = "[[token]]\napi = \"own\"\ntoken = \"53ac077700000000000000000000abcd\"\n\
+        issued = 2026-11-01T00:00:00Z\n";
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_hangs_is_told_of_and_waited_for_before_another() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), GOOD).expect("written");
+        let clock = ManualClock::new(UnixTime::from_secs(1_800_000_000));
+        let source = AccessTokenSource::file(file.path(), Arc::new(clock)).expect("good");
+        let shared = &source.0.shared;
+        let watched = shared.file.as_ref().expect("a file");
+
+        let hang = tokio::spawn(std::future::pending());
+        let release = hang.abort_handle();
+        *watched.reading.lock().await = Some(hang);
+        for _ in 0..2 {
+            let error = shared.look().await.expect_err("it hangs");
+            assert_eq!(error, Unusable::unread(file.path(), Wrong::Slow).error);
+            assert_eq!(
+                source.health().file.and_then(|file| file.last_error),
+                Some(error)
+            );
+        }
+
+        release.abort();
+        shared.look().await.expect("it reads again");
+        assert_eq!(source.health().file.and_then(|file| file.last_error), None);
+        assert!(watched.reading.lock().await.is_none());
+    }
+}
