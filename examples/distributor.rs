@@ -2,8 +2,9 @@
 //! call.
 //!
 //! Settings come from the environment: `GO_AUTH_ISSUER`, `GO_AUTH_AUDIENCE` and
-//! `GO_AUTH_JWKS_URL` at least (see `Config::from_env`), and `LISTEN` for the
-//! address, `127.0.0.1:8080` where it is not set.
+//! `GO_AUTH_JWKS_URL` at least, or `GO_AUTH_ACCESS_TOKENS`, or all four (see
+//! `Config::from_env`), and `LISTEN` for the address, `127.0.0.1:8080` where it is
+//! not set.
 //!
 //! ```text
 //! GO_AUTH_ISSUER=https://id/…/.well-known/openid-configuration \
@@ -73,16 +74,20 @@ fn app(auth: &GoAuth) -> Router {
 
 /// Stands for the work: tells who called.
 async fn caller(caller: Verified) -> Json<Value> {
-    let audience: Vec<_> = caller.claims().audiences().collect();
+    let audience = caller.claims().map(|claims| {
+        // As a token usually has it: one string, or several in an array.
+        match claims.audiences().collect::<Vec<_>>()[..] {
+            [one] => json!(one),
+            ref several => json!(several),
+        }
+    });
     Json(json!({
         "subject": caller.subject(),
         "issuer": caller.issuer(),
-        // As a token usually has it: one string, or several in an array.
-        "audience": match audience[..] {
-            [one] => json!(one),
-            _ => json!(audience),
-        },
+        "audience": audience,
         "token_id": caller.token_id(),
+        // Of the access token, where the caller had one instead of a JWT.
+        "api": caller.access_token().map(|granted| granted.api()),
     }))
 }
 

@@ -1,5 +1,5 @@
-//! Who decides about a token: the verifiers, their keys, a memory and a clock
-//! put together.
+//! Who decides about a token: the verifiers, their keys, a memory, the access
+//! tokens and a clock put together.
 //!
 //! [`Authority::check`] answers at once whenever it can, which is always but
 //! when the token's key has to be fetched first. Where several issuers are
@@ -9,6 +9,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use memchr::memchr_iter;
+
+use crate::access_token::{AccessTokenSource, Api};
 use crate::clock::{Clock, UnixTime};
 use crate::error::{Reason, VerifyError};
 use crate::jws::{Room, Segments};
@@ -22,7 +25,9 @@ const MAX_LOOKS: usize = 3;
 
 #[derive(Debug)]
 pub(crate) struct Authority {
+    /// Those of JWTs; none where only access tokens are accepted.
     pub(crate) issuers: Issuers,
+    pub(crate) access_tokens: Option<AccessTokenSource>,
     pub(crate) cache: Option<TokenCache>,
     pub(crate) clock: Arc<dyn Clock>,
     /// How long a request may wait for keys.
@@ -36,7 +41,7 @@ pub(crate) struct Issuer {
     pub(crate) keys: KeySource,
 }
 
-/// The issuers that are known; at least one is trusted.
+/// The issuers that are known.
 #[derive(Debug)]
 pub(crate) struct Issuers {
     pub(crate) trusted: Box<[Issuer]>,
@@ -103,7 +108,12 @@ impl Issuers {
 
 impl Authority {
     /// Decides now, where the keys at hand suffice.
-    pub(crate) fn check(&self, token: &[u8]) -> Check {
+    pub(crate) fn check(&self, token: &[u8], api: &Api) -> Check {
+        if let Some(access_tokens) = &self.access_tokens
+            && !self.takes_for_jwt(token)
+        {
+            return Check::Done(access_tokens.check(token, api).map(Verified::from));
+        }
         // Between the look at the keys and the demand for newer ones, another
         // request's fetch may have ended: then look again.
         for _ in 0..MAX_LOOKS {
@@ -123,6 +133,12 @@ impl Authority {
             }
         }
         Check::Done(self.judge_finally(token))
+    }
+
+    /// Whether a token is judged as a JWT where access tokens are accepted, too: by
+    /// its form alone, so that neither is ever tried after the other.
+    fn takes_for_jwt(&self, token: &[u8]) -> bool {
+        !self.issuers.trusted.is_empty() && memchr_iter(b'.', token).take(3).count() == 2
     }
 
     /// Decides after a wait for keys, of whatever they are by then.
@@ -149,8 +165,8 @@ impl Authority {
     }
 
     /// Decides, waiting for keys where that is needed.
-    pub(crate) async fn verify(&self, token: &[u8]) -> Result<Verified, VerifyError> {
-        match self.check(token) {
+    pub(crate) async fn verify(&self, token: &[u8], api: &Api) -> Result<Verified, VerifyError> {
+        match self.check(token, api) {
             Check::Done(result) => result,
             Check::Wait(ticket) => self.check_after(ticket, token).await,
         }
@@ -208,7 +224,7 @@ impl Authority {
     fn recall(&self, token: &[u8], now: UnixTime) -> Option<Verified> {
         let cache = self.cache.as_ref()?;
         let verified = cache.get(token)?;
-        let issuer = self.issuers.get(verified.issuer())?;
+        let issuer = self.issuers.get(verified.issuer()?)?;
         let published = issuer.keys.load();
         if (issuer.verifier).still_good(&verified, published.keys(now), now) {
             return Some(verified);

@@ -61,7 +61,8 @@ pub use self::fault::ConfigError;
 #[non_exhaustive]
 pub struct Config {
     /// The `iss` of GO's tokens, byte for byte. Required, like the next two,
-    /// unless there are [`issuers`](Config::issuers).
+    /// unless there are [`issuers`](Config::issuers) or
+    /// [`access_tokens`](Config::access_tokens).
     pub issuer: String,
     /// The audiences of which a token must name one.
     pub audience: Vec<String>,
@@ -72,6 +73,10 @@ pub struct Config {
     /// outage goes on serving. Its directory must be writable by this service
     /// alone. None by default.
     pub snapshot: Option<PathBuf>,
+    /// A file of access tokens that are accepted too, or, where nothing is set for
+    /// JWTs, alone: see [`AccessTokens::from_toml`](crate::AccessTokens::from_toml).
+    /// It is read by `build` and watched from then on. None by default.
+    pub access_tokens: Option<PathBuf>,
     /// Further issuers, each with keys and audiences of its own: those of
     /// another environment, or the next address of one that moves.
     pub issuers: Vec<IssuerConfig>,
@@ -205,6 +210,7 @@ impl Default for Config {
             audience: Vec::new(),
             jwks_url: String::new(),
             snapshot: None,
+            access_tokens: None,
             issuers: Vec::new(),
             environment: None,
             leeway: Duration::from_secs(30),

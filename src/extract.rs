@@ -25,7 +25,8 @@ use crate::verifier::Verified;
 pub enum ExtractRejection {
     /// The layer let the request through unverified.
     Unverified(Unverified),
-    /// The claims do not fit the handler's type: 401, kind `claims`.
+    /// The claims do not fit the handler's type, or the caller was verified by an
+    /// Access Token, which has none: 401, kind `claims`.
     Claims(Refused),
     /// No layer ran before the handler: 500.
     NoLayer,
@@ -120,7 +121,12 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for TokenClaims<T> {
     type Rejection = ExtractRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ExtractRejection> {
-        find(parts)?.claims().deserialize().map(Self).map_err(|_| {
+        let verified = find(parts)?;
+        // An access token has none.
+        let claims = verified
+            .claims()
+            .and_then(|claims| claims.deserialize().ok());
+        claims.map(Self).ok_or_else(|| {
             let Some(Responder(respond)) = parts.extensions.get() else {
                 return ExtractRejection::NoLayer;
             };

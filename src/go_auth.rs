@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::access_token::{AccessTokenSource, AccessTokens, AccessTokensError, Api};
 use crate::authority::{Authority, Issuer, Issuers};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, IssuerConfig, Keys, OnFailure};
@@ -53,8 +54,9 @@ impl GoAuth {
         GoAuthLayer::new(Arc::clone(&self.authority), Arc::clone(&self.respond))
     }
 
-    /// Verifies one token, for use without the layer, within tokio. Waits for keys
-    /// only where no key at hand verifies it, and never longer than
+    /// Verifies one credential, for use without the layer, within tokio: a JWT or,
+    /// where such are accepted, an Access Token of [`Api::AVAILABILITY_PEER`]. Waits
+    /// for keys only where no key at hand verifies it, and never longer than
     /// [`key_wait`](Config::key_wait).
     ///
     /// # Errors
@@ -62,7 +64,15 @@ impl GoAuth {
     /// [`KeysUnavailable`](crate::VerifyErrorKind::KeysUnavailable) where none
     /// is known.
     pub async fn verify(&self, token: &str) -> Result<Verified, VerifyError> {
-        self.authority.verify(token.as_bytes()).await
+        self.verify_for(token, &Api::AVAILABILITY_PEER).await
+    }
+
+    /// The same, of an Access Token for another API.
+    ///
+    /// # Errors
+    /// As [`verify`](GoAuth::verify).
+    pub async fn verify_for(&self, token: &str, api: &Api) -> Result<Verified, VerifyError> {
+        self.authority.verify(token.as_bytes(), api).await
     }
 
     /// Makes sure that there are keys to verify with, of every trusted issuer:
@@ -85,6 +95,19 @@ impl GoAuth {
         self.each_issuer(KeySource::refresh).await
     }
 
+    /// Reads the file of the access tokens now, which is looked at every 10 s
+    /// otherwise: once this returns `Ok`, its tokens and no others are accepted.
+    /// Nothing to do where there is none. Within tokio.
+    ///
+    /// # Errors
+    /// Where the file can't be used; the tokens stay as they are.
+    pub async fn reload_access_tokens(&self) -> Result<(), AccessTokensError> {
+        match &self.authority.access_tokens {
+            Some(access_tokens) => access_tokens.reload().await,
+            None => Ok(()),
+        }
+    }
+
     /// Starts all first, then waits for each.
     async fn each_issuer<'a>(
         &'a self,
@@ -103,7 +126,7 @@ impl GoAuth {
         result
     }
 
-    /// The state of the keys, for readiness checks and dashboards.
+    /// The state of the keys and access tokens, for readiness checks and dashboards.
     pub fn health(&self) -> Health {
         let now = self.authority.clock.now();
         Health {
@@ -114,12 +137,14 @@ impl GoAuth {
                     state: issuer.keys.state(),
                 })
                 .collect(),
+            access_tokens: (self.authority.access_tokens.as_ref()).map(AccessTokenSource::health),
         }
     }
 }
 
 impl Config {
-    /// Checks the configuration and makes a [`GoAuth`] of it. Does no I/O.
+    /// Checks the configuration and makes a [`GoAuth`] of it. Does no I/O, but for
+    /// reading the file of the [access tokens](Config::access_tokens).
     ///
     /// # Errors
     /// With every fault of the configuration.
@@ -132,6 +157,7 @@ impl Config {
         GoAuthBuilder {
             config: self,
             keys: None,
+            access_tokens: None,
             client: None,
             clock: None,
             respond: None,
@@ -146,6 +172,7 @@ impl Config {
 pub struct GoAuthBuilder {
     config: Config,
     keys: Option<KeySet>,
+    access_tokens: Option<AccessTokens>,
     client: Option<reqwest::Client>,
     clock: Option<Arc<dyn Clock>>,
     respond: Option<Arc<dyn Respond>>,
@@ -185,6 +212,18 @@ impl GoAuthBuilder {
     /// ```
     pub fn keys(mut self, keys: KeySet) -> Self {
         self.keys = Some(keys);
+        self
+    }
+
+    /// Accepts these access tokens too, or, where nothing is set for JWTs, alone.
+    pub fn access_tokens(mut self, tokens: AccessTokens) -> Self {
+        self.access_tokens = Some(tokens);
+        self
+    }
+
+    /// Sets [`Config::access_tokens`].
+    pub fn access_tokens_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.config.access_tokens = Some(file.into());
         self
     }
 
@@ -338,8 +377,9 @@ impl GoAuthBuilder {
         self
     }
 
-    /// Checks the configuration and makes a [`GoAuth`] of it. Does no I/O and
-    /// needs no runtime.
+    /// Checks the configuration and makes a [`GoAuth`] of it. Needs no runtime and
+    /// does no I/O, but for reading the file of the
+    /// [access tokens](Config::access_tokens).
     ///
     /// # Errors
     /// With every fault of the configuration.
@@ -347,16 +387,33 @@ impl GoAuthBuilder {
         let Self {
             config,
             keys,
+            access_tokens,
             client,
             clock,
             respond,
         } = self;
-        let checked = config.checked(match &keys {
+        let given_keys = match &keys {
             Some(keys) if keys.is_empty() => Keys::GivenNone,
             Some(_) => Keys::Given,
             None => Keys::Fetched,
-        })?;
+        };
         let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::default()));
+        let checked = config.checked(given_keys, access_tokens.is_some());
+        let access_tokens = match (access_tokens, &config.access_tokens) {
+            (Some(given), _) => Ok(Some(AccessTokenSource::fixed(given, Arc::clone(&clock)))),
+            (None, Some(file)) => AccessTokenSource::file(file, Arc::clone(&clock))
+                .map(Some)
+                .map_err(|error| {
+                    let faults = error.faults().map(ToString::to_string);
+                    ConfigError::of_setting("access_tokens", faults)
+                }),
+            (None, None) => Ok(None),
+        };
+        let (checked, access_tokens) = match (checked, access_tokens) {
+            (Ok(checked), Ok(access_tokens)) => (checked, access_tokens),
+            (Err(error), Err(more)) => return Err(error.and(more)),
+            (Err(error), _) | (_, Err(error)) => return Err(error),
+        };
         let mut given = keys;
         let trusted = (checked.trusted.into_iter())
             .map(|issuer| Issuer {
@@ -385,6 +442,7 @@ impl GoAuthBuilder {
                     elsewhere: checked.elsewhere,
                     max_token_bytes: config.max_token_bytes,
                 },
+                access_tokens,
                 cache: TokenCache::new(config.token_cache_bytes),
                 clock,
                 key_wait: config.key_wait,

@@ -17,6 +17,9 @@ pub(crate) fn accepted(verified: &Verified) {
         subject = verified.subject(),
         token_id = verified.token_id(),
         kid = verified.key_id(),
+        api = verified
+            .access_token()
+            .map(|granted| granted.api().as_str()),
         "request accepted"
     );
 }

@@ -63,8 +63,11 @@ struct Entry {
 
 impl Entry {
     fn weight(&self) -> u64 {
-        let bytes = self.token.len() + self.verified.claims().as_json().len() + ENTRY_OVERHEAD;
-        bytes as u64
+        let claims = self
+            .verified
+            .claims()
+            .map_or(0, |claims| claims.as_json().len());
+        (self.token.len() + claims + ENTRY_OVERHEAD) as u64
     }
 }
 

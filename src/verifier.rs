@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::access_token::AccessGranted;
 use crate::claims::{Claims, ClaimsView};
 use crate::clock::UnixTime;
 use crate::error::{Reason, VerifyError};
@@ -15,55 +16,87 @@ use crate::jwks::{Key, KeySet};
 use crate::jws::{Compact, Header, Room, Segments};
 use crate::policy::Policy;
 
-/// Proof that a token passed every check of a [`Verifier`].
+/// Proof that a caller's credential passed every check.
 ///
-/// Only a verifier makes one; a handler that is given one need not ask
-/// anything. Cloning copies a pointer.
+/// Only a [`Verifier`] makes one of a JWT, and only
+/// [`AccessTokens`](crate::AccessTokens) that of an Access Token; a handler that is
+/// given one need not ask anything. By which of the two the caller was verified
+/// shows in [`claims`](Verified::claims) and
+/// [`access_token`](Verified::access_token): exactly one is there. Cloning is
+/// cheap.
 #[derive(Clone)]
-pub struct Verified(Arc<Inner>);
+pub struct Verified(Proof);
 
-struct Inner {
+#[derive(Clone)]
+enum Proof {
+    Jwt(Arc<Jwt>),
+    AccessToken(AccessGranted),
+}
+
+/// A JWT that a key has verified.
+struct Jwt {
     claims: Claims,
     key: Arc<Key>,
 }
 
 impl Verified {
-    /// The token's claims.
-    pub fn claims(&self) -> &Claims {
-        &self.0.claims
+    fn jwt(&self) -> Option<&Jwt> {
+        match &self.0 {
+            Proof::Jwt(jwt) => Some(jwt),
+            Proof::AccessToken(_) => None,
+        }
     }
 
-    /// `iss`, which is one of the configured issuers.
-    pub fn issuer(&self) -> &str {
-        self.claims().issuer()
+    /// The claims, where the caller was verified by a JWT.
+    pub fn claims(&self) -> Option<&Claims> {
+        self.jwt().map(|jwt| &jwt.claims)
     }
 
-    /// `sub`, where the token has one.
+    /// What an Access Token was accepted for, where the caller was verified by one.
+    pub fn access_token(&self) -> Option<&AccessGranted> {
+        match &self.0 {
+            Proof::Jwt(_) => None,
+            Proof::AccessToken(granted) => Some(granted),
+        }
+    }
+
+    /// A JWT's `iss`, which is one of the configured issuers.
+    pub fn issuer(&self) -> Option<&str> {
+        self.claims().map(Claims::issuer)
+    }
+
+    /// A JWT's `sub`, where it has one.
     pub fn subject(&self) -> Option<&str> {
-        self.claims().subject()
+        self.claims()?.subject()
     }
 
-    /// `jti`, where the token has one.
+    /// A JWT's `jti`, where it has one.
     pub fn token_id(&self) -> Option<&str> {
-        self.claims().token_id()
+        self.claims()?.token_id()
     }
 
-    /// The `kid` of the key that verified the token.
-    pub fn key_id(&self) -> &str {
-        self.0.key.kid()
+    /// The `kid` of the key that verified a JWT.
+    pub fn key_id(&self) -> Option<&str> {
+        self.jwt().map(|jwt| jwt.key.kid())
     }
+}
 
-    pub(crate) fn key(&self) -> &Arc<Key> {
-        &self.0.key
+impl From<AccessGranted> for Verified {
+    fn from(granted: AccessGranted) -> Self {
+        Self(Proof::AccessToken(granted))
     }
 }
 
 impl fmt::Debug for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verified")
-            .field("claims", self.claims())
-            .field("key_id", &self.key_id())
-            .finish()
+        let mut debug = f.debug_struct("Verified");
+        match &self.0 {
+            Proof::Jwt(jwt) => debug
+                .field("claims", &jwt.claims)
+                .field("key_id", &jwt.key.kid()),
+            Proof::AccessToken(granted) => debug.field("access_token", granted),
+        };
+        debug.finish()
     }
 }
 
@@ -183,17 +216,19 @@ impl Verifier {
         let claims = claims?;
         self.policy.check(claims, now)?;
         let claims = Claims::keep(token.payload, claims)?;
-        Ok(Verified(Arc::new(Inner {
+        Ok(Verified(Proof::Jwt(Arc::new(Jwt {
             claims,
             key: Arc::clone(key),
-        })))
+        }))))
     }
 
-    /// Whether a token verified earlier is still good: its time, and its key.
-    /// What else was checked cannot change.
+    /// Whether a JWT verified earlier is still good: its time, and its key. What
+    /// else was checked cannot change.
     pub(crate) fn still_good(&self, verified: &Verified, keys: &KeySet, now: UnixTime) -> bool {
-        let claims = verified.claims();
-        keys.holds(verified.key())
+        let Some(Jwt { claims, key }) = verified.jwt() else {
+            return false;
+        };
+        keys.holds(key)
             && (self.policy)
                 .check_window(claims.expires_at(), claims.not_before(), now)
                 .is_ok()

@@ -76,9 +76,9 @@ impl TokenDigest {
         checked(token).map(Self::of)
     }
 
-    /// Of any text. Allocates nothing.
-    pub(super) fn of(token: &str) -> Self {
-        let digest = digest::digest(&digest::SHA256, token.as_bytes());
+    /// Of anything. Allocates nothing.
+    pub(super) fn of(token: impl AsRef<[u8]>) -> Self {
+        let digest = digest::digest(&digest::SHA256, token.as_ref());
         let mut bytes = Zeroizing::new([0; DIGEST_BYTES]);
         bytes.copy_from_slice(digest.as_ref());
         Self(bytes)

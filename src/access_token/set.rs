@@ -139,10 +139,11 @@ impl AccessTokens {
     /// bytes, which are not looked at.
     pub fn check(
         &self,
-        presented: &str,
+        presented: impl AsRef<[u8]>,
         api: &Api,
         now: UnixTime,
     ) -> Result<AccessGranted, VerifyError> {
+        let presented = presented.as_ref();
         if presented.len() > MAX_TOKEN_BYTES {
             return Err(Reason::TooLongForAccessToken.into());
         }

@@ -152,7 +152,11 @@ impl AccessTokenSource {
     ///
     /// # Errors
     /// As [`AccessTokens::check`].
-    pub fn check(&self, presented: &str, api: &Api) -> Result<AccessGranted, VerifyError> {
+    pub fn check(
+        &self,
+        presented: impl AsRef<[u8]>,
+        api: &Api,
+    ) -> Result<AccessGranted, VerifyError> {
         self.0.keep_running();
         let Shared { current, clock, .. } = &*self.0.shared;
         current.load().check(presented, api, clock.now())

@@ -67,17 +67,25 @@ impl Config {
         Ok(self.verifier_of(&top))
     }
 
-    pub(crate) fn checked(&self, keys: Keys) -> Result<Checked, ConfigError> {
-        self.checked_with(keys, Faults::default())
+    /// `access_tokens`: there are some that were given in code.
+    pub(crate) fn checked(&self, keys: Keys, access_tokens: bool) -> Result<Checked, ConfigError> {
+        self.checked_with(keys, access_tokens, Faults::default())
     }
 
     /// Goes on from faults that were found already.
     pub(super) fn checked_with(
         &self,
         keys: Keys,
+        access_tokens: bool,
         mut faults: Faults,
     ) -> Result<Checked, ConfigError> {
-        let (trusted, elsewhere) = self.entries(keys, &mut faults);
+        faults.unless(
+            !access_tokens || self.access_tokens.is_none(),
+            "access_tokens",
+            "has no use, since the tokens are given",
+        );
+        let access_tokens = access_tokens || self.access_tokens.is_some();
+        let (trusted, elsewhere) = self.entries(keys, access_tokens, &mut faults);
         self.check_rules(&mut faults);
         self.check_answers(&mut faults);
         if trusted.iter().any(|entry| entry.keys == Keys::Fetched) {
@@ -117,14 +125,20 @@ impl Config {
     }
 
     /// The trusted issuers, and the names of those of other environments.
-    fn entries(&self, keys: Keys, faults: &mut Faults) -> (Vec<Entry<'_>>, Box<[Box<str>]>) {
+    fn entries(
+        &self,
+        keys: Keys,
+        access_tokens: bool,
+        faults: &mut Faults,
+    ) -> (Vec<Entry<'_>>, Box<[Box<str>]>) {
         let served = |issuer: &&IssuerConfig| match (&self.environment, &issuer.environment) {
             (Some(here), Some(theirs)) => here == theirs,
             _ => true,
         };
         let top_is_empty =
             self.issuer.is_empty() && self.audience.is_empty() && self.jwks_url.is_empty();
-        let top_is_used = keys != Keys::Fetched || !top_is_empty || self.issuers.is_empty();
+        let needs_no_jwts = !self.issuers.is_empty() || access_tokens;
+        let top_is_used = keys != Keys::Fetched || !top_is_empty || !needs_no_jwts;
         let mut trusted: Vec<_> = top_is_used.then(|| self.top(keys)).into_iter().collect();
         let mut elsewhere = Vec::new();
         let mut names = HashSet::new();
@@ -152,7 +166,11 @@ impl Config {
                 elsewhere.push(issuer.issuer.as_str().into());
             }
         }
-        faults.unless(!trusted.is_empty(), "environment", "is that of no issuer");
+        faults.unless(
+            !trusted.is_empty() || self.issuers.is_empty(),
+            "environment",
+            "is that of no issuer",
+        );
         let mut files = HashSet::new();
         for entry in &trusted {
             faults.unless(

@@ -38,6 +38,7 @@ impl Config {
     /// | `GO_AUTH_MAX_TOKEN_BYTES` | `8192` |
     /// | `GO_AUTH_TOKEN_CACHE_BYTES` | `16777216` |
     /// | `GO_AUTH_SNAPSHOT` | none; a path |
+    /// | `GO_AUTH_ACCESS_TOKENS` | none; a path. With it the first three may be left out together |
     ///
     /// An empty variable counts as unset, but for the two that restrict, where
     /// it is a fault. So is an unknown one that begins with `GO_AUTH_`: it would
@@ -84,7 +85,7 @@ impl Config {
                 Err(_) => faults.add(&setting.escape_debug().to_string(), "is not UTF-8"),
             }
         }
-        config.checked_with(Keys::Fetched, faults)?;
+        config.checked_with(Keys::Fetched, false, faults)?;
         Ok(config)
     }
 
@@ -125,6 +126,7 @@ impl Config {
             "TOKEN_CACHE_BYTES" => {
                 self.token_cache_bytes = parse(value, "a number of bytes", str::parse)?;
             }
+            "ACCESS_TOKENS" => self.access_tokens = Some(value.into()),
             "SNAPSHOT" => self.snapshot = Some(value.into()),
             _ => return Err("is not a setting".to_owned()),
         }

@@ -19,6 +19,19 @@ impl ConfigError {
     pub fn faults(&self) -> impl ExactSizeIterator<Item = &str> {
         self.faults.iter().map(String::as_str)
     }
+
+    /// Those of a setting whose value is more than data: a file.
+    pub(crate) fn of_setting(setting: &str, wrong: impl IntoIterator<Item = String>) -> Self {
+        let faults = wrong.into_iter().map(|wrong| format!("{setting}: {wrong}"));
+        Self {
+            faults: faults.collect(),
+        }
+    }
+
+    pub(crate) fn and(mut self, more: Self) -> Self {
+        self.faults.extend(more.faults);
+        self
+    }
 }
 
 impl fmt::Display for ConfigError {

@@ -11,7 +11,7 @@ fn good() -> Config {
 
 fn faults(config: &Config) -> Vec<String> {
     config
-        .checked(Keys::Fetched)
+        .checked(Keys::Fetched, false)
         .err()
         .map(|error| error.faults().map(str::to_owned).collect())
         .unwrap_or_default()
@@ -51,7 +51,7 @@ fn every_fault_is_named_at_once() {
         ..Config::default()
     };
     let error = config
-        .checked(Keys::Fetched)
+        .checked(Keys::Fetched, false)
         .expect_err("a bad configuration");
     let text = error.to_string();
     for setting in [
@@ -151,7 +151,7 @@ fn several_issuers_are_trusted_or_known() {
         "#,
     )
     .expect("a configuration");
-    let checked = config.checked(Keys::Fetched).expect("no faults");
+    let checked = config.checked(Keys::Fetched, false).expect("no faults");
     let trusted: Vec<_> = (checked.trusted.iter())
         .map(|issuer| issuer.verifier.issuer())
         .collect();
@@ -170,7 +170,7 @@ fn issuers_alone_are_enough_and_the_environment_only_divides_those_that_have_one
         environment: Some("production".to_owned()),
         ..Config::default()
     };
-    let checked = config.checked(Keys::Fetched).expect("no faults");
+    let checked = config.checked(Keys::Fetched, false).expect("no faults");
     assert_eq!(checked.trusted.len(), 2);
     assert!(checked.elsewhere.is_empty());
 }

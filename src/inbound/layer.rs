@@ -8,6 +8,7 @@ use super::credentials::{Credential, CredentialSource, RequestHead};
 use super::respond::Respond;
 use super::service::GoAuthService;
 use super::settings::Settings;
+use crate::access_token::Api;
 use crate::authority::Authority;
 use crate::verifier::Verified;
 
@@ -27,6 +28,7 @@ impl GoAuthLayer {
         Self {
             authority,
             settings: Settings {
+                api: Api::AVAILABILITY_PEER,
                 source: CredentialSource::Authorization,
                 respond,
                 check: None,
@@ -41,6 +43,15 @@ impl GoAuthLayer {
     /// [`Ignore`](super::Ignore) or a closure.
     pub fn respond_with(mut self, respond: impl Respond) -> Self {
         self.settings.respond = Arc::new(respond);
+        self
+    }
+
+    /// Of which API an Access Token has to be; [`Api::AVAILABILITY_PEER`], which is
+    /// what GO calls, unless this is set. A token of another API is refused with 403
+    /// and the kind `wrong_api`. JWTs name an audience instead, and are the same
+    /// for all.
+    pub fn api(mut self, api: Api) -> Self {
+        self.settings.api = api;
         self
     }
 

@@ -16,7 +16,8 @@ pub enum RejectionKind {
     /// A credential that cannot be read: 400.
     InvalidRequest,
     /// A token that was refused: 401; 403 for
-    /// [`Subject`](VerifyErrorKind::Subject) and 503 for
+    /// [`Subject`](VerifyErrorKind::Subject) and
+    /// [`WrongApi`](VerifyErrorKind::WrongApi), 503 for
     /// [`KeysUnavailable`](VerifyErrorKind::KeysUnavailable).
     Token(VerifyErrorKind),
     /// A good token that a [check](super::GoAuthLayer::check) of one's own
@@ -115,7 +116,8 @@ impl Rejection {
     pub const fn status(&self) -> StatusCode {
         match self.kind() {
             RejectionKind::InvalidRequest => StatusCode::BAD_REQUEST,
-            RejectionKind::Forbidden | RejectionKind::Token(VerifyErrorKind::Subject) => {
+            RejectionKind::Forbidden
+            | RejectionKind::Token(VerifyErrorKind::Subject | VerifyErrorKind::WrongApi) => {
                 StatusCode::FORBIDDEN
             }
             RejectionKind::Token(VerifyErrorKind::KeysUnavailable) => {
@@ -131,7 +133,8 @@ impl Rejection {
             RejectionKind::MissingCredentials
             | RejectionKind::Token(VerifyErrorKind::KeysUnavailable) => None,
             RejectionKind::InvalidRequest => Some("invalid_request"),
-            RejectionKind::Forbidden | RejectionKind::Token(VerifyErrorKind::Subject) => {
+            RejectionKind::Forbidden
+            | RejectionKind::Token(VerifyErrorKind::Subject | VerifyErrorKind::WrongApi) => {
                 Some("insufficient_scope")
             }
             RejectionKind::Token(_) => Some("invalid_token"),

@@ -107,7 +107,7 @@ impl BodyShape {
 /// | no credentials, or another scheme | 401 | `Bearer realm="…"` |
 /// | an unusable header | 400 | `error="invalid_request"` |
 /// | the token | 401 | `error="invalid_token"` and why |
-/// | the subject, or an own check | 403 | `error="insufficient_scope"` |
+/// | the subject, the API, or an own check | 403 | `error="insufficient_scope"` |
 /// | keys that are not available | 503 | none, but `Retry-After` |
 #[derive(Debug, Clone)]
 pub struct Reject {

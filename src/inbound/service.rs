@@ -44,7 +44,7 @@ impl<S> GoAuthService<S> {
         First::Settled(match self.settings.source.read(request) {
             Read::Missing => Outcome::Missing,
             Read::Invalid => Outcome::Refused(Rejection::INVALID),
-            Read::Token(token) => match self.authority.check(&token) {
+            Read::Token(token) => match self.authority.check(&token, &self.settings.api) {
                 Check::Done(Ok(verified)) => Outcome::Verified(verified),
                 Check::Done(Err(error)) => Outcome::Refused(error.into()),
                 Check::Wait(ticket) => {

@@ -11,12 +11,15 @@ use super::credentials::CredentialSource;
 use super::rejection::Rejection;
 use super::respond::{Respond, respond_to};
 use super::unverified::Unverified;
+use crate::access_token::Api;
 use crate::observe;
 use crate::verifier::Verified;
 
 /// What is the same for every request through one layer.
 #[derive(Clone)]
 pub(super) struct Settings {
+    /// The API that is called, of which an access token has to be.
+    pub(super) api: Api,
     pub(super) source: CredentialSource,
     pub(super) respond: Arc<dyn Respond>,
     pub(super) check: Option<Arc<OwnCheck>>,
@@ -110,6 +113,7 @@ fn mark_sensitive(headers: &mut HeaderMap) {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
+            .field("api", &self.api)
             .field("source", &self.source)
             .field("check", &self.check.is_some())
             .field("allow_missing", &self.allow_missing)

@@ -212,6 +212,6 @@ async fn given_kids_of_every_awkward_kind_when_they_come_then_each_is_refused_an
             .unwrap()
             .unwrap()
             .key_id(),
-        world.go.signing_kid()
+        Some(&*world.go.signing_kid())
     );
 }
