@@ -23,7 +23,10 @@ use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime};
 
 use derbysoft_go_auth::simulator::{PublishedKey, SignatureKind, Simulator};
-use derbysoft_go_auth::{Clock, Config, GoAuth, GoAuthService, KeySet, UnixTime, Verifier};
+use derbysoft_go_auth::{
+    AccessToken, AccessTokens, Api, Clock, Config, GoAuth, GoAuthService, KeySet, UnixTime,
+    Verifier,
+};
 use tokio::runtime::Runtime;
 use tower::Layer;
 
@@ -109,6 +112,7 @@ impl Bench {
             self.no_layer(),
             self.layer("layer_cold", 0, tokens.clone()),
             self.layer("layer_warm", CACHE, vec![tokens[0].clone(); CALLS as usize]),
+            self.access_token(),
             self.refuse("refuse_garbage", &self.scene.auth(CACHE), garbage),
             self.refuse(
                 "refuse_bad_signature",
@@ -204,6 +208,22 @@ impl Bench {
             serve(&mut service, requests(&tokens));
         }
         Contender::new(name, CALLS, move || {
+            time_service(&mut service, requests(&tokens))
+        })
+    }
+
+    /// The whole layer, and an access token instead of a JWT.
+    fn access_token(&self) -> Contender<'_> {
+        const TOKEN: &str = "53ac0777c2f94bc0a5b1b0d6d7a6f6ab";
+        let held = AccessToken::new(Api::AVAILABILITY_PEER, TOKEN, self.scene.now);
+        let auth = GoAuth::builder()
+            .access_tokens(AccessTokens::new([held], self.scene.now).expect("a token"))
+            .build()
+            .expect("a configuration");
+        let mut service = auth.layer().layer(Echo);
+        let tokens = vec![TOKEN.to_owned(); CALLS as usize];
+        Contender::new("access_token", CALLS, move || {
+            let _guard = self.runtime.enter();
             time_service(&mut service, requests(&tokens))
         })
     }
