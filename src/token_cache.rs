@@ -30,18 +30,19 @@ const SIGHTS: usize = 4096;
 const KEPT: usize = 1 << 16;
 
 /// Slots for tokens that come all the time: GO uses a few at once.
-const FREQUENT: usize = 16;
+const FREQUENT: usize = 32;
 
-/// The largest entry that may be a frequent one, in bytes: twice GO's. What is
-/// there may have been let go of by `moka`, and counts towards the limit.
-const FREQUENT_BYTES: u64 = 4096;
+/// The largest entry that may be a frequent one, in bytes: that of a token of
+/// 8 KiB and its claims. What is there may have been let go of by `moka`, and so
+/// counts towards the limit, all slots as if they were full.
+const FREQUENT_BYTES: u64 = 16 * 1024;
 
 /// One in so many hits makes a token a frequent one, so that many tokens which
 /// take turns do not pay for taking each other's slot.
-const FREQUENT_AFTER: u8 = 8;
+const FREQUENT_AFTER: u8 = 64;
 
-/// What an entry costs beside its bytes, roughly: `moka`'s own records, and the
-/// `Verified` without its payload.
+/// What an entry costs beside its bytes, as counted by `benches/memory.rs` with
+/// 40,000 of them: `moka`'s own records, and the `Verified` without its payload.
 const ENTRY_OVERHEAD: usize = 600;
 
 /// See the module.

@@ -16,7 +16,7 @@ use tower::{Layer, Service};
 use crate::support::{Keys, at_once};
 
 /// So many looks that the cache has long taken a token for a frequent one.
-const OFTEN: usize = 300;
+const OFTEN: usize = 3000;
 
 /// A service that answers at once and allocates nothing.
 #[derive(Clone)]

@@ -31,7 +31,7 @@ enum Event {
 
 fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        8 => (0..TOKENS, 1..40usize).prop_map(|(token, times)| Event::Look { token, times }),
+        8 => (0..TOKENS, 1..100usize).prop_map(|(token, times)| Event::Look { token, times }),
         2 => (0..500u64).prop_map(Event::StepTo),
         1 => (0..2usize).prop_map(Event::Retire),
         1 => (0..2usize).prop_map(Event::Restore),
