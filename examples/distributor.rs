@@ -87,7 +87,7 @@ async fn caller(caller: Verified) -> Json<Value> {
         "audience": audience,
         "token_id": caller.token_id(),
         // Of the access token, where the caller had one instead of a JWT.
-        "api": caller.access_token().map(|granted| granted.api()),
+        "api": caller.access_token().map(derbysoft_go_auth::AccessGranted::api),
     }))
 }
 

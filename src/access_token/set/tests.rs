@@ -32,7 +32,7 @@ fn set(tokens: impl IntoIterator<Item = AccessToken>) -> AccessTokens {
 
 /// What becomes of a token: `current`, `previous`, or the kind of the refusal.
 fn verdict(tokens: &AccessTokens, number: u64, api: &Api, now: UnixTime) -> &'static str {
-    match tokens.check(&token(number), api, now) {
+    match tokens.check(token(number), api, now) {
         Ok(granted) if granted.is_previous() => "previous",
         Ok(_) => "current",
         Err(error) => error.kind().as_str(),
@@ -93,12 +93,12 @@ fn a_previous_token_is_accepted_for_7_days_more_or_until_its_own_end() {
 fn a_grant_tells_api_and_end() {
     let tokens = set([entry(&peer(), 1, day(0)), entry(&peer(), 2, day(100))]);
     let previous = tokens
-        .check(&token(1), &peer(), day(101))
+        .check(token(1), &peer(), day(101))
         .expect("accepted");
     assert_eq!(*previous.api(), peer());
     assert_eq!(previous.accepted_until(), day(107));
     let current = tokens
-        .check(&token(2), &peer(), day(101))
+        .check(token(2), &peer(), day(101))
         .expect("accepted");
     assert_eq!(current.accepted_until(), day(280));
 }
