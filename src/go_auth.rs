@@ -404,8 +404,9 @@ impl GoAuthBuilder {
             (None, Some(file)) => AccessTokenSource::file(file, Arc::clone(&clock))
                 .map(Some)
                 .map_err(|error| {
-                    let faults = error.faults().map(ToString::to_string);
-                    ConfigError::of_setting("access_tokens", faults)
+                    let file = file.to_string_lossy();
+                    let of_file = |fault| format!("\"{}\": {fault}", file.escape_debug());
+                    ConfigError::of_setting("access_tokens", error.faults().map(of_file))
                 }),
             (None, None) => Ok(None),
         };

@@ -8,7 +8,8 @@ pub(super) const ENV_PREFIX: &str = "GO_AUTH_";
 /// A configuration that can't be used, with all of its faults.
 ///
 /// It prints them one a line. Values are not repeated but for those of the
-/// environment, escaped: settings are no secrets, but may hold anything.
+/// environment and the path of the access tokens, escaped: settings are no secrets,
+/// but may hold anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     faults: Vec<String>,

@@ -8,7 +8,9 @@ use std::task::{Context, Poll};
 
 use allocation_counter::measure;
 use bytes::Bytes;
-use derbysoft_go_auth::{GoAuthService, Rejection, Verified};
+use derbysoft_go_auth::{
+    AccessToken, AccessTokens, Api, Clock, GoAuth, GoAuthService, ManualClock, Rejection, Verified,
+};
 use http::header::AUTHORIZATION;
 use http::{Extensions, Request, Response};
 use tower::{Layer, Service};
@@ -17,6 +19,8 @@ use crate::support::{Keys, at_once};
 
 /// So many looks that the cache has long taken a token for a frequent one.
 const OFTEN: usize = 3000;
+
+const ACCESS_TOKEN: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
 
 /// A service that answers at once and allocates nothing.
 #[derive(Clone)]
@@ -135,6 +139,44 @@ fn answering_nothing() -> GoAuthService<Quiet> {
     let layer = Keys::new().layer();
     let answer = |_: &Rejection| Response::new(Bytes::new());
     layer.respond_with(answer).layer(Quiet)
+}
+
+#[test]
+fn given_an_access_token_the_layer_allocates_what_the_extensions_need() {
+    let keys = Keys::new();
+    let own = Api::new("own").expect("a name");
+    for api in [Api::AVAILABILITY_PEER, own] {
+        for builder in [GoAuth::builder(), keys.builder()] {
+            let auth = builder.access_tokens(access_token_of(&api)).build();
+            let layer = auth.expect("a good configuration").layer().api(api.clone());
+            let mut service = layer.layer(Quiet);
+            // A thread's first look at tokens leaves something behind.
+            of_a_call(&mut service, ACCESS_TOKEN);
+            let (count, status) = of_a_call(&mut service, ACCESS_TOKEN);
+            assert_eq!((count, status), (extensions_of(2), 200));
+        }
+    }
+}
+
+#[test]
+fn given_an_access_token_that_is_refused_nothing_is_allocated_before_the_answer_is() {
+    let auth = GoAuth::builder().access_tokens(access_token_of(&Api::V3_RESERVATION));
+    let answer = |_: &Rejection| Response::new(Bytes::new());
+    let auth = auth.respond_with(answer).build();
+    let layer = auth.expect("a good configuration").layer();
+    let mut service = layer.layer(Quiet);
+    // Of another API, unknown, too long.
+    let (unknown, too_long) = ("53ac0777", "53ac0777".repeat(33));
+    for token in [ACCESS_TOKEN, unknown, &too_long] {
+        of_a_call(&mut service, token);
+        assert_eq!(of_a_call(&mut service, token), (extensions_of(1), 200));
+    }
+}
+
+fn access_token_of(api: &Api) -> AccessTokens {
+    let now = ManualClock::starting_now().now();
+    let token = AccessToken::new(api.clone(), ACCESS_TOKEN, now);
+    AccessTokens::new([token], now).expect("a good token")
 }
 
 #[test]

@@ -1,13 +1,19 @@
 //! Integration tests: the public interface, over real TCP where there is any.
 
+mod access_token_layer;
+mod access_token_renewal;
+mod access_token_settings;
 mod access_tokens;
 mod allocations;
 mod attacks;
 mod axum_server;
 mod cache_history;
 mod claim_rules;
+mod conformance;
 mod corpus;
 mod differential;
+#[path = "support/distributor.rs"]
+mod distributor;
 mod extractors;
 mod faults;
 #[path = "support/forge.rs"]

@@ -64,9 +64,20 @@ async fn each_api_gets_its_own_token_though_the_paths_are_the_same() {
         ] {
             assert_eq!(get(&tokens, &address).await.unwrap(), 200, "{address}");
         }
-        let book = Request::post(format!("{usb}/reservation/book"));
-        let book = book.body(Bytes::from_static(b"{}")).unwrap();
-        assert_eq!(call(&tokens, book).await.unwrap(), 200);
+        for address in [
+            format!("{usb}/availability"),
+            format!("{usb}/reservation/prebook"),
+            format!("{usb}/reservation/book"),
+            format!("{usb}/reservation/modify"),
+            format!("{usb}/reservation/cancel"),
+            format!("{usb}/reservations"),
+            format!("{usb}/reservation/detail"),
+            format!("{shop}/shopping/multihotels"),
+        ] {
+            let request = Request::post(&address).body(Bytes::from_static(b"{}"));
+            let status = call(&tokens, request.unwrap()).await;
+            assert_eq!(status.unwrap(), 200, "{address}");
+        }
         assert_eq!(get(&tokens, &format!("{usb}/nowhere")).await.unwrap(), 500);
     }
     // And the simulator does tell them apart.
