@@ -92,14 +92,10 @@ fn a_previous_token_is_accepted_for_7_days_more_or_until_its_own_end() {
 #[test]
 fn a_grant_tells_api_and_end() {
     let tokens = set([entry(&peer(), 1, day(0)), entry(&peer(), 2, day(100))]);
-    let previous = tokens
-        .check(token(1), &peer(), day(101))
-        .expect("accepted");
+    let previous = tokens.check(token(1), &peer(), day(101)).expect("accepted");
     assert_eq!(*previous.api(), peer());
     assert_eq!(previous.accepted_until(), day(107));
-    let current = tokens
-        .check(token(2), &peer(), day(101))
-        .expect("accepted");
+    let current = tokens.check(token(2), &peer(), day(101)).expect("accepted");
     assert_eq!(current.accepted_until(), day(280));
 }
 

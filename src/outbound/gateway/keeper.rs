@@ -135,16 +135,14 @@ impl Shared {
     }
 
     async fn fetch(&self, first: Arc<ClientPair>, second: Option<Arc<ClientPair>>) {
-        let asked = self.now();
-        let tried = self.ask(&first, asked).await;
+        let (asked, tried) = self.ask(&first).await;
         let (pair, asked, result) = match (tried, second) {
             (Err(error), Some(second)) if error.may_be_the_pairs() => {
                 observe::next_pair_failed(&error);
-                let asked = self.now();
-                match self.ask(&second, asked).await {
-                    Ok(answer) => (second, asked, Ok(answer)),
+                match self.ask(&second).await {
+                    (asked, Ok(answer)) => (second, asked, Ok(answer)),
                     // The pair that is to serve is the one to be put right.
-                    Err(_) => (first, asked, Err(error)),
+                    (_, Err(_)) => (first, asked, Err(error)),
                 }
             }
             (tried, _) => (first, asked, tried),
@@ -152,9 +150,27 @@ impl Shared {
         self.publish(&pair, asked, result);
     }
 
-    async fn ask(&self, pair: &ClientPair, asked: Moment) -> Result<Fetched, GatewayError> {
+    /// Asks a second time where the first answer is past its use when it comes: a
+    /// clock that was put right meanwhile is no reason to fail those who wait.
+    async fn ask(&self, pair: &ClientPair) -> (Moment, Result<Fetched, GatewayError>) {
+        let asked = self.now();
+        let answer = self.ask_once(pair, asked).await;
+        match &answer {
+            Ok(fetched) if !self.life(asked, fetched).is_alive(self.now()) => {
+                let asked = self.now();
+                (asked, self.ask_once(pair, asked).await)
+            }
+            _ => (asked, answer),
+        }
+    }
+
+    async fn ask_once(&self, pair: &ClientPair, asked: Moment) -> Result<Fetched, GatewayError> {
         let answer = self.fetcher.fetch(pair).await?;
         Fetched::of(&answer, self.form, asked.wall)
+    }
+
+    fn life(&self, asked: Moment, fetched: &Fetched) -> Life {
+        Life::new(asked, fetched.lifetime, self.margin, fastrand::f64())
     }
 
     /// Publishes first, then counts the fetch as ended: who is woken sees the
@@ -194,12 +210,12 @@ impl Shared {
         fetched: Fetched,
         number: u64,
     ) -> Result<(Issued, Duration), GatewayError> {
-        let Fetched { value, lifetime } = fetched;
-        let life = Life::new(asked, lifetime, self.margin, fastrand::f64());
+        let life = self.life(asked, &fetched);
         // It may have come too late.
         if !life.is_alive(self.now()) {
             return Err(GatewayError::Expired);
         }
+        let Fetched { value, lifetime } = fetched;
         let issued = Issued {
             number,
             value,

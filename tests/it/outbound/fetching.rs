@@ -2,6 +2,7 @@
 
 use std::task::Poll;
 
+use derbysoft_go_auth::Clock;
 use derbysoft_go_auth::outbound::{Gateway, GatewayError};
 use derbysoft_go_auth::simulator::Fault;
 use http::header::AUTHORIZATION;
@@ -89,6 +90,22 @@ async fn a_caller_who_goes_cancels_nobodys_fetch() {
         gateway.health().is_ready()
     })
     .await;
+    assert_eq!(world.go.token_fetches(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_after_its_tokens_end_is_asked_for_again_and_fails_nobody() {
+    // Given a fetch under way, the wall clock is put forward by more than a token's life.
+    let world = World::new().await;
+    let gateway = world.gateway();
+    let held = world.go.hold_tokens();
+    let waiting = world.pushing(&client(&gateway));
+    world.go.wait_for_token_fetches(1).await;
+    let later = world.clock.now().saturating_add(secs(3 * 60 * 60));
+    world.clock.step_to(later);
+    // When the answer comes, then it is asked for again.
+    held.release();
+    assert_eq!(soon(waiting).await.expect("no panic"), 200);
     assert_eq!(world.go.token_fetches(), 2);
 }
 
