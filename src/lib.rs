@@ -1,7 +1,8 @@
 //! Inbound authentication for APIs that DerbySoft GO calls: only GO's genuine
 //! requests reach your handlers.
 //!
-//! GO signs its requests with a JWT (RS256) and publishes its keys. Wrap an axum
+//! GO signs its requests with a JWT (RS256) and publishes its keys, or sends an
+//! Access Token. Wrap an axum
 //! or hyper API in the [`GoAuthLayer`] of a [`GoAuth`], tell it issuer, audience
 //! and key address, and it fetches and caches the keys, checks each request's
 //! token, and rejects or ignores what is not GO's:
@@ -61,6 +62,12 @@
 //! unknown `kid` causes one fetch, shared by all who wait for it, and none within
 //! [`Config::cooldown`] after the last attempt. [`GoAuth::health`] tells how the
 //! keys are. While keys cannot be had, requests are answered 503, never let in.
+//!
+//! # Access Tokens
+//!
+//! GO's default are opaque Access Tokens. [`Config::access_tokens`] names the file
+//! that they are in; the same layer accepts them, alone or beside JWTs. See
+//! [`AccessTokens`] for how long each is accepted.
 //!
 //! # Calling GO
 //!

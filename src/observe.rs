@@ -7,21 +7,17 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::access_token::{AccessTokensError, Api};
 use crate::clock::UnixTime;
 use crate::jwks::KeySet;
-use crate::verifier::Verified;
 
-pub(crate) fn accepted(verified: &Verified) {
-    tracing::debug!(
-        subject = verified.subject(),
-        token_id = verified.token_id(),
-        kid = verified.key_id(),
-        api = verified
-            .access_token()
-            .map(|granted| granted.api().as_str()),
-        "request accepted"
-    );
+/// `subject`, `token_id` and `kid` are a JWT's, `api` is an access token's.
+pub(crate) fn accepted(
+    subject: Option<&str>,
+    token_id: Option<&str>,
+    kid: Option<&str>,
+    api: Option<&str>,
+) {
+    tracing::debug!(subject, token_id, kid, api, "request accepted");
 }
 
 pub(crate) fn refused(kind: &'static str, status: u16) {
@@ -100,19 +96,22 @@ pub(crate) fn credential_expired(name: &str, at: UnixTime) {
     tracing::error!(name, expired_at = %at, "a credential for GO has expired");
 }
 
-pub(crate) fn access_tokens_read<'a>(file: &Path, apis: impl Iterator<Item = &'a Api>) {
-    let apis: Vec<_> = apis.map(Api::as_str).collect();
+pub(crate) fn access_tokens_read<'a>(file: &Path, apis: impl Iterator<Item = &'a str>) {
+    let apis: Vec<_> = apis.collect();
     tracing::info!(?file, ?apis, "access tokens read");
 }
 
 /// What was in use before stays in use.
-pub(crate) fn access_tokens_not_read(error: &AccessTokensError) {
-    let faults: Vec<_> = error.faults().map(ToString::to_string).collect();
-    tracing::error!(file = ?error.file(), ?faults, "the access tokens can't be used; the last good ones stay");
+pub(crate) fn access_tokens_not_read(file: &Path, faults: impl Iterator<Item = String>) {
+    let faults: Vec<_> = faults.collect();
+    tracing::error!(
+        ?file,
+        ?faults,
+        "the access tokens can't be used; the last good ones stay"
+    );
 }
 
-pub(crate) fn access_token_expires(api: &Api, expires_at: UnixTime, left: Duration) {
-    let api = api.as_str();
+pub(crate) fn access_token_expires(api: &str, expires_at: UnixTime, left: Duration) {
     if left.is_zero() {
         tracing::error!(api, %expires_at, "the access token has expired: GO is refused until there is another");
         return;

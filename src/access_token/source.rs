@@ -122,7 +122,7 @@ impl AccessTokenSource {
         };
         let (content, modified, tokens) =
             first(&path).map_err(|unusable: Unusable| unusable.error)?;
-        observe::access_tokens_read(&path, tokens.apis());
+        observe::access_tokens_read(&path, tokens.apis().map(Api::as_str));
         let file = Watched {
             path,
             state: Mutex::new(State {
@@ -264,14 +264,16 @@ impl Shared {
                 state.content = found.content;
                 state.modified = found.modified;
                 if changed || was_unusable {
-                    observe::access_tokens_read(&file.path, self.current.load().apis());
+                    let tokens = self.current.load();
+                    observe::access_tokens_read(&file.path, tokens.apis().map(Api::as_str));
                 }
                 Ok(())
             }
             Err(unusable) => {
                 let error = unusable.error.clone();
                 if state.unusable.as_ref() != Some(&unusable) {
-                    observe::access_tokens_not_read(&error);
+                    let faults = error.faults().map(ToString::to_string);
+                    observe::access_tokens_not_read(&file.path, faults);
                     state.unusable = Some(unusable);
                 }
                 Err(error)
@@ -282,7 +284,7 @@ impl Shared {
     fn announce(&self) {
         let mut announced = (self.announced.lock()).unwrap_or_else(PoisonError::into_inner);
         for due in announced.due(&self.current.load(), self.clock.now()) {
-            observe::access_token_expires(&due.api, due.expires_at, due.left);
+            observe::access_token_expires(due.api.as_str(), due.expires_at, due.left);
         }
     }
 }
