@@ -180,6 +180,9 @@ impl std::fmt::Debug for TokenCache {
 /// Hashes the last bytes of a token only: its signature, which no two accepted
 /// tokens share. Entries are compared by all their bytes, so that a token made
 /// to collide costs its sender one comparison and finds nothing.
+///
+/// By `foldhash`: a hit in `moka` took 269 ns with it where it took 298 with the
+/// standard library's SipHash, interleaved in one run.
 #[derive(Debug, Clone, Default)]
 struct TailHash(RandomState);
 
