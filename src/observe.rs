@@ -10,14 +10,24 @@ use std::time::Duration;
 use crate::clock::UnixTime;
 use crate::jwks::KeySet;
 
-/// `subject`, `token_id` and `kid` are a JWT's, `api` is an access token's.
-pub(crate) fn accepted(
-    subject: Option<&str>,
-    token_id: Option<&str>,
-    kid: Option<&str>,
-    api: Option<&str>,
-) {
-    tracing::debug!(subject, token_id, kid, api, "request accepted");
+/// A caller that was let in: the first three are a JWT's, `api` is an access
+/// token's.
+pub(crate) struct Caller<'c> {
+    pub(crate) subject: Option<&'c str>,
+    pub(crate) token_id: Option<&'c str>,
+    pub(crate) kid: Option<&'c str>,
+    pub(crate) api: Option<&'c str>,
+}
+
+/// Asks who the caller is only where somebody listens.
+pub(crate) fn accepted<'c>(caller: impl Fn() -> Caller<'c>) {
+    tracing::debug!(
+        subject = caller().subject,
+        token_id = caller().token_id,
+        kid = caller().kid,
+        api = caller().api,
+        "request accepted"
+    );
 }
 
 pub(crate) fn refused(kind: &'static str, status: u16) {

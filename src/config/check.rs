@@ -9,6 +9,7 @@ use reqwest::Url;
 
 use super::fault::{ConfigError, Faults};
 use super::{Config, IssuerConfig};
+use crate::address;
 use crate::inbound::is_realm;
 use crate::keys::{FetchSettings, Schedule, SnapshotFile};
 use crate::policy::Policy;
@@ -332,7 +333,7 @@ impl Entry<'_> {
                 return None;
             }
         }
-        address(self.jwks_url, allow_http)
+        address::parse(self.jwks_url, allow_http)
             .map_err(|wrong| faults.add(&format!("{}jwks_url", self.prefix), wrong))
             .ok()
     }
@@ -340,32 +341,4 @@ impl Entry<'_> {
 
 fn no_blank(strings: &[String]) -> bool {
     strings.iter().all(|string| !string.trim().is_empty())
-}
-
-fn address(text: &str, allow_http: bool) -> Result<Url, &'static str> {
-    if text.is_empty() {
-        return Err("is required");
-    }
-    let url = Url::parse(text).map_err(|_| "is not an address")?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("has a user name or password in it");
-    }
-    if url.fragment().is_some() {
-        return Err("has a fragment");
-    }
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if allow_http || is_loopback(&url) => Ok(url),
-        "http" => Err("is plain http to another machine"),
-        _ => Err("is neither https nor http"),
-    }
-}
-
-/// 127.0.0.0/8, `::1` or `localhost` (RFC 6761, section 6.3).
-fn is_loopback(url: &Url) -> bool {
-    url.host_str().is_some_and(|host| {
-        let address = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost"
-            || (address.parse()).is_ok_and(|address: std::net::IpAddr| address.is_loopback())
-    })
 }

@@ -55,14 +55,14 @@ impl Settings {
     pub(super) fn settle<B>(&self, outcome: Outcome, request: &mut Request<B>) -> Settled {
         let rejection = match self.judge(outcome) {
             Ok(verified) => {
-                observe::accepted(
-                    verified.subject(),
-                    verified.token_id(),
-                    verified.key_id(),
-                    verified
+                observe::accepted(|| observe::Caller {
+                    subject: verified.subject(),
+                    token_id: verified.token_id(),
+                    kid: verified.key_id(),
+                    api: verified
                         .access_token()
                         .map(|granted| granted.api().as_str()),
-                );
+                });
                 let extensions = request.extensions_mut();
                 extensions.insert(verified);
                 #[cfg(feature = "axum")]

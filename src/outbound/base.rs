@@ -11,6 +11,7 @@ use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderMap, HeaderValue, Uri};
 
 use super::error::CallRefused;
+use crate::address::is_loopback;
 
 /// A scheme, an authority and a path prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,13 +184,6 @@ fn has_harmless_escapes(path: &str) -> bool {
         }
     }
     str::from_utf8(&decoded).is_ok()
-}
-
-/// 127.0.0.0/8, `::1` or `localhost` (RFC 6761, section 6.3).
-pub(super) fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || (address.parse()).is_ok_and(|address: std::net::IpAddr| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use std::time::Duration;
 use reqwest::ClientBuilder;
 
 use super::Gateway;
-use super::fetch::{FetchSettings, Fetcher, address, credential};
+use super::fetch::{FetchSettings, Fetcher, credential};
 use super::keeper::Shared;
 use super::pairs::{ClientPair, Pairs};
+use crate::address;
 use crate::clock::{Clock, SystemClock};
 use crate::outbound::base::Base;
 use crate::outbound::error::{BuildError, Faults};
@@ -133,7 +134,7 @@ impl GatewayBuilder {
     /// out of range.
     pub fn build(self) -> Result<Gateway, BuildError> {
         let mut faults = Faults::default();
-        let address = address(&self.token_url, self.danger_allow_http)
+        let address = address::parse(&self.token_url, self.danger_allow_http)
             .map_err(|wrong| faults.add("token_url", wrong));
         let apis = self.bases(&mut faults);
         self.check_times(&mut faults);

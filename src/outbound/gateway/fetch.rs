@@ -17,7 +17,6 @@ use super::error::{Excerpt, GatewayError, GatewayRefusal};
 use super::pairs::ClientPair;
 use super::token::Answer;
 use crate::keys::describe;
-use crate::outbound::base::is_loopback;
 use crate::secret::Secret;
 
 /// The longest client ID or client secret, in bytes. GO's have 31 and 32.
@@ -128,26 +127,6 @@ fn finished(builder: ClientBuilder, settings: &FetchSettings) -> reqwest::Result
     }
 }
 
-/// The token endpoint's address; its fault otherwise.
-pub(super) fn address(text: &str, danger_allow_http: bool) -> Result<Url, &'static str> {
-    if text.is_empty() {
-        return Err("is required");
-    }
-    let url = Url::parse(text).map_err(|_| "is not an address")?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("has a user name or password in it");
-    }
-    if url.fragment().is_some() {
-        return Err("has a fragment");
-    }
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if danger_allow_http || url.host_str().is_some_and(is_loopback) => Ok(url),
-        "http" => Err("is plain http to another machine"),
-        _ => Err("is neither https nor http"),
-    }
-}
-
 /// A client ID or secret as a header's value, marked sensitive; `None` where it
 /// is not 1 to [`MAX_CREDENTIAL_BYTES`] of visible ASCII.
 pub(super) fn credential(text: &str) -> Option<HeaderValue> {
@@ -189,6 +168,7 @@ fn unreachable(error: &reqwest::Error) -> GatewayError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address;
 
     #[test]
     fn the_endpoint_is_https_or_http_to_this_machine() {
@@ -199,7 +179,7 @@ mod tests {
             "http://localhost/authorizer/token",
             "http://[::1]/authorizer/token",
         ] {
-            assert!(address(good, false).is_ok(), "{good}");
+            assert!(address::parse(good, false).is_ok(), "{good}");
         }
         for bad in [
             "",
@@ -210,9 +190,9 @@ mod tests {
             "https://:password@solo.example/",
             "https://solo.example/#token",
         ] {
-            assert!(address(bad, false).is_err(), "{bad}");
+            assert!(address::parse(bad, false).is_err(), "{bad}");
         }
-        assert!(address("http://solo.example/authorizer/token", true).is_ok());
+        assert!(address::parse("http://solo.example/authorizer/token", true).is_ok());
     }
 
     #[test]
