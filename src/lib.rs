@@ -88,6 +88,7 @@
 mod access_token;
 mod address;
 mod authority;
+mod background;
 mod claims;
 mod clock;
 mod config;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle as Runtime;
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::JoinHandle;
 
 use super::api::Api;
 use super::expiry::Announced;
@@ -22,6 +22,7 @@ use super::fault::{AccessTokensError, Wrong};
 use super::file::{Content, Text, Unusable};
 use super::health::{AccessTokensFileHealth, AccessTokensHealth};
 use super::set::{AccessGranted, AccessTokens};
+use crate::background::Background;
 use crate::clock::{Clock, UnixTime};
 use crate::error::VerifyError;
 use crate::observe;
@@ -65,8 +66,8 @@ pub struct AccessTokenSource(Arc<Handle>);
 /// Dropping it ends the watch.
 #[derive(Debug)]
 struct Handle {
+    watch: Background,
     shared: Arc<Shared>,
-    watch: Mutex<Option<AbortHandle>>,
 }
 
 /// What the watch and its handle share.
@@ -144,7 +145,7 @@ impl AccessTokenSource {
                 announced: Mutex::default(),
                 running: AtomicBool::new(false),
             }),
-            watch: Mutex::new(None),
+            watch: Background::default(),
         }))
     }
 
@@ -185,29 +186,12 @@ impl Handle {
     /// Sees to it that the watch runs: the first call within a runtime starts it,
     /// and a later one where that runtime was shut down. Elsewhere one load.
     fn keep_running(&self) {
-        if !self.shared.running.load(Ordering::Acquire) {
-            self.start();
-        }
-    }
-
-    #[cold]
-    fn start(&self) {
-        let Ok(runtime) = Runtime::try_current() else {
-            return;
-        };
-        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.shared.running.swap(true, Ordering::AcqRel) {
-            let running = Running(Arc::clone(&self.shared));
-            *watch = Some(runtime.spawn(run(running)).abort_handle());
-        }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        let watch = self.watch.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(watch) = watch.take() {
-            watch.abort();
+        let shared = &self.shared;
+        if !shared.running.load(Ordering::Acquire) {
+            self.watch.start(|| {
+                let begins = !shared.running.swap(true, Ordering::AcqRel);
+                begins.then(|| run(Running(Arc::clone(shared))))
+            });
         }
     }
 }

@@ -1,24 +1,24 @@
 //! Keys at an address: what requests and operators may ask of the keeper.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 
 use super::Published;
 use super::fetch::FetchError;
 use super::freshness::{Moment, Trust};
 use super::health::KeysState;
 use super::keeper::{Progress, SNAPSHOT_WAIT, Shared, Status, keep};
+use crate::background::Background;
 use crate::clock::UnixTime;
 
 /// The handle on an issuer's keeper; dropping it ends the task.
 #[derive(Debug)]
 pub(crate) struct Remote {
+    keeper: Background,
     shared: Arc<Shared>,
-    keeper: Mutex<Option<AbortHandle>>,
 }
 
 /// What a request may hope for whose key is not in the set it was judged by.
@@ -107,8 +107,8 @@ impl Pending<'_> {
 impl Remote {
     pub(super) fn new(shared: Shared) -> Self {
         Self {
+            keeper: Background::default(),
             shared: Arc::new(shared),
-            keeper: Mutex::new(None),
         }
     }
 
@@ -116,19 +116,7 @@ impl Remote {
     /// one where the runtime that it ran in was shut down. Elsewhere one load.
     /// `false` where there is no runtime to run in.
     pub(crate) fn keep_running(&self) -> bool {
-        self.shared.is_running() || self.start()
-    }
-
-    #[cold]
-    fn start(&self) -> bool {
-        let Ok(runtime) = Handle::try_current() else {
-            return false;
-        };
-        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = self.shared.begin_running() {
-            *keeper = Some(runtime.spawn(keep(running)).abort_handle());
-        }
-        true
+        self.shared.is_running() || (self.keeper).start(|| self.shared.begin_running().map(keep))
     }
 
     /// One fetch is shared by all who wait, and within the cooldown after the
@@ -246,18 +234,6 @@ impl Remote {
                     .unwrap_or(now.wall),
                 last_error,
             },
-        }
-    }
-}
-
-impl Drop for Remote {
-    fn drop(&mut self) {
-        let keeper = self
-            .keeper
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(keeper) = keeper.take() {
-            keeper.abort();
         }
     }
 }

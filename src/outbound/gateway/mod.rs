@@ -21,7 +21,7 @@ mod replay;
 mod token;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
@@ -29,7 +29,6 @@ use http::{HeaderMap, Uri};
 use serde::Serialize;
 use serde::ser::SerializeStruct;
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
 
 pub use self::builder::GatewayBuilder;
 pub use self::error::{Excerpt, GatewayError, GatewayRefusal};
@@ -43,6 +42,7 @@ pub use self::replay::{Cloned, Replay, reqwest_body};
 use super::base::{self, Base};
 use super::error::CallRefused;
 use super::expiry::CredentialHealth;
+use crate::background::Background;
 
 /// GO's gateway, as a supplier pushes to it: a token that is fetched once for all
 /// and kept good.
@@ -88,7 +88,7 @@ pub struct Gateway {
 struct Inner {
     shared: Arc<Shared>,
     apis: Vec<Base>,
-    keeper: Mutex<Option<AbortHandle>>,
+    keeper: Background,
 }
 
 impl Gateway {
@@ -102,7 +102,7 @@ impl Gateway {
             inner: Arc::new(Inner {
                 shared: Arc::new(shared),
                 apis,
-                keeper: Mutex::default(),
+                keeper: Background::default(),
             }),
         }
     }
@@ -291,31 +291,8 @@ impl Gateway {
     /// where the runtime that it ran in was shut down. Elsewhere one load. `false`
     /// where there is no runtime to run in.
     fn keep_running(&self) -> bool {
-        self.inner.shared.is_running() || self.start()
-    }
-
-    #[cold]
-    fn start(&self) -> bool {
-        let Ok(runtime) = Handle::try_current() else {
-            return false;
-        };
-        let keeper = &self.inner.keeper;
-        let mut keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = self.inner.shared.begin_running() {
-            *keeper = Some(runtime.spawn(keep(running)).abort_handle());
-        }
-        true
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        let keeper = (self.keeper)
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(keeper) = keeper.take() {
-            keeper.abort();
-        }
+        let shared = &self.inner.shared;
+        shared.is_running() || (self.inner.keeper).start(|| shared.begin_running().map(keep))
     }
 }
 
