@@ -117,6 +117,31 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     fn sleep_until(&self, moment: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 }
 
+/// A moment on both of a clock's readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) wall: UnixTime,
+    pub(crate) elapsed: Duration,
+}
+
+impl Moment {
+    pub(crate) fn now(clock: &dyn Clock) -> Self {
+        Self {
+            wall: clock.now(),
+            elapsed: clock.monotonic(),
+        }
+    }
+
+    /// The time since `earlier`, on whichever clock it is longer: elapsed time
+    /// stands still while a machine is suspended, and the wall clock may be
+    /// stepped back. Neither may prolong trust in keys, or a token.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        self.elapsed
+            .saturating_sub(earlier.elapsed)
+            .max(self.wall.saturating_since(earlier.wall))
+    }
+}
+
 /// The operating system's clock, and tokio's timers.
 #[derive(Debug, Clone)]
 pub struct SystemClock {

@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use crate::clock::UnixTime;
+use crate::clock::{Moment, UnixTime};
 
 /// The first wait after a failed refresh; doubled by each further failure.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -36,24 +36,6 @@ pub(crate) struct Schedule {
     pub(crate) cooldown: Duration,
     /// How long a set may serve after it was fetched.
     pub(crate) max_stale: Duration,
-}
-
-/// A moment on both clocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moment {
-    pub(crate) wall: UnixTime,
-    pub(crate) elapsed: Duration,
-}
-
-impl Moment {
-    /// The time since `earlier`, on whichever clock it is longer: elapsed time
-    /// stands still while a machine is suspended, and the wall clock may be
-    /// stepped back. Neither may prolong trust.
-    fn since(self, earlier: Self) -> Duration {
-        self.elapsed
-            .saturating_sub(earlier.elapsed)
-            .max(self.wall.saturating_since(earlier.wall))
-    }
 }
 
 /// What is known of the fetches so far.

@@ -12,9 +12,9 @@ use tokio::sync::{Notify, watch};
 
 use super::Published;
 use super::fetch::{Document, FetchError, Fetched, Fetcher, Validator};
-use super::freshness::{Freshness, Moment, Schedule, Trust};
+use super::freshness::{Freshness, Schedule, Trust};
 use super::snapshot::{Restored, SnapshotFile};
-use crate::clock::{Clock, UnixTime};
+use crate::clock::{Clock, Moment, UnixTime};
 use crate::jwks::KeySet;
 use crate::observe;
 
@@ -93,10 +93,7 @@ impl Shared {
     }
 
     pub(super) fn now(&self) -> Moment {
-        Moment {
-            wall: self.clock.now(),
-            elapsed: self.clock.monotonic(),
-        }
+        Moment::now(&*self.clock)
     }
 
     pub(super) fn status(&self) -> MutexGuard<'_, Status> {

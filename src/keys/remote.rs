@@ -8,11 +8,11 @@ use tokio::sync::watch;
 
 use super::Published;
 use super::fetch::FetchError;
-use super::freshness::{Moment, Trust};
+use super::freshness::Trust;
 use super::health::KeysState;
 use super::keeper::{Progress, SNAPSHOT_WAIT, Shared, Status, keep};
 use crate::background::Background;
-use crate::clock::UnixTime;
+use crate::clock::{Moment, UnixTime};
 
 /// The handle on an issuer's keeper; dropping it ends the task.
 #[derive(Debug)]

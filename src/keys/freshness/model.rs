@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Freshness, Moment, Schedule, Trust};
-use crate::clock::UnixTime;
+use super::{Freshness, Schedule, Trust};
+use crate::clock::{Moment, UnixTime};
 
 /// In milliseconds throughout.
 #[derive(Debug, Clone, Copy)]

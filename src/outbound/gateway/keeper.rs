@@ -15,9 +15,9 @@ use tokio::sync::{Notify, watch};
 use super::error::GatewayError;
 use super::fetch::Fetcher;
 use super::pairs::{ClientPair, Pairs};
-use super::renewal::{Failures, Life, Moment};
+use super::renewal::{Failures, Life};
 use super::token::Answer;
-use crate::clock::{Clock, UnixTime};
+use crate::clock::{Clock, Moment, UnixTime};
 use crate::observe;
 use crate::outbound::expiry::{Notice, Told};
 use crate::outbound::form::HeaderForm;
@@ -93,10 +93,7 @@ impl Shared {
     }
 
     pub(super) fn now(&self) -> Moment {
-        Moment {
-            wall: self.clock.now(),
-            elapsed: self.clock.monotonic(),
-        }
+        Moment::now(&*self.clock)
     }
 
     pub(super) fn status(&self) -> MutexGuard<'_, Status> {

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::error::GatewayError;
-use crate::clock::UnixTime;
+use crate::clock::Moment;
 
 /// The first wait after a fetch that failed; doubled by each further failure.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -27,24 +27,6 @@ const COOLDOWN: Duration = Duration::from_secs(1);
 /// of the API to cause a fetch: a younger one was refused for another reason than
 /// its age.
 pub(super) const LONG_COOLDOWN: Duration = Duration::from_secs(10);
-
-/// A moment on both clocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moment {
-    pub(super) wall: UnixTime,
-    pub(super) elapsed: Duration,
-}
-
-impl Moment {
-    /// The time since `earlier`, on whichever clock it is longer: elapsed time
-    /// stands still while a machine is suspended, and the wall clock may be
-    /// stepped back. Neither may prolong a token.
-    fn since(self, earlier: Self) -> Duration {
-        self.elapsed
-            .saturating_sub(earlier.elapsed)
-            .max(self.wall.saturating_since(earlier.wall))
-    }
-}
 
 /// The times of a token.
 #[derive(Debug, Clone, Copy)]
@@ -137,6 +119,7 @@ impl Failures {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::UnixTime;
     use crate::outbound::gateway::error::GatewayRefusal;
 
     fn at(seconds: u64) -> Moment {
