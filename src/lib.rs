@@ -89,6 +89,7 @@ mod access_token;
 mod address;
 mod authority;
 mod background;
+mod bounded_http;
 mod claims;
 mod clock;
 mod config;

@@ -6,7 +6,6 @@
 //! points at a stranger's address), only 200 and 304 count, and the body is
 //! cut off after decompression.
 
-use std::error::Error;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::{Client, Response, Url};
 use serde::{Deserialize, Serialize};
 
+use crate::bounded_http::{self, BodyFault, describe};
 use crate::json;
 use crate::jwks::{KeySet, KeySetError};
 
@@ -185,50 +185,30 @@ impl Fetcher {
         }
     }
 
-    async fn body(&self, mut response: Response) -> Result<Bytes, FetchError> {
+    async fn body(&self, response: Response) -> Result<Bytes, FetchError> {
         let limit = self.settings.max_bytes;
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| {
-            if error.is_timeout() {
-                FetchError::Timeout
-            } else {
-                FetchError::Body(describe(&error))
-            }
-        })? {
-            if body.len() + chunk.len() > limit {
-                return Err(FetchError::TooLarge(limit));
-            }
-            body.extend_from_slice(&chunk);
+        match bounded_http::read_body(response, limit, &mut body).await {
+            Ok(()) => Ok(body.into()),
+            Err(BodyFault::Timeout) => Err(FetchError::Timeout),
+            Err(BodyFault::Broken(why)) => Err(FetchError::Body(why)),
+            Err(BodyFault::TooLarge) => Err(FetchError::TooLarge(limit)),
         }
-        Ok(body.into())
     }
 
     fn client(&self) -> Result<&Client, FetchError> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let client = self.build_client().map_err(|error| unreachable(&error))?;
+        let FetchSettings {
+            address,
+            connect_timeout,
+            timeout,
+            ..
+        } = &self.settings;
+        let client = bounded_http::client(Client::builder(), address, *connect_timeout, *timeout)
+            .map_err(|error| unreachable(&error))?;
         Ok(self.client.get_or_init(|| client))
-    }
-
-    fn build_client(&self) -> reqwest::Result<Client> {
-        let mut builder = Client::builder()
-            .user_agent(concat!("derbysoft-go-auth/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(self.settings.connect_timeout)
-            .timeout(self.settings.timeout)
-            // One request in minutes: a connection kept would only go stale.
-            .pool_max_idle_per_host(0);
-        if self.settings.address.scheme() == "https" {
-            builder = builder.https_only(true);
-        } else {
-            // Plain http is for this machine's own addresses, which a proxy would
-            // look for on itself, or else in danger enough without one; and no
-            // certificate is ever asked for.
-            builder = builder.no_proxy().tls_certs_only([]);
-        }
-        builder.build()
     }
 }
 
@@ -324,24 +304,6 @@ fn unreachable(error: &reqwest::Error) -> FetchError {
     } else {
         FetchError::Unreachable(describe(error))
     }
-}
-
-/// The innermost causes of a client's error, on one line, without what a peer
-/// could have put into it unescaped.
-pub(crate) fn describe(error: &reqwest::Error) -> String {
-    let mut text = String::new();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if !text.is_empty() {
-            text.push_str(": ");
-        }
-        text.extend(error.to_string().escape_debug().take(200));
-        cause = error.source();
-    }
-    if text.is_empty() {
-        "no cause given".clone_into(&mut text);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::clock::{Clock, UnixTime};
 use crate::jwks::KeySet;
 
 pub use self::fetch::FetchError;
-pub(crate) use self::fetch::{FetchSettings, describe};
+pub(crate) use self::fetch::FetchSettings;
 pub(crate) use self::freshness::Schedule;
 pub use self::health::{Health, IssuerHealth, KeysError, KeysState};
 use self::keeper::Shared;

@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use http::header::ACCEPT;
 use http::{HeaderValue, StatusCode};
-use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response, Url};
 use zeroize::Zeroizing;
 
 use super::error::{Excerpt, GatewayError, GatewayRefusal};
 use super::pairs::ClientPair;
 use super::token::Answer;
-use crate::keys::describe;
+use crate::bounded_http::{self, BodyFault, describe};
 use crate::secret::Secret;
 
 /// The longest client ID or client secret, in bytes. GO's have 31 and 32.
@@ -108,25 +107,6 @@ impl Fetcher {
     }
 }
 
-/// A client that keeps to the limits, whatever its builder was told.
-fn finished(builder: ClientBuilder, settings: &FetchSettings) -> reqwest::Result<Client> {
-    let builder = builder
-        .user_agent(concat!("derbysoft-go-auth/", env!("CARGO_PKG_VERSION")))
-        .redirect(Policy::none())
-        .referer(false)
-        .connect_timeout(settings.connect_timeout)
-        .timeout(settings.timeout)
-        // One request in an hour: a connection kept would only go stale.
-        .pool_max_idle_per_host(0);
-    if settings.address.scheme() == "https" {
-        builder.https_only(true).build()
-    } else {
-        // Plain http is for this machine's own addresses, or else in danger enough
-        // without a proxy; and no certificate is ever asked for.
-        builder.no_proxy().tls_certs_only([]).build()
-    }
-}
-
 /// A client ID or secret as a header's value, marked sensitive; `None` where it
 /// is not 1 to [`MAX_CREDENTIAL_BYTES`] of visible ASCII.
 pub(super) fn credential(text: &str) -> Option<HeaderValue> {
@@ -139,22 +119,25 @@ pub(super) fn credential(text: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
+/// A client that keeps to the limits, whatever its builder was told.
+fn finished(builder: ClientBuilder, settings: &FetchSettings) -> reqwest::Result<Client> {
+    bounded_http::client(
+        builder,
+        &settings.address,
+        settings.connect_timeout,
+        settings.timeout,
+    )
+}
+
 /// The body, wiped once it was read.
-async fn body(mut response: Response) -> Result<Zeroizing<Vec<u8>>, GatewayError> {
+async fn body(response: Response) -> Result<Zeroizing<Vec<u8>>, GatewayError> {
     let mut body = Zeroizing::new(Vec::with_capacity(MAX_ANSWER_BYTES));
-    while let Some(chunk) = response.chunk().await.map_err(|error| {
-        if error.is_timeout() {
-            GatewayError::Timeout
-        } else {
-            GatewayError::Body(describe(&error))
-        }
-    })? {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Err(GatewayError::TooLarge(MAX_ANSWER_BYTES));
-        }
-        body.extend_from_slice(&chunk);
+    match bounded_http::read_body(response, MAX_ANSWER_BYTES, &mut body).await {
+        Ok(()) => Ok(body),
+        Err(BodyFault::Timeout) => Err(GatewayError::Timeout),
+        Err(BodyFault::Broken(why)) => Err(GatewayError::Body(why)),
+        Err(BodyFault::TooLarge) => Err(GatewayError::TooLarge(MAX_ANSWER_BYTES)),
     }
-    Ok(body)
 }
 
 fn unreachable(error: &reqwest::Error) -> GatewayError {
