@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::ser::SerializeStruct;
 
 use crate::clock::UnixTime;
+use crate::observe;
 use crate::reminders::{self, Reminder};
 
 /// How long a credential will do.
@@ -65,14 +66,22 @@ pub(super) struct Told {
 
 /// What is to be said.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Notice {
+enum Notice {
     Expires { at: UnixTime, left: Duration },
     Expired { at: UnixTime },
 }
 
 impl Told {
-    /// What is to be said now and was not said yet.
-    pub(super) fn next(&mut self, expires_at: Option<UnixTime>, now: UnixTime) -> Option<Notice> {
+    /// Says of the credential of this name what is to be said now and was not yet.
+    pub(super) fn tell(&mut self, name: &str, expires_at: Option<UnixTime>, now: UnixTime) {
+        match self.next(expires_at, now) {
+            Some(Notice::Expires { at, left }) => observe::credential_expires(name, at, left),
+            Some(Notice::Expired { at }) => observe::credential_expired(name, at),
+            None => {}
+        }
+    }
+
+    fn next(&mut self, expires_at: Option<UnixTime>, now: UnixTime) -> Option<Notice> {
         if self.of != expires_at {
             *self = Self {
                 of: expires_at,

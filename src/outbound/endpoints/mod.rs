@@ -13,10 +13,9 @@ use http::{HeaderMap, HeaderValue, Uri};
 pub use self::layer::{EndpointFuture, EndpointTokensLayer, EndpointTokensService};
 use super::base::{self, Base};
 use super::error::{BuildError, CallRefused, Faults};
-use super::expiry::{CredentialHealth, Notice, Told, end_of};
+use super::expiry::{CredentialHealth, Told, end_of};
 use super::form::HeaderForm;
 use crate::clock::{Clock, SystemClock, UnixTime};
-use crate::observe;
 use crate::secret::Secret;
 
 /// The name of the endpoint that [`EndpointTokensBuilder::booking_usb`] adds.
@@ -200,13 +199,7 @@ impl Inner {
         for endpoint in &self.endpoints {
             let expires_at = endpoint.current.load().expires_at;
             let mut told = endpoint.told.lock().unwrap_or_else(PoisonError::into_inner);
-            match told.next(expires_at, now) {
-                Some(Notice::Expires { at, left }) => {
-                    observe::credential_expires(&endpoint.name, at, left);
-                }
-                Some(Notice::Expired { at }) => observe::credential_expired(&endpoint.name, at),
-                None => {}
-            }
+            told.tell(&endpoint.name, expires_at, now);
         }
     }
 }

@@ -19,7 +19,7 @@ use super::renewal::{Failures, Life};
 use super::token::Answer;
 use crate::clock::{Clock, Moment, UnixTime};
 use crate::observe;
-use crate::outbound::expiry::{Notice, Told};
+use crate::outbound::expiry::Told;
 use crate::outbound::form::HeaderForm;
 
 /// The keeper looks at both clocks at least this often: its timers stand still
@@ -251,20 +251,9 @@ impl Status {
     /// Gives the reminders that are due and were not given.
     pub(super) fn remind(&mut self, now: UnixTime) {
         let (current, next) = (self.pairs.end_of_current(), self.pairs.end_of_next());
-        let notices = [
-            (
-                "current client pair",
-                self.told_of_current.next(current, now),
-            ),
-            ("next client pair", self.told_of_next.next(next, now)),
-        ];
-        for (name, notice) in notices {
-            match notice {
-                Some(Notice::Expires { at, left }) => observe::credential_expires(name, at, left),
-                Some(Notice::Expired { at }) => observe::credential_expired(name, at),
-                None => {}
-            }
-        }
+        self.told_of_current
+            .tell("current client pair", current, now);
+        self.told_of_next.tell("next client pair", next, now);
     }
 }
 
