@@ -22,7 +22,7 @@ use std::hint::black_box;
 use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime};
 
-use derbysoft_go_auth::simulator::{PublishedKey, SignatureKind, Simulator};
+use derbysoft_go_auth::simulator::{SignatureKind, Simulator};
 use derbysoft_go_auth::{
     AccessToken, AccessTokens, Api, Clock, Config, GoAuth, GoAuthService, KeySet, UnixTime,
     Verifier,
@@ -31,23 +31,17 @@ use tokio::runtime::Runtime;
 use tower::Layer;
 
 use common::arguments::Arguments;
-use common::calls::{Echo, measured, now, requests, serve, time_service};
+use common::calls::{Echo, measured, now, requests, runtime, serve, time_service};
 use common::report::{Column, Report};
 use common::rounds::{Contender, interleave, median, ratio};
-use common::scene::{AUDIENCE, CACHE, CALLS, ISSUER, KID, Scene, builder};
+use common::scene::{AUDIENCE, CACHE, CALLS, ISSUER, Scene, builder};
 
 fn main() {
     let arguments = Arguments::read();
     let scene = Scene::new();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let key = PublishedKey::new(scene.key.clone()).with_kid(KID);
-    let go = Simulator::builder().keys([key, PublishedKey::fresh()]);
+    let runtime = runtime();
     let bench = Bench {
-        go: runtime.block_on(go.start()).expect("a port"),
+        go: runtime.block_on(scene.go()).expect("a port"),
         runtime,
         decoding_key: jsonwebtoken::DecodingKey::from_rsa_raw_components(
             scene.key.modulus(),

@@ -37,15 +37,15 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use derbysoft_go_auth::simulator::{PublishedKey, Simulator};
+use derbysoft_go_auth::simulator::Simulator;
 use derbysoft_go_auth::{GoAuth, GoAuthBuilder, IssuerConfig, KeySet};
 use serde_json::{Value, json};
 
 use common::arguments::Arguments;
-use common::calls::{measured, now};
+use common::calls::{measured, now, runtime};
 use common::report::{Column, Report};
 use common::rounds::{Contender, interleave, median, ratio};
-use common::scene::{AUDIENCE, CACHE, CALLS, KID, Scene, builder};
+use common::scene::{AUDIENCE, CACHE, CALLS, Scene, builder};
 
 /// Room for as many tokens as anybody fills in.
 const LARGE_CACHE: u64 = 1 << 32;
@@ -77,15 +77,8 @@ fn main() {
 }
 
 fn costs(scene: &Scene, arguments: &Arguments) -> Report {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let key = PublishedKey::new(scene.key.clone()).with_kid(KID);
-    let go = runtime
-        .block_on(Simulator::builder().keys([key]).start())
-        .expect("a port");
+    let runtime = runtime();
+    let go = runtime.block_on(scene.go()).expect("a port");
     let of_issuers = [1, 10].map(|issuers| (issuers, tokens_of(scene, &issuer(issuers))));
     let sized = SIZES.map(|size| (size, sized_tokens(scene, size)));
     let many = scene.many_tokens(arguments.number("fill", 100_000));
@@ -207,7 +200,7 @@ fn verify_all<'a>(auth: &GoAuth, tokens: impl Iterator<Item = &'a str>) {
 /// The scene's key and others that nobody can sign with: any odd number of 2048
 /// bits is a modulus.
 fn key_set(scene: &Scene, keys: usize) -> KeySet {
-    let published = PublishedKey::new(scene.key.clone()).with_kid(KID);
+    let published = scene.published();
     let others = (1..keys).map(|_| {
         let mut modulus = [0; 256];
         fastrand::fill(&mut modulus);

@@ -29,14 +29,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::post;
 use derbysoft_go_auth::GoAuth;
-use derbysoft_go_auth::simulator::{PublishedKey, Simulator};
+use derbysoft_go_auth::simulator::Simulator;
 use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
 
 use common::arguments::Arguments;
 use common::report::{Column, Report};
 use common::rounds::{median, ratio};
-use common::scene::{CACHE, KID, Scene, builder};
+use common::scene::{CACHE, Scene, builder};
 
 /// Tokens that are sent in turn to a cold server: with eight times as many as the
 /// cache remembers of those that it saw once, hardly any is recognised.
@@ -102,11 +102,7 @@ struct Servers<'a> {
 
 impl<'a> Servers<'a> {
     async fn start(scene: &Scene, many: &'a Path, one: &'a Path) -> Result<Self, Box<dyn Error>> {
-        let key = PublishedKey::new(scene.key.clone()).with_kid(KID);
-        let go = Simulator::builder()
-            .keys([key, PublishedKey::fresh()])
-            .start()
-            .await?;
+        let go = scene.go().await?;
         let refreshing = async |cache| -> Result<GoAuth, Box<dyn Error>> {
             let auth = builder(cache)
                 .jwks_url(go.jwks_url())

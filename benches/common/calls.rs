@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use http::header::AUTHORIZATION;
 use http::{Request, Response};
+use tokio::runtime::Runtime;
 use tower::Service;
 
 /// The time of `calls`. Whatever is timed passes through here and nothing else
@@ -18,6 +19,16 @@ pub(crate) fn measured(calls: impl FnOnce()) -> Duration {
     let start = Instant::now();
     calls();
     start.elapsed()
+}
+
+/// A runtime with a thread of its own, so that what is fetched in the background
+/// is.
+pub(crate) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime")
 }
 
 /// The output of a future that does not wait.

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use derbysoft_go_auth::simulator::{Mint, PublishedKey, SigningKey};
+use derbysoft_go_auth::simulator::{Mint, PublishedKey, SigningKey, Simulator};
 use derbysoft_go_auth::{GoAuth, GoAuthBuilder, KeySet, UnixTime};
 use serde_json::json;
 
@@ -58,6 +58,17 @@ impl Scene {
                 .expect("a key"),
             key,
         }
+    }
+
+    /// The key that signs, as GO publishes it.
+    pub(crate) fn published(&self) -> PublishedKey {
+        PublishedKey::new(self.key.clone()).with_kid(KID)
+    }
+
+    /// GO on a loopback port, with two keys.
+    pub(crate) async fn go(&self) -> std::io::Result<Simulator> {
+        let keys = [self.published(), PublishedKey::fresh()];
+        Simulator::builder().keys(keys).start().await
     }
 
     /// Makes tokens like GO's, issued now.

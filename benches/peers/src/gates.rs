@@ -14,7 +14,6 @@ use axum::body::Body;
 use axum::extract::FromRef;
 use axum::handler::{Handler, HandlerWithoutStateExt};
 use derbysoft_go_auth::Verified;
-use derbysoft_go_auth::simulator::{PublishedKey, Simulator};
 use http::{Request, Response, StatusCode};
 use jwt_authorizer::IntoLayer;
 use serde::Deserialize;
@@ -23,7 +22,7 @@ use tower_oauth2_resource_server as oauth2;
 
 use crate::Backend;
 use crate::common::calls::{now, requests, time_service};
-use crate::common::scene::{AUDIENCE, CACHE, ISSUER, KID, Scene};
+use crate::common::scene::{AUDIENCE, CACHE, ISSUER, Scene};
 use crate::faults::Fault;
 
 /// What a handler wants to know.
@@ -254,12 +253,7 @@ async fn axum_jwt_auth(scene: &Scene) -> Gate<'static> {
     validation.set_audience(&[AUDIENCE]);
     validation.set_required_spec_claims(&["exp", "iss", "aud"]);
     validation.validate_nbf = true;
-    let key = PublishedKey::new(scene.key.clone()).with_kid(KID);
-    let go = Simulator::builder()
-        .keys([key, PublishedKey::fresh()])
-        .start()
-        .await
-        .expect("a port");
+    let go = scene.go().await.expect("a port");
     let decoder = RemoteJwksDecoder::builder()
         .jwks_url(go.jwks_url())
         .validation(validation)
