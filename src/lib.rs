@@ -96,6 +96,9 @@ mod config;
 mod error;
 #[cfg(feature = "axum")]
 mod extract;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod go_auth;
 mod inbound;
 mod json;

@@ -39,6 +39,8 @@ pub use self::endpoints::{
 pub use self::error::{BuildError, CallRefused};
 pub use self::expiry::CredentialHealth;
 pub use self::form::HeaderForm;
+#[cfg(fuzzing)]
+pub(crate) use self::gateway::token_answer;
 pub use self::gateway::{
     ClientPair, Cloned, Excerpt, Gateway, GatewayBuilder, GatewayError, GatewayFuture,
     GatewayHealth, GatewayLayer, GatewayRefusal, GatewayService, Replay, reqwest_body,

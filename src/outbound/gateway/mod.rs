@@ -39,6 +39,8 @@ pub use self::pairs::ClientPair;
 use self::pairs::Pairs;
 use self::renewal::Failures;
 pub use self::replay::{Cloned, Replay, reqwest_body};
+#[cfg(fuzzing)]
+pub(crate) use self::token::token_answer;
 use super::base::{self, Base};
 use super::error::CallRefused;
 use super::expiry::CredentialHealth;

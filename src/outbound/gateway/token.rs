@@ -82,6 +82,12 @@ impl Answer {
     }
 }
 
+/// How long the token of an answer is good, for `fuzz/`.
+#[cfg(fuzzing)]
+pub(crate) fn token_answer(body: &[u8], asked: UnixTime) -> Option<Duration> {
+    Answer::read(body).ok()?.lifetime(asked).ok()
+}
+
 /// A JSON number of seconds, whole or with a fraction, not below zero; one beyond
 /// all measure is cut off.
 fn duration(number: &str) -> Option<Duration> {

@@ -1,0 +1,46 @@
+//! The readers of untrusted text, for the targets in `fuzz/`: built with
+//! `--cfg fuzzing` alone, and no part of the interface.
+#![allow(missing_docs)]
+
+use std::time::Duration;
+
+use crate::claims::ClaimsView;
+use crate::clock::UnixTime;
+use crate::jws::Header;
+use crate::outbound;
+
+/// The `kid` of a JOSE header that is accepted.
+pub fn header(document: &[u8]) -> Option<String> {
+    let header = Header::read(document).ok()?;
+    Some(header.kid.into_owned())
+}
+
+/// The registered claims, as they were read.
+#[derive(Debug)]
+pub struct Claims {
+    pub issuer: Option<String>,
+    pub audiences: Option<Vec<String>>,
+    pub subject: Option<String>,
+    pub token_id: Option<String>,
+    /// `exp`, `nbf` and `iat`, since the epoch.
+    pub times: [Option<Duration>; 3],
+}
+
+/// The claims of a payload that is well-formed.
+pub fn claims(payload: &[u8]) -> Option<Claims> {
+    let view = ClaimsView::read(str::from_utf8(payload).ok()?).ok()?;
+    let text = |text: crate::json::Text<'_>| text.decode().into_owned();
+    Some(Claims {
+        issuer: view.issuer.map(text),
+        audiences: (view.audience).map(|audience| audience.iter().map(text).collect()),
+        subject: view.subject.map(text),
+        token_id: view.token_id.map(text),
+        times: [view.expires_at, view.not_before, view.issued_at]
+            .map(|time| time.map(UnixTime::since_epoch)),
+    })
+}
+
+/// How long the token is good that an answer of the token endpoint gives.
+pub fn token_answer(body: &[u8], asked: UnixTime) -> Option<Duration> {
+    outbound::token_answer(body, asked)
+}
