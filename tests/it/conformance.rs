@@ -1,16 +1,27 @@
-//! The conformance table names tests that exist: a test that is renamed or removed is missed there.
+//! The tables of conformance and of threats name tests that exist: a test that is renamed or removed
+//! is missed there.
 
 use std::fs;
 use std::path::Path;
 
 const TABLE: &str = include_str!("../../docs/conformance.md");
+const THREATS: &str = include_str!("../../docs/threats.md");
 
-/// Each row's sentence, and what holds it.
-fn rows() -> impl Iterator<Item = (&'static str, &'static str)> {
-    TABLE.lines().filter_map(|line| {
-        let row = line.strip_prefix("| ")?.strip_suffix(" |")?;
-        let (sentence, holds) = row.rsplit_once(" | ")?;
-        (sentence != "sentence").then_some((sentence, holds))
+/// The first words and the last cell of each row of those tables whose last column says what holds
+/// the rest.
+fn rows(document: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let mut in_table = false;
+    document.lines().filter_map(move |line| {
+        let row = line
+            .strip_prefix("| ")
+            .and_then(|row| row.strip_suffix(" |"));
+        let cells = row.and_then(|row| row.rsplit_once(" | "));
+        match cells {
+            Some((_, "what holds it" | "held by")) => in_table = true,
+            Some(cells) if in_table => return Some(cells),
+            _ => in_table &= line.starts_with('|'),
+        }
+        None
     })
 }
 
@@ -31,27 +42,44 @@ fn sources(directory: &Path, text: &mut String) {
     }
 }
 
+/// Whether it looks like the name of a test, and not like a member, a file or a setting.
+fn is_a_test(name: &str) -> bool {
+    name.matches('_').count() >= 2
+        && (name.bytes()).all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+}
+
 #[test]
-fn each_test_that_the_table_names_exists() {
+fn each_test_that_the_tables_name_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut text = String::new();
     for directory in ["src", "tests/it"] {
         sources(&root.join(directory), &mut text);
     }
-    let missing: Vec<_> = rows()
-        .flat_map(|(_, holds)| names(holds))
+    let missing: Vec<_> = (rows(TABLE).chain(rows(THREATS)))
+        .flat_map(|(_, holds)| names(holds).filter(|name| is_a_test(name)))
         .filter(|name| !text.contains(&format!("fn {name}(")))
         .collect();
     assert!(missing.is_empty(), "no test is called {missing:#?}");
 }
 
 #[test]
-fn each_row_names_a_test_or_says_why_there_is_none() {
-    assert!(rows().count() > 40, "the table is not read");
-    for (sentence, holds) in rows() {
+fn each_row_of_conformance_names_a_test_or_says_why_there_is_none() {
+    assert!(rows(TABLE).count() > 40, "the table is not read");
+    for (sentence, holds) in rows(TABLE) {
         assert!(
             names(holds).next().is_some() || holds.starts_with("—"),
             "nothing holds {sentence}"
         );
     }
+}
+
+#[test]
+fn each_threat_names_a_test_outside_the_build() {
+    assert!(rows(THREATS).count() > 35, "the tables are not read");
+    let without: Vec<_> = rows(THREATS)
+        .filter(|(_, holds)| !names(holds).any(is_a_test))
+        .map(|(threat, _)| threat.split(" | ").next().unwrap_or(threat))
+        .collect();
+    // What the compiler, `cargo deny` and `.ci/run` hold.
+    assert_eq!(without.len(), 4, "{without:#?}");
 }
