@@ -114,6 +114,8 @@ mod secret;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 mod token_cache;
+#[cfg(test)]
+mod vectors;
 mod verifier;
 
 pub use access_token::{
