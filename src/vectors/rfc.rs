@@ -11,7 +11,6 @@ use crate::error::{Reason, VerifyErrorKind as Kind};
 use crate::jwks::KeySet;
 use crate::jws::{Header, Room, Segments, base64url};
 use crate::rs256::PublicKey;
-use crate::verifier::Verifier;
 
 /// RFC 7515, appendix A.2.1: the complete JWS. There is no `kid` in it.
 const RFC7515_TOKEN: &str = concat!(
@@ -79,17 +78,15 @@ fn published(kid: &str, modulus: &str) -> KeySet {
     KeySet::from_document(document.as_bytes()).expect("a usable key")
 }
 
-fn verifier(issuer: &str) -> Verifier {
-    let mut config = Config::default();
-    issuer.clone_into(&mut config.issuer);
-    config.audience = vec!["ZKT".to_owned()];
-    config.verifier().expect("a good configuration")
-}
-
-/// The whole verifier's word, a second before the example's `exp`.
+/// The whole verifier's word, a second before the `exp` of RFC 7515.
 fn verdict(token: &str, keys: &KeySet) -> Option<Kind> {
-    let now = UnixTime::from_secs(1_300_819_379);
-    let verdict = verifier("joe").verify(token, keys, now);
+    let config = Config {
+        issuer: "joe".to_owned(),
+        audience: vec!["ZKT".to_owned()],
+        ..Config::default()
+    };
+    let verifier = config.verifier().expect("a good configuration");
+    let verdict = verifier.verify(token, keys, UnixTime::from_secs(1_300_819_379));
     verdict.err().map(|error| error.kind())
 }
 

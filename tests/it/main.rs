@@ -38,6 +38,7 @@ mod remote_staleness;
 mod scenario;
 mod secrecy;
 mod seeds;
+mod signature_classes;
 mod soak;
 mod support;
 mod token_forms;

@@ -30,7 +30,7 @@ fn odd_of(bits: u64) -> BigUint {
 }
 
 /// What is given, the key, and why it is passed over where only one reason will do.
-type Strange = (String, Value, Option<Why>);
+pub(crate) type Strange = (String, Value, Option<Why>);
 
 /// Keys that are not usable.
 fn strange_keys() -> Vec<Strange> {
@@ -98,7 +98,7 @@ fn strange_numbers() -> Vec<Strange> {
     keys
 }
 
-fn strange_purposes() -> Vec<Strange> {
+pub(crate) fn strange_purposes() -> Vec<Strange> {
     let mut keys = Vec::new();
     let mut add = |given: &str, key: Value, why| keys.push((given.to_owned(), key, why));
 

@@ -9,7 +9,7 @@ use aws_lc_rs::digest::{self, SHA256};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::RSA_PKCS1_SHA256;
+use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaEncoding};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use derbysoft_go_auth::simulator::{Mint, PublishedKey, SigningKey};
@@ -97,16 +97,26 @@ impl PrivateKey {
 
     /// The honest signature.
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        let pair = self.pair.as_ref().expect("a key with a usual exponent");
+        self.sign_with(&RSA_PKCS1_SHA256, message)
+    }
+
+    /// An honest signature of any scheme.
+    pub(crate) fn sign_with(&self, scheme: &'static dyn RsaEncoding, message: &[u8]) -> Vec<u8> {
         let mut signature = vec![0; SIGNATURE_BYTES];
-        pair.sign(
-            &RSA_PKCS1_SHA256,
-            &SystemRandom::new(),
-            message,
-            &mut signature,
-        )
-        .expect("a signature");
+        self.pair()
+            .sign(scheme, &SystemRandom::new(), message, &mut signature)
+            .expect("a signature");
         signature
+    }
+
+    fn pair(&self) -> &KeyPair {
+        self.pair.as_ref().expect("a key with a usual exponent")
+    }
+
+    /// The whole key as a PKCS#8 document.
+    pub(crate) fn pkcs8(&self) -> Vec<u8> {
+        let pkcs8: Pkcs8V1Der<'_> = self.pair().as_der().expect("its PKCS#8 form");
+        pkcs8.as_ref().to_vec()
     }
 
     /// `block` to the power of the private exponent: the raw RSA operation.
@@ -118,6 +128,12 @@ impl PrivateKey {
         let inverse = self.q.modinv(&self.p).expect("two primes");
         let step = (inverse * (first + &self.p - &second % &self.p)) % &self.p;
         let number = second + step * &self.q;
+        to_width(&number, SIGNATURE_BYTES)
+    }
+
+    /// The block under a signature: what a verifier gets to see.
+    pub(crate) fn lower(&self, signature: &[u8]) -> Vec<u8> {
+        let number = BigUint::from_bytes_be(signature).modpow(&self.e, &self.n);
         to_width(&number, SIGNATURE_BYTES)
     }
 
@@ -305,16 +321,16 @@ pub(crate) fn message(token: &str) -> &[u8] {
 
 /// The RSASSA-PKCS1-v1_5 block of `message` as wide as a 2048-bit modulus, with any `DigestInfo`.
 pub(crate) fn block(digest_info: &[u8], message: &[u8]) -> Vec<u8> {
-    let digest = sha256(message);
-    let filler = SIGNATURE_BYTES - 3 - digest_info.len() - digest.len();
-    [
-        &[0, 1],
-        &*vec![0xff; filler],
-        &[0],
-        digest_info,
-        &digest[..],
-    ]
-    .concat()
+    padded(
+        &[digest_info, &sha256(message)[..]].concat(),
+        SIGNATURE_BYTES,
+    )
+}
+
+/// What PKCS#1 v1.5 puts before `end` to make it `width` bytes long (RFC 8017, section 9.2).
+pub(crate) fn padded(end: &[u8], width: usize) -> Vec<u8> {
+    let filler = width.checked_sub(3 + end.len()).expect("room for padding");
+    [&[0, 1], &*vec![0xff; filler], &[0], end].concat()
 }
 
 pub(crate) fn sha256(message: &[u8]) -> Vec<u8> {
