@@ -12,11 +12,12 @@ use crate::forge::{
 
 /// Good claims of [`NOW`], those named replaced by raw JSON; `""` leaves one out.
 pub(crate) fn claims(changes: &[(&str, &str)]) -> String {
-    let (exp, nbf, iat) = (
-        (NOW + 300).to_string(),
-        (NOW - 120).to_string(),
-        NOW.to_string(),
-    );
+    claims_of(NOW - 120, NOW, NOW + 300, changes)
+}
+
+/// The same, of these `nbf`, `iat` and `exp`.
+pub(crate) fn claims_of(nbf: u64, iat: u64, exp: u64, changes: &[(&str, &str)]) -> String {
+    let (exp, nbf, iat) = (exp.to_string(), nbf.to_string(), iat.to_string());
     let (iss, aud) = (format!("\"{ISSUER}\""), format!("\"{AUDIENCE}\""));
     let mut members = vec![
         ("iss", &*iss),

@@ -166,7 +166,7 @@ fn given_an_exponent_of_3_when_a_cube_root_stands_for_a_signature_then_refused()
 }
 
 /// The least number whose cube, as wide as a signature, starts with these bytes.
-fn cube_that_starts_with(start: &[u8]) -> BigUint {
+pub(crate) fn cube_that_starts_with(start: &[u8]) -> BigUint {
     let mut least = start.to_vec();
     least.resize(SIGNATURE_BYTES, 0);
     let least = BigUint::from_bytes_be(&least);
