@@ -27,6 +27,8 @@ mod refusals;
 mod remote_keys;
 #[path = "../../it/seeds.rs"]
 mod seeds;
+#[path = "../../it/signature_classes/mod.rs"]
+mod signature_classes;
 #[allow(dead_code, reason = "a part of the tests is here")]
 #[path = "../../it/support.rs"]
 mod support;
