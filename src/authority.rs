@@ -10,12 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memchr::memchr_iter;
+use tracing::Instrument;
 
 use crate::access_token::{AccessTokenSource, Api};
 use crate::clock::{Clock, UnixTime};
 use crate::error::{Reason, VerifyError};
 use crate::jws::{Room, Segments};
 use crate::keys::{Demand, KeySource, Published, Ticket};
+use crate::observe::{self, Requests, Stopwatch};
 use crate::token_cache::TokenCache;
 use crate::verifier::{Presented, Verified, Verifier};
 
@@ -32,6 +34,8 @@ pub(crate) struct Authority {
     pub(crate) clock: Arc<dyn Clock>,
     /// How long a request may wait for keys.
     pub(crate) key_wait: Duration,
+    /// What is told and counted of requests and their credentials.
+    pub(crate) requests: Arc<Requests>,
 }
 
 /// An issuer whose tokens are let in, and its keys.
@@ -54,7 +58,21 @@ pub(crate) struct Issuers {
 #[derive(Debug)]
 pub(crate) enum Check {
     Done(Result<Verified, VerifyError>),
-    Wait(Ticket),
+    Wait(KeyWait),
+}
+
+/// A place among those who wait for the keys of an issuer.
+#[derive(Debug)]
+pub(crate) struct KeyWait {
+    ticket: Ticket,
+    issuer: Box<str>,
+    stopwatch: Stopwatch,
+}
+
+/// The same, and whose keys are waited for.
+enum Look<'a> {
+    Done(Result<Verified, VerifyError>),
+    Wait { ticket: Ticket, issuer: &'a Issuer },
 }
 
 /// A token that was refused by the keys at hand.
@@ -109,30 +127,46 @@ impl Issuers {
 impl Authority {
     /// Decides now, where the keys at hand suffice.
     pub(crate) fn check(&self, token: &[u8], api: &Api) -> Check {
+        let mut stopwatch = Stopwatch::new();
+        match self.look(token, api, &mut stopwatch) {
+            Look::Done(result) => {
+                self.requests.meter().verified(&stopwatch, &*self.clock);
+                Check::Done(result)
+            }
+            Look::Wait { ticket, issuer } => Check::Wait(KeyWait {
+                ticket,
+                issuer: issuer.verifier.issuer().into(),
+                stopwatch,
+            }),
+        }
+    }
+
+    fn look(&self, token: &[u8], api: &Api, stopwatch: &mut Stopwatch) -> Look<'_> {
         if let Some(access_tokens) = &self.access_tokens
             && !self.takes_for_jwt(token)
         {
-            return Check::Done(access_tokens.check(token, api).map(Verified::from));
+            stopwatch.start(&*self.clock);
+            return Look::Done(access_tokens.check(token, api).map(Verified::from));
         }
         // Between the look at the keys and the demand for newer ones, another
         // request's fetch may have ended: then look again.
         for _ in 0..MAX_LOOKS {
-            let (reason, wish) = match self.judge(token) {
-                Ok(verified) => return Check::Done(Ok(verified)),
+            let (reason, Wish { issuer, seen, at }) = match self.judge(token, stopwatch) {
+                Ok(verified) => return Look::Done(Ok(verified)),
                 Err(Refused { reason, newer_keys }) => match newer_keys {
                     Some(wish) => (reason, wish),
-                    None => return Check::Done(Err(reason.into())),
+                    None => return Look::Done(Err(reason.into())),
                 },
             };
-            match wish.issuer.keys.demand(&wish.seen, wish.at) {
-                Demand::Wait(ticket) => return Check::Wait(ticket),
+            match issuer.keys.demand(&seen, at) {
+                Demand::Wait(ticket) => return Look::Wait { ticket, issuer },
                 Demand::CoolingDown { outage } => {
-                    return Check::Done(Err(final_error(reason, outage)));
+                    return Look::Done(Err(final_error(reason, outage)));
                 }
                 Demand::Replaced => {}
             }
         }
-        Check::Done(self.judge_finally(token))
+        Look::Done(self.judge_finally(token, stopwatch))
     }
 
     /// Whether a token is judged as a JWT where access tokens are accepted, too: by
@@ -144,8 +178,27 @@ impl Authority {
     /// Decides after a wait for keys, of whatever they are by then.
     pub(crate) async fn check_after(
         &self,
+        wait: KeyWait,
+        token: &[u8],
+    ) -> Result<Verified, VerifyError> {
+        let KeyWait {
+            ticket,
+            issuer,
+            mut stopwatch,
+        } = wait;
+        let verdict = self
+            .after_progress(ticket, token, &mut stopwatch)
+            .instrument(observe::wait_for_keys(&issuer))
+            .await;
+        self.requests.meter().verified(&stopwatch, &*self.clock);
+        verdict
+    }
+
+    async fn after_progress(
+        &self,
         mut ticket: Ticket,
         token: &[u8],
+        stopwatch: &mut Stopwatch,
     ) -> Result<Verified, VerifyError> {
         let until = self.clock.monotonic().saturating_add(self.key_wait);
         let mut time_up = self.clock.sleep_until(until);
@@ -153,12 +206,14 @@ impl Authority {
             let ended = tokio::select! {
                 biased;
                 ended = ticket.progress() => ended,
-                () = &mut time_up => return self.judge_by_now(token, |_| Some(Duration::ZERO)),
+                () = &mut time_up => {
+                    return self.judge_by_now(token, stopwatch, |_| Some(Duration::ZERO));
+                }
             };
             if ended {
-                return self.judge_finally(token);
+                return self.judge_finally(token, stopwatch);
             }
-            if let Ok(verified) = self.judge(token) {
+            if let Ok(verified) = self.judge(token, stopwatch) {
                 return Ok(verified);
             }
         }
@@ -168,35 +223,46 @@ impl Authority {
     pub(crate) async fn verify(&self, token: &[u8], api: &Api) -> Result<Verified, VerifyError> {
         match self.check(token, api) {
             Check::Done(result) => result,
-            Check::Wait(ticket) => self.check_after(ticket, token).await,
+            Check::Wait(wait) => self.check_after(wait, token).await,
         }
     }
 
     /// Judges by the keys at hand, newer ones being out of reach.
-    fn judge_finally(&self, token: &[u8]) -> Result<Verified, VerifyError> {
-        self.judge_by_now(token, |issuer| issuer.keys.outage())
+    fn judge_finally(
+        &self,
+        token: &[u8],
+        stopwatch: &mut Stopwatch,
+    ) -> Result<Verified, VerifyError> {
+        self.judge_by_now(token, stopwatch, |issuer| issuer.keys.outage())
     }
 
     /// The same, where `outage` tells whether an issuer's keys are out of reach.
     fn judge_by_now(
         &self,
         token: &[u8],
+        stopwatch: &mut Stopwatch,
         outage: impl Fn(&Issuer) -> Option<Duration>,
     ) -> Result<Verified, VerifyError> {
-        self.judge(token)
+        self.judge(token, stopwatch)
             .map_err(|Refused { reason, newer_keys }| match newer_keys {
                 Some(wish) => final_error(reason, outage(wish.issuer)),
                 None => reason.into(),
             })
     }
 
-    fn judge(&self, token: &[u8]) -> Result<Verified, Refused<'_>> {
+    fn judge(&self, token: &[u8], stopwatch: &mut Stopwatch) -> Result<Verified, Refused<'_>> {
         // What is no JWT at all costs no look at the clock or the memory.
         let segments = Segments::split(token, self.issuers.max_token_bytes)?;
         let now = self.clock.now();
-        if let Some(verified) = self.recall(token, now) {
-            return Ok(verified);
+        if let Some(cache) = &self.cache {
+            let meter = self.requests.meter();
+            if let Some(verified) = self.recall(cache, token, now) {
+                meter.cache_hit();
+                return Ok(verified);
+            }
+            meter.cache_miss(stopwatch);
         }
+        stopwatch.start(&*self.clock);
         let mut room = Room::new();
         let compact = segments.decode(&mut room)?;
         let presented = Presented::read(&compact)?;
@@ -204,8 +270,10 @@ impl Authority {
         let published = issuer.keys.load();
         match (issuer.verifier).judge(&presented, published.keys(now), now) {
             Ok(verified) => {
-                if let Some(cache) = &self.cache {
-                    cache.insert(token, &verified);
+                if let Some(cache) = &self.cache
+                    && cache.insert(token, &verified)
+                {
+                    self.requests.meter().cache_bytes(|| cache.bytes());
                 }
                 Ok(verified)
             }
@@ -221,8 +289,7 @@ impl Authority {
     }
 
     /// A token verified before, if its time and its key are still good.
-    fn recall(&self, token: &[u8], now: UnixTime) -> Option<Verified> {
-        let cache = self.cache.as_ref()?;
+    fn recall(&self, cache: &TokenCache, token: &[u8], now: UnixTime) -> Option<Verified> {
         let verified = cache.get(token)?;
         let issuer = self.issuers.get(verified.issuer()?)?;
         let published = issuer.keys.load();

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Reason, VerifyError};
 use crate::inbound::{Rejection, Respond, Responder, Unverified, respond_to};
+use crate::observe;
 use crate::verifier::Verified;
 
 /// Why a handler could not have its [`Verified`] or [`TokenClaims`].
@@ -70,7 +71,7 @@ fn find(parts: &Parts) -> Result<Verified, ExtractRejection> {
     if let Some(unverified) = parts.extensions.get::<Unverified>() {
         return Err(ExtractRejection::Unverified(unverified.clone()));
     }
-    tracing::error!("{}", ExtractRejection::NO_LAYER);
+    observe::no_layer(ExtractRejection::NO_LAYER);
     Err(ExtractRejection::NoLayer)
 }
 

@@ -9,9 +9,10 @@ use crate::authority::{Authority, Issuer, Issuers};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, IssuerConfig, Keys, OnFailure};
 use crate::error::VerifyError;
-use crate::inbound::{BodyShape, GoAuthLayer, Ignore, Reject, Respond};
+use crate::inbound::{BodyShape, GoAuthLayer, Ignore, Reject, RejectionKind, Respond};
 use crate::jwks::KeySet;
 use crate::keys::{Health, IssuerHealth, KeySource, KeysError, Pending};
+use crate::observe::Requests;
 use crate::policy::RequiredClaim;
 use crate::token_cache::TokenCache;
 use crate::verifier::Verified;
@@ -138,6 +139,39 @@ impl GoAuth {
                 })
                 .collect(),
             access_tokens: (self.authority.access_tokens.as_ref()).map(AccessTokenSource::health),
+        }
+    }
+}
+
+#[cfg(feature = "metrics")]
+impl GoAuth {
+    /// Has those metrics that change by themselves say what is now: how old the keys
+    /// are and in which state, how much time the access tokens have left, how large
+    /// the cache is. For a server to call when it is asked for its metrics. Asks for
+    /// no keys.
+    ///
+    /// Otherwise the background tasks say it, at least once a minute.
+    ///
+    /// ```
+    /// # fn rendered(auth: &derbysoft_go_auth::GoAuth, handle: &metrics_exporter_prometheus::PrometheusHandle) -> String {
+    /// auth.record_metrics();
+    /// handle.render()
+    /// # }
+    /// ```
+    #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+    pub fn record_metrics(&self) {
+        for issuer in &self.authority.issuers.trusted {
+            issuer.keys.measure(issuer.verifier.issuer());
+        }
+        if let Some(access_tokens) = &self.authority.access_tokens {
+            access_tokens.measure();
+        }
+        if let Some(cache) = &self.authority.cache {
+            cache.settle();
+            self.authority
+                .requests
+                .meter()
+                .cache_bytes(|| cache.bytes());
         }
     }
 }
@@ -445,6 +479,7 @@ impl GoAuthBuilder {
                 },
                 access_tokens,
                 cache: TokenCache::new(config.token_cache_bytes),
+                requests: Arc::new(Requests::new(RejectionKind::names(), Arc::clone(&clock))),
                 clock,
                 key_wait: config.key_wait,
             }),

@@ -77,6 +77,9 @@
 //! # Features
 //!
 //! - `axum`: [`Verified`] and `TokenClaims` as extractors.
+//! - `metrics`: counters, gauges and a histogram through the `metrics` facade, with
+//!   the names of `docs/observability.md`. Install a recorder before the first
+//!   request; see `GoAuth::record_metrics`.
 //! - `simulator`: GO on a loopback port, for tests and trials.
 //!
 //! None is on by default, and none changes what is accepted.
@@ -135,6 +138,8 @@ pub use inbound::{
 };
 pub use jwks::{KeySet, KeySetError, MAX_KEYS, SkipReason, SkippedKey};
 pub use keys::{FetchError, Health, IssuerHealth, KeysError, KeysState};
+#[cfg(feature = "metrics")]
+pub use observe::VERIFY_SECONDS_BUCKETS;
 pub use policy::RequiredClaim;
 pub use secret::Secret;
 pub use verifier::{Verified, Verifier};

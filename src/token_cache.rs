@@ -122,11 +122,11 @@ impl TokenCache {
         Some(entry.verified.clone())
     }
 
-    /// Remembers a token that was just verified, if it was before.
-    pub(crate) fn insert(&self, token: &[u8], verified: &Verified) {
+    /// Remembers a token that was just verified, if it was before; whether it does.
+    pub(crate) fn insert(&self, token: &[u8], verified: &Verified) -> bool {
         let hash = self.hash.hash_one(token);
         if !self.seen_before(hash) {
-            return;
+            return false;
         }
         let token: Arc<[u8]> = token.into();
         let verified = verified.clone();
@@ -137,6 +137,21 @@ impl TokenCache {
         self.verified.insert(token, entry);
         let (word, bit) = self.kept_bit(hash);
         word.fetch_or(bit, Ordering::Relaxed);
+        true
+    }
+
+    /// What the tokens take, as counted towards the limit: without what `moka` has
+    /// still to let go of and take in, unless it was [brought up to
+    /// date](Self::settle), and without the slots.
+    #[cfg_attr(not(feature = "metrics"), allow(dead_code))]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.verified.weighted_size()
+    }
+
+    /// Does what `moka` has put off.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn settle(&self) {
+        self.verified.run_pending_tasks();
     }
 
     pub(crate) fn remove(&self, token: &[u8]) {

@@ -173,6 +173,11 @@ impl AccessTokenSource {
         self.0.shared.look().await
     }
 
+    #[cfg(feature = "metrics")]
+    pub(crate) fn measure(&self) {
+        self.0.shared.measure();
+    }
+
     /// When the tokens expire, and how their file is.
     pub fn health(&self) -> AccessTokensHealth {
         self.0.keep_running();
@@ -212,6 +217,7 @@ async fn run(running: Running) {
         // What is wrong is logged and in the health.
         let _ = shared.look().await;
         shared.announce();
+        shared.measure();
         let next = shared.clock.monotonic().saturating_add(INTERVAL);
         shared.clock.sleep_until(next).await;
     }
@@ -243,7 +249,8 @@ impl Shared {
                 let was_unusable = state.unusable.take().is_some();
                 let changed = found.tokens.is_some();
                 if let Some(tokens) = found.tokens {
-                    self.current.store(Arc::new(tokens));
+                    let before = self.current.swap(Arc::new(tokens));
+                    self.measure_gone(&before);
                 }
                 state.content = found.content;
                 state.modified = found.modified;
@@ -261,6 +268,25 @@ impl Shared {
                     state.unusable = Some(unusable);
                 }
                 Err(error)
+            }
+        }
+    }
+
+    /// Has the metrics say how much time the tokens have left.
+    fn measure(&self) {
+        let now = self.clock.now();
+        for token in self.current.load().current() {
+            let left = token.accepted_until.saturating_since(now);
+            observe::access_token_left(token.api.as_str(), left);
+        }
+    }
+
+    /// The same, of APIs that there was a token of and is no longer.
+    fn measure_gone(&self, before: &AccessTokens) {
+        let current = self.current.load();
+        for api in before.apis() {
+            if current.apis().all(|held| held != api) {
+                observe::access_token_gone(api.as_str());
             }
         }
     }

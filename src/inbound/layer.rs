@@ -25,9 +25,11 @@ pub struct GoAuthLayer {
 
 impl GoAuthLayer {
     pub(crate) fn new(authority: Arc<Authority>, respond: Arc<dyn Respond>) -> Self {
+        let requests = Arc::clone(&authority.requests);
         Self {
             authority,
             settings: Settings {
+                requests,
                 api: Api::AVAILABILITY_PEER,
                 source: CredentialSource::Authorization,
                 respond,

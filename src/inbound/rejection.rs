@@ -26,6 +26,24 @@ pub enum RejectionKind {
 }
 
 impl RejectionKind {
+    /// The names of all kinds, each in its [place](Self::place).
+    pub(crate) fn names() -> Vec<&'static str> {
+        let mut kinds: Vec<_> = Rejection::all().map(|rejection| rejection.kind()).collect();
+        kinds.sort_by_key(|kind| kind.place());
+        kinds.dedup();
+        kinds.into_iter().map(Self::as_str).collect()
+    }
+
+    /// A number for each kind, from 0.
+    pub(super) const fn place(self) -> usize {
+        match self {
+            Self::MissingCredentials => 0,
+            Self::InvalidRequest => 1,
+            Self::Forbidden => 2,
+            Self::Token(kind) => 3 + kind as usize,
+        }
+    }
+
     /// The stable name, in `snake_case`: the same in logs, metric labels and
     /// JSON.
     pub const fn as_str(self) -> &'static str {
@@ -191,5 +209,19 @@ mod tests {
         for (index, rejection) in Rejection::all().enumerate() {
             assert_eq!(rejection.index(), index);
         }
+    }
+
+    #[test]
+    fn every_kind_has_its_place_and_its_name() {
+        let names = RejectionKind::names();
+        for rejection in Rejection::all() {
+            let kind = rejection.kind();
+            assert_eq!(names.get(kind.place()), Some(&kind.as_str()));
+        }
+        let of_the_contract = "missing_credentials invalid_request forbidden too_long malformed \
+            header algorithm unknown_key signature claims issuer audience expired not_yet_valid \
+            missing_claim lifetime subject wrong_environment keys_unavailable unknown_token \
+            expired_token wrong_api";
+        assert!(names.into_iter().eq(of_the_contract.split_whitespace()));
     }
 }

@@ -12,8 +12,7 @@ use super::future::ResponseFuture;
 use super::rejection::Rejection;
 use super::settings::{Outcome, Settings, Settled};
 use super::unverified::Unverified;
-use crate::authority::{Authority, Check};
-use crate::keys::Ticket;
+use crate::authority::{Authority, Check, KeyWait};
 use crate::verifier::Verified;
 
 /// A service that only GO's genuine requests reach. Made by a
@@ -28,7 +27,7 @@ pub struct GoAuthService<S> {
 /// What can be said of a credential without waiting.
 enum First {
     Settled(Outcome),
-    Wait { ticket: Ticket, token: Box<[u8]> },
+    Wait { wait: KeyWait, token: Box<[u8]> },
 }
 
 impl<S> GoAuthService<S> {
@@ -47,9 +46,9 @@ impl<S> GoAuthService<S> {
             Read::Token(token) => match self.authority.check(&token, &self.settings.api) {
                 Check::Done(Ok(verified)) => Outcome::Verified(verified),
                 Check::Done(Err(error)) => Outcome::Refused(error.into()),
-                Check::Wait(ticket) => {
+                Check::Wait(wait) => {
                     return First::Wait {
-                        ticket,
+                        wait,
                         token: token.into(),
                     };
                 }
@@ -81,13 +80,13 @@ where
                 Settled::LetThrough => ResponseFuture::inner(self.inner.call(request)),
                 Settled::Answered(response) => ResponseFuture::answer(response),
             },
-            First::Wait { ticket, token } => {
+            First::Wait { wait, token } => {
                 // The service that was polled ready is the one to call.
                 let clone = self.inner.clone();
                 let ready = std::mem::replace(&mut self.inner, clone);
                 let authority = Arc::clone(&self.authority);
                 ResponseFuture::waiting(
-                    Box::pin(async move { authority.check_after(ticket, &token).await }),
+                    Box::pin(async move { authority.check_after(wait, &token).await }),
                     ready,
                     request,
                     Arc::clone(&self.settings),

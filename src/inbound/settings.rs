@@ -12,7 +12,7 @@ use super::rejection::Rejection;
 use super::respond::{Respond, respond_to};
 use super::unverified::Unverified;
 use crate::access_token::Api;
-use crate::observe;
+use crate::observe::{Caller, Requests};
 use crate::verifier::Verified;
 
 /// What is the same for every request through one layer.
@@ -26,6 +26,7 @@ pub(super) struct Settings {
     pub(super) allow_missing: bool,
     pub(super) observe_only: bool,
     pub(super) strip_credentials: bool,
+    pub(super) requests: Arc<Requests>,
 }
 
 pub(super) type OwnCheck = dyn Fn(&Verified) -> bool + Send + Sync;
@@ -55,9 +56,11 @@ impl Settings {
     pub(super) fn settle<B>(&self, outcome: Outcome, request: &mut Request<B>) -> Settled {
         let rejection = match self.judge(outcome) {
             Ok(verified) => {
-                observe::accepted(|| observe::Caller {
+                let by_jwt = verified.access_token().is_none();
+                self.requests.accepted(by_jwt, || Caller {
                     subject: verified.subject(),
                     token_id: verified.token_id(),
+                    issuer: verified.issuer(),
                     kid: verified.key_id(),
                     api: verified
                         .access_token()
@@ -79,14 +82,15 @@ impl Settings {
         let allowed = self.allow_missing && rejection == Rejection::MISSING;
         if allowed || self.observe_only {
             if !allowed {
-                observe::observed(rejection.kind().as_str());
+                self.requests.observed(rejection.kind().place());
             }
             let respond = Arc::clone(&self.respond);
             (request.extensions_mut()).insert(Unverified::new(rejection, respond));
             mark_sensitive(request.headers_mut());
             return Settled::LetThrough;
         }
-        observe::refused(rejection.kind().as_str(), rejection.status().as_u16());
+        let status = rejection.status().as_u16();
+        self.requests.refused(rejection.kind().place(), status);
         Settled::Answered(respond_to(&*self.respond, rejection))
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 use super::Published;
 use super::fetch::{Document, FetchError, Fetched, Fetcher, Validator};
 use super::freshness::{Freshness, Schedule, Trust};
+use super::health::KeysState;
 use super::snapshot::{Restored, SnapshotFile};
 use crate::clock::{Clock, Moment, UnixTime};
 use crate::jwks::KeySet;
@@ -155,10 +156,12 @@ impl Shared {
                 let jitter = fastrand::f64();
                 (status.freshness).succeeded(&self.schedule, started, ended, max_age, jitter);
                 status.last_error = None;
+                let previous = self.current.load_full();
                 let keys = match document {
-                    Some(document) => self.hold(status, document),
-                    None => self.current.load().keys.clone(),
+                    Some(document) => Self::hold(status, document),
+                    None => previous.keys.clone(),
                 };
+                observe::keys_refreshed(&self.issuer, &previous.keys, &keys);
                 self.store(status, keys);
             }
             Err(error) => {
@@ -171,13 +174,12 @@ impl Shared {
             .send_modify(|progress| progress.fetches_ended += 1);
     }
 
-    fn hold(&self, status: &mut Status, document: Document) -> KeySet {
+    fn hold(status: &mut Status, document: Document) -> KeySet {
         let Document {
             keys,
             bytes,
             validator,
         } = document;
-        observe::keys_fetched(&self.issuer, &self.current.load().keys, &keys);
         status.held = Held { bytes, validator };
         keys
     }
@@ -198,6 +200,32 @@ impl Shared {
         self.current.store(Arc::new(Published::empty()));
     }
 
+    /// How far the keys can be relied on.
+    pub(super) fn state(&self, status: &Status, now: Moment) -> KeysState {
+        let freshness = &status.freshness;
+        let last_error = status.last_error.clone();
+        match freshness.trust(&self.schedule, now) {
+            Trust::Fresh | Trust::Due => KeysState::Fresh,
+            Trust::Empty | Trust::Expired => KeysState::Empty { last_error },
+            Trust::Stale => KeysState::Stale {
+                age: freshness.age(now).unwrap_or_default(),
+                deadline: freshness.deadline(&self.schedule).unwrap_or(now.wall),
+                last_error,
+            },
+        }
+    }
+
+    /// Has the metrics say how the keys are now.
+    pub(super) fn measure(&self) {
+        let now = self.now();
+        let status = self.status();
+        let state = self.state(&status, now);
+        let usable = !matches!(state, KeysState::Empty { .. });
+        let age = status.freshness.age(now).filter(|_| usable);
+        let keys = self.current.load().keys(now.wall).len();
+        observe::key_set(&self.issuer, keys, age, state.as_str());
+    }
+
     /// Serves from the snapshot until the first fetch has ended.
     async fn restore(&self) {
         let Some(file) = self.snapshot.clone() else {
@@ -208,10 +236,10 @@ impl Shared {
         let read = tokio::task::spawn_blocking(move || file.read(now.wall, max_stale));
         match tokio::time::timeout(SNAPSHOT_WAIT, read).await {
             Ok(Ok(Ok(Some(Restored { document, age })))) => {
-                observe::keys_restored(&self.issuer, age);
                 let mut status = self.status();
                 status.freshness.restored(&self.schedule, now, age);
-                let keys = self.hold(&mut status, document);
+                let keys = Self::hold(&mut status, document);
+                observe::keys_restored(&self.issuer, age, &self.current.load().keys, &keys);
                 self.store(&status, keys);
                 self.progress.send_modify(|_| ());
             }
@@ -317,7 +345,9 @@ pub(super) async fn keep(running: Running) {
     if never_fetched == Trust::Empty {
         shared.restore().await;
     }
+    observe::key_refreshes(&shared.issuer);
     loop {
+        shared.measure();
         match shared.next_step() {
             Step::Fetch => {
                 shared.fetch().await;

@@ -21,6 +21,8 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::clock::{Clock, UnixTime};
 use crate::jwks::KeySet;
+#[cfg(feature = "metrics")]
+use crate::observe;
 
 pub use self::fetch::FetchError;
 pub(crate) use self::fetch::FetchSettings;
@@ -138,5 +140,16 @@ impl KeySource {
             Some(remote) => remote.state(),
             None => KeysState::Fresh,
         }
+    }
+
+    /// Has the metrics say how the keys of this issuer are now. Asks for none.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn measure(&self, issuer: &str) {
+        if let Some(remote) = &self.remote {
+            remote.measure();
+            return;
+        }
+        let keys = self.current.load().keys.len();
+        observe::key_set(issuer, keys, None, KeysState::Fresh.as_str());
     }
 }

@@ -8,7 +8,6 @@ use tokio::sync::watch;
 
 use super::Published;
 use super::fetch::FetchError;
-use super::freshness::Trust;
 use super::health::KeysState;
 use super::keeper::{Progress, SNAPSHOT_WAIT, Shared, Status, keep};
 use crate::background::Background;
@@ -221,19 +220,11 @@ impl Remote {
         if running && status.freshness.is_untouched() && !status.fetching {
             self.want(&mut status);
         }
-        let now = self.shared.now();
-        let freshness = &status.freshness;
-        let last_error = status.last_error.clone();
-        match freshness.trust(&self.shared.schedule, now) {
-            Trust::Fresh | Trust::Due => KeysState::Fresh,
-            Trust::Empty | Trust::Expired => KeysState::Empty { last_error },
-            Trust::Stale => KeysState::Stale {
-                age: freshness.age(now).unwrap_or_default(),
-                deadline: freshness
-                    .deadline(&self.shared.schedule)
-                    .unwrap_or(now.wall),
-                last_error,
-            },
-        }
+        self.shared.state(&status, self.shared.now())
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) fn measure(&self) {
+        self.shared.measure();
     }
 }

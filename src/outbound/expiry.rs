@@ -74,6 +74,10 @@ enum Notice {
 impl Told {
     /// Says of the credential of this name what is to be said now and was not yet.
     pub(super) fn tell(&mut self, name: &str, expires_at: Option<UnixTime>, now: UnixTime) {
+        if expires_at.or(self.of).is_some() {
+            let left = expires_at.map(|end| end.saturating_since(now));
+            observe::credential_left(name, left);
+        }
         match self.next(expires_at, now) {
             Some(Notice::Expires { at, left }) => observe::credential_expires(name, at, left),
             Some(Notice::Expired { at }) => observe::credential_expired(name, at),

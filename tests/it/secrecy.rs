@@ -13,16 +13,20 @@ use crate::support::{Api, Keys, World, refused_tokens, request, strict, verdict}
 
 const MARK: &str = "MaRk<script>\"\\";
 
+/// With a single subscriber alive, tracing lets whichever thread comes to an event first decide
+/// for all whether anybody wants it.
+pub(crate) fn second_dispatch() {
+    static SECOND: OnceLock<Dispatch> = OnceLock::new();
+    SECOND.get_or_init(|| Dispatch::new(NoSubscriber::default()));
+}
+
 /// All that is logged on this thread, from TRACE up.
 #[derive(Clone, Default)]
 pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Lines {
     pub(crate) fn capture() -> (Self, DefaultGuard) {
-        // With a single subscriber alive, tracing lets whichever thread comes to an event first
-        // decide for all whether anybody wants it.
-        static SECOND: OnceLock<Dispatch> = OnceLock::new();
-        SECOND.get_or_init(|| Dispatch::new(NoSubscriber::default()));
+        second_dispatch();
         let lines = Self::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)
@@ -205,7 +209,7 @@ async fn names_in_gos_document_are_logged_escaped() {
     let text = lines.text();
     let ours: Vec<_> = text
         .lines()
-        .filter(|line| line.contains("derbysoft_go_auth::observe"))
+        .filter(|line| line.contains("derbysoft_go_auth::keys"))
         .collect();
     assert!(ours.iter().any(|line| line.contains("keys changed")));
     assert!(!text.lines().any(|line| line.starts_with("INFO forged")));

@@ -158,6 +158,16 @@ impl EndpointTokens {
         Ok(())
     }
 
+    /// Has the metric `go_auth_credential_seconds_left` say how much time each token
+    /// has left now: for a server to call when it is asked for its metrics.
+    /// Otherwise it is said with requests, once a minute, and with
+    /// [`health`](Self::health).
+    #[cfg(feature = "metrics")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+    pub fn record_metrics(&self) {
+        self.inner.remind(self.inner.clock.now());
+    }
+
     /// How long each endpoint's token will do, in the order of the configuration.
     pub fn health(&self) -> Vec<CredentialHealth> {
         let now = self.inner.clock.now();

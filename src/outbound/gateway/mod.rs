@@ -187,6 +187,16 @@ impl Gateway {
         Ok(())
     }
 
+    /// Has the metric `go_auth_credential_seconds_left` say how much time the client
+    /// pairs have left now: for a server to call when it is asked for its metrics.
+    /// Otherwise the background task says it, once a minute.
+    #[cfg(feature = "metrics")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+    pub fn record_metrics(&self) {
+        let shared = &self.inner.shared;
+        shared.status().remind(shared.clock.now());
+    }
+
     /// How the token and the client pairs are. Asking fetches nothing.
     pub fn health(&self) -> GatewayHealth {
         let shared = &self.inner.shared;

@@ -124,7 +124,7 @@ async fn the_end_of_a_credential_is_warned_of_six_times_and_told_once() {
     assert_eq!(warned, [30, 20, 10, 3, 2, 1]);
     assert_eq!(times(&lines, SOON), 6);
     assert_eq!(times(&lines, OVER), 1);
-    assert!(lines.text().contains("name=\"booking-usb\""));
+    assert!(lines.text().contains("endpoint=\"booking-usb\""));
 
     // The client pair's, by the keeper alone.
     let current = pair(&world.go.client()).issued_at(world.clock.now());
@@ -132,5 +132,5 @@ async fn the_end_of_a_credential_is_warned_of_six_times_and_told_once() {
     let _ = soon(gateway.ready()).await;
     world.clock.advance(secs(151 * DAY));
     crate::support::eventually("the keeper warns", || times(&lines, SOON) == 7).await;
-    assert!(lines.text().contains("name=\"current client pair\""));
+    assert!(lines.text().contains("endpoint=\"current client pair\""));
 }

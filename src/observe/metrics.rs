@@ -1,0 +1,316 @@
+//! Metrics, through the `metrics` facade: to whatever recorder is installed.
+//!
+//! On the way of a request each counter is a handle that was looked up once, at the
+//! first request. What changes a few times a minute is looked up each time.
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, Label, SharedString, Unit, with_recorder};
+
+use crate::clock::Clock;
+
+/// Upper bounds of buckets for `go_auth_verify_seconds`, in seconds: from an Access
+/// Token, which takes about a microsecond, over a signature check of 10 to 200 to a
+/// wait for keys, which takes 30 s at the longest.
+///
+/// Which buckets there are is the recorder's business; `metrics-exporter-prometheus`
+/// makes a summary of a histogram unless it is told, and then a quantile over
+/// several replicas can't be had.
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub const VERIFY_SECONDS_BUCKETS: [f64; 16] = [
+    1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, 0.1, 0.5, 1.0, 2.0, 5.0, 30.0,
+];
+
+/// A metric: its name, its unit and what it is.
+struct Metric {
+    name: &'static str,
+    unit: Unit,
+    what: &'static str,
+}
+
+const REQUESTS: Metric = Metric {
+    name: "go_auth_requests_total",
+    unit: Unit::Count,
+    what: "Requests, by what became of them and the kind of credential or refusal",
+};
+const VERIFY_SECONDS: Metric = Metric {
+    name: "go_auth_verify_seconds",
+    unit: Unit::Seconds,
+    what: "Time to verify a credential that was not known already, waits for keys included",
+};
+const TOKEN_CACHE: Metric = Metric {
+    name: "go_auth_token_cache_total",
+    unit: Unit::Count,
+    what: "Looks into the cache of verified tokens",
+};
+const TOKEN_CACHE_BYTES: Metric = Metric {
+    name: "go_auth_token_cache_bytes",
+    unit: Unit::Bytes,
+    what: "Size of the cache of verified tokens",
+};
+const KEY_REFRESHES: Metric = Metric {
+    name: "go_auth_key_refreshes_total",
+    unit: Unit::Count,
+    what: "Fetches of an issuer's keys that have ended",
+};
+const KEY_COUNT: Metric = Metric {
+    name: "go_auth_keys",
+    unit: Unit::Count,
+    what: "Keys of an issuer that can verify at present",
+};
+const KEYS_AGE: Metric = Metric {
+    name: "go_auth_keys_age_seconds",
+    unit: Unit::Seconds,
+    what: "Time since an issuer's keys were fetched; NaN while there are none",
+};
+const KEYS_STATE: Metric = Metric {
+    name: "go_auth_keys_state",
+    unit: Unit::Count,
+    what: "1 for the state that an issuer's keys are in, 0 for the others",
+};
+const ACCESS_TOKEN_LEFT: Metric = Metric {
+    name: "go_auth_access_token_seconds_left",
+    unit: Unit::Seconds,
+    what: "Time to the end of an API's current access token; NaN once there is none",
+};
+const CREDENTIAL_LEFT: Metric = Metric {
+    name: "go_auth_credential_seconds_left",
+    unit: Unit::Seconds,
+    what: "Time to the end of a credential for GO; NaN once it is not known any more",
+};
+
+const KEYS_STATES: [&str; 3] = ["fresh", "stale", "empty"];
+
+impl Metric {
+    fn counter(&self, labels: &[Label]) -> Counter {
+        with_recorder(|recorder| {
+            recorder.describe_counter(self.name.into(), Some(self.unit), self.what.into());
+            recorder.register_counter(&self.key(labels), &METADATA)
+        })
+    }
+
+    fn gauge(&self, labels: &[Label]) -> Gauge {
+        with_recorder(|recorder| {
+            recorder.describe_gauge(self.name.into(), Some(self.unit), self.what.into());
+            recorder.register_gauge(&self.key(labels), &METADATA)
+        })
+    }
+
+    fn histogram(&self) -> Histogram {
+        with_recorder(|recorder| {
+            recorder.describe_histogram(self.name.into(), Some(self.unit), self.what.into());
+            recorder.register_histogram(&self.key(&[]), &METADATA)
+        })
+    }
+
+    fn key(&self, labels: &[Label]) -> metrics::Key {
+        metrics::Key::from_parts(self.name, labels.to_vec())
+    }
+}
+
+const METADATA: metrics::Metadata<'static> =
+    metrics::Metadata::new("derbysoft_go_auth", metrics::Level::INFO, None);
+
+const fn label(name: &'static str, value: &'static str) -> Label {
+    Label::from_static_parts(name, value)
+}
+
+/// A value from the configuration.
+fn configured(name: &'static str, value: &str) -> Label {
+    Label::new(name, SharedString::from(value.to_owned()))
+}
+
+/// What is counted on the way of a request.
+pub(crate) struct Meter {
+    kinds: Vec<&'static str>,
+    handles: OnceLock<Handles>,
+    /// Of requests let through by a layer that only observes, which few do.
+    observed: OnceLock<Box<[Counter]>>,
+}
+
+struct Handles {
+    by_jwt: Counter,
+    by_access_token: Counter,
+    refused: Box<[Counter]>,
+    verify_seconds: Histogram,
+    cache_hit: Counter,
+    cache_miss: Counter,
+    cache_bytes: Gauge,
+}
+
+impl Meter {
+    pub(super) const fn new(kinds: Vec<&'static str>) -> Self {
+        Self {
+            kinds,
+            handles: OnceLock::new(),
+            observed: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn accepted(&self, by_jwt: bool) {
+        let handles = self.handles();
+        let counter = if by_jwt {
+            &handles.by_jwt
+        } else {
+            &handles.by_access_token
+        };
+        counter.increment(1);
+    }
+
+    pub(super) fn refused(&self, kind: usize) {
+        if let Some(counter) = self.handles().refused.get(kind) {
+            counter.increment(1);
+        }
+    }
+
+    pub(super) fn observed(&self, kind: usize) {
+        let observed = self.observed.get_or_init(|| self.each_kind("observed"));
+        if let Some(counter) = observed.get(kind) {
+            counter.increment(1);
+        }
+    }
+
+    pub(crate) fn cache_hit(&self) {
+        self.handles().cache_hit.increment(1);
+    }
+
+    /// Of a credential that is looked at several times, the first look counts.
+    pub(crate) fn cache_miss(&self, stopwatch: &Stopwatch) {
+        if stopwatch.0.is_none() {
+            self.handles().cache_miss.increment(1);
+        }
+    }
+
+    pub(crate) fn cache_bytes(&self, bytes: impl FnOnce() -> u64) {
+        // Below 2^53 it is exact.
+        #[allow(clippy::cast_precision_loss)]
+        self.handles().cache_bytes.set(bytes() as f64);
+    }
+
+    /// Where it was started.
+    pub(crate) fn verified(&self, stopwatch: &Stopwatch, clock: &dyn Clock) {
+        if let Some(started) = stopwatch.0 {
+            let took = clock.monotonic().saturating_sub(started);
+            self.handles().verify_seconds.record(took);
+        }
+    }
+
+    fn handles(&self) -> &Handles {
+        self.handles.get_or_init(|| {
+            let accepted =
+                |kind| REQUESTS.counter(&[label("outcome", "accepted"), label("kind", kind)]);
+            Handles {
+                by_jwt: accepted("jwt"),
+                by_access_token: accepted("access_token"),
+                refused: self.each_kind("refused"),
+                verify_seconds: VERIFY_SECONDS.histogram(),
+                cache_hit: TOKEN_CACHE.counter(&[label("result", "hit")]),
+                cache_miss: TOKEN_CACHE.counter(&[label("result", "miss")]),
+                cache_bytes: TOKEN_CACHE_BYTES.gauge(&[]),
+            }
+        })
+    }
+
+    /// All of them from the start: what appears with its first increment seems not
+    /// to have increased.
+    fn each_kind(&self, outcome: &'static str) -> Box<[Counter]> {
+        let of_kind = |kind| REQUESTS.counter(&[label("outcome", outcome), label("kind", kind)]);
+        self.kinds.iter().copied().map(of_kind).collect()
+    }
+}
+
+impl fmt::Debug for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Meter").finish_non_exhaustive()
+    }
+}
+
+/// When the verifying of a credential began, in elapsed time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopwatch(Option<Duration>);
+
+impl Stopwatch {
+    pub(crate) const fn new() -> Self {
+        Self(None)
+    }
+
+    /// Where it runs already, it runs on.
+    pub(crate) fn start(&mut self, clock: &dyn Clock) {
+        self.0.get_or_insert_with(|| clock.monotonic());
+    }
+}
+
+/// How a fetch of keys has ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Refresh {
+    Changed,
+    Unchanged,
+    Failed,
+}
+
+impl Refresh {
+    const ALL: [Self; 3] = [Self::Changed, Self::Unchanged, Self::Failed];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Unchanged => "unchanged",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// An issuer's keys are to be fetched: so far, none were.
+pub(crate) fn key_refreshes(issuer: &str) {
+    for result in Refresh::ALL {
+        key_refresh_counter(issuer, result).increment(0);
+    }
+}
+
+pub(super) fn key_refresh(issuer: &str, result: Refresh) {
+    key_refresh_counter(issuer, result).increment(1);
+}
+
+fn key_refresh_counter(issuer: &str, result: Refresh) -> Counter {
+    KEY_REFRESHES.counter(&[
+        configured("issuer", issuer),
+        label("result", result.as_str()),
+    ])
+}
+
+/// An issuer's keys: how many can verify, how old they are (`None` where there are
+/// none, or they have no age), and their state.
+pub(crate) fn key_set(issuer: &str, keys: usize, age: Option<Duration>, state: &str) {
+    let issuer = || configured("issuer", issuer);
+    #[allow(clippy::cast_precision_loss, reason = "at most a hundred")]
+    KEY_COUNT.gauge(&[issuer()]).set(keys as f64);
+    KEYS_AGE.gauge(&[issuer()]).set(seconds(age));
+    for possible in KEYS_STATES {
+        let gauge = KEYS_STATE.gauge(&[issuer(), label("state", possible)]);
+        gauge.set(f64::from(u8::from(possible == state)));
+    }
+}
+
+pub(crate) fn access_token_left(api: &str, left: Duration) {
+    let gauge = ACCESS_TOKEN_LEFT.gauge(&[configured("api", api)]);
+    gauge.set(seconds(Some(left)));
+}
+
+/// There is no token of this API any more.
+pub(crate) fn access_token_gone(api: &str) {
+    let gauge = ACCESS_TOKEN_LEFT.gauge(&[configured("api", api)]);
+    gauge.set(seconds(None));
+}
+
+/// `left`: `None` where it was known, and is no longer.
+pub(crate) fn credential_left(endpoint: &str, left: Option<Duration>) {
+    let gauge = CREDENTIAL_LEFT.gauge(&[configured("endpoint", endpoint)]);
+    gauge.set(seconds(left));
+}
+
+/// A gauge can't be taken back; what is not a number breaks no threshold.
+fn seconds(time: Option<Duration>) -> f64 {
+    time.map_or(f64::NAN, |time| time.as_secs_f64())
+}

@@ -1,0 +1,30 @@
+//! Every event and every metric that this crate reports, in one place.
+//!
+//! Whoever reports gives words and numbers, not types of its own, so that this can
+//! stand below all of them. Names are a contract; the tables that follow are
+//! `docs/observability.md`, and `tests/it/observability/` holds them.
+//!
+#![doc = include_str!("../../docs/observability.md")]
+
+mod events;
+#[cfg(feature = "metrics")]
+mod metrics;
+#[cfg(not(feature = "metrics"))]
+#[path = "metrics_off.rs"]
+mod metrics;
+mod refusals;
+mod requests;
+
+pub(crate) use self::events::*;
+#[cfg(feature = "metrics")]
+pub use self::metrics::VERIFY_SECONDS_BUCKETS;
+pub(crate) use self::metrics::{
+    Stopwatch, access_token_gone, access_token_left, credential_left, key_refreshes, key_set,
+};
+pub(crate) use self::requests::{Caller, Requests};
+
+/// The targets of the events.
+const REQUEST: &str = "derbysoft_go_auth::request";
+const KEYS: &str = "derbysoft_go_auth::keys";
+const ACCESS_TOKENS: &str = "derbysoft_go_auth::access_tokens";
+const OUTBOUND: &str = "derbysoft_go_auth::outbound";

@@ -1,0 +1,219 @@
+//! Which of many refusals are worth a line: the first of a kind, and then how
+//! many more there were. Pure but for the counting; time is an argument.
+//!
+//! A kind takes one word of memory and a refusal one exchange of it, so that there
+//! is no lock and nothing that grows.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// From the first refusal of a kind to the telling of how many more there were,
+/// in seconds. GO's tokens live five minutes: whoever watches the log learns of a
+/// fault within the life of a token, by at most two lines a minute and kind.
+pub(super) const PERIOD: u32 = 60;
+
+/// The refusals of every kind.
+#[derive(Debug)]
+pub(super) struct Refusals(Box<[AtomicU64]>);
+
+/// What is to be said of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    /// It is the first for a minute; before it there were so many that were not
+    /// told of.
+    First { untold: u32 },
+    /// Nothing yet.
+    Second,
+    /// Nothing yet, and the second is waiting for the end of the minute too.
+    Another,
+}
+
+/// The refusals of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tally {
+    Quiet,
+    Open {
+        /// In whole seconds of elapsed time.
+        since: u32,
+        /// How many came after the first.
+        more: u32,
+    },
+}
+
+impl Tally {
+    const fn read(word: u64) -> Self {
+        // The halves of a word.
+        #[allow(clippy::cast_possible_truncation)]
+        let (since, more) = ((word >> 32) as u32, word as u32);
+        match since.checked_sub(1) {
+            Some(since) => Self::Open { since, more },
+            None => Self::Quiet,
+        }
+    }
+
+    const fn word(self) -> u64 {
+        match self {
+            Self::Quiet => 0,
+            Self::Open { since, more } => ((since.saturating_add(1) as u64) << 32) | more as u64,
+        }
+    }
+
+    /// The end of the minute in which something is waiting to be told.
+    const fn end(self) -> Option<u32> {
+        match self {
+            Self::Open { since, more } if more > 0 => Some(since.saturating_add(PERIOD)),
+            Self::Open { .. } | Self::Quiet => None,
+        }
+    }
+
+    /// After one more refusal.
+    const fn and_one(self, now: u32) -> (Self, Said) {
+        let opened = Self::Open {
+            since: now,
+            more: 0,
+        };
+        match self {
+            Self::Quiet => (opened, Said::First { untold: 0 }),
+            Self::Open { since, more } if now >= since.saturating_add(PERIOD) => {
+                (opened, Said::First { untold: more })
+            }
+            Self::Open { since, more } => {
+                let counted = Self::Open {
+                    since,
+                    more: more.saturating_add(1),
+                };
+                let said = if more == 0 {
+                    Said::Second
+                } else {
+                    Said::Another
+                };
+                (counted, said)
+            }
+        }
+    }
+}
+
+impl Refusals {
+    pub(super) fn new(kinds: usize) -> Self {
+        let quiet = Tally::Quiet.word();
+        Self((0..kinds).map(|_| AtomicU64::new(quiet)).collect())
+    }
+
+    /// Counts a refusal, at `now` in whole seconds of elapsed time.
+    pub(super) fn count(&self, kind: usize, now: u32) -> Said {
+        let Some(word) = self.0.get(kind) else {
+            return Said::First { untold: 0 };
+        };
+        let counted = |word| Some(Tally::read(word).and_one(now).0.word());
+        let (Ok(before) | Err(before)) =
+            word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, counted);
+        Tally::read(before).and_one(now).1
+    }
+
+    /// When the next count is due, if any is to be told.
+    pub(super) fn next_end(&self) -> Option<u32> {
+        let tallies = self.0.iter().map(|word| word.load(Ordering::SeqCst));
+        tallies.filter_map(|word| Tally::read(word).end()).min()
+    }
+
+    /// Takes the counts that are due: the kind, and how many more there were.
+    pub(super) fn take_due(&self, now: u32) -> impl Iterator<Item = (usize, u32)> {
+        self.0.iter().enumerate().filter_map(move |(kind, word)| {
+            let due = |word| Tally::read(word).end().filter(|end| now >= *end);
+            let close = |word| due(word).map(|_| Tally::Quiet.word());
+            let closed = word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, close);
+            match Tally::read(closed.ok()?) {
+                Tally::Open { more, .. } => Some((kind, more)),
+                Tally::Quiet => None,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of refusals of one kind at these seconds.
+    fn said(seconds: &[u32]) -> Vec<Said> {
+        let refusals = Refusals::new(1);
+        seconds.iter().map(|now| refusals.count(0, *now)).collect()
+    }
+
+    const ALONE: Said = Said::First { untold: 0 };
+
+    #[test]
+    fn the_first_is_told_and_those_within_a_minute_are_counted() {
+        assert_eq!(said(&[0]), [ALONE]);
+        assert_eq!(
+            said(&[7, 7, 8, 66]),
+            [ALONE, Said::Second, Said::Another, Said::Another]
+        );
+        assert_eq!(said(&[u32::MAX, u32::MAX]), [ALONE, ALONE]);
+    }
+
+    #[test]
+    fn the_first_after_the_minute_tells_how_many_there_were() {
+        assert_eq!(said(&[7, 67]), [ALONE, ALONE]);
+        assert_eq!(
+            said(&[7, 8, 9, 67, 68, 127]),
+            [
+                ALONE,
+                Said::Second,
+                Said::Another,
+                Said::First { untold: 2 },
+                Said::Second,
+                Said::First { untold: 1 },
+            ]
+        );
+        assert_eq!(
+            said(&[7, 8, 9_000]).last(),
+            Some(&Said::First { untold: 1 })
+        );
+    }
+
+    #[test]
+    fn what_nobody_followed_is_taken_when_its_minute_is_over() {
+        let refusals = Refusals::new(3);
+        for (kind, now) in [(0, 5), (0, 6), (0, 7), (1, 6), (2, 9), (2, 9)] {
+            refusals.count(kind, now);
+        }
+        assert_eq!(refusals.next_end(), Some(65));
+        assert_eq!(refusals.take_due(64).count(), 0);
+        assert_eq!(refusals.take_due(65).collect::<Vec<_>>(), [(0, 2)]);
+        assert_eq!(refusals.next_end(), Some(69));
+        assert_eq!(refusals.take_due(u32::MAX).collect::<Vec<_>>(), [(2, 1)]);
+        assert_eq!(refusals.next_end(), None);
+        // What was taken is not told again, and the next is a first one.
+        assert_eq!(refusals.count(0, 66), ALONE);
+        // Of this one nobody waits for more: its minute goes on.
+        assert_eq!(refusals.count(1, 65), Said::Second);
+    }
+
+    #[test]
+    fn each_is_told_of_once_whoever_counts() {
+        const EACH: u32 = 20_000;
+        let refusals = Refusals::new(1);
+        let now = AtomicU64::new(0);
+        let counted = |_| {
+            let mut told = 0;
+            for _ in 0..EACH {
+                // A minute for every seventh: many of them begin under way.
+                let now = now.fetch_add(1, Ordering::Relaxed) * u64::from(PERIOD) / 7;
+                let now = u32::try_from(now).expect("a small number");
+                if let Said::First { untold } = refusals.count(0, now) {
+                    told += 1 + untold;
+                }
+                told += refusals.take_due(now).map(|(_, more)| more).sum::<u32>();
+            }
+            told
+        };
+        let told: u32 = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|n| scope.spawn(move || counted(n))).collect();
+            (threads.into_iter())
+                .map(|thread| thread.join().expect("no panic"))
+                .sum()
+        });
+        let rest: u32 = refusals.take_due(u32::MAX).map(|(_, more)| more).sum();
+        assert_eq!(told + rest, 4 * EACH);
+    }
+}

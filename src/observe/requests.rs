@@ -1,0 +1,256 @@
+//! What becomes of requests: an event for each that is let in, at debug, and for
+//! refusals few at the levels that people read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tracing::Level;
+
+use super::REQUEST;
+use super::metrics::Meter;
+use super::refusals::{Refusals, Said};
+use crate::background::Background;
+use crate::clock::Clock;
+
+/// The kinds that any scanner of the internet causes, and GO never does: told of
+/// at info, the others at warn.
+const NOISE: [&str; 6] = [
+    "missing_credentials",
+    "invalid_request",
+    "too_long",
+    "malformed",
+    "header",
+    "algorithm",
+];
+
+/// What is told of the requests of one handle. Dropping it tells what was not told
+/// yet.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    meter: Meter,
+    shared: Arc<Shared>,
+    teller: Background,
+}
+
+/// What the teller shares.
+#[derive(Debug)]
+struct Shared {
+    kinds: Box<[Kind]>,
+    refused: Refusals,
+    observed: Refusals,
+    clock: Arc<dyn Clock>,
+    running: AtomicBool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    is_noise: bool,
+}
+
+/// A caller that was let in: all but the last are a JWT's, `api` is an access
+/// token's.
+pub(crate) struct Caller<'c> {
+    pub(crate) subject: Option<&'c str>,
+    pub(crate) token_id: Option<&'c str>,
+    pub(crate) issuer: Option<&'c str>,
+    pub(crate) kid: Option<&'c str>,
+    pub(crate) api: Option<&'c str>,
+}
+
+impl Requests {
+    /// `kinds`: the names of the kinds of refusals. A refusal's kind is given by
+    /// its place among them.
+    pub(crate) fn new(kinds: Vec<&'static str>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                refused: Refusals::new(kinds.len()),
+                observed: Refusals::new(kinds.len()),
+                kinds: (kinds.iter())
+                    .map(|name| Kind {
+                        name,
+                        is_noise: NOISE.contains(name),
+                    })
+                    .collect(),
+                clock,
+                running: AtomicBool::new(false),
+            }),
+            meter: Meter::new(kinds),
+            teller: Background::default(),
+        }
+    }
+
+    /// What is counted of verifying.
+    pub(crate) const fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Asks who the caller is only where somebody listens. `by_jwt`: or by an
+    /// access token.
+    pub(crate) fn accepted<'c>(&self, by_jwt: bool, caller: impl Fn() -> Caller<'c>) {
+        self.meter.accepted(by_jwt);
+        tracing::debug!(
+            target: REQUEST,
+            sub = caller().subject,
+            jti = caller().token_id,
+            issuer = caller().issuer,
+            kid = caller().kid,
+            api = caller().api,
+            "request accepted"
+        );
+    }
+
+    pub(crate) fn refused(&self, kind: usize, status: u16) {
+        self.meter.refused(kind);
+        let Some(Kind { name, is_noise }) = self.kind(kind) else {
+            return;
+        };
+        let listening = if is_noise {
+            tracing::enabled!(target: REQUEST, Level::INFO)
+        } else {
+            tracing::enabled!(target: REQUEST, Level::WARN)
+        };
+        // Who does not listen costs no look at the clock.
+        if !listening {
+            return;
+        }
+        match self.count(kind, &self.shared.refused) {
+            Said::First { untold } => {
+                self.shared.tell_refused(kind, untold);
+                if is_noise {
+                    tracing::info!(target: REQUEST, kind = name, status, "request refused");
+                } else {
+                    tracing::warn!(target: REQUEST, kind = name, status, "request refused");
+                }
+            }
+            Said::Second | Said::Another => {
+                tracing::debug!(target: REQUEST, kind = name, status, "request refused");
+            }
+        }
+    }
+
+    /// A request that would be refused was let through, as configured.
+    pub(crate) fn observed(&self, kind: usize) {
+        const MESSAGE: &str = "request let through unverified: observing only";
+        self.meter.observed(kind);
+        let Some(Kind { name, .. }) = self.kind(kind) else {
+            return;
+        };
+        if !tracing::enabled!(target: REQUEST, Level::WARN) {
+            return;
+        }
+        match self.count(kind, &self.shared.observed) {
+            Said::First { untold } => {
+                self.shared.tell_observed(kind, untold);
+                tracing::warn!(target: REQUEST, kind = name, "{MESSAGE}");
+            }
+            Said::Second | Said::Another => {
+                tracing::debug!(target: REQUEST, kind = name, "{MESSAGE}");
+            }
+        }
+    }
+
+    fn kind(&self, kind: usize) -> Option<Kind> {
+        self.shared.kinds.get(kind).copied()
+    }
+
+    fn count(&self, kind: usize, refusals: &Refusals) -> Said {
+        let said = refusals.count(kind, self.shared.now());
+        if said == Said::Second && !self.shared.running.load(Ordering::SeqCst) {
+            // Outside tokio the next refusal of the kind tells, or the end.
+            self.teller
+                .start(|| Running::begin(&self.shared).map(Running::tell));
+        }
+        said
+    }
+}
+
+impl Drop for Requests {
+    fn drop(&mut self) {
+        self.shared.tell_due(u32::MAX);
+    }
+}
+
+impl Shared {
+    fn now(&self) -> u32 {
+        u32::try_from(self.clock.monotonic().as_secs()).unwrap_or(u32::MAX)
+    }
+
+    fn next_end(&self) -> Option<u32> {
+        let ends = [self.refused.next_end(), self.observed.next_end()];
+        ends.into_iter().flatten().min()
+    }
+
+    fn tell_due(&self, now: u32) {
+        for (kind, count) in self.refused.take_due(now) {
+            self.tell_refused(kind, count);
+        }
+        for (kind, count) in self.observed.take_due(now) {
+            self.tell_observed(kind, count);
+        }
+    }
+
+    fn tell_refused(&self, kind: usize, count: u32) {
+        const MESSAGE: &str = "further requests refused within a minute";
+        let Some(Kind { name, is_noise }) = self.kinds.get(kind).filter(|_| count > 0) else {
+            return;
+        };
+        if *is_noise {
+            tracing::info!(target: REQUEST, kind = name, count, "{MESSAGE}");
+        } else {
+            tracing::warn!(target: REQUEST, kind = name, count, "{MESSAGE}");
+        }
+    }
+
+    fn tell_observed(&self, kind: usize, count: u32) {
+        if let Some(Kind { name, .. }) = self.kinds.get(kind).filter(|_| count > 0) {
+            tracing::warn!(
+                target: REQUEST,
+                kind = name,
+                count,
+                "further requests let through unverified within a minute: observing only"
+            );
+        }
+    }
+}
+
+/// Held by the teller as long as it runs: a task that is there while a count
+/// waits for the end of its minute.
+struct Running(Arc<Shared>);
+
+impl Running {
+    /// `None` where the teller runs already.
+    fn begin(shared: &Arc<Shared>) -> Option<Self> {
+        (!shared.running.swap(true, Ordering::SeqCst)).then(|| Self(Arc::clone(shared)))
+    }
+
+    async fn tell(self) {
+        let mut this = self;
+        loop {
+            let shared = Arc::clone(&this.0);
+            while let Some(end) = shared.next_end() {
+                shared
+                    .clock
+                    .sleep_until(Duration::from_secs(end.into()))
+                    .await;
+                shared.tell_due(shared.now());
+            }
+            drop(this);
+            // Whoever has counted a second one meanwhile took the teller for running.
+            if shared.next_end().is_none() {
+                return;
+            }
+            match Self::begin(&shared) {
+                Some(again) => this = again,
+                None => return,
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.store(false, Ordering::SeqCst);
+    }
+}
