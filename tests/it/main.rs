@@ -23,6 +23,7 @@ mod hyper_server;
 mod key_documents;
 mod layer;
 mod layer_options;
+mod observability;
 mod outbound;
 mod properties;
 mod published_keys;

@@ -1,0 +1,291 @@
+//! The dashboard and the alerts ask for what there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use promql_parser::label::{MatchOp, Matcher};
+use promql_parser::parser::{self, Expr, LabelModifier, VectorSelector};
+use promql_parser::util::{ExprVisitor, walk_expr};
+use saphyr::{LoadableYamlNode, Yaml};
+use serde_json::Value;
+
+use super::contract;
+
+const DASHBOARD: &str = include_str!("../../../docs/grafana-dashboard.json");
+const ALERTS: &str = include_str!("../../../docs/alerts.yml");
+
+/// Those that Prometheus adds to every series.
+const ADDED: [&str; 2] = ["job", "instance"];
+
+/// What is asked for by one expression.
+#[derive(Debug, Default)]
+struct Asked {
+    selectors: Vec<VectorSelector>,
+    /// Labels by which something is put together.
+    by: BTreeSet<String>,
+}
+
+impl Asked {
+    fn of(expression: &str) -> Self {
+        let expression = expression
+            .replace("$__rate_interval", "5m")
+            .replace("$job", "job");
+        let parsed = parser::parse(&expression);
+        let parsed = parsed.unwrap_or_else(|error| panic!("{expression}: {error}"));
+        let mut asked = Self::default();
+        let Ok(_) = walk_expr(&mut asked, &parsed);
+        assert!(!asked.selectors.is_empty(), "{expression} asks for nothing");
+        asked
+    }
+
+    fn metrics(&self) -> BTreeSet<String> {
+        let names = self.selectors.iter().map(|selector| {
+            let name = selector.name.as_deref().expect("a name");
+            base(name).0.to_owned()
+        });
+        names.collect()
+    }
+
+    /// The labels that every series has that is asked for.
+    fn common_labels(&self) -> BTreeSet<&'static str> {
+        let of = |selector: &VectorSelector| labels(selector.name.as_deref().expect("a name"));
+        let mut all = self.selectors.iter().map(of);
+        let first = all.next().expect("a selector");
+        all.fold(first, |common, labels| &common & &labels)
+    }
+}
+
+impl ExprVisitor for Asked {
+    type Error = std::convert::Infallible;
+
+    fn pre_visit(&mut self, expression: &Expr) -> Result<bool, Self::Error> {
+        let modifier = match expression {
+            Expr::VectorSelector(selector) => {
+                self.selectors.push(selector.clone());
+                None
+            }
+            Expr::MatrixSelector(matrix) => {
+                self.selectors.push(matrix.vs.clone());
+                None
+            }
+            Expr::Aggregate(aggregate) => aggregate.modifier.as_ref(),
+            Expr::Binary(binary) => {
+                let modifier = binary.modifier.as_ref();
+                modifier.and_then(|modifier| modifier.matching.as_ref())
+            }
+            _ => None,
+        };
+        if let Some(LabelModifier::Include(labels) | LabelModifier::Exclude(labels)) = modifier {
+            self.by.extend(labels.labels.iter().cloned());
+        }
+        Ok(true)
+    }
+}
+
+/// The metric of a series' name, and whether it is the buckets of a histogram.
+fn base(name: &str) -> (&str, bool) {
+    let metrics = contract::metrics();
+    for suffix in ["_bucket", "_sum", "_count"] {
+        if let Some(base) = name.strip_suffix(suffix)
+            && metrics.get(base).is_some_and(|row| row.kind == "histogram")
+        {
+            return (base, suffix == "_bucket");
+        }
+    }
+    let row = metrics
+        .get(name)
+        .unwrap_or_else(|| panic!("there is no {name}"));
+    assert_ne!(row.kind, "histogram", "{name} has no series of this name");
+    (name, false)
+}
+
+/// The labels that a series of this name has.
+fn labels(name: &str) -> BTreeSet<&'static str> {
+    let (base, is_bucket) = base(name);
+    let own = contract::metrics()[base].labels.clone();
+    own.into_iter()
+        .chain(ADDED)
+        .chain(is_bucket.then_some("le"))
+        .collect()
+}
+
+/// Holds that a condition on a label is one that a series can meet.
+fn check(selector: &VectorSelector, matcher: &Matcher) {
+    let name = selector.name.as_deref().expect("a name");
+    let label = &*matcher.name;
+    assert!(labels(name).contains(label), "{name} has no {label}");
+    let Some(possible) = contract::values(base(name).0, label) else {
+        return;
+    };
+    let of_outcome = selector.matchers.find_matchers("outcome");
+    let possible = match (label, &of_outcome[..]) {
+        ("kind", [outcome]) => contract::kinds(&outcome.value),
+        _ => possible,
+    };
+    let wanted: Vec<_> = match matcher.op {
+        MatchOp::Equal | MatchOp::NotEqual => vec![&*matcher.value],
+        MatchOp::Re(_) | MatchOp::NotRe(_) => matcher.value.split('|').collect(),
+    };
+    for value in wanted {
+        assert!(possible.contains(value), "{name}: {label} is never {value}");
+    }
+}
+
+/// The names in `{{…}}` of a text, without what they are piped through.
+fn placeholders(text: &str) -> Vec<&str> {
+    (text.split("{{").skip(1))
+        .map(|rest| rest.split("}}").next().unwrap_or_default())
+        .map(|name| name.split('|').next().unwrap_or_default().trim())
+        .collect()
+}
+
+/// Every expression of the dashboard, and what its legend names.
+fn panels() -> Vec<(String, String)> {
+    let dashboard: Value = serde_json::from_str(DASHBOARD).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels").clone();
+    let targets = panels.iter().flat_map(|panel| {
+        let targets = panel["targets"].as_array().cloned().unwrap_or_default();
+        assert!(panel["type"] == "row" || !targets.is_empty(), "{panel}");
+        targets
+    });
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    targets
+        .map(|target| (text(&target["expr"]), text(&target["legendFormat"])))
+        .collect()
+}
+
+struct Alert {
+    name: String,
+    severity: String,
+    expression: String,
+    texts: Vec<String>,
+}
+
+fn alerts() -> Vec<Alert> {
+    let documents = Yaml::load_from_str(ALERTS).expect("YAML");
+    let [document] = &documents[..] else {
+        panic!("one document");
+    };
+    let text = |value: &Yaml<'_>| value.as_str().expect("a text").to_owned();
+    let mut alerts = Vec::new();
+    for group in document["groups"].as_sequence().expect("groups") {
+        for rule in group["rules"].as_sequence().expect("rules") {
+            let members = rule.as_mapping().expect("members");
+            for member in members.keys() {
+                let known = ["alert", "expr", "for", "labels", "annotations"];
+                assert!(
+                    known.contains(&member.as_str().expect("a text")),
+                    "{member:?}"
+                );
+            }
+            let annotations = &rule["annotations"];
+            alerts.push(Alert {
+                name: text(&rule["alert"]),
+                severity: text(&rule["labels"]["severity"]),
+                expression: text(&rule["expr"]),
+                texts: ["summary", "description"]
+                    .map(|name| text(&annotations[name]))
+                    .into(),
+            });
+        }
+    }
+    alerts
+}
+
+fn check_all(asked: &Asked, expression: &str) {
+    for selector in &asked.selectors {
+        for matcher in &selector.matchers.matchers {
+            check(selector, matcher);
+        }
+    }
+    let common = asked.common_labels();
+    for label in &asked.by {
+        assert!(common.contains(&**label), "{label}: {expression}");
+    }
+}
+
+#[test]
+fn the_dashboard_asks_for_metrics_and_labels_that_there_are() {
+    let panels = panels();
+    let mut shown = BTreeSet::new();
+    for (expression, legend) in &panels {
+        let asked = Asked::of(expression);
+        check_all(&asked, expression);
+        shown.extend(asked.metrics());
+        for label in placeholders(legend) {
+            assert!(asked.by.contains(label), "{legend}: {expression}");
+        }
+    }
+    let all: BTreeSet<_> = contract::metrics().into_keys().map(str::to_owned).collect();
+    assert_eq!(shown, all, "what there is, is shown");
+}
+
+#[test]
+fn the_dashboard_can_be_imported() {
+    let dashboard: Value = serde_json::from_str(DASHBOARD).expect("JSON");
+    assert!(dashboard["title"].is_string() && dashboard["schemaVersion"].is_u64());
+    // An id would be that of another installation.
+    assert!(dashboard.get("id").is_none());
+    let variables = dashboard["templating"]["list"]
+        .as_array()
+        .expect("variables");
+    let names: Vec<_> = variables.iter().map(|variable| &variable["name"]).collect();
+    assert_eq!(names, ["datasource", "job"]);
+    let job = &variables[1]["query"]["query"];
+    assert_eq!(job, "label_values(go_auth_requests_total, job)");
+    let mut ids = BTreeSet::new();
+    let mut places = BTreeMap::new();
+    for panel in dashboard["panels"].as_array().expect("panels") {
+        assert!(ids.insert(panel["id"].as_u64().expect("an id")), "{panel}");
+        let at = |name: &str| panel["gridPos"][name].as_u64().expect("a number");
+        assert!(at("x") + at("w") <= 24, "{panel}");
+        for row in at("y")..at("y") + at("h") {
+            for column in at("x")..at("x") + at("w") {
+                let before = places.insert((row, column), &panel["title"]);
+                assert_eq!(before, None, "two panels in one place");
+            }
+        }
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            assert_eq!(target["datasource"]["uid"], "${datasource}");
+        }
+    }
+}
+
+#[test]
+fn the_alerts_ask_for_metrics_and_labels_that_there_are() {
+    for Alert {
+        expression,
+        texts,
+        name,
+        ..
+    } in alerts()
+    {
+        let asked = Asked::of(&expression);
+        check_all(&asked, &expression);
+        // An aggregate leaves the labels by which it is made, and no others.
+        let left: BTreeSet<&str> = if asked.by.is_empty() {
+            asked.common_labels()
+        } else {
+            asked.by.iter().map(String::as_str).collect()
+        };
+        for placeholder in texts.iter().flat_map(|text| placeholders(text)) {
+            if placeholder == "$value" {
+                continue;
+            }
+            let label = placeholder.strip_prefix("$labels.").expect("a label");
+            assert!(left.contains(label), "{name}: {label}");
+        }
+    }
+}
+
+#[test]
+fn the_alerts_are_those_that_the_page_explains() {
+    let mut written = BTreeMap::<String, Vec<String>>::new();
+    for alert in alerts() {
+        written.entry(alert.name).or_default().push(alert.severity);
+    }
+    let explained = contract::rows("alert").into_iter().map(|row| {
+        let severities = row[1].split(", ").map(str::to_owned).collect();
+        (contract::code(row[0])[0].to_owned(), severities)
+    });
+    assert_eq!(written, explained.collect());
+}

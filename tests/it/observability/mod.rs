@@ -1,0 +1,15 @@
+//! What is told: events, metrics, the dashboard and the alerts, held to the tables of
+//! `docs/observability.md`.
+
+#[cfg(feature = "metrics")]
+mod boards;
+mod contract;
+mod events;
+mod floods;
+mod hostile;
+#[cfg(feature = "metrics")]
+mod metrics;
+#[cfg(feature = "metrics")]
+mod recorded;
+mod scene;
+mod witness;

@@ -1,0 +1,300 @@
+//! Everything that can be told of, done once.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use axum::body::Body;
+use axum::routing::post;
+use derbysoft_go_auth::outbound::{
+    ClientPair, EndpointToken, EndpointTokens, Gateway, GatewayBuilder,
+};
+use derbysoft_go_auth::simulator::{Fault, PartnerApi, Simulator};
+use derbysoft_go_auth::{
+    Api as Name, Clock, GoAuth, IssuerConfig, ManualClock, UnixTime, Verified,
+};
+use tower::ServiceExt;
+use tracing_subscriber::filter::LevelFilter;
+
+use super::witness::Witness;
+use crate::distributor::{TokenFile, days, entry};
+use crate::support::{
+    Api, World, eventually, ready, refresh, refused_tokens, request, secs, soon, strict,
+};
+
+const PEER_TOKEN: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
+const OTHERS_TOKEN: &str = "53ac0777bbbbbbbbbbbbbbbbbbbbbbbb";
+const OLD_TOKEN: &str = "53ac0777cccccccccccccccccccccccc";
+
+/// What was told meanwhile.
+pub(super) struct Everything {
+    pub(super) witness: Witness,
+    /// As Prometheus reads it.
+    #[cfg(feature = "metrics")]
+    pub(super) rendered: String,
+    /// The values of labels that were configured.
+    #[cfg(feature = "metrics")]
+    pub(super) configured: Vec<String>,
+}
+
+/// Done by whoever asks first.
+pub(super) fn everything() -> &'static Everything {
+    static EVERYTHING: OnceLock<Everything> = OnceLock::new();
+    EVERYTHING.get_or_init(|| {
+        let witness = Witness::default();
+        let dispatch = witness.dispatch(LevelFilter::TRACE);
+        let in_threads = dispatch.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            // The snapshot is written in a thread of its own.
+            .on_thread_start(move || {
+                let guard = tracing::dispatcher::set_default(&in_threads);
+                std::mem::forget(guard);
+            })
+            .build()
+            .expect("a runtime");
+        let enacted =
+            || tracing::dispatcher::with_default(&dispatch, || runtime.block_on(play(&witness)));
+        #[cfg(not(feature = "metrics"))]
+        {
+            enacted();
+            Everything { witness }
+        }
+        #[cfg(feature = "metrics")]
+        {
+            let recorder = super::recorded::recorder();
+            let configured = metrics::with_local_recorder(&recorder, enacted);
+            Everything {
+                witness,
+                rendered: recorder.handle().render(),
+                configured,
+            }
+        }
+    })
+}
+
+/// All of it; the values of labels that were configured.
+async fn play(witness: &Witness) -> Vec<String> {
+    let mut configured = requests().await;
+    no_layer().await;
+    configured.extend(keys(witness).await);
+    snapshots(witness).await;
+    configured.extend(access_tokens(witness).await);
+    configured.extend(outbound().await);
+    configured
+}
+
+async fn heard(witness: &Witness, message: &str) {
+    eventually(message, || !witness.of(message).is_empty()).await;
+}
+
+/// GO, and the time that it shares with its callers.
+pub(super) async fn world_of_go() -> (Simulator, ManualClock) {
+    let now = ManualClock::starting_now().now().as_secs();
+    let clock = ManualClock::new(UnixTime::from_secs(now));
+    let go = Simulator::builder().clock(clock.clone()).start().await;
+    (go.expect("a free port"), clock)
+}
+
+/// Requests of every kind, let in, refused and observed, more than once.
+async fn requests() -> Vec<String> {
+    const ELSEWHERE: &str = "https://id/elsewhere";
+    let world = World::new().await;
+    let down = Simulator::builder().issuer("https://id/down").start().await;
+    let down = down.expect("a free port");
+    down.fail(Fault::Status(500));
+    let now = world.time();
+    let file = TokenFile::of(
+        entry(&Name::AVAILABILITY_PEER, PEER_TOKEN, now)
+            + &entry(&Name::V3_RESERVATION, OTHERS_TOKEN, now)
+            + &entry(
+                &Name::V3_NON_RESERVATION,
+                OLD_TOKEN,
+                now.saturating_sub(days(180)),
+            ),
+    );
+    let builder = strict(world.builder())
+        .environment("production")
+        .another_issuer(IssuerConfig::new(
+            down.issuer(),
+            down.audience(),
+            down.jwks_url(),
+        ))
+        .another_issuer(IssuerConfig::of_environment(ELSEWHERE, "certification"))
+        .access_tokens_file(file.path());
+    let auth = builder.build().expect("a good configuration");
+    // The first waits for the keys.
+    let door = Api::behind(auth.layer());
+    assert_eq!(door.call(&world.token()).await.status(), 200);
+
+    let mut refused: Vec<_> = refused_tokens(&world.mint())
+        .into_iter()
+        .filter(|(kind, _)| *kind != "malformed")
+        .collect();
+    refused.extend([
+        ("malformed", "a.b.c".to_owned()),
+        ("missing_credentials", "Basic dXNlcjpwYXNz".to_owned()),
+        ("invalid_request", "Bearer".to_owned()),
+        ("wrong_environment", world.mint().issuer(ELSEWHERE).token()),
+        ("keys_unavailable", down.mint().at(world.now()).token()),
+        ("unknown_token", "53ac0777".to_owned()),
+        ("expired_token", OLD_TOKEN.to_owned()),
+        ("wrong_api", OTHERS_TOKEN.to_owned()),
+    ]);
+    let picky = Api::behind(auth.layer().check(|_| false));
+    let observer = Api::behind(auth.layer().danger_observe_only());
+    for _ in 0..3 {
+        for authorization in [&*world.token(), PEER_TOKEN] {
+            assert_eq!(door.call(authorization).await.status(), 200);
+        }
+        for (kind, authorization) in &refused {
+            assert_eq!(door.call(authorization).await.kind(), Some(*kind));
+            assert_eq!(observer.call(authorization).await.status(), 200);
+        }
+        assert_eq!(picky.call(PEER_TOKEN).await.kind(), Some("forbidden"));
+    }
+    // What was counted is told.
+    world.clock.advance(secs(60));
+    door.send(request(&[])).await;
+    #[cfg(feature = "metrics")]
+    auth.record_metrics();
+    let issuers = [world.go.issuer(), down.issuer()].map(str::to_owned);
+    let apis = [
+        Name::AVAILABILITY_PEER,
+        Name::V3_RESERVATION,
+        Name::V3_NON_RESERVATION,
+    ];
+    let apis = apis.map(|api| api.to_string());
+    issuers.into_iter().chain(apis).collect()
+}
+
+async fn no_layer() {
+    let handler = async |_: Verified| ();
+    let app = axum::Router::new().route("/", post(handler));
+    let request = http::Request::post("/").body(Body::empty());
+    let answer = app.oneshot(request.expect("a request")).await;
+    assert_eq!(answer.expect("infallible").status(), 500);
+}
+
+/// Keys fetched, unchanged, changed, skipped, not to be had, and too old.
+async fn keys(witness: &Witness) -> Vec<String> {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    refresh(&auth).await.expect("GO is well");
+    world.go.rotate();
+    world
+        .go
+        .publish_raw(serde_json::json!({ "kty": "oct", "kid": "oct" }));
+    refresh(&auth).await.expect("GO is well");
+    world.go.fail(Fault::Status(500));
+    refresh(&auth).await.expect_err("it is not");
+    world.clock.advance(days(1));
+    heard(
+        witness,
+        "keys are past the maximum staleness and no longer used",
+    )
+    .await;
+    vec![world.go.issuer().to_owned()]
+}
+
+/// A snapshot that is written, restored, damaged, and in the way of nothing.
+async fn snapshots(witness: &Witness) {
+    let world = World::new().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("keys.json");
+    let start = |path: &Path| -> GoAuth {
+        let builder = world.builder().snapshot(path);
+        builder.build().expect("a good configuration")
+    };
+    let first = start(&path);
+    ready(&first).await.expect("GO is well");
+    eventually("it is written", || path.exists()).await;
+    drop(first);
+    ready(&start(&path)).await.expect("GO is well");
+    std::fs::write(&path, "damaged").expect("written");
+    ready(&start(&path)).await.expect("GO is well");
+
+    let nowhere = directory.path().join("nowhere/keys.json");
+    std::fs::create_dir(nowhere.parent().expect("a directory")).expect("created");
+    let last = start(&nowhere);
+    std::fs::remove_dir(nowhere.parent().expect("a directory")).expect("removed");
+    ready(&last).await.expect("GO is well");
+    heard(witness, "the snapshot of the keys could not be written").await;
+}
+
+/// Access tokens read, not to be read, near their end, and past it.
+async fn access_tokens(witness: &Witness) -> Vec<String> {
+    let now = ManualClock::starting_now().now();
+    let own = Name::new("scene").expect("a name");
+    let good = entry(&own, PEER_TOKEN, now);
+    let file = TokenFile::of(&good);
+    let builder = GoAuth::builder().access_tokens_file(file.path());
+    let auth = builder.clock(file.clock.clone()).build();
+    let auth = auth.expect("a good configuration");
+    auth.verify_for(PEER_TOKEN, &own).await.expect("good");
+    file.write("[[token]]");
+    soon(auth.reload_access_tokens()).await.expect_err("bad");
+    file.clock.advance(days(155));
+    heard(
+        witness,
+        "the access token expires: generate another in GO Console",
+    )
+    .await;
+    file.clock.advance(days(30));
+    heard(
+        witness,
+        "the access token has expired: GO is refused until there is another",
+    )
+    .await;
+    vec![own.to_string()]
+}
+
+/// A gateway's tokens and client pairs, and the Access Tokens of endpoints.
+async fn outbound() -> Vec<String> {
+    let (go, clock) = world_of_go().await;
+    let pair = |credentials: derbysoft_go_auth::simulator::ClientCredentials| {
+        ClientPair::new(&*credentials.client_id, &*credentials.client_secret).issued_at(clock.now())
+    };
+    let builder: GatewayBuilder = Gateway::builder()
+        .token_url(go.token_url())
+        .api(go.gateway_url())
+        .credentials(pair(go.client()))
+        .clock(clock.clone());
+    let gateway = builder.build().expect("good settings");
+    soon(gateway.ready()).await.expect("GO is well");
+    let only_current = || gateway.health().credentials.len() == 1;
+
+    gateway
+        .rotate_to(ClientPair::new("mistyped", "x").issued_at(clock.now()))
+        .expect("it can be sent");
+    soon(go.wait_for_token_fetches(3)).await;
+    gateway
+        .rotate_to(pair(go.rotate_client()))
+        .expect("it can be sent");
+    eventually("the next pair took over", only_current).await;
+    go.refuse_tokens(Some(
+        derbysoft_go_auth::simulator::GatewayFailure::InvalidToken,
+    ));
+    clock.advance(days(1));
+    soon(gateway.ready()).await.expect_err("refused");
+
+    let tokens = EndpointTokens::builder()
+        .booking_usb(
+            go.api_url(PartnerApi::BookingUsb),
+            EndpointToken::new("x").issued_at(clock.now()),
+        )
+        .clock(clock.clone())
+        .build()
+        .expect("good settings");
+    clock.advance(days(151));
+    let _ = (gateway.health(), tokens.health());
+    clock.advance(days(30));
+    let _ = (gateway.health(), tokens.health());
+    #[cfg(feature = "metrics")]
+    {
+        gateway.record_metrics();
+        tokens.record_metrics();
+    }
+    ["booking-usb", "current client pair", "next client pair"]
+        .map(str::to_owned)
+        .into()
+}

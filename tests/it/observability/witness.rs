@@ -1,0 +1,136 @@
+//! Who hears every event of this crate's.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+
+use crate::secrecy::second_dispatch;
+
+/// What an event or a span told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) target: String,
+    pub(super) level: Level,
+    /// Of a span, its name.
+    pub(super) message: String,
+    pub(super) fields: BTreeMap<&'static str, String>,
+}
+
+impl Told {
+    fn new(metadata: &Metadata<'_>) -> Self {
+        Self {
+            target: metadata.target().to_owned(),
+            level: *metadata.level(),
+            message: String::new(),
+            fields: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+}
+
+impl Visit for Told {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let value = format!("{value:?}");
+        match field.name() {
+            "message" => self.message = value,
+            name => {
+                self.fields.insert(name, value);
+            }
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+}
+
+/// Remembers what is told, on the threads that it was set for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Witness {
+    told: Arc<Mutex<Vec<Told>>>,
+    spans: Arc<Mutex<Vec<Told>>>,
+}
+
+impl Witness {
+    /// Listens on this thread to what is of this level or graver.
+    pub(super) fn listening(level: LevelFilter) -> (Self, DefaultGuard) {
+        let witness = Self::default();
+        let guard = tracing::subscriber::set_default(witness.subscriber(level));
+        (witness, guard)
+    }
+
+    pub(super) fn dispatch(&self, level: LevelFilter) -> Dispatch {
+        Dispatch::new(self.subscriber(level))
+    }
+
+    fn subscriber(&self, level: LevelFilter) -> impl Subscriber + Send + Sync + use<> {
+        second_dispatch();
+        tracing_subscriber::registry().with(self.clone().with_filter(level))
+    }
+
+    /// All events so far, of the simulator's none.
+    pub(super) fn told(&self) -> Vec<Told> {
+        taken(&self.told)
+    }
+
+    pub(super) fn spans(&self) -> Vec<Told> {
+        taken(&self.spans)
+    }
+
+    pub(super) fn clear(&self) {
+        (self.told.lock())
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    /// The events of this message.
+    pub(super) fn of(&self, message: &str) -> Vec<Told> {
+        let mut told = self.told();
+        told.retain(|event| event.message == message);
+        told
+    }
+}
+
+fn taken(of: &Mutex<Vec<Told>>) -> Vec<Told> {
+    of.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// The simulator stands for GO; what it tells is no business of ours.
+fn is_ours(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    target.starts_with("derbysoft_go_auth") && !target.contains("::simulator")
+}
+
+impl<S: Subscriber> Layer<S> for Witness {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if is_ours(event.metadata()) {
+            let mut told = Told::new(event.metadata());
+            event.record(&mut told);
+            (self.told.lock())
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(told);
+        }
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        if is_ours(attributes.metadata()) {
+            let mut told = Told::new(attributes.metadata());
+            attributes.record(&mut told);
+            attributes.metadata().name().clone_into(&mut told.message);
+            (self.spans.lock())
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(told);
+        }
+    }
+}
