@@ -96,8 +96,14 @@ fn given_numbers_within_the_rules_when_they_signed_then_accepted() {
     let usual = &primes[..2];
     let keys = [
         ("two primes", Numbers::new(usual, 65537)),
-        ("three primes, 3072 bits", Numbers::new(&primes[..3], 65537)),
-        ("four primes, 4096 bits", Numbers::new(&primes[..4], 65537)),
+        (
+            "three primes, some 3072 bits",
+            Numbers::new(&primes[..3], 65537),
+        ),
+        (
+            "four primes, some 4096 bits",
+            Numbers::new(&primes[..4], 65537),
+        ),
         (
             "the least exponent with an inverse",
             Numbers::with_exponent_from(usual, 3_u8.into()),
@@ -138,8 +144,11 @@ fn given_numbers_that_are_refused_when_they_signed_then_unknown() {
             "an even modulus of 2049 bits",
             Numbers::new(&[&[&two], usual].concat(), 65537),
         ),
-        ("a modulus of 5120 bits", Numbers::new(&primes[..5], 65537)),
-        ("a modulus of 6144 bits", Numbers::new(&primes, 65537)),
+        (
+            "five primes, some 5120 bits",
+            Numbers::new(&primes[..5], 65537),
+        ),
+        ("six primes, some 6144 bits", Numbers::new(&primes, 65537)),
         (
             "an exponent of 34 bits",
             Numbers::with_exponent_from(usual, above(33)),
