@@ -149,9 +149,12 @@ impl<'h> Header<'h> {
             // RFC 7797 would change what is signed.
             "b64" => forbidden = Some(Reason::UnencodedPayload),
             "zip" | "enc" => forbidden = Some(Reason::Encrypted),
-            // Never used; but of the types of RFC 7515, section 4.1, or else
-            // the token means different things to different readers.
-            "jku" | "x5u" | "x5t" | "x5t#S256" => ill_typed |= !matches!(value, Value::String(_)),
+            // Never used; but of the types of RFC 7515, section 4.1, and RFC 8555,
+            // section 6, or else the token means different things to different
+            // readers.
+            "jku" | "x5u" | "x5t" | "x5t#S256" | "url" | "nonce" => {
+                ill_typed |= !matches!(value, Value::String(_));
+            }
             "jwk" => ill_typed |= !matches!(value, Value::Object(_)),
             "x5c" => {
                 ill_typed |= !matches!(value, Value::Array(array) if json::all_strings(array));
@@ -373,7 +376,7 @@ mod tests {
     #[test]
     fn keys_in_the_header_are_passed_over() {
         let document = r#"{"alg":"RS256","jwk":{"kty":"RSA"},"jku":"https://a","x5u":"https://b",
-            "x5c":["MII"],"x5t":"t","x5t#S256":"s","kid":"1"}"#;
+            "x5c":["MII"],"x5t":"t","x5t#S256":"s","url":"u","nonce":"n","kid":"1"}"#;
         assert_eq!(Header::read(document.as_bytes()).unwrap().kid, "1");
         for ill_typed in [
             r#""jwk":"{}""#,
@@ -382,6 +385,9 @@ mod tests {
             r#""x5c":"MII""#,
             r#""x5c":[1]"#,
             r#""x5t":[]"#,
+            r#""x5t#S256":{}"#,
+            r#""url":1"#,
+            r#""nonce":[]"#,
         ] {
             let document = format!(r#"{{"alg":"RS256","kid":"1",{ill_typed}}}"#);
             assert_eq!(kind(&document), Kind::Header, "{document}");

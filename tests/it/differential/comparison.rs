@@ -118,8 +118,8 @@ impl<'c> Comparison<'c> {
                 .is_some_and(|iat| iat > latest)
                 .then_some("iat has not come yet");
         }
-        (case.class == TYPED && reason.starts_with("JSON error: invalid type"))
-            .then_some("jwk, url or nonce is of a wrong type")
+        (case.class == TYPED && reason.starts_with("JSON error: "))
+            .then_some("jwk is not a key")
     }
 
     fn accepted(&self) -> Vec<(&'static str, usize)> {

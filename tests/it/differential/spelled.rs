@@ -60,13 +60,15 @@ fn meaning(desk: &mut Desk) {
     ] {
         desk.header(members);
     }
-    desk.attack("jwk, jku, x5u, x5c and x5t of a wrong type");
+    desk.attack("jwk, jku, x5u, x5c, x5t, url and nonce of a wrong type");
     for members in [
         r#""jku":1"#,
         r#""jku":null"#,
         r#""x5u":{}"#,
         r#""x5t":[]"#,
         r#""x5t#S256":false"#,
+        r#""url":1"#,
+        r#""nonce":[]"#,
         r#""x5c":"AAAA""#,
         r#""x5c":[1]"#,
         r#""jwk":[]"#,
