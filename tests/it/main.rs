@@ -19,6 +19,8 @@ mod faults;
 #[path = "support/forge.rs"]
 mod forge;
 mod forgeries;
+#[path = "support/front.rs"]
+mod front;
 mod hyper_server;
 mod key_documents;
 mod layer;
