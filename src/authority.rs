@@ -15,6 +15,7 @@ use tracing::Instrument;
 use crate::access_token::{AccessTokenSource, Api};
 use crate::clock::{Clock, UnixTime};
 use crate::error::{Reason, VerifyError};
+use crate::json::Text;
 use crate::jws::{Room, Segments};
 use crate::keys::{Demand, KeySource, Published, Ticket};
 use crate::observe::{self, Requests, Stopwatch};
@@ -101,11 +102,14 @@ impl From<Reason> for Refused<'_> {
 impl Issuers {
     /// The issuer that a token has to be judged by. A single one judges all, so
     /// that a bad signature is reported before a bad issuer.
-    fn pick(&self, token: &Presented<'_>) -> Result<&Issuer, Reason> {
+    pub(crate) fn pick<'t>(
+        &self,
+        claimed: impl FnOnce() -> Result<Text<'t>, Reason>,
+    ) -> Result<&Issuer, Reason> {
         if let ([only], []) = (&*self.trusted, &*self.elsewhere) {
             return Ok(only);
         }
-        let claimed = token.claimed_issuer()?;
+        let claimed = claimed()?;
         if let Some(issuer) =
             (self.trusted.iter()).find(|issuer| claimed.is(issuer.verifier.issuer()))
         {
@@ -171,7 +175,7 @@ impl Authority {
 
     /// Whether a token is judged as a JWT where access tokens are accepted, too: by
     /// its form alone, so that neither is ever tried after the other.
-    fn takes_for_jwt(&self, token: &[u8]) -> bool {
+    pub(crate) fn takes_for_jwt(&self, token: &[u8]) -> bool {
         !self.issuers.trusted.is_empty() && memchr_iter(b'.', token).take(3).count() == 2
     }
 
@@ -266,7 +270,7 @@ impl Authority {
         let mut room = Room::new();
         let compact = segments.decode(&mut room)?;
         let presented = Presented::read(&compact)?;
-        let issuer = self.issuers.pick(&presented)?;
+        let issuer = self.issuers.pick(|| presented.claimed_issuer())?;
         let published = issuer.keys.load();
         match (issuer.verifier).judge(&presented, published.keys(now), now) {
             Ok(verified) => {

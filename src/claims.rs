@@ -59,8 +59,17 @@ impl<'p> ClaimsView<'p> {
     /// Reads a payload: an object without duplicates, whose registered claims
     /// have their types and ranges. Values are judged by the policy.
     pub(crate) fn read(payload: &'p str) -> Result<Self, Reason> {
-        let mut claims = Self::default();
         let mut fault = None;
+        let claims = Self::read_with_faults(payload, |wrong| fault = fault.or(Some(wrong)))?;
+        fault.map_or(Ok(claims), Err)
+    }
+
+    /// The same, where a claim of a wrong type is absent and told to `fault`.
+    pub(crate) fn read_with_faults(
+        payload: &'p str,
+        mut fault: impl FnMut(Reason),
+    ) -> Result<Self, Reason> {
+        let mut claims = Self::default();
         json::read_object(payload, |name, value| {
             let wrong = match name {
                 "iss" => set_text(&mut claims.issuer, value, Reason::IssType),
@@ -75,14 +84,16 @@ impl<'p> ClaimsView<'p> {
                 "iat" => set_time(&mut claims.issued_at, value, Reason::IatType),
                 _ => None,
             };
-            fault = fault.or(wrong);
+            if let Some(wrong) = wrong {
+                fault(wrong);
+            }
         })
         .map_err(|error| match error {
             JsonError::Syntax => Reason::ClaimsNotObject,
             JsonError::Duplicate => Reason::ClaimsDuplicate,
             JsonError::Excess => Reason::ClaimsExcess,
         })?;
-        fault.map_or(Ok(claims), Err)
+        Ok(claims)
     }
 }
 

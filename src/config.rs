@@ -7,6 +7,8 @@ mod check;
 mod duration;
 mod env;
 mod fault;
+#[cfg(feature = "cli")]
+mod layers;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,7 +19,11 @@ use crate::inbound::{BodyShape, DEFAULT_REALM};
 use crate::policy::RequiredClaim;
 
 pub(crate) use self::check::Keys;
+#[cfg(feature = "cli")]
+pub(crate) use self::check::{Checked, KeyAddress};
 pub use self::fault::ConfigError;
+#[cfg(feature = "cli")]
+pub(crate) use self::layers::{Flag, both};
 
 /// Everything that can be set as data.
 ///

@@ -437,11 +437,7 @@ impl GoAuthBuilder {
             (Some(given), _) => Ok(Some(AccessTokenSource::fixed(given, Arc::clone(&clock)))),
             (None, Some(file)) => AccessTokenSource::file(file, Arc::clone(&clock))
                 .map(Some)
-                .map_err(|error| {
-                    let file = file.to_string_lossy();
-                    let of_file = |fault| format!("\"{}\": {fault}", file.escape_debug());
-                    ConfigError::of_setting("access_tokens", error.faults().map(of_file))
-                }),
+                .map_err(|error| ConfigError::of_access_tokens(file, &error)),
             (None, None) => Ok(None),
         };
         let (checked, access_tokens) = match (checked, access_tokens) {

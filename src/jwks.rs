@@ -4,6 +4,9 @@
 //! that cannot be read must not take the good ones with it. Why a key was
 //! passed over is kept, so that an operator can see it.
 
+#[cfg(feature = "cli")]
+pub(crate) mod inspect;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -33,6 +36,11 @@ pub(crate) struct Key {
 impl Key {
     pub(crate) fn kid(&self) -> &str {
         &self.kid
+    }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn modulus_bits(&self) -> usize {
+        self.public.modulus_bits()
     }
 
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
@@ -70,17 +78,18 @@ impl KeySet {
     /// The set that `document` describes, sharing the keys that did not change:
     /// what a cached verdict remembers stays the same key.
     pub(crate) fn successor(&self, document: &[u8]) -> Result<Self, KeySetError> {
-        #[derive(Deserialize)]
-        struct Document<'a> {
-            #[serde(borrow)]
-            keys: Vec<&'a RawValue>,
+        let set = self.read(&entries(document)?);
+        if set.is_empty() {
+            return Err(KeySetError::NoUsableKey);
         }
-        let document: Document<'_> =
-            serde_json::from_slice(document).map_err(|_| KeySetError::NotAKeySet)?;
+        Ok(set)
+    }
 
+    /// The set of these entries, without a usable key perhaps.
+    fn read(&self, entries: &[&RawValue]) -> Self {
         let mut keys: Vec<Arc<Key>> = Vec::new();
         let mut skipped = Vec::new();
-        for entry in document.keys {
+        for entry in entries {
             match read_key(entry.get()) {
                 Ok(key) => keys.push(self.get_same(&key).unwrap_or_else(|| Arc::new(key))),
                 Err(skip) => skipped.push(skip),
@@ -93,14 +102,11 @@ impl KeySet {
         for key in keys.drain(MAX_KEYS.min(keys.len())..) {
             skipped.push(SkippedKey::new(Some(&key.kid), SkipReason::TooMany));
         }
-        if keys.is_empty() {
-            return Err(KeySetError::NoUsableKey);
-        }
         skipped.truncate(MAX_KEYS);
-        Ok(Self {
+        Self {
             keys: keys.into(),
             skipped: skipped.into(),
-        })
+        }
     }
 
     /// Whether both were read from the same keys, usable or not.
@@ -151,6 +157,18 @@ impl KeySet {
             .filter(|ours| ours.same_key(key))
             .cloned()
     }
+}
+
+/// The entries of a key-set document, not looked at yet.
+fn entries(document: &[u8]) -> Result<Vec<&RawValue>, KeySetError> {
+    #[derive(Deserialize)]
+    struct Document<'a> {
+        #[serde(borrow)]
+        keys: Vec<&'a RawValue>,
+    }
+    serde_json::from_slice(document)
+        .map(|document: Document<'_>| document.keys)
+        .map_err(|_| KeySetError::NotAKeySet)
 }
 
 /// Takes out every `kid` that still stands for more than one key.

@@ -60,9 +60,9 @@ impl Room {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Segments<'t> {
     token: &'t [u8],
-    header: &'t [u8],
-    payload: &'t [u8],
-    signature: &'t [u8],
+    pub(crate) header: &'t [u8],
+    pub(crate) payload: &'t [u8],
+    pub(crate) signature: &'t [u8],
 }
 
 impl<'t> Segments<'t> {
@@ -84,6 +84,11 @@ impl<'t> Segments<'t> {
         })
     }
 
+    /// What the signature covers: header and payload as they were spelled.
+    pub(crate) fn signing_input(&self) -> &'t [u8] {
+        &self.token[..self.token.len() - self.signature.len() - 1]
+    }
+
     pub(crate) fn decode(self, room: &'t mut Room) -> Result<Compact<'t>, Reason> {
         let segments = [self.header, self.payload, self.signature];
         let mut room = room.of(segments.map(decoded_room).iter().sum());
@@ -96,7 +101,7 @@ impl<'t> Segments<'t> {
                 .map_err(|_| Reason::NotBase64url)
         };
         Ok(Compact {
-            signing_input: &self.token[..self.token.len() - self.signature.len() - 1],
+            signing_input: self.signing_input(),
             header: decode(self.header)?,
             payload: decode(self.payload)?,
             signature: decode(self.signature)?,
@@ -132,6 +137,27 @@ pub(crate) struct Header<'h> {
 
 impl<'h> Header<'h> {
     pub(crate) fn read(document: &'h [u8]) -> Result<Self, Reason> {
+        let members = Members::read(document)?;
+        members.check_algorithm()?;
+        members.check_meaning()?;
+        Ok(Self {
+            kid: members.key_id()?,
+        })
+    }
+}
+
+/// The members of a header that matter here, not judged yet.
+pub(crate) struct Members<'h> {
+    pub(crate) alg: Option<Value<'h>>,
+    pub(crate) kid: Option<Value<'h>>,
+    typ: Option<Value<'h>>,
+    cty: Option<Value<'h>>,
+    forbidden: Option<Reason>,
+    ill_typed: bool,
+}
+
+impl<'h> Members<'h> {
+    pub(crate) fn read(document: &'h [u8]) -> Result<Self, Reason> {
         let document = str::from_utf8(document).map_err(|_| Reason::HeaderNotUtf8)?;
         let mut alg = None;
         let mut kid = None;
@@ -166,32 +192,49 @@ impl<'h> Header<'h> {
             JsonError::Duplicate => Reason::HeaderDuplicate,
             JsonError::Excess => Reason::HeaderExcess,
         })?;
+        Ok(Self {
+            alg,
+            kid,
+            typ,
+            cty,
+            forbidden,
+            ill_typed,
+        })
+    }
 
-        match alg {
-            Some(Value::String(alg)) if alg.is("RS256") => {}
-            _ => return Err(Reason::NotRs256),
+    pub(crate) fn check_algorithm(&self) -> Result<(), Reason> {
+        match self.alg {
+            Some(Value::String(alg)) if alg.is("RS256") => Ok(()),
+            _ => Err(Reason::NotRs256),
         }
-        if let Some(reason) = forbidden {
+    }
+
+    /// Whether nothing changes what the signature means.
+    pub(crate) fn check_meaning(&self) -> Result<(), Reason> {
+        if let Some(reason) = self.forbidden {
             return Err(reason);
         }
-        if ill_typed {
+        if self.ill_typed {
             return Err(Reason::HeaderMemberType);
         }
         // RFC 7519, section 5.1, and RFC 9068, section 2.1. GO sends none.
-        if !typ.is_none_or(|typ| is_media_type(typ, &["jwt", "at+jwt"])) {
+        if !(self.typ).is_none_or(|typ| is_media_type(typ, &["jwt", "at+jwt"])) {
             return Err(Reason::OtherType);
         }
         // RFC 7519, section 5.2: "JWT" announces a nested token.
-        match cty {
-            None => {}
-            Some(Value::String(_)) if !cty.is_some_and(|cty| is_media_type(cty, &["jwt"])) => {}
-            Some(_) => return Err(Reason::Nested),
+        match self.cty {
+            None => Ok(()),
+            Some(cty @ Value::String(_)) if !is_media_type(cty, &["jwt"]) => Ok(()),
+            Some(_) => Err(Reason::Nested),
         }
-        match kid {
+    }
+
+    pub(crate) fn key_id(&self) -> Result<Cow<'h, str>, Reason> {
+        match self.kid {
             Some(Value::String(kid)) => {
                 let kid = kid.decode();
                 if (1..=MAX_KID_BYTES).contains(&kid.len()) {
-                    Ok(Self { kid })
+                    Ok(kid)
                 } else {
                     Err(Reason::KeyIdLength)
                 }

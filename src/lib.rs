@@ -112,6 +112,7 @@ mod observe;
 pub mod outbound;
 mod policy;
 mod reminders;
+mod rfc3339;
 mod rs256;
 mod secret;
 #[cfg(feature = "simulator")]

@@ -22,6 +22,29 @@ pub enum RequiredClaim {
     Sub,
 }
 
+impl RequiredClaim {
+    /// The name of the claim.
+    #[cfg(feature = "cli")]
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Nbf => "nbf",
+            Self::Iat => "iat",
+            Self::Jti => "jti",
+            Self::Sub => "sub",
+        }
+    }
+
+    pub(crate) fn check(self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
+        let (present, reason) = match self {
+            Self::Nbf => (claims.not_before.is_some(), Reason::NoNbf),
+            Self::Iat => (claims.issued_at.is_some(), Reason::NoIat),
+            Self::Jti => (claims.token_id.is_some(), Reason::NoJti),
+            Self::Sub => (claims.subject.is_some(), Reason::NoSub),
+        };
+        if present { Ok(()) } else { Err(reason) }
+    }
+}
+
 /// The rules for the tokens of one issuer; made by the configuration, which
 /// has checked them.
 #[derive(Debug, Clone)]
@@ -51,17 +74,29 @@ impl Policy {
         claims: &ClaimsView<'_>,
         now: UnixTime,
     ) -> Result<(), Reason> {
+        self.check_issuer(claims)?;
+        self.check_audience(claims)?;
+        self.check_time(claims, now)
+    }
+
+    pub(crate) fn check_issuer(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
         let issuer = claims.issuer.ok_or(Reason::NoIss)?;
         // Byte for byte: GO's issuer is the address of a discovery document,
         // which nobody may normalise.
-        if !issuer.is(&self.issuer) {
-            return Err(Reason::UntrustedIssuer);
+        if issuer.is(&self.issuer) {
+            Ok(())
+        } else {
+            Err(Reason::UntrustedIssuer)
         }
+    }
+
+    pub(crate) fn check_audience(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
         let audience = claims.audience.ok_or(Reason::NoAud)?;
-        if !self.is_for_us(audience) {
-            return Err(Reason::OtherAudience);
+        if self.is_for_us(audience) {
+            Ok(())
+        } else {
+            Err(Reason::OtherAudience)
         }
-        self.check_time(claims, now)
     }
 
     /// `exp` and `nbf` at `now`: RFC 7519, sections 4.1.4 and 4.1.5.
@@ -78,10 +113,23 @@ impl Policy {
         not_before: Option<UnixTime>,
         now: UnixTime,
     ) -> Result<(), Reason> {
+        self.check_expiry(expires_at, now)?;
+        not_before.map_or(Ok(()), |not_before| self.check_not_before(not_before, now))
+    }
+
+    pub(crate) fn check_expiry(&self, expires_at: UnixTime, now: UnixTime) -> Result<(), Reason> {
         if now >= expires_at.saturating_add(self.leeway) {
             return Err(Reason::Expired);
         }
-        if not_before.is_some_and(|not_before| now.saturating_add(self.leeway) < not_before) {
+        Ok(())
+    }
+
+    pub(crate) fn check_not_before(
+        &self,
+        not_before: UnixTime,
+        now: UnixTime,
+    ) -> Result<(), Reason> {
+        if now.saturating_add(self.leeway) < not_before {
             return Err(Reason::NotYetValid);
         }
         Ok(())
@@ -93,22 +141,13 @@ impl Policy {
             .any(|audience| self.audiences.iter().any(|ours| audience.is(ours)))
     }
 
-    fn check_required(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
-        for required in &self.required {
-            let (present, reason) = match required {
-                RequiredClaim::Nbf => (claims.not_before.is_some(), Reason::NoNbf),
-                RequiredClaim::Iat => (claims.issued_at.is_some(), Reason::NoIat),
-                RequiredClaim::Jti => (claims.token_id.is_some(), Reason::NoJti),
-                RequiredClaim::Sub => (claims.subject.is_some(), Reason::NoSub),
-            };
-            if !present {
-                return Err(reason);
-            }
-        }
-        Ok(())
+    pub(crate) fn check_required(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
+        self.required
+            .iter()
+            .try_for_each(|required| required.check(claims))
     }
 
-    fn check_lifetime(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
+    pub(crate) fn check_lifetime(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
         let (Some(cap), Some(expires_at)) = (self.max_lifetime, claims.expires_at) else {
             return Ok(());
         };
@@ -119,7 +158,7 @@ impl Policy {
         Ok(())
     }
 
-    fn check_subject(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
+    pub(crate) fn check_subject(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
         let allowed = self.subjects.is_empty()
             || claims
                 .subject

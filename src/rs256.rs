@@ -107,6 +107,12 @@ fn bits(number: &[u8]) -> usize {
         .map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
 }
 
+/// The length in bits of a number as it came.
+#[cfg(feature = "cli")]
+pub(crate) fn bits_of(number: &[u8]) -> usize {
+    bits(without_leading_zeros(number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

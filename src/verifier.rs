@@ -153,7 +153,7 @@ impl From<Reason> for Refusal {
 /// [`Config::verifier`](crate::Config::verifier).
 #[derive(Debug, Clone)]
 pub struct Verifier {
-    policy: Policy,
+    pub(crate) policy: Policy,
     max_token_bytes: usize,
 }
 

@@ -7,16 +7,15 @@
 //! message, which is dropped unread, but not wiped.)
 
 use std::ops::Range;
-use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
-use toml::value::{Datetime, Offset};
 
 use super::api::Api;
 use super::entry::{AccessToken, TokenDigest};
 use super::fault::{AccessTokensError, Faults, Place, Wrong};
 use super::set::{AccessTokens, Located, MAX_TOKENS};
 use crate::clock::UnixTime;
+use crate::rfc3339;
 use crate::secret::Secret;
 
 impl AccessTokens {
@@ -166,28 +165,11 @@ fn text(value: DeValue<'_>, name: &'static str) -> Result<Secret, Wrong> {
     }
 }
 
-/// A date, a time and an offset: without an offset it would be anybody's guess.
 fn time(value: &DeValue<'_>) -> Result<UnixTime, Wrong> {
-    let DeValue::Datetime(Datetime {
-        date: Some(date),
-        time: Some(time),
-        offset: Some(offset),
-    }) = value
-    else {
-        return Err(Wrong::NotATime);
-    };
-    let local = humantime::parse_rfc3339(&format!("{date}T{time}Z"));
-    let local = local.map_err(|_| Wrong::NotATime)?.into();
-    let minutes = match offset {
-        Offset::Z => 0,
-        Offset::Custom { minutes } => *minutes,
-    };
-    let offset = Duration::from_secs(60 * u64::from(minutes.unsigned_abs()));
-    Ok(if minutes < 0 {
-        UnixTime::saturating_add(local, offset)
-    } else {
-        UnixTime::saturating_sub(local, offset)
-    })
+    match value {
+        DeValue::Datetime(time) => rfc3339::unix_time(time).ok_or(Wrong::NotATime),
+        _ => Err(Wrong::NotATime),
+    }
 }
 
 #[cfg(test)]

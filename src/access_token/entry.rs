@@ -12,7 +12,7 @@ use crate::secret::Secret;
 
 /// The longest token, given or presented, in bytes: eight times GO's 32 hex
 /// digits. It bounds what a caller can have hashed (five blocks of SHA-256).
-pub(super) const MAX_TOKEN_BYTES: usize = 256;
+pub(crate) const MAX_TOKEN_BYTES: usize = 256;
 
 /// The shortest token that may be given, in bytes: half of GO's. Of hex digits,
 /// these are 64 bits; a digest of fewer could be undone by trying.

@@ -85,6 +85,16 @@ impl<'a> Text<'a> {
     }
 }
 
+#[cfg(feature = "cli")]
+impl AccessTokens {
+    /// The tokens in a file, as of `now`, for one look at them.
+    pub(crate) fn from_file(path: &Path, now: UnixTime) -> Result<Self, AccessTokensError> {
+        Text::read(path)
+            .and_then(|text| text.tokens(now))
+            .map_err(|unusable| unusable.error)
+    }
+}
+
 /// All of the file, in memory that is wiped.
 fn read_bytes(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Option<UnixTime>), Wrong> {
     // Before it is opened: a pipe would wait for somebody to write to it.

@@ -34,6 +34,8 @@ mod source;
 
 pub use self::api::{Api, InvalidApi};
 pub use self::entry::AccessToken;
+#[cfg(feature = "cli")]
+pub(crate) use self::entry::MAX_TOKEN_BYTES;
 pub use self::fault::{AccessTokenFault, AccessTokensError};
 pub use self::health::{AccessTokenHealth, AccessTokensFileHealth, AccessTokensHealth};
 pub use self::set::{AccessGranted, AccessTokens};

@@ -54,14 +54,14 @@ pub struct AccessTokens {
 
 /// A token that is held, and what follows from its place among them.
 #[derive(Debug)]
-pub(super) struct Held {
-    pub(super) api: Api,
+pub(crate) struct Held {
+    pub(crate) api: Api,
     digest: TokenDigest,
     pub(super) issued: UnixTime,
     /// It has a successor.
-    pub(super) is_previous: bool,
+    pub(crate) is_previous: bool,
     /// The first moment at which it is refused.
-    pub(super) accepted_until: UnixTime,
+    pub(crate) accepted_until: UnixTime,
 }
 
 /// A token, and where it was given.
@@ -143,22 +143,22 @@ impl AccessTokens {
         api: &Api,
         now: UnixTime,
     ) -> Result<AccessGranted, VerifyError> {
-        let presented = presented.as_ref();
-        if presented.len() > MAX_TOKEN_BYTES {
-            return Err(Reason::TooLongForAccessToken.into());
-        }
-        let held = (self.find(&TokenDigest::of(presented))).ok_or(Reason::UnknownToken)?;
-        if now >= held.accepted_until {
-            return Err(Reason::ExpiredToken.into());
-        }
-        if held.api != *api {
-            return Err(Reason::OtherApi.into());
-        }
+        let held = self.look_up(presented.as_ref())?;
+        held.check_age(now)?;
+        held.check_api(api)?;
         Ok(AccessGranted {
             api: held.api.clone(),
             is_previous: held.is_previous,
             accepted_until: held.accepted_until,
         })
+    }
+
+    /// The token that `presented` is, whatever its age and its API.
+    pub(crate) fn look_up(&self, presented: &[u8]) -> Result<&Held, Reason> {
+        if presented.len() > MAX_TOKEN_BYTES {
+            return Err(Reason::TooLongForAccessToken);
+        }
+        (self.find(&TokenDigest::of(presented))).ok_or(Reason::UnknownToken)
     }
 
     /// Looks at all that are held, whatever it finds: what it does until the
@@ -171,6 +171,12 @@ impl AccessTokens {
             found | (place * is_it)
         });
         self.held.get(usize::checked_sub(place, 1)?)
+    }
+
+    /// How many tokens are held.
+    #[cfg(feature = "cli")]
+    pub(crate) fn len(&self) -> usize {
+        self.held.len()
     }
 
     /// The APIs that there are tokens of.
@@ -199,6 +205,20 @@ impl Held {
             is_previous: false,
             accepted_until: rotation::accepted_until(issued, None),
         }
+    }
+
+    pub(crate) fn check_age(&self, now: UnixTime) -> Result<(), Reason> {
+        if now >= self.accepted_until {
+            return Err(Reason::ExpiredToken);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_api(&self, api: &Api) -> Result<(), Reason> {
+        if self.api != *api {
+            return Err(Reason::OtherApi);
+        }
+        Ok(())
     }
 
     fn succeeded_by(&mut self, successor: UnixTime) {

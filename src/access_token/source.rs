@@ -163,6 +163,12 @@ impl AccessTokenSource {
         current.load().check(presented, api, clock.now())
     }
 
+    /// The tokens as they are now.
+    #[cfg(feature = "cli")]
+    pub(crate) fn load(&self) -> arc_swap::Guard<Arc<AccessTokens>> {
+        self.0.shared.current.load()
+    }
+
     /// Reads the file now: once this returns `Ok`, its tokens and no others are
     /// accepted. For tokens given in code there is nothing to do. Within tokio.
     ///

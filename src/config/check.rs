@@ -42,6 +42,15 @@ pub(crate) struct CheckedIssuer {
     pub(crate) snapshot: Option<SnapshotFile>,
 }
 
+/// The address of an issuer's keys.
+#[cfg(feature = "cli")]
+#[derive(Debug)]
+pub(crate) struct KeyAddress {
+    /// Empty where none is configured.
+    pub(crate) issuer: String,
+    pub(crate) fetch: FetchSettings,
+}
+
 /// One issuer as configured, and what to call its settings in a fault.
 struct Entry<'a> {
     prefix: String,
@@ -104,14 +113,51 @@ impl Config {
         Ok(Checked {
             trusted,
             elsewhere,
-            schedule: Schedule {
-                interval: self.refresh_interval,
-                cooldown: self.cooldown,
-                max_stale: self.max_stale,
-            },
+            schedule: self.schedule(),
             ignore_status: StatusCode::from_u16(self.ignore_status)
                 .unwrap_or(StatusCode::NOT_FOUND),
         })
+    }
+
+    /// Where the keys of each trusted issuer are, and how often they are fetched: for
+    /// a look at them, which needs neither issuers nor audiences.
+    ///
+    /// # Errors
+    /// With every fault of the settings that matter for it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn key_addresses(&self) -> Result<(Vec<KeyAddress>, Schedule), ConfigError> {
+        let mut faults = Faults::default();
+        let (trusted, _) = self.entries(Keys::Fetched, false, &mut Faults::default());
+        self.check_fetching(&mut faults);
+        let addresses = trusted
+            .iter()
+            .filter_map(|entry| {
+                let address = entry.check_address(self.danger_allow_http, &mut faults)?;
+                Some(KeyAddress {
+                    issuer: entry.issuer.to_owned(),
+                    fetch: self.fetch_settings(address),
+                })
+            })
+            .collect();
+        faults.into_result()?;
+        Ok((addresses, self.schedule()))
+    }
+
+    const fn schedule(&self) -> Schedule {
+        Schedule {
+            interval: self.refresh_interval,
+            cooldown: self.cooldown,
+            max_stale: self.max_stale,
+        }
+    }
+
+    const fn fetch_settings(&self, address: Url) -> FetchSettings {
+        FetchSettings {
+            address,
+            connect_timeout: self.connect_timeout,
+            timeout: self.fetch_timeout,
+            max_bytes: self.max_document_bytes,
+        }
     }
 
     fn top(&self, keys: Keys) -> Entry<'_> {
@@ -192,12 +238,7 @@ impl Config {
                 address: address.to_string(),
                 max_bytes: self.max_document_bytes,
             }),
-            fetch: address.map(|address| FetchSettings {
-                address,
-                connect_timeout: self.connect_timeout,
-                timeout: self.fetch_timeout,
-                max_bytes: self.max_document_bytes,
-            }),
+            fetch: address.map(|address| self.fetch_settings(address)),
         }
     }
 

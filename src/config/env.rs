@@ -64,6 +64,21 @@ impl Config {
     {
         let mut config = Self::default();
         let mut faults = Faults::from_env();
+        config.set_from_vars(vars, |_| true, &mut faults);
+        config.checked_with(Keys::Fetched, false, faults)?;
+        Ok(config)
+    }
+
+    /// Sets what the variables say, of those settings (`JWKS_URL`) that are `wanted`.
+    pub(super) fn set_from_vars<N, V>(
+        &mut self,
+        vars: impl IntoIterator<Item = (N, V)>,
+        wanted: impl Fn(&str) -> bool,
+        faults: &mut Faults,
+    ) where
+        N: Into<OsString>,
+        V: Into<OsString>,
+    {
         for (name, value) in vars {
             let Ok(name) = name.into().into_string() else {
                 continue;
@@ -71,7 +86,7 @@ impl Config {
             let Some(setting) = name.strip_prefix(ENV_PREFIX) else {
                 continue;
             };
-            if is_service_link(setting) {
+            if is_service_link(setting) || !wanted(setting) {
                 continue;
             }
             match value.into().into_string() {
@@ -79,17 +94,15 @@ impl Config {
                     faults.add(setting, "is empty; unset it for no restriction");
                 }
                 Ok(value) if value.is_empty() => {}
-                Ok(value) => config.set(setting, &value).unwrap_or_else(|wrong| {
+                Ok(value) => self.set(setting, &value).unwrap_or_else(|wrong| {
                     faults.add(&setting.escape_debug().to_string(), &wrong);
                 }),
                 Err(_) => faults.add(&setting.escape_debug().to_string(), "is not UTF-8"),
             }
         }
-        config.checked_with(Keys::Fetched, false, faults)?;
-        Ok(config)
     }
 
-    fn set(&mut self, setting: &str, value: &str) -> Result<(), String> {
+    pub(super) fn set(&mut self, setting: &str, value: &str) -> Result<(), String> {
         match setting {
             "ISSUER" => value.clone_into(&mut self.issuer),
             "AUDIENCE" => self.audience = list(value),
@@ -141,7 +154,7 @@ fn list(value: &str) -> Vec<String> {
         .collect()
 }
 
-fn parse<T, E: Display>(
+pub(super) fn parse<T, E: Display>(
     value: &str,
     expected: &str,
     parse: impl Fn(&str) -> Result<T, E>,

@@ -1,6 +1,9 @@
 //! What is wrong with a configuration, all of it at once.
 
 use std::fmt;
+use std::path::Path;
+
+use crate::access_token::AccessTokensError;
 
 /// What the names of all variables begin with.
 pub(super) const ENV_PREFIX: &str = "GO_AUTH_";
@@ -29,6 +32,13 @@ impl ConfigError {
         }
     }
 
+    /// Those of the file of the access tokens.
+    pub(crate) fn of_access_tokens(file: &Path, error: &AccessTokensError) -> Self {
+        let file = file.to_string_lossy();
+        let of_file = |fault| format!("\"{}\": {fault}", file.escape_debug());
+        Self::of_setting("access_tokens", error.faults().map(of_file))
+    }
+
     pub(crate) fn and(mut self, more: Self) -> Self {
         self.faults.extend(more.faults);
         self
@@ -51,7 +61,17 @@ impl std::error::Error for ConfigError {}
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     found: Vec<String>,
-    from_env: bool,
+    names: Names,
+}
+
+/// What the settings are called.
+#[derive(Debug, Default)]
+enum Names {
+    #[default]
+    Fields,
+    Variables,
+    #[cfg(feature = "cli")]
+    Flags,
 }
 
 impl Faults {
@@ -59,7 +79,16 @@ impl Faults {
     pub(super) const fn from_env() -> Self {
         Self {
             found: Vec::new(),
-            from_env: true,
+            names: Names::Variables,
+        }
+    }
+
+    /// Faults that name the settings as the command line does.
+    #[cfg(feature = "cli")]
+    pub(super) const fn from_flags() -> Self {
+        Self {
+            found: Vec::new(),
+            names: Names::Flags,
         }
     }
 
@@ -70,10 +99,11 @@ impl Faults {
     }
 
     pub(super) fn add(&mut self, setting: &str, wrong: &str) {
-        self.found.push(if self.from_env {
-            format!("{}{} {wrong}", ENV_PREFIX, setting.to_uppercase())
-        } else {
-            format!("{setting} {wrong}")
+        self.found.push(match self.names {
+            Names::Fields => format!("{setting} {wrong}"),
+            Names::Variables => format!("{}{} {wrong}", ENV_PREFIX, setting.to_uppercase()),
+            #[cfg(feature = "cli")]
+            Names::Flags => format!("--{} {wrong}", setting.replace('_', "-")),
         });
     }
 

@@ -82,8 +82,8 @@ enum Cause {
 }
 
 impl Rejection {
-    pub(super) const MISSING: Self = Self::new(Cause::Missing);
-    pub(super) const INVALID: Self = Self::new(Cause::Invalid);
+    pub(crate) const MISSING: Self = Self::new(Cause::Missing);
+    pub(crate) const INVALID: Self = Self::new(Cause::Invalid);
     pub(super) const FORBIDDEN: Self = Self::new(Cause::Forbidden);
 
     const fn new(cause: Cause) -> Self {
@@ -128,6 +128,12 @@ impl Rejection {
             Cause::Forbidden => "the caller is not allowed",
             Cause::Token(reason) => reason.text(),
         }
+    }
+
+    /// Whether it is of an Access Token that was not even looked for.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_of_access_token(&self) -> bool {
+        self.cause == Cause::Token(Reason::TooLongForAccessToken)
     }
 
     /// The status that tells a client what to do.

@@ -102,6 +102,21 @@ pub enum FetchError {
     NoRuntime,
 }
 
+/// Who is told what comes in a fetch, as it comes.
+pub(crate) trait Watch: Send {
+    /// An answer began.
+    fn answered(&mut self, _from: &Url, _answer: &Response) {}
+
+    /// The document of an answer came whole.
+    fn came(&mut self, _from: &Url, _document: &Bytes) {}
+
+    /// There was no answer.
+    fn failed(&mut self, _error: &reqwest::Error) {}
+}
+
+/// Nobody.
+impl Watch for () {}
+
 /// Fetches from one address.
 #[derive(Debug)]
 pub(crate) struct Fetcher {
@@ -129,7 +144,17 @@ impl Fetcher {
         keys: &KeySet,
         held: Option<&Validator>,
     ) -> Result<Fetched, FetchError> {
-        tokio::time::timeout(self.settings.timeout, self.follow(keys, held))
+        self.fetch_watched(keys, held, &mut ()).await
+    }
+
+    /// The same, under somebody's eyes.
+    pub(crate) async fn fetch_watched(
+        &self,
+        keys: &KeySet,
+        held: Option<&Validator>,
+        watch: &mut impl Watch,
+    ) -> Result<Fetched, FetchError> {
+        tokio::time::timeout(self.settings.timeout, self.follow(keys, held, watch))
             .await
             .unwrap_or(Err(FetchError::Timeout))
     }
@@ -137,22 +162,32 @@ impl Fetcher {
     /// The key address may be that of a discovery document, which is followed
     /// once. It is asked anew each time: keys left behind at an old address
     /// must not stay trusted.
-    async fn follow(&self, keys: &KeySet, held: Option<&Validator>) -> Result<Fetched, FetchError> {
+    async fn follow(
+        &self,
+        keys: &KeySet,
+        held: Option<&Validator>,
+        watch: &mut impl Watch,
+    ) -> Result<Fetched, FetchError> {
         let address = &self.settings.address;
-        let answer = match self.get(address, held).await? {
+        let answer = match self.get(address, held, watch).await? {
             Answer::NotModified { max_age } => return Ok(not_modified(max_age)),
             Answer::Body(answer) => answer,
         };
         match discovered(address, &answer.bytes)? {
             None => answer.into_fetched(keys, address),
-            Some(key_address) => match self.get(&key_address, held).await? {
+            Some(key_address) => match self.get(&key_address, held, watch).await? {
                 Answer::NotModified { max_age } => Ok(not_modified(max_age)),
                 Answer::Body(answer) => answer.into_fetched(keys, &key_address),
             },
         }
     }
 
-    async fn get(&self, address: &Url, held: Option<&Validator>) -> Result<Answer, FetchError> {
+    async fn get(
+        &self,
+        address: &Url,
+        held: Option<&Validator>,
+        watch: &mut impl Watch,
+    ) -> Result<Answer, FetchError> {
         let held = held.filter(|held| held.address == address.as_str());
         let mut request = self
             .client()?
@@ -162,7 +197,11 @@ impl Fetcher {
         if let Some(held) = held {
             request = request.header(IF_NONE_MATCH, &held.etag);
         }
-        let response = request.send().await.map_err(|error| unreachable(&error))?;
+        let response = request.send().await.map_err(|error| {
+            watch.failed(&error);
+            unreachable(&error)
+        })?;
+        watch.answered(address, &response);
         // A client of the caller's own may follow redirects.
         if response.url() != address {
             return Err(FetchError::Redirect(response.status().as_u16()));
@@ -172,6 +211,7 @@ impl Fetcher {
             StatusCode::OK => {
                 let etag = etag(response.headers());
                 let bytes = self.body(response).await?;
+                watch.came(address, &bytes);
                 Ok(Answer::Body(Body {
                     bytes,
                     etag,

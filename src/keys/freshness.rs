@@ -106,8 +106,7 @@ impl Freshness {
             at: started,
             age_then: Duration::ZERO,
             lifetime,
-            // 80 % ± 10 %: a fleet started at once drifts apart.
-            refresh_after: lifetime.mul_f64(0.7 + 0.2 * jitter),
+            refresh_after: refresh_after(lifetime, jitter),
         });
         self.attempt = Some(Attempt {
             started: started.elapsed,
@@ -226,6 +225,23 @@ fn lifetime(schedule: &Schedule, max_age: Option<Duration>) -> Duration {
     max_age.map_or(schedule.interval, |max_age| {
         max_age.max(SHORTEST_MAX_AGE).min(schedule.interval)
     })
+}
+
+/// 80 % ± 10 %: a fleet started at once drifts apart.
+fn refresh_after(lifetime: Duration, jitter: f64) -> Duration {
+    lifetime.mul_f64(0.7 + 0.2 * jitter)
+}
+
+/// How long a set is fresh whose answer has this `max-age`, and between which ages
+/// it is refreshed.
+#[cfg(feature = "cli")]
+pub(crate) fn plan(
+    schedule: &Schedule,
+    max_age: Option<Duration>,
+) -> (Duration, std::ops::RangeInclusive<Duration>) {
+    let lifetime = lifetime(schedule, max_age);
+    let window = refresh_after(lifetime, 0.0)..=refresh_after(lifetime, 1.0);
+    (lifetime, window)
 }
 
 #[cfg(test)]

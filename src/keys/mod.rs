@@ -26,7 +26,11 @@ use crate::observe;
 
 pub use self::fetch::FetchError;
 pub(crate) use self::fetch::FetchSettings;
+#[cfg(feature = "cli")]
+pub(crate) use self::fetch::{Fetched, Fetcher, Watch};
 pub(crate) use self::freshness::Schedule;
+#[cfg(feature = "cli")]
+pub(crate) use self::freshness::plan;
 pub use self::health::{Health, IssuerHealth, KeysError, KeysState};
 use self::keeper::Shared;
 use self::remote::Remote;

@@ -1,0 +1,133 @@
+//! A key-set document entry by entry, as an operator wants to see it: the verdict
+//! on each is that of [`KeySet::from_document`].
+
+use super::{KeySet, KeySetError, Members, SkipReason, base64url, entries, read_key, text};
+use crate::json;
+use crate::rs256::bits_of;
+
+/// One entry of a document. What it says is as untrusted as the document.
+#[derive(Debug)]
+pub(crate) struct Inspected {
+    pub(crate) kid: Option<String>,
+    pub(crate) kty: Option<String>,
+    pub(crate) alg: Option<String>,
+    /// `use`
+    pub(crate) usage: Option<String>,
+    /// The size of `n`, where it can be read.
+    pub(crate) bits: Option<usize>,
+    /// Why it can't be used; `None` where it can.
+    pub(crate) unusable: Option<SkipReason>,
+}
+
+/// Every entry in the document's order, usable or not.
+///
+/// # Errors
+/// Where the document is not a key set.
+pub(crate) fn inspect(document: &[u8]) -> Result<Vec<Inspected>, KeySetError> {
+    let entries = entries(document)?;
+    let set = KeySet::default().read(&entries);
+    Ok(entries
+        .iter()
+        .map(|entry| inspect_entry(entry.get(), &set))
+        .collect())
+}
+
+fn inspect_entry(entry: &str, set: &KeySet) -> Inspected {
+    let members = json::is_object(entry.as_bytes())
+        .then(|| serde_json::from_str::<Members<'_>>(entry).ok())
+        .flatten();
+    let member = |pick: fn(&Members<'_>) -> Option<String>| members.as_ref().and_then(pick);
+    Inspected {
+        kid: member(|members| members.kid.and_then(text)),
+        kty: member(|members| members.kty.and_then(text)),
+        alg: member(|members| members.alg.and_then(text)),
+        usage: member(|members| members.public_key_use.and_then(text)),
+        bits: member(|members| members.n.and_then(text))
+            .and_then(|n| base64url(&n))
+            .map(|n| bits_of(&n)),
+        unusable: match read_key(entry) {
+            Ok(key) if set.get(key.kid()).is_some_and(|ours| ours.same_key(&key)) => None,
+            Ok(key) => Some(reason_in(set, key.kid())),
+            Err(skipped) => Some(skipped.reason()),
+        },
+    }
+}
+
+/// Why the set does not have a key that could be used by itself.
+fn reason_in(set: &KeySet, kid: &str) -> SkipReason {
+    let skipped =
+        |reason| (set.skipped().iter()).any(|key| key.kid() == Some(kid) && key.reason() == reason);
+    if skipped(SkipReason::Ambiguous) {
+        SkipReason::Ambiguous
+    } else {
+        SkipReason::TooMany
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(kid: &str, n: &str) -> String {
+        format!(r#"{{"kty":"RSA","kid":"{kid}","use":"sig","alg":"RS256","n":"{n}","e":"AQAB"}}"#)
+    }
+
+    fn reasons(entries: &[String]) -> Vec<Option<SkipReason>> {
+        let document = format!(r#"{{"keys":[{}]}}"#, entries.join(","));
+        let inspected = inspect(document.as_bytes()).expect("a key set");
+        inspected.into_iter().map(|key| key.unusable).collect()
+    }
+
+    /// 2048 odd bits, of which the last byte tells one from another.
+    fn modulus(last: u8) -> String {
+        let bytes: Vec<u8> = std::iter::repeat_n(0xff, 255).chain([last]).collect();
+        base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes)
+    }
+
+    #[test]
+    fn each_entry_is_told_of_in_the_documents_order() {
+        let twins = [key("twin", &modulus(1)), key("twin", &modulus(3))];
+        let entries = [
+            key("good", &modulus(1)),
+            "null".to_owned(),
+            key("small", "AQAB"),
+            twins[0].clone(),
+            twins[1].clone(),
+            key("good", &modulus(1)),
+        ];
+        assert_eq!(
+            reasons(&entries),
+            [
+                None,
+                Some(SkipReason::Unreadable),
+                Some(SkipReason::ModulusSize),
+                Some(SkipReason::Ambiguous),
+                Some(SkipReason::Ambiguous),
+                None,
+            ]
+        );
+    }
+
+    #[test]
+    fn the_verdicts_are_those_of_the_key_set() {
+        let entries: Vec<_> = (0..=super::super::MAX_KEYS)
+            .map(|n| key(&format!("{n:03}"), &modulus(1)))
+            .collect();
+        let reasons = reasons(&entries);
+        assert_eq!(reasons.iter().filter(|it| it.is_none()).count(), 100);
+        assert_eq!(reasons.last(), Some(&Some(SkipReason::TooMany)));
+    }
+
+    #[test]
+    fn a_set_without_a_usable_key_is_told_of_too() {
+        let document = format!(r#"{{"keys":[{}]}}"#, key("small", "AQAB"));
+        assert_eq!(
+            KeySet::from_document(document.as_bytes()).err(),
+            Some(KeySetError::NoUsableKey)
+        );
+        let inspected = inspect(document.as_bytes()).expect("a key set");
+        assert_eq!(inspected[0].kid.as_deref(), Some("small"));
+        assert_eq!(inspected[0].bits, Some(17));
+        assert!(inspect(b"[]").is_err());
+    }
+}
