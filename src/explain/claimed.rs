@@ -1,0 +1,70 @@
+//! What a token says of itself, for a machine to read.
+
+use serde::{Serialize, Serializer};
+
+use super::reading::Reading;
+use super::show::cut;
+use crate::claims::AudienceView;
+use crate::clock::UnixTime;
+use crate::json::Text;
+
+/// The most audiences that are told of.
+const MAX_AUDIENCES: usize = 32;
+
+/// What a JWT says of itself; nobody vouches for it. Texts are cut, but not escaped.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Claimed {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) issuer: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) audience: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) subject: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc_3339")]
+    pub(crate) issued_at: Option<UnixTime>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc_3339")]
+    pub(crate) not_before: Option<UnixTime>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc_3339")]
+    pub(crate) expires_at: Option<UnixTime>,
+}
+
+// The shape that serde's `serialize_with` asks for.
+#[expect(clippy::ref_option)]
+fn rfc_3339<S: Serializer>(time: &Option<UnixTime>, to: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => to.collect_str(time),
+        None => to.serialize_none(),
+    }
+}
+
+impl Claimed {
+    /// `None` where nothing can be read.
+    pub(super) fn of(reading: &Reading<'_>) -> Option<Self> {
+        let key_id = reading.key_id().map(|kid| cut(&kid));
+        let Some(claims) = reading.read_claims().map(|claims| &claims.view) else {
+            return key_id.is_some().then(|| Self {
+                key_id,
+                ..Self::default()
+            });
+        };
+        let text = |text: Text<'_>| cut(&text.decode());
+        Some(Self {
+            key_id,
+            issuer: claims.issuer.map(text),
+            audience: (claims.audience.into_iter())
+                .flat_map(AudienceView::iter)
+                .take(MAX_AUDIENCES)
+                .map(text)
+                .collect(),
+            subject: claims.subject.map(text),
+            token_id: claims.token_id.map(text),
+            issued_at: claims.issued_at,
+            not_before: claims.not_before,
+            expires_at: claims.expires_at,
+        })
+    }
+}

@@ -1,0 +1,43 @@
+//! A whole `Authorization` header: whether there is one token in it.
+
+use std::borrow::Cow;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
+use zeroize::Zeroizing;
+
+use super::{Check, Explanation, Outcome, Verdict};
+use crate::inbound::{Credential, Rejection};
+
+/// The token in the value of an `Authorization` header, or why the gate finds none
+/// in it. Nothing of the value is shown: it may be a password.
+pub(crate) fn of_header(value: &[u8]) -> Result<Zeroizing<Vec<u8>>, Box<Explanation>> {
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_bytes(value) {
+        headers.insert(AUTHORIZATION, value);
+    }
+    let invalid = headers.is_empty();
+    let (rejection, found) = match Credential::from_authorization(&headers) {
+        _ if invalid => (
+            Rejection::INVALID,
+            "a character that no header can have: a line end inside, perhaps",
+        ),
+        Credential::Token(token) => return Ok(Cow::into_owned(token).into_bytes().into()),
+        Credential::Missing => (Rejection::MISSING, "a credential of another scheme"),
+        Credential::Invalid => (
+            Rejection::INVALID,
+            "no single token: empty, or with a space, a tab or a comma, or not of ASCII",
+        ),
+    };
+    let check = Check::new(
+        "credential",
+        "one token, with or without Bearer before it",
+        found,
+        Outcome::Failed(rejection.kind()),
+    );
+    Err(Box::new(Explanation {
+        verdict: Verdict::Refused(rejection),
+        checks: vec![check],
+        claimed: None,
+    }))
+}

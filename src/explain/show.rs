@@ -1,0 +1,119 @@
+//! What others wrote, made fit to be shown: it is whatever an attacker made it.
+//!
+//! Only printable ASCII comes through as it is. So nothing can steer a terminal,
+//! and a letter that only looks like one of the alphabet shows as what it is,
+//! where two texts look the same and are not. And it is cut.
+
+use std::fmt::Write as _;
+
+use crate::json::Value;
+
+/// The longest text that is shown, in characters: GO's longest claim, the issuer,
+/// has 76. The limit leaves room for addresses twice as long, and bounds what a line
+/// can be made to.
+pub(crate) const MAX_SHOWN: usize = 200;
+
+/// How many elements of a list are shown; GO's audiences are one.
+const MAX_LISTED: usize = 8;
+
+/// A text in quotes: `"ZKT"`.
+pub(crate) fn quoted(text: &str) -> String {
+    let (shown, cut) = escaped(text, &['"', '\\']);
+    format!("\"{shown}\"{cut}")
+}
+
+/// A text without quotes, such as an address or a header's value.
+pub(crate) fn plain(text: &str) -> String {
+    let (shown, cut) = escaped(text, &[]);
+    shown + &cut
+}
+
+/// The beginning of a text, not escaped: for a machine.
+pub(crate) fn cut(text: &str) -> String {
+    text.chars().take(MAX_SHOWN).collect()
+}
+
+/// The text as far as it is shown, and what to say where that is not all.
+fn escaped(text: &str, quotes: &[char]) -> (String, String) {
+    let mut shown = String::new();
+    for c in text.chars() {
+        if shown.len() >= MAX_SHOWN {
+            return (shown, format!("... ({} bytes)", text.len()));
+        }
+        match c {
+            ' '..='~' => {
+                if quotes.contains(&c) {
+                    shown.push('\\');
+                }
+                shown.push(c);
+            }
+            _ => shown.extend(c.escape_default()),
+        }
+    }
+    (shown, String::new())
+}
+
+/// A JSON value: a string in quotes, others as they are spelled.
+pub(crate) fn value(value: Value<'_>) -> String {
+    match value {
+        Value::String(text) => quoted(&text.decode()),
+        Value::Number(text) | Value::Array(text) | Value::Object(text) => plain(text),
+        Value::True => "true".to_owned(),
+        Value::False => "false".to_owned(),
+        Value::Null => "null".to_owned(),
+    }
+}
+
+/// Some of the elements, with commas, and how many more there are.
+pub(crate) fn list(elements: impl IntoIterator<Item = String>) -> String {
+    let mut elements = elements.into_iter();
+    let mut shown = elements
+        .by_ref()
+        .take(MAX_LISTED)
+        .collect::<Vec<_>>()
+        .join(", ");
+    match elements.count() {
+        0 => {}
+        more => {
+            let _ = write!(shown, " and {more} more");
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_printable_ascii_comes_through() {
+        for (text, shown) in [
+            ("ZKT", r#""ZKT""#),
+            ("", r#""""#),
+            (r#"a"b\c"#, r#""a\"b\\c""#),
+            ("it's", r#""it's""#),
+            ("\u{1b}[2J", r#""\u{1b}[2J""#),
+            ("a\r\nb\t", r#""a\r\nb\t""#),
+            ("\u{9b}1m", r#""\u{9b}1m""#),
+            ("\u{202e}KT", r#""\u{202e}KT""#),
+            // A Cyrillic letter that looks like a Latin one.
+            ("https://\u{456}d", r#""https://\u{456}d""#),
+        ] {
+            assert_eq!(quoted(text), shown);
+        }
+        assert_eq!(plain("\"a\"\u{7f}"), "\"a\"\\u{7f}");
+    }
+
+    #[test]
+    fn what_is_long_is_cut_and_says_so() {
+        let longest = "x".repeat(MAX_SHOWN);
+        assert_eq!(quoted(&longest), format!("\"{longest}\""));
+        assert_eq!(
+            quoted(&"x".repeat(8000)),
+            format!("\"{longest}\"... (8000 bytes)")
+        );
+        let names = |n: usize| list((0..n).map(|n| n.to_string()));
+        assert_eq!(names(3), "0, 1, 2");
+        assert_eq!(names(10), "0, 1, 2, 3, 4, 5, 6, 7 and 2 more");
+    }
+}
