@@ -80,6 +80,8 @@
 //! - `metrics`: counters, gauges and a histogram through the `metrics` facade, with
 //!   the names of `docs/observability.md`. Install a recorder before the first
 //!   request; see `GoAuth::record_metrics`.
+//! - `cli`: the command `go-auth`, which says why a token is refused and what a key
+//!   address serves; see `docs/cli.md`.
 //! - `simulator`: GO on a loopback port, for tests and trials.
 //!
 //! None is on by default, and none changes what is accepted.
@@ -94,9 +96,14 @@ mod authority;
 mod background;
 mod bounded_http;
 mod claims;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 mod clock;
 mod config;
 mod error;
+#[cfg(feature = "cli")]
+mod explain;
 #[cfg(feature = "axum")]
 mod extract;
 #[cfg(fuzzing)]

@@ -1,0 +1,119 @@
+//! The token: from standard input or a file, bare or as a header.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use super::console::{Console, Failure};
+
+/// As much as is read. It is the most that `max_token_bytes` can be set to: whatever
+/// is longer is refused for its length, and need not be known whole.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// What came in, as one would find it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Given<'a> {
+    /// The value of an `Authorization` header.
+    Header(&'a [u8]),
+    /// A token, its scheme taken off.
+    Token(&'a [u8]),
+}
+
+pub(super) fn read(
+    file: Option<&Path>,
+    console: &mut Console<'_>,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let bytes = if let Some(path) = file {
+        let read = File::open(path).and_then(bounded);
+        read.map_err(|error| Failure::of_file("--token-file", &error))?
+    } else {
+        if console.stdin_is_terminal {
+            console.note("Paste the token, then press Enter and Ctrl-D:");
+        }
+        bounded(&mut console.stdin)
+            .map_err(|error| Failure::Usage(format!("standard input can't be read: {error}")))?
+    };
+    if given(&bytes) == Given::Token(b"") {
+        return Err(Failure::Usage(
+            "there is no token: give it on standard input, or in a file with --token-file"
+                .to_owned(),
+        ));
+    }
+    Ok(bytes)
+}
+
+fn bounded(from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    // Never grown: what is left behind by growing is not wiped.
+    let most = MAX_BYTES + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(most).unwrap_or(0)));
+    from.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What is in the input: line ends after it are no part of it, and the words that
+/// stand before a token in a header are kindly taken off.
+pub(super) fn given(input: &[u8]) -> Given<'_> {
+    // What was cut off is as it came.
+    if input.len() as u64 > MAX_BYTES {
+        return Given::Token(input);
+    }
+    let ends = input
+        .iter()
+        .rev()
+        .take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    let input = &input[..input.len() - ends.count()];
+    if let Some(value) = without(input, b"authorization:") {
+        return Given::Header(value);
+    }
+    let scheme = without(input, b"bearer ");
+    Given::Token(scheme.unwrap_or(input))
+}
+
+/// What follows a word, in any case, and spaces.
+fn without<'a>(input: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
+    let (start, rest) = input.split_at_checked(word.len())?;
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    start.eq_ignore_ascii_case(word).then(|| &rest[spaces..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_around_a_token_is_taken_off() {
+        for (input, given_as) in [
+            ("a.b.c", Given::Token(&b"a.b.c"[..])),
+            ("a.b.c\n", Given::Token(b"a.b.c")),
+            ("a.b.c\r\n\n", Given::Token(b"a.b.c")),
+            ("Bearer a.b.c\n", Given::Token(b"a.b.c")),
+            ("bEARER   a.b.c", Given::Token(b"a.b.c")),
+            (
+                "Authorization: Bearer a.b.c\r\n",
+                Given::Header(b"Bearer a.b.c"),
+            ),
+            ("authorization:a.b.c", Given::Header(b"a.b.c")),
+            // Part of the token, and refused.
+            (" a.b.c", Given::Token(b" a.b.c")),
+            ("a.b.c ", Given::Token(b"a.b.c ")),
+            ("Bearera.b.c", Given::Token(b"Bearera.b.c")),
+            ("a.b\n.c", Given::Token(b"a.b\n.c")),
+            ("\n", Given::Token(b"")),
+            ("", Given::Token(b"")),
+            ("Bearer ", Given::Token(b"")),
+            ("Authorization:", Given::Header(b"")),
+        ] {
+            assert_eq!(given(input.as_bytes()), given_as, "{input:?}");
+        }
+    }
+
+    #[test]
+    fn an_input_that_was_cut_is_as_it_came() {
+        let input = format!("Bearer {}\n", "a".repeat(64 * 1024));
+        let bytes = bounded(input.as_bytes()).expect("readable");
+        assert_eq!(bytes.len(), 64 * 1024 + 1);
+        assert_eq!(given(&bytes), Given::Token(&input.as_bytes()[..=64 * 1024]));
+    }
+}

@@ -1,0 +1,34 @@
+//! Completions for shells, and the manual.
+
+use clap_complete::Shell;
+
+use super::Exit;
+use super::args;
+use super::console::{Console, Failure};
+
+pub(super) fn completions(shell: Shell, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut args::command(), "go-auth", &mut script);
+    console.write(&script)?;
+    Ok(Exit::Good)
+}
+
+/// The page of go-auth, or of one of its commands.
+pub(super) fn page(command: Option<&str>, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let mut root = args::command();
+    root.build();
+    let page = match command {
+        None => root,
+        Some(name) => root
+            .find_subcommand(name)
+            .cloned()
+            .ok_or_else(|| Failure::Usage("there is no such command".to_owned()))?,
+    };
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page)
+        .manual("derbysoft-go-auth")
+        .render(&mut text)
+        .map_err(Failure::System)?;
+    console.write(&text)?;
+    Ok(Exit::Good)
+}
