@@ -9,6 +9,7 @@ mod attacks;
 mod axum_server;
 mod cache_history;
 mod claim_rules;
+mod cli;
 mod conformance;
 mod corpus;
 mod differential;
