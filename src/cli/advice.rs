@@ -62,15 +62,13 @@ fn of_token(kind: Kind, rejection: &Rejection, given: &Circumstances) -> String 
         Kind::Audience => "GO was told another audience: compare the audience in GO Console with \
              GO_AUTH_AUDIENCE."
             .to_owned(),
-        Kind::Expired => format!(
-            "{} If it is right, the token was sent late or replayed: GO's tokens live 5 minutes. \
-             If it is wrong, set the clock (NTP).",
-            clock(given)
+        Kind::Expired => clock(
+            given,
+            "the token was sent late or replayed: GO's tokens live 5 minutes.",
         ),
-        Kind::NotYetValid => format!(
-            "{} If it is right, GO's clock is ahead: a few seconds are what GO_AUTH_LEEWAY is for, \
-             at most 5m. If it is wrong, set the clock (NTP).",
-            clock(given)
+        Kind::NotYetValid => clock(
+            given,
+            "GO's clock is ahead: a few seconds are what GO_AUTH_LEEWAY is for, at most 5m.",
         ),
         Kind::MissingClaim => "`iss`, `aud` and `exp` are demanded always, others where \
              GO_AUTH_REQUIRED_CLAIMS names them or a cap on the lifetime needs `iat`. GO's own \
@@ -114,10 +112,15 @@ fn kids(kids: &[String]) -> String {
     }
 }
 
-fn clock(given: &Circumstances) -> String {
+/// What follows if the time is right that the token was judged by.
+fn clock(given: &Circumstances, so: &str) -> String {
+    let now = given.now;
     if given.is_now_given {
-        format!("This was judged as of {}.", given.now)
+        format!("This was judged as of {now}. If that is right, {so}")
     } else {
-        format!("This machine's clock says {}.", given.now)
+        format!(
+            "This machine's clock says {now}. If it is right, {so} If it is wrong, set the clock \
+             (NTP)."
+        )
     }
 }

@@ -10,7 +10,7 @@ use crate::explain::{Claimed, Explanation, Outcome, Verdict, show};
 use crate::inbound::Rejection;
 
 /// An issuer's address is broken rather than that all else moves to the right.
-const WIDEST_EXPECTED: usize = 44;
+const WIDEST_EXPECTED: usize = 30;
 
 pub(super) fn text(
     explanation: &Explanation,

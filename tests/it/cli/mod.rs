@@ -3,6 +3,7 @@
 
 mod access_tokens;
 mod arguments;
+mod documentation;
 mod keys;
 mod keys_tls;
 mod secrecy;
