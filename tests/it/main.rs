@@ -29,6 +29,8 @@ mod layer_options;
 mod observability;
 mod outbound;
 mod properties;
+#[path = "support/property.rs"]
+mod property;
 mod published_keys;
 mod readiness;
 mod refusals;

@@ -1,0 +1,30 @@
+//! A property: what holds for every value, held against many.
+
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, TestCaseResult, TestRunner};
+
+/// Holds `property` against as many random `values`, and says how many they were. Of those that
+/// fail, the simplest is shown.
+#[track_caller]
+pub(crate) fn hold<V: Strategy>(
+    name: &str,
+    cases: u32,
+    values: V,
+    property: impl Fn(V::Value) -> TestCaseResult,
+) {
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    if let Err(error) = TestRunner::new(config).run(&values, property) {
+        panic!("{name}: {error}");
+    }
+    report(name, cases as usize);
+}
+
+/// The one line that a property leaves behind.
+#[expect(clippy::print_stdout)]
+pub(crate) fn report(name: &str, cases: usize) {
+    println!("proof: property {name}: {cases} cases");
+}
