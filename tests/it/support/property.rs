@@ -3,10 +3,21 @@
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 
-/// Holds `property` against as many random `values`, and says how many they were. Of those that
-/// fail, the simplest is shown.
+/// Holds `property` against as many random `values`, and says how many they were.
 #[track_caller]
 pub(crate) fn hold<V: Strategy>(
+    name: &str,
+    cases: u32,
+    values: V,
+    property: impl Fn(V::Value) -> TestCaseResult,
+) {
+    try_all(name, cases, values, property);
+    report(name, cases as usize);
+}
+
+/// The same, for who counts cases otherwise. Of the values that fail, the simplest is shown.
+#[track_caller]
+pub(crate) fn try_all<V: Strategy>(
     name: &str,
     cases: u32,
     values: V,
@@ -20,7 +31,6 @@ pub(crate) fn hold<V: Strategy>(
     if let Err(error) = TestRunner::new(config).run(&values, property) {
         panic!("{name}: {error}");
     }
-    report(name, cases as usize);
 }
 
 /// The one line that a property leaves behind.
