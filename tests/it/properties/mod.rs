@@ -2,5 +2,6 @@
 //! somebody thought of.
 
 mod claims;
+mod fetches;
 mod junk_keys;
 mod tokens;
