@@ -3,5 +3,6 @@
 
 mod claims;
 mod fetches;
+mod header;
 mod junk_keys;
 mod tokens;
