@@ -15,10 +15,13 @@ pub(super) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Resul
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse(&text).map_err(|_| {
-        serde::de::Error::invalid_value(
-            serde::de::Unexpected::Str(&text),
+    read(&String::deserialize(deserializer)?)
+}
+
+fn read<E: serde::de::Error>(text: &str) -> Result<Duration, E> {
+    parse(text).map_err(|_| {
+        E::invalid_value(
+            serde::de::Unexpected::Str(text),
             &"a duration such as 30s or 5m",
         )
     })
@@ -26,7 +29,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(
 
 /// The same, where there may be none.
 pub(super) mod option {
-    use super::{Deserializer, Duration, Serializer};
+    use super::{Deserialize, Deserializer, Duration, Serializer};
 
     // The shape that serde's `with` asks for.
     #[expect(clippy::ref_option)]
@@ -35,7 +38,9 @@ pub(super) mod option {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         match value {
-            Some(value) => super::serialize(value, serializer),
+            Some(value) => {
+                serializer.serialize_some(&format_args!("{}", humantime::format_duration(*value)))
+            }
             None => serializer.serialize_none(),
         }
     }
@@ -43,6 +48,7 @@ pub(super) mod option {
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
-        super::deserialize(deserializer).map(Some)
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| super::read(&text)).transpose()
     }
 }

@@ -249,6 +249,22 @@ fn serde_takes_the_words_and_refuses_what_it_does_not_know() {
     }
 }
 
+#[test]
+fn what_is_written_without_a_cap_on_lifetimes_is_read_again() {
+    let config = good();
+    assert_eq!(config.max_lifetime, None);
+    let written = serde_json::to_string(&config).expect("JSON");
+    assert_eq!(
+        serde_json::from_str::<Config>(&written).expect("the same"),
+        config
+    );
+    let written = toml::to_string(&config).expect("TOML");
+    assert_eq!(
+        toml::from_str::<Config>(&written).expect("the same"),
+        config
+    );
+}
+
 fn from_vars(vars: &[(&str, &str)]) -> Result<Config, ConfigError> {
     const REQUIRED: [(&str, &str); 3] = [
         (
