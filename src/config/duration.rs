@@ -2,10 +2,34 @@
 
 use std::time::Duration;
 
+use humantime::DurationError;
 use serde::{Deserialize, Deserializer, Serializer};
 
-pub(super) fn parse(text: &str) -> Result<Duration, humantime::DurationError> {
-    humantime::parse_duration(text)
+/// Part by part, since the sum that `humantime` makes panics where it holds all the
+/// seconds that it can and a second of smaller units follows.
+pub(super) fn parse(text: &str) -> Result<Duration, DurationError> {
+    let mut sum = Duration::ZERO;
+    let mut rest = text;
+    loop {
+        let (part, next) = rest.split_at(end_of_part(rest));
+        // Which needs no unit, but alone.
+        if part == "0" && text != "0" {
+            return Err(DurationError::NumberExpected(text.len() - 1));
+        }
+        sum = (sum.checked_add(humantime::parse_duration(part)?))
+            .ok_or(DurationError::NumberOverflow)?;
+        if next.is_empty() {
+            return Ok(sum);
+        }
+        rest = next;
+    }
+}
+
+/// Where the first part of `1h 30m` ends: at the next digit after its unit.
+fn end_of_part(text: &str) -> usize {
+    let unit = text.find(char::is_alphabetic).unwrap_or(text.len());
+    let next = text[unit..].find(|c: char| c.is_ascii_digit());
+    next.map_or(text.len(), |next| unit + next)
 }
 
 pub(super) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -332,6 +332,30 @@ fn an_empty_restriction_is_a_fault() {
 }
 
 #[test]
+fn a_duration_past_the_last_second_is_a_fault_and_no_panic() {
+    let longest = "18446744073709551615s";
+    for (text, wrong) in [
+        (longest, "is more than 5m"),
+        ("18446744073709551614s 1000ms", "is more than 5m"),
+        ("18446744073709551615s 999ms", "is more than 5m"),
+        (
+            "18446744073709551615s 1000ms",
+            "is \"18446744073709551615s 1000ms\", not a duration such as 30s",
+        ),
+    ] {
+        let error = from_vars(&[("GO_AUTH_LEEWAY", text)]).expect_err(text);
+        let faults: Vec<_> = error.faults().collect();
+        assert_eq!(faults, [format!("GO_AUTH_LEEWAY {wrong}")], "{text}");
+    }
+    let parts = from_vars(&[("GO_AUTH_LEEWAY", " 1m 1 s1.5 sec 500ms ")]);
+    assert_eq!(parts.unwrap().leeway, Duration::from_secs(63));
+    assert!(from_vars(&[("GO_AUTH_LEEWAY", "0")]).is_ok());
+    for wrong in ["1m 1", "1m 0", "1m s", "m", "1 m 1 h x", "1m, 1s", "-1s"] {
+        assert!(from_vars(&[("GO_AUTH_LEEWAY", wrong)]).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn service_links_are_no_settings() {
     let links = [
         ("GO_AUTH_SERVICE_HOST", "10.0.0.1"),
