@@ -8,7 +8,8 @@
 //! number of all fetches is known exactly after each step, and with it that requests cause no fewer
 //! than they need.
 
-use std::cell::Cell;
+mod model;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::task::Poll;
@@ -21,135 +22,14 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::json;
 
+use self::model::{Model, Span, Step, Token};
 use crate::forge::{NOW, encode, segments};
-use crate::property::{report, try_all};
+use crate::property::{Tally, report, try_all};
 use crate::support::{millis, refresh, runtime, secs, soon};
 
 /// A week, the longest there is: nothing is refreshed ahead within four and a half days of it, and
 /// no history lasts as long.
 const LIFETIME: Duration = secs(7 * 86_400);
-
-/// What a request brings.
-#[derive(Debug, Clone)]
-enum Token {
-    /// Of a key id that GO does not publish.
-    Unknown(String),
-    /// Under a key id that GO publishes, by another key.
-    Forged,
-    Good,
-    /// Of an unknown key id, and so long expired that no key would help.
-    Hopeless(String),
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    /// Requests at once: all have come before one is answered.
-    Ask(Vec<Token>),
-    /// The same, and all go away without waiting.
-    Abandon(Vec<Token>),
-    /// The fetch that the first causes, if it does, takes as long; others come before its end.
-    Slow(Token, Span, Vec<Token>),
-    Pass(Span),
-    /// The wall clock is set to so many seconds off.
-    SetWall(i64),
-    Fail(Fault),
-    Heal,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Span {
-    /// In thousandths of the cooldown.
-    Part(u64),
-    /// To the end of the cooldown, and so many milliseconds more or less.
-    ToEnd(i64),
-}
-
-/// Requests and GO as the rules have them: times in milliseconds since the start.
-#[derive(Debug, Default)]
-struct Model {
-    cooldown: u64,
-    now: u64,
-    /// The start and the end of the last fetch.
-    last: Option<(u64, u64)>,
-    failures: u32,
-    has_keys: bool,
-    go_is_down: bool,
-    /// The first fetch that a request caused.
-    first: Option<u64>,
-    retries: usize,
-    fetches: usize,
-}
-
-impl Model {
-    /// Whether these requests cause a fetch.
-    fn causes(&self, tokens: &[Token]) -> bool {
-        let wanted = tokens.iter().any(|token| match token {
-            Token::Unknown(_) | Token::Forged => true,
-            Token::Good => !self.has_keys,
-            Token::Hopeless(_) => false,
-        });
-        let cooled = (self.last).is_none_or(|(start, _)| self.now >= start + self.cooldown);
-        wanted && cooled
-    }
-
-    fn fetched(&mut self, start: u64) {
-        self.fetches += 1;
-        self.last = Some((start, self.now));
-        if self.go_is_down {
-            self.failures += 1;
-        } else {
-            self.failures = 0;
-            self.has_keys = true;
-        }
-    }
-
-    fn caused(&self) -> u64 {
-        (self.fetches - self.retries) as u64
-    }
-
-    /// The bound of the property, as of now.
-    fn most(&self) -> u64 {
-        self.first
-            .map_or(0, |first| 1 + (self.now - first) / self.cooldown)
-    }
-
-    /// When `span` from now is; and whether the keeper has tried again by then. Where it may have
-    /// or not, the moment is put off until it has.
-    fn after(&self, span: Span) -> (u64, bool) {
-        let moment = match (span, self.last) {
-            (Span::Part(part), _) => self.now + self.cooldown * part / 1000,
-            (Span::ToEnd(_), None) => self.now + self.cooldown,
-            (Span::ToEnd(off), Some((start, _))) => (start + self.cooldown)
-                .saturating_add_signed(off)
-                .max(self.now),
-        };
-        let Some((_, end)) = self.last.filter(|_| self.failures > 0) else {
-            return (moment, false);
-        };
-        let longest = 1000 * (1 << (self.failures - 1).min(6)).min(60);
-        if moment < end + longest / 2 {
-            (moment, false)
-        } else {
-            (moment.max(end + longest), true)
-        }
-    }
-
-    /// The answer to a token, once no fetch is under way.
-    fn answer(&self, token: &Token) -> Option<Kind> {
-        let unknown = if self.has_keys && self.failures == 0 {
-            Kind::UnknownKey
-        } else {
-            Kind::KeysUnavailable
-        };
-        match token {
-            Token::Unknown(_) => Some(unknown),
-            Token::Forged if self.has_keys => Some(Kind::Signature),
-            Token::Good if self.has_keys => None,
-            Token::Forged | Token::Good => Some(unknown),
-            Token::Hopeless(_) => Some(Kind::Expired),
-        }
-    }
-}
 
 /// GO on loopback, for all histories.
 struct Stage {
@@ -449,24 +329,19 @@ fn given_any_history_when_requests_cause_fetches_then_they_are_at_most_one_each_
         1 => 20_000..=600_000_u64,
     ];
     let history = vec(steps(&stage.go.signing_kid()), 1..40);
-    let (reached, below, retries) = (Cell::new(0), Cell::new(0), Cell::new(0));
-    let name = "fetches ≤ 1 + elapsed ÷ cooldown";
-    let cases = 128;
+    let tally = Tally::default();
+    let (name, cases) = ("fetches ≤ 1 + elapsed ÷ cooldown", 128);
     try_all(name, cases, (cooldown, history), |(cooldown, history)| {
         let end = runtime.block_on(play(&stage, cooldown, &history));
-        retries.set(retries.get() + end.retries);
-        let count = if end.caused() < end.most() {
-            &below
-        } else {
-            &reached
-        };
-        count.set(count.get() + usize::from(end.caused() > 2));
+        if end.caused() > 2 {
+            let at_bound = end.caused() == end.most();
+            tally.count(if at_bound { "at the bound" } else { "below" });
+        }
+        (0..end.retries).for_each(|_| tally.count("retry"));
         Ok(())
     });
-    // Neither is rare, or the bound would say nothing.
-    let seen = (reached.get(), below.get(), retries.get());
-    assert!(seen.0 > 0 && seen.1 > 0 && seen.2 > 0, "{seen:?}");
-    report(name, cases as usize);
+    tally.assert_each(&["at the bound", "below", "retry"], 1);
+    report(name, cases);
 }
 
 #[test]
@@ -476,7 +351,7 @@ fn given_a_request_at_each_end_of_the_cooldown_then_the_bound_is_reached_and_not
         let stage = Stage::new().await;
         let unknown = || Step::Ask(vec![Token::Unknown("nobody's".to_owned()); 3]);
         for down in [false, true] {
-            let mut history = Vec::from_iter(down.then(|| Step::Fail(Fault::Cut)));
+            let mut history = Vec::from_iter(down.then_some(Step::Fail(Fault::Cut)));
             history.push(unknown());
             for _ in 0..9 {
                 let early = Step::Pass(Span::ToEnd(-1));

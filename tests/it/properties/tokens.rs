@@ -209,12 +209,12 @@ fn given_any_spelling_when_a_token_is_accepted_then_it_is_the_only_spelling_of_i
 #[test]
 fn given_mutated_tokens_when_one_is_accepted_then_its_bytes_have_no_other_spelling() {
     let mut rng = Rng::new();
-    let verifier = forge::verifier();
+    let gate = forge::verifier();
     let (tokens, mut accepted) = (1200, 0);
     for _ in 0..tokens {
         let token = random_token(&mut rng);
         let now = UnixTime::from(SystemTime::now());
-        let Ok(verified) = verifier.verify(&token, keys(), now) else {
+        let Ok(verified) = gate.verify(&token, keys(), now) else {
             continue;
         };
         accepted += 1;

@@ -1,5 +1,9 @@
 //! A property: what holds for every value, held against many.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 
@@ -12,7 +16,7 @@ pub(crate) fn hold<V: Strategy>(
     property: impl Fn(V::Value) -> TestCaseResult,
 ) {
     try_all(name, cases, values, property);
-    report(name, cases as usize);
+    report(name, cases);
 }
 
 /// The same, for who counts cases otherwise. Of the values that fail, the simplest is shown.
@@ -35,6 +39,30 @@ pub(crate) fn try_all<V: Strategy>(
 
 /// The one line that a property leaves behind.
 #[expect(clippy::print_stdout)]
-pub(crate) fn report(name: &str, cases: usize) {
+pub(crate) fn report(name: &str, cases: impl Display) {
     println!("proof: property {name}: {cases} cases");
+}
+
+/// What became of the cases: a property that is only ever met on one of its sides says little.
+#[derive(Debug, Default)]
+pub(crate) struct Tally(RefCell<BTreeMap<String, u32>>);
+
+impl Tally {
+    pub(crate) fn count(&self, outcome: impl Into<String>) {
+        *self.0.borrow_mut().entry(outcome.into()).or_default() += 1;
+    }
+
+    pub(crate) fn of(&self, outcome: &str) -> u32 {
+        self.0.borrow().get(outcome).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn all(&self) -> u32 {
+        self.0.borrow().values().sum()
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_each(&self, outcomes: &[&str], at_least: u32) {
+        let often = |outcome: &&str| self.of(outcome) >= at_least.max(1);
+        assert!(outcomes.iter().all(often), "{self:?}");
+    }
 }
