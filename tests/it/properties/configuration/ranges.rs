@@ -1,0 +1,126 @@
+//! The ranges that the docs of `Config` give, and what else must be true of one that was read.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use derbysoft_go_auth::{Config, ConfigError};
+use proptest::prelude::*;
+
+use super::Files;
+use crate::support::{millis, secs};
+
+/// Makes of a configuration all that can be made of it: what is accepted is within its ranges, and
+/// what is refused is said in lines of printable text.
+pub(super) fn use_up(mut config: Config, files: &Files) -> Result<&'static str, TestCaseError> {
+    match config.verifier() {
+        Ok(verifier) => {
+            prop_assert_eq!(verifier.issuer(), &*config.issuer);
+            rules_within_ranges(&config)?;
+            named(&config.issuer, &config.audience)?;
+        }
+        Err(error) => printable(&error)?,
+    }
+    let written = serde_json::to_string(&config).expect("JSON");
+    prop_assert_eq!(
+        serde_json::from_str::<Config>(&written).ok(),
+        Some(config.clone())
+    );
+
+    config.access_tokens = config
+        .access_tokens
+        .as_ref()
+        .map(|file| files.instead(file));
+    match config.clone().build() {
+        Ok(_) => {
+            within_ranges(&config)?;
+            Ok("accepted")
+        }
+        Err(error) => {
+            printable(&error)?;
+            Ok("refused")
+        }
+    }
+}
+
+pub(super) fn printable(error: &ConfigError) -> Result<(), TestCaseError> {
+    prop_assert!(error.faults().len() > 0);
+    for fault in error.faults() {
+        prop_assert!(
+            !fault.is_empty() && !fault.contains(char::is_control),
+            "{:?}",
+            fault
+        );
+    }
+    Ok(())
+}
+
+fn named(issuer: &str, audience: &[String]) -> Result<(), TestCaseError> {
+    prop_assert!(!issuer.is_empty() && !audience.is_empty());
+    prop_assert!(audience.iter().all(|audience| !audience.trim().is_empty()));
+    Ok(())
+}
+
+fn rules_within_ranges(config: &Config) -> Result<(), TestCaseError> {
+    prop_assert!(config.leeway <= secs(300));
+    prop_assert!(config.max_lifetime != Some(Duration::ZERO));
+    prop_assert!((256..=65_536).contains(&config.max_token_bytes));
+    prop_assert!(
+        config
+            .subjects
+            .iter()
+            .all(|subject| !subject.trim().is_empty())
+    );
+    Ok(())
+}
+
+/// The ranges of `Config`'s docs, for one that was built.
+pub(super) fn within_ranges(config: &Config) -> Result<(), TestCaseError> {
+    rules_within_ranges(config)?;
+    prop_assert!((200..=599).contains(&config.ignore_status));
+    let quotable = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';
+    prop_assert!(!config.realm.is_empty() && config.realm.chars().all(quotable));
+
+    let served = |environment: &Option<String>| {
+        let both = config.environment.as_ref().zip(environment.as_ref());
+        both.is_none_or(|(here, theirs)| here == theirs)
+    };
+    let top = (&config.issuer, &config.audience, &config.jwks_url);
+    let is_set = !top.0.is_empty() || !top.1.is_empty() || !top.2.is_empty();
+    let further = config
+        .issuers
+        .iter()
+        .filter(|issuer| served(&issuer.environment));
+    let trusted: Vec<_> = (is_set.then_some(top).into_iter())
+        .chain(further.map(|issuer| (&issuer.issuer, &issuer.audience, &issuer.jwks_url)))
+        .collect();
+    prop_assert!(!trusted.is_empty() || config.access_tokens.is_some());
+    let names: HashSet<_> = trusted.iter().map(|(issuer, _, _)| issuer).collect();
+    prop_assert_eq!(names.len(), trusted.len());
+    for (issuer, audience, address) in &trusted {
+        named(issuer, audience)?;
+        let address = reqwest::Url::parse(address).expect("an address");
+        let host = address
+            .host_str()
+            .unwrap_or_default()
+            .trim_matches(['[', ']']);
+        let near = host.parse().is_ok_and(|host: IpAddr| host.is_loopback());
+        let near = near || host == "localhost" || config.danger_allow_http;
+        let safe = address.scheme() == "https" || near;
+        prop_assert!(safe && address.scheme().starts_with("http"), "{}", address);
+        prop_assert!(address.username().is_empty() && address.fragment().is_none());
+    }
+    if trusted.is_empty() {
+        // Nothing is fetched.
+        return Ok(());
+    }
+    prop_assert!((secs(1)..=config.max_stale).contains(&config.refresh_interval));
+    prop_assert!((millis(100)..=secs(600)).contains(&config.cooldown));
+    prop_assert!((millis(10)..=secs(30)).contains(&config.key_wait));
+    for timeout in [config.connect_timeout, config.fetch_timeout] {
+        prop_assert!((millis(10)..=secs(60)).contains(&timeout));
+    }
+    prop_assert!((1024..=16 * 1024 * 1024).contains(&config.max_document_bytes));
+    prop_assert!(config.max_stale <= secs(7 * 86_400));
+    Ok(())
+}
