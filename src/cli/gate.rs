@@ -8,8 +8,10 @@ use crate::access_token::{AccessTokenSource, AccessTokens};
 use crate::authority::{Authority, Issuer, Issuers};
 use crate::clock::{Clock, ManualClock, SystemClock, UnixTime};
 use crate::config::{Checked, ConfigError, Keys, both};
+use crate::inbound::RejectionKind;
 use crate::jwks::KeySet;
 use crate::keys::{FetchSettings, KeySource};
+use crate::observe::Requests;
 
 pub(super) struct Gate {
     pub(super) authority: Authority,
@@ -62,6 +64,7 @@ impl Gate {
                 access_tokens: tokens
                     .map(|tokens| AccessTokenSource::fixed(tokens, Arc::clone(&clock))),
                 cache: None,
+                requests: Arc::new(Requests::new(RejectionKind::names(), Arc::clone(&clock))),
                 clock,
                 key_wait: config.key_wait,
             },

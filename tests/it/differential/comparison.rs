@@ -118,8 +118,7 @@ impl<'c> Comparison<'c> {
                 .is_some_and(|iat| iat > latest)
                 .then_some("iat has not come yet");
         }
-        (case.class == TYPED && reason.starts_with("JSON error: "))
-            .then_some("jwk is not a key")
+        (case.class == TYPED && reason.starts_with("JSON error: ")).then_some("jwk is not a key")
     }
 
     fn accepted(&self) -> Vec<(&'static str, usize)> {

@@ -9,6 +9,9 @@ mod cache_history;
 #[path = "../../it/claim_rules.rs"]
 mod claim_rules;
 #[allow(dead_code, reason = "a part of the tests is here")]
+#[path = "../../it/corpus.rs"]
+mod corpus;
+#[allow(dead_code, reason = "a part of the tests is here")]
 #[path = "../../it/support/forge.rs"]
 mod forge;
 #[path = "../../it/forgeries.rs"]
@@ -17,8 +20,10 @@ mod forgeries;
 mod key_documents;
 #[path = "../../it/layer.rs"]
 mod layer;
-#[path = "../../it/properties.rs"]
+#[path = "../../it/properties/mod.rs"]
 mod properties;
+#[path = "../../it/support/property.rs"]
+mod property;
 #[path = "../../it/published_keys.rs"]
 mod published_keys;
 #[path = "../../it/refusals.rs"]
