@@ -109,6 +109,9 @@ mod extract;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod gate;
 mod go_auth;
 mod inbound;
 mod json;

@@ -22,6 +22,9 @@ mod forge;
 mod forgeries;
 #[path = "support/front.rs"]
 mod front;
+mod gate;
+#[path = "support/gate_process.rs"]
+mod gate_process;
 mod hyper_server;
 mod key_documents;
 mod layer;
@@ -48,3 +51,5 @@ mod signature_classes;
 mod soak;
 mod support;
 mod token_forms;
+#[path = "support/wire.rs"]
+mod wire;

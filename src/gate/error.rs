@@ -1,0 +1,40 @@
+//! Why the gate does not serve.
+
+use std::io;
+
+use crate::config::ConfigError;
+
+/// The gate could not start, or not go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The settings have faults; all are named.
+    #[error(transparent)]
+    Settings(#[from] ConfigError),
+    /// The address can't be listened at.
+    #[error("can't listen at \"{}\": {source}", listen.escape_debug())]
+    #[non_exhaustive]
+    Listen {
+        /// The address, as configured.
+        listen: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The process lacks what it needs: threads, signals, its standard output.
+    #[error("can't serve: {0}")]
+    Process(#[from] io::Error),
+    /// Another recorder of metrics is installed in this process.
+    #[error("another recorder of metrics is installed")]
+    Recorder,
+}
+
+impl ServeError {
+    /// The status for the process to exit with: 78 for settings, as `EX_CONFIG` of
+    /// sysexits(3), so that a supervisor can tell what no restart mends; 1 otherwise.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Settings(_) => 78,
+            _ => 1,
+        }
+    }
+}

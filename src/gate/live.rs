@@ -1,0 +1,146 @@
+//! What verdicts are made of at present: one configuration, built.
+
+use std::convert::Infallible;
+use std::future::{Ready, poll_fn, ready};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::CACHE_CONTROL;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::Full;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::identity::{self, Identity};
+use crate::config::{Config, ConfigError, OnFailure};
+use crate::go_auth::GoAuth;
+use crate::inbound::{GoAuthService, Reject, Rejection, Respond, ResponseBody};
+use crate::verifier::Verified;
+
+/// A configuration at work. Requests hold the parts of it that they need, so that
+/// those in flight end by what they began with when another takes its place.
+#[derive(Debug)]
+pub(super) struct Live {
+    auth: GoAuth,
+    service: GoAuthService<Granted>,
+}
+
+impl Live {
+    /// Does no I/O, but for reading the file of the access tokens.
+    ///
+    /// # Errors
+    /// With every fault.
+    pub(super) fn new(config: Config) -> Result<Self, ConfigError> {
+        let faults = faults_for_a_gate(&config);
+        let refusal = Refusal(Reject::with_realm(config.body, &config.realm));
+        let built = config.into_builder().respond_with(refusal).build();
+        let auth = match (built, faults) {
+            (Ok(auth), None) => auth,
+            (Ok(_), Some(faults)) => return Err(faults),
+            (Err(error), None) => return Err(error),
+            (Err(error), Some(faults)) => return Err(error.and(faults)),
+        };
+        let layer = auth.layer().check(can_be_told);
+        Ok(Self {
+            service: layer.layer(Granted),
+            auth,
+        })
+    }
+
+    pub(super) const fn auth(&self) -> &GoAuth {
+        &self.auth
+    }
+
+    /// The verdict on a request, whose body nobody looks at.
+    pub(super) fn verdict(
+        &self,
+        request: Request<()>,
+    ) -> impl Future<Output = Response<ResponseBody<Full<Bytes>>>> + Send + use<> {
+        let mut service = self.service.clone();
+        async move {
+            let Ok(()) = poll_fn(|cx| Service::<Request<()>>::poll_ready(&mut service, cx)).await;
+            let Ok(mut response) = service.call(request).await;
+            // Of this moment, and of this request alone.
+            let no_store = HeaderValue::from_static("no-store");
+            response.headers_mut().insert(CACHE_CONTROL, no_store);
+            response
+        }
+    }
+}
+
+/// What is no fault of a configuration elsewhere.
+fn faults_for_a_gate(config: &Config) -> Option<ConfigError> {
+    let ignores = (config.on_failure == OnFailure::Ignore).then(|| {
+        let wrong = "is ignore, which is for the proxy to do: docs/gate.md says how";
+        ConfigError::of_setting("on_failure", [wrong.to_owned()])
+    });
+    let issuers = [&config.issuer].into_iter();
+    let issuers = issuers.chain(config.issuers.iter().map(|other| &other.issuer));
+    let too_long = (!issuers.clone().all(|issuer| identity::can_be_told(issuer))).then(|| {
+        let wrong = format!("is more than {} bytes in a header", identity::MAX_BYTES);
+        ConfigError::of_setting("issuer", [wrong])
+    });
+    ignores.into_iter().chain(too_long).reduce(ConfigError::and)
+}
+
+/// Refuses a caller of whom the headers could not tell: its claims are genuine, and
+/// of a size that GO's never have.
+fn can_be_told(caller: &Verified) -> bool {
+    let told = Identity::of(caller).is_some();
+    if !told {
+        tracing::warn!("a genuine token has a claim that is too long for a header; refused");
+    }
+    told
+}
+
+/// Says why, in the statuses that a proxy passes on: to nginx, any but 401 and 403
+/// is an error of the gate itself.
+struct Refusal(Reject);
+
+impl Respond for Refusal {
+    fn respond(&self, rejection: &Rejection) -> Response<Bytes> {
+        let mut response = self.0.respond(rejection);
+        if response.status() == StatusCode::BAD_REQUEST {
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
+        }
+        response
+    }
+}
+
+/// What the layer guards: the answer that lets a request in. 200 and no other, since
+/// Envoy takes nothing else for it; without a body, so that nginx keeps the
+/// connection.
+#[derive(Debug, Clone, Copy)]
+struct Granted;
+
+impl Service<Request<()>> for Granted {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        let mut response = Response::default();
+        match request.extensions().get().and_then(Identity::of) {
+            Some(identity) => identity.write_to(response.headers_mut()),
+            // Not by the layer: nobody gets in by another way.
+            None => *response.status_mut() = StatusCode::FORBIDDEN,
+        }
+        ready(Ok(response))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_a_proof_nobody_is_let_in() {
+        let Ok(response) = Granted.call(Request::default()).await;
+        assert_eq!(response.status(), 403);
+        assert!(response.headers().is_empty());
+    }
+}

@@ -1,0 +1,112 @@
+//! What Prometheus is told.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics_util::MetricKindMask;
+
+use super::error::ServeError;
+
+/// How long a gauge that nobody sets any more is told: one of an issuer that a
+/// reload has taken away. Those that are in use are set at least once a minute.
+const GAUGE_LIFE: Duration = Duration::from_secs(5 * 60);
+
+/// What of histograms and gone gauges is put off is done this often, whether or not
+/// anybody asks for metrics: as the exporter's own server does.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+const RELOADS: &str = "go_auth_gate_reloads_total";
+const CONNECTIONS: &str = "go_auth_gate_connections";
+
+/// The process's recorder.
+#[derive(Debug, Clone)]
+pub(super) struct Exposition(PrometheusHandle);
+
+impl Exposition {
+    /// To be called once, by a process that has no other.
+    pub(super) fn install() -> Result<Self, ServeError> {
+        let recorder = recorder(GAUGE_LIFE);
+        let handle = recorder.handle();
+        metrics::set_global_recorder(recorder).map_err(|_| ServeError::Recorder)?;
+        describe_counter!(RELOADS, "Reloads of the settings, by how they ended");
+        describe_gauge!(CONNECTIONS, "Connections that are open");
+        // From the start: what appears with its first increment seems not to have
+        // increased.
+        for result in [ReloadResult::Done, ReloadResult::Refused] {
+            counter!(RELOADS, "result" => result.as_str()).increment(0);
+        }
+        Ok(Self(handle))
+    }
+
+    /// One that nothing is told to.
+    #[cfg(test)]
+    pub(super) fn apart() -> Self {
+        Self(recorder(GAUGE_LIFE).handle())
+    }
+
+    /// As of now.
+    pub(super) fn render(&self, connections: usize) -> String {
+        let connections = u32::try_from(connections).unwrap_or(u32::MAX);
+        gauge!(CONNECTIONS).set(connections);
+        self.0.render()
+    }
+
+    pub(super) async fn keep_up(self) {
+        let mut due = tokio::time::interval(UPKEEP);
+        loop {
+            due.tick().await;
+            self.0.run_upkeep();
+        }
+    }
+}
+
+/// How a reload ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ReloadResult {
+    Done,
+    Refused,
+}
+
+impl ReloadResult {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+pub(super) fn reloaded(result: ReloadResult) {
+    counter!(RELOADS, "result" => result.as_str()).increment(1);
+}
+
+fn recorder(gauge_life: Duration) -> PrometheusRecorder {
+    PrometheusBuilder::new()
+        .idle_timeout(MetricKindMask::GAUGE, Some(gauge_life))
+        .build_recorder()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gauge_that_nobody_sets_goes_and_a_counter_stays() {
+        let recorder = recorder(Duration::from_nanos(1));
+        let exposition = Exposition(recorder.handle());
+        metrics::with_local_recorder(&recorder, || {
+            gauge!("go_auth_keys", "issuer" => "gone").set(2);
+            counter!("go_auth_requests_total").increment(1);
+            let before = exposition.render(3);
+            assert!(
+                before.contains("go_auth_keys{issuer=\"gone\"} 2"),
+                "{before}"
+            );
+            let after = exposition.render(3);
+            assert!(!after.contains("gone"), "{after}");
+            assert!(after.contains("go_auth_requests_total 1"), "{after}");
+            assert!(after.contains("go_auth_gate_connections 3"), "{after}");
+        });
+    }
+}

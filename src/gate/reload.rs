@@ -1,0 +1,85 @@
+//! Other settings, in place of those at work: once they are good and their keys at
+//! hand, or not at all.
+//!
+//! Two handles exist for a moment, the one at work and its successor, and may name
+//! the same file for a snapshot. That harms neither: each replaces the file as a
+//! whole, by what was fetched last, and believes only a file of its own issuer and
+//! key address. Where these change and the file does not, the one at work may write
+//! its own once more; the successor does not believe that, and replaces it with its
+//! next fetch.
+
+use std::time::Duration;
+
+use super::live::Live;
+use super::metrics::{self, ReloadResult};
+use super::server::Shared;
+use super::settings::Settings;
+use crate::config::ConfigError;
+use crate::keys::KeysError;
+
+/// How long reading the settings may take: they are some hundred bytes, and a disk
+/// that hangs is to be told of.
+const READ_WAIT: Duration = Duration::from_secs(5);
+
+/// Why the settings stay as they were.
+#[derive(Debug)]
+struct Refused(Vec<String>);
+
+/// Changes nothing but by its success. Requests in flight end by the old settings.
+pub(super) async fn reload(shared: &Shared, settings: &Settings) {
+    let result = match successor(settings).await {
+        Ok(live) => {
+            shared.replace(live);
+            tracing::info!("settings reloaded");
+            ReloadResult::Done
+        }
+        Err(Refused(faults)) => {
+            tracing::error!(
+                ?faults,
+                "the settings can't be used; the last good ones stay"
+            );
+            ReloadResult::Refused
+        }
+    };
+    metrics::reloaded(result);
+}
+
+async fn successor(settings: &Settings) -> Result<Live, Refused> {
+    let live = built(settings.clone()).await?;
+    // It takes two fetches at the longest.
+    match live.auth().ready().await {
+        Ok(()) => Ok(live),
+        Err(error) => Err(Refused(without_keys(&live, &error))),
+    }
+}
+
+async fn built(settings: Settings) -> Result<Live, Refused> {
+    let read = tokio::task::spawn_blocking(move || settings.read().and_then(Live::new));
+    let one = |wrong: &str| Refused(vec![wrong.to_owned()]);
+    match tokio::time::timeout(READ_WAIT, read).await {
+        Ok(Ok(outcome)) => Ok(outcome?),
+        Ok(Err(_)) => Err(one("reading them was stopped")),
+        Err(_) => Err(one("reading them took more than 5s")),
+    }
+}
+
+/// Every issuer whose keys can't be had.
+fn without_keys(live: &Live, first: &KeysError) -> Vec<String> {
+    let health = live.auth().health();
+    let failed = health.issuers.iter().filter_map(|issuer| {
+        let error = issuer.state.last_error()?;
+        Some(format!("the keys of {}: {error}", issuer.issuer))
+    });
+    let failed: Vec<_> = failed.collect();
+    if failed.is_empty() {
+        // Fetched after all, since then.
+        return vec![format!("the keys of {}: {}", first.issuer, first.source)];
+    }
+    failed
+}
+
+impl From<ConfigError> for Refused {
+    fn from(error: ConfigError) -> Self {
+        Self(error.faults().map(str::to_owned).collect())
+    }
+}

@@ -1,0 +1,8 @@
+//! The gate for other stacks, as the process that a proxy asks.
+
+mod bounds;
+mod reload;
+mod settings;
+mod shutdown;
+mod status;
+mod verdicts;

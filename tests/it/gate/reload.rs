@@ -1,0 +1,155 @@
+//! Other settings, while the gate serves.
+
+use derbysoft_go_auth::simulator::{Fault, Simulator};
+
+use crate::gate_process::{GateProcess, settings_of};
+use crate::support::soon;
+use crate::wire::head;
+
+/// A GO with an audience of its own.
+async fn go_of(audience: &str) -> Simulator {
+    let go = Simulator::builder().audience(audience).start().await;
+    go.expect("a free port")
+}
+
+#[tokio::test]
+async fn given_good_settings_later_requests_go_by_them() {
+    let (before, after) = (go_of("BEFORE").await, go_of("AFTER").await);
+    let gate = GateProcess::start(&settings_of(&before, "")).await;
+    assert_eq!(gate.verdict(&before.token()).await.status, 200);
+    assert_eq!(gate.verdict(&after.token()).await.status, 401);
+    let mut kept = gate.connect().await;
+    kept.write(head("GET", "/healthz", &[])).await;
+    assert_eq!(kept.reply().await.status, 200);
+
+    gate.configure(&settings_of(&after, ""));
+    assert!(gate.reload().await.contains("settings reloaded"));
+    // Its keys were there before it was asked.
+    let fetches = after.fetches();
+    assert_eq!(gate.verdict(&after.token()).await.status, 200);
+    assert_eq!(gate.verdict(&before.token()).await.status, 401);
+    assert_eq!(after.fetches(), fetches);
+    // Connections stay, and go by the new settings too.
+    let token = after.token();
+    kept.write(head("GET", "/auth", &[("Authorization", &token)]))
+        .await;
+    assert_eq!(kept.reply().await.status, 200);
+    let metrics = gate.get("/metrics").await.body;
+    assert!(
+        metrics.contains("reloads_total{result=\"done\"} 1"),
+        "{metrics}"
+    );
+}
+
+#[tokio::test]
+async fn given_bad_settings_the_old_ones_stay_and_every_fault_is_logged() {
+    let go = go_of("ZKT").await;
+    let gate = GateProcess::start(&settings_of(&go, "")).await;
+    for (settings, faults) in [
+        (
+            settings_of(&go, "leeway = \"6m\"\non_failure = \"ignore\""),
+            &["leeway is more than 5m", "on_failure: is ignore"][..],
+        ),
+        (
+            settings_of(&go, "leewayy = \"1s\""),
+            &["line 4: unknown field"],
+        ),
+        ("audience = [".to_owned(), &["line 1: "]),
+        (
+            String::new(),
+            &["issuer is required", "audience is required"],
+        ),
+    ] {
+        gate.configure(&settings);
+        let line = gate.reload().await;
+        assert!(line.contains("the last good ones stay"), "{line}");
+        for fault in faults {
+            assert!(line.contains(fault), "{line}");
+        }
+        assert_eq!(gate.verdict(&go.token()).await.status, 200);
+        assert_eq!(gate.get("/readyz").await.status, 200);
+    }
+    let metrics = gate.get("/metrics").await.body;
+    assert!(
+        metrics.contains("reloads_total{result=\"refused\"} 4"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("reloads_total{result=\"done\"} 0"),
+        "{metrics}"
+    );
+}
+
+#[tokio::test]
+async fn given_settings_whose_keys_can_t_be_had_the_old_ones_stay() {
+    let (go, down, down_too) = (go_of("ZKT").await, go_of("B").await, go_of("C").await);
+    down.fail(Fault::Cut);
+    down_too.fail(Fault::Html);
+    let gate = GateProcess::start(&settings_of(&go, "")).await;
+    assert_eq!(gate.verdict(&go.token()).await.status, 200);
+
+    let other = |name: &str, go: &Simulator| {
+        let address = go.jwks_url();
+        format!("[[issuers]]\nissuer = \"{name}\"\naudience = [\"B\"]\njwks_url = \"{address}\"\n")
+    };
+    let more = other("https://down", &down) + &other("https://down-too", &down_too);
+    gate.configure(&settings_of(&go, &more));
+    let line = gate.reload().await;
+    assert!(line.contains("the last good ones stay"), "{line}");
+    for issuer in ["the keys of https://down:", "the keys of https://down-too:"] {
+        assert!(line.contains(issuer), "{line}");
+    }
+    assert_eq!(gate.verdict(&go.token()).await.status, 200);
+    assert_eq!(gate.get("/readyz").await.status, 200);
+
+    down.heal();
+    down_too.heal();
+    assert!(gate.reload().await.contains("settings reloaded"));
+}
+
+#[tokio::test]
+async fn a_request_in_flight_ends_by_the_settings_it_began_with() {
+    let (before, after) = (go_of("BEFORE").await, go_of("AFTER").await);
+    let gate = GateProcess::start(&settings_of(
+        &before,
+        "cooldown = \"100ms\"\nkey_wait = \"30s\"",
+    ))
+    .await;
+    assert_eq!(gate.verdict(&before.token()).await.status, 200);
+
+    let hold = before.hold();
+    let fetches = before.fetches();
+    before.rotate();
+    let token = before.token();
+    let mut waiting = gate.connect().await;
+    // Within the cooldown it is refused at once.
+    loop {
+        waiting
+            .write(head("GET", "/auth", &[("Authorization", &token)]))
+            .await;
+        tokio::select! {
+            biased;
+            () = before.wait_for_fetches(fetches + 1) => break,
+            reply = waiting.reply() => assert_eq!(reply.status, 401),
+        }
+    }
+    gate.configure(&settings_of(&after, ""));
+    assert!(gate.reload().await.contains("settings reloaded"));
+    assert_eq!(gate.verdict(&before.token()).await.status, 401);
+    hold.release();
+    assert_eq!(waiting.reply().await.status, 200);
+}
+
+#[tokio::test]
+async fn the_old_settings_keys_are_fetched_no_more() {
+    let (before, after) = (go_of("BEFORE").await, go_of("AFTER").await);
+    let every_second = "refresh_interval = \"1s\"";
+    let gate = GateProcess::start(&settings_of(&before, every_second)).await;
+    soon(before.wait_for_fetches(2)).await;
+    gate.configure(&settings_of(&after, every_second));
+    assert!(gate.reload().await.contains("settings reloaded"));
+    let (then, since) = (before.fetches(), after.fetches());
+    // What takes longer than an interval of the old ones'.
+    soon(after.wait_for_fetches(since + 2)).await;
+    assert!(before.fetches() <= then + 1, "one may have been under way");
+}

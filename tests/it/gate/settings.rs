@@ -1,0 +1,106 @@
+//! Where the gate's settings come from, and what becomes of faults in them.
+
+use derbysoft_go_auth::simulator::Simulator;
+use tokio::net::TcpListener;
+
+use crate::gate_process::{GateProcess, fails, settings_of};
+
+/// Of sysexits(3).
+const EX_CONFIG: i32 = 78;
+
+async fn fails_with(settings: &str) -> (Option<i32>, String) {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), settings).expect("written");
+    fails(|command| {
+        command.args(["serve", "--config"]).arg(file.path());
+    })
+    .await
+}
+
+#[tokio::test]
+async fn given_the_environment_alone_the_gate_serves() {
+    let go = Simulator::start().await.expect("a free port");
+    let (address, issuer) = (go.jwks_url(), go.issuer());
+    let gate = GateProcess::start_with(&[
+        ("GO_AUTH_ISSUER", issuer),
+        ("GO_AUTH_AUDIENCE", go.audience()),
+        ("GO_AUTH_JWKS_URL", &address),
+    ])
+    .await;
+    assert_eq!(gate.verdict(&go.token()).await.status, 200);
+    assert!(gate.reload().await.contains("settings reloaded"));
+    assert_eq!(gate.verdict(&go.token()).await.status, 200);
+}
+
+#[tokio::test]
+async fn given_faults_all_are_named_and_nothing_starts() {
+    let go = Simulator::start().await.expect("a free port");
+    let faulty = "on_failure = \"ignore\"\nleeway = \"6m\"\nkey_wait = \"0s\"";
+    let (status, text) = fails_with(&settings_of(&go, faulty)).await;
+    assert_eq!(status, Some(EX_CONFIG));
+    for fault in [
+        "- leeway is more than 5m",
+        "- key_wait is not from 10ms to 30s",
+        "- on_failure: is ignore, which is for the proxy to do",
+    ] {
+        assert!(text.lines().any(|line| line.starts_with(fault)), "{text}");
+    }
+    assert_eq!(go.fetches(), 0);
+}
+
+#[tokio::test]
+async fn given_ignoring_alone_nothing_starts_either() {
+    let go = Simulator::start().await.expect("a free port");
+    let (status, text) = fails_with(&settings_of(&go, "on_failure = \"ignore\"")).await;
+    assert_eq!(status, Some(EX_CONFIG));
+    assert!(text.contains("on_failure"), "{text}");
+}
+
+#[tokio::test]
+async fn given_an_issuer_that_no_header_can_hold_nothing_starts() {
+    let issuer = "i".repeat(1025);
+    let settings = format!(
+        "issuer = \"x\"\naudience = [\"a\"]\njwks_url = \"https://id.example/keys\"\n\
+        [[issuers]]\nissuer = \"{issuer}\"\naudience = [\"a\"]\njwks_url = \"https://id.example/other\"\n"
+    );
+    let (status, text) = fails_with(&settings).await;
+    assert_eq!(status, Some(EX_CONFIG));
+    assert!(
+        text.contains("issuer: is more than 1024 bytes in a header"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn given_no_file_of_settings_it_is_told_which() {
+    let (status, text) = fails(|command| {
+        command.args(["serve", "--config", "/nowhere/go-auth.toml"]);
+    })
+    .await;
+    assert_eq!(status, Some(EX_CONFIG));
+    assert!(
+        text.contains("\"/nowhere/go-auth.toml\": No such file"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn given_an_address_that_is_taken_it_is_told() {
+    let go = Simulator::start().await.expect("a free port");
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let (status, text) = fails(|command| {
+        command.arg("serve").envs([
+            ("LISTEN", &*address),
+            ("GO_AUTH_ISSUER", go.issuer()),
+            ("GO_AUTH_AUDIENCE", go.audience()),
+            ("GO_AUTH_JWKS_URL", &go.jwks_url()),
+        ]);
+    })
+    .await;
+    assert_eq!(status, Some(1));
+    assert!(
+        text.contains(&format!("can't listen at \"{address}\": ")),
+        "{text}"
+    );
+}

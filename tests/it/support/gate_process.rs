@@ -1,0 +1,185 @@
+//! The command `go-auth serve` as a process of its own.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use derbysoft_go_auth::simulator::Simulator;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio::sync::{oneshot, watch};
+
+use crate::support::{millis, soon};
+use crate::wire::{Reply, Wire, head};
+
+const LISTENING: &str = "listening on http://";
+
+/// Ends the process when it is dropped.
+pub(crate) struct GateProcess {
+    pub(crate) address: SocketAddr,
+    directory: TempDir,
+    child: Child,
+    log: watch::Receiver<Vec<String>>,
+}
+
+/// Settings that trust this GO, and what is given of others.
+pub(crate) fn settings_of(go: &Simulator, more: &str) -> String {
+    format!(
+        "issuer = \"{}\"\naudience = [\"{}\"]\njwks_url = \"{}\"\n{more}\n",
+        go.issuer(),
+        go.audience(),
+        go.jwks_url()
+    )
+}
+
+/// Without the environment of the tests, which may name a proxy.
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_go-auth"));
+    command
+        .env_clear()
+        .env("LISTEN", "127.0.0.1:0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// What a process that does not serve says, and its exit status.
+pub(crate) async fn fails(set: impl FnOnce(&mut Command)) -> (Option<i32>, String) {
+    let mut command = command();
+    set(&mut command);
+    let run = tokio::task::spawn_blocking(move || command.output());
+    let output = soon(run).await.expect("joined").expect("it runs");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    let text = String::from_utf8(output.stderr).expect("UTF-8");
+    (output.status.code(), text)
+}
+
+impl GateProcess {
+    /// With a file of these settings.
+    pub(crate) async fn start(settings: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::write(directory.path().join("go-auth.toml"), settings).expect("written");
+        let mut command = command();
+        command
+            .args(["serve", "--config"])
+            .arg(directory.path().join("go-auth.toml"));
+        Self::spawn(command, directory).await
+    }
+
+    /// With these variables.
+    pub(crate) async fn start_with(variables: &[(&str, &str)]) -> Self {
+        let mut command = command();
+        command.arg("serve").envs(variables.iter().copied());
+        Self::spawn(command, tempfile::tempdir().expect("a directory")).await
+    }
+
+    async fn spawn(mut command: Command, directory: TempDir) -> Self {
+        let mut child = command.spawn().expect("it runs");
+        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let stderr = BufReader::new(child.stderr.take().expect("piped"));
+        let (bound, binding) = oneshot::channel();
+        std::thread::spawn(move || {
+            let mut lines = stdout.lines();
+            if let Some(Ok(line)) = lines.next() {
+                let _ = bound.send(line);
+            }
+        });
+        let (lines, log) = watch::channel(Vec::new());
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                lines.send_modify(|lines: &mut Vec<String>| lines.push(line));
+            }
+        });
+        let Ok(line) = soon(binding).await else {
+            let _ = child.kill();
+            panic!("it does not listen: {:?}", *log.borrow());
+        };
+        let address = line.strip_prefix(LISTENING).expect("an address");
+        Self {
+            address: address.parse().expect("an address"),
+            directory,
+            child,
+            log,
+        }
+    }
+
+    /// Replaces the settings as a whole; they are read at the next reload.
+    pub(crate) fn configure(&self, settings: &str) {
+        let temporary = self.directory.path().join("new.toml");
+        std::fs::write(&temporary, settings).expect("written");
+        std::fs::rename(temporary, self.directory.path().join("go-auth.toml")).expect("replaced");
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("it runs");
+    }
+
+    /// Has the settings read again, and waits for the line that tells how that went.
+    pub(crate) async fn reload(&self) -> String {
+        const OUTCOMES: [&str; 2] = ["settings reloaded", "the last good ones stay"];
+        let outcomes = |lines: &[String]| -> Vec<String> {
+            let is_outcome = |line: &&String| OUTCOMES.iter().any(|text| line.contains(text));
+            lines.iter().filter(is_outcome).cloned().collect()
+        };
+        let before = outcomes(&self.log.borrow()).len();
+        self.signal(Signal::HUP);
+        let mut log = self.log.clone();
+        let lines = soon(log.wait_for(|lines| outcomes(lines).len() > before)).await;
+        outcomes(&lines.expect("it runs")).swap_remove(before)
+    }
+
+    /// Waits for a line of the log.
+    pub(crate) async fn says(&self, text: &str) {
+        let mut log = self.log.clone();
+        let said = log.wait_for(|lines| lines.iter().any(|line| line.contains(text)));
+        drop(soon(said).await.expect("it runs"));
+    }
+
+    /// All lines so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.borrow().join("\n")
+    }
+
+    pub(crate) async fn connect(&self) -> Wire<TcpStream> {
+        let stream = soon(TcpStream::connect(self.address)).await;
+        Wire::new(stream.expect("it listens"))
+    }
+
+    /// On a connection of its own, and without credentials.
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        let mut wire = self.connect().await;
+        wire.write(head("GET", path, &[])).await;
+        wire.reply().await
+    }
+
+    /// The verdict on a token, on a connection of its own.
+    pub(crate) async fn verdict(&self, token: &str) -> Reply {
+        let mut wire = self.connect().await;
+        wire.write(head("GET", "/auth", &[("Authorization", token)]))
+            .await;
+        wire.reply().await
+    }
+
+    /// Waits for it to end.
+    pub(crate) async fn exit(&mut self) -> ExitStatus {
+        soon(async {
+            loop {
+                if let Some(status) = self.child.try_wait().expect("a child") {
+                    return status;
+                }
+                tokio::time::sleep(millis(5)).await;
+            }
+        })
+        .await
+    }
+}
+
+impl Drop for GateProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
