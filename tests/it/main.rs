@@ -23,6 +23,7 @@ mod forgeries;
 #[path = "support/front.rs"]
 mod front;
 mod gate;
+mod gate_nginx;
 #[path = "support/gate_process.rs"]
 mod gate_process;
 mod hyper_server;
