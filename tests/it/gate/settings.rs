@@ -1,5 +1,6 @@
 //! Where the gate's settings come from, and what becomes of faults in them.
 
+use derbysoft_go_auth::Config;
 use derbysoft_go_auth::simulator::Simulator;
 use tokio::net::TcpListener;
 
@@ -103,4 +104,35 @@ async fn given_an_address_that_is_taken_it_is_told() {
         text.contains(&format!("can't listen at \"{address}\": ")),
         "{text}"
     );
+}
+
+#[test]
+fn the_shipped_settings_are_good() {
+    let shipped = include_str!("../../../examples/gate/go-auth.toml");
+    for settings in [
+        shipped.to_owned(),
+        shipped.replace("\n#snapshot", "\nsnapshot"),
+    ] {
+        let config: Config = toml::from_str(&settings).expect("known names");
+        config.build().expect("good values");
+    }
+}
+
+#[test]
+fn every_shipped_configuration_copies_every_header() {
+    for shipped in [
+        include_str!("../../../examples/gate/nginx.conf"),
+        include_str!("../../../examples/gate/traefik.yml"),
+        include_str!("../../../examples/gate/envoy.yaml"),
+    ] {
+        for name in ["x-go-subject", "x-go-issuer", "x-go-token-id", "x-go-api"] {
+            let shipped = shipped.to_ascii_lowercase();
+            let is_set = shipped.lines().any(|line| {
+                let line = line.split('#').next().unwrap_or_default();
+                let mut words = line.split([' ', ',', '[', ']']);
+                words.any(|word| word == name)
+            });
+            assert!(is_set, "{name}: {shipped}");
+        }
+    }
 }

@@ -182,6 +182,30 @@ async fn no_spelling_of_a_target_gets_around_the_gate() {
 
 #[tokio::test]
 #[ignore = "needs nginx: see .ci/run"]
+async fn the_gate_itself_is_out_of_reach() {
+    let stage = Stage::set("").await;
+    let token = stage.go.token();
+    for target in [
+        "/.go-auth",
+        "/.go-auth?a",
+        "/x/../.go-auth",
+        "//.go-auth",
+        "/%2ego-auth",
+        "http://x/.go-auth",
+    ] {
+        for authorization in [&*token, "a.b.c"] {
+            let request = head("GET", target, &[("Authorization", authorization)]);
+            let reply = stage.send(request).await.expect("an answer");
+            assert_eq!(reply.status, 404, "{target}");
+            assert_eq!(reply.header("x-go-subject"), None);
+            assert_eq!(reply.header("www-authenticate"), None);
+        }
+    }
+    assert_eq!(stage.api.calls(), 0);
+}
+
+#[tokio::test]
+#[ignore = "needs nginx: see .ci/run"]
 async fn a_verdict_is_of_one_request_of_its_connection() {
     let stage = Stage::set("").await;
     let token = stage.go.token();
