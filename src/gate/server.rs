@@ -164,8 +164,8 @@ impl Gate {
             }
         }
         drop(listener);
-        tracing::info!("stopping");
         shared.draining.send_replace(true);
+        tracing::info!("stopping");
         drain(connections, told_to_stop(signals)).await;
     }
 }

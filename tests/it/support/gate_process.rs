@@ -1,6 +1,6 @@
 //! The command `go-auth serve` as a process of its own.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -15,11 +15,11 @@ use crate::wire::{Reply, Wire, head};
 
 const LISTENING: &str = "listening on http://";
 
-/// Ends the process when it is dropped.
+/// A gate that serves, and ends when it is dropped.
 pub(crate) struct GateProcess {
     pub(crate) address: SocketAddr,
     directory: TempDir,
-    child: Child,
+    process: Process,
     log: watch::Receiver<Vec<String>>,
 }
 
@@ -49,11 +49,41 @@ fn command() -> Command {
 pub(crate) async fn fails(set: impl FnOnce(&mut Command)) -> (Option<i32>, String) {
     let mut command = command();
     set(&mut command);
-    let run = tokio::task::spawn_blocking(move || command.output());
-    let output = soon(run).await.expect("joined").expect("it runs");
-    assert!(output.stdout.is_empty(), "{output:?}");
-    let text = String::from_utf8(output.stderr).expect("UTF-8");
-    (output.status.code(), text)
+    let mut process = Process(command.spawn().expect("it runs"));
+    let status = process.exit().await;
+    let text = |stream: &mut dyn Read| {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("UTF-8");
+        text
+    };
+    let said = text(process.0.stdout.as_mut().expect("piped"));
+    assert_eq!(said, "", "it does not listen");
+    let told = text(process.0.stderr.as_mut().expect("piped"));
+    (status.code(), told)
+}
+
+/// Ends when it is dropped.
+struct Process(Child);
+
+impl Process {
+    async fn exit(&mut self) -> ExitStatus {
+        soon(async {
+            loop {
+                if let Some(status) = self.0.try_wait().expect("a child") {
+                    return status;
+                }
+                tokio::time::sleep(millis(5)).await;
+            }
+        })
+        .await
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl GateProcess {
@@ -76,7 +106,8 @@ impl GateProcess {
     }
 
     async fn spawn(mut command: Command, directory: TempDir) -> Self {
-        let mut child = command.spawn().expect("it runs");
+        let mut process = Process(command.spawn().expect("it runs"));
+        let child = &mut process.0;
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
         let stderr = BufReader::new(child.stderr.take().expect("piped"));
         let (bound, binding) = oneshot::channel();
@@ -93,14 +124,13 @@ impl GateProcess {
             }
         });
         let Ok(line) = soon(binding).await else {
-            let _ = child.kill();
             panic!("it does not listen: {:?}", *log.borrow());
         };
         let address = line.strip_prefix(LISTENING).expect("an address");
         Self {
             address: address.parse().expect("an address"),
             directory,
-            child,
+            process,
             log,
         }
     }
@@ -113,7 +143,7 @@ impl GateProcess {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.child);
+        let pid = Pid::from_child(&self.process.0);
         kill_process(pid, signal).expect("it runs");
     }
 
@@ -165,21 +195,6 @@ impl GateProcess {
 
     /// Waits for it to end.
     pub(crate) async fn exit(&mut self) -> ExitStatus {
-        soon(async {
-            loop {
-                if let Some(status) = self.child.try_wait().expect("a child") {
-                    return status;
-                }
-                tokio::time::sleep(millis(5)).await;
-            }
-        })
-        .await
-    }
-}
-
-impl Drop for GateProcess {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.process.exit().await
     }
 }
