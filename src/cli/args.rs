@@ -57,6 +57,16 @@ pub(super) enum Command {
     )]
     Keys(KeysArgs),
 
+    /// Serves as the gate for API servers of any language
+    ///
+    /// A proxy (nginx, Traefik, Envoy) asks it about each request at /auth. Settings
+    /// are read from a file or from the environment (GO_AUTH_*), and again on SIGHUP.
+    #[command(
+        after_help = "Exit status: 0 it was told to stop, 2 it can't listen or go on, \
+                      64 wrong usage or settings."
+    )]
+    Serve(ServeArgs),
+
     /// Prints the completions for a shell
     Completions {
         /// The shell
@@ -68,6 +78,17 @@ pub(super) enum Command {
         /// The command whose page it is; without it that of go-auth itself
         command: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Reads the settings from this TOML file instead of the environment
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// The address to listen at. Default: the variable LISTEN, or 127.0.0.1:8081
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) listen: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -117,6 +117,11 @@ impl<'a> Console<'a> {
         }
     }
 
+    /// For what goes on saying.
+    pub(super) fn stdout(&mut self) -> &mut dyn Write {
+        self.stdout.to
+    }
+
     /// Says something beside the result.
     pub(super) fn note(&mut self, text: &str) {
         let _ = writeln!(self.stderr.to, "{text}");

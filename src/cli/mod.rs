@@ -15,6 +15,7 @@ mod json;
 mod keys;
 mod keys_text;
 mod manual;
+mod serve;
 mod settings;
 mod table;
 mod terminal;
@@ -108,13 +109,14 @@ pub fn main() -> ExitCode {
         stdout: Output {
             is_terminal: stdout.is_terminal(),
             width: stdout_width,
-            // Elsewhere these do nothing; on Windows they see to colours.
-            to: &mut anstream::AutoStream::always(stdout.lock()),
+            // Elsewhere these do nothing; on Windows they see to colours. Not locked:
+            // other threads of the gate write to them, too.
+            to: &mut anstream::AutoStream::always(stdout),
         },
         stderr: Output {
             is_terminal: stderr.is_terminal(),
             width: stderr_width,
-            to: &mut anstream::AutoStream::always(stderr.lock()),
+            to: &mut anstream::AutoStream::always(stderr),
         },
     };
     run(surroundings).code().into()
@@ -131,6 +133,7 @@ pub fn run(surroundings: Surroundings<'_>) -> Exit {
     let result = match arguments.command {
         Command::Verify(args) => verify::run(&args, &mut console),
         Command::Keys(args) => keys::run(&args, &mut console),
+        Command::Serve(args) => serve::run(&args, &mut console),
         Command::Completions { shell } => manual::completions(shell, &mut console),
         Command::Man { command } => manual::page(command.as_deref(), &mut console),
     };

@@ -27,14 +27,3 @@ pub enum ServeError {
     #[error("another recorder of metrics is installed")]
     Recorder,
 }
-
-impl ServeError {
-    /// The status for the process to exit with: 78 for settings, as `EX_CONFIG` of
-    /// sysexits(3), so that a supervisor can tell what no restart mends; 1 otherwise.
-    pub const fn exit_code(&self) -> u8 {
-        match self {
-            Self::Settings(_) => 78,
-            _ => 1,
-        }
-    }
-}

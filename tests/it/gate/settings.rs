@@ -6,8 +6,8 @@ use tokio::net::TcpListener;
 
 use crate::gate_process::{GateProcess, fails, settings_of};
 
-/// Of sysexits(3).
-const EX_CONFIG: i32 = 78;
+/// Of sysexits(3), as for all of the command.
+const EX_USAGE: i32 = 64;
 
 async fn fails_with(settings: &str) -> (Option<i32>, String) {
     let file = tempfile::NamedTempFile::new().expect("a file");
@@ -38,7 +38,7 @@ async fn given_faults_all_are_named_and_nothing_starts() {
     let go = Simulator::start().await.expect("a free port");
     let faulty = "on_failure = \"ignore\"\nleeway = \"6m\"\nkey_wait = \"0s\"";
     let (status, text) = fails_with(&settings_of(&go, faulty)).await;
-    assert_eq!(status, Some(EX_CONFIG));
+    assert_eq!(status, Some(EX_USAGE));
     for fault in [
         "- leeway is more than 5m",
         "- key_wait is not from 10ms to 30s",
@@ -53,7 +53,7 @@ async fn given_faults_all_are_named_and_nothing_starts() {
 async fn given_ignoring_alone_nothing_starts_either() {
     let go = Simulator::start().await.expect("a free port");
     let (status, text) = fails_with(&settings_of(&go, "on_failure = \"ignore\"")).await;
-    assert_eq!(status, Some(EX_CONFIG));
+    assert_eq!(status, Some(EX_USAGE));
     assert!(text.contains("on_failure"), "{text}");
 }
 
@@ -65,7 +65,7 @@ async fn given_an_issuer_that_no_header_can_hold_nothing_starts() {
         [[issuers]]\nissuer = \"{issuer}\"\naudience = [\"a\"]\njwks_url = \"https://id.example/other\"\n"
     );
     let (status, text) = fails_with(&settings).await;
-    assert_eq!(status, Some(EX_CONFIG));
+    assert_eq!(status, Some(EX_USAGE));
     assert!(
         text.contains("issuer: is more than 1024 bytes in a header"),
         "{text}"
@@ -78,7 +78,7 @@ async fn given_no_file_of_settings_it_is_told_which() {
         command.args(["serve", "--config", "/nowhere/go-auth.toml"]);
     })
     .await;
-    assert_eq!(status, Some(EX_CONFIG));
+    assert_eq!(status, Some(EX_USAGE));
     assert!(
         text.contains("\"/nowhere/go-auth.toml\": No such file"),
         "{text}"
@@ -99,7 +99,7 @@ async fn given_an_address_that_is_taken_it_is_told() {
         ]);
     })
     .await;
-    assert_eq!(status, Some(1));
+    assert_eq!(status, Some(2));
     assert!(
         text.contains(&format!("can't listen at \"{address}\": ")),
         "{text}"
