@@ -155,7 +155,15 @@ pub use policy::RequiredClaim;
 pub use secret::Secret;
 pub use verifier::{Verified, Verifier};
 
-/// The README's code compiles.
+/// The code of the README and of the guides compiles.
 #[cfg(all(doctest, feature = "axum"))]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod guides {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/getting-started.md")]
+    struct GettingStarted;
+    #[doc = include_str!("../docs/configuration.md")]
+    struct Configuration;
+    #[doc = include_str!("../docs/rejecting-or-ignoring.md")]
+    struct RejectingOrIgnoring;
+}
