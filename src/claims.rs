@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::clock::UnixTime;
 use crate::error::Reason;
-use crate::json::{self, JsonError, Text, Value};
+use crate::json::{self, JsonError, Strings, Text, Value};
 
 /// The claims that are checked, borrowed from a payload nobody vouches for yet.
 #[derive(Debug, Default)]
@@ -27,14 +27,14 @@ pub(crate) struct ClaimsView<'p> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum AudienceView<'p> {
     One(Text<'p>),
-    Many(&'p str),
+    Many(Strings<'p>),
 }
 
 impl<'p> AudienceView<'p> {
     fn read(value: Value<'p>) -> Option<Self> {
         match value {
             Value::String(text) => Some(Self::One(text)),
-            Value::Array(array) => json::all_strings(array).then_some(Self::Many(array)),
+            Value::Strings(strings) => Some(Self::Many(strings)),
             _ => None,
         }
     }
@@ -42,16 +42,9 @@ impl<'p> AudienceView<'p> {
     pub(crate) fn iter(self) -> impl Iterator<Item = Text<'p>> {
         let (one, many) = match self {
             Self::One(text) => (Some(text), None),
-            Self::Many(array) => (None, Some(json::elements(array))),
+            Self::Many(strings) => (None, Some(strings)),
         };
-        one.into_iter().chain(
-            many.into_iter()
-                .flatten()
-                .filter_map(|element| match element {
-                    Value::String(text) => Some(text),
-                    _ => None,
-                }),
-        )
+        one.into_iter().chain(many.into_iter().flatten())
     }
 }
 
@@ -118,9 +111,19 @@ fn set_time(slot: &mut Option<UnixTime>, value: Value<'_>, wrong: Reason) -> Opt
 /// A JSON number as a `NumericDate` (RFC 7519, section 2): seconds since the
 /// epoch, integer or fraction, from 0 to the end of the year 9999.
 fn numeric_date(number: &str) -> Option<UnixTime> {
-    let since_epoch = match number.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => Duration::try_from_secs_f64(number.parse().ok()?).ok()?,
+    /// The end of the year 9999 has twelve digits.
+    const LARGEST: i64 = 11;
+    /// A tenth of a nanosecond is none.
+    const SMALLEST: i64 = -10;
+    if let Ok(seconds) = number.parse() {
+        return UnixTime::checked_from_epoch(Duration::from_secs(seconds));
+    }
+    // Exponents far from these make `parse` slow, and change nothing.
+    let since_epoch = match json::magnitude(number) {
+        Some(_) if number.starts_with('-') => return None,
+        None | Some(..SMALLEST) => Duration::ZERO,
+        Some(SMALLEST..=LARGEST) => Duration::try_from_secs_f64(number.parse().ok()?).ok()?,
+        Some(_) => return None,
     };
     UnixTime::checked_from_epoch(since_epoch)
 }
@@ -130,6 +133,7 @@ fn numeric_date(number: &str) -> Option<UnixTime> {
 /// The registered claims are typed; the others are there as they came, for
 /// [`get`](Claims::get) and [`deserialize`](Claims::deserialize). Their number,
 /// depth and size are bounded (64 claims, 32 levels, the token's own limit).
+#[cfg_attr(test, derive(Clone))]
 pub struct Claims {
     payload: Box<str>,
     issuer: Stored,
@@ -141,12 +145,35 @@ pub struct Claims {
     issued_at: Option<UnixTime>,
 }
 
-/// A string of the payload: a place in it, or its own where it had escapes.
+/// A string of the payload: a place in it, or its own where it had escapes. There
+/// may be thousands, so that a place is no larger than it has to be.
+#[cfg_attr(test, derive(Clone))]
 enum Stored {
-    Place { start: usize, len: usize },
+    Place { start: u32, len: u32 },
     Own(Box<str>),
 }
 
+impl Stored {
+    /// `text`, which is part of `payload`.
+    fn of(text: Text<'_>, payload: &str) -> Self {
+        let place = text.plain().and_then(|plain| {
+            let start = plain.as_ptr().addr() - payload.as_ptr().addr();
+            let (start, len) = (start.try_into().ok()?, plain.len().try_into().ok()?);
+            Some(Self::Place { start, len })
+        });
+        place.unwrap_or_else(|| Self::Own(text.decode().into()))
+    }
+
+    /// What it takes beside its own size.
+    fn held_bytes(&self) -> usize {
+        match self {
+            Self::Place { .. } => 0,
+            Self::Own(text) => text.len(),
+        }
+    }
+}
+
+#[cfg_attr(test, derive(Clone))]
 enum Audiences {
     One(Stored),
     Many(Box<[Stored]>),
@@ -156,18 +183,17 @@ impl Claims {
     /// Keeps claims that were read and found good: the three that every token
     /// must have are there.
     pub(crate) fn keep(payload: &str, view: &ClaimsView<'_>) -> Result<Self, Reason> {
-        let keep = |text: Text<'_>| match text.plain() {
-            Some(plain) => Stored::Place {
-                start: plain.as_ptr().addr() - payload.as_ptr().addr(),
-                len: plain.len(),
-            },
-            None => Stored::Own(text.decode().into()),
-        };
+        let keep = |text| Stored::of(text, payload);
         Ok(Self {
             issuer: keep(view.issuer.ok_or(Reason::NoIss)?),
             audiences: match view.audience.ok_or(Reason::NoAud)? {
                 AudienceView::One(text) => Audiences::One(keep(text)),
-                many @ AudienceView::Many(_) => Audiences::Many(many.iter().map(keep).collect()),
+                many @ AudienceView::Many(_) => {
+                    // Counted first, lest the list grow to twice what it holds.
+                    let mut kept = Vec::with_capacity(many.iter().count());
+                    kept.extend(many.iter().map(keep));
+                    Audiences::Many(kept.into())
+                }
             },
             subject: view.subject.map(keep),
             token_id: view.token_id.map(keep),
@@ -248,9 +274,29 @@ impl Claims {
         &self.payload
     }
 
+    /// The memory that the claims take beside their own size, in bytes.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let audiences = match &self.audiences {
+            Audiences::One(one) => one.held_bytes(),
+            Audiences::Many(many) => {
+                size_of_val::<[Stored]>(many) + many.iter().map(Stored::held_bytes).sum::<usize>()
+            }
+        };
+        let texts = [
+            Some(&self.issuer),
+            self.subject.as_ref(),
+            self.token_id.as_ref(),
+        ];
+        let texts = texts.into_iter().flatten().map(Stored::held_bytes);
+        self.payload.len() + audiences + texts.sum::<usize>()
+    }
+
     fn text<'a>(&'a self, stored: &'a Stored) -> &'a str {
         match stored {
-            Stored::Place { start, len } => &self.payload[*start..start + len],
+            Stored::Place { start, len } => {
+                let start = *start as usize;
+                &self.payload[start..start + *len as usize]
+            }
             Stored::Own(text) => text,
         }
     }
@@ -311,6 +357,41 @@ mod tests {
         let claims = claims(r#"{"\u0069ss":"https:\/\/id","aud":["\u005aKT","b"],"exp":1}"#);
         assert_eq!(claims.issuer(), "https://id");
         assert_eq!(claims.audiences().collect::<Vec<_>>(), ["ZKT", "b"]);
+    }
+
+    #[test]
+    fn a_date_is_what_the_standard_library_makes_of_its_number() {
+        for number in [
+            "5e-11", "5e-10", "4e-10", "9.99e-11", "0.1", "1e11", "2.5e11", "1.5e0",
+        ] {
+            let seconds: f64 = number.parse().expect("a number");
+            let expected = Duration::try_from_secs_f64(seconds).ok();
+            let read = numeric_date(number).map(UnixTime::since_epoch);
+            assert_eq!(read, expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn the_memory_of_claims_is_that_of_what_they_hold() {
+        for (payload, beside) in [
+            (r#"{"iss":"i","aud":"a","exp":1}"#, 0),
+            (
+                r#"{"iss":"i","aud":["a","b","c"],"exp":1}"#,
+                3 * size_of::<Stored>(),
+            ),
+            (r#"{"iss":"\u0069","aud":"\u0061","exp":1,"sub":"\n\n"}"#, 4),
+            (
+                r#"{"iss":"i","aud":["\u0061\u0062"],"exp":1}"#,
+                size_of::<Stored>() + 2,
+            ),
+        ] {
+            assert_eq!(
+                claims(payload).held_bytes(),
+                payload.len() + beside,
+                "{payload}"
+            );
+        }
+        assert_eq!(size_of::<Stored>(), 16);
     }
 
     #[test]
@@ -398,6 +479,15 @@ mod tests {
         assert_eq!(millis("1.7e9"), Some(1_700_000_000_000));
         assert_eq!(millis("253402300799"), Some(253_402_300_799_000));
         assert_eq!(millis("253402300800"), None);
+        assert_eq!(millis("2.53402300799e11"), Some(253_402_300_799_000));
+        assert_eq!(millis("999999999999"), None);
+        assert_eq!(millis("9.99e11"), None);
+        assert_eq!(millis("1e12"), None);
         assert_eq!(millis("1e999"), None);
+        assert_eq!(millis("1e-999"), Some(0));
+        assert_eq!(millis("-1e-999"), None);
+        assert_eq!(millis("-0.0e99"), Some(0));
+        assert_eq!(millis("0.000000001703560090e18"), Some(1_703_560_090_000));
+        assert_eq!(millis("17035600905e-1"), Some(1_703_560_090_500));
     }
 }

@@ -11,7 +11,15 @@
 //! Every document it accepts is accepted by `serde_json` too; a property test
 //! below holds it to that.
 
+mod number;
+mod text;
+
 use std::borrow::Cow;
+
+use self::number::fits_a_double;
+pub(crate) use self::number::magnitude;
+pub(crate) use self::text::Text;
+use self::text::is_first_of_pair;
 
 /// Nesting allowed inside a member. GO's own tokens are flat; OpenID Connect's
 /// deepest standard claim (`address`) nests once.
@@ -42,42 +50,13 @@ type Result<T> = std::result::Result<T, JsonError>;
 pub(crate) enum Value<'a> {
     String(Text<'a>),
     Number(&'a str),
+    /// Of nothing but strings, if of anything.
+    Strings(Strings<'a>),
     Array(&'a str),
     Object(&'a str),
     True,
     False,
     Null,
-}
-
-/// A string as it stands between its quotes; its escapes are known to be valid.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Text<'a> {
-    raw: &'a str,
-    escaped: bool,
-}
-
-impl<'a> Text<'a> {
-    /// The string itself, its escapes resolved.
-    pub(crate) fn decode(self) -> Cow<'a, str> {
-        if self.escaped {
-            Cow::Owned(unescape(self.raw))
-        } else {
-            Cow::Borrowed(self.raw)
-        }
-    }
-
-    /// The string itself where it has no escapes.
-    pub(crate) fn plain(self) -> Option<&'a str> {
-        (!self.escaped).then_some(self.raw)
-    }
-
-    pub(crate) fn is(self, other: &str) -> bool {
-        if self.escaped {
-            unescape(self.raw) == other
-        } else {
-            self.raw == other
-        }
-    }
 }
 
 /// Reads `document` as one object and hands each member to `member`, in order.
@@ -123,33 +102,40 @@ pub(crate) fn is_object(document: &[u8]) -> bool {
     document.trim_ascii_start().first() == Some(&b'{')
 }
 
-/// Whether an array that [`read_object`] has handed out holds only strings.
-pub(crate) fn all_strings(array: &str) -> bool {
-    elements(array).all(|element| matches!(element, Value::String(_)))
-}
+/// An array of strings, as it is spelled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Strings<'a>(&'a str);
 
-/// The elements of an array that [`read_object`] has handed out.
-pub(crate) fn elements(array: &str) -> Elements<'_> {
-    Elements {
-        reader: Reader::new(array),
+#[cfg(feature = "cli")]
+impl<'a> Strings<'a> {
+    pub(crate) fn spelled(self) -> &'a str {
+        self.0
     }
 }
 
-/// See [`elements`].
-#[derive(Debug, Clone)]
-pub(crate) struct Elements<'a> {
-    reader: Reader<'a>,
+impl<'a> IntoIterator for Strings<'a> {
+    type Item = Text<'a>;
+    type IntoIter = Texts<'a>;
+
+    fn into_iter(self) -> Texts<'a> {
+        Texts(Reader::new(self.0))
+    }
 }
 
-impl<'a> Iterator for Elements<'a> {
-    type Item = Value<'a>;
+/// The strings of an array.
+#[derive(Debug)]
+pub(crate) struct Texts<'a>(Reader<'a>);
 
-    fn next(&mut self) -> Option<Value<'a>> {
+impl<'a> Iterator for Texts<'a> {
+    type Item = Text<'a>;
+
+    fn next(&mut self) -> Option<Text<'a>> {
         // The array was checked as a whole, so what stands here is `[` or `,`
-        // before an element, or the closing bracket.
-        self.reader.space();
-        self.reader.at += 1;
-        self.reader.value().ok()
+        // before a string, or the closing bracket.
+        self.0.space();
+        self.0.at += 1;
+        self.0.space();
+        self.0.string().ok()
     }
 }
 
@@ -191,7 +177,7 @@ fn start(name: &str) -> u64 {
     })
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Reader<'a> {
     text: &'a str,
     bytes: &'a [u8],
@@ -236,8 +222,13 @@ impl<'a> Reader<'a> {
         let start = self.at;
         match self.peek().ok_or(JsonError::Syntax)? {
             b'[' => {
-                self.container()?;
-                Ok(Value::Array(&self.text[start..self.at]))
+                let only_strings = self.container()?;
+                let array = &self.text[start..self.at];
+                Ok(if only_strings {
+                    Value::Strings(Strings(array))
+                } else {
+                    Value::Array(array)
+                })
             }
             b'{' => {
                 self.container()?;
@@ -266,11 +257,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Passes over an array or object. Nesting is a row of bits (1: object), so
-    /// no input can exhaust the stack.
-    fn container(&mut self) -> Result<()> {
+    /// Passes over an array or object, and tells whether all values in it are
+    /// strings. Nesting is a row of bits (1: object), so no input can exhaust the
+    /// stack.
+    fn container(&mut self) -> Result<bool> {
         let mut kinds: u64 = 0;
         let mut depth: u32 = 0;
+        let mut only_strings = true;
         loop {
             // Here a value is due.
             self.space();
@@ -279,6 +272,7 @@ impl<'a> Reader<'a> {
                     if depth == MAX_DEPTH {
                         return Err(JsonError::Excess);
                     }
+                    only_strings &= depth == 0;
                     self.at += 1;
                     kinds = kinds << 1 | u64::from(open == b'{');
                     depth += 1;
@@ -290,7 +284,11 @@ impl<'a> Reader<'a> {
                     kinds >>= 1;
                     depth -= 1;
                 }
+                Some(b'"') => {
+                    self.string()?;
+                }
                 Some(_) => {
+                    only_strings = false;
                     self.scalar()?;
                 }
                 None => return Err(JsonError::Syntax),
@@ -298,7 +296,7 @@ impl<'a> Reader<'a> {
             // Here a value has ended.
             loop {
                 if depth == 0 {
-                    return Ok(());
+                    return Ok(only_strings);
                 }
                 self.space();
                 if self.take(b',') {
@@ -339,7 +337,7 @@ impl<'a> Reader<'a> {
                 b'"' => {
                     let raw = &self.text[start..self.at];
                     self.at += 1;
-                    return Ok(Text { raw, escaped });
+                    return Ok(Text::new(raw, escaped));
                 }
                 b'\\' => {
                     escaped = true;
@@ -357,7 +355,7 @@ impl<'a> Reader<'a> {
         match letter {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
             b'u' => match self.code_unit()? {
-                0xd800..=0xdbff => {
+                first if is_first_of_pair(first) => {
                     self.expect(b'\\')?;
                     self.expect(b'u')?;
                     match self.code_unit()? {
@@ -406,7 +404,7 @@ impl<'a> Reader<'a> {
         }
         let number = &self.text[start..self.at];
         // 20 digits hold any 64-bit integer; nothing so short overflows.
-        if (scaled || number.len() > 20) && !number.parse().is_ok_and(f64::is_finite) {
+        if (scaled || number.len() > 20) && !fits_a_double(number) {
             return Err(JsonError::Syntax);
         }
         Ok(number)
@@ -445,38 +443,6 @@ fn plain_prefix(bytes: &[u8]) -> usize {
     }
     let plain = |byte: &&u8| !matches!(byte, 0x00..=0x1f | b'"' | b'\\');
     bytes.len() - tail.len() + tail.iter().take_while(plain).count()
-}
-
-/// Resolves escapes that [`Reader::string`] has checked.
-fn unescape(raw: &str) -> String {
-    let mut units = Vec::with_capacity(raw.len());
-    let mut chars = raw.chars();
-    let mut buffer = [0; 2];
-    while let Some(c) = chars.next() {
-        let resolved = match c {
-            '\\' => match chars.next() {
-                Some('b') => '\u{8}',
-                Some('f') => '\u{c}',
-                Some('n') => '\n',
-                Some('r') => '\r',
-                Some('t') => '\t',
-                Some('u') => {
-                    let unit = chars
-                        .by_ref()
-                        .take(4)
-                        .filter_map(|digit| digit.to_digit(16))
-                        .fold(0, |unit, digit| unit << 4 | digit);
-                    units.push(u16::try_from(unit).unwrap_or(0));
-                    continue;
-                }
-                Some(other) => other,
-                None => break,
-            },
-            other => other,
-        };
-        units.extend_from_slice(resolved.encode_utf16(&mut buffer));
-    }
-    String::from_utf16_lossy(&units)
 }
 
 #[cfg(test)]

@@ -182,9 +182,7 @@ impl<'h> Members<'h> {
                 ill_typed |= !matches!(value, Value::String(_));
             }
             "jwk" => ill_typed |= !matches!(value, Value::Object(_)),
-            "x5c" => {
-                ill_typed |= !matches!(value, Value::Array(array) if json::all_strings(array));
-            }
+            "x5c" => ill_typed |= !matches!(value, Value::Strings(_)),
             _ => {}
         })
         .map_err(|error| match error {
@@ -218,19 +216,23 @@ impl<'h> Members<'h> {
             return Err(Reason::HeaderMemberType);
         }
         // RFC 7519, section 5.1, and RFC 9068, section 2.1. GO sends none.
-        if !(self.typ).is_none_or(|typ| is_media_type(typ, &["jwt", "at+jwt"])) {
+        if !(self.typ).is_none_or(|typ| is_one_of(typ, &JWT) || is_one_of(typ, &ACCESS_TOKEN)) {
             return Err(Reason::OtherType);
         }
         // RFC 7519, section 5.2: "JWT" announces a nested token.
         match self.cty {
             None => Ok(()),
-            Some(cty @ Value::String(_)) if !is_media_type(cty, &["jwt"]) => Ok(()),
+            Some(cty @ Value::String(_)) if !is_one_of(cty, &JWT) => Ok(()),
             Some(_) => Err(Reason::Nested),
         }
     }
 
     pub(crate) fn key_id(&self) -> Result<Cow<'h, str>, Reason> {
         match self.kid {
+            // At worst each byte is spelled with six.
+            Some(Value::String(kid)) if kid.spelled_len() > 6 * MAX_KID_BYTES => {
+                Err(Reason::KeyIdLength)
+            }
             Some(Value::String(kid)) => {
                 let kid = kid.decode();
                 if (1..=MAX_KID_BYTES).contains(&kid.len()) {
@@ -245,17 +247,17 @@ impl<'h> Members<'h> {
     }
 }
 
-/// Whether `value` names one of `types`, given in lower case, with or without
-/// the `application/` prefix (RFC 7515, section 4.1.9).
-fn is_media_type(value: Value<'_>, types: &[&str]) -> bool {
-    let Value::String(text) = value else {
-        return false;
-    };
-    let mut name = text.decode().to_ascii_lowercase();
-    if let Some(subtype) = name.strip_prefix("application/") {
-        name = subtype.to_owned();
+/// Media types with and without the `application/` prefix (RFC 7515, section
+/// 4.1.9).
+const JWT: [&str; 2] = ["jwt", "application/jwt"];
+const ACCESS_TOKEN: [&str; 2] = ["at+jwt", "application/at+jwt"];
+
+/// Whether `value` is one of these names, in any case.
+fn is_one_of(value: Value<'_>, names: &[&str]) -> bool {
+    match value {
+        Value::String(text) => names.iter().any(|name| text.is_ignoring_case(name)),
+        _ => false,
     }
-    types.contains(&name.as_str())
 }
 
 #[cfg(test)]

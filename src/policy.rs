@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::claims::{AudienceView, ClaimsView};
 use crate::clock::UnixTime;
 use crate::error::Reason;
+use crate::json::Text;
 
 /// A claim that can be demanded beside `iss`, `aud` and `exp`, which every
 /// token must have.
@@ -50,12 +51,40 @@ impl RequiredClaim {
 #[derive(Debug, Clone)]
 pub(crate) struct Policy {
     pub(crate) issuer: Box<str>,
-    pub(crate) audiences: Box<[Box<str>]>,
+    pub(crate) audiences: Names,
     /// Empty: any subject, and none.
-    pub(crate) subjects: Box<[Box<str>]>,
+    pub(crate) subjects: Names,
     pub(crate) required: Box<[RequiredClaim]>,
     pub(crate) leeway: Duration,
     pub(crate) max_lifetime: Option<Duration>,
+}
+
+/// Configured names, sorted: a token may bring thousands of audiences, and each is
+/// compared with a few of ours instead of with all.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Names(Box<[Box<str>]>);
+
+impl<N: Into<Box<str>>> FromIterator<N> for Names {
+    fn from_iter<I: IntoIterator<Item = N>>(names: I) -> Self {
+        let mut names: Vec<Box<str>> = names.into_iter().map(Into::into).collect();
+        names.sort_unstable();
+        Self(names.into())
+    }
+}
+
+impl Names {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.0.iter().map(|name| &**name)
+    }
+
+    fn holds(&self, name: Text<'_>) -> bool {
+        (self.0.binary_search_by(|ours| name.compare(ours).reverse())).is_ok()
+    }
 }
 
 impl Policy {
@@ -136,9 +165,7 @@ impl Policy {
     }
 
     fn is_for_us(&self, audience: AudienceView<'_>) -> bool {
-        audience
-            .iter()
-            .any(|audience| self.audiences.iter().any(|ours| audience.is(ours)))
+        (audience.iter()).any(|audience| self.audiences.holds(audience))
     }
 
     pub(crate) fn check_required(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
@@ -160,9 +187,7 @@ impl Policy {
 
     pub(crate) fn check_subject(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
         let allowed = self.subjects.is_empty()
-            || claims
-                .subject
-                .is_some_and(|subject| self.subjects.iter().any(|ours| subject.is(ours)));
+            || (claims.subject).is_some_and(|subject| self.subjects.holds(subject));
         if allowed {
             Ok(())
         } else {
@@ -179,8 +204,8 @@ mod tests {
     fn policy() -> Policy {
         Policy {
             issuer: "https://id/X".into(),
-            audiences: ["ZKT".into(), "ZKT-2".into()].into(),
-            subjects: Box::default(),
+            audiences: ["ZKT-2", "ZKT"].into_iter().collect(),
+            subjects: Names::default(),
             required: Box::default(),
             leeway: Duration::from_secs(30),
             max_lifetime: None,
@@ -250,6 +275,35 @@ mod tests {
         ] {
             let payload = payload(&format!(r#""aud":{audience}"#));
             assert_eq!(judge(&policy(), &payload, 1000), verdict, "{audience}");
+        }
+    }
+
+    #[test]
+    fn any_of_many_audiences_is_found_however_it_is_spelled() {
+        let names = [
+            "", "A", "AA", "AB", "B", "ZKT", "ZKT-2", "a", "é", "\u{ff5e}", "😀",
+        ];
+        for order in [1, 3, 7] {
+            // Steps through all of them, since their number is prime.
+            let shuffled = (0..names.len()).map(|at| names[at * order % names.len()]);
+            let policy = Policy {
+                audiences: shuffled.collect(),
+                ..policy()
+            };
+            for name in names {
+                let units = name.encode_utf16().map(|unit| format!("\\u{unit:04x}"));
+                let escaped = units.collect::<String>();
+                for spelled in [name, &escaped] {
+                    let for_us = payload(&format!(r#""aud":["other","{spelled}"]"#));
+                    assert_eq!(judge(&policy, &for_us, 1000), None, "{spelled}");
+                    let other = payload(&format!(r#""aud":["other","{spelled}!"]"#));
+                    assert_eq!(
+                        judge(&policy, &other, 1000),
+                        Some(Kind::Audience),
+                        "{spelled}"
+                    );
+                }
+            }
         }
     }
 
@@ -363,7 +417,7 @@ mod tests {
     #[test]
     fn subjects_can_be_restricted() {
         let policy = Policy {
-            subjects: ["ds-go-module".into()].into(),
+            subjects: ["ds-go-module"].into_iter().collect(),
             ..policy()
         };
         assert_eq!(

@@ -34,6 +34,7 @@ enum Proof {
 }
 
 /// A JWT that a key has verified.
+#[cfg_attr(test, derive(Clone))]
 struct Jwt {
     claims: Claims,
     key: Arc<Key>,
@@ -78,6 +79,17 @@ impl Verified {
     /// The `kid` of the key that verified a JWT.
     pub fn key_id(&self) -> Option<&str> {
         self.jwt().map(|jwt| jwt.key.kid())
+    }
+}
+
+#[cfg(test)]
+impl Verified {
+    /// One that shares no memory with this one.
+    pub(crate) fn of_its_own(&self) -> Self {
+        Self(match &self.0 {
+            Proof::Jwt(jwt) => Proof::Jwt(Arc::new(Jwt::clone(jwt))),
+            granted @ Proof::AccessToken(_) => granted.clone(),
+        })
     }
 }
 

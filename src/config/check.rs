@@ -243,11 +243,10 @@ impl Config {
     }
 
     fn verifier_of(&self, entry: &Entry<'_>) -> Verifier {
-        let strings = |strings: &[String]| strings.iter().map(|s| s.as_str().into()).collect();
         let policy = Policy {
             issuer: entry.issuer.into(),
-            audiences: strings(entry.audience),
-            subjects: strings(&self.subjects),
+            audiences: entry.audience.iter().map(String::as_str).collect(),
+            subjects: self.subjects.iter().map(String::as_str).collect(),
             required: self.required_claims.as_slice().into(),
             leeway: self.leeway,
             max_lifetime: self.max_lifetime,

@@ -159,8 +159,8 @@ fn ill_typed(name: &'static str, expected: &str, claims: &ReadClaims<'_>) -> Opt
 }
 
 fn audience(policy: &Policy, claims: &ReadClaims<'_>, _: UnixTime) -> Judged {
-    let ours = list(policy.audiences.iter().map(|audience| quoted(audience)));
-    let expected = match policy.audiences.len() {
+    let ours = list(policy.audiences.iter().map(quoted));
+    let expected = match policy.audiences.iter().len() {
         1 => ours,
         _ => format!("one of {ours}"),
     };
@@ -260,8 +260,8 @@ fn lifetime(policy: &Policy, claims: &ReadClaims<'_>, now: UnixTime) -> Judged {
 }
 
 fn subject(policy: &Policy, claims: &ReadClaims<'_>, _: UnixTime) -> Judged {
-    let ours = list(policy.subjects.iter().map(|subject| quoted(subject)));
-    let expected = match policy.subjects.len() {
+    let ours = list(policy.subjects.iter().map(quoted));
+    let expected = match policy.subjects.iter().len() {
         0 => "any".to_owned(),
         1 => ours,
         _ => format!("one of {ours}"),

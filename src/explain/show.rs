@@ -58,6 +58,7 @@ pub(crate) fn value(value: Value<'_>) -> String {
     match value {
         Value::String(text) => quoted(&text.decode()),
         Value::Number(text) | Value::Array(text) | Value::Object(text) => plain(text),
+        Value::Strings(strings) => plain(strings.spelled()),
         Value::True => "true".to_owned(),
         Value::False => "false".to_owned(),
         Value::Null => "null".to_owned(),

@@ -160,11 +160,11 @@ impl<'a> Read<&'a [u8]> {
 /// Whether this word before a space is the name of another scheme, a token of
 /// RFC 9110, section 5.6.2.
 fn is_scheme(word: &str) -> bool {
-    const PUNCTUATION: &[u8] = b"!#$%&'*+-.^_`|~";
-    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || PUNCTUATION.contains(byte);
-    !word.is_empty()
-        && word.as_bytes().iter().all(is_token)
-        && !word.as_bytes().eq_ignore_ascii_case(BEARER)
+    let is_token = |byte: u8| match byte {
+        b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~' => true,
+        _ => byte.is_ascii_alphanumeric(),
+    };
+    !word.is_empty() && word.bytes().all(is_token) && !word.as_bytes().eq_ignore_ascii_case(BEARER)
 }
 
 const BEARER: &[u8] = b"bearer";

@@ -18,10 +18,7 @@ fn members_come_in_order_with_their_values() {
     assert_eq!(
         values,
         [
-            Value::String(Text {
-                raw: "x",
-                escaped: false
-            }),
+            Value::String(Text::new("x", false)),
             Value::Array(r#"[1,{"c":null}]"#),
             Value::Number("-1.5e3"),
             Value::True,
@@ -170,12 +167,124 @@ fn what_is_not_one_json_object_is_refused() {
 }
 
 #[test]
-fn elements_of_an_array() {
-    let texts: Vec<_> = elements(r#"[ "a" , 1,[2], "b"]"#).collect();
-    assert_eq!(texts.len(), 4);
-    assert_eq!(texts[2], Value::Array("[2]"));
-    assert_eq!(elements("[]").count(), 0);
-    assert_eq!(elements("[ ]").count(), 0);
+fn an_array_of_strings_is_known_as_one() {
+    for (array, expected) in [
+        ("[]", Some("")),
+        ("[ \t]", Some("")),
+        (r#"["a"]"#, Some("a;")),
+        ("[\n\"a\" ,\"\" , \"\\u0062]\" ]", Some("a;;b];")),
+        ("[1]", None),
+        (r#"["a",null]"#, None),
+        ("[[]]", None),
+        (r#"[["a"]]"#, None),
+        (r#"["a",["b"],"c"]"#, None),
+        (r#"["a",{"b":"c"}]"#, None),
+        (r#"{"a":"b"}"#, None),
+    ] {
+        let document = format!(r#"{{"x":{array}}}"#);
+        let strings = match read(&document).expect("an object")[0].1 {
+            Value::Strings(strings) => Some(
+                strings
+                    .into_iter()
+                    .map(|text| text.decode() + ";")
+                    .collect(),
+            ),
+            _ => None::<String>,
+        };
+        assert_eq!(strings.as_deref(), expected, "{array}");
+    }
+}
+
+#[test]
+fn a_number_is_refused_from_the_largest_double_on() {
+    for (number, accepted) in [
+        ("1e307", true),
+        ("9.99e307", true),
+        ("1e308", true),
+        ("1.7976931348623157e308", true),
+        ("-1.7976931348623157E+308", true),
+        ("17976931348623157e292", true),
+        ("0.00017976931348623157e312", true),
+        ("1.7976931348623158e308", false),
+        ("-1.7976931348623158e308", false),
+        ("1.8e308", false),
+        ("1e309", false),
+        ("0.001e312", false),
+        ("0.0001e312", true),
+        ("1e99999999999999999999", false),
+        ("-1e99999999999999999999", false),
+        ("1e-99999999999999999999", true),
+        ("0e99999999999999999999", true),
+        ("0.000e400", true),
+        ("1e0000000000000000000000001", true),
+    ] {
+        let document = format!(r#"{{"a":{number}}}"#);
+        assert_eq!(read(&document).is_ok(), accepted, "{number}");
+        let theirs: serde_json::Result<serde_json::Value> = serde_json::from_str(&document);
+        assert!(!accepted || theirs.is_ok(), "{number}");
+    }
+    let digits = |count| format!(r#"{{"a":{}}}"#, "9".repeat(count));
+    assert!(read(&digits(308)).is_ok());
+    assert!(read(&digits(309)).is_err());
+}
+
+#[test]
+fn a_magnitude_is_the_power_of_ten_of_the_first_digit() {
+    for (number, expected) in [
+        ("7", Some(0)),
+        ("-700.5", Some(2)),
+        ("7e2", Some(2)),
+        ("0.7", Some(-1)),
+        ("0.0070e-1", Some(-4)),
+        ("0.0070E+4", Some(1)),
+        ("-0", None),
+        ("0.00e5", None),
+        ("1e99999999999999999999", Some(i64::MAX)),
+        ("1e-99999999999999999999", Some(i64::MIN)),
+        ("10e-99999999999999999999", Some(i64::MIN + 1)),
+    ] {
+        assert_eq!(magnitude(number), expected, "{number}");
+    }
+}
+
+#[test]
+fn a_text_is_compared_as_what_it_says() {
+    let text = |spelled| Text::new(spelled, true);
+    // In the order of their code points, of which those of a pair are the greatest.
+    let ordered = [
+        (r"", ""),
+        (r"\u0041", "A"),
+        (r"\u0041\u0042", "AB"),
+        (r"\u0061", "a"),
+        (r"\u00e9", "é"),
+        (r"\uff5e", "\u{ff5e}"),
+        (r"\ud83d\ude00", "😀"),
+    ];
+    for (at, (spelled, says)) in ordered.iter().enumerate() {
+        assert_eq!(text(spelled).decode(), *says);
+        for (other_at, (_, other)) in ordered.iter().enumerate() {
+            assert_eq!(
+                text(spelled).compare(other),
+                at.cmp(&other_at),
+                "{says} {other}"
+            );
+            assert_eq!(Text::new(says, false).compare(other), at.cmp(&other_at));
+            assert_eq!(text(spelled).is(other), at == other_at, "{says} {other}");
+        }
+    }
+    for (spelled, other, same) in [
+        (r"\u0041B\u0063", "abc", true),
+        (r"\u0041B\u0063", "ABCD", false),
+        (r"\u0041B\u0063", "AB", false),
+        (r"\u00c9", "é", false),
+    ] {
+        assert_eq!(
+            text(spelled).is_ignoring_case(other),
+            same,
+            "{spelled} {other}"
+        );
+    }
+    assert!(Text::new("aBc", false).is_ignoring_case("AbC"));
 }
 
 fn json() -> impl Strategy<Value = serde_json::Value> {
@@ -197,7 +306,27 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+/// A number of JSON's form, at times with far more digits than a double has.
+fn number() -> impl Strategy<Value = String> {
+    let digits = || "(0|[1-9][0-9]{0,3}|[1-9][0-9]{300,320})";
+    let fraction = "(\\.[0-9]{1,6}|\\.0{300,320}[0-9]{1,6}|)";
+    let exponent = "([eE][-+]?[0-9]{1,4}|e[-+]?30[0-9]|)";
+    (digits(), fraction, exponent)
+        .prop_map(|(digits, fraction, exponent)| digits + &fraction + &exponent)
+}
+
 proptest! {
+    #[test]
+    fn a_number_is_accepted_where_it_is_finite(number in number(), negative: bool) {
+        let number = if negative { format!("-{number}") } else { number };
+        let finite = number.parse::<f64>().expect("a number").is_finite();
+        let document = format!(r#"{{"a":{number}}}"#);
+        prop_assert_eq!(read(&document).is_ok(), finite, "{}", number);
+        if finite {
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&document).is_ok());
+        }
+    }
+
     #[test]
     fn what_serde_json_writes_is_read_with_the_same_members(
         members in proptest::collection::btree_map(any::<String>(), json(), 0..8),
@@ -209,6 +338,12 @@ proptest! {
             let text = match value {
                 Value::String(text) => {
                     assert_eq!(expected, &*text.decode());
+                    seen += 1;
+                    return;
+                }
+                Value::Strings(strings) => {
+                    let strings: Vec<_> = strings.into_iter().map(Text::decode).collect();
+                    assert_eq!(*expected, serde_json::json!(strings));
                     seen += 1;
                     return;
                 }
