@@ -4,6 +4,7 @@
 //! that cannot be read must not take the good ones with it. Why a key was
 //! passed over is kept, so that an operator can see it.
 
+mod gather;
 #[cfg(feature = "cli")]
 pub(crate) mod inspect;
 
@@ -17,6 +18,7 @@ use jsonwebtoken::jwk::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use self::gather::{Gather, Gathered};
 use crate::json;
 use crate::jws::{MAX_KID_BYTES, base64url};
 use crate::rs256::{KeyFault, PublicKey};
@@ -78,7 +80,7 @@ impl KeySet {
     /// The set that `document` describes, sharing the keys that did not change:
     /// what a cached verdict remembers stays the same key.
     pub(crate) fn successor(&self, document: &[u8]) -> Result<Self, KeySetError> {
-        let set = self.read(&entries(document)?);
+        let set = self.read(gather(document)?);
         if set.is_empty() {
             return Err(KeySetError::NoUsableKey);
         }
@@ -86,15 +88,9 @@ impl KeySet {
     }
 
     /// The set of these entries, without a usable key perhaps.
-    fn read(&self, entries: &[&RawValue]) -> Self {
-        let mut keys: Vec<Arc<Key>> = Vec::new();
-        let mut skipped = Vec::new();
-        for entry in entries {
-            match read_key(entry.get()) {
-                Ok(key) => keys.push(self.get_same(&key).unwrap_or_else(|| Arc::new(key))),
-                Err(skip) => skipped.push(skip),
-            }
-        }
+    fn read(&self, Entries { keys, mut skipped }: Entries) -> Self {
+        let shared = |key| self.get_same(&key).unwrap_or_else(|| Arc::new(key));
+        let mut keys: Vec<Arc<Key>> = keys.into_iter().map(shared).collect();
         // Sorting is stable: of equal keys the first stays.
         keys.sort_by(|a, b| a.kid.cmp(&b.kid));
         keys.dedup_by(|later, earlier| later.same_key(earlier));
@@ -159,15 +155,17 @@ impl KeySet {
     }
 }
 
-/// The entries of a key-set document, not looked at yet.
-fn entries(document: &[u8]) -> Result<Vec<&RawValue>, KeySetError> {
+/// What the entries of a key-set document come to.
+fn gather<G: Gather>(document: &[u8]) -> Result<G, KeySetError> {
     #[derive(Deserialize)]
-    struct Document<'a> {
-        #[serde(borrow)]
-        keys: Vec<&'a RawValue>,
+    struct Document<T> {
+        keys: T,
+    }
+    if !json::is_object(document) {
+        return Err(KeySetError::NotAKeySet);
     }
     serde_json::from_slice(document)
-        .map(|document: Document<'_>| document.keys)
+        .map(|document: Document<Gathered<G>>| document.keys.0)
         .map_err(|_| KeySetError::NotAKeySet)
 }
 
@@ -187,6 +185,24 @@ fn drop_ambiguous(keys: &mut Vec<Arc<Key>>, skipped: &mut Vec<SkippedKey>) {
         }
         !drop
     });
+}
+
+/// The keys of a document, as they come.
+#[derive(Default)]
+struct Entries {
+    keys: Vec<Key>,
+    /// The first of those that can't be used.
+    skipped: Vec<SkippedKey>,
+}
+
+impl Gather for Entries {
+    fn add(&mut self, entry: &RawValue) {
+        match read_key(entry.get()) {
+            Ok(key) => self.keys.push(key),
+            Err(skip) if self.skipped.len() < MAX_KEYS => self.skipped.push(skip),
+            Err(_) => {}
+        }
+    }
 }
 
 fn read_key(entry: &str) -> Result<Key, SkippedKey> {
@@ -264,16 +280,26 @@ fn text(value: &RawValue) -> Option<String> {
     serde_json::from_str(value.get()).ok()
 }
 
+/// Of `key_ops` the one that matters here, where it is among them.
 fn operations(value: &RawValue) -> Result<Vec<KeyOperations>, SkipReason> {
-    let values: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(|_| SkipReason::Use)?;
-    Ok(values
+    let Gathered(Verify(verify)) =
+        serde_json::from_str(value.get()).map_err(|_| SkipReason::Use)?;
+    Ok(verify
+        .then_some(KeyOperations::Verify)
         .into_iter()
-        .filter_map(text)
-        .map(|name| match &*name {
-            "verify" => KeyOperations::Verify,
-            _ => KeyOperations::Other(name),
-        })
         .collect())
+}
+
+/// Whether `verify` was among the strings that came.
+#[derive(Default)]
+struct Verify(bool);
+
+impl Gather for Verify {
+    fn add(&mut self, operation: &RawValue) {
+        let spelled = operation.get();
+        let escaped = || spelled.contains('\\') && text(operation).as_deref() == Some("verify");
+        self.0 |= spelled == r#""verify""# || escaped();
+    }
 }
 
 /// The rules of [`KeySet::from_document`].

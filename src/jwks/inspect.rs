@@ -1,7 +1,12 @@
 //! A key-set document entry by entry, as an operator wants to see it: the verdict
 //! on each is that of [`KeySet::from_document`].
 
-use super::{KeySet, KeySetError, Members, SkipReason, base64url, entries, read_key, text};
+use serde_json::value::RawValue;
+
+use super::gather::Gather;
+use super::{
+    Key, KeySet, KeySetError, Members, SkipReason, SkippedKey, base64url, gather, read_key, text,
+};
 use crate::json;
 use crate::rs256::bits_of;
 
@@ -24,32 +29,47 @@ pub(crate) struct Inspected {
 /// # Errors
 /// Where the document is not a key set.
 pub(crate) fn inspect(document: &[u8]) -> Result<Vec<Inspected>, KeySetError> {
-    let entries = entries(document)?;
-    let set = KeySet::default().read(&entries);
-    Ok(entries
-        .iter()
-        .map(|entry| inspect_entry(entry.get(), &set))
-        .collect())
+    let set = KeySet::default().read(gather(document)?);
+    let Looked(entries) = gather(document)?;
+    let judged = |(mut entry, key): (Inspected, Result<Key, SkippedKey>)| {
+        entry.unusable = match key {
+            Ok(key) if set.get(key.kid()).is_some_and(|ours| ours.same_key(&key)) => None,
+            Ok(key) => Some(reason_in(&set, key.kid())),
+            Err(skipped) => Some(skipped.reason()),
+        };
+        entry
+    };
+    Ok(entries.into_iter().map(judged).collect())
 }
 
-fn inspect_entry(entry: &str, set: &KeySet) -> Inspected {
-    let members = json::is_object(entry.as_bytes())
-        .then(|| serde_json::from_str::<Members<'_>>(entry).ok())
-        .flatten();
-    let member = |pick: fn(&Members<'_>) -> Option<String>| members.as_ref().and_then(pick);
-    Inspected {
-        kid: member(|members| members.kid.and_then(text)),
-        kty: member(|members| members.kty.and_then(text)),
-        alg: member(|members| members.alg.and_then(text)),
-        usage: member(|members| members.public_key_use.and_then(text)),
-        bits: member(|members| members.n.and_then(text))
-            .and_then(|n| base64url(&n))
-            .map(|n| bits_of(&n)),
-        unusable: match read_key(entry) {
-            Ok(key) if set.get(key.kid()).is_some_and(|ours| ours.same_key(&key)) => None,
-            Ok(key) => Some(reason_in(set, key.kid())),
-            Err(skipped) => Some(skipped.reason()),
-        },
+/// The entries of a document, each with its key.
+#[derive(Default)]
+struct Looked(Vec<(Inspected, Result<Key, SkippedKey>)>);
+
+impl Gather for Looked {
+    fn add(&mut self, entry: &RawValue) {
+        let entry = entry.get();
+        self.0.push((Inspected::of(entry), read_key(entry)));
+    }
+}
+
+impl Inspected {
+    /// What an entry says; whether it can be used is not judged yet.
+    fn of(entry: &str) -> Self {
+        let members = json::is_object(entry.as_bytes())
+            .then(|| serde_json::from_str::<Members<'_>>(entry).ok())
+            .flatten();
+        let member = |pick: fn(&Members<'_>) -> Option<String>| members.as_ref().and_then(pick);
+        Self {
+            kid: member(|members| members.kid.and_then(text)),
+            kty: member(|members| members.kty.and_then(text)),
+            alg: member(|members| members.alg.and_then(text)),
+            usage: member(|members| members.public_key_use.and_then(text)),
+            bits: member(|members| members.n.and_then(text))
+                .and_then(|n| base64url(&n))
+                .map(|n| bits_of(&n)),
+            unusable: None,
+        }
     }
 }
 

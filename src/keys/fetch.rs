@@ -22,6 +22,11 @@ use crate::jwks::{KeySet, KeySetError};
 /// The longest `ETag` that is kept, in bytes; a longer one is not sent back.
 const MAX_ETAG_BYTES: usize = 512;
 
+/// The longest `jwks_uri` that is followed, in bytes: what RFC 9110, section 4.1,
+/// recommends to support. Taking apart one as long as a document may be costs 40
+/// times as much as reading a hundred keys.
+const MAX_ADDRESS_BYTES: usize = 8000;
+
 /// Where to fetch from and within which limits, all checked by the
 /// configuration.
 #[derive(Debug, Clone)]
@@ -305,6 +310,9 @@ fn discovered(address: &Url, body: &[u8]) -> Result<Option<Url>, FetchError> {
     else {
         return Ok(None);
     };
+    if jwks_uri.len() > MAX_ADDRESS_BYTES {
+        return Err(FetchError::ForeignKeySet);
+    }
     match Url::parse(&jwks_uri) {
         Ok(url)
             if url.origin() == address.origin()
@@ -397,6 +405,18 @@ mod tests {
             "",
         ] {
             assert_eq!(follow(foreign), Err(FetchError::ForeignKeySet), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn the_address_of_a_key_set_has_at_most_8000_bytes() {
+        let address = Url::parse("https://id.example/openid-configuration").unwrap();
+        for (length, followed) in [(MAX_ADDRESS_BYTES, true), (MAX_ADDRESS_BYTES + 1, false)] {
+            let mut jwks_uri = "https://id.example/".to_owned();
+            jwks_uri += &"k".repeat(length - jwks_uri.len());
+            let body = format!(r#"{{"jwks_uri":"{jwks_uri}"}}"#);
+            let found = discovered(&address, body.as_bytes());
+            assert_eq!(found.is_ok(), followed, "{length}");
         }
     }
 

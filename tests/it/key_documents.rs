@@ -223,3 +223,57 @@ fn given_nesting_without_end_in_a_junk_key_when_read_then_the_good_one_serves() 
         }
     }
 }
+
+#[test]
+fn given_an_array_in_the_place_of_the_document_when_read_then_it_is_no_key_set() {
+    let key = good().jwk(KID);
+    for document in [
+        json!([[key]]),
+        json!([key]),
+        json!([[]]),
+        json!([{"keys": [key]}]),
+    ] {
+        let read = KeySet::from_document(document.to_string().as_bytes());
+        assert_eq!(
+            read.err(),
+            Some(KeySetError::NotAKeySet),
+            "given {document}"
+        );
+    }
+}
+
+#[test]
+fn given_thousands_of_useless_entries_when_read_then_the_good_key_serves() {
+    let junk = [
+        json!(0),
+        json!({}),
+        json!([]),
+        json!({"kty": "RSA", "kid": "x"}),
+        json!(null),
+    ];
+    let mut entries: Vec<_> = junk.iter().cycle().take(20_000).cloned().collect();
+    entries.push(good().jwk(KID));
+    let keys = key_set(&entries);
+    assert_eq!((keys.len(), keys.skipped().len()), (1, MAX_KEYS));
+    assert_serves("20,000 useless entries", &keys);
+}
+
+#[test]
+fn given_operations_of_any_number_when_verify_is_among_them_then_the_key_serves() {
+    let with = |operations: Vec<Value>| {
+        let mut key = good().jwk(KID);
+        key["key_ops"] = operations.into();
+        KeySet::from_document(&document(&[key]))
+    };
+    let many = |last: &str| [vec![json!(""); 2000], vec![json!(1), json!(last)]].concat();
+    assert_serves(
+        "many operations",
+        &with(many("verify")).expect("a usable key"),
+    );
+    assert!(with(many("sign")).is_err());
+    let escaped = r#"{"keys":[KEY]}"#
+        .replace("KEY", &good().jwk(KID).to_string())
+        .replace(r#""kid""#, r#""key_ops":["\u0076erify"],"kid""#);
+    let keys = KeySet::from_document(escaped.as_bytes()).expect("a usable key");
+    assert_serves("an operation with escapes", &keys);
+}
