@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::api::Api;
 use super::entry::{AccessToken, TokenDigest};
-use super::fault::{AccessTokensError, Faults, Place, Wrong};
+use super::fault::{AccessTokensError, Faults, Lines, Place, Wrong};
 use super::set::{AccessTokens, Located, MAX_TOKENS};
 use crate::clock::UnixTime;
 use crate::rfc3339;
@@ -42,16 +42,21 @@ impl AccessTokens {
     /// that alone.
     pub fn from_toml(text: &str, now: UnixTime) -> Result<Self, AccessTokensError> {
         let mut faults = Faults::default();
-        let tokens = Document(text).read(&mut faults);
+        let document = Document {
+            lines: Lines::of(text.as_bytes()),
+        };
+        let tokens = document.read(text, &mut faults);
         Self::of(tokens, now, faults)
     }
 }
 
-struct Document<'a>(&'a str);
+struct Document {
+    lines: Lines,
+}
 
-impl Document<'_> {
-    fn read(&self, faults: &mut Faults) -> Vec<Located> {
-        let root = match DeTable::parse(self.0) {
+impl Document {
+    fn read(&self, text: &str, faults: &mut Faults) -> Vec<Located> {
+        let root = match DeTable::parse(text) {
             Ok(root) => root.into_inner(),
             Err(error) => {
                 faults.add(error.span().map(|span| self.line(&span)), Wrong::Syntax);
@@ -105,7 +110,7 @@ impl Document<'_> {
     }
 
     fn line(&self, span: &Range<usize>) -> Place {
-        Place::line_at(self.0.as_bytes(), span.start)
+        self.lines.at(span.start)
     }
 }
 

@@ -6,7 +6,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use memchr::memchr_iter;
+
 use super::api::{Api, InvalidApi};
+
+/// The most faults that are named: four, which is one for each member, of each of
+/// 32 tokens. They go into one line of a log.
+const MAX_FAULTS: usize = 128;
 
 /// Access tokens that can't be used, with all of their faults.
 ///
@@ -33,11 +39,19 @@ pub(super) enum Place {
     Entry(usize),
 }
 
-impl Place {
+/// Where the lines of a text end. A file has room for thousands of faults, and
+/// counting lines for each of them took half a second.
+#[derive(Debug)]
+pub(super) struct Lines(Vec<usize>);
+
+impl Lines {
+    pub(super) fn of(text: &[u8]) -> Self {
+        Self(memchr_iter(b'\n', text).collect())
+    }
+
     /// The line of the byte at `offset`.
-    pub(super) fn line_at(text: &[u8], offset: usize) -> Self {
-        let before = &text[..offset.min(text.len())];
-        Self::Line(before.split(|byte| *byte == b'\n').count())
+    pub(super) fn at(&self, offset: usize) -> Place {
+        Place::Line(self.0.partition_point(|end| *end < offset) + 1)
     }
 }
 
@@ -105,7 +119,8 @@ pub(super) enum Wrong {
 }
 
 impl AccessTokensError {
-    /// Each fault, in the order of their places.
+    /// Each fault, in the order of their places; of more than 128 the first that
+    /// were found.
     pub fn faults(&self) -> impl ExactSizeIterator<Item = &AccessTokenFault> {
         self.faults.iter()
     }
@@ -181,6 +196,9 @@ impl Faults {
     }
 
     pub(super) fn add(&mut self, place: impl Into<Option<Place>>, wrong: Wrong) {
+        if self.0.len() == MAX_FAULTS {
+            return;
+        }
         self.0.push(AccessTokenFault {
             place: place.into(),
             wrong,

@@ -14,7 +14,7 @@ use std::path::Path;
 use aws_lc_rs::digest;
 use zeroize::Zeroizing;
 
-use super::fault::{AccessTokensError, Faults, Place, Wrong};
+use super::fault::{AccessTokensError, Faults, Lines, Wrong};
 use super::set::AccessTokens;
 use crate::clock::UnixTime;
 
@@ -74,7 +74,7 @@ impl<'a> Text<'a> {
         let tokens = match str::from_utf8(&self.bytes) {
             Ok(text) => AccessTokens::from_toml(text, now),
             Err(error) => {
-                let place = Place::line_at(&self.bytes, error.valid_up_to());
+                let place = Lines::of(&self.bytes).at(error.valid_up_to());
                 Err(Faults::one(place, Wrong::NotUtf8))
             }
         };

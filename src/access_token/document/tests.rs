@@ -231,3 +231,17 @@ proptest! {
         let _ = read(&text);
     }
 }
+
+#[test]
+fn of_thousands_of_faults_as_many_are_named_as_a_full_file_can_have() {
+    let many: String = (0..5000).map(|n| format!("a{n:04} = 1\n")).collect();
+    let named = faults(&many);
+    assert_eq!(named.len(), 128);
+    for (number, fault) in (1..).zip(&named) {
+        let place = format!("line {number}: there is no such setting");
+        assert!(fault.starts_with(&place), "{fault}");
+    }
+    // Each member of each of 32 tokens.
+    let wrong = "[[token]]\napi = 1\ntoken = 1\nissued = 1\nx = 1\n";
+    assert_eq!(faults(&wrong.repeat(32)).len(), 128);
+}
