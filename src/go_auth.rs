@@ -167,7 +167,6 @@ impl GoAuth {
             access_tokens.measure();
         }
         if let Some(cache) = &self.authority.cache {
-            cache.settle();
             self.authority
                 .requests
                 .meter()

@@ -20,6 +20,7 @@ use arc_swap::ArcSwapOption;
 use foldhash::quality::RandomState;
 use moka::sync::Cache;
 
+use crate::claims::Claims;
 use crate::verifier::Verified;
 
 /// Slots for tokens seen once: 32 KiB. GO's tokens live five minutes; a token
@@ -45,9 +46,15 @@ const FREQUENT_AFTER: u8 = 64;
 /// 40,000 of them: `moka`'s own records, and the `Verified` without its payload.
 const ENTRY_OVERHEAD: usize = 600;
 
+/// One in so many bytes of the limit is left free: for tables, and for the records of
+/// some 300 bytes that `moka` has still to free. They become many where a thread is
+/// held up while it looks; 5,000 were seen on a machine with more work than processors.
+const FREED_LATE: u64 = 16;
+
 /// See the module.
 pub(crate) struct TokenCache {
-    verified: Cache<Arc<[u8]>, Arc<Entry>, TailHash>,
+    /// By the hash of the token: whether it is this token is for [`Entry`] to say.
+    verified: Cache<u64, Arc<Place>, RandomState>,
     /// Hashes of tokens that were seen once.
     sights: Box<[AtomicU64]>,
     /// A bit for each hash of a token that was ever kept. Tens of thousands of
@@ -57,19 +64,34 @@ pub(crate) struct TokenCache {
     hash: TailHash,
 }
 
+/// Where an entry is as long as `moka` keeps it. What `moka` lets go of it frees some
+/// time later, when no thread can be looking at it any more; by then hundreds may
+/// have come together. So each is emptied at once, and the limit holds.
+struct Place(ArcSwapOption<Entry>);
+
 struct Entry {
-    token: Arc<[u8]>,
+    token: Box<[u8]>,
     verified: Verified,
 }
 
 impl Entry {
+    /// What it takes, in bytes.
     fn weight(&self) -> u64 {
-        let claims = self
-            .verified
-            .claims()
-            .map_or(0, |claims| claims.as_json().len());
+        let claims = self.verified.claims().map_or(0, Claims::held_bytes);
         (self.token.len() + claims + ENTRY_OVERHEAD) as u64
     }
+}
+
+/// A cache of entries that weigh `max_bytes` together.
+fn cache(max_bytes: u64) -> Cache<u64, Arc<Place>, RandomState> {
+    Cache::builder()
+        .max_capacity(max_bytes)
+        .weigher(|_, place: &Arc<Place>| {
+            let weight = place.0.load().as_ref().map_or(0, |entry| entry.weight());
+            u32::try_from(weight).unwrap_or(u32::MAX)
+        })
+        .eviction_listener(|_, place, _| place.0.store(None))
+        .build_with_hasher(RandomState::default())
 }
 
 impl TokenCache {
@@ -77,24 +99,19 @@ impl TokenCache {
     pub(crate) fn new(max_bytes: u64) -> Option<Self> {
         let zeros = |count| (0..count).map(|_| AtomicU64::new(0)).collect();
         (max_bytes > 0).then(|| {
-            let hash = TailHash::default();
             let all_frequent = FREQUENT as u64 * FREQUENT_BYTES;
+            let shared = max_bytes - max_bytes / FREED_LATE;
             let (frequent, rest) = if max_bytes < 2 * all_frequent {
-                (0, max_bytes)
+                (0, shared)
             } else {
-                (FREQUENT, max_bytes - all_frequent)
+                (FREQUENT, shared - all_frequent)
             };
             Self {
-                verified: Cache::builder()
-                    .max_capacity(rest)
-                    .weigher(|_, entry: &Arc<Entry>| {
-                        u32::try_from(entry.weight()).unwrap_or(u32::MAX)
-                    })
-                    .build_with_hasher(hash.clone()),
+                verified: cache(rest),
                 sights: zeros(SIGHTS),
                 kept: zeros(KEPT / 64),
                 frequent: (0..frequent).map(|_| ArcSwapOption::empty()).collect(),
-                hash,
+                hash: TailHash::default(),
             }
         })
     }
@@ -112,12 +129,14 @@ impl TokenCache {
         {
             return Some(entry.verified.clone());
         }
-        let entry = self.verified.get(token)?;
+        let place = self.verified.get(&hash)?;
+        let entry = place.0.load();
+        let entry = (entry.as_ref()).filter(|entry| *entry.token == *token)?;
         if let Some(slot) = frequent
             && entry.weight() <= FREQUENT_BYTES
             && fastrand::u8(..FREQUENT_AFTER) == 0
         {
-            slot.store(Some(Arc::clone(&entry)));
+            slot.store(Some(Arc::clone(entry)));
         }
         Some(entry.verified.clone())
     }
@@ -128,39 +147,34 @@ impl TokenCache {
         if !self.seen_before(hash) {
             return false;
         }
-        let token: Arc<[u8]> = token.into();
-        let verified = verified.clone();
-        let entry = Arc::new(Entry {
-            token: Arc::clone(&token),
-            verified,
-        });
-        self.verified.insert(token, entry);
+        let entry = Entry {
+            token: token.into(),
+            verified: verified.clone(),
+        };
+        let place = Place(ArcSwapOption::from_pointee(entry));
+        self.verified.insert(hash, Arc::new(place));
+        // Otherwise `moka` waits until there is more to do, and has too much till then.
+        self.verified.run_pending_tasks();
         let (word, bit) = self.kept_bit(hash);
         word.fetch_or(bit, Ordering::Relaxed);
         true
     }
 
-    /// What the tokens take, as counted towards the limit: without what `moka` has
-    /// still to let go of and take in, unless it was [brought up to
-    /// date](Self::settle), and without the slots.
+    /// What the tokens take, as counted towards the limit: without the slots.
     #[cfg_attr(not(feature = "metrics"), allow(dead_code))]
     pub(crate) fn bytes(&self) -> u64 {
         self.verified.weighted_size()
     }
 
-    /// Does what `moka` has put off.
-    #[cfg(feature = "metrics")]
-    pub(crate) fn settle(&self) {
-        self.verified.run_pending_tasks();
-    }
-
     pub(crate) fn remove(&self, token: &[u8]) {
-        if let Some(slot) = self.frequent(self.hash.hash_one(token))
+        let hash = self.hash.hash_one(token);
+        if let Some(slot) = self.frequent(hash)
             && (slot.load().as_ref()).is_some_and(|entry| *entry.token == *token)
         {
             slot.store(None);
         }
-        self.verified.invalidate(token);
+        self.verified.invalidate(&hash);
+        self.verified.run_pending_tasks();
     }
 
     /// Whether a token of this hash was the last of its slot.
@@ -222,3 +236,6 @@ impl<H: Hasher> Hasher for TailHasher<H> {
         self.0.finish()
     }
 }
+
+#[cfg(all(test, feature = "simulator"))]
+mod tests;

@@ -1,0 +1,178 @@
+//! The memory of the cache, counted: whatever comes, it stays within its bound.
+//!
+//! All caches of a process free together what no thread can be looking at any more:
+//! so what counts bytes has to be the only test that runs.
+//!
+//! ```text
+//! cargo test --all-features --lib -- --ignored token_cache --test-threads 1
+//! ```
+
+use std::iter;
+use std::ops::Range;
+
+use allocation_counter::measure;
+
+use super::*;
+use crate::simulator::{Mint, PublishedKey};
+use crate::{Config, KeySet, UnixTime};
+
+const ISSUER: &str = "https://id/84A26B2FA77BCD1FF5130636F04C30C5/.well-known/openid-configuration";
+const AUDIENCE: &str = "ZKT";
+
+const NOW: u64 = 1_800_000_000;
+
+/// The default.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// What a cache takes that is empty: the tables here, and those of `moka`. It counts
+/// where the bound is small.
+const EMPTY: u64 = 256 * 1024;
+
+/// Tokens of several kinds, genuine.
+fn kinds() -> Vec<(&'static str, Vec<u8>, Verified)> {
+    type Change = fn(Mint) -> Mint;
+    let table: [(_, Change); 5] = [
+        ("like GO's", |mint| mint),
+        ("of 8 KiB", |mint| mint.claim("x", "a".repeat(5500))),
+        ("of 64 KiB", |mint| mint.claim("x", "a".repeat(48_000))),
+        ("of 500 audiences", |mint| {
+            mint.audiences(iter::repeat_n("", 500).chain([AUDIENCE]))
+        }),
+        ("with escapes", |mint| mint.subject("\n".repeat(2000))),
+    ];
+    let of = |(kind, change): (_, Change)| {
+        let (token, verified) = genuine(change);
+        (kind, token, verified)
+    };
+    table.into_iter().map(of).collect()
+}
+
+/// A genuine token, and its verdict.
+fn genuine(change: impl FnOnce(Mint) -> Mint) -> (Vec<u8>, Verified) {
+    let key = PublishedKey::fresh();
+    let signing = key.signing_key().expect("a key that signs").clone();
+    let mint = Mint::new(signing, key.kid().expect("a name"), ISSUER, AUDIENCE);
+    let token = change(mint.at(NOW.cast_signed())).token();
+    let document = serde_json::json!({ "keys": [key.jwk()] }).to_string();
+    let keys = KeySet::from_document(document.as_bytes()).expect("a key");
+    let config = Config {
+        issuer: ISSUER.to_owned(),
+        audience: vec![AUDIENCE.to_owned()],
+        max_token_bytes: 64 * 1024,
+        ..Config::default()
+    };
+    let verifier = config.verifier().expect("a configuration");
+    let verdict = verifier.verify(&token, &keys, UnixTime::from_secs(NOW));
+    (token.into_bytes(), verdict.expect("genuine"))
+}
+
+/// What an entry of the token weighs.
+fn weight(token: &[u8], verified: &Verified) -> u64 {
+    let entry = Entry {
+        token: token.into(),
+        verified: verified.clone(),
+    };
+    entry.weight()
+}
+
+/// Two sights each of tokens as long as `token`, each with a verdict in memory of its
+/// own.
+fn see_twice(cache: &TokenCache, token: &[u8], verified: &Verified, numbers: Range<u64>) {
+    let mut token = token.to_owned();
+    for number in numbers {
+        let tail = token.len() - 8;
+        token[tail..].copy_from_slice(&number.to_be_bytes());
+        let verified = verified.of_its_own();
+        cache.insert(&token, &verified);
+        cache.insert(&token, &verified);
+    }
+}
+
+#[test]
+#[ignore = "alone, as .ci/run does"]
+fn given_a_million_tokens_the_memory_stays_within_the_bound() {
+    const TOKENS: u64 = 1_000_000;
+    let (token, verified) = genuine(|mint| mint);
+    let counted = measure(|| {
+        let cache = TokenCache::new(MAX_BYTES).expect("a size");
+        see_twice(&cache, &token, &verified, 0..TOKENS);
+    });
+    let most = counted.bytes_max;
+    println!(
+        "proof: bounds, {TOKENS} distinct tokens of {} bytes, each seen twice: \
+         at most {most} bytes held of {MAX_BYTES}",
+        token.len()
+    );
+    assert!(TOKENS * weight(&token, &verified) > 50 * MAX_BYTES);
+    assert!(most > MAX_BYTES / 4 * 3, "it is used: {most}");
+    assert!(most <= MAX_BYTES, "{most}");
+}
+
+#[test]
+#[ignore = "alone, as .ci/run does"]
+fn given_tokens_of_any_kind_the_memory_stays_within_the_bound_at_every_moment() {
+    for (kind, token, verified) in kinds() {
+        for max_bytes in [4096, 64 * 1024, 1024 * 1024, MAX_BYTES] {
+            let numbers = 0..2 * max_bytes / weight(&token, &verified) + 1000;
+            let counted = measure(|| {
+                let cache = TokenCache::new(max_bytes).expect("a size");
+                see_twice(&cache, &token, &verified, numbers);
+            });
+            // Before a token is let go of there is one more, and here a copy of it.
+            let two_more = 2 * weight(&token, &verified);
+            let bound = if max_bytes < MAX_BYTES {
+                max_bytes + EMPTY + two_more
+            } else {
+                max_bytes
+            };
+            assert!(
+                counted.bytes_max <= bound,
+                "{kind}, {max_bytes}: {counted:?}"
+            );
+        }
+    }
+}
+
+#[test]
+#[ignore = "alone, as .ci/run does"]
+fn given_entries_their_weight_is_the_memory_that_they_take() {
+    for (kind, token, verified) in kinds() {
+        let weight = weight(&token, &verified);
+        let tokens = 4 * 1024 * 1024 / weight;
+        let counted = measure(|| {
+            let cache = TokenCache::new(8 * MAX_BYTES).expect("a size");
+            see_twice(&cache, &token, &verified, 0..tokens);
+            std::mem::forget(cache);
+        });
+        let taken = (counted.bytes_current.unsigned_abs() - EMPTY) / tokens;
+        assert!(taken <= weight, "{kind}: {taken}, not {weight}");
+        assert!(taken >= weight / 10 * 8, "{kind}: {taken}, not {weight}");
+    }
+}
+
+#[test]
+fn given_made_up_tokens_with_the_tail_of_a_known_one_nothing_is_found_or_kept() {
+    const TOKENS: u64 = 20_000;
+    let (token, verified) = genuine(|mint| mint);
+    let cache = TokenCache::new(MAX_BYTES).expect("a size");
+    cache.insert(&token, &verified);
+    cache.insert(&token, &verified);
+    // A thread's first look leaves something behind.
+    assert!(cache.get(&token).is_some());
+    let mut made_up = token.clone();
+    let counted = measure(|| {
+        for number in 0..TOKENS {
+            // As long, and another each time, but for the tail.
+            made_up[..8].copy_from_slice(&number.to_be_bytes());
+            assert_eq!(cache.hash.hash_one(&*made_up), cache.hash.hash_one(&*token));
+            assert!(cache.get(&made_up).is_none(), "{number}");
+        }
+    });
+    // Of `moka`'s own, now and then.
+    assert!(counted.count_total < TOKENS / 100, "{counted:?}");
+    assert_eq!(cache.verified.entry_count(), 1);
+    assert!(
+        cache.get(&token).is_some(),
+        "the genuine one is still there"
+    );
+}
