@@ -50,7 +50,7 @@ impl Answer {
         let Some(Value::String(token_type)) = token_type else {
             return Err(malformed("there is no token_type that is a string"));
         };
-        if !token_type.decode().eq_ignore_ascii_case("Bearer") {
+        if !token_type.is_ignoring_case("Bearer") {
             return Err(GatewayError::OtherType);
         }
         let expires_in = match expires_in {
@@ -121,6 +121,9 @@ fn exp(token: &str) -> Result<Option<UnixTime>, GatewayError> {
         )),
     }
 }
+
+#[cfg(test)]
+mod bounds;
 
 #[cfg(test)]
 mod tests {
