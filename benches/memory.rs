@@ -12,11 +12,18 @@
 //! and tells by its size what the cache reckons a token with. `--fill=N` is the
 //! greatest number: 100,000, which take a minute to mint.
 //!
+//! `--distinct=N` does something else instead: it verifies N distinct tokens, each
+//! twice, with the default cache, and tells the most bytes that were ever held, beside
+//! its bound. 1,000,000 take two cores about ten minutes to mint; how far it is goes to
+//! standard error.
+//!
 //! A bench of its own, since counting allocations would slow down the others.
-#![allow(clippy::print_stdout, missing_docs)]
+#![allow(clippy::print_stderr, clippy::print_stdout, missing_docs)]
 
 #[allow(dead_code, reason = "each bench uses a part")]
 mod common;
+
+use std::sync::mpsc::sync_channel;
 
 use allocation_counter::measure;
 use derbysoft_go_auth::{Config, GoAuth};
@@ -32,6 +39,11 @@ const LARGE_CACHE: u64 = 1 << 32;
 fn main() {
     let arguments = Arguments::read();
     let scene = Scene::new();
+    let distinct = arguments.number("distinct", 0);
+    if distinct > 0 {
+        report_distinct(&scene, distinct).print(arguments.json());
+        return;
+    }
     let tokens = scene.many_tokens(arguments.number("fill", 100_000));
 
     let mut report = Report::new([
@@ -72,6 +84,60 @@ fn held(auth: &GoAuth, tokens: &[String]) -> f64 {
         }
     });
     count(usize::try_from(counted.bytes_current).expect("more than before"))
+}
+
+/// Both sights of `tokens` tokens, none of which comes again.
+fn report_distinct(scene: &Scene, tokens: usize) -> Report {
+    const BATCH: usize = 500;
+    let bound = Config::default().token_cache_bytes;
+    let auth = scene.auth(bound);
+    let (mut held, mut most, mut seen) = (0, 0, 0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let (sender, minted) = sync_channel(cores);
+        for core in 0..cores {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                let mut left = tokens / cores + usize::from(core < tokens % cores);
+                while left > 0 {
+                    let batch = left.min(BATCH);
+                    left -= batch;
+                    let batch: Vec<_> = (0..batch).map(|_| scene.mint().token()).collect();
+                    sender.send(batch).expect("somebody verifies");
+                }
+            });
+        }
+        drop(sender);
+        for batch in minted {
+            for token in &batch {
+                let counted = measure(|| {
+                    for _ in 0..2 {
+                        now(auth.verify(token)).expect("genuine");
+                    }
+                });
+                most = most.max(held + i64::try_from(counted.bytes_max).expect("a size"));
+                held += counted.bytes_current;
+            }
+            let twentieths = |seen: usize| seen * 20 / tokens;
+            let before = twentieths(seen);
+            seen += batch.len();
+            if twentieths(seen) > before {
+                eprintln!("{seen} of {tokens}: {held} bytes held, at most {most} of {bound}");
+            }
+        }
+    });
+    assert_eq!(seen, tokens);
+    let mut report = Report::new([
+        Column::new("bytes held", "bytes_held", 0),
+        Column::new("at most", "bytes_most", 0),
+        Column::new("bound", "bytes_bound", 0),
+    ]);
+    let numbers = [held, most, bound.cast_signed()];
+    report.row(
+        format!("distinct_{tokens}"),
+        numbers.map(|bytes| count(usize::try_from(bytes).expect("a size"))),
+    );
+    report
 }
 
 fn count(number: usize) -> f64 {

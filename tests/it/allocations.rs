@@ -6,7 +6,7 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use allocation_counter::measure;
+use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
 use derbysoft_go_auth::{
     AccessToken, AccessTokens, Api, Clock, GoAuth, GoAuthService, ManualClock, Rejection, Verified,
@@ -24,7 +24,7 @@ const ACCESS_TOKEN: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
 
 /// A service that answers at once and allocates nothing.
 #[derive(Clone)]
-struct Quiet;
+pub(crate) struct Quiet;
 
 impl Service<Request<()>> for Quiet {
     type Response = Response<()>;
@@ -70,13 +70,21 @@ fn request(token: &str) -> Request<()> {
 }
 
 fn of_a_call(service: &mut GoAuthService<Quiet>, token: &str) -> (u64, u16) {
-    let request = request(token);
+    let (counted, status) = counted_call(service, request(token));
+    (counted.count_total, status)
+}
+
+/// What a call allocates, and the status that it is answered with.
+pub(crate) fn counted_call(
+    service: &mut GoAuthService<Quiet>,
+    request: Request<()>,
+) -> (AllocationInfo, u16) {
     let mut status = 0;
-    let count = allocations(|| match at_once(service.call(request)) {
+    let counted = measure(|| match at_once(service.call(request)) {
         Poll::Ready(Ok(response)) => status = response.status().as_u16(),
         Poll::Pending => panic!("nothing here waits"),
     });
-    (count, status)
+    (counted, status)
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod access_token_layer;
 mod access_token_renewal;
 mod access_token_settings;
 mod access_tokens;
+mod allocation_bounds;
 mod allocations;
 mod attacks;
 mod axum_server;
@@ -26,6 +27,11 @@ mod gate;
 mod gate_nginx;
 #[path = "support/gate_process.rs"]
 mod gate_process;
+#[path = "support/hostile.rs"]
+mod hostile;
+#[allow(dead_code, reason = "some of it is for the benches alone")]
+#[path = "support/hostile_documents.rs"]
+mod hostile_documents;
 mod hyper_server;
 mod key_documents;
 mod layer;
