@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use http::header::AUTHORIZATION;
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -22,8 +23,23 @@ use tower_service::Service;
 use super::Gateway;
 use super::error::GatewayError;
 use super::keeper::Issued;
-use super::layer::Call;
 use crate::outbound::BoxError;
+
+/// A call on its way.
+pub(super) struct Call<S, B> {
+    pub(super) service: S,
+    pub(super) gateway: Gateway,
+    /// The request once more, without its token.
+    pub(super) spare: Option<Request<B>>,
+}
+
+impl<S: Service<Request<B>>, B> Call<S, B> {
+    pub(super) fn send(&mut self, mut request: Request<B>, issued: &Arc<Issued>) -> S::Future {
+        let value = issued.value.clone();
+        request.headers_mut().insert(AUTHORIZATION, value);
+        self.service.call(request)
+    }
+}
 
 pin_project! {
     /// The response future of [`GatewayService`](super::GatewayService).

@@ -1,17 +1,14 @@
 //! The layer over [`Gateway`], and its service.
 
 use std::fmt;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Gateway;
-use super::future::GatewayFuture;
-use super::keeper::Issued;
+use super::future::{Call, GatewayFuture};
 use super::replay::{Cloned, Replay};
 use crate::outbound::BoxError;
 
@@ -112,22 +109,6 @@ where
             Some(issued) => GatewayFuture::sent(call, request, issued),
             None => GatewayFuture::waiting(call, request),
         }
-    }
-}
-
-/// A call on its way.
-pub(super) struct Call<S, B> {
-    pub(super) service: S,
-    pub(super) gateway: Gateway,
-    /// The request once more, without its token.
-    pub(super) spare: Option<Request<B>>,
-}
-
-impl<S: Service<Request<B>>, B> Call<S, B> {
-    pub(super) fn send(&mut self, mut request: Request<B>, issued: &Arc<Issued>) -> S::Future {
-        let value = issued.value.clone();
-        request.headers_mut().insert(AUTHORIZATION, value);
-        self.service.call(request)
     }
 }
 
