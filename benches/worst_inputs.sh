@@ -64,9 +64,14 @@ for group in "${groups[@]}"; do cat "$scratch/$group.counts"; done | awk -v most
     { count[$1] = $3; ratio = $3 / count[$2] }
     $1 != "floor" || !floor++ {
         mark = ""
+        group = $1; sub(/_.*/, "", group)
+        if ($1 != "floor" && ratio > worst[group]) worst[group] = ratio
         if (ratio > most) { mark = " !"; failed = 1 }
         printf "%-32s %12d %9.2f %10.2f%s\n", $1, $3, $3 / count["floor"], ratio, mark
     }
     END {
         if (failed) { print "more than " most " times a normal refusal" > "/dev/stderr"; exit 1 }
+        for (group in worst) {
+            printf "proof: bounds, the worst of %s: %.1f normal ones\n", group, worst[group]
+        }
     }'

@@ -44,7 +44,7 @@ const FREQUENT_AFTER: u8 = 64;
 
 /// What an entry costs beside its bytes, as counted by `benches/memory.rs` with
 /// 40,000 of them: `moka`'s own records, and the `Verified` without its payload.
-const ENTRY_OVERHEAD: usize = 600;
+const ENTRY_OVERHEAD: usize = 540;
 
 /// One in so many bytes of the limit is left free: for tables, and for the records of
 /// some 300 bytes that `moka` has still to free. They become many where a thread is

@@ -18,13 +18,19 @@ impl<'a> Text<'a> {
 
     /// The string itself, its escapes resolved.
     pub(crate) fn decode(self) -> Cow<'a, str> {
-        if !self.escaped {
-            return Cow::Borrowed(self.raw);
+        if self.escaped {
+            Cow::Owned(self.resolve())
+        } else {
+            Cow::Borrowed(self.raw)
         }
+    }
+
+    #[cold]
+    fn resolve(self) -> String {
         // No character is longer than its escape.
         let mut text = String::with_capacity(self.raw.len());
         text.extend(self.chars());
-        Cow::Owned(text)
+        text
     }
 
     /// The string itself where it has no escapes.

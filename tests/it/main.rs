@@ -58,5 +58,6 @@ mod signature_classes;
 mod soak;
 mod support;
 mod token_forms;
+mod toolchain;
 #[path = "support/wire.rs"]
 mod wire;
