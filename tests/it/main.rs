@@ -11,6 +11,7 @@ mod cache_history;
 mod claim_rules;
 mod cli;
 mod conformance;
+mod control;
 mod corpus;
 mod differential;
 #[path = "support/distributor.rs"]
@@ -45,6 +46,7 @@ mod remote_lifecycle;
 mod remote_order;
 mod remote_refresh;
 mod remote_staleness;
+mod sample_tokens;
 mod scenario;
 mod secrecy;
 mod seeds;
