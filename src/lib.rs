@@ -81,8 +81,8 @@
 //!   the names of `docs/observability.md`. Install a recorder before the first
 //!   request; see `GoAuth::record_metrics`.
 //! - `cli`: the command `go-auth`, which says why a token is refused and what a key
-//!   address serves, and is the gate for API servers of any language; see
-//!   `docs/cli.md` and `docs/gate.md`.
+//!   address serves, is the gate for API servers of any language, and plays GO for
+//!   their tests; see `docs/cli.md` and `docs/gate.md`.
 //! - `simulator`: GO on a loopback port, for tests and trials.
 //!
 //! None is on by default, and none changes what is accepted.

@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::simulate::SimulateArgs;
 use super::terminal::{BAD, Terminal, When};
 use super::{Exit, Surroundings};
 use crate::config::Flag;
@@ -67,6 +68,19 @@ pub(super) enum Command {
     )]
     Serve(ServeArgs),
 
+    /// Plays GO on a port, for tests of an API in any language
+    ///
+    /// It publishes keys, mints tokens for whoever asks, good ones and bad ones by name,
+    /// rotates its keys and fails on command: by HTTP, under /simulator. It has the
+    /// gateway and GO's own APIs, too. It keeps no secret and asks nobody who he is: no
+    /// API may trust it but in a test. It listens on this machine alone unless it is told
+    /// another address.
+    #[command(
+        after_help = "Exit status: 0 it was told to stop, 2 it can't listen or go on, \
+                      64 wrong usage."
+    )]
+    Simulate(SimulateArgs),
+
     /// Prints the completions for a shell
     Completions {
         /// The shell
@@ -76,7 +90,7 @@ pub(super) enum Command {
     /// Prints the manual page, in roff
     Man {
         /// The command whose page it is; without it that of go-auth itself
-        command: Option<String>,
+        command: Vec<String>,
     },
 }
 

@@ -94,6 +94,12 @@ impl<'a> Console<'a> {
         }
     }
 
+    /// A variable of the environment that is not empty.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        let (_, value) = self.vars.iter().find(|(known, _)| known == name)?;
+        Some(value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
+    }
+
     /// Says what the command has found: as text, or as JSON where that is wanted.
     pub(super) fn say(
         &mut self,

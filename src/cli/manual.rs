@@ -14,16 +14,13 @@ pub(super) fn completions(shell: Shell, console: &mut Console<'_>) -> Result<Exi
 }
 
 /// The page of go-auth, or of one of its commands.
-pub(super) fn page(command: Option<&str>, console: &mut Console<'_>) -> Result<Exit, Failure> {
+pub(super) fn page(command: &[String], console: &mut Console<'_>) -> Result<Exit, Failure> {
     let mut root = args::command();
     root.build();
-    let page = match command {
-        None => root,
-        Some(name) => root
-            .find_subcommand(name)
-            .cloned()
-            .ok_or_else(|| Failure::Usage("there is no such command".to_owned()))?,
-    };
+    let found = (command.iter()).try_fold(&root, |within, name| within.find_subcommand(name));
+    let page = found
+        .cloned()
+        .ok_or_else(|| Failure::Usage("there is no such command".to_owned()))?;
     let mut text = Vec::new();
     clap_mangen::Man::new(page)
         .manual("derbysoft-go-auth")

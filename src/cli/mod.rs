@@ -17,6 +17,7 @@ mod keys_text;
 mod manual;
 mod serve;
 mod settings;
+mod simulate;
 mod table;
 mod terminal;
 mod trouble;
@@ -35,9 +36,9 @@ use self::terminal::Terminal;
 /// How a command ended, for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// The token is valid; there are usable keys.
+    /// The token is valid; there are usable keys; the distributor answers as it should.
     Good,
-    /// The token is refused; there are no usable keys.
+    /// The token is refused; there are no usable keys; the distributor answers otherwise.
     Bad,
     /// Nothing can be said: keys or output were out of reach.
     Unknown,
@@ -134,8 +135,9 @@ pub fn run(surroundings: Surroundings<'_>) -> Exit {
         Command::Verify(args) => verify::run(&args, &mut console),
         Command::Keys(args) => keys::run(&args, &mut console),
         Command::Serve(args) => serve::run(&args, &mut console),
+        Command::Simulate(args) => simulate::run(&args, &mut console),
         Command::Completions { shell } => manual::completions(shell, &mut console),
-        Command::Man { command } => manual::page(command.as_deref(), &mut console),
+        Command::Man { command } => manual::page(&command, &mut console),
     };
     result.unwrap_or_else(|failure| console.fail(&failure))
 }

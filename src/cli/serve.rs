@@ -9,22 +9,15 @@ use crate::config::Config;
 use crate::gate::{DEFAULT_LISTEN, ServeError, ServeOptions, Settings, serve};
 
 pub(super) fn run(args: &ServeArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let listen = (args.listen.clone()).or_else(|| console.variable("LISTEN"));
+    let listen = listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
     let vars = console.vars.clone();
-    let listen = match &args.listen {
-        Some(listen) => listen.clone(),
-        None => variable(&vars, "LISTEN").unwrap_or_else(|| DEFAULT_LISTEN.to_owned()),
-    };
     let settings = match &args.config {
         Some(file) => Settings::from_file(file),
         None => Settings::from_fn(move || Config::from_vars(vars.clone())),
     };
     serve(ServeOptions { listen, settings }, console.stdout())?;
     Ok(Exit::Good)
-}
-
-fn variable(vars: &[(std::ffi::OsString, std::ffi::OsString)], name: &str) -> Option<String> {
-    let (_, value) = vars.iter().find(|(known, _)| known == name)?;
-    Some(value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }
 
 impl From<ServeError> for Failure {

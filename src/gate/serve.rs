@@ -38,7 +38,7 @@ pub struct ServeOptions {
 /// # Errors
 /// Where the settings have faults, or the process can't do one of these.
 pub fn serve(options: ServeOptions, stdout: &mut dyn Write) -> Result<(), ServeError> {
-    log_to_stderr();
+    log_to_stderr("info");
     let exposition = Exposition::install()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -60,8 +60,9 @@ fn announce(gate: &Gate, stdout: &mut dyn Write) -> io::Result<()> {
     stdout.flush()
 }
 
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+/// Filtered by `RUST_LOG`, or by `otherwise` where that is not set.
+pub(crate) fn log_to_stderr(otherwise: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| otherwise.into());
     // Where the process has a log of its own, that one stays.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

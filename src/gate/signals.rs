@@ -4,7 +4,7 @@ use std::io;
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signal {
+pub(crate) enum Signal {
     /// Read the settings again (SIGHUP).
     Reload,
     /// Take no more connections, end those that there are, and end (SIGTERM, SIGINT).
@@ -14,7 +14,7 @@ pub(super) enum Signal {
 /// From when they are installed on, no signal ends the process by itself.
 #[cfg(unix)]
 #[derive(Debug)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     hangup: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
@@ -22,7 +22,7 @@ pub(super) struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    pub(super) fn install() -> io::Result<Self> {
+    pub(crate) fn install() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
@@ -32,7 +32,7 @@ impl Signals {
     }
 
     /// The next; several alike may be told as one.
-    pub(super) async fn next(&mut self) -> Signal {
+    pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal::Stop,
             _ = self.interrupt.recv() => Signal::Stop,
@@ -44,15 +44,15 @@ impl Signals {
 /// Elsewhere there is only Ctrl-C.
 #[cfg(not(unix))]
 #[derive(Debug)]
-pub(super) struct Signals(());
+pub(crate) struct Signals(());
 
 #[cfg(not(unix))]
 impl Signals {
-    pub(super) fn install() -> io::Result<Self> {
+    pub(crate) fn install() -> io::Result<Self> {
         Ok(Self(()))
     }
 
-    pub(super) async fn next(&mut self) -> Signal {
+    pub(crate) async fn next(&mut self) -> Signal {
         match tokio::signal::ctrl_c().await {
             Ok(()) => Signal::Stop,
             Err(_) => std::future::pending().await,

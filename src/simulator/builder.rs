@@ -1,16 +1,16 @@
 //! How a simulator is set up.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::Simulator;
 use super::keys::PublishedKey;
 use super::ring::KeyRing;
-use super::server::{self, Shared};
+use super::server::{self, Shared, Who};
+use super::{Running, Simulator};
 use crate::clock::{Clock, SystemClock};
 
 /// The account in the sample addresses of GO's documentation.
@@ -23,6 +23,8 @@ const AUDIENCE: &str = "ZKT";
 #[must_use = "nothing runs until `start` is awaited"]
 pub struct SimulatorBuilder {
     address: SocketAddr,
+    origin: Option<String>,
+    control: bool,
     account: String,
     audience: String,
     issuer: Option<String>,
@@ -35,6 +37,8 @@ impl SimulatorBuilder {
     pub(super) fn new() -> Self {
         Self {
             address: (Ipv4Addr::LOCALHOST, 0).into(),
+            origin: None,
+            control: false,
             account: ACCOUNT.to_owned(),
             audience: AUDIENCE.to_owned(),
             issuer: None,
@@ -47,6 +51,27 @@ impl SimulatorBuilder {
     /// Where to listen. Default: a free port of 127.0.0.1.
     pub fn address(mut self, address: impl Into<SocketAddr>) -> Self {
         self.address = address.into();
+        self
+    }
+
+    /// What its addresses begin with, where others reach it by another name than the address that
+    /// it listens at: `http://go:8082`. Default: `http://` and that address, or this machine's
+    /// loopback address where it listens at all of them.
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.origin = Some(origin.into());
+        self
+    }
+
+    /// Opens the control room: whoever reaches the port can have tokens minted, good and bad, keys
+    /// changed, credentials told and faults set, over HTTP under `/simulator`, whose routes
+    /// `docs/cli.md` lists. For a process of its own, which others test against; so connections are
+    /// bounded, too: 512 are served at once, and one that sends no head of a request for 10 s is
+    /// closed.
+    ///
+    /// Nothing of it is secret, and nobody is asked who he is: a simulator is trusted by test
+    /// systems alone. A request with an `Origin`, from a page in somebody's browser, is refused.
+    pub fn with_control(mut self) -> Self {
+        self.control = true;
         self
     }
 
@@ -116,24 +141,27 @@ impl SimulatorBuilder {
         let discovery_issuer = self.discovery_issuer.unwrap_or_else(|| issuer.clone());
         let two = || vec![PublishedKey::fresh(), PublishedKey::fresh()];
         let ring = KeyRing::new(self.keys.unwrap_or_else(two));
-        let origin = format!("http://{address}");
-        let shared = Arc::new(Shared::new(
-            &account,
-            &origin,
+        let reached_at = match address.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => (Ipv4Addr::LOCALHOST, address.port()).into(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => (Ipv6Addr::LOCALHOST, address.port()).into(),
+            _ => address,
+        };
+        let who = Who {
+            address,
+            origin: (self.origin).unwrap_or_else(|| format!("http://{reached_at}")),
+            account,
+            issuer,
+            audience: self.audience,
             discovery_issuer,
-            ring,
-            self.clock,
-        ));
+            control: self.control,
+        };
+        let shared = Arc::new(Shared::new(who, ring, self.clock));
 
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(server::run(listener, Arc::clone(&shared), stopped));
         Ok(Simulator {
-            address,
-            issuer,
-            audience: self.audience,
             shared,
-            stop,
-            server,
+            running: Some(Running { stop, server }),
         })
     }
 }

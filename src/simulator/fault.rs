@@ -103,35 +103,44 @@ fn check_status(status: u16) {
     );
 }
 
+/// A [`Fault`] in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FaultInForce {
+    /// What goes wrong.
+    pub fault: Fault,
+    /// Where. For a fault that waits for requests to either of two addresses, both.
+    pub at: Vec<Endpoint>,
+    /// For how many more requests; none where it stands until it is [healed](super::Simulator::heal).
+    pub left: Option<usize>,
+}
+
 /// The faults in force: first those that wait for their turn, then the standing ones.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     keys: Option<Fault>,
     discovery: Option<Fault>,
     token: Option<Fault>,
-    /// For keys and discovery together.
-    next: VecDeque<(usize, Fault)>,
-    next_token: VecDeque<(usize, Fault)>,
+    next: VecDeque<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    at: Vec<Endpoint>,
+    left: usize,
+    fault: Fault,
 }
 
 impl Faults {
     pub(super) fn stand(&mut self, endpoint: Endpoint, fault: Fault) {
-        match endpoint {
-            Endpoint::Keys => self.keys = Some(fault),
-            Endpoint::Discovery => self.discovery = Some(fault),
-            Endpoint::Token => self.token = Some(fault),
-        }
+        *self.standing(endpoint) = Some(fault);
     }
 
-    pub(super) fn queue(&mut self, times: usize, fault: Fault) {
-        if times > 0 {
-            self.next.push_back((times, fault));
-        }
-    }
-
-    pub(super) fn queue_for_tokens(&mut self, times: usize, fault: Fault) {
-        if times > 0 {
-            self.next_token.push_back((times, fault));
+    /// For the next requests to any of these addresses.
+    pub(super) fn queue(&mut self, at: &[Endpoint], left: usize, fault: Fault) {
+        if left > 0 {
+            let at = at.to_vec();
+            self.next.push_back(Waiting { at, left, fault });
         }
     }
 
@@ -139,24 +148,56 @@ impl Faults {
         *self = Self::default();
     }
 
+    pub(super) fn clear_at(&mut self, endpoint: Endpoint) {
+        *self.standing(endpoint) = None;
+        for waiting in &mut self.next {
+            waiting.at.retain(|at| *at != endpoint);
+        }
+        self.next.retain(|waiting| !waiting.at.is_empty());
+    }
+
+    /// In the order in which they come to pass at one address.
+    pub(super) fn in_force(&self) -> Vec<FaultInForce> {
+        let waiting = self.next.iter().map(|waiting| FaultInForce {
+            fault: waiting.fault.clone(),
+            at: waiting.at.clone(),
+            left: Some(waiting.left),
+        });
+        let standing = [
+            (Endpoint::Keys, &self.keys),
+            (Endpoint::Discovery, &self.discovery),
+            (Endpoint::Token, &self.token),
+        ];
+        let standing = standing.into_iter().filter_map(|(endpoint, fault)| {
+            Some(FaultInForce {
+                fault: fault.clone()?,
+                at: vec![endpoint],
+                left: None,
+            })
+        });
+        waiting.chain(standing).collect()
+    }
+
+    fn standing(&mut self, endpoint: Endpoint) -> &mut Option<Fault> {
+        match endpoint {
+            Endpoint::Keys => &mut self.keys,
+            Endpoint::Discovery => &mut self.discovery,
+            Endpoint::Token => &mut self.token,
+        }
+    }
+
     /// The fault for a request that has just arrived.
     pub(super) fn take(&mut self, endpoint: Endpoint) -> Option<Fault> {
-        let next = match endpoint {
-            Endpoint::Keys | Endpoint::Discovery => &mut self.next,
-            Endpoint::Token => &mut self.next_token,
-        };
-        if let Some((times, fault)) = next.front_mut() {
-            let fault = fault.clone();
-            *times -= 1;
-            if *times == 0 {
-                next.pop_front();
+        let is_for = |waiting: &Waiting| waiting.at.contains(&endpoint);
+        if let Some(first) = self.next.iter().position(is_for) {
+            let waiting = &mut self.next[first];
+            let fault = waiting.fault.clone();
+            waiting.left -= 1;
+            if waiting.left == 0 {
+                self.next.remove(first);
             }
             return Some(fault);
         }
-        match endpoint {
-            Endpoint::Keys => self.keys.clone(),
-            Endpoint::Discovery => self.discovery.clone(),
-            Endpoint::Token => self.token.clone(),
-        }
+        self.standing(endpoint).clone()
     }
 }

@@ -22,6 +22,10 @@ pub(super) const TOKEN_PATHS: [&str; 2] = ["/authorizer/token", "/authorizer/tok
 
 const API: &str = "/gateway";
 
+/// How many tokens are good at once; with one more, the one that ends first is not any longer. A
+/// client fetches one in an hour, so this is for thousands of clients, and 10 MiB.
+const MAX_ISSUED: usize = 10_000;
+
 /// The `key` of the sample token.
 const USER_KEY: &str = "JWT-TEST";
 
@@ -101,14 +105,14 @@ impl GatewayFailure {
 pub(super) struct Gateway {
     /// Made with the first token.
     key: OnceLock<SigningKey>,
-    clients: Issue<ClientCredentials>,
+    pub(super) clients: Issue<ClientCredentials>,
     /// The tokens that are good, with the ends that they name.
     issued: HashMap<String, UnixTime>,
     lifetime: u64,
     expires_in: u64,
     own_answer: Option<Vec<u8>>,
-    refuse_tokens: Option<GatewayFailure>,
-    refuse_pushes: Option<GatewayFailure>,
+    pub(super) refuse_tokens: Option<GatewayFailure>,
+    pub(super) refuse_pushes: Option<GatewayFailure>,
     pushes: usize,
 }
 
@@ -171,8 +175,23 @@ impl Gateway {
             .raw_header(r#"{"typ":"JWT","alg":"RS256"}"#)
             .raw_payload(payload)
             .token();
+        self.make_room(now);
         self.issued.insert(token.clone(), UnixTime::from_secs(exp));
         token
+    }
+
+    fn make_room(&mut self, now: UnixTime) {
+        if self.issued.len() < MAX_ISSUED {
+            return;
+        }
+        self.issued.retain(|_, exp| now < *exp);
+        while self.issued.len() >= MAX_ISSUED {
+            let first = self.issued.iter().min_by_key(|(_, exp)| **exp);
+            let Some(token) = first.map(|(token, _)| token.clone()) else {
+                return;
+            };
+            self.issued.remove(&token);
+        }
     }
 
     /// The API; `None` for a path that is none of its own.
@@ -300,5 +319,30 @@ impl Simulator {
         let mut fetches = self.shared.token_fetches.subscribe();
         // The sender lives in `self`, so the channel can't close.
         let _ = fetches.wait_for(|count| *count >= n).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_than_ten_thousand_tokens_are_good_at_once() {
+        let now = UnixTime::from_secs(1_800_000_000);
+        let at = |seconds: u64| UnixTime::from_secs(1_800_000_000 + seconds);
+        let mut gateway = Gateway::new(now);
+        for n in 0..MAX_ISSUED as u64 {
+            gateway.issued.insert(n.to_string(), at(n + 1));
+        }
+        let token = gateway.new_token(now);
+        assert_eq!(gateway.issued.len(), MAX_ISSUED);
+        assert!(gateway.issued.contains_key(&token) && gateway.issued.contains_key("1"));
+        assert!(
+            !gateway.issued.contains_key("0"),
+            "which would have ended first"
+        );
+        // A thousand have ended by then.
+        gateway.new_token(at(1_000));
+        assert_eq!(gateway.issued.len(), MAX_ISSUED - 1_000 + 2);
     }
 }

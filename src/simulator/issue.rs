@@ -16,7 +16,14 @@ const OVERLAP: Duration = Duration::from_secs(7 * DAY);
 pub(super) struct Issue<T> {
     current: T,
     expires_at: UnixTime,
-    previous: Option<(T, UnixTime)>,
+    previous: Option<Previous<T>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Previous<T> {
+    pub(super) credential: T,
+    pub(super) issued_at: UnixTime,
+    pub(super) expires_at: UnixTime,
 }
 
 impl<T> Issue<T> {
@@ -32,14 +39,27 @@ impl<T> Issue<T> {
         &self.current
     }
 
+    /// When the current one was issued.
+    pub(super) fn issued_at(&self) -> UnixTime {
+        self.expires_at.saturating_sub(LIFETIME)
+    }
+
+    pub(super) const fn expires_at(&self) -> UnixTime {
+        self.expires_at
+    }
+
+    pub(super) const fn previous(&self) -> Option<&Previous<T>> {
+        self.previous.as_ref()
+    }
+
     /// The one before serves for 7 more days, or to its own end.
     pub(super) fn rotate(&mut self, next: T, now: UnixTime) {
-        let Self {
-            current: previous,
-            expires_at,
-            ..
-        } = std::mem::replace(self, Self::new(next, now));
-        self.previous = Some((previous, expires_at.min(now.saturating_add(OVERLAP))));
+        let before = std::mem::replace(self, Self::new(next, now));
+        self.previous = Some(Previous {
+            issued_at: before.issued_at(),
+            expires_at: before.expires_at.min(now.saturating_add(OVERLAP)),
+            credential: before.current,
+        });
     }
 
     /// The one before is dead at once.
@@ -49,7 +69,8 @@ impl<T> Issue<T> {
 
     pub(super) fn accepts(&self, is_it: impl Fn(&T) -> bool, now: UnixTime) -> bool {
         let current = is_it(&self.current) && now < self.expires_at;
-        let previous = (self.previous.as_ref()).is_some_and(|(it, end)| is_it(it) && now < *end);
+        let previous =
+            (self.previous.as_ref()).is_some_and(|it| is_it(&it.credential) && now < it.expires_at);
         current || previous
     }
 }
@@ -87,7 +108,14 @@ mod tests {
         assert!(accepts(&issue, 'b', 279) && !accepts(&issue, 'b', 280));
         issue.rotate('c', day(275));
         assert!(accepts(&issue, 'b', 279) && !accepts(&issue, 'b', 280));
+        let previous = issue.previous().expect("one before");
+        assert_eq!((previous.credential, previous.expires_at), ('b', day(280)));
+        assert_eq!(
+            (previous.issued_at, issue.issued_at()),
+            (day(100), day(275))
+        );
         issue.revoke('d', day(276));
+        assert!(issue.previous().is_none());
         assert!(!accepts(&issue, 'c', 276) && accepts(&issue, 'd', 276));
     }
 }

@@ -47,6 +47,11 @@
 //! documented, by a [clock](SimulatorBuilder::clock) of the test's. And it
 //! [pushes](Simulator::push) to a distributor, with either credential.
 //!
+//! # Testing in another language
+//!
+//! The command `go-auth simulate` is a simulator as a process, ruled over HTTP: see
+//! [`SimulatorBuilder::with_control`].
+//!
 //! # What it can do
 //!
 //! ```
@@ -77,8 +82,10 @@
 //! ```
 
 mod answer;
+mod ari;
 mod body;
 mod builder;
+mod control;
 mod fault;
 mod gateway;
 mod issue;
@@ -90,6 +97,7 @@ mod partner_apis;
 mod push;
 mod ring;
 mod rotation;
+mod sample;
 mod server;
 mod signature;
 #[cfg(test)]
@@ -99,19 +107,24 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, MutexGuard};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+pub use self::ari::SamplePush;
 pub use self::builder::SimulatorBuilder;
-pub use self::fault::{Endpoint, Fault};
+pub use self::fault::{Endpoint, Fault, FaultInForce};
 pub use self::gateway::{ClientCredentials, GatewayFailure};
 pub use self::keys::{KeyError, PublishedKey, SigningKey};
 pub use self::log::LoggedRequest;
 pub use self::mint::{Encoding, Mint};
 pub use self::outage::Hold;
 pub use self::partner_apis::{PartnerApi, PartnerRefusal};
+#[cfg(feature = "cli")]
+pub(crate) use self::push::posted;
 pub use self::push::{Push, PushCredential};
+pub use self::sample::{Expected, SampleToken};
 pub use self::signature::{PublicKeyForm, SignatureKind};
 
 use self::server::{Shared, State};
@@ -122,11 +135,14 @@ use self::server::{Shared, State};
 /// closes the port and all connections soon after; [`stop`](Self::stop) waits until that is done.
 #[must_use = "the server stops when the `Simulator` is dropped"]
 pub struct Simulator {
-    address: SocketAddr,
-    issuer: String,
-    audience: String,
     shared: Arc<Shared>,
-    stop: oneshot::Sender<()>,
+    /// The control room has a simulator of its own, over the same state, that runs nothing.
+    running: Option<Running>,
+}
+
+struct Running {
+    /// Takes how long requests under way may go on; dropped, they may not.
+    stop: oneshot::Sender<Duration>,
     server: JoinHandle<()>,
 }
 
@@ -151,20 +167,30 @@ impl Simulator {
     /// connections are refused, until another simulator starts at the same
     /// [address](SimulatorBuilder::address).
     pub async fn stop(self) {
-        drop(self.stop);
-        if let Err(error) = self.server.await {
+        self.stop_within(Duration::ZERO).await;
+    }
+
+    /// As [`stop`](Self::stop), but requests under way get their answers first, for this long at
+    /// the most.
+    pub async fn stop_within(self, patience: Duration) {
+        let Some(Running { stop, server }) = self.running else {
+            return;
+        };
+        // Who doesn't listen has ended, and is waited for in any case.
+        let _ = stop.send(patience);
+        if let Err(error) = server.await {
             tracing::warn!(%error, "the simulated GO didn't end well");
         }
     }
 
     /// The address it listens at.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.shared.address
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or what [`SimulatorBuilder::origin`] says.
     pub fn origin(&self) -> String {
-        format!("http://{}", self.address)
+        self.shared.origin.clone()
     }
 
     /// `http://127.0.0.1:PORT/id/{account}/keys`, the form of GO's key address.
@@ -180,12 +206,12 @@ impl Simulator {
 
     /// The tokens' `iss`. As with GO it is a name, not an address of this server.
     pub fn issuer(&self) -> &str {
-        &self.issuer
+        &self.shared.issuer
     }
 
     /// The tokens' `aud`.
     pub fn audience(&self) -> &str {
-        &self.audience
+        &self.shared.audience
     }
 }
 
@@ -213,7 +239,18 @@ impl Simulator {
     pub fn mint_as(&self, kid: &str) -> Mint {
         let key = self.key(kid);
         let key = key.unwrap_or_else(|| panic!("the simulator has no signing key {kid:?}"));
-        Mint::new(key, kid, &*self.issuer, &*self.audience)
+        Mint::new(key, kid, self.issuer(), self.audience())
+    }
+
+    /// A token by its name in the list of samples, issued now.
+    #[must_use]
+    pub fn sample_token(&self, sample: SampleToken) -> String {
+        sample.of(self.mint(), &self.stranger())
+    }
+
+    /// A key that isn't GO's, the same one for the simulator's life, to sign with in GO's name.
+    pub fn stranger(&self) -> SigningKey {
+        self.state().ring.stranger()
     }
 }
 
@@ -250,9 +287,9 @@ impl Simulator {
 impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Simulator")
-            .field("address", &self.address)
-            .field("issuer", &self.issuer)
-            .field("audience", &self.audience)
+            .field("address", &self.shared.address)
+            .field("issuer", &self.shared.issuer)
+            .field("audience", &self.shared.audience)
             .finish_non_exhaustive()
     }
 }

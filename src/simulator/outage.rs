@@ -6,7 +6,7 @@ use http::HeaderValue;
 use tokio::sync::watch;
 
 use super::Simulator;
-use super::fault::{Endpoint, Fault};
+use super::fault::{Endpoint, Fault, FaultInForce};
 use super::server::{Gate, State};
 
 /// How documents are served. All of it is about both addresses.
@@ -60,7 +60,19 @@ impl Simulator {
     /// As [`fail`](Self::fail).
     pub fn fail_next(&self, n: usize, fault: Fault) {
         let mut state = self.prepared_for(&fault);
-        state.faults.queue(n, fault);
+        let documents = [Endpoint::Keys, Endpoint::Discovery];
+        state.faults.queue(&documents, n, fault);
+    }
+
+    /// Fails the next `n` requests to one address; calls add up, also with
+    /// [`fail_next`](Self::fail_next). A fault set by [`fail_at`](Self::fail_at) comes after them.
+    ///
+    /// # Panics
+    ///
+    /// As [`fail`](Self::fail).
+    pub fn fail_next_at(&self, endpoint: Endpoint, n: usize, fault: Fault) {
+        let mut state = self.prepared_for(&fault);
+        state.faults.queue(&[endpoint], n, fault);
     }
 
     /// Fails the next `n` requests to the gateway's token endpoint; calls add up. A fault set by
@@ -70,14 +82,23 @@ impl Simulator {
     ///
     /// As [`fail`](Self::fail).
     pub fn fail_next_tokens(&self, n: usize, fault: Fault) {
-        let mut state = self.prepared_for(&fault);
-        state.faults.queue_for_tokens(n, fault);
+        self.fail_next_at(Endpoint::Token, n, fault);
     }
 
     /// Ends all faults, those that still wait for their turn too. Answers already begun go on as
     /// they began.
     pub fn heal(&self) {
         self.state().faults.clear();
+    }
+
+    /// As [`heal`](Self::heal), at one address.
+    pub fn heal_at(&self, endpoint: Endpoint) {
+        self.state().faults.clear_at(endpoint);
+    }
+
+    /// The faults in force, in the order in which they come to pass at one address.
+    pub fn faults(&self) -> Vec<FaultInForce> {
+        self.state().faults.in_force()
     }
 
     /// Holds back the answers to all requests to the key address from now on, until the [`Hold`] is

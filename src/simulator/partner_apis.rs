@@ -91,7 +91,7 @@ impl PartnerApis {
         }
     }
 
-    fn tokens(&mut self, api: PartnerApi) -> &mut Issue<String> {
+    pub(super) fn tokens(&mut self, api: PartnerApi) -> &mut Issue<String> {
         match api {
             PartnerApi::BookingUsb => &mut self.booking_usb,
             PartnerApi::ShoppingEngine => &mut self.shopping_engine,

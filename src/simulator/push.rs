@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE};
-use serde_json::json;
+use reqwest::{Client, IntoUrl, RequestBuilder};
 
 use super::Simulator;
+use super::ari::SamplePush;
 use super::partner_apis::PartnerApi;
+use crate::clock::UnixTime;
 
 /// What GO shows the distributor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,19 +31,21 @@ pub enum PushCredential {
 pub struct Push<'a> {
     go: &'a Simulator,
     base: String,
-    path: String,
+    sample: SamplePush,
+    path: Option<String>,
     credential: PushCredential,
     bare: bool,
 }
 
 impl Simulator {
-    /// A sample push to the distributor's API at this base address, of plain `http`: `POST /ari/daily/push` with a
-    /// JWT as `Bearer`, unless told otherwise.
+    /// A sample push to the distributor's API at this base address, of plain `http`: `POST
+    /// /ari/daily/push` with a JWT as `Bearer`, unless told otherwise.
     pub fn push(&self, base: impl Into<String>) -> Push<'_> {
         Push {
             go: self,
             base: base.into(),
-            path: "/ari/daily/push".to_owned(),
+            sample: SamplePush::default(),
+            path: None,
             credential: PushCredential::default(),
             bare: false,
         }
@@ -49,9 +53,15 @@ impl Simulator {
 }
 
 impl Push<'_> {
-    /// Posts to this path: `/ari/los/push`.
+    /// Posts this sample, to its own path.
+    pub fn sample(mut self, sample: SamplePush) -> Self {
+        self.sample = sample;
+        self
+    }
+
+    /// Posts to this path instead of the sample's own.
     pub fn path(mut self, path: impl Into<String>) -> Self {
-        self.path = path.into();
+        self.path = Some(path.into());
         self
     }
 
@@ -73,23 +83,21 @@ impl Push<'_> {
     ///
     /// When there is no answer.
     pub async fn send(self) -> reqwest::Result<u16> {
-        let client = reqwest::Client::builder()
+        let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(10))
             .no_proxy()
             .tls_certs_only([])
             .build()?;
         let base = self.base.trim_end_matches('/');
-        let mut request = client
-            .post(format!("{base}{}", self.path))
-            .header(ACCEPT_ENCODING, "gzip")
-            .header(CONTENT_TYPE, "application/json;charset=utf-8");
+        let path = self.path.as_deref().unwrap_or(self.sample.path());
+        let url = format!("{base}{path}");
+        let mut request = posted(&client, url, self.sample, self.go.shared.clock.now());
         if let Some(token) = self.token() {
             let scheme = if self.bare { "" } else { "Bearer " };
             request = request.header(AUTHORIZATION, format!("{scheme}{token}"));
         }
-        let ari = json!({ "supplierId": "SUPPLIER", "hotelId": "HOTEL", "dailyAri": [] });
-        let response = request.body(ari.to_string()).send().await?;
+        let response = request.send().await?;
         Ok(response.status().as_u16())
     }
 
@@ -105,4 +113,18 @@ impl Push<'_> {
             PushCredential::None => None,
         }
     }
+}
+
+/// A sample as GO posts it, without a credential yet.
+pub(crate) fn posted(
+    client: &Client,
+    url: impl IntoUrl,
+    sample: SamplePush,
+    now: UnixTime,
+) -> RequestBuilder {
+    client
+        .post(url)
+        .header(ACCEPT_ENCODING, "gzip")
+        .header(CONTENT_TYPE, "application/json;charset=utf-8")
+        .body(sample.body(now).to_string())
 }

@@ -140,6 +140,22 @@ impl KeyRing {
         }
     }
 
+    pub(super) fn stranger(&mut self) -> SigningKey {
+        self.meet_strangers();
+        let mut keys = self.strangers.iter().filter_map(PublishedKey::signing_key);
+        keys.next().expect("strangers that sign").clone()
+    }
+
+    /// All keys that there are or were, with whether they are published.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&PublishedKey, bool)> {
+        self.entries.iter().map(|entry| (&entry.key, entry.listed))
+    }
+
+    /// How many keys are kept, those that nobody can name any more included.
+    pub(super) fn size(&self) -> usize {
+        self.entries.len() + self.replaced.len()
+    }
+
     pub(super) fn strangers_document(&self) -> Vec<u8> {
         key_set(self.strangers.iter())
     }

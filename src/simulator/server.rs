@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,14 +15,15 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::answer::{Answer, Serving};
 use super::body::Script;
+use super::control;
 use super::fault::{Endpoint, Faults};
 use super::gateway::{self, Gateway};
 use super::log::Log;
@@ -29,9 +31,30 @@ use super::partner_apis::PartnerApis;
 use super::ring::KeyRing;
 use crate::clock::Clock;
 
+/// With a control room: how many connections are served at once, as many as the gate serves.
+const MAX_CONNECTIONS: usize = 512;
+
+/// With a control room: from the first look for a request to the end of its head.
+const HEAD_WAIT: Duration = Duration::from_secs(10);
+
+/// Where a simulator is and who it claims to be.
+pub(super) struct Who {
+    pub(super) address: SocketAddr,
+    pub(super) origin: String,
+    pub(super) account: String,
+    pub(super) issuer: String,
+    pub(super) audience: String,
+    pub(super) discovery_issuer: String,
+    pub(super) control: bool,
+}
+
 /// What the handle and the server share.
 #[derive(Debug)]
 pub(super) struct Shared {
+    pub(super) address: SocketAddr,
+    pub(super) origin: String,
+    pub(super) issuer: String,
+    pub(super) audience: String,
     pub(super) keys_path: String,
     pub(super) discovery_path: String,
     pub(super) discovery_issuer: String,
@@ -40,6 +63,8 @@ pub(super) struct Shared {
     /// Requests that have reached the token endpoint.
     pub(super) token_fetches: watch::Sender<usize>,
     pub(super) clock: Arc<dyn Clock>,
+    control: bool,
+    draining: watch::Sender<bool>,
     state: Mutex<State>,
 }
 
@@ -66,17 +91,17 @@ pub(super) struct Gate {
 }
 
 impl Shared {
-    pub(super) fn new(
-        account: &str,
-        origin: &str,
-        discovery_issuer: String,
-        ring: KeyRing,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(super) fn new(who: Who, ring: KeyRing, clock: Arc<dyn Clock>) -> Self {
+        let (account, origin) = (who.account, who.origin);
         let keys_path = format!("/id/{account}/keys");
         Self {
+            address: who.address,
+            issuer: who.issuer,
+            audience: who.audience,
             discovery_path: format!("/id/{account}/.well-known/openid-configuration"),
-            discovery_issuer,
+            discovery_issuer: who.discovery_issuer,
+            control: who.control,
+            draining: watch::Sender::new(false),
             fetches: watch::Sender::new(0),
             token_fetches: watch::Sender::new(0),
             state: Mutex::new(State {
@@ -92,12 +117,20 @@ impl Shared {
                 log: Log::default(),
             }),
             keys_path,
+            origin,
             clock,
         }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Completes once there is to be no further request on a connection.
+    async fn until_draining(&self) {
+        let mut draining = self.draining.subscribe();
+        // The sender lives as long as `self`.
+        let _ = draining.wait_for(|draining| *draining).await;
     }
 
     /// Decides everything at the moment a request arrives, so that an answer held back is the
@@ -182,21 +215,28 @@ fn gate(holds: &mut Vec<Gate>) -> Option<watch::Receiver<()>> {
     Some(gate.opened.clone())
 }
 
-/// Serves until the other end of `stop` is dropped, then closes the port and every connection.
+/// Serves until it is told to stop, or nobody is left to tell it; then closes the port, and every
+/// connection when it has ended or the patience with it has.
 pub(super) async fn run(
     listener: TcpListener,
     shared: Arc<Shared>,
-    mut stop: oneshot::Receiver<()>,
+    mut stop: oneshot::Receiver<Duration>,
 ) {
     let mut connections = JoinSet::new();
-    loop {
+    let places = if shared.control {
+        MAX_CONNECTIONS
+    } else {
+        Semaphore::MAX_PERMITS
+    };
+    let room = Arc::new(Semaphore::new(places));
+    let patience = loop {
         tokio::select! {
             biased;
-            _ = &mut stop => break,
+            patience = &mut stop => break patience.unwrap_or_default(),
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, Arc::clone(&shared)));
+            accepted = accept(&listener, &room) => match accepted {
+                Ok((stream, place)) => {
+                    connections.spawn(connection(stream, place, Arc::clone(&shared)));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the simulated GO can't accept a connection");
@@ -204,12 +244,27 @@ pub(super) async fn run(
                 }
             },
         }
-    }
+    };
     drop(listener);
+    if !patience.is_zero() {
+        shared.draining.send_replace(true);
+        let ended = async { while connections.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(patience, ended).await;
+    }
     connections.shutdown().await;
 }
 
-async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(room).acquire_owned().await;
+    let place = place.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
+}
+
+async fn connection(stream: TcpStream, _place: OwnedSemaphorePermit, shared: Arc<Shared>) {
     // Small answers on a kept connection shouldn't wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     let (takeover, mut taken_over) = mpsc::channel(1);
@@ -217,18 +272,28 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
         Box::pin(respond(request, Arc::clone(&shared), takeover.clone()))
     });
     let mut connection = http1::Builder::new()
-        .header_read_timeout(None)
+        .timer(TokioTimer::new())
+        .header_read_timeout(shared.control.then_some(HEAD_WAIT))
         .serve_connection(TokioIo::new(stream), service);
-    tokio::select! {
-        ended = &mut connection => {
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection to the simulated GO ended");
+    let mut is_last = false;
+    loop {
+        tokio::select! {
+            ended = &mut connection => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection to the simulated GO ended");
+                }
+                return;
             }
-        }
-        Some(bytes) = taken_over.recv() => {
-            let stream = connection.into_parts().io.into_inner();
-            if let Err(error) = write_raw(&stream, &bytes).await {
-                tracing::debug!(%error, "raw bytes of the simulated GO weren't taken");
+            Some(bytes) = taken_over.recv() => {
+                let stream = connection.into_parts().io.into_inner();
+                if let Err(error) = write_raw(&stream, &bytes).await {
+                    tracing::debug!(%error, "raw bytes of the simulated GO weren't taken");
+                }
+                return;
+            }
+            () = shared.until_draining(), if !is_last => {
+                is_last = true;
+                Pin::new(&mut connection).graceful_shutdown();
             }
         }
     }
@@ -240,6 +305,9 @@ async fn respond(
     takeover: mpsc::Sender<Vec<u8>>,
 ) -> Result<Response<Script>, io::Error> {
     let (head, body) = request.into_parts();
+    if shared.control && control::is_asked(&head) {
+        return Ok(control::respond(shared, head, body).await);
+    }
     // Unread, a body would cost the connection that it came on.
     drain(body).await?;
     let (answer, gate) = shared.receive(&head);

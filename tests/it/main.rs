@@ -12,6 +12,7 @@ mod cache_history;
 mod claim_rules;
 mod cli;
 mod conformance;
+mod control;
 mod corpus;
 mod differential;
 #[path = "support/distributor.rs"]
@@ -51,6 +52,7 @@ mod remote_lifecycle;
 mod remote_order;
 mod remote_refresh;
 mod remote_staleness;
+mod sample_tokens;
 mod scenario;
 mod secrecy;
 mod seeds;

@@ -5,7 +5,7 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 
-use super::super::{Endpoint, Fault, Simulator};
+use super::super::{Endpoint, Fault, FaultInForce, Simulator};
 use super::{Seen, TestResult, get, glimpse, raw, send};
 
 const TICK: Duration = Duration::from_millis(2);
@@ -211,6 +211,51 @@ async fn faults_come_in_order_and_end() -> TestResult {
     let keys = get(&go, &go.jwks_url(), "").await?;
     let discovery = get(&go, &go.discovery_url(), "").await?;
     assert!(keys.status_line.contains("200") && discovery.status_line.contains("500"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_address_fails_and_heals_alone() -> TestResult {
+    let go = Simulator::start().await?;
+    go.fail_next(2, Fault::Status(502));
+    go.fail_next_at(Endpoint::Discovery, 1, Fault::Status(503));
+    go.fail_at(Endpoint::Discovery, Fault::Html);
+    go.fail_next_tokens(3, Fault::Cut);
+    let waiting = |fault, at: &[Endpoint], left| FaultInForce {
+        fault,
+        at: at.to_vec(),
+        left,
+    };
+    let documents = [Endpoint::Keys, Endpoint::Discovery];
+    assert_eq!(
+        go.faults(),
+        [
+            waiting(Fault::Status(502), &documents, Some(2)),
+            waiting(Fault::Status(503), &[Endpoint::Discovery], Some(1)),
+            waiting(Fault::Cut, &[Endpoint::Token], Some(3)),
+            waiting(Fault::Html, &[Endpoint::Discovery], None),
+        ]
+    );
+
+    let mut seen = Vec::new();
+    for url in [go.discovery_url(), go.discovery_url(), go.discovery_url()] {
+        seen.push(get(&go, &url, "").await?.status_line[9..12].to_owned());
+    }
+    assert_eq!(seen, ["502", "502", "503"]);
+    assert_eq!(get(&go, &go.jwks_url(), "").await?.body, go.document());
+
+    go.fail_next(1, Fault::Status(502));
+    go.heal_at(Endpoint::Discovery);
+    let left = [
+        waiting(Fault::Cut, &[Endpoint::Token], Some(3)),
+        waiting(Fault::Status(502), &[Endpoint::Keys], Some(1)),
+    ];
+    assert_eq!(go.faults(), left);
+    let discovery = get(&go, &go.discovery_url(), "").await?;
+    let keys = get(&go, &go.jwks_url(), "").await?;
+    assert!(discovery.status_line.contains("200") && keys.status_line.contains("502"));
+    go.heal_at(Endpoint::Token);
+    assert_eq!(go.faults(), []);
     Ok(())
 }
 

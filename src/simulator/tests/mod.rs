@@ -3,6 +3,8 @@
 mod faults;
 mod gateway;
 mod keys;
+mod lifecycle;
+mod pushes;
 mod serving;
 mod tokens;
 

@@ -13,6 +13,8 @@ async fn given_a_wish_for_help_when_run_then_it_is_on_standard_output_and_the_st
         (&["-h"], "verify"),
         (&["help", "keys"], "--jwks-url"),
         (&["verify", "--help"], "GO_AUTH_AUDIENCE"),
+        (&["simulate", "--help"], "no secret and asks nobody"),
+        (&["simulate", "push", "--help"], "--access-token"),
         (
             &["--version"],
             concat!("go-auth ", env!("CARGO_PKG_VERSION")),
@@ -35,6 +37,8 @@ async fn given_wrong_usage_when_run_then_it_is_told_on_standard_error_and_the_st
         &["--color", "pink", "keys"],
         &["completions"],
         &["man", "nothing"],
+        &["man", "push"],
+        &["man", "simulate", "nothing"],
     ] {
         let ran = go_auth(args)
             .var("GO_AUTH_ISSUER", "i")
@@ -51,7 +55,16 @@ async fn given_a_shell_when_completions_are_wanted_then_they_know_every_command_
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let ran = go_auth(&["completions", shell]).run().await;
         assert_eq!((ran.status, &*ran.stderr), (0, ""), "{shell}");
-        for word in ["verify", "keys", "token-file", "jwks-url", "json"] {
+        for word in [
+            "verify",
+            "keys",
+            "token-file",
+            "jwks-url",
+            "json",
+            "simulate",
+            "push",
+            "access-token",
+        ] {
             assert!(ran.stdout.contains(word), "{shell} does not know {word}");
         }
     }
@@ -63,6 +76,12 @@ async fn given_a_command_when_its_manual_is_wanted_then_it_is_a_page_of_roff() {
         (&["man"][..], ".TH go-auth 1", "keys"),
         (&["man", "verify"], ".TH go-auth-verify 1", "token\\-file"),
         (&["man", "keys"], ".TH go-auth-keys 1", "jwks\\-url"),
+        (&["man", "simulate"], ".TH go-auth-simulate 1", "origin"),
+        (
+            &["man", "simulate", "push"],
+            ".TH go-auth-simulate-push 1",
+            "access\\-token",
+        ),
     ] {
         let ran = go_auth(args).run().await;
         assert_eq!((ran.status, &*ran.stderr), (0, ""), "{args:?}");

@@ -8,6 +8,8 @@ mod keys;
 mod keys_tls;
 mod secrecy;
 mod settings;
+mod simulate_process;
+mod simulate_push;
 mod terminal;
 mod verdicts;
 mod verify;

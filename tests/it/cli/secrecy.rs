@@ -146,6 +146,23 @@ fn given_a_token_as_an_argument_anywhere_when_run_then_it_is_refused_and_not_rep
             vec!["keys".to_owned(), token.to_owned()],
             vec!["keys".to_owned(), assigned("--jwks-url")],
             vec!["man".to_owned(), token.to_owned()],
+            vec!["man".to_owned(), "simulate".to_owned(), token.to_owned()],
+            vec!["simulate".to_owned(), token.to_owned()],
+            vec!["simulate".to_owned(), assigned("--origin")],
+            vec!["simulate".to_owned(), "push".to_owned(), token.to_owned()],
+            vec![
+                "simulate".to_owned(),
+                "push".to_owned(),
+                "http://127.0.0.1:1".to_owned(),
+                "--token".to_owned(),
+                token.to_owned(),
+            ],
+            vec![
+                "simulate".to_owned(),
+                "push".to_owned(),
+                "http://127.0.0.1:1".to_owned(),
+                assigned("--simulator"),
+            ],
             vec!["completions".to_owned(), token.to_owned()],
             vec![assigned("--color"), "keys".to_owned()],
         ];

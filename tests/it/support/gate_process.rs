@@ -1,4 +1,4 @@
-//! The command `go-auth serve` as a process of its own.
+//! The command `go-auth` as a process of its own, and `go-auth serve` above all.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ pub(crate) fn settings_of(go: &Simulator, more: &str) -> String {
 }
 
 /// Without the environment of the tests, which may name a proxy.
-fn command() -> Command {
+pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_go-auth"));
     command
         .env_clear()
@@ -63,10 +63,10 @@ pub(crate) async fn fails(set: impl FnOnce(&mut Command)) -> (Option<i32>, Strin
 }
 
 /// Ends when it is dropped.
-struct Process(Child);
+pub(crate) struct Process(pub(crate) Child);
 
 impl Process {
-    async fn exit(&mut self) -> ExitStatus {
+    pub(crate) async fn exit(&mut self) -> ExitStatus {
         soon(async {
             loop {
                 if let Some(status) = self.0.try_wait().expect("a child") {

@@ -1,0 +1,72 @@
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::super::{Fault, Simulator};
+use super::{Seen, TestResult, send};
+
+/// What comes until the other end closes.
+async fn rest(mut stream: TcpStream) -> io::Result<Vec<u8>> {
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await?;
+    Ok(rest)
+}
+
+#[tokio::test]
+async fn a_stop_with_patience_lets_requests_under_way_end() -> TestResult {
+    let go = Simulator::start().await?;
+    let hold = go.hold();
+    let mut waiting = TcpStream::connect(go.address()).await?;
+    let path = go.jwks_url().replace(&go.origin(), "");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: go\r\n\r\n");
+    waiting.write_all(request.as_bytes()).await?;
+    let idle = TcpStream::connect(go.address()).await?;
+    go.wait_for_fetches(1).await;
+
+    let address = go.address();
+    let stop = tokio::spawn(go.stop_within(Duration::from_secs(60)));
+    assert!(rest(idle).await?.is_empty());
+    assert!(TcpStream::connect(address).await.is_err());
+    assert!(!stop.is_finished());
+    hold.release();
+    // On a connection that would have been kept.
+    let seen = Seen::parse(&rest(waiting).await?).ok_or("an answer")?;
+    assert_eq!(seen.status_line, "HTTP/1.1 200 OK");
+    assert_eq!(seen.header("connection"), Some("close"));
+    stop.await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_patience_of_a_stop_ends() -> TestResult {
+    let go = Simulator::start().await?;
+    go.fail(Fault::Hang);
+    let hanging = send(&go, &go.jwks_url(), "").await?;
+    go.wait_for_fetches(1).await;
+    go.stop_within(Duration::from_millis(20)).await;
+    // A reset closes, too.
+    assert!(rest(hanging).await.unwrap_or_default().is_empty());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_with_a_control_room_a_head_is_not_waited_for_long() -> TestResult {
+    let bounded = Simulator::builder().with_control().start().await?;
+    for begun in ["", "GET /simulator HTTP/1.1\r\nx: "] {
+        let mut stream = TcpStream::connect(bounded.address()).await?;
+        stream.write_all(begun.as_bytes()).await?;
+        let started = Instant::now();
+        assert!(rest(stream).await?.is_empty(), "{begun:?}");
+        assert_eq!(started.elapsed().as_secs(), 10, "{begun:?}");
+    }
+
+    // Where a test stops the clock, connections stay.
+    let go = Simulator::start().await?;
+    let stream = TcpStream::connect(go.address()).await?;
+    let hour = Duration::from_secs(3600);
+    assert!(tokio::time::timeout(hour, rest(stream)).await.is_err());
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! The tokens that the simulator makes by name are what the list says of them.
+
+use std::collections::HashSet;
+
+use derbysoft_go_auth::simulator::{Expected, SampleToken};
+
+use crate::support::{World, strict, verdict};
+
+#[tokio::test]
+async fn given_each_sample_when_the_plainest_gate_judges_then_its_verdict_is_that_of_the_list() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    let mut refused = 0;
+    for sample in SampleToken::all() {
+        let token = world.go.sample_token(sample);
+        let name = sample.name();
+        let expected = sample.refused_as().unwrap_or("ok");
+        assert_eq!(verdict(&auth, &token).await, expected, "{name}");
+        match sample.expected() {
+            Expected::LetIn => assert_eq!(expected, "ok", "{name}"),
+            Expected::Refused => {
+                assert_ne!(expected, "ok", "{name}");
+                refused += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(refused > 30, "{refused}");
+}
+
+#[tokio::test]
+async fn given_rules_when_a_sample_is_made_to_break_one_then_it_is_refused_for_it() {
+    let world = World::new().await;
+    let auth = world.ready_with(strict).await;
+    for (name, kind) in [
+        ("other-subject", "subject"),
+        ("no-token-id", "missing_claim"),
+        ("long-lived", "lifetime"),
+        ("good", "ok"),
+    ] {
+        let sample = SampleToken::named(name).expect("a sample");
+        assert_eq!(sample.refused_as(), None, "{name}");
+        let token = world.go.sample_token(sample);
+        assert_eq!(verdict(&auth, &token).await, kind, "{name}");
+    }
+}
+
+/// Clocks may differ, and tokens wait on their way: no gate's leeway may decide about a sample.
+#[tokio::test]
+async fn given_the_widest_leeway_when_a_sample_is_out_of_time_then_it_still_is() {
+    let world = World::new().await;
+    let auth = world
+        .ready_with(|builder| builder.leeway(crate::support::secs(300)))
+        .await;
+    for name in ["expired", "not-yet-valid"] {
+        let sample = SampleToken::named(name).expect("a sample");
+        let token = world.go.sample_token(sample);
+        assert_eq!(
+            Some(verdict(&auth, &token).await),
+            sample.refused_as(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn the_names_are_words_and_none_is_there_twice() {
+    let mut known = HashSet::new();
+    for sample in SampleToken::all() {
+        let name = sample.name();
+        let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        assert!(!name.is_empty() && name.chars().all(is_word), "{name}");
+        assert!(known.insert(name), "{name}");
+        assert_eq!(SampleToken::named(name), Some(sample));
+        assert!(!sample.about().is_empty(), "{name}");
+    }
+    assert_eq!(SampleToken::named("nothing"), None);
+    assert_eq!(SampleToken::all().next(), Some(SampleToken::GOOD));
+}
