@@ -82,7 +82,7 @@ impl Shared {
 
     pub(super) fn metrics(&self) -> String {
         let connections = self.connections.load(Ordering::Relaxed);
-        self.exposition.render(connections)
+        self.exposition.render(self.live().auth(), connections)
     }
 }
 
