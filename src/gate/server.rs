@@ -212,28 +212,44 @@ async fn drain(mut connections: JoinSet<()>, told_again: impl Future<Output = ()
     }
 }
 
-/// A connection that is counted.
-struct Counted(Arc<Shared>);
+/// A connection that is counted, and its place among all.
+struct Counted {
+    shared: Arc<Shared>,
+    _place: OwnedSemaphorePermit,
+}
 
 impl Counted {
-    fn new(shared: Arc<Shared>) -> Self {
+    fn new(shared: Arc<Shared>, place: OwnedSemaphorePermit) -> Self {
         shared.connections.fetch_add(1, Ordering::Relaxed);
-        Self(shared)
+        Self {
+            shared,
+            _place: place,
+        }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-async fn connection(stream: TcpStream, _place: OwnedSemaphorePermit, shared: Arc<Shared>) {
-    let _counted = Counted::new(Arc::clone(&shared));
+/// Serves a connection, which is counted from now on: the task that serves it may
+/// begin later than a look at the metrics.
+fn connection(
+    stream: TcpStream,
+    place: OwnedSemaphorePermit,
+    shared: Arc<Shared>,
+) -> impl Future<Output = ()> {
+    let counted = Counted::new(shared, place);
+    async move { serve(stream, &counted.shared).await }
+}
+
+async fn serve(stream: TcpStream, shared: &Arc<Shared>) {
     // Small answers on a kept connection shouldn't wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request: Request<Incoming>| {
-        let shared = Arc::clone(&shared);
+        let shared = Arc::clone(shared);
         async move { Ok::<_, Infallible>(routes::answer(&shared, request).await) }
     });
     let connection = http1::Builder::new()
@@ -281,22 +297,37 @@ mod tests {
         })
     }
 
-    /// The other end of a connection that is served.
-    async fn connected(shared: &Arc<Shared>) -> TcpStream {
+    /// A client, and what serves it.
+    async fn accepted(shared: &Arc<Shared>) -> (TcpStream, impl Future<Output = ()> + use<>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let client = TcpStream::connect(address).await.expect("it listens");
         let room = Arc::new(Semaphore::new(1));
         let (stream, place) = accept(&listener, &room).await.expect("a connection");
-        tokio::spawn(connection(stream, place, Arc::clone(shared)));
-        client
+        (client, connection(stream, place, Arc::clone(shared)))
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_counted_from_before_its_task_begins_to_its_end() {
+        let shared = shared();
+        let open = || shared.connections.load(Ordering::Relaxed);
+        let (_client, unbegun) = accepted(&shared).await;
+        assert_eq!(open(), 1);
+        let (client, serving) = accepted(&shared).await;
+        assert_eq!(open(), 2);
+        drop(client);
+        serving.await;
+        assert_eq!(open(), 1);
+        drop(unbegun);
+        assert_eq!(open(), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_head_that_does_not_come_is_waited_for_ten_seconds() {
         let shared = shared();
         for begun in ["", "GET /auth HTTP/1.1\r\nAuthorization: "] {
-            let mut client = connected(&shared).await;
+            let (mut client, serving) = accepted(&shared).await;
+            tokio::spawn(serving);
             client.write_all(begun.as_bytes()).await.expect("written");
             let started = Instant::now();
             let mut rest = Vec::new();
