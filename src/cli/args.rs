@@ -60,7 +60,8 @@ pub(super) enum Command {
     /// Serves as the gate for API servers of any language
     ///
     /// A proxy (nginx, Traefik, Envoy) asks it about each request at /auth. Settings
-    /// are read from a file or from the environment (GO_AUTH_*), and again on SIGHUP.
+    /// are read from a file and, where that does not say, from the environment
+    /// (GO_AUTH_*); the file is read again on SIGHUP.
     #[command(
         after_help = "Exit status: 0 it was told to stop, 2 it can't listen or go on, \
                       64 wrong usage or settings."
@@ -82,7 +83,8 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// Reads the settings from this TOML file instead of the environment
+    /// A file with settings, in TOML: the fields of `Config`. What it says counts before
+    /// the environment
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 

@@ -5,7 +5,6 @@ use std::io;
 use super::Exit;
 use super::args::ServeArgs;
 use super::console::{Console, Failure};
-use crate::config::Config;
 use crate::gate::{DEFAULT_LISTEN, ServeError, ServeOptions, Settings, serve};
 
 pub(super) fn run(args: &ServeArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
@@ -14,10 +13,7 @@ pub(super) fn run(args: &ServeArgs, console: &mut Console<'_>) -> Result<Exit, F
         Some(listen) => listen.clone(),
         None => variable(&vars, "LISTEN").unwrap_or_else(|| DEFAULT_LISTEN.to_owned()),
     };
-    let settings = match &args.config {
-        Some(file) => Settings::from_file(file),
-        None => Settings::from_fn(move || Config::from_vars(vars.clone())),
-    };
+    let settings = Settings::new(args.config.clone(), vars);
     serve(ServeOptions { listen, settings }, console.stdout())?;
     Ok(Exit::Good)
 }

@@ -12,7 +12,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::identity::{self, Identity};
-use crate::config::{Config, ConfigError, OnFailure};
+use super::settings::Settings;
+use crate::config::{Config, ConfigError, OnFailure, both};
 use crate::go_auth::GoAuth;
 use crate::inbound::{GoAuthService, Reject, Rejection, Respond, ResponseBody};
 use crate::verifier::Verified;
@@ -26,6 +27,15 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// The one that the settings make at present. Blocks.
+    ///
+    /// # Errors
+    /// With every fault.
+    pub(super) fn read(settings: &Settings) -> Result<Self, ConfigError> {
+        let (config, result) = settings.read()?;
+        both(result, Self::new(config)).map(|((), live)| live)
+    }
+
     /// Does no I/O, but for reading the file of the access tokens.
     ///
     /// # Errors

@@ -54,7 +54,7 @@ async fn successor(settings: &Settings) -> Result<Live, Refused> {
 }
 
 async fn built(settings: Settings) -> Result<Live, Refused> {
-    let read = tokio::task::spawn_blocking(move || settings.read().and_then(Live::new));
+    let read = tokio::task::spawn_blocking(move || Live::read(&settings));
     let one = |wrong: &str| Refused(vec![wrong.to_owned()]);
     match tokio::time::timeout(READ_WAIT, read).await {
         Ok(Ok(outcome)) => Ok(outcome?),

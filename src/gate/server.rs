@@ -101,7 +101,7 @@ impl Gate {
         settings: Settings,
         exposition: Exposition,
     ) -> Result<Self, ServeError> {
-        let live = settings.read().and_then(Live::new)?;
+        let live = Live::read(&settings)?;
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|source| ServeError::Listen {

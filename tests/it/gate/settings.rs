@@ -34,6 +34,58 @@ async fn given_the_environment_alone_the_gate_serves() {
 }
 
 #[tokio::test]
+async fn given_a_file_and_the_environment_the_file_counts_first_at_each_reading() {
+    let go = Simulator::start().await.expect("a free port");
+    let other = Simulator::builder().audience("OTHER").start().await;
+    let other = other.expect("a free port");
+    let address = other.jwks_url();
+    let variables = [
+        ("GO_AUTH_AUDIENCE", other.audience()),
+        ("GO_AUTH_JWKS_URL", &address),
+        ("GO_AUTH_BODY", "key-not-authorised"),
+        // Of the file's, which counts, it need not even be good.
+        ("GO_AUTH_ISSUER", "no address"),
+    ];
+    let gate = GateProcess::start_over(&settings_of(&go, ""), &variables).await;
+    assert_eq!(gate.verdict(&go.token()).await.status, 200);
+    let reply = gate.verdict(&other.token()).await;
+    assert_eq!(reply.status, 401);
+    assert_eq!(reply.body, r#"{"error":"Key not authorised"}"#);
+
+    gate.configure(&format!("issuer = \"{}\"", other.issuer()));
+    assert!(gate.reload().await.contains("settings reloaded"));
+    assert_eq!(gate.verdict(&other.token()).await.status, 200);
+    assert_eq!(gate.verdict(&go.token()).await.status, 401);
+}
+
+#[tokio::test]
+async fn given_faults_in_the_file_and_the_environment_all_are_named() {
+    let go = Simulator::start().await.expect("a free port");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), settings_of(&go, "leeway = \"6m\"")).expect("written");
+    let (status, text) = fails(|command| {
+        (command.args(["serve", "--config"]).arg(file.path())).envs([
+            ("GO_AUTH_LEWAY", "1s"),
+            ("GO_AUTH_COOLDOWN", "1ms"),
+            ("GO_AUTH_KEY_WAIT", "soon"),
+            ("GO_AUTH_ON_FAILURE", "ignore"),
+        ]);
+    })
+    .await;
+    assert_eq!(status, Some(EX_USAGE));
+    for fault in [
+        "- GO_AUTH_LEWAY is not a setting",
+        "- GO_AUTH_KEY_WAIT is \"soon\", not a duration such as 2s",
+        "- leeway is more than 5m",
+        "- cooldown is not from 100ms to 10m",
+        "- on_failure: is ignore, which is for the proxy to do",
+    ] {
+        assert!(text.lines().any(|line| line.starts_with(fault)), "{text}");
+    }
+    assert_eq!(go.fetches(), 0);
+}
+
+#[tokio::test]
 async fn given_faults_all_are_named_and_nothing_starts() {
     let go = Simulator::start().await.expect("a free port");
     let faulty = "on_failure = \"ignore\"\nleeway = \"6m\"\nkey_wait = \"0s\"";

@@ -89,16 +89,22 @@ impl Drop for Process {
 impl GateProcess {
     /// With a file of these settings.
     pub(crate) async fn start(settings: &str) -> Self {
+        Self::start_over(settings, &[]).await
+    }
+
+    /// With such a file, and with these variables.
+    pub(crate) async fn start_over(settings: &str, variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         std::fs::write(directory.path().join("go-auth.toml"), settings).expect("written");
         let mut command = command();
         command
             .args(["serve", "--config"])
-            .arg(directory.path().join("go-auth.toml"));
+            .arg(directory.path().join("go-auth.toml"))
+            .envs(variables.iter().copied());
         Self::spawn(command, directory).await
     }
 
-    /// With these variables.
+    /// With these variables, and no file.
     pub(crate) async fn start_with(variables: &[(&str, &str)]) -> Self {
         let mut command = command();
         command.arg("serve").envs(variables.iter().copied());
