@@ -91,6 +91,11 @@ pub(super) struct ServeArgs {
     /// The address to listen at. Default: the variable LISTEN, or 127.0.0.1:8081
     #[arg(long, value_name = "HOST:PORT")]
     pub(super) listen: Option<String>,
+
+    /// Another address for /healthz, /readyz and /metrics, so that the first answers
+    /// nothing but /auth. Default: the variable STATUS_LISTEN, or none
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) status_listen: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -13,8 +13,13 @@ pub(super) fn run(args: &ServeArgs, console: &mut Console<'_>) -> Result<Exit, F
         Some(listen) => listen.clone(),
         None => variable(&vars, "LISTEN").unwrap_or_else(|| DEFAULT_LISTEN.to_owned()),
     };
-    let settings = Settings::new(args.config.clone(), vars);
-    serve(ServeOptions { listen, settings }, console.stdout())?;
+    let status_listen = (args.status_listen.clone()).or_else(|| variable(&vars, "STATUS_LISTEN"));
+    let options = ServeOptions {
+        listen,
+        status_listen,
+        settings: Settings::new(args.config.clone(), vars),
+    };
+    serve(options, console.stdout())?;
     Ok(Exit::Good)
 }
 

@@ -21,11 +21,13 @@ mod error;
 mod identity;
 mod live;
 mod metrics;
+mod port;
 mod reload;
 mod routes;
 mod serve;
 mod server;
 mod settings;
+mod shared;
 mod signals;
 
 pub use self::error::ServeError;

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use super::live::Live;
 use super::metrics::{self, ReloadResult};
-use super::server::Shared;
 use super::settings::Settings;
+use super::shared::Shared;
 use crate::config::ConfigError;
 use crate::keys::KeysError;
 

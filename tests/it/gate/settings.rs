@@ -2,6 +2,7 @@
 
 use derbysoft_go_auth::Config;
 use derbysoft_go_auth::simulator::Simulator;
+use saphyr::{LoadableYamlNode, Yaml};
 use tokio::net::TcpListener;
 
 use crate::gate_process::{GateProcess, fails, settings_of};
@@ -187,4 +188,43 @@ fn every_shipped_configuration_copies_every_header() {
             assert!(is_set, "{name}: {shipped}");
         }
     }
+}
+
+#[test]
+fn every_shipped_configuration_asks_at_auth() {
+    for (shipped, asks) in [
+        (
+            include_str!("../../../examples/gate/nginx.conf"),
+            "proxy_pass http://go_auth/auth;",
+        ),
+        (
+            include_str!("../../../examples/gate/traefik.yml"),
+            "address: http://127.0.0.1:8081/auth",
+        ),
+        (
+            include_str!("../../../examples/gate/envoy.yaml"),
+            "path_prefix: /auth",
+        ),
+    ] {
+        let lines = shipped.lines().map(str::trim);
+        assert_eq!(lines.filter(|line| *line == asks).count(), 1, "{asks}");
+    }
+}
+
+#[test]
+fn envoy_asks_for_the_status_where_verdicts_are_not() {
+    let shipped = include_str!("../../../examples/gate/envoy.yaml");
+    let documents = Yaml::load_from_str(shipped).expect("YAML");
+    let clusters = &documents[0]["static_resources"]["clusters"];
+    let clusters = clusters.as_sequence().expect("clusters");
+    let gate = clusters
+        .iter()
+        .find(|cluster| cluster["name"].as_str() == Some("go_auth"))
+        .expect("the gate's");
+    let endpoint = &gate["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"];
+    let port = |of: &Yaml<'_>| of["port_value"].as_integer().expect("a port");
+    assert_eq!(port(&endpoint["address"]["socket_address"]), 8081);
+    assert_eq!(port(&endpoint["health_check_config"]), 8082);
+    let check = &gate["health_checks"][0]["http_health_check"];
+    assert_eq!(check["path"].as_str(), Some("/readyz"));
 }
