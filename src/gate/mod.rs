@@ -18,6 +18,7 @@
 //! business.
 
 mod error;
+mod events;
 mod identity;
 mod live;
 mod metrics;

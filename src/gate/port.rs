@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::error::ServeError;
+use super::events;
 use super::routes::{self, Offer};
 use super::shared::Shared;
 
@@ -89,7 +90,7 @@ impl Port {
                         self.connections.spawn(connection(stream, place, self.offer, shared));
                     }
                     Err(error) => {
-                        tracing::warn!(%error, "a connection could not be accepted");
+                        events::not_accepted(&error);
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
@@ -169,7 +170,7 @@ async fn serve(stream: TcpStream, offer: Offer, shared: &Arc<Shared>) {
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended");
+        events::connection_failed(&error);
     }
 }
 

@@ -10,6 +10,7 @@
 
 use std::time::Duration;
 
+use super::events;
 use super::live::Live;
 use super::metrics::{self, ReloadResult};
 use super::settings::Settings;
@@ -30,14 +31,11 @@ pub(super) async fn reload(shared: &Shared, settings: &Settings) {
     let result = match successor(settings).await {
         Ok(live) => {
             shared.replace(live);
-            tracing::info!("settings reloaded");
+            events::settings_reloaded();
             ReloadResult::Done
         }
         Err(Refused(faults)) => {
-            tracing::error!(
-                ?faults,
-                "the settings can't be used; the last good ones stay"
-            );
+            events::settings_refused(&faults);
             ReloadResult::Refused
         }
     };

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::error::ServeError;
+use super::events;
 use super::live::Live;
 use super::metrics::Exposition;
 use super::port::Port;
@@ -101,7 +102,7 @@ impl Gate {
         }
         let connections = verdicts.close();
         shared.drain();
-        tracing::info!("stopping");
+        events::stopping();
         drain(connections, told_to_stop(signals)).await;
     }
 }
@@ -134,11 +135,9 @@ async fn told_to_stop(mut signals: Signals) {
 async fn drain(mut connections: JoinSet<()>, told_again: impl Future<Output = ()>) {
     let ended = async { while connections.join_next().await.is_some() {} };
     tokio::select! {
-        () = ended => tracing::info!("stopped"),
-        () = told_again => tracing::warn!("stopped before all requests had ended"),
-        () = tokio::time::sleep(DRAIN) => {
-            tracing::warn!("stopped after 30s, before all requests had ended");
-        }
+        () = ended => events::stopped(),
+        () = told_again => events::stopped_when_told_again(),
+        () = tokio::time::sleep(DRAIN) => events::stopped_when_time_was_up(),
     }
 }
 

@@ -190,6 +190,19 @@ impl GateProcess {
         kill_process(pid, signal).expect("it runs");
     }
 
+    /// Lets it open files, connections among them, or no more of them.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn let_open_files(&self, may: bool) {
+        use rustix::process::{Resource, getrlimit, prlimit};
+        // It has inherited the limits of the tests.
+        let mut limit = getrlimit(Resource::Nofile);
+        if !may {
+            limit.current = Some(0);
+        }
+        let pid = Pid::from_child(&self.process.0);
+        prlimit(Some(pid), Resource::Nofile, limit).expect("it runs");
+    }
+
     /// Has the settings read again, and waits for the line that tells how that went.
     pub(crate) async fn reload(&self) -> String {
         const OUTCOMES: [&str; 2] = ["settings reloaded", "the last good ones stay"];
