@@ -61,7 +61,8 @@ pub(super) enum Command {
     /// Serves as the gate for API servers of any language
     ///
     /// A proxy (nginx, Traefik, Envoy) asks it about each request at /auth. Settings
-    /// are read from a file or from the environment (GO_AUTH_*), and again on SIGHUP.
+    /// are read from a file and, where that does not say, from the environment
+    /// (GO_AUTH_*); the file is read again on SIGHUP.
     #[command(
         after_help = "Exit status: 0 it was told to stop, 2 it can't listen or go on, \
                       64 wrong usage or settings."
@@ -96,13 +97,19 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// Reads the settings from this TOML file instead of the environment
+    /// A file with settings, in TOML: the fields of `Config`. What it says counts before
+    /// the environment
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
     /// The address to listen at. Default: the variable LISTEN, or 127.0.0.1:8081
     #[arg(long, value_name = "HOST:PORT")]
     pub(super) listen: Option<String>,
+
+    /// Another address for /healthz, /readyz and /metrics, so that the first answers
+    /// nothing but /auth. Default: the variable STATUS_LISTEN, or none
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) status_listen: Option<String>,
 }
 
 #[derive(Debug, Args)]

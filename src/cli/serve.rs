@@ -5,18 +5,19 @@ use std::io;
 use super::Exit;
 use super::args::ServeArgs;
 use super::console::{Console, Failure};
-use crate::config::Config;
 use crate::gate::{DEFAULT_LISTEN, ServeError, ServeOptions, Settings, serve};
 
 pub(super) fn run(args: &ServeArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let listen = (args.listen.clone()).or_else(|| console.variable("LISTEN"));
     let listen = listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
     let vars = console.vars.clone();
-    let settings = match &args.config {
-        Some(file) => Settings::from_file(file),
-        None => Settings::from_fn(move || Config::from_vars(vars.clone())),
+    let status_listen = (args.status_listen.clone()).or_else(|| console.variable("STATUS_LISTEN"));
+    let options = ServeOptions {
+        listen,
+        status_listen,
+        settings: Settings::new(args.config.clone(), vars),
     };
-    serve(ServeOptions { listen, settings }, console.stdout())?;
+    serve(options, console.stdout())?;
     Ok(Exit::Good)
 }
 

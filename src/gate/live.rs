@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, poll_fn, ready};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -11,8 +12,10 @@ use http_body_util::Full;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::events;
 use super::identity::{self, Identity};
-use crate::config::{Config, ConfigError, OnFailure};
+use super::settings::Settings;
+use crate::config::{Config, ConfigError, OnFailure, both};
 use crate::go_auth::GoAuth;
 use crate::inbound::{GoAuthService, Reject, Rejection, Respond, ResponseBody};
 use crate::verifier::Verified;
@@ -26,6 +29,15 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// The one that the settings make at present. Blocks.
+    ///
+    /// # Errors
+    /// With every fault.
+    pub(super) fn read(settings: &Settings) -> Result<Self, ConfigError> {
+        let (config, result) = settings.read()?;
+        both(result, Self::new(config)).map(|((), live)| live)
+    }
+
     /// Does no I/O, but for reading the file of the access tokens.
     ///
     /// # Errors
@@ -40,7 +52,7 @@ impl Live {
             (Err(error), None) => return Err(error),
             (Err(error), Some(faults)) => return Err(error.and(faults)),
         };
-        let layer = auth.layer().check(can_be_told);
+        let layer = auth.layer().check(told_of());
         Ok(Self {
             service: layer.layer(Granted),
             auth,
@@ -85,12 +97,15 @@ fn faults_for_a_gate(config: &Config) -> Option<ConfigError> {
 
 /// Refuses a caller of whom the headers could not tell: its claims are genuine, and
 /// of a size that GO's never have.
-fn can_be_told(caller: &Verified) -> bool {
-    let told = Identity::of(caller).is_some();
-    if !told {
-        tracing::warn!("a genuine token has a claim that is too long for a header; refused");
+fn told_of() -> impl Fn(&Verified) -> bool + Send + Sync + 'static {
+    let is_first = AtomicBool::new(true);
+    move |caller| {
+        let can_be_told = Identity::of(caller).is_some();
+        if !can_be_told {
+            events::claim_too_long(is_first.swap(false, Ordering::Relaxed));
+        }
+        can_be_told
     }
-    told
 }
 
 /// Says why, in the statuses that a proxy passes on: to nginx, any but 401 and 403

@@ -1,15 +1,20 @@
 //! What Prometheus is told.
 
+use std::io;
 use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics_exporter_prometheus::{
+    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
 use metrics_util::MetricKindMask;
 
 use super::error::ServeError;
+use crate::go_auth::GoAuth;
+use crate::observe::VERIFY_SECONDS_BUCKETS;
 
 /// How long a gauge that nobody sets any more is told: one of an issuer that a
-/// reload has taken away. Those that are in use are set at least once a minute.
+/// reload has taken away. Those that are in use are set whenever they are told.
 const GAUGE_LIFE: Duration = Duration::from_secs(5 * 60);
 
 /// What of histograms and gone gauges is put off is done this often, whether or not
@@ -26,7 +31,7 @@ pub(super) struct Exposition(PrometheusHandle);
 impl Exposition {
     /// To be called once, by a process that has no other.
     pub(super) fn install() -> Result<Self, ServeError> {
-        let recorder = recorder(GAUGE_LIFE);
+        let recorder = recorder(GAUGE_LIFE).map_err(io::Error::other)?;
         let handle = recorder.handle();
         metrics::set_global_recorder(recorder).map_err(|_| ServeError::Recorder)?;
         describe_counter!(RELOADS, "Reloads of the settings, by how they ended");
@@ -42,11 +47,13 @@ impl Exposition {
     /// One that nothing is told to.
     #[cfg(test)]
     pub(super) fn apart() -> Self {
-        Self(recorder(GAUGE_LIFE).handle())
+        Self(recorder(GAUGE_LIFE).expect("buckets").handle())
     }
 
-    /// As of now.
-    pub(super) fn render(&self, connections: usize) -> String {
+    /// As of now. Sets every gauge first: the exporter lets go of one that was not
+    /// set for long, and does not take it up again when a handle of old sets it.
+    pub(super) fn render(&self, auth: &GoAuth, connections: usize) -> String {
+        auth.record_metrics();
         let connections = u32::try_from(connections).unwrap_or(u32::MAX);
         gauge!(CONNECTIONS).set(connections);
         self.0.render()
@@ -81,32 +88,54 @@ pub(super) fn reloaded(result: ReloadResult) {
     counter!(RELOADS, "result" => result.as_str()).increment(1);
 }
 
-fn recorder(gauge_life: Duration) -> PrometheusRecorder {
-    PrometheusBuilder::new()
+fn recorder(gauge_life: Duration) -> Result<PrometheusRecorder, BuildError> {
+    let verifying = Matcher::Full("go_auth_verify_seconds".to_owned());
+    Ok(PrometheusBuilder::new()
+        .set_buckets_for_metric(verifying, &VERIFY_SECONDS_BUCKETS)?
         .idle_timeout(MetricKindMask::GAUGE, Some(gauge_life))
-        .build_recorder()
+        .build_recorder())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+
+    fn auth() -> GoAuth {
+        let config = Config {
+            issuer: "https://id/X".to_owned(),
+            audience: vec!["ZKT".to_owned()],
+            jwks_url: "https://id.example/keys".to_owned(),
+            ..Config::default()
+        };
+        config.build().expect("a good configuration")
+    }
 
     #[test]
-    fn a_gauge_that_nobody_sets_goes_and_a_counter_stays() {
-        let recorder = recorder(Duration::from_nanos(1));
+    fn a_gauge_that_nobody_sets_goes_and_all_else_stays() {
+        let recorder = recorder(Duration::from_nanos(1)).expect("buckets");
         let exposition = Exposition(recorder.handle());
+        let auth = auth();
         metrics::with_local_recorder(&recorder, || {
             gauge!("go_auth_keys", "issuer" => "gone").set(2);
             counter!("go_auth_requests_total").increment(1);
-            let before = exposition.render(3);
+            let before = exposition.render(&auth, 3);
             assert!(
                 before.contains("go_auth_keys{issuer=\"gone\"} 2"),
                 "{before}"
             );
-            let after = exposition.render(3);
-            assert!(!after.contains("gone"), "{after}");
-            assert!(after.contains("go_auth_requests_total 1"), "{after}");
-            assert!(after.contains("go_auth_gate_connections 3"), "{after}");
+            for _ in 0..3 {
+                let after = exposition.render(&auth, 3);
+                assert!(!after.contains("gone"), "{after}");
+                for line in [
+                    "go_auth_requests_total 1",
+                    "go_auth_gate_connections 3",
+                    "go_auth_keys{issuer=\"https://id/X\"} 0",
+                    "go_auth_token_cache_bytes 0",
+                ] {
+                    assert!(after.lines().any(|other| other == line), "{after}");
+                }
+            }
         });
     }
 }

@@ -18,14 +18,17 @@
 //! business.
 
 mod error;
+mod events;
 mod identity;
 mod live;
 mod metrics;
+mod port;
 mod reload;
 mod routes;
 mod serve;
 mod server;
 mod settings;
+mod shared;
 mod signals;
 
 pub use self::error::ServeError;

@@ -10,10 +10,11 @@
 
 use std::time::Duration;
 
+use super::events;
 use super::live::Live;
 use super::metrics::{self, ReloadResult};
-use super::server::Shared;
 use super::settings::Settings;
+use super::shared::Shared;
 use crate::config::ConfigError;
 use crate::keys::KeysError;
 
@@ -30,14 +31,11 @@ pub(super) async fn reload(shared: &Shared, settings: &Settings) {
     let result = match successor(settings).await {
         Ok(live) => {
             shared.replace(live);
-            tracing::info!("settings reloaded");
+            events::settings_reloaded();
             ReloadResult::Done
         }
         Err(Refused(faults)) => {
-            tracing::error!(
-                ?faults,
-                "the settings can't be used; the last good ones stay"
-            );
+            events::settings_refused(&faults);
             ReloadResult::Refused
         }
     };
@@ -54,7 +52,7 @@ async fn successor(settings: &Settings) -> Result<Live, Refused> {
 }
 
 async fn built(settings: Settings) -> Result<Live, Refused> {
-    let read = tokio::task::spawn_blocking(move || settings.read().and_then(Live::new));
+    let read = tokio::task::spawn_blocking(move || Live::read(&settings));
     let one = |wrong: &str| Refused(vec![wrong.to_owned()]);
     match tokio::time::timeout(READ_WAIT, read).await {
         Ok(Ok(outcome)) => Ok(outcome?),

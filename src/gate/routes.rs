@@ -5,7 +5,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 
-use super::server::Shared;
+use super::shared::Shared;
 use crate::inbound::ResponseBody;
 
 /// An answer's body: a verdict's, or another's.
@@ -15,6 +15,27 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// As Prometheus has it.
 const EXPOSITION: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
+
+/// What is answered at a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offer {
+    Everything,
+    /// Nothing else gets a 200, whatever path a proxy asks at.
+    Verdicts,
+    Status,
+}
+
+impl Offer {
+    const fn has(self, route: Route) -> bool {
+        match route {
+            Route::Verdict => matches!(self, Self::Everything | Self::Verdicts),
+            Route::Alive | Route::Ready | Route::Metrics => {
+                matches!(self, Self::Everything | Self::Status)
+            }
+            Route::Unknown => false,
+        }
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Route {
@@ -41,8 +62,14 @@ impl Route {
 }
 
 /// Answers a request without reading its body, whatever its method.
-pub(super) async fn answer<B>(shared: &Shared, request: Request<B>) -> Response<Body> {
-    match Route::of(request.uri().path()) {
+pub(super) async fn answer<B>(
+    shared: &Shared,
+    offer: Offer,
+    request: Request<B>,
+) -> Response<Body> {
+    let route = Route::of(request.uri().path());
+    match route {
+        _ if !offer.has(route) => whole(StatusCode::NOT_FOUND, TEXT, "not found\n"),
         Route::Verdict => {
             let verdict = shared.live().verdict(request.map(|_| ()));
             verdict.await.map(Either::Left)

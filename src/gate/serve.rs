@@ -24,12 +24,16 @@ const LAST_WRITES: Duration = Duration::from_secs(5);
 pub struct ServeOptions {
     /// The address to listen at, as `HOST:PORT`; port 0 for any that is free.
     pub listen: String,
+    /// The address of `/healthz`, `/readyz` and `/metrics`, where they are not to be
+    /// at `listen`.
+    pub status_listen: Option<String>,
     /// Where the settings are read, and read again on SIGHUP.
     pub settings: Settings,
 }
 
 /// Serves until SIGTERM or SIGINT, and returns when the requests in flight have ended.
-/// Writes `listening on http://ADDRESS` to `stdout` once it is bound.
+/// Writes `listening on http://ADDRESS` to `stdout` once it is bound, and a line more
+/// where the status has an address of its own.
 ///
 /// For a process that does nothing else: it installs a recorder of metrics, a log on
 /// standard error (where there is none yet; `RUST_LOG` filters it) and handlers of
@@ -45,8 +49,12 @@ pub fn serve(options: ServeOptions, stdout: &mut dyn Write) -> Result<(), ServeE
         .build()?;
     let served = runtime.block_on(async {
         let signals = Signals::install()?;
-        let ServeOptions { listen, settings } = options;
-        let gate = Gate::bind(&listen, settings, exposition).await?;
+        let ServeOptions {
+            listen,
+            status_listen,
+            settings,
+        } = options;
+        let gate = Gate::bind(&listen, status_listen.as_deref(), settings, exposition).await?;
         announce(&gate, stdout)?;
         gate.run(signals).await;
         Ok(())
@@ -57,6 +65,9 @@ pub fn serve(options: ServeOptions, stdout: &mut dyn Write) -> Result<(), ServeE
 
 fn announce(gate: &Gate, stdout: &mut dyn Write) -> io::Result<()> {
     writeln!(stdout, "listening on http://{}", gate.address()?)?;
+    if let Some(address) = gate.status_address()? {
+        writeln!(stdout, "listening on http://{address} for the status")?;
+    }
     stdout.flush()
 }
 

@@ -1,63 +1,60 @@
 //! Where settings come from, at the start and at each reload.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::config::{Config, ConfigError};
 
 /// The largest file: a hundred issuers of 300 bytes take half of it.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// Reads the settings: at the start, and again at each reload.
+/// Where the settings are: in a file of TOML, with the names of [`Config`], and for
+/// what that does not say in the environment, as everywhere on the command line.
 #[derive(Clone)]
-pub struct Settings(Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>);
+pub struct Settings {
+    file: Option<PathBuf>,
+    vars: Vec<(OsString, OsString)>,
+}
 
 impl Settings {
-    /// Those that `read` gives, which may block.
-    pub fn from_fn(read: impl Fn() -> Result<Config, ConfigError> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(read))
+    /// Those in this file, if any, which is read at the start and again at each
+    /// reload, over those of these variables (`GO_AUTH_…`).
+    pub fn new(
+        file: Option<PathBuf>,
+        vars: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Self {
+        Self {
+            file,
+            vars: vars.into_iter().collect(),
+        }
     }
 
-    /// Those in a file of TOML, with the names of [`Config`].
-    pub fn from_file(path: impl Into<PathBuf>) -> Self {
-        let path = path.into();
-        Self::from_fn(move || read(&path))
-    }
-
-    /// Those in the environment, which a reload finds as they were.
-    pub fn from_env() -> Self {
-        Self::from_fn(Config::from_env)
-    }
-
-    pub(super) fn read(&self) -> Result<Config, ConfigError> {
-        self.0()
+    /// What they say at present, not checked yet, and what is wrong with any variable
+    /// that counts. Blocks.
+    ///
+    /// # Errors
+    /// Where the file can't be read, of which then nothing is known.
+    pub(super) fn read(&self) -> Result<(Config, Result<(), ConfigError>), ConfigError> {
+        let text = self.file.as_deref().map(|path| {
+            text_of(path).map_err(|error| {
+                let path = path.to_string_lossy();
+                let fault = format!("\"{}\": {error}", path.escape_debug());
+                ConfigError::of_setting("config", [fault])
+            })
+        });
+        let vars = self.vars.iter().cloned();
+        Config::layered(&[], text.transpose()?.as_deref(), vars)
     }
 }
 
 impl fmt::Debug for Settings {
+    /// The environment may hold secrets of others.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").finish_non_exhaustive()
+        (f.debug_struct("Settings").field("file", &self.file)).finish_non_exhaustive()
     }
-}
-
-fn read(path: &Path) -> Result<Config, ConfigError> {
-    let of_file = |wrong: String| {
-        let path = path.to_string_lossy();
-        let fault = format!("\"{}\": {}", path.escape_debug(), wrong.escape_debug());
-        ConfigError::of_setting("config", [fault])
-    };
-    let text = text_of(path).map_err(|error| of_file(error.to_string()))?;
-    toml::from_str(&text).map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start));
-        let line = before.map(|before| before.matches('\n').count() + 1);
-        of_file(match line {
-            Some(line) => format!("line {line}: {}", error.message()),
-            None => error.message().to_owned(),
-        })
-    })
 }
 
 fn text_of(path: &Path) -> io::Result<String> {
@@ -78,44 +75,68 @@ fn text_of(path: &Path) -> io::Result<String> {
 mod tests {
     use super::*;
 
-    fn fault_of(content: &[u8]) -> String {
+    fn settings_of(content: &[u8], vars: &[(&str, &str)]) -> (tempfile::NamedTempFile, Settings) {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), content).expect("written");
-        let error = Settings::from_file(file.path())
-            .read()
-            .expect_err("a fault");
+        let vars = vars.iter().map(|(name, value)| (name.into(), value.into()));
+        let settings = Settings::new(Some(file.path().to_owned()), vars);
+        (file, settings)
+    }
+
+    fn fault_of(path: &Path) -> String {
+        let error = Settings::new(Some(path.to_owned()), []).read();
+        let error = error.expect_err("a fault");
         let [fault] = error.faults().collect::<Vec<_>>()[..] else {
             panic!("one fault: {error}");
         };
-        let name = format!("config: {:?}: ", file.path());
-        fault
-            .strip_prefix(&name)
-            .expect("the file's name")
-            .to_owned()
+        let name = format!("config: {path:?}: ");
+        fault.strip_prefix(&name).expect("the file").to_owned()
     }
 
     #[test]
-    fn a_fault_of_the_file_is_told_with_its_line() {
-        let unknown = fault_of(b"audience = [\"ZKT\"]\nissuerr = \"x\"\n");
-        assert!(
-            unknown.starts_with("line 2: unknown field `issuerr`"),
-            "{unknown}"
+    fn the_file_counts_before_the_environment_at_each_reading() {
+        let (file, settings) = settings_of(
+            b"issuer = \"of the file\"\nleeway = \"2s\"",
+            &[
+                ("GO_AUTH_ISSUER", "of the environment"),
+                ("GO_AUTH_AUDIENCE", "of the environment"),
+                // Overridden, it need not even be good.
+                ("GO_AUTH_LEEWAY", "soon"),
+            ],
         );
-        let broken = fault_of(b"\n\nissuer = \"x");
-        assert!(broken.starts_with("line 3: "), "{broken}");
+        let (config, result) = settings.read().expect("a file");
+        assert_eq!(result, Ok(()));
+        assert_eq!(config.issuer, "of the file");
+        assert_eq!(config.audience, ["of the environment"]);
+        assert_eq!(config.leeway.as_secs(), 2);
+
+        std::fs::write(file.path(), "audience = [\"of the file\"]").expect("written");
+        let (config, result) = settings.read().expect("a file");
+        assert_eq!(config.issuer, "of the environment");
+        assert_eq!(config.audience, ["of the file"]);
+        let error = result.expect_err("a variable that counts again");
+        let faults: Vec<_> = error.faults().collect();
+        assert_eq!(
+            faults,
+            ["GO_AUTH_LEEWAY is \"soon\", not a duration such as 30s"]
+        );
     }
 
     #[test]
     fn a_file_that_is_no_text_or_has_no_end_is_not_read() {
-        assert_eq!(fault_of(b"issuer = \"\xff\""), "it is not UTF-8");
+        let fault_of_content = |content: &[u8]| fault_of(settings_of(content, &[]).0.path());
+        assert_eq!(fault_of_content(b"issuer = \"\xff\""), "it is not UTF-8");
         assert_eq!(
-            fault_of(&vec![b' '; MAX_BYTES + 1]),
+            fault_of_content(&vec![b' '; MAX_BYTES + 1]),
             "it is larger than 64 KiB"
         );
         let directory = tempfile::tempdir().expect("a directory");
-        let error = Settings::from_file(directory.path())
-            .read()
-            .expect_err("a fault");
-        assert!(error.to_string().ends_with("it is not a file"), "{error}");
+        assert_eq!(fault_of(directory.path()), "it is not a file");
+    }
+
+    #[test]
+    fn the_environment_does_not_print() {
+        let (_file, settings) = settings_of(b"", &[("PASSWORD", "secret")]);
+        assert!(!format!("{settings:?}").contains("secret"));
     }
 }

@@ -5,4 +5,5 @@ mod reload;
 mod settings;
 mod shutdown;
 mod status;
+mod status_port;
 mod verdicts;

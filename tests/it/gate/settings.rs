@@ -2,6 +2,7 @@
 
 use derbysoft_go_auth::Config;
 use derbysoft_go_auth::simulator::Simulator;
+use saphyr::{LoadableYamlNode, Yaml};
 use tokio::net::TcpListener;
 
 use crate::gate_process::{GateProcess, fails, settings_of};
@@ -31,6 +32,58 @@ async fn given_the_environment_alone_the_gate_serves() {
     assert_eq!(gate.verdict(&go.token()).await.status, 200);
     assert!(gate.reload().await.contains("settings reloaded"));
     assert_eq!(gate.verdict(&go.token()).await.status, 200);
+}
+
+#[tokio::test]
+async fn given_a_file_and_the_environment_the_file_counts_first_at_each_reading() {
+    let go = Simulator::start().await.expect("a free port");
+    let other = Simulator::builder().audience("OTHER").start().await;
+    let other = other.expect("a free port");
+    let address = other.jwks_url();
+    let variables = [
+        ("GO_AUTH_AUDIENCE", other.audience()),
+        ("GO_AUTH_JWKS_URL", &address),
+        ("GO_AUTH_BODY", "key-not-authorised"),
+        // Of the file's, which counts, it need not even be good.
+        ("GO_AUTH_ISSUER", "no address"),
+    ];
+    let gate = GateProcess::start_over(&settings_of(&go, ""), &variables).await;
+    assert_eq!(gate.verdict(&go.token()).await.status, 200);
+    let reply = gate.verdict(&other.token()).await;
+    assert_eq!(reply.status, 401);
+    assert_eq!(reply.body, r#"{"error":"Key not authorised"}"#);
+
+    gate.configure(&format!("issuer = \"{}\"", other.issuer()));
+    assert!(gate.reload().await.contains("settings reloaded"));
+    assert_eq!(gate.verdict(&other.token()).await.status, 200);
+    assert_eq!(gate.verdict(&go.token()).await.status, 401);
+}
+
+#[tokio::test]
+async fn given_faults_in_the_file_and_the_environment_all_are_named() {
+    let go = Simulator::start().await.expect("a free port");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), settings_of(&go, "leeway = \"6m\"")).expect("written");
+    let (status, text) = fails(|command| {
+        (command.args(["serve", "--config"]).arg(file.path())).envs([
+            ("GO_AUTH_LEWAY", "1s"),
+            ("GO_AUTH_COOLDOWN", "1ms"),
+            ("GO_AUTH_KEY_WAIT", "soon"),
+            ("GO_AUTH_ON_FAILURE", "ignore"),
+        ]);
+    })
+    .await;
+    assert_eq!(status, Some(EX_USAGE));
+    for fault in [
+        "- GO_AUTH_LEWAY is not a setting",
+        "- GO_AUTH_KEY_WAIT is \"soon\", not a duration such as 2s",
+        "- leeway is more than 5m",
+        "- cooldown is not from 100ms to 10m",
+        "- on_failure: is ignore, which is for the proxy to do",
+    ] {
+        assert!(text.lines().any(|line| line.starts_with(fault)), "{text}");
+    }
+    assert_eq!(go.fetches(), 0);
 }
 
 #[tokio::test]
@@ -135,4 +188,43 @@ fn every_shipped_configuration_copies_every_header() {
             assert!(is_set, "{name}: {shipped}");
         }
     }
+}
+
+#[test]
+fn every_shipped_configuration_asks_at_auth() {
+    for (shipped, asks) in [
+        (
+            include_str!("../../../examples/gate/nginx.conf"),
+            "proxy_pass http://go_auth/auth;",
+        ),
+        (
+            include_str!("../../../examples/gate/traefik.yml"),
+            "address: http://127.0.0.1:8081/auth",
+        ),
+        (
+            include_str!("../../../examples/gate/envoy.yaml"),
+            "path_prefix: /auth",
+        ),
+    ] {
+        let lines = shipped.lines().map(str::trim);
+        assert_eq!(lines.filter(|line| *line == asks).count(), 1, "{asks}");
+    }
+}
+
+#[test]
+fn envoy_asks_for_the_status_where_verdicts_are_not() {
+    let shipped = include_str!("../../../examples/gate/envoy.yaml");
+    let documents = Yaml::load_from_str(shipped).expect("YAML");
+    let clusters = &documents[0]["static_resources"]["clusters"];
+    let clusters = clusters.as_sequence().expect("clusters");
+    let gate = clusters
+        .iter()
+        .find(|cluster| cluster["name"].as_str() == Some("go_auth"))
+        .expect("the gate's");
+    let endpoint = &gate["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"];
+    let port = |of: &Yaml<'_>| of["port_value"].as_integer().expect("a port");
+    assert_eq!(port(&endpoint["address"]["socket_address"]), 8081);
+    assert_eq!(port(&endpoint["health_check_config"]), 8082);
+    let check = &gate["health_checks"][0]["http_health_check"];
+    assert_eq!(check["path"].as_str(), Some("/readyz"));
 }

@@ -56,6 +56,8 @@ async fn metrics_are_told_as_prometheus_reads_them() {
         Some("text/plain; version=0.0.4")
     );
     for line in [
+        // Of what no request has asked for yet.
+        "go_auth_token_cache_bytes 0",
         "# TYPE go_auth_gate_connections gauge",
         "go_auth_gate_connections 2",
         "go_auth_gate_reloads_total{result=\"done\"} 0",
@@ -68,6 +70,20 @@ async fn metrics_are_told_as_prometheus_reads_them() {
         );
     }
     drop(idle);
+
+    assert_eq!(gate.verdict(&go.token()).await.status, 200);
+    let told = gate.get("/metrics").await.body;
+    for line in [
+        "# TYPE go_auth_verify_seconds histogram",
+        "go_auth_verify_seconds_bucket{le=\"0.0001\"} ",
+        "go_auth_verify_seconds_bucket{le=\"+Inf\"} 1",
+        "go_auth_keys_state{issuer=\"https://id/84A26B2FA77BCD1FF5130636F04C30C5/.well-known/openid-configuration\",state=\"fresh\"} 1",
+    ] {
+        assert!(
+            told.lines().any(|other| other.starts_with(line)),
+            "{line}: {told}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -81,9 +81,16 @@ impl ExprVisitor for Asked {
     }
 }
 
+/// The library's and the gate's.
+fn metrics() -> BTreeMap<&'static str, contract::MetricRow> {
+    let mut all = contract::metrics();
+    all.extend(contract::gate_metrics());
+    all
+}
+
 /// The metric of a series' name, and whether it is the buckets of a histogram.
 fn base(name: &str) -> (&str, bool) {
-    let metrics = contract::metrics();
+    let metrics = metrics();
     for suffix in ["_bucket", "_sum", "_count"] {
         if let Some(base) = name.strip_suffix(suffix)
             && metrics.get(base).is_some_and(|row| row.kind == "histogram")
@@ -101,7 +108,7 @@ fn base(name: &str) -> (&str, bool) {
 /// The labels that a series of this name has.
 fn labels(name: &str) -> BTreeSet<&'static str> {
     let (base, is_bucket) = base(name);
-    let own = contract::metrics()[base].labels.clone();
+    let own = metrics()[base].labels.clone();
     own.into_iter()
         .chain(ADDED)
         .chain(is_bucket.then_some("le"))
@@ -215,7 +222,7 @@ fn the_dashboard_asks_for_metrics_and_labels_that_there_are() {
             assert!(asked.by.contains(label), "{legend}: {expression}");
         }
     }
-    let all: BTreeSet<_> = contract::metrics().into_keys().map(str::to_owned).collect();
+    let all: BTreeSet<_> = metrics().into_keys().map(str::to_owned).collect();
     assert_eq!(shown, all, "what there is, is shown");
 }
 

@@ -12,7 +12,7 @@ pub(super) fn rows(first: &str) -> Vec<Vec<&'static str>> {
         .map_while(|line| line.strip_prefix('|')?.strip_suffix('|'))
         .map(|row| row.split('|').map(str::trim).collect())
         .collect();
-    assert!(rows.len() > 2, "there is no table of {first}");
+    assert!(rows.len() > 1, "there is no table of {first}");
     rows
 }
 
@@ -65,7 +65,39 @@ pub(super) struct MetricRow {
     pub(super) labels: BTreeSet<&'static str>,
 }
 
+/// What the gate as a process tells besides, with one row for each level.
+pub(super) fn gate_events() -> BTreeSet<EventRow> {
+    let of_row = |row: Vec<&'static str>| {
+        let [message, levels, fields] = row[..] else {
+            panic!("a row of other columns: {row:?}");
+        };
+        let row = EventRow {
+            target: "derbysoft_go_auth::gate".to_owned(),
+            level: String::new(),
+            message: code(message).concat(),
+            fields: code(fields).into_iter().map(str::to_owned).collect(),
+        };
+        let with = move |level: &str| EventRow {
+            level: level.to_owned(),
+            ..row.clone()
+        };
+        levels.split(", ").map(with).collect::<Vec<_>>()
+    };
+    let rows = rows("event of the gate").into_iter();
+    rows.flat_map(of_row).collect()
+}
+
+/// The library's.
 pub(super) fn metrics() -> BTreeMap<&'static str, MetricRow> {
+    metrics_of("metric")
+}
+
+/// What the gate as a process has besides.
+pub(super) fn gate_metrics() -> BTreeMap<&'static str, MetricRow> {
+    metrics_of("metric of the gate")
+}
+
+fn metrics_of(heading: &str) -> BTreeMap<&'static str, MetricRow> {
     let of_row = |row: Vec<&'static str>| {
         let labels = code(row[2]).into_iter().collect();
         let metric = MetricRow {
@@ -74,7 +106,7 @@ pub(super) fn metrics() -> BTreeMap<&'static str, MetricRow> {
         };
         (code(row[0])[0], metric)
     };
-    rows("metric").into_iter().map(of_row).collect()
+    rows(heading).into_iter().map(of_row).collect()
 }
 
 /// The values that a label of a metric may have, beside what is configured: `None`
@@ -84,6 +116,7 @@ pub(super) fn values(metric: &str, label: &str) -> Option<BTreeSet<&'static str>
         ("go_auth_requests_total", "kind") => "`kind`",
         ("go_auth_token_cache_total", "result") => "`result` of the cache",
         ("go_auth_key_refreshes_total", "result") => "`result` of a refresh",
+        ("go_auth_gate_reloads_total", "result") => "`result` of a reload",
         (_, "outcome") => "`outcome`",
         (_, "state") => "`state`",
         _ => return None,

@@ -6,6 +6,8 @@ mod boards;
 mod contract;
 mod events;
 mod floods;
+#[cfg(all(feature = "metrics", target_os = "linux"))]
+mod gate;
 mod hostile;
 #[cfg(feature = "metrics")]
 mod metrics;

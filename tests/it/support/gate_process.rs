@@ -8,18 +8,22 @@ use derbysoft_go_auth::simulator::Simulator;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use crate::support::{millis, soon};
 use crate::wire::{Reply, Wire, head};
 
 const LISTENING: &str = "listening on http://";
+const STATUS: &str = " for the status";
 
 /// A gate that serves, and ends when it is dropped.
 pub(crate) struct GateProcess {
     pub(crate) address: SocketAddr,
+    /// Of the status, where that has one of its own.
+    pub(crate) status_address: Option<SocketAddr>,
     directory: TempDir,
     process: Process,
+    said: watch::Receiver<Vec<String>>,
     log: watch::Receiver<Vec<String>>,
 }
 
@@ -79,6 +83,27 @@ impl Process {
     }
 }
 
+/// The lines of a stream, as they come.
+fn lines_of(stream: impl Read + Send + 'static) -> watch::Receiver<Vec<String>> {
+    let (sender, lines) = watch::channel(Vec::new());
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            sender.send_modify(|lines: &mut Vec<String>| lines.push(line));
+        }
+    });
+    lines
+}
+
+async fn connect_to(address: SocketAddr) -> Wire<TcpStream> {
+    let stream = soon(TcpStream::connect(address)).await;
+    Wire::new(stream.expect("it listens"))
+}
+
+async fn get_over(mut wire: Wire<TcpStream>, path: &str) -> Reply {
+    wire.write(head("GET", path, &[])).await;
+    wire.reply().await
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.0.kill();
@@ -89,48 +114,66 @@ impl Drop for Process {
 impl GateProcess {
     /// With a file of these settings.
     pub(crate) async fn start(settings: &str) -> Self {
+        Self::start_over(settings, &[]).await
+    }
+
+    /// With such a file, and with these variables.
+    pub(crate) async fn start_over(settings: &str, variables: &[(&str, &str)]) -> Self {
+        Self::start_told(settings, &[], variables, 1).await
+    }
+
+    /// With such a file, and an address of its own for the status.
+    pub(crate) async fn start_apart(settings: &str) -> Self {
+        Self::start_told(settings, &[], &[("STATUS_LISTEN", "127.0.0.1:0")], 2).await
+    }
+
+    /// With these variables, and no file.
+    pub(crate) async fn start_with(variables: &[(&str, &str)]) -> Self {
+        let mut command = command();
+        command.arg("serve").envs(variables.iter().copied());
+        Self::spawn(command, tempfile::tempdir().expect("a directory"), 1).await
+    }
+
+    /// With this file of settings, these further arguments and these variables, which
+    /// make it listen at so many addresses.
+    pub(crate) async fn start_told(
+        settings: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        addresses: usize,
+    ) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         std::fs::write(directory.path().join("go-auth.toml"), settings).expect("written");
         let mut command = command();
         command
             .args(["serve", "--config"])
-            .arg(directory.path().join("go-auth.toml"));
-        Self::spawn(command, directory).await
+            .arg(directory.path().join("go-auth.toml"))
+            .args(arguments)
+            .envs(variables.iter().copied());
+        Self::spawn(command, directory, addresses).await
     }
 
-    /// With these variables.
-    pub(crate) async fn start_with(variables: &[(&str, &str)]) -> Self {
-        let mut command = command();
-        command.arg("serve").envs(variables.iter().copied());
-        Self::spawn(command, tempfile::tempdir().expect("a directory")).await
-    }
-
-    async fn spawn(mut command: Command, directory: TempDir) -> Self {
+    async fn spawn(mut command: Command, directory: TempDir, addresses: usize) -> Self {
         let mut process = Process(command.spawn().expect("it runs"));
         let child = &mut process.0;
-        let stdout = BufReader::new(child.stdout.take().expect("piped"));
-        let stderr = BufReader::new(child.stderr.take().expect("piped"));
-        let (bound, binding) = oneshot::channel();
-        std::thread::spawn(move || {
-            let mut lines = stdout.lines();
-            if let Some(Ok(line)) = lines.next() {
-                let _ = bound.send(line);
-            }
-        });
-        let (lines, log) = watch::channel(Vec::new());
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                lines.send_modify(|lines: &mut Vec<String>| lines.push(line));
-            }
-        });
-        let Ok(line) = soon(binding).await else {
+        let mut said = lines_of(child.stdout.take().expect("piped"));
+        let log = lines_of(child.stderr.take().expect("piped"));
+        let Ok(lines) = soon(said.wait_for(|lines| lines.len() >= addresses)).await else {
             panic!("it does not listen: {:?}", *log.borrow());
         };
-        let address = line.strip_prefix(LISTENING).expect("an address");
+        let address = |line: &String| {
+            let address = line.strip_prefix(LISTENING).expect("an address");
+            let address = address.strip_suffix(STATUS).unwrap_or(address);
+            address.parse().expect("an address")
+        };
+        let (address, status_address) = (address(&lines[0]), lines.get(1).map(address));
+        drop(lines);
         Self {
-            address: address.parse().expect("an address"),
+            address,
+            status_address,
             directory,
             process,
+            said,
             log,
         }
     }
@@ -145,6 +188,19 @@ impl GateProcess {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.process.0);
         kill_process(pid, signal).expect("it runs");
+    }
+
+    /// Lets it open files, connections among them, or no more of them.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn let_open_files(&self, may: bool) {
+        use rustix::process::{Resource, getrlimit, prlimit};
+        // It has inherited the limits of the tests.
+        let mut limit = getrlimit(Resource::Nofile);
+        if !may {
+            limit.current = Some(0);
+        }
+        let pid = Pid::from_child(&self.process.0);
+        prlimit(Some(pid), Resource::Nofile, limit).expect("it runs");
     }
 
     /// Has the settings read again, and waits for the line that tells how that went.
@@ -173,16 +229,28 @@ impl GateProcess {
         self.log.borrow().join("\n")
     }
 
+    /// All lines on standard output so far.
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.said.borrow().clone()
+    }
+
     pub(crate) async fn connect(&self) -> Wire<TcpStream> {
-        let stream = soon(TcpStream::connect(self.address)).await;
-        Wire::new(stream.expect("it listens"))
+        connect_to(self.address).await
+    }
+
+    /// Where the status is told, which has an address of its own.
+    pub(crate) async fn connect_for_status(&self) -> Wire<TcpStream> {
+        connect_to(self.status_address.expect("one of its own")).await
     }
 
     /// On a connection of its own, and without credentials.
     pub(crate) async fn get(&self, path: &str) -> Reply {
-        let mut wire = self.connect().await;
-        wire.write(head("GET", path, &[])).await;
-        wire.reply().await
+        get_over(self.connect().await, path).await
+    }
+
+    /// The same, where the status is told.
+    pub(crate) async fn get_status(&self, path: &str) -> Reply {
+        get_over(self.connect_for_status().await, path).await
     }
 
     /// The verdict on a token, on a connection of its own.

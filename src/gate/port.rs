@@ -1,0 +1,227 @@
+//! A port: connections within bounds.
+//!
+//! Clients are proxies, few and trusted to be well-behaved, but what they send along
+//! is an attacker's. A request's body is never read.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+
+use super::error::ServeError;
+use super::events;
+use super::routes::{self, Offer};
+use super::shared::Shared;
+
+/// From the first look for a request to the end of its head: a proxy has it at hand.
+/// A connection on which none comes for as long is closed.
+const HEAD_WAIT: Duration = Duration::from_secs(10);
+
+/// The largest head of a request: the longest token that can be configured, 64 KiB,
+/// and the 32 KiB that nginx takes for all of a head by default. hyper looks at it
+/// between reads, so that it may have read as much again.
+const MAX_HEAD: usize = 96 * 1024;
+
+/// How many connections are served at once where verdicts are asked for; further ones
+/// wait to be accepted. A proxy keeps some tens. With one file each they leave room
+/// under the 1,024 that a process may have open by default, and 96 MiB hold the
+/// largest head of each.
+const MAX_PROXIES: usize = 512;
+
+/// The same where the status alone is asked for: by some probes and a Prometheus or
+/// two, each with a connection at a time.
+const MAX_WATCHERS: usize = 16;
+
+/// The wait after a connection could not be accepted, for want of files mostly.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// An address that is listened at, and the connections that were accepted there.
+#[derive(Debug)]
+pub(super) struct Port {
+    listener: TcpListener,
+    offer: Offer,
+    room: Arc<Semaphore>,
+    connections: JoinSet<()>,
+}
+
+impl Port {
+    pub(super) async fn bind(listen: &str, offer: Offer) -> Result<Self, ServeError> {
+        let listener = TcpListener::bind(listen)
+            .await
+            .map_err(|source| ServeError::Listen {
+                listen: listen.to_owned(),
+                source,
+            })?;
+        let most = match offer {
+            Offer::Everything | Offer::Verdicts => MAX_PROXIES,
+            Offer::Status => MAX_WATCHERS,
+        };
+        Ok(Self {
+            listener,
+            offer,
+            room: Arc::new(Semaphore::new(most)),
+            connections: JoinSet::new(),
+        })
+    }
+
+    pub(super) fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves whoever connects. May be stopped at any await: connections that are
+    /// open stay.
+    pub(super) async fn serve(&mut self, shared: &Arc<Shared>) -> Infallible {
+        loop {
+            tokio::select! {
+                Some(_) = self.connections.join_next() => {}
+                accepted = accept(&self.listener, &self.room) => match accepted {
+                    Ok((stream, place)) => {
+                        let shared = Arc::clone(shared);
+                        self.connections.spawn(connection(stream, place, self.offer, shared));
+                    }
+                    Err(error) => {
+                        events::not_accepted(&error);
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Listens no more; what is left are the connections that are open.
+    pub(super) fn close(self) -> JoinSet<()> {
+        self.connections
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(room).acquire_owned().await;
+    let place = place.map_err(std::io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
+}
+
+/// A connection that is counted, and its place among all.
+struct Counted {
+    shared: Arc<Shared>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Counted {
+    fn new(shared: Arc<Shared>, place: OwnedSemaphorePermit) -> Self {
+        shared.connected();
+        Self {
+            shared,
+            _place: place,
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.shared.disconnected();
+    }
+}
+
+/// Serves a connection, which is counted from now on: the task that serves it may
+/// begin later than a look at the metrics.
+fn connection(
+    stream: TcpStream,
+    place: OwnedSemaphorePermit,
+    offer: Offer,
+    shared: Arc<Shared>,
+) -> impl Future<Output = ()> {
+    let counted = Counted::new(shared, place);
+    async move { serve(stream, offer, &counted.shared).await }
+}
+
+async fn serve(stream: TcpStream, offer: Offer, shared: &Arc<Shared>) {
+    // Small answers on a kept connection shouldn't wait for an acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request: Request<Incoming>| {
+        let shared = Arc::clone(shared);
+        async move { Ok::<_, Infallible>(routes::answer(&shared, offer, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WAIT)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shared.until_draining(), if offer != Offer::Status => {
+            // Closes it where no request is under way, and else after the answer.
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        events::connection_failed(&error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// A client, and what serves it.
+    async fn accepted(shared: &Arc<Shared>) -> (TcpStream, impl Future<Output = ()> + use<>) {
+        let port = Port::bind("127.0.0.1:0", Offer::Everything).await;
+        let port = port.expect("a free port");
+        let address = port.address().expect("an address");
+        let client = TcpStream::connect(address).await.expect("it listens");
+        let accepted = accept(&port.listener, &port.room).await;
+        let (stream, place) = accepted.expect("a connection");
+        (
+            client,
+            connection(stream, place, Offer::Everything, Arc::clone(shared)),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_counted_from_before_its_task_begins_to_its_end() {
+        let shared = Arc::new(Shared::of_nobody());
+        let open = || shared.connections();
+        let (_client, unbegun) = accepted(&shared).await;
+        assert_eq!(open(), 1);
+        let (client, serving) = accepted(&shared).await;
+        assert_eq!(open(), 2);
+        drop(client);
+        serving.await;
+        assert_eq!(open(), 1);
+        drop(unbegun);
+        assert_eq!(open(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_does_not_come_is_waited_for_ten_seconds() {
+        let shared = Arc::new(Shared::of_nobody());
+        for begun in ["", "GET /auth HTTP/1.1\r\nAuthorization: "] {
+            let (mut client, serving) = accepted(&shared).await;
+            tokio::spawn(serving);
+            client.write_all(begun.as_bytes()).await.expect("written");
+            let started = Instant::now();
+            let mut rest = Vec::new();
+            let end = tokio::time::timeout(2 * HEAD_WAIT, client.read_to_end(&mut rest)).await;
+            assert_eq!(end.expect("in time").expect("the end"), 0, "{begun:?}");
+            assert_eq!(started.elapsed().as_secs(), 10, "{begun:?}");
+        }
+    }
+}

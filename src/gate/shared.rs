@@ -1,0 +1,85 @@
+//! What all connections share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use super::live::Live;
+use super::metrics::Exposition;
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    live: ArcSwap<Live>,
+    draining: watch::Sender<bool>,
+    connections: AtomicUsize,
+    pub(super) exposition: Exposition,
+}
+
+impl Shared {
+    pub(super) fn new(live: Live, exposition: Exposition) -> Self {
+        Self {
+            live: ArcSwap::from_pointee(live),
+            draining: watch::Sender::new(false),
+            connections: AtomicUsize::new(0),
+            exposition,
+        }
+    }
+
+    /// One that trusts an issuer whose keys nobody fetches.
+    #[cfg(test)]
+    pub(super) fn of_nobody() -> Self {
+        let config = crate::config::Config {
+            issuer: "https://id/X".to_owned(),
+            audience: vec!["ZKT".to_owned()],
+            jwks_url: "https://id.example/keys".to_owned(),
+            ..Default::default()
+        };
+        let live = Live::new(config).expect("a good configuration");
+        Self::new(live, Exposition::apart())
+    }
+
+    pub(super) fn live(&self) -> arc_swap::Guard<Arc<Live>> {
+        self.live.load()
+    }
+
+    /// Later requests go by `live`.
+    pub(super) fn replace(&self, live: Live) {
+        self.live.store(Arc::new(live));
+    }
+
+    pub(super) fn drain(&self) {
+        self.draining.send_replace(true);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    /// Completes once the process was told to stop.
+    pub(super) async fn until_draining(&self) {
+        let mut draining = self.draining.subscribe();
+        // The sender lives as long as `self`.
+        let _ = draining.wait_for(|draining| *draining).await;
+    }
+
+    pub(super) fn connected(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn disconnected(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many are open.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// As of now, for Prometheus.
+    pub(super) fn metrics(&self) -> String {
+        self.exposition
+            .render(self.live().auth(), self.connections())
+    }
+}
