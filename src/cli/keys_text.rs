@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::keys::{AddressReport, AnswerReport, KeyReport, Refresh, Verdict};
-use super::table::{Row, paragraph, table};
+use super::table::{Row, advice, marked, paragraph, table};
 use super::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
 use crate::explain::show::{plain, quoted};
 use crate::explain::words::duration;
@@ -22,7 +22,7 @@ pub(super) fn text(report: &AddressReport, terminal: &Terminal) -> String {
         text.push_str(&paragraph(label, &about, terminal));
     }
     if let Some(next) = report.next {
-        let _ = write!(text, "\n{}", paragraph("next:", next, terminal));
+        text.push_str(&advice(next, terminal));
     }
     text
 }
@@ -37,12 +37,7 @@ fn headline(report: &AddressReport, terminal: &Terminal) -> String {
         Verdict::Unusable => (Mark::Bad, format!("no usable keys at {address}: {error}")),
         Verdict::Unknown => (Mark::Open, format!("can't reach {address}: {error}")),
     };
-    let said = paragraph(terminal.mark(mark), &said, terminal);
-    let painted: Vec<_> = said
-        .lines()
-        .map(|line| terminal.paint(mark.style().bold(), line))
-        .collect();
-    painted.join("\n") + "\n"
+    marked(mark, &said, terminal)
 }
 
 fn keys(report: &AddressReport, terminal: &Terminal) -> String {

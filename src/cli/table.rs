@@ -1,6 +1,6 @@
 //! Columns that fit: what is too long is broken onto further lines.
 
-use super::terminal::{PLAIN, Terminal};
+use super::terminal::{Mark, PLAIN, Terminal};
 use anstyle::Style;
 
 /// Between two columns.
@@ -139,6 +139,21 @@ pub(super) fn paragraph(label: &str, text: &str, terminal: &Terminal) -> String 
     );
     let indent = format!("\n{}", " ".repeat(label_width));
     format!("{label} {}\n", lines.join(&indent))
+}
+
+/// A verdict: a paragraph behind its mark, in its style.
+pub(super) fn marked(mark: Mark, text: &str, terminal: &Terminal) -> String {
+    let said = paragraph(terminal.mark(mark), text, terminal);
+    let painted: Vec<_> = said
+        .lines()
+        .map(|line| terminal.paint(mark.style().bold(), line))
+        .collect();
+    painted.join("\n") + "\n"
+}
+
+/// What to do next, below all else.
+pub(super) fn advice(next: &str, terminal: &Terminal) -> String {
+    format!("\n{}", paragraph("next:", next, terminal))
 }
 
 #[cfg(test)]

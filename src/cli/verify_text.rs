@@ -1,8 +1,6 @@
 //! What `go-auth verify` prints for people.
 
-use std::fmt::Write as _;
-
-use super::table::{Row, paragraph, table};
+use super::table::{Row, advice, marked, paragraph, table};
 use super::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
 use super::verify::Circumstances;
 use crate::explain::words::{duration, relative};
@@ -26,7 +24,7 @@ pub(super) fn text(
         text.push_str(&paragraph(label, &about, terminal));
     }
     if let Some(next) = next {
-        let _ = write!(text, "\n{}", paragraph("next:", next, terminal));
+        text.push_str(&advice(next, terminal));
     }
     text
 }
@@ -43,12 +41,7 @@ fn headline(explanation: &Explanation, given: &Circumstances, terminal: &Termina
             format!("unknown: {rejection} ({})", rejection.kind()),
         ),
     };
-    let said = paragraph(terminal.mark(mark), &said, terminal);
-    let lines = said.lines();
-    let painted: Vec<_> = lines
-        .map(|line| terminal.paint(mark.style().bold(), line))
-        .collect();
-    painted.join("\n") + "\n"
+    marked(mark, &said, terminal)
 }
 
 fn valid(explanation: &Explanation, given: &Circumstances) -> String {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::report::{PushReport, Report, Verdict};
-use crate::cli::table::{Row, paragraph, table};
+use crate::cli::table::{Row, advice, marked, table};
 use crate::cli::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
 use crate::explain::show::plain;
 use crate::simulator::Expected;
@@ -19,7 +19,7 @@ pub(super) fn text(report: &Report, terminal: &Terminal) -> String {
         text.push_str(&pushes(report, terminal));
     }
     if let Some(next) = report.next {
-        let _ = write!(text, "\n{}", paragraph("next:", next, terminal));
+        text.push_str(&advice(next, terminal));
     }
     text
 }
@@ -40,12 +40,7 @@ fn headline(report: &Report, terminal: &Terminal) -> String {
     if let Some(error) = &report.error {
         let _ = write!(said, ": {}", plain(error));
     }
-    let said = paragraph(terminal.mark(mark), &said, terminal);
-    let painted: Vec<_> = said
-        .lines()
-        .map(|line| terminal.paint(mark.style().bold(), line))
-        .collect();
-    painted.join("\n") + "\n"
+    marked(mark, &said, terminal)
 }
 
 fn pushes(report: &Report, terminal: &Terminal) -> String {
