@@ -94,9 +94,12 @@ impl<'a> Console<'a> {
         }
     }
 
-    /// A variable of the environment that is not empty.
-    pub(super) fn variable(&self, name: &str) -> Option<String> {
-        let (_, value) = self.vars.iter().find(|(known, _)| known == name)?;
+    /// What a flag says, or else a variable of the environment that is not empty.
+    pub(super) fn given(&self, flag: Option<&str>, variable: &str) -> Option<String> {
+        if let Some(value) = flag {
+            return Some(value.to_owned());
+        }
+        let (_, value) = self.vars.iter().find(|(known, _)| known == variable)?;
         Some(value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
     }
 

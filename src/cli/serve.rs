@@ -8,14 +8,11 @@ use super::console::{Console, Failure};
 use crate::gate::{DEFAULT_LISTEN, ServeError, ServeOptions, Settings, serve};
 
 pub(super) fn run(args: &ServeArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
-    let listen = (args.listen.clone()).or_else(|| console.variable("LISTEN"));
-    let listen = listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
-    let vars = console.vars.clone();
-    let status_listen = (args.status_listen.clone()).or_else(|| console.variable("STATUS_LISTEN"));
+    let listen = console.given(args.listen.as_deref(), "LISTEN");
     let options = ServeOptions {
-        listen,
-        status_listen,
-        settings: Settings::new(args.config.clone(), vars),
+        listen: listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned()),
+        status_listen: console.given(args.status_listen.as_deref(), "STATUS_LISTEN"),
+        settings: Settings::new(args.config.clone(), console.vars.clone()),
     };
     serve(options, console.stdout())?;
     Ok(Exit::Good)

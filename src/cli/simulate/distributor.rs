@@ -6,7 +6,7 @@ use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use reqwest::{Client, Url};
 
-use super::go::words;
+use super::go::{below, words};
 use crate::address;
 use crate::bounded_http;
 use crate::clock::{Clock as _, SystemClock};
@@ -45,12 +45,7 @@ pub(super) fn base(text: &str) -> Result<Url, &'static str> {
 
 impl Distributor {
     pub(super) fn new(base: &Url, sample: SamplePush) -> reqwest::Result<Self> {
-        let mut url = base.clone();
-        url.set_path(&format!(
-            "{}{}",
-            base.path().trim_end_matches('/'),
-            sample.path()
-        ));
+        let url = below(base, sample.path());
         Ok(Self {
             client: bounded_http::client(Client::builder(), &url, CONNECT, TOTAL)?,
             url,

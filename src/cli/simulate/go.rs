@@ -86,9 +86,7 @@ impl Go {
     }
 
     async fn ask(&self, method: Method, path: &str) -> Result<Vec<u8>, String> {
-        let mut url = self.address.clone();
-        let base = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&format!("{base}/simulator/{path}"));
+        let url = below(&self.address, &format!("/simulator/{path}"));
         let mut request = self.client.request(method.clone(), url);
         if method == Method::POST {
             request = request.header(CONTENT_LENGTH, 0);
@@ -117,6 +115,13 @@ impl Go {
             self.address
         )
     }
+}
+
+/// The address of this path below a base address.
+pub(super) fn below(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+    url
 }
 
 /// Why there was no answer.

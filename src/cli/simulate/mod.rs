@@ -51,7 +51,7 @@ pub(super) fn run(args: &SimulateArgs, console: &mut Console<'_>) -> Result<Exit
 }
 
 fn serve(args: &SimulateArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
-    let listen = (args.listen.clone()).or_else(|| console.variable("LISTEN"));
+    let listen = console.given(args.listen.as_deref(), "LISTEN");
     let listen = listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
     let builder = builder(args)?;
     log_to_stderr(LOG);
