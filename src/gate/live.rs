@@ -29,6 +29,18 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// One that trusts an issuer whose keys nobody fetches.
+    #[cfg(test)]
+    pub(super) fn of_nobody() -> Self {
+        let config = Config {
+            issuer: "https://id/X".to_owned(),
+            audience: vec!["ZKT".to_owned()],
+            jwks_url: "https://id.example/keys".to_owned(),
+            ..Config::default()
+        };
+        Self::new(config).expect("a good configuration")
+    }
+
     /// The one that the settings make at present. Blocks.
     ///
     /// # Errors

@@ -98,34 +98,25 @@ fn recorder(gauge_life: Duration) -> Result<PrometheusRecorder, BuildError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::live::Live;
     use super::*;
-    use crate::config::Config;
-
-    fn auth() -> GoAuth {
-        let config = Config {
-            issuer: "https://id/X".to_owned(),
-            audience: vec!["ZKT".to_owned()],
-            jwks_url: "https://id.example/keys".to_owned(),
-            ..Config::default()
-        };
-        config.build().expect("a good configuration")
-    }
 
     #[test]
     fn a_gauge_that_nobody_sets_goes_and_all_else_stays() {
         let recorder = recorder(Duration::from_nanos(1)).expect("buckets");
         let exposition = Exposition(recorder.handle());
-        let auth = auth();
+        let live = Live::of_nobody();
+        let auth = live.auth();
         metrics::with_local_recorder(&recorder, || {
             gauge!("go_auth_keys", "issuer" => "gone").set(2);
             counter!("go_auth_requests_total").increment(1);
-            let before = exposition.render(&auth, 3);
+            let before = exposition.render(auth, 3);
             assert!(
                 before.contains("go_auth_keys{issuer=\"gone\"} 2"),
                 "{before}"
             );
             for _ in 0..3 {
-                let after = exposition.render(&auth, 3);
+                let after = exposition.render(auth, 3);
                 assert!(!after.contains("gone"), "{after}");
                 for line in [
                     "go_auth_requests_total 1",

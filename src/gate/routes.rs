@@ -26,13 +26,13 @@ pub(super) enum Offer {
 }
 
 impl Offer {
-    const fn has(self, route: Route) -> bool {
-        match route {
-            Route::Verdict => matches!(self, Self::Everything | Self::Verdicts),
-            Route::Alive | Route::Ready | Route::Metrics => {
-                matches!(self, Self::Everything | Self::Status)
-            }
-            Route::Unknown => false,
+    /// What is asked for, as far as it is offered.
+    fn route(self, path: &str) -> Route {
+        match (self, Route::of(path)) {
+            (Self::Everything, route)
+            | (Self::Verdicts, route @ Route::Verdict)
+            | (Self::Status, route @ (Route::Alive | Route::Ready | Route::Metrics)) => route,
+            (Self::Verdicts | Self::Status, _) => Route::Unknown,
         }
     }
 }
@@ -67,9 +67,7 @@ pub(super) async fn answer<B>(
     offer: Offer,
     request: Request<B>,
 ) -> Response<Body> {
-    let route = Route::of(request.uri().path());
-    match route {
-        _ if !offer.has(route) => whole(StatusCode::NOT_FOUND, TEXT, "not found\n"),
+    match offer.route(request.uri().path()) {
         Route::Verdict => {
             let verdict = shared.live().verdict(request.map(|_| ()));
             verdict.await.map(Either::Left)

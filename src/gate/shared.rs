@@ -30,14 +30,7 @@ impl Shared {
     /// One that trusts an issuer whose keys nobody fetches.
     #[cfg(test)]
     pub(super) fn of_nobody() -> Self {
-        let config = crate::config::Config {
-            issuer: "https://id/X".to_owned(),
-            audience: vec!["ZKT".to_owned()],
-            jwks_url: "https://id.example/keys".to_owned(),
-            ..Default::default()
-        };
-        let live = Live::new(config).expect("a good configuration");
-        Self::new(live, Exposition::apart())
+        Self::new(Live::of_nobody(), Exposition::apart())
     }
 
     pub(super) fn live(&self) -> arc_swap::Guard<Arc<Live>> {
