@@ -96,6 +96,8 @@ mod address;
 mod authority;
 mod background;
 mod bounded_http;
+#[cfg(any(feature = "cli", feature = "simulator"))]
+mod bounded_tcp;
 mod claims;
 #[cfg(feature = "cli")]
 #[doc(hidden)]

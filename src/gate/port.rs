@@ -22,24 +22,16 @@ use super::error::ServeError;
 use super::events;
 use super::routes::{self, Offer};
 use super::shared::Shared;
-
-/// From the first look for a request to the end of its head: a proxy has it at hand.
-/// A connection on which none comes for as long is closed.
-const HEAD_WAIT: Duration = Duration::from_secs(10);
+use crate::bounded_tcp::{HEAD_WAIT, MAX_CONNECTIONS, accept};
 
 /// The largest head of a request: the longest token that can be configured, 64 KiB,
 /// and the 32 KiB that nginx takes for all of a head by default. hyper looks at it
-/// between reads, so that it may have read as much again.
+/// between reads, so that it may have read as much again. 96 MiB hold the largest head
+/// of each connection.
 const MAX_HEAD: usize = 96 * 1024;
 
-/// How many connections are served at once where verdicts are asked for; further ones
-/// wait to be accepted. A proxy keeps some tens. With one file each they leave room
-/// under the 1,024 that a process may have open by default, and 96 MiB hold the
-/// largest head of each.
-const MAX_PROXIES: usize = 512;
-
-/// The same where the status alone is asked for: by some probes and a Prometheus or
-/// two, each with a connection at a time.
+/// How many connections are served at once where the status alone is asked for: by some
+/// probes and a Prometheus or two, each with a connection at a time.
 const MAX_WATCHERS: usize = 16;
 
 /// The wait after a connection could not be accepted, for want of files mostly.
@@ -63,7 +55,7 @@ impl Port {
                 source,
             })?;
         let most = match offer {
-            Offer::Everything | Offer::Verdicts => MAX_PROXIES,
+            Offer::Everything | Offer::Verdicts => MAX_CONNECTIONS,
             Offer::Status => MAX_WATCHERS,
         };
         Ok(Self {
@@ -102,16 +94,6 @@ impl Port {
     pub(super) fn close(self) -> JoinSet<()> {
         self.connections
     }
-}
-
-async fn accept(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(room).acquire_owned().await;
-    let place = place.map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
 }
 
 /// A connection that is counted, and its place among all.
@@ -163,7 +145,7 @@ async fn serve(stream: TcpStream, offer: Offer, shared: &Arc<Shared>) {
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = shared.until_draining(), if offer != Offer::Status => {
+        () = shared.draining.begun(), if offer != Offer::Status => {
             // Closes it where no request is under way, and else after the answer.
             connection.as_mut().graceful_shutdown();
             connection.await

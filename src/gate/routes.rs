@@ -81,7 +81,7 @@ pub(super) async fn answer<B>(
 
 fn ready(shared: &Shared) -> Response<Body> {
     let health = shared.live().auth().health();
-    let status = if health.is_ready() && !shared.is_draining() {
+    let status = if health.is_ready() && !shared.draining.has_begun() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE

@@ -101,7 +101,7 @@ impl Gate {
             }
         }
         let connections = verdicts.close();
-        shared.drain();
+        shared.draining.begin();
         events::stopping();
         drain(connections, told_to_stop(signals)).await;
     }

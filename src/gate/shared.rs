@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
 
 use super::live::Live;
 use super::metrics::Exposition;
+use crate::bounded_tcp::Draining;
 
 #[derive(Debug)]
 pub(super) struct Shared {
     live: ArcSwap<Live>,
-    draining: watch::Sender<bool>,
+    pub(super) draining: Draining,
     connections: AtomicUsize,
     pub(super) exposition: Exposition,
 }
@@ -21,7 +21,7 @@ impl Shared {
     pub(super) fn new(live: Live, exposition: Exposition) -> Self {
         Self {
             live: ArcSwap::from_pointee(live),
-            draining: watch::Sender::new(false),
+            draining: Draining::default(),
             connections: AtomicUsize::new(0),
             exposition,
         }
@@ -40,21 +40,6 @@ impl Shared {
     /// Later requests go by `live`.
     pub(super) fn replace(&self, live: Live) {
         self.live.store(Arc::new(live));
-    }
-
-    pub(super) fn drain(&self) {
-        self.draining.send_replace(true);
-    }
-
-    pub(super) fn is_draining(&self) -> bool {
-        *self.draining.borrow()
-    }
-
-    /// Completes once the process was told to stop.
-    pub(super) async fn until_draining(&self) {
-        let mut draining = self.draining.subscribe();
-        // The sender lives as long as `self`.
-        let _ = draining.wait_for(|draining| *draining).await;
     }
 
     pub(super) fn connected(&self) {

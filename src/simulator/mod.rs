@@ -185,12 +185,12 @@ impl Simulator {
 
     /// The address it listens at.
     pub fn address(&self) -> SocketAddr {
-        self.shared.address
+        self.shared.who.address
     }
 
     /// `http://127.0.0.1:PORT`, or what [`SimulatorBuilder::origin`] says.
     pub fn origin(&self) -> String {
-        self.shared.origin.clone()
+        self.shared.who.origin.clone()
     }
 
     /// `http://127.0.0.1:PORT/id/{account}/keys`, the form of GO's key address.
@@ -206,12 +206,12 @@ impl Simulator {
 
     /// The tokens' `iss`. As with GO it is a name, not an address of this server.
     pub fn issuer(&self) -> &str {
-        &self.shared.issuer
+        &self.shared.who.issuer
     }
 
     /// The tokens' `aud`.
     pub fn audience(&self) -> &str {
-        &self.shared.audience
+        &self.shared.who.audience
     }
 }
 
@@ -287,9 +287,9 @@ impl Simulator {
 impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Simulator")
-            .field("address", &self.shared.address)
-            .field("issuer", &self.shared.issuer)
-            .field("audience", &self.shared.audience)
+            .field("address", &self.shared.who.address)
+            .field("issuer", &self.shared.who.issuer)
+            .field("audience", &self.shared.who.audience)
             .finish_non_exhaustive()
     }
 }

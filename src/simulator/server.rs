@@ -29,15 +29,11 @@ use super::gateway::{self, Gateway};
 use super::log::Log;
 use super::partner_apis::PartnerApis;
 use super::ring::KeyRing;
+use crate::bounded_tcp::{Draining, HEAD_WAIT, MAX_CONNECTIONS, accept};
 use crate::clock::Clock;
 
-/// With a control room: how many connections are served at once, as many as the gate serves.
-const MAX_CONNECTIONS: usize = 512;
-
-/// With a control room: from the first look for a request to the end of its head.
-const HEAD_WAIT: Duration = Duration::from_secs(10);
-
 /// Where a simulator is and who it claims to be.
+#[derive(Debug)]
 pub(super) struct Who {
     pub(super) address: SocketAddr,
     pub(super) origin: String,
@@ -51,20 +47,15 @@ pub(super) struct Who {
 /// What the handle and the server share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) address: SocketAddr,
-    pub(super) origin: String,
-    pub(super) issuer: String,
-    pub(super) audience: String,
+    pub(super) who: Who,
     pub(super) keys_path: String,
     pub(super) discovery_path: String,
-    pub(super) discovery_issuer: String,
     /// Requests that have reached the key address.
     pub(super) fetches: watch::Sender<usize>,
     /// Requests that have reached the token endpoint.
     pub(super) token_fetches: watch::Sender<usize>,
     pub(super) clock: Arc<dyn Clock>,
-    control: bool,
-    draining: watch::Sender<bool>,
+    draining: Draining,
     state: Mutex<State>,
 }
 
@@ -92,16 +83,13 @@ pub(super) struct Gate {
 
 impl Shared {
     pub(super) fn new(who: Who, ring: KeyRing, clock: Arc<dyn Clock>) -> Self {
-        let (account, origin) = (who.account, who.origin);
+        let Who {
+            account, origin, ..
+        } = &who;
         let keys_path = format!("/id/{account}/keys");
         Self {
-            address: who.address,
-            issuer: who.issuer,
-            audience: who.audience,
             discovery_path: format!("/id/{account}/.well-known/openid-configuration"),
-            discovery_issuer: who.discovery_issuer,
-            control: who.control,
-            draining: watch::Sender::new(false),
+            draining: Draining::default(),
             fetches: watch::Sender::new(0),
             token_fetches: watch::Sender::new(0),
             state: Mutex::new(State {
@@ -117,20 +105,13 @@ impl Shared {
                 log: Log::default(),
             }),
             keys_path,
-            origin,
+            who,
             clock,
         }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Completes once there is to be no further request on a connection.
-    async fn until_draining(&self) {
-        let mut draining = self.draining.subscribe();
-        // The sender lives as long as `self`.
-        let _ = draining.wait_for(|draining| *draining).await;
     }
 
     /// Decides everything at the moment a request arrives, so that an answer held back is the
@@ -197,7 +178,7 @@ impl Shared {
             return document.clone();
         }
         let document = json!({
-            "issuer": self.discovery_issuer,
+            "issuer": self.who.discovery_issuer,
             "jwks_uri": state.jwks_uri,
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
@@ -223,7 +204,7 @@ pub(super) async fn run(
     mut stop: oneshot::Receiver<Duration>,
 ) {
     let mut connections = JoinSet::new();
-    let places = if shared.control {
+    let places = if shared.who.control {
         MAX_CONNECTIONS
     } else {
         Semaphore::MAX_PERMITS
@@ -247,21 +228,11 @@ pub(super) async fn run(
     };
     drop(listener);
     if !patience.is_zero() {
-        shared.draining.send_replace(true);
+        shared.draining.begin();
         let ended = async { while connections.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(patience, ended).await;
     }
     connections.shutdown().await;
-}
-
-async fn accept(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(room).acquire_owned().await;
-    let place = place.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
 }
 
 async fn connection(stream: TcpStream, _place: OwnedSemaphorePermit, shared: Arc<Shared>) {
@@ -273,7 +244,7 @@ async fn connection(stream: TcpStream, _place: OwnedSemaphorePermit, shared: Arc
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(shared.control.then_some(HEAD_WAIT))
+        .header_read_timeout(shared.who.control.then_some(HEAD_WAIT))
         .serve_connection(TokioIo::new(stream), service);
     let mut is_last = false;
     loop {
@@ -291,7 +262,7 @@ async fn connection(stream: TcpStream, _place: OwnedSemaphorePermit, shared: Arc
                 }
                 return;
             }
-            () = shared.until_draining(), if !is_last => {
+            () = shared.draining.begun(), if !is_last => {
                 is_last = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
@@ -305,7 +276,7 @@ async fn respond(
     takeover: mpsc::Sender<Vec<u8>>,
 ) -> Result<Response<Script>, io::Error> {
     let (head, body) = request.into_parts();
-    if shared.control && control::is_asked(&head) {
+    if shared.who.control && control::is_asked(&head) {
         return Ok(control::respond(shared, head, body).await);
     }
     // Unread, a body would cost the connection that it came on.
