@@ -94,18 +94,29 @@ enum Place {
     Gateway,
 }
 
-const PLACES: [(&str, Place); 4] = [
-    ("keys", Place::Endpoint(Endpoint::Keys)),
-    ("discovery", Place::Endpoint(Endpoint::Discovery)),
-    ("token", Place::Endpoint(Endpoint::Token)),
-    ("gateway", Place::Gateway),
-];
+impl Place {
+    const ALL: [Self; 4] = [
+        Self::Endpoint(Endpoint::Keys),
+        Self::Endpoint(Endpoint::Discovery),
+        Self::Endpoint(Endpoint::Token),
+        Self::Gateway,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Endpoint(Endpoint::Keys) => "keys",
+            Self::Endpoint(Endpoint::Discovery) => "discovery",
+            Self::Endpoint(Endpoint::Token) => "token",
+            Self::Gateway => "gateway",
+        }
+    }
+}
 
 pub(super) fn answer(go: &Simulator, path: &[&str], asked: &Asked<'_>) -> Result {
     match path {
         [] if asked.head.method == Method::DELETE => {
             asked.has_no_body()?;
-            for (_, place) in PLACES {
+            for place in Place::ALL {
                 switch_off(go, place);
             }
         }
@@ -131,7 +142,7 @@ pub(super) fn answer(go: &Simulator, path: &[&str], asked: &Asked<'_>) -> Result
 fn list(go: &Simulator) -> Value {
     json!({
         "on": in_force(go),
-        "places": PLACES.map(|(name, _)| name),
+        "places": Place::ALL.map(Place::name),
         "faults": FAULTS.map(|(name, about, takes)| {
             json!({ "name": name, "about": about, "takes": takes })
         }),
@@ -143,10 +154,8 @@ fn list(go: &Simulator) -> Value {
 }
 
 fn named(place: &str) -> Result<Place> {
-    let found = PLACES.iter().find(|(name, _)| *name == place);
-    found
-        .map(|(_, place)| *place)
-        .ok_or_else(|| Refusal::unknown("the places are keys, discovery, token and gateway"))
+    let found = Place::ALL.into_iter().find(|known| known.name() == place);
+    found.ok_or_else(|| Refusal::unknown("the places are keys, discovery, token and gateway"))
 }
 
 fn switch_off(go: &Simulator, place: Place) {
@@ -279,7 +288,8 @@ pub(super) fn in_force(go: &Simulator) -> Vec<Value> {
     let faults = go.faults().into_iter().map(|on| {
         let (name, mut told) = told(&on.fault);
         told["fault"] = json!(name);
-        told["at"] = on.at.into_iter().map(name_of).collect();
+        let at = on.at.into_iter().map(|at| Place::Endpoint(at).name());
+        told["at"] = at.collect();
         if let Some(left) = on.left {
             told["left"] = json!(left);
         }
@@ -288,25 +298,20 @@ pub(super) fn in_force(go: &Simulator) -> Vec<Value> {
     let state_of_refusals = {
         let state = go.state();
         [
-            ("token", state.gateway.refuse_tokens),
-            ("gateway", state.gateway.refuse_pushes),
+            (
+                Place::Endpoint(Endpoint::Token),
+                state.gateway.refuse_tokens,
+            ),
+            (Place::Gateway, state.gateway.refuse_pushes),
         ]
     };
     let refusals = state_of_refusals
         .into_iter()
         .filter_map(|(place, failure)| {
             let (name, _) = REFUSALS.iter().find(|(_, it)| Some(*it) == failure)?;
-            Some(json!({ "fault": name, "at": [place] }))
+            Some(json!({ "fault": name, "at": [place.name()] }))
         });
     faults.chain(refusals).collect()
-}
-
-fn name_of(endpoint: Endpoint) -> &'static str {
-    match endpoint {
-        Endpoint::Keys => "keys",
-        Endpoint::Discovery => "discovery",
-        Endpoint::Token => "token",
-    }
 }
 
 /// A fault's name and details.

@@ -1,6 +1,6 @@
 //! The list.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Expected;
 use crate::simulator::{Encoding, Mint, PublicKeyForm, PublishedKey, SignatureKind, SigningKey};
@@ -63,6 +63,12 @@ fn under(mint: Mint, alg: &str, kind: SignatureKind) -> String {
 /// The public key, which anybody can fetch, as a secret.
 fn confused(mint: Mint, form: PublicKeyForm) -> String {
     under(mint, "HS256", SignatureKind::Hs256WithPublicKey(form))
+}
+
+/// The `aud` that it would have.
+fn audience(mint: &Mint) -> Value {
+    let claims: Value = serde_json::from_str(&mint.payload_text()).unwrap_or_default();
+    claims["aud"].clone()
 }
 
 /// The times are far beyond what any gate allows for clocks that differ.
@@ -316,9 +322,8 @@ pub(super) static SAMPLES: &[Sample] = &[
         "duplicate-audience",
         "aud twice, alike",
         |mint, _| {
-            let text = mint.payload_text();
-            let claims: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-            mint.repeat_claim("aud", claims["aud"].clone()).token()
+            let audience = audience(&mint);
+            mint.repeat_claim("aud", audience).token()
         },
     ),
     open(Some("too_long"), "too-long", "12 KiB long", |mint, _| {
@@ -329,9 +334,8 @@ pub(super) static SAMPLES: &[Sample] = &[
         "audience-in-a-list",
         "aud as the gateway spells it",
         |mint, _| {
-            let text = mint.payload_text();
-            let claims: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-            mint.claim("aud", json!([claims["aud"]])).token()
+            let audience = json!([audience(&mint)]);
+            mint.claim("aud", audience).token()
         },
     ),
     open(
