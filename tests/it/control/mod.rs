@@ -56,9 +56,14 @@ impl Room {
     }
 
     async fn of(builder: SimulatorBuilder) -> Self {
+        Self::at(builder.with_control()).await
+    }
+
+    /// Where this one would be, if it has one.
+    async fn at(builder: SimulatorBuilder) -> Self {
         let client = Client::builder().no_proxy().tls_certs_only([]);
         Self {
-            go: builder.with_control().start().await.expect("a free port"),
+            go: builder.start().await.expect("a free port"),
             client: client.build().expect("a client"),
         }
     }
@@ -162,12 +167,7 @@ async fn given_requests_to_go_when_asked_for_them_then_they_are_told_and_those_t
 
 #[tokio::test]
 async fn given_a_simulator_of_a_test_when_the_room_is_asked_then_there_is_none() {
-    let go = Simulator::start().await.expect("a free port");
-    let client = Client::builder().no_proxy().tls_certs_only([]);
-    let room = Room {
-        go,
-        client: client.build().expect("a client"),
-    };
+    let room = Room::at(Simulator::builder()).await;
     assert_eq!(room.get("/simulator").await.status, 404);
     assert_eq!(room.post("/simulator/keys/rotate", "").await.status, 404);
     assert_eq!(room.go.published_keys().len(), 2);
