@@ -7,8 +7,8 @@
 //! ```
 //!
 //! `--rounds=N` sets the number of rounds, `--only=GROUP,…` chooses among the groups
-//! below; `--list` prints each name, and what it is compared with. `worst_inputs.sh` beside this file counts instructions instead of
-//! time, of one call each (`--once`).
+//! below; `--list` prints each name, and what it is compared with. `worst_inputs.sh`
+//! beside this file counts instructions instead of time, of one call each (`--once`).
 //!
 //! - `8k_…`, `64k_…`: what comes in the header, as long as the limit of a token
 //!   allows: the default, and the most that can be configured. Answered by the layer.
