@@ -218,10 +218,12 @@ impl Shared {
     /// Has the metrics say how the keys are now.
     pub(super) fn measure(&self) {
         let now = self.now();
-        let status = self.status();
-        let state = self.state(&status, now);
+        let (state, age) = {
+            let status = self.status();
+            (self.state(&status, now), status.freshness.age(now))
+        };
         let usable = !matches!(state, KeysState::Empty { .. });
-        let age = status.freshness.age(now).filter(|_| usable);
+        let age = age.filter(|_| usable);
         let keys = self.current.load().keys(now.wall).len();
         observe::key_set(&self.issuer, keys, age, state.as_str());
     }
