@@ -227,15 +227,18 @@ async fn given_a_simulator_that_sends_anything_when_asked_for_a_token_then_it_is
     }
 }
 
-/// Answers so many pushes with 200, each on a connection of its own, and is gone.
-async fn short_lived(answers: usize) -> String {
+/// Answers with 200, each push on a connection of its own, but for the one after so many.
+async fn stumbling(answers: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move {
-        for _ in 0..answers {
+        for n in 0.. {
             let (mut stream, _) = listener.accept().await.expect("a push");
             let mut read = [0; 8192];
             let _ = stream.read(&mut read).await;
+            if n == answers {
+                continue;
+            }
             let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
             let _ = stream.write_all(answer).await;
             let _ = stream.shutdown().await;
@@ -247,11 +250,12 @@ async fn short_lived(answers: usize) -> String {
 }
 
 #[tokio::test]
-async fn given_a_distributor_that_goes_away_when_a_hole_was_found_then_that_counts() {
+async fn given_a_push_without_an_answer_when_a_hole_was_found_then_that_counts_and_no_more_is_sent()
+{
     let go = simulator().await;
     // Both good ones, and with a third one without credentials.
     for (answers, exit, verdict) in [(2, 2, "unknown"), (3, 1, "unexpected")] {
-        let base = short_lived(answers).await;
+        let base = stumbling(answers).await;
         let ran = push(&go, &base).arg("--json").run().await;
         let told = ran.json();
         assert_eq!(
