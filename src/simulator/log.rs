@@ -10,7 +10,10 @@ use http::{HeaderMap, Method};
 /// How many requests are kept; older ones are only counted.
 const KEPT: usize = 1_000;
 
-/// One request that reached the simulator, on whatever path.
+/// How much of a text is kept, in characters: far more than GO's addresses have.
+const MAX_TEXT: usize = 1_024;
+
+/// One request that reached the simulator, on whatever path. Texts are cut to 1,024 characters.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LoggedRequest {
@@ -42,7 +45,7 @@ impl Log {
         let request = LoggedRequest {
             time: SystemTime::now(),
             method: head.method.clone(),
-            path: head.uri.path().to_owned(),
+            path: cut(head.uri.path()),
             if_none_match: text(&head.headers, &IF_NONE_MATCH),
             accept_encoding: text(&head.headers, &ACCEPT_ENCODING),
             user_agent: text(&head.headers, &USER_AGENT),
@@ -73,5 +76,9 @@ impl Log {
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let value = headers.get(name)?.to_str().ok()?;
-    Some(value.to_owned())
+    Some(cut(value))
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
 }

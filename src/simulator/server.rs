@@ -55,6 +55,8 @@ pub(super) struct Shared {
     /// Requests that have reached the token endpoint.
     pub(super) token_fetches: watch::Sender<usize>,
     pub(super) clock: Arc<dyn Clock>,
+    /// Held by the request to the control room that has its turn.
+    pub(super) control_turn: tokio::sync::Mutex<()>,
     draining: Draining,
     state: Mutex<State>,
 }
@@ -89,6 +91,7 @@ impl Shared {
         let keys_path = format!("/id/{account}/keys");
         Self {
             discovery_path: format!("/id/{account}/.well-known/openid-configuration"),
+            control_turn: tokio::sync::Mutex::new(()),
             draining: Draining::default(),
             fetches: watch::Sender::new(0),
             token_fetches: watch::Sender::new(0),

@@ -44,14 +44,16 @@ pub(super) fn access_tokens(go: &Simulator, path: &[&str], asked: &Asked<'_>) ->
 }
 
 fn token(go: &Simulator, name: &str, api: PartnerApi) -> Value {
+    let now = go.shared.clock.now();
     let mut state = go.state();
     let issue = state.partners.tokens(api);
+    let previous = issue.previous().filter(|it| now < it.expires_at);
     json!({
         "api": name,
         "token": issue.current(),
         "issued": issue.issued_at().to_string(),
         "expires": issue.expires_at().to_string(),
-        "previous": issue.previous().map(|it| json!({
+        "previous": previous.map(|it| json!({
             "token": it.credential,
             "issued": it.issued_at.to_string(),
             "expires": it.expires_at.to_string(),

@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
 use http::request::Parts;
@@ -33,6 +34,9 @@ const ROOM: &str = "/simulator";
 /// The longest body that is read: claims for the longest token that this crate's gate can be set
 /// to take.
 const MAX_BODY: usize = 64 * 1024;
+
+/// How long a body may take, as long as a head.
+const BODY_WAIT: Duration = Duration::from_secs(10);
 
 /// How much of a text of the caller's is repeated to him, in characters.
 const MAX_REPEATED: usize = 200;
@@ -90,8 +94,12 @@ pub(super) async fn respond(
     mut body: Incoming,
 ) -> Response<Script> {
     let (method, path) = (head.method.clone(), head.uri.path().to_owned());
-    let said = match read(&head, &mut body).await {
+    let read = tokio::time::timeout(BODY_WAIT, read(&head, &mut body)).await;
+    let said = match read.unwrap_or_else(|_| Err(late())) {
         Ok(body) => {
+            // One at a time, so that what is counted stays within its limit.
+            let _turn = shared.control_turn.lock().await;
+            let shared = Arc::clone(&shared);
             // It may make a key, which takes a while.
             let work = tokio::task::spawn_blocking(move || answer(&shared, &head, &body));
             work.await.unwrap_or_else(|_| {
@@ -126,6 +134,11 @@ async fn read(head: &Parts, body: &mut Incoming) -> Result<Vec<u8>> {
         bytes.extend_from_slice(data);
     }
     Ok(bytes)
+}
+
+fn late() -> Refusal {
+    let why = "the body did not come within 10 s";
+    Refusal::new(StatusCode::REQUEST_TIMEOUT, why)
 }
 
 fn answer(shared: &Arc<Shared>, head: &Parts, body: &[u8]) -> Result {

@@ -53,7 +53,7 @@ async fn the_patience_of_a_stop_ends() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_with_a_control_room_a_head_is_not_waited_for_long() -> TestResult {
+async fn only_with_a_control_room_a_request_is_not_waited_for_long() -> TestResult {
     let bounded = Simulator::builder().with_control().start().await?;
     for begun in ["", "GET /simulator HTTP/1.1\r\nx: "] {
         let mut stream = TcpStream::connect(bounded.address()).await?;
@@ -62,6 +62,16 @@ async fn only_with_a_control_room_a_head_is_not_waited_for_long() -> TestResult 
         assert!(rest(stream).await?.is_empty(), "{begun:?}");
         assert_eq!(started.elapsed().as_secs(), 10, "{begun:?}");
     }
+
+    // Nor is a body that was announced.
+    let mut stream = TcpStream::connect(bounded.address()).await?;
+    let head = b"PUT /simulator/faults/keys/hang HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n";
+    stream.write_all(head).await?;
+    let started = Instant::now();
+    let seen = Seen::parse(&rest(stream).await?).ok_or("an answer")?;
+    assert!(seen.status_line.contains(" 408 "), "{}", seen.status_line);
+    assert_eq!(started.elapsed().as_secs(), 10);
+    assert_eq!(bounded.faults(), []);
 
     // Where a test stops the clock, connections stay.
     let go = Simulator::start().await?;

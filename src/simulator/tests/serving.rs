@@ -163,6 +163,11 @@ async fn requests_are_logged_and_counted() -> TestResult {
         ("/elsewhere", Some(404))
     );
     assert!(requests[0].time <= requests[1].time);
+    let long = format!("/{}", "x".repeat(5_000));
+    get(&go, &long, &format!("user-agent: {long}\r\n")).await?;
+    let last = go.requests().pop().ok_or("a request")?;
+    assert_eq!(last.path, long[..1_024]);
+    assert_eq!(last.user_agent.as_deref(), Some(&long[..1_024]));
     Ok(())
 }
 

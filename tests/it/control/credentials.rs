@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Room;
 use crate::distributor::{PUSH, Server, TokenFile, days};
+use crate::support::secs;
 
 fn of<'a>(list: &'a Value, api: &str) -> &'a Value {
     let entries = list["access_tokens"].as_array().expect("a list");
@@ -49,6 +50,13 @@ async fn given_a_renewal_by_http_when_asked_then_both_tokens_are_told_with_their
         renewed["expires"],
         now.saturating_add(days(180)).to_string()
     );
+
+    clock.advance(days(7).saturating_sub(secs(1)));
+    let list = room.get("/simulator/access-tokens").await.done();
+    assert_eq!(of(&list, "availability-peer"), &renewed);
+    clock.advance(secs(1));
+    let list = room.get("/simulator/access-tokens").await.done();
+    assert_eq!(of(&list, "availability-peer")["previous"], Value::Null);
 
     let revoked = room
         .post("/simulator/access-tokens/availability-peer/revoke", "")

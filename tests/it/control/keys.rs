@@ -120,7 +120,11 @@ async fn given_a_hundred_keys_when_another_is_asked_for_then_it_is_not_made() {
     let junk = (0..98).map(|n| PublishedKey::raw(json!({ "kid": n.to_string() })));
     let keys = std::iter::once(PublishedKey::fresh()).chain(junk);
     let room = Room::of(Simulator::builder().keys(keys)).await;
-    room.post("/simulator/keys/stage", "").await.done();
+    let stage = || room.post("/simulator/keys/stage", "");
+    let (a, b, c, d) = tokio::join!(stage(), stage(), stage(), stage());
+    let mut staged = [a, b, c, d].map(|reply| reply.status);
+    staged.sort_unstable();
+    assert_eq!(staged, [200, 409, 409, 409], "all at once");
     let (before, kid) = (room.go.document(), room.go.signing_kid());
     for path in [
         "rotate",
