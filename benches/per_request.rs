@@ -22,11 +22,15 @@ use std::hint::black_box;
 use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime};
 
+#[cfg(feature = "metrics")]
+use derbysoft_go_auth::VERIFY_SECONDS_BUCKETS;
 use derbysoft_go_auth::simulator::{SignatureKind, Simulator};
 use derbysoft_go_auth::{
     AccessToken, AccessTokens, Api, Clock, Config, GoAuth, GoAuthService, KeySet, UnixTime,
     Verifier,
 };
+#[cfg(feature = "metrics")]
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use tokio::runtime::Runtime;
 use tower::Layer;
 
@@ -97,7 +101,7 @@ impl Bench {
         let forged = self.scene.mint().signature(SignatureKind::Corrupted);
         let stranger = self.scene.mint().kid("5ae0f1d1b1b34f8a8a3d2f0f6b9e7c11");
         let garbage = "53ac0777c2f94bc0a5b1b0d6d7a6f6ab".repeat(20);
-        vec![
+        let contenders = vec![
             self.scene.floor("floor", tokens),
             self.jsonwebtoken(),
             self.verify_cold(),
@@ -106,8 +110,8 @@ impl Bench {
             self.no_layer(),
             self.layer("layer_cold", 0, tokens.clone()),
             self.layer("layer_warm", CACHE, vec![tokens[0].clone(); CALLS as usize]),
-            self.access_token(),
-            self.refuse("refuse_garbage", &self.scene.auth(CACHE), garbage),
+            self.access_token("access_token"),
+            self.refuse("refuse_garbage", &self.scene.auth(CACHE), garbage.clone()),
             self.refuse(
                 "refuse_bad_signature",
                 &self.scene.auth(CACHE),
@@ -115,7 +119,36 @@ impl Bench {
             ),
             self.refuse("refuse_unknown_kid", &self.cooling_down(), stranger.token()),
             self.refuse("refuse_expired", &self.scene.auth(CACHE), past),
-        ]
+            self.refuse_and_tell("refuse_garbage_told", garbage.clone()),
+        ];
+        #[cfg(feature = "metrics")]
+        let contenders = contenders
+            .into_iter()
+            .chain(self.recorded(&garbage))
+            .collect();
+        contenders
+    }
+
+    /// The same again, with a recorder of metrics.
+    #[cfg(feature = "metrics")]
+    fn recorded(&self, garbage: &str) -> Vec<Contender<'_>> {
+        let tokens = &self.scene.tokens;
+        let verifying = Matcher::Full("go_auth_verify_seconds".to_owned());
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(verifying, &VERIFY_SECONDS_BUCKETS)
+            .expect("buckets")
+            .build_recorder();
+        // What a request counts is looked up by the first, and stays.
+        metrics::with_local_recorder(&recorder, || {
+            let warm = vec![tokens[0].clone(); CALLS as usize];
+            let refusing = self.scene.auth(CACHE);
+            vec![
+                self.layer("layer_cold_recorded", 0, tokens.clone()),
+                self.layer("layer_warm_recorded", CACHE, warm),
+                self.access_token("access_token_recorded"),
+                self.refuse("refuse_garbage_recorded", &refusing, garbage.to_owned()),
+            ]
+        })
     }
 
     /// The usual library, with the same claims checked.
@@ -207,7 +240,7 @@ impl Bench {
     }
 
     /// The whole layer, and an access token instead of a JWT.
-    fn access_token(&self) -> Contender<'_> {
+    fn access_token(&self, name: &str) -> Contender<'_> {
         const TOKEN: &str = "53ac0777c2f94bc0a5b1b0d6d7a6f6ab";
         let held = AccessToken::new(Api::AVAILABILITY_PEER, TOKEN, self.scene.now);
         let auth = GoAuth::builder()
@@ -216,7 +249,8 @@ impl Bench {
             .expect("a configuration");
         let mut service = auth.layer().layer(Echo);
         let tokens = vec![TOKEN.to_owned(); CALLS as usize];
-        Contender::new("access_token", CALLS, move || {
+        self.begin(&mut service, TOKEN);
+        Contender::new(name, CALLS, move || {
             let _guard = self.runtime.enter();
             time_service(&mut service, requests(&tokens))
         })
@@ -225,10 +259,36 @@ impl Bench {
     /// The whole layer, and a token that it refuses.
     fn refuse(&self, name: &str, auth: &GoAuth, token: String) -> Contender<'_> {
         let mut service = auth.layer().layer(Echo);
+        self.begin(&mut service, &token);
         let tokens = vec![token; CALLS as usize];
         Contender::new(name, CALLS, move || {
             let _guard = self.runtime.enter();
             time_service(&mut service, requests(&tokens))
+        })
+    }
+
+    /// Makes a first request, untimed.
+    fn begin(&self, service: &mut GoAuthService<Echo>, token: &str) {
+        let _guard = self.runtime.enter();
+        serve(service, requests(&[token.to_owned()]));
+    }
+
+    /// The same, while somebody listens at info, as in production.
+    fn refuse_and_tell(&self, name: &str, token: String) -> Contender<'_> {
+        let auth = builder(CACHE)
+            .keys(self.scene.keys())
+            .clock(PlainClock(Instant::now()))
+            .build()
+            .expect("a configuration");
+        let mut refuse = self.refuse(name, &auth, token);
+        Contender::new(name, CALLS, move || {
+            let log = tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::INFO)
+                .with_writer(std::io::sink);
+            let time = tracing::subscriber::with_default(log.finish(), || refuse.time());
+            // Nobody listens to the others.
+            tracing::callsite::rebuild_interest_cache();
+            time
         })
     }
 

@@ -120,6 +120,33 @@ fn given_such_a_token_the_layer_allocates_what_the_extensions_need() {
     assert_eq!(of_a_call(&mut service, &token), (extensions_of(2), 200));
 }
 
+#[cfg(feature = "metrics")]
+#[test]
+fn given_a_recorder_of_metrics_neither_a_known_token_nor_garbage_allocates_more() {
+    let recorder = crate::observability::recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let keys = Keys::new();
+    let mut service = keys.layer().layer(Quiet);
+    let token = keys.token();
+    for _ in 0..OFTEN {
+        of_a_call(&mut service, &token);
+    }
+    assert_eq!(of_a_call(&mut service, &token), (extensions_of(2), 200));
+    let mut refusing = answering_nothing();
+    of_a_call(&mut refusing, "53ac0777");
+    assert_eq!(
+        of_a_call(&mut refusing, "53ac0777"),
+        (extensions_of(1), 200)
+    );
+    let counted = recorder.handle().render();
+    let accepted = format!("{{outcome=\"accepted\",kind=\"jwt\"}} {}", OFTEN + 1);
+    let refused = "{outcome=\"refused\",kind=\"malformed\"} 2";
+    assert!(
+        counted.contains(&accepted) && counted.contains(refused),
+        "{counted}"
+    );
+}
+
 #[test]
 fn given_garbage_nothing_is_allocated_before_the_answer_is() {
     let mut service = answering_nothing();

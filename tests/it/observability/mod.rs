@@ -15,3 +15,6 @@ mod metrics;
 mod recorded;
 mod scene;
 mod witness;
+
+#[cfg(feature = "metrics")]
+pub(crate) use self::recorded::recorder;
