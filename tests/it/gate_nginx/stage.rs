@@ -157,11 +157,13 @@ impl Nginx {
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|name| format!("    {name}_temp_path {};\n", path.join(name).display()))
             .concat();
-        let temporary = format!("http {{\n    access_log off;\n{temporary}");
+        let temporary = format!("http {{\n{temporary}");
+        let log = path.join("access.log").display().to_string();
         let configuration = substitute(CONFIGURATION, "listen 8000;", &listen);
         let configuration = substitute(&configuration, "server 127.0.0.1:8081;", &gates.join("\n"));
         let configuration = substitute(&configuration, "127.0.0.1:8080", &api.to_string());
         let configuration = substitute(&configuration, "http {\n", &temporary);
+        let configuration = substitute(&configuration, "/var/log/nginx/access.log", &log);
         std::fs::write(path.join("nginx.conf"), change(configuration)).expect("written");
 
         let log = std::fs::File::create(path.join("stderr")).expect("a file");
@@ -199,6 +201,21 @@ impl Nginx {
     async fn connect(&self) -> Wire<UnixStream> {
         let stream = soon(UnixStream::connect(socket(self.directory.path()))).await;
         Wire::new(stream.expect("it listens"))
+    }
+
+    /// The access log once it has so many lines: each is written after its answer.
+    async fn logged(&self, lines: usize) -> String {
+        let path = self.directory.path().join("access.log");
+        let written = async {
+            loop {
+                let log = std::fs::read_to_string(&path).expect("a log");
+                if log.lines().count() >= lines {
+                    return log;
+                }
+                tokio::time::sleep(millis(5)).await;
+            }
+        };
+        soon(written).await
     }
 }
 
@@ -247,6 +264,11 @@ impl Stage {
 
     pub(crate) async fn connect(&self) -> Wire<UnixStream> {
         self.nginx.connect().await
+    }
+
+    /// nginx's access log of so many requests.
+    pub(crate) async fn logged(&self, requests: usize) -> String {
+        self.nginx.logged(requests).await
     }
 
     /// The answer to bytes on a connection of their own; `None` where there is none.

@@ -111,6 +111,39 @@ async fn a_refused_request_never_reaches_the_api() {
     assert_eq!(stage.api.calls(), 0);
 }
 
+/// The way of `docs/refused.md` begins there.
+#[tokio::test]
+#[ignore = "needs nginx: see .ci/run"]
+async fn the_access_log_says_why_a_request_was_refused_and_no_token() {
+    let stage = Stage::set(STRICT).await;
+    let mut pushes = vec![("", stage.go.token())];
+    pushes.extend(refused_tokens(&stage.go.mint()));
+    pushes.retain(|(kind, _)| *kind != "too_long");
+    for (n, (kind, token)) in pushes.iter().enumerate() {
+        let reply = stage.push_with(token).await;
+        let log = stage.logged(n + 1).await;
+        let line = log.lines().nth(n).expect("a line");
+        let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(line["status"], reply.status, "{kind}");
+        assert_eq!(
+            line["request"], "POST /ari/daily/push?a=b HTTP/1.1",
+            "{kind}"
+        );
+        let said = line["gate"].as_str().expect("a text");
+        assert_eq!(said.is_empty(), reply.status == 200, "{kind}");
+        // nginx passes it on with 401 alone.
+        if reply.status == 401 {
+            assert_eq!(reply.header("www-authenticate"), Some(said), "{kind}");
+        }
+    }
+    let log = stage.logged(pushes.len()).await;
+    for (kind, token) in &pushes {
+        assert!(!log.contains(token), "{kind}");
+        let signature = token.rsplit('.').next().expect("a segment");
+        assert!(!log.contains(signature), "{kind}");
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs nginx: see .ci/run"]
 async fn an_outage_of_the_keys_is_503_and_not_a_refusal() {
