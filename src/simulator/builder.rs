@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 
 use super::keys::PublishedKey;
 use super::ring::KeyRing;
-use super::server::{self, Shared, Who};
+use super::server;
+use super::shared::{Shared, Who};
 use super::{Running, Simulator};
 use crate::clock::{Clock, SystemClock};
 

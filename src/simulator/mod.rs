@@ -99,6 +99,7 @@ mod ring;
 mod rotation;
 mod sample;
 mod server;
+mod shared;
 mod signature;
 #[cfg(test)]
 mod tests;
@@ -127,7 +128,7 @@ pub use self::push::{Push, PushCredential};
 pub use self::sample::{Expected, SampleToken};
 pub use self::signature::{PublicKeyForm, SignatureKind};
 
-use self::server::{Shared, State};
+use self::shared::{Shared, State};
 
 /// DerbySoft GO's key address and token mint.
 ///

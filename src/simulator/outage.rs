@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::Simulator;
 use super::fault::{Endpoint, Fault, FaultInForce};
-use super::server::{Gate, State};
+use super::shared::{Gate, State};
 
 /// How documents are served. All of it is about both addresses.
 impl Simulator {

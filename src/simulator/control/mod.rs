@@ -27,7 +27,8 @@ use serde_json::{Value, json};
 
 use super::Simulator;
 use super::body::Script;
-use super::server::Shared;
+use super::shared::Shared;
+use crate::bounded_tcp::HEAD_WAIT;
 
 const ROOM: &str = "/simulator";
 
@@ -36,7 +37,7 @@ const ROOM: &str = "/simulator";
 const MAX_BODY: usize = 64 * 1024;
 
 /// How long a body may take, as long as a head.
-const BODY_WAIT: Duration = Duration::from_secs(10);
+const BODY_WAIT: Duration = HEAD_WAIT;
 
 /// How much of a text of the caller's is repeated to him, in characters.
 const MAX_REPEATED: usize = 200;
