@@ -10,11 +10,9 @@ use clap_complete::Shell;
 
 use super::simulate::SimulateArgs;
 use super::terminal::{BAD, Terminal, When};
+use super::withheld::without_tokens;
 use super::{Exit, Surroundings};
 use crate::config::Flag;
-
-/// The length of the shortest Access Token that can be configured.
-const SHORTEST_TOKEN: usize = 16;
 
 const AFTER_HELP: &str = "\
 Exit status: 0 valid, 1 refused, 2 could not tell, 64 wrong usage or settings.";
@@ -317,25 +315,4 @@ fn is_stray(error: &clap::Error) -> bool {
     let word = error.get(ContextKind::InvalidArg);
     error.kind() == ErrorKind::UnknownArgument
         && matches!(word, Some(ContextValue::String(word)) if !word.starts_with('-'))
-}
-
-/// A message without the arguments in it that may be tokens.
-pub(super) fn without_tokens(mut text: String, args: &[OsString]) -> String {
-    for arg in args.iter().skip(1) {
-        let arg = arg.to_string_lossy();
-        let value = arg.split_once('=').map(|(_, value)| value);
-        let whole = (!arg.starts_with('-')).then_some(&*arg);
-        for piece in [whole, value].into_iter().flatten() {
-            if may_be_a_token(piece) {
-                text = text.replace(piece, &format!("({} bytes)", piece.len()));
-            }
-        }
-    }
-    text
-}
-
-/// Whether it is as long as the shortest Access Token, and no path or address, which
-/// neither a JWT nor a token of GO's looks like.
-fn may_be_a_token(text: &str) -> bool {
-    text.len() >= SHORTEST_TOKEN && !text.contains(['/', '\\', ':', ' '])
 }

@@ -5,9 +5,9 @@ use std::io::{self, Read, Write};
 
 use serde::Serialize;
 
-use super::args::without_tokens;
 use super::json;
 use super::terminal::{BAD, Terminal, When};
+use super::withheld::without_tokens;
 use super::{Exit, Output, Surroundings};
 use crate::config::ConfigError;
 use crate::explain::show;

@@ -6,14 +6,12 @@
 //! and the console: it says what it has to say once, as text or, with `--json`, as one
 //! JSON document, and ends with an [`Exit`].
 
-mod advice;
 mod args;
 mod console;
 mod gate;
 mod input;
 mod json;
 mod keys;
-mod keys_text;
 mod manual;
 mod serve;
 mod settings;
@@ -22,8 +20,8 @@ mod table;
 mod terminal;
 mod trouble;
 mod verify;
-mod verify_text;
 mod visit;
+mod withheld;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Read, Write};

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::keys::{AddressReport, AnswerReport, KeyReport, Refresh, Verdict};
-use super::table::{Row, advice, marked, paragraph, table};
-use super::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
+use super::report::{AddressReport, AnswerReport, KeyReport, Refresh, Verdict};
+use crate::cli::table::{Row, advice, marked, paragraph, table};
+use crate::cli::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
 use crate::explain::show::{plain, quoted};
 use crate::explain::words::duration;
 

@@ -1,6 +1,6 @@
 //! What to do next, for each kind of refusal.
 
-use super::verify::Circumstances;
+use super::circumstances::Circumstances;
 use crate::error::VerifyErrorKind as Kind;
 use crate::inbound::{Rejection, RejectionKind};
 

@@ -1,31 +1,24 @@
 //! `go-auth verify`: why a token is accepted or refused.
 
+mod advice;
+mod circumstances;
+mod text;
+
 use serde::Serialize;
 
+use self::circumstances::Circumstances;
+use super::Exit;
 use super::args::VerifyArgs;
 use super::console::{Console, Failure, block_on};
 use super::gate::Gate;
 use super::input::{self, Given};
 use super::settings::{self, Settings};
 use super::visit::visit;
-use super::{Exit, advice, verify_text};
 use crate::access_token::Api;
 use crate::clock::{Clock, SystemClock, UnixTime};
 use crate::explain::{self, Claimed, Explanation, Ground, Outcome, Verdict, show};
 use crate::jwks::KeySet;
 use crate::rfc3339;
-
-/// What a token was judged by, beside the settings.
-#[derive(Debug)]
-pub(super) struct Circumstances {
-    pub(super) now: UnixTime,
-    pub(super) is_now_given: bool,
-    /// Where the keys are from; `None` where none were looked for.
-    pub(super) keys_from: Option<String>,
-    /// The kids of the keys that there are.
-    pub(super) kids: Vec<String>,
-    pub(super) max_token_bytes: usize,
-}
 
 pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let at = args.at.as_deref().map(moment).transpose()?;
@@ -83,7 +76,7 @@ pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, 
         (explanation.verdict.rejection()).map(|rejection| advice::next(rejection, &circumstances));
     let report = Report::of(&explanation, &circumstances, next.as_deref());
     console.say(&report, |terminal| {
-        verify_text::text(&explanation, &circumstances, next.as_deref(), terminal)
+        text::text(&explanation, &circumstances, next.as_deref(), terminal)
     })?;
     Ok(match explanation.verdict {
         Verdict::Valid => Exit::Good,

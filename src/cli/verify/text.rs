@@ -1,8 +1,8 @@
 //! What `go-auth verify` prints for people.
 
-use super::table::{Row, advice, marked, paragraph, table};
-use super::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
-use super::verify::Circumstances;
+use super::circumstances::Circumstances;
+use crate::cli::table::{Row, advice, marked, paragraph, table};
+use crate::cli::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
 use crate::explain::words::{duration, relative};
 use crate::explain::{Claimed, Explanation, Outcome, Verdict, show};
 use crate::inbound::Rejection;
