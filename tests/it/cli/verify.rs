@@ -1,6 +1,6 @@
 //! What `go-auth verify` says and how it ends, of every kind of token.
 
-use derbysoft_go_auth::simulator::{Encoding, Fault, PublishedKey, SigningKey};
+use derbysoft_go_auth::simulator::{Encoding, Fault, PublishedKey, SignatureKind, SigningKey};
 
 use serde_json::json;
 
@@ -219,6 +219,48 @@ async fn given_a_token_that_no_key_could_save_when_verified_then_none_is_fetched
         assert_eq!(strict_verify(&world).stdin(token).run().await.status, 1);
     }
     assert_eq!(world.go.total_requests(), 0);
+}
+
+#[tokio::test]
+async fn given_a_bad_signature_when_verified_then_key_and_length_are_told() {
+    let world = World::new().await;
+    for (signature, found) in [
+        (SignatureKind::Corrupted, "not valid"),
+        (
+            SignatureKind::Truncated,
+            "not valid: 255 bytes, and not 256",
+        ),
+        (SignatureKind::Extended, "not valid: 257 bytes, and not 256"),
+        (SignatureKind::Empty, "not valid: 0 bytes, and not 256"),
+    ] {
+        let token = world.go.mint().signature(signature).token();
+        let command = strict_verify(&world).arg("--json");
+        let said = command.stdin(token).run().await.json();
+        assert_eq!(check(&said, "key")["found"], "RSA, 2048 bits");
+        assert_eq!(check(&said, "signature")["found"], found);
+    }
+}
+
+#[tokio::test]
+async fn given_required_claims_when_verified_then_those_that_are_not_there_are_named() {
+    let world = World::new().await;
+    let names = ["nbf", "iat", "jti", "sub"];
+    let verify = || {
+        go_auth(&["verify", "--json"])
+            .knowing(&world)
+            .var("GO_AUTH_REQUIRED_CLAIMS", names.join(","))
+    };
+    for name in names {
+        let token = world.go.mint().without(name).token();
+        let said = verify().stdin(token).run().await.json();
+        let required = check(&said, "required");
+        let (expected, found) = (&required["expected"], &required["found"]);
+        for name in names {
+            assert!(expected.as_str().expect("a text").contains(name), "{said}");
+        }
+        assert!(found.as_str().expect("a text").contains(name), "{said}");
+        assert_eq!(required["ok"], false, "{said}");
+    }
 }
 
 #[tokio::test]
