@@ -43,6 +43,26 @@ async fn a_genuine_push_reaches_the_api_and_tells_who_it_is_from() {
     assert_eq!(stage.api.calls(), 2);
 }
 
+/// By itself nginx takes 1 MiB; the one that is refused is not even read.
+#[tokio::test]
+#[ignore = "needs nginx: see .ci/run"]
+async fn a_large_push_reaches_the_api() {
+    let stage = Stage::set("").await;
+    let token = stage.go.token();
+    let update = "x".repeat(3 << 20);
+    let length = update.len().to_string();
+    let headers = [("Authorization", &*token), ("Content-Length", &length)];
+    let request = head("POST", "/ari/los/push", &headers) + &update;
+    let reply = stage.send(request).await.expect("an answer");
+    assert_eq!(reply.status, 200, "{reply:?}");
+    assert_eq!(stage.api.last().body.len(), update.len());
+    // Its body never comes.
+    let headers = [("Authorization", "a.b.c"), ("Content-Length", &length)];
+    let reply = stage.send(head("POST", "/ari/los/push", &headers)).await;
+    assert_eq!(reply.expect("an answer").status, 401);
+    assert_eq!(stage.api.calls(), 1);
+}
+
 #[tokio::test]
 #[ignore = "needs nginx: see .ci/run"]
 async fn every_method_and_form_of_request_gets_its_verdict() {
