@@ -56,7 +56,7 @@ impl SimulatorBuilder {
     }
 
     /// What its addresses begin with, where others reach it by another name than the address that
-    /// it listens at: `http://go:8082`. Default: `http://` and that address, or this machine's
+    /// it listens at: `http://go:8083`. Default: `http://` and that address, or this machine's
     /// loopback address where it listens at all of them.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.origin = Some(origin.into());

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::Simulator;
 use super::fault::{Endpoint, Fault, FaultInForce};
-use super::shared::{Gate, State};
+use super::shared::{Barrier, State};
 
 /// How documents are served. All of it is about both addresses.
 impl Simulator {
@@ -113,18 +113,18 @@ impl Simulator {
     /// As [`hold`](Self::hold), but only for the next `n` requests to the key address. A request is
     /// stopped by the oldest hold that still takes one.
     pub fn hold_next(&self, n: usize) -> Hold {
-        let (gate, opened) = watch::channel(());
-        self.state().holds.push(Gate { opened, left: n });
-        Hold { gate }
+        let (barrier, opened) = watch::channel(());
+        self.state().holds.push(Barrier { opened, left: n });
+        Hold { barrier }
     }
 
     /// Holds back the answers to all requests to the token endpoint from now on, until the [`Hold`]
     /// is released or dropped. What they say is settled when the requests arrive.
     pub fn hold_tokens(&self) -> Hold {
-        let (gate, opened) = watch::channel(());
+        let (barrier, opened) = watch::channel(());
         let left = usize::MAX;
-        self.state().token_holds.push(Gate { opened, left });
-        Hold { gate }
+        self.state().token_holds.push(Barrier { opened, left });
+        Hold { barrier }
     }
 
     fn prepared_for(&self, fault: &Fault) -> MutexGuard<'_, State> {
@@ -141,12 +141,12 @@ impl Simulator {
 #[derive(Debug)]
 #[must_use = "dropping a `Hold` releases the answers"]
 pub struct Hold {
-    gate: watch::Sender<()>,
+    barrier: watch::Sender<()>,
 }
 
 impl Hold {
     /// Lets the held answers go, in no particular order.
     pub fn release(self) {
-        drop(self.gate);
+        drop(self.barrier);
     }
 }

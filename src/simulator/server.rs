@@ -109,9 +109,9 @@ async fn respond(
     }
     // Unread, a body would cost the connection that it came on.
     drain(body).await?;
-    let (answer, gate) = shared.receive(&head);
-    if let Some(mut gate) = gate {
-        while gate.changed().await.is_ok() {}
+    let (answer, barrier) = shared.receive(&head);
+    if let Some(mut barrier) = barrier {
+        while barrier.changed().await.is_ok() {}
     }
     match answer {
         Answer::Reply(response) => Ok(response),

@@ -54,8 +54,8 @@ pub(super) struct State {
     pub(super) serving: Serving,
     pub(super) jwks_uri: String,
     pub(super) discovery: Option<Vec<u8>>,
-    pub(super) holds: Vec<Gate>,
-    pub(super) token_holds: Vec<Gate>,
+    pub(super) holds: Vec<Barrier>,
+    pub(super) token_holds: Vec<Barrier>,
     pub(super) gateway: Gateway,
     pub(super) partners: PartnerApis,
     pub(super) log: Log,
@@ -63,7 +63,7 @@ pub(super) struct State {
 
 /// The server's end of a [`Hold`](super::Hold), which opens when the other end is dropped.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct Barrier {
     pub(super) opened: watch::Receiver<()>,
     /// How many more requests it stops.
     pub(super) left: usize,
@@ -125,18 +125,18 @@ impl Shared {
                 .unwrap_or_else(Answer::not_found),
         };
         state.log.record(head, answer.status());
-        let gate = match endpoint {
+        let barrier = match endpoint {
             Some(Endpoint::Keys) => {
                 self.fetches.send_modify(|count| *count += 1);
-                gate(&mut state.holds)
+                barrier(&mut state.holds)
             }
             Some(Endpoint::Token) => {
                 self.token_fetches.send_modify(|count| *count += 1);
-                gate(&mut state.token_holds)
+                barrier(&mut state.token_holds)
             }
             Some(Endpoint::Discovery) | None => None,
         };
-        (answer, gate)
+        (answer, barrier)
     }
 
     fn answer(&self, state: &mut State, endpoint: Endpoint, head: &Parts) -> Answer {
@@ -177,10 +177,10 @@ impl Shared {
     }
 }
 
-/// The oldest closed gate that has a place left.
-fn gate(holds: &mut Vec<Gate>) -> Option<watch::Receiver<()>> {
-    holds.retain(|gate| gate.left > 0 && gate.opened.has_changed().is_ok());
-    let gate = holds.first_mut()?;
-    gate.left -= 1;
-    Some(gate.opened.clone())
+/// The oldest closed barrier that has a place left.
+fn barrier(holds: &mut Vec<Barrier>) -> Option<watch::Receiver<()>> {
+    holds.retain(|barrier| barrier.left > 0 && barrier.opened.has_changed().is_ok());
+    let barrier = holds.first_mut()?;
+    barrier.left -= 1;
+    Some(barrier.opened.clone())
 }

@@ -7,19 +7,19 @@ use clap::{Args, Subcommand, ValueEnum};
 use crate::simulator::SamplePush;
 
 /// Beside the distributor of the examples at 8080 and the gate at 8081.
-pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:8082";
+pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:8083";
 
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArgs {
     #[command(subcommand)]
     pub(super) command: Option<SimulateCommand>,
 
-    /// The address to listen at. Default: the variable LISTEN, or 127.0.0.1:8082
+    /// The address to listen at. Default: the variable LISTEN, or 127.0.0.1:8083
     #[arg(long, value_name = "HOST:PORT")]
     pub(super) listen: Option<String>,
 
     /// What its addresses begin with, where others know it by another name:
-    /// http://go:8082
+    /// http://go:8083
     #[arg(long, value_name = "URL")]
     pub(super) origin: Option<String>,
 
@@ -70,7 +70,7 @@ pub(super) struct PushArgs {
     pub(super) distributor: String,
 
     /// The simulator that runs
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8082")]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8083")]
     pub(super) simulator: String,
 
     /// Sends these alone, by name, with commas: good, bare, none, basic, expired ...

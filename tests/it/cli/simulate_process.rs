@@ -152,7 +152,7 @@ async fn given_a_simulator_when_it_listens_then_the_pages_transcript_is_what_it_
     let text = simulation.said.join("\n");
     // At the address where `push` looks for it, the address need not be said.
     let text = text.replace(&format!(" --simulator {own}"), "");
-    let text = text.replace(&own, "http://127.0.0.1:8082");
+    let text = text.replace(&own, "http://127.0.0.1:8083");
     assert!(PAGE.contains(&format!("```text\n{text}\n```\n")), "{text}");
 }
 
@@ -194,7 +194,7 @@ async fn given_names_of_its_own_when_it_runs_then_tokens_and_addresses_have_them
     let simulation = Simulation::start(
         &[
             "--origin",
-            "http://go.example:8082/",
+            "http://go.example:8083/",
             "--account",
             account,
             "--issuer",
@@ -205,7 +205,7 @@ async fn given_names_of_its_own_when_it_runs_then_tokens_and_addresses_have_them
         &[],
     )
     .await;
-    let jwks_url = format!("http://go.example:8082/id/{account}/keys");
+    let jwks_url = format!("http://go.example:8083/id/{account}/keys");
     assert_eq!(simulation.setting("GO_AUTH_JWKS_URL"), jwks_url);
     assert_eq!(
         simulation.setting("GO_AUTH_ISSUER"),
@@ -308,10 +308,10 @@ async fn given_wrong_usage_when_run_then_nothing_starts_and_the_status_is_64() {
         ),
         (&["--issuer", ""], "--issuer is not"),
         (&["--audience", "a\nb"], "--audience is not"),
-        (&["--origin", "go:8082"], "--origin"),
-        (&["--origin", "http://go:8082/x"], "--origin has a path"),
+        (&["--origin", "go:8083"], "--origin"),
+        (&["--origin", "http://go:8083/x"], "--origin has a path"),
         (
-            &["--origin", "http://u:p@go:8082"],
+            &["--origin", "http://u:p@go:8083"],
             "--origin has a user name",
         ),
         (
