@@ -8,6 +8,8 @@ mod duration;
 mod env;
 mod fault;
 #[cfg(feature = "cli")]
+pub(crate) mod file;
+#[cfg(feature = "cli")]
 mod layers;
 
 use std::path::PathBuf;

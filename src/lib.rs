@@ -113,8 +113,7 @@ mod extract;
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(feature = "cli")]
-#[doc(hidden)]
-pub mod gate;
+mod gate;
 mod go_auth;
 mod inbound;
 mod json;

@@ -31,6 +31,8 @@ pub(super) enum Failure {
     Usage(String),
     /// The settings can't.
     Settings(ConfigError),
+    /// The same of a command that has no flags for them.
+    FlaglessSettings(ConfigError),
     /// The output could not be written, or the runtime not be started.
     System(io::Error),
 }
@@ -51,14 +53,14 @@ impl Failure {
     fn name(&self) -> &'static str {
         match self {
             Self::Usage(_) => "usage",
-            Self::Settings(_) => "settings",
+            Self::Settings(_) | Self::FlaglessSettings(_) => "settings",
             Self::System(_) => "system",
         }
     }
 
     const fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Settings(_) => Exit::Usage,
+            Self::Usage(_) | Self::Settings(_) | Self::FlaglessSettings(_) => Exit::Usage,
             Self::System(_) => Exit::Unknown,
         }
     }
@@ -66,7 +68,9 @@ impl Failure {
     fn faults(&self) -> Vec<String> {
         match self {
             Self::Usage(fault) => vec![fault.clone()],
-            Self::Settings(error) => error.faults().map(str::to_owned).collect(),
+            Self::Settings(error) | Self::FlaglessSettings(error) => {
+                error.faults().map(str::to_owned).collect()
+            }
             Self::System(error) => vec![show::plain(&error.to_string())],
         }
     }
@@ -126,11 +130,6 @@ impl<'a> Console<'a> {
         }
     }
 
-    /// For what goes on saying.
-    pub(super) fn stdout(&mut self) -> &mut dyn Write {
-        self.stdout.to
-    }
-
     /// Says something beside the result.
     pub(super) fn note(&mut self, text: &str) {
         let _ = writeln!(self.stderr.to, "{text}");
@@ -140,7 +139,7 @@ impl<'a> Console<'a> {
         let faults: Vec<_> = (failure.faults().into_iter())
             .map(|fault| without_tokens(fault, &self.args))
             .collect();
-        if self.json && !matches!(failure, Failure::System(_)) {
+        if self.json {
             #[derive(Serialize)]
             struct Failed<'a> {
                 error: &'a str,
@@ -152,20 +151,31 @@ impl<'a> Console<'a> {
                 faults: &faults,
             };
             let _ = self.write(json::line(&document).as_bytes());
-            return failure.exit();
+            // Where nothing can be written there, it is told all the same.
+            if !matches!(failure, Failure::System(_)) {
+                return failure.exit();
+            }
         }
         let terminal = Terminal::of(self.when, &self.vars, &self.stderr);
         let name = terminal.paint(BAD, "go-auth:");
-        let text = match (failure, &*faults) {
-            (Failure::Settings(_), faults) => {
+        let places = match failure {
+            Failure::Settings(_) => Some(
+                "a flag (--jwks-url), a field of the file of --config (jwks_url)\nor a variable",
+            ),
+            Failure::FlaglessSettings(_) => {
+                Some("a field of the file of --config (jwks_url) or a variable")
+            }
+            Failure::Usage(_) | Failure::System(_) => None,
+        };
+        let text = match places {
+            Some(places) => {
                 let faults: String = faults.iter().map(|it| format!("\n- {it}")).collect();
                 format!(
                     "{name} the settings can't be used:{faults}\n\n\
-                     A setting is a flag (--jwks-url), a field of the file of --config \
-                     (jwks_url)\nor a variable (GO_AUTH_JWKS_URL); the first of them counts."
+                     A setting is {places} (GO_AUTH_JWKS_URL); the first of them counts."
                 )
             }
-            (_, faults) => format!("{name} {}", faults.join("; ")),
+            None => format!("{name} {}", faults.join("; ")),
         };
         self.note(&text);
         failure.exit()

@@ -13,14 +13,14 @@ use crate::jwks::KeySet;
 use crate::keys::{FetchSettings, KeySource};
 use crate::observe::Requests;
 
-pub(super) struct Gate {
+pub(super) struct Judge {
     pub(super) authority: Authority,
     /// Where each trusted issuer's keys are; `None` where they are given.
     pub(super) addresses: Vec<Option<FetchSettings>>,
     clock: ManualClock,
 }
 
-impl Gate {
+impl Judge {
     /// The gate that these settings make, without keys yet.
     pub(super) fn of(settings: Settings, are_keys_given: bool) -> Result<Self, Failure> {
         let Settings { mut config, result } = settings;

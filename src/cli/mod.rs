@@ -8,9 +8,9 @@
 
 mod args;
 mod console;
-mod gate;
 mod input;
 mod json;
+mod judge;
 mod keys;
 mod manual;
 mod serve;

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use serde::Serialize;
+
 use super::Exit;
 use super::args::ServeArgs;
 use super::console::{Console, Failure};
@@ -14,14 +16,37 @@ pub(super) fn run(args: &ServeArgs, console: &mut Console<'_>) -> Result<Exit, F
         status_listen: console.given(args.status_listen.as_deref(), "STATUS_LISTEN"),
         settings: Settings::new(args.config.clone(), console.vars.clone()),
     };
-    serve(options, console.stdout())?;
+    serve(options, |addresses| {
+        let told = Told {
+            listening: format!("http://{}", addresses.verdicts),
+            status: addresses.status.map(|address| format!("http://{address}")),
+        };
+        console.say(&told, |_| told.text())
+    })?;
     Ok(Exit::Good)
+}
+
+/// What is said once it listens: a contract, told in `docs/cli.md`.
+#[derive(Serialize)]
+struct Told {
+    listening: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<String>,
+}
+
+impl Told {
+    fn text(&self) -> String {
+        let status = (self.status.iter()).map(|at| format!("listening on {at} for the status\n"));
+        std::iter::once(format!("listening on {}\n", self.listening))
+            .chain(status)
+            .collect()
+    }
 }
 
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         match error {
-            ServeError::Settings(error) => Self::Settings(error),
+            ServeError::Settings(error) => Self::FlaglessSettings(error),
             error => Self::System(io::Error::other(error.to_string())),
         }
     }

@@ -6,11 +6,10 @@ use std::path::Path;
 
 use super::args::{FetchArgs, RuleArgs};
 use super::console::{Console, Failure};
-use crate::config::{Config, ConfigError, Flag};
+use crate::config::{Config, ConfigError, Flag, file};
 
-/// The largest file that is read: settings of a hundred issuers take 64 KiB, and a
-/// key document may have 16 MiB.
-const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+/// The largest key document that can be configured.
+const MAX_DOCUMENT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Settings, not checked yet, and what is wrong with them so far.
 pub(super) struct Settings {
@@ -26,7 +25,7 @@ impl Settings {
     ) -> Result<Self, Failure> {
         let mut flags: Vec<Flag> = rules.map(RuleArgs::flags).unwrap_or_default();
         flags.extend(fetching.flags());
-        let file = fetching.config.as_deref().map(read_text).transpose();
+        let file = fetching.config.as_deref().map(file::read).transpose();
         let file = file.map_err(|error| Failure::of_file("--config", &error))?;
         let vars = console.vars.iter().cloned();
         let (config, result) = Config::layered(&flags, file.as_deref(), vars)?;
@@ -34,18 +33,13 @@ impl Settings {
     }
 }
 
-fn read_text(path: &Path) -> io::Result<String> {
-    String::from_utf8(read_file(path)?)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
-}
-
-/// All of a file, within bounds.
-pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+/// All of a key document, from a file or a pipe.
+pub(super) fn read_document(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = File::open(path)?
-        .take(MAX_FILE_BYTES + 1)
+        .take(MAX_DOCUMENT_BYTES + 1)
         .read_to_end(&mut bytes)?;
-    if read as u64 > MAX_FILE_BYTES {
+    if read as u64 > MAX_DOCUMENT_BYTES {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
             "it is longer than 16 MiB",

@@ -6,14 +6,12 @@ use crate::config::ConfigError;
 
 /// The gate could not start, or not go on.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ServeError {
+pub(crate) enum ServeError {
     /// The settings have faults; all are named.
     #[error(transparent)]
     Settings(#[from] ConfigError),
     /// The address can't be listened at.
     #[error("can't listen at \"{}\": {source}", listen.escape_debug())]
-    #[non_exhaustive]
     Listen {
         /// The address, as configured.
         listen: String,

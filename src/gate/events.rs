@@ -28,8 +28,15 @@ pub(super) fn claim_too_long(is_first: bool) {
     }
 }
 
-pub(super) fn not_accepted(error: &dyn Error) {
-    tracing::warn!(target: GATE, %error, "a connection could not be accepted");
+/// `again`: the one before could not be either, as it is for a while where files are
+/// wanting.
+pub(super) fn not_accepted(error: &dyn Error, again: bool) {
+    const MESSAGE: &str = "a connection could not be accepted";
+    if again {
+        tracing::debug!(target: GATE, %error, "{MESSAGE}");
+    } else {
+        tracing::warn!(target: GATE, %error, "{MESSAGE}");
+    }
 }
 
 pub(super) fn connection_failed(error: &dyn Error) {

@@ -31,8 +31,7 @@ mod settings;
 mod shared;
 mod signals;
 
-pub use self::error::ServeError;
-pub(crate) use self::serve::log_to_stderr;
-pub use self::serve::{DEFAULT_LISTEN, ServeOptions, serve};
-pub use self::settings::Settings;
+pub(crate) use self::error::ServeError;
+pub(crate) use self::serve::{DEFAULT_LISTEN, ServeOptions, log_to_stderr, serve};
+pub(crate) use self::settings::Settings;
 pub(crate) use self::signals::Signals;

@@ -73,16 +73,19 @@ impl Port {
     /// Serves whoever connects. May be stopped at any await: connections that are
     /// open stay.
     pub(super) async fn serve(&mut self, shared: &Arc<Shared>) -> Infallible {
+        let mut failing = false;
         loop {
             tokio::select! {
                 Some(_) = self.connections.join_next() => {}
                 accepted = accept(&self.listener, &self.room) => match accepted {
                     Ok((stream, place)) => {
+                        failing = false;
                         let shared = Arc::clone(shared);
                         self.connections.spawn(connection(stream, place, self.offer, shared));
                     }
                     Err(error) => {
-                        events::not_accepted(&error);
+                        events::not_accepted(&error, failing);
+                        failing = true;
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },

@@ -1,6 +1,7 @@
 //! The command `go-auth serve`: the gate as a process.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
@@ -13,7 +14,7 @@ use super::signals::Signals;
 
 /// Where it listens unless it is told otherwise: where the proxy of the same machine
 /// reaches it, and nobody else.
-pub const DEFAULT_LISTEN: &str = "127.0.0.1:8081";
+pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8081";
 
 /// How long what blocks may go on at the end: a snapshot that is being written, or a
 /// disk that hangs.
@@ -21,19 +22,27 @@ const LAST_WRITES: Duration = Duration::from_secs(5);
 
 /// How the gate is to serve.
 #[derive(Debug)]
-pub struct ServeOptions {
+pub(crate) struct ServeOptions {
     /// The address to listen at, as `HOST:PORT`; port 0 for any that is free.
-    pub listen: String,
+    pub(crate) listen: String,
     /// The address of `/healthz`, `/readyz` and `/metrics`, where they are not to be
     /// at `listen`.
-    pub status_listen: Option<String>,
+    pub(crate) status_listen: Option<String>,
     /// Where the settings are read, and read again on SIGHUP.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
+}
+
+/// Where the gate listens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Addresses {
+    /// Of the verdicts.
+    pub(crate) verdicts: SocketAddr,
+    /// Of `/healthz`, `/readyz` and `/metrics`, where they have their own.
+    pub(crate) status: Option<SocketAddr>,
 }
 
 /// Serves until SIGTERM or SIGINT, and returns when the requests in flight have ended.
-/// Writes `listening on http://ADDRESS` to `stdout` once it is bound, and a line more
-/// where the status has an address of its own.
+/// Once it is bound, `announce` is told where.
 ///
 /// For a process that does nothing else: it installs a recorder of metrics, a log on
 /// standard error (where there is none yet; `RUST_LOG` filters it) and handlers of
@@ -41,34 +50,33 @@ pub struct ServeOptions {
 ///
 /// # Errors
 /// Where the settings have faults, or the process can't do one of these.
-pub fn serve(options: ServeOptions, stdout: &mut dyn Write) -> Result<(), ServeError> {
+pub(crate) fn serve<E: From<ServeError>>(
+    options: ServeOptions,
+    announce: impl FnOnce(Addresses) -> Result<(), E>,
+) -> Result<(), E> {
     log_to_stderr("info");
     let exposition = Exposition::install()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build()?;
+        .build()
+        .map_err(ServeError::from)?;
     let served = runtime.block_on(async {
-        let signals = Signals::install()?;
+        let signals = Signals::install().map_err(ServeError::from)?;
         let ServeOptions {
             listen,
             status_listen,
             settings,
         } = options;
         let gate = Gate::bind(&listen, status_listen.as_deref(), settings, exposition).await?;
-        announce(&gate, stdout)?;
+        announce(Addresses {
+            verdicts: gate.address().map_err(ServeError::from)?,
+            status: gate.status_address().map_err(ServeError::from)?,
+        })?;
         gate.run(signals).await;
         Ok(())
     });
     runtime.shutdown_timeout(LAST_WRITES);
     served
-}
-
-fn announce(gate: &Gate, stdout: &mut dyn Write) -> io::Result<()> {
-    writeln!(stdout, "listening on http://{}", gate.address()?)?;
-    if let Some(address) = gate.status_address()? {
-        writeln!(stdout, "listening on http://{address} for the status")?;
-    }
-    stdout.flush()
 }
 
 /// Filtered by `RUST_LOG`, or by `otherwise` where that is not set.

@@ -2,19 +2,14 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::config::{Config, ConfigError};
-
-/// The largest file: a hundred issuers of 300 bytes take half of it.
-const MAX_BYTES: usize = 64 * 1024;
+use crate::config::{Config, ConfigError, file};
 
 /// Where the settings are: in a file of TOML, with the names of [`Config`], and for
 /// what that does not say in the environment, as everywhere on the command line.
 #[derive(Clone)]
-pub struct Settings {
+pub(crate) struct Settings {
     file: Option<PathBuf>,
     vars: Vec<(OsString, OsString)>,
 }
@@ -22,7 +17,7 @@ pub struct Settings {
 impl Settings {
     /// Those in this file, if any, which is read at the start and again at each
     /// reload, over those of these variables (`GO_AUTH_…`).
-    pub fn new(
+    pub(crate) fn new(
         file: Option<PathBuf>,
         vars: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Self {
@@ -39,7 +34,7 @@ impl Settings {
     /// Where the file can't be read, of which then nothing is known.
     pub(super) fn read(&self) -> Result<(Config, Result<(), ConfigError>), ConfigError> {
         let text = self.file.as_deref().map(|path| {
-            text_of(path).map_err(|error| {
+            file::read(path).map_err(|error| {
                 let path = path.to_string_lossy();
                 let fault = format!("\"{}\": {error}", path.escape_debug());
                 ConfigError::of_setting("config", [fault])
@@ -57,22 +52,10 @@ impl fmt::Debug for Settings {
     }
 }
 
-fn text_of(path: &Path) -> io::Result<String> {
-    let unusable = |wrong| io::Error::new(io::ErrorKind::InvalidData, wrong);
-    // Before it is opened: a pipe would wait for somebody to write to it.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(unusable("it is not a file"));
-    }
-    let mut bytes = Vec::new();
-    (File::open(path)?.take(MAX_BYTES as u64 + 1)).read_to_end(&mut bytes)?;
-    if bytes.len() > MAX_BYTES {
-        return Err(unusable("it is larger than 64 KiB"));
-    }
-    String::from_utf8(bytes).map_err(|_| unusable("it is not UTF-8"))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn settings_of(content: &[u8], vars: &[(&str, &str)]) -> (tempfile::NamedTempFile, Settings) {
@@ -127,7 +110,7 @@ mod tests {
         let fault_of_content = |content: &[u8]| fault_of(settings_of(content, &[]).0.path());
         assert_eq!(fault_of_content(b"issuer = \"\xff\""), "it is not UTF-8");
         assert_eq!(
-            fault_of_content(&vec![b' '; MAX_BYTES + 1]),
+            fault_of_content(&vec![b' '; 64 * 1024 + 1]),
             "it is larger than 64 KiB"
         );
         let directory = tempfile::tempdir().expect("a directory");

@@ -84,6 +84,9 @@ fn of_token(kind: Kind, rejection: &Rejection, given: &Circumstances) -> String 
              another environment than the one served here. Look in GO Console which account calls \
              this address."
             .to_owned(),
+        Kind::KeysUnavailable if given.are_keys_given => "The file of --keys is to hold what the \
+             key address serves: see `go-auth keys`, or leave --keys out and it is fetched."
+            .to_owned(),
         Kind::KeysUnavailable => "The gate answers 503 to such a token, and GO may send it again. \
              See `go-auth keys` for what the key address answers."
             .to_owned(),

@@ -9,6 +9,7 @@ pub(super) struct Circumstances {
     pub(super) is_now_given: bool,
     /// Where the keys are from; `None` where none were looked for.
     pub(super) keys_from: Option<String>,
+    pub(super) are_keys_given: bool,
     /// The kids of the keys that there are.
     pub(super) kids: Vec<String>,
     pub(super) max_token_bytes: usize,

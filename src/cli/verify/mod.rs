@@ -10,8 +10,8 @@ use self::circumstances::Circumstances;
 use super::Exit;
 use super::args::VerifyArgs;
 use super::console::{Console, Failure, block_on};
-use super::gate::Gate;
 use super::input::{self, Given};
+use super::judge::Judge;
 use super::settings::{self, Settings};
 use super::visit::visit;
 use crate::access_token::Api;
@@ -26,17 +26,21 @@ pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, 
         Some(name) => Api::new(name).map_err(|error| Failure::Usage(format!("--api: {error}")))?,
         None => Api::AVAILABILITY_PEER,
     };
-    let document = args.keys.as_deref().map(settings::read_file).transpose();
+    let document = args
+        .keys
+        .as_deref()
+        .map(settings::read_document)
+        .transpose();
     let document = document.map_err(|error| Failure::of_file("--keys", &error))?;
     let settings = Settings::read(Some(&args.rules), &args.fetching, console)?;
-    let mut gate = Gate::of(settings, document.is_some())?;
+    let mut judge = Judge::of(settings, document.is_some())?;
     let input = input::read(args.token_file.as_deref(), console)?;
     let token = match input::given(&input) {
         Given::Header(value) => explain::of_header(value),
         Given::Token(token) => Ok(token.to_vec().into()),
     };
     let keys = match &token {
-        Ok(token) => keys(&gate, token, document.as_deref())?,
+        Ok(token) => keys(&judge, token, document.as_deref())?,
         Err(_) => None,
     };
 
@@ -45,8 +49,9 @@ pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, 
         now,
         is_now_given: at.is_some(),
         keys_from: None,
+        are_keys_given: document.is_some(),
         kids: Vec::new(),
-        max_token_bytes: gate.authority.issuers.max_token_bytes,
+        max_token_bytes: judge.authority.issuers.max_token_bytes,
     };
     let mut no_keys = None;
     if let Some(Keys { issuer, from, set }) = keys {
@@ -54,17 +59,17 @@ pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, 
         match set {
             Ok(keys) => {
                 circumstances.kids = keys.keys().map(|(kid, _)| show::quoted(kid)).collect();
-                gate.give(issuer, keys);
+                judge.give(issuer, keys);
             }
             Err(why) => no_keys = Some(why),
         }
     }
-    gate.set_time(now);
+    judge.set_time(now);
     let explanation = token.map_or_else(
         |explanation| *explanation,
         |token| {
             let ground = Ground {
-                authority: &gate.authority,
+                authority: &judge.authority,
                 api: &api,
                 now,
                 no_keys: no_keys.as_deref(),
@@ -103,8 +108,8 @@ struct Keys {
 }
 
 /// `None` where no keys decide.
-fn keys(gate: &Gate, token: &[u8], document: Option<&[u8]>) -> Result<Option<Keys>, Failure> {
-    let Some(issuer) = explain::addressee(&gate.authority, token) else {
+fn keys(judge: &Judge, token: &[u8], document: Option<&[u8]>) -> Result<Option<Keys>, Failure> {
+    let Some(issuer) = explain::addressee(&judge.authority, token) else {
         return Ok(None);
     };
     if let Some(document) = document {
@@ -114,7 +119,7 @@ fn keys(gate: &Gate, token: &[u8], document: Option<&[u8]>) -> Result<Option<Key
             set: KeySet::from_document(document).map_err(|error| error.to_string()),
         }));
     }
-    let Some(Some(settings)) = gate.addresses.get(issuer).cloned() else {
+    let Some(Some(settings)) = judge.addresses.get(issuer).cloned() else {
         return Ok(None);
     };
     let from = show::plain(settings.address.as_str());

@@ -2,11 +2,13 @@
 //! loopback; and within this process, where a thousand tokens have to be judged.
 
 mod access_tokens;
+mod advice;
 mod arguments;
 mod documentation;
 mod keys;
 mod keys_tls;
 mod secrecy;
+mod serve;
 mod settings;
 mod simulate_process;
 mod simulate_push;

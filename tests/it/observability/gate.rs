@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use super::contract;
 use super::recorded::{series, types};
 use crate::gate_process::{GateProcess, settings_of};
-use crate::support::{settle, soon};
+use crate::support::{millis, settle, soon};
 use crate::wire::head;
 
 /// Told after half a minute of real time, which the unit test of `gate/server.rs` has for nothing.
@@ -57,7 +57,26 @@ async fn everything() -> String {
     gate.says("a connection ended").await;
     gate.let_open_files(false);
     let waiting = TcpStream::connect(gate.address).await.expect("it listens");
-    gate.says("a connection could not be accepted").await;
+    let failure = "a connection could not be accepted";
+    gate.says(failure).await;
+    // Of those that follow a failure only the first is for people.
+    soon(async {
+        while gate.log().matches(failure).count() < 3 {
+            tokio::time::sleep(millis(20)).await;
+        }
+    })
+    .await;
+    let levels = |level: &str| {
+        (gate.log().lines())
+            .filter(|line| line.contains(failure) && line.contains(level))
+            .count()
+    };
+    assert_eq!(
+        (levels(" WARN "), levels("DEBUG ") >= 2),
+        (1, true),
+        "{}",
+        gate.log()
+    );
     gate.let_open_files(true);
     drop(waiting);
     gate.signal(Signal::TERM);
