@@ -114,13 +114,17 @@ impl Shared {
         let now = self.now();
         let mut status = self.status();
         let refresh = status.freshness.until_refresh(now);
-        if std::mem::take(&mut status.wanted) || refresh.is_some_and(|wait| wait.is_zero()) {
-            status.fetching = true;
-            return Step::Fetch;
-        }
+        let is_due =
+            std::mem::take(&mut status.wanted) || refresh.is_some_and(|wait| wait.is_zero());
         let expiry = status.freshness.until_expiry(&self.schedule, now);
         if expiry.is_some_and(|wait| wait.is_zero()) {
+            // First, since a fetch takes a while, and at its end another may be wanted.
+            status.wanted = is_due;
             return Step::Expire;
+        }
+        if is_due {
+            status.fetching = true;
+            return Step::Fetch;
         }
         let wait = refresh.into_iter().chain(expiry).min();
         Step::WaitUntil(wait.map(|wait| now.elapsed + wait.min(LONGEST_NAP)))

@@ -1,7 +1,7 @@
 //! How long keys serve that can't be refreshed, and what health says meanwhile.
 
 use derbysoft_go_auth::simulator::Fault;
-use derbysoft_go_auth::{FetchError, GoAuth, KeysState, UnixTime};
+use derbysoft_go_auth::{FetchError, GoAuth, GoAuthBuilder, KeysState, UnixTime};
 use serde_json::{Value, json};
 
 use crate::support::{Keys, World, eventually, keys, ready, refresh, secs, settle, state, verdict};
@@ -139,6 +139,20 @@ async fn a_clock_set_back_does_not_prolong_trust() {
     assert!(!auth.health().is_ready());
     eventually("the keys are let go of", || keys(&auth) == 0).await;
     assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
+}
+
+/// A refresh is due at the same time, and takes as long as a fetch may.
+#[tokio::test]
+async fn a_key_address_that_hangs_does_not_prolong_trust_either() {
+    let world = World::new().await;
+    let patient = |builder: GoAuthBuilder| builder.max_stale(secs(3600)).fetch_timeout(secs(60));
+    let auth = world.ready_with(patient).await;
+    let earlier = world.time().as_secs() - 86_400;
+    world.clock.step_to(UnixTime::from_secs(earlier));
+    world.go.fail(Fault::Hang);
+    world.clock.advance(secs(3600));
+    eventually("the keys are let go of", || keys(&auth) == 0).await;
+    world.fetches(2).await;
 }
 
 #[tokio::test]
