@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::claims::ClaimsView;
 use crate::clock::UnixTime;
 use crate::jws::Header;
-use crate::outbound;
+use crate::{keys, outbound};
 
 /// The `kid` of a JOSE header that is accepted.
 pub fn header(document: &[u8]) -> Option<String> {
@@ -38,6 +38,14 @@ pub fn claims(payload: &[u8]) -> Option<Claims> {
         times: [view.expires_at, view.not_before, view.issued_at]
             .map(|time| time.map(UnixTime::since_epoch)),
     })
+}
+
+/// The address of the key set, where `body` is a discovery document that was had from
+/// `address`, and may be followed.
+pub fn discovered(address: &str, body: &[u8]) -> Option<String> {
+    let address = address.parse().ok()?;
+    let url = keys::discovered(&address, body).ok().flatten();
+    url.map(Into::into)
 }
 
 /// How long the token is good that an answer of the token endpoint gives.

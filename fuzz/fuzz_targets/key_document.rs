@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use derbysoft_go_auth::simulator::PublishedKey;
-use derbysoft_go_auth::{KeySet, MAX_KEYS};
+use derbysoft_go_auth::{KeySet, MAX_KEYS, fuzzing};
 use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
 
@@ -17,6 +17,13 @@ static GOOD: LazyLock<String> = LazyLock::new(|| {
 
 fuzz_target!(|document: &[u8]| {
     check(document);
+    if let Some(address) = fuzzing::discovered("https://id.example/keys", document) {
+        assert!(address.starts_with("https://id.example/"), "{address}");
+        assert!(
+            KeySet::from_document(document).is_err(),
+            "it is one of the two"
+        );
+    }
     // The same among junk: whatever JSON value stands beside it.
     let Ok(junk) = serde_json::from_slice::<&RawValue>(document) else {
         return;

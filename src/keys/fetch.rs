@@ -293,7 +293,7 @@ fn not_modified(max_age: Option<Duration>) -> Fetched {
 
 /// The key set's address, where `body` is a discovery document (OpenID Connect
 /// Discovery 1.0, section 3) and not a key set.
-fn discovered(address: &Url, body: &[u8]) -> Result<Option<Url>, FetchError> {
+pub(crate) fn discovered(address: &Url, body: &[u8]) -> Result<Option<Url>, FetchError> {
     #[derive(Deserialize)]
     struct Discovery<'a> {
         #[serde(borrow)]

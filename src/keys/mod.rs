@@ -26,6 +26,8 @@ use crate::observe;
 
 pub use self::fetch::FetchError;
 pub(crate) use self::fetch::FetchSettings;
+#[cfg(fuzzing)]
+pub(crate) use self::fetch::discovered;
 #[cfg(feature = "cli")]
 pub(crate) use self::fetch::{Fetched, Fetcher, Watch};
 pub(crate) use self::freshness::Schedule;

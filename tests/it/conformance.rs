@@ -48,6 +48,20 @@ fn is_a_test(name: &str) -> bool {
         && (name.bytes()).all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }
 
+/// Whether there is a test of this name: a function with the attribute of one.
+fn is_tested(text: &str, name: &str) -> bool {
+    let before = text.split(&format!("fn {name}(")).collect::<Vec<_>>();
+    let has_attribute = |before: &&str| {
+        let attributes = before.lines().rev().skip_while(|line| !line.contains("#["));
+        let mut attributes = attributes.take_while(|line| {
+            let line = line.trim();
+            line.starts_with("#[") || line.starts_with("///") || line.starts_with("async")
+        });
+        attributes.any(|line| line.contains("test"))
+    };
+    before.len() > 1 && before[..before.len() - 1].iter().any(has_attribute)
+}
+
 #[test]
 fn each_test_that_the_tables_name_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -57,7 +71,7 @@ fn each_test_that_the_tables_name_exists() {
     }
     let missing: Vec<_> = (rows(TABLE).chain(rows(THREATS)))
         .flat_map(|(_, holds)| names(holds).filter(|name| is_a_test(name)))
-        .filter(|name| !text.contains(&format!("fn {name}(")))
+        .filter(|name| !is_tested(&text, name))
         .collect();
     assert!(missing.is_empty(), "no test is called {missing:#?}");
 }
@@ -81,5 +95,11 @@ fn each_threat_names_a_test_outside_the_build() {
         .map(|(threat, _)| threat.split(" | ").next().unwrap_or(threat))
         .collect();
     // What the compiler, `cargo deny` and `.ci/run` hold.
-    assert_eq!(without.len(), 4, "{without:#?}");
+    let of_the_build = [
+        "Another dependency's features that change how a token is read",
+        "A feature of this crate that changes what is accepted",
+        "A dependency with another licence, source or cryptographic library",
+        "Memory errors of ours",
+    ];
+    assert_eq!(without, of_the_build);
 }

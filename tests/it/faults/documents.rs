@@ -149,7 +149,7 @@ async fn given_ten_thousand_keys_when_fetched_first_or_later_then_the_limits_hol
 }
 
 #[tokio::test]
-async fn given_100_mb_when_fetched_first_or_later_then_no_more_than_the_limit_is_read() {
+async fn given_100_mb_when_fetched_first_or_later_then_it_is_too_large_and_the_old_keys_serve() {
     let world = World::new().await;
     world.go.set_gzip(false);
     let refreshed = world.ready().await;

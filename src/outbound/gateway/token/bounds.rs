@@ -81,7 +81,6 @@ fn share(what: &str, body: &[u8], counted: AllocationInfo, most: u64) -> f64 {
         counted.bytes_total <= most * length + 8 * 1024,
         "{what}: {counted:?}"
     );
-    assert!(counted.bytes_max <= counted.bytes_total);
     let size = |bytes: u64| f64::from(u32::try_from(bytes).expect("less than 4 GiB"));
     size(counted.bytes_total) / size(length)
 }
