@@ -10,6 +10,18 @@ use super::{Config, duration};
 /// What an empty value would open wide without a word.
 const RESTRICTIONS: [&str; 2] = ["SUBJECTS", "REQUIRED_CLAIMS"];
 
+/// Fields that have no variable: `issuers` is a list of tables, and nobody should change
+/// the others without having read of them.
+const FILE_AND_CODE: [&str; 7] = [
+    "MAX_LIFETIME",
+    "CONNECT_TIMEOUT",
+    "MAX_DOCUMENT_BYTES",
+    "REALM",
+    "ISSUERS",
+    "ENVIRONMENT",
+    "DANGER_ALLOW_HTTP",
+];
+
 /// Whether a container platform made this variable, of a service that happens
 /// to be called `go-auth`: `GO_AUTH_SERVICE_HOST`, `GO_AUTH_PORT_80_TCP`.
 fn is_service_link(setting: &str) -> bool {
@@ -141,6 +153,9 @@ impl Config {
             }
             "ACCESS_TOKENS" => self.access_tokens = Some(value.into()),
             "SNAPSHOT" => self.snapshot = Some(value.into()),
+            _ if FILE_AND_CODE.contains(&setting) => {
+                return Err("is set in a file or in code alone".to_owned());
+            }
             _ => return Err("is not a setting".to_owned()),
         }
         Ok(())

@@ -374,6 +374,45 @@ fn an_empty_variable_is_unset() {
     );
 }
 
+/// Each field has a variable, or is known to have none.
+#[test]
+fn a_field_without_a_variable_is_told_from_what_is_no_setting() {
+    let config = toml::Value::try_from(Config::default()).expect("TOML");
+    let fields = config.as_table().expect("a table").keys();
+    let optional = ["snapshot", "access_tokens", "max_lifetime", "environment"];
+    let fields = fields.map(String::as_str).chain(optional);
+    let mut without = Vec::new();
+    for field in fields {
+        let name = format!("GO_AUTH_{}", field.to_uppercase());
+        let error = Config::from_vars([(&*name, "\u{7f}"), ("GO_AUTH_X", "x")]);
+        let error = error.expect_err("X is no setting");
+        let mut faults = error.faults().filter(|fault| fault.starts_with(&name));
+        match faults.next() {
+            Some(fault) if fault.ends_with("is set in a file or in code alone") => {
+                without.push(field);
+            }
+            fault => assert!(
+                !fault.is_some_and(|it| it.contains("not a setting")),
+                "{name}"
+            ),
+        }
+    }
+    without.sort_unstable();
+    without.dedup();
+    assert_eq!(
+        without,
+        [
+            "connect_timeout",
+            "danger_allow_http",
+            "environment",
+            "issuers",
+            "max_document_bytes",
+            "max_lifetime",
+            "realm",
+        ]
+    );
+}
+
 #[test]
 fn a_bad_environment_names_all_of_its_faults() {
     let error = Config::from_vars([
