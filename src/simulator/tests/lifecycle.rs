@@ -80,3 +80,21 @@ async fn only_with_a_control_room_a_request_is_not_waited_for_long() -> TestResu
     assert!(tokio::time::timeout(hour, rest(stream)).await.is_err());
     Ok(())
 }
+
+#[tokio::test]
+async fn the_control_room_does_one_thing_at_a_time() -> TestResult {
+    let go = Simulator::builder().with_control().start().await?;
+    let turn = go.shared.control_turn.lock().await;
+    let mut stream = TcpStream::connect(go.address()).await?;
+    let request =
+        b"PUT /simulator/faults/keys/hang HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await?;
+    // As long as it is another's turn.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(go.faults(), []);
+    drop(turn);
+    let seen = Seen::parse(&rest(stream).await?).ok_or("an answer")?;
+    assert_eq!(seen.status_line, "HTTP/1.1 200 OK");
+    assert_eq!(go.faults().len(), 1);
+    Ok(())
+}
