@@ -1,5 +1,6 @@
 //! `go-auth serve`: the gate, set up by the command line.
 
+use std::fmt::Write as _;
 use std::io;
 
 use serde::Serialize;
@@ -36,10 +37,11 @@ struct Told {
 
 impl Told {
     fn text(&self) -> String {
-        let status = (self.status.iter()).map(|at| format!("listening on {at} for the status\n"));
-        std::iter::once(format!("listening on {}\n", self.listening))
-            .chain(status)
-            .collect()
+        let mut text = format!("listening on {}\n", self.listening);
+        if let Some(status) = &self.status {
+            let _ = writeln!(text, "listening on {status} for the status");
+        }
+        text
     }
 }
 
