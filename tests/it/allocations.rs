@@ -108,14 +108,20 @@ fn given_a_token_that_comes_all_the_time_verifying_it_allocates_nothing() {
     assert_eq!(of_a_look(&token), 0);
 }
 
-#[test]
-fn given_such_a_token_the_layer_allocates_what_the_extensions_need() {
-    let keys = Keys::new();
+/// A service that has seen a token often, and the token.
+fn knowing_a_token(keys: &Keys) -> (GoAuthService<Quiet>, String) {
     let mut service = keys.layer().layer(Quiet);
     let token = keys.token();
     for _ in 0..OFTEN {
         of_a_call(&mut service, &token);
     }
+    (service, token)
+}
+
+#[test]
+fn given_such_a_token_the_layer_allocates_what_the_extensions_need() {
+    let keys = Keys::new();
+    let (mut service, token) = knowing_a_token(&keys);
     // The verdict, and for the extractors how to answer.
     assert_eq!(of_a_call(&mut service, &token), (extensions_of(2), 200));
 }
@@ -126,11 +132,7 @@ fn given_a_recorder_of_metrics_neither_a_known_token_nor_garbage_allocates_more(
     let recorder = crate::observability::recorder();
     let _guard = metrics::set_default_local_recorder(&recorder);
     let keys = Keys::new();
-    let mut service = keys.layer().layer(Quiet);
-    let token = keys.token();
-    for _ in 0..OFTEN {
-        of_a_call(&mut service, &token);
-    }
+    let (mut service, token) = knowing_a_token(&keys);
     assert_eq!(of_a_call(&mut service, &token), (extensions_of(2), 200));
     let mut refusing = answering_nothing();
     of_a_call(&mut refusing, "53ac0777");

@@ -7,11 +7,11 @@ use crate::distributor::{TokenFile, days, entry, now};
 
 const CURRENT: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
 const PREVIOUS: &str = "53ac0777bbbbbbbbbbbbbbbbbbbbbbbb";
-const OTHERS: &str = "53ac0777cccccccccccccccccccccccc";
-const LAPSED: &str = "53ac0777dddddddddddddddddddddddd";
-const STRANGERS: &str = "53ac0777eeeeeeeeeeeeeeeeeeeeeeee";
+pub(super) const OTHERS: &str = "53ac0777cccccccccccccccccccccccc";
+pub(super) const LAPSED: &str = "53ac0777dddddddddddddddddddddddd";
+pub(super) const STRANGERS: &str = "53ac0777eeeeeeeeeeeeeeeeeeeeeeee";
 
-fn held() -> TokenFile {
+pub(super) fn held() -> TokenFile {
     let ago = |days_ago| now().saturating_sub(days(days_ago));
     let lapsed = Api::new("lapsed").expect("a name");
     TokenFile::of(
@@ -22,7 +22,7 @@ fn held() -> TokenFile {
     )
 }
 
-fn verify(file: &TokenFile, token: &str) -> GoAuth {
+pub(super) fn verify(file: &TokenFile, token: &str) -> GoAuth {
     let path = file.path();
     go_auth(&["verify", "--access-tokens"])
         .arg(path.to_str().expect("UTF-8"))

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use derbysoft_go_auth::Api;
 use derbysoft_go_auth::simulator::Fault;
 
-use super::{GoAuth, Ran, file, go_auth, path, strict_verify};
-use crate::distributor::{TokenFile, days, entry, now};
+use super::access_tokens::{LAPSED, OTHERS, STRANGERS, held, verify};
+use super::{Ran, file, go_auth, path, strict_verify};
 use crate::support::{World, refused_tokens};
 
 /// The kinds that a token can meet here, each with words of its advice alone. (`forbidden` is an
@@ -62,40 +61,26 @@ fn assert_advised(ran: &Ran, kind: &str) {
     }
 }
 
-/// A run for each kind.
-fn each_kind(world: &World) -> BTreeMap<&'static str, GoAuth> {
+#[tokio::test]
+async fn given_each_kind_of_refusal_when_verified_then_it_has_an_advice_of_its_own() {
+    let world = World::new().await;
     let refused = refused_tokens(&world.go.mint()).into_iter();
     let mut runs: BTreeMap<_, _> = refused
-        .map(|(kind, token)| (kind, strict_verify(world).stdin(token)))
+        .map(|(kind, token)| (kind, strict_verify(&world).stdin(token)))
         .collect();
 
     let elsewhere = "[[issuers]]\nissuer = \"https://id/elsewhere\"\nenvironment = \"test\"\n";
-    let settings = format!("environment = \"live\"\n{elsewhere}");
-    let settings = Box::leak(Box::new(file(&settings)));
+    let settings = file(format!("environment = \"live\"\n{elsewhere}"));
     let token = world.mint().issuer("https://id/elsewhere").token();
-    let run = go_auth(&["verify", "--config", path(settings)]).knowing(world);
+    let run = go_auth(&["verify", "--config", path(&settings)]).knowing(&world);
     runs.insert("wrong_environment", run.stdin(token));
-    let run = strict_verify(world).var("GO_AUTH_JWKS_URL", "http://127.0.0.1:1/keys");
+    let run = strict_verify(&world).var("GO_AUTH_JWKS_URL", "http://127.0.0.1:1/keys");
     runs.insert("keys_unavailable", run.stdin(world.token()));
 
-    let ago = |days_ago| now().saturating_sub(days(days_ago));
-    let lapsed = Api::new("lapsed").expect("a name");
-    let held = Box::leak(Box::new(TokenFile::of(
-        entry(
-            &Api::V3_RESERVATION,
-            "53ac0777cccccccccccccccccccccccc",
-            ago(10),
-        ) + &entry(&lapsed, "53ac0777dddddddddddddddddddddddd", ago(181)),
-    )));
-    for (kind, token) in [
-        ("wrong_api", "53ac0777cccccccccccccccccccccccc"),
-        ("expired_token", "53ac0777dddddddddddddddddddddddd"),
-        ("unknown_token", "53ac0777eeeeeeeeeeeeeeeeeeeeeeee"),
-    ] {
-        let run = go_auth(&["verify", "--access-tokens"]);
-        let run = run.arg(held.path().to_str().expect("UTF-8"));
-        runs.insert(kind, run.stdin(token));
-    }
+    let held = held();
+    runs.insert("wrong_api", verify(&held, OTHERS));
+    runs.insert("expired_token", verify(&held, LAPSED));
+    runs.insert("unknown_token", verify(&held, STRANGERS));
     for (kind, header) in [
         (
             "missing_credentials",
@@ -103,15 +88,9 @@ fn each_kind(world: &World) -> BTreeMap<&'static str, GoAuth> {
         ),
         ("invalid_request", "Authorization: Bearer a b"),
     ] {
-        runs.insert(kind, strict_verify(world).stdin(header));
+        runs.insert(kind, strict_verify(&world).stdin(header));
     }
-    runs
-}
 
-#[tokio::test]
-async fn given_each_kind_of_refusal_when_verified_then_it_has_an_advice_of_its_own() {
-    let world = World::new().await;
-    let runs = each_kind(&world);
     let mut kinds = ADVICE.map(|(kind, _)| kind);
     kinds.sort_unstable();
     assert_eq!(runs.keys().copied().collect::<Vec<_>>(), kinds);

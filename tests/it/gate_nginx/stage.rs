@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, UnixStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::gate_process::{GateProcess, settings_of};
-use crate::support::{millis, soon};
+use crate::support::{eventually, millis, soon};
 use crate::wire::{Reply, Wire, head};
 
 /// The file that is shipped, which is what is tested.
@@ -206,16 +206,9 @@ impl Nginx {
     /// The access log once it has so many lines: each is written after its answer.
     async fn logged(&self, lines: usize) -> String {
         let path = self.directory.path().join("access.log");
-        let written = async {
-            loop {
-                let log = std::fs::read_to_string(&path).expect("a log");
-                if log.lines().count() >= lines {
-                    return log;
-                }
-                tokio::time::sleep(millis(5)).await;
-            }
-        };
-        soon(written).await
+        let log = || std::fs::read_to_string(&path).expect("a log");
+        eventually("all are logged", || log().lines().count() >= lines).await;
+        log()
     }
 }
 

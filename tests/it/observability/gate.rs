@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use super::contract;
 use super::recorded::{series, types};
 use crate::gate_process::{GateProcess, settings_of};
-use crate::support::{millis, settle, soon};
+use crate::support::{eventually, settle, soon};
 use crate::wire::head;
 
 /// Told after half a minute of real time, which the unit test of `gate/server.rs` has for nothing.
@@ -60,12 +60,8 @@ async fn everything() -> String {
     let failure = "a connection could not be accepted";
     gate.says(failure).await;
     // Of those that follow a failure only the first is for people.
-    soon(async {
-        while gate.log().matches(failure).count() < 3 {
-            tokio::time::sleep(millis(20)).await;
-        }
-    })
-    .await;
+    let failures = || gate.log().matches(failure).count();
+    eventually("it fails again and again", || failures() >= 3).await;
     let levels = |level: &str| {
         (gate.log().lines())
             .filter(|line| line.contains(failure) && line.contains(level))
