@@ -195,15 +195,20 @@ async fn each_credential_is_one_look_into_the_cache_and_the_size_follows() {
     assert_eq!(bytes(), Some(0.0));
 }
 
+/// A gate that takes an Access Token beside GO's JWTs.
+fn holding_a_token(world: &World) -> GoAuth {
+    let token = AccessToken::new(Name::AVAILABILITY_PEER, TOKEN, world.time());
+    let tokens = AccessTokens::new([token], world.time()).expect("a good token");
+    let auth = world.builder().access_tokens(tokens).build();
+    auth.expect("a good configuration")
+}
+
 #[tokio::test]
 async fn what_has_to_be_verified_is_timed_with_its_wait_and_nothing_else_is() {
     let recorder = recorder();
     let (handle, _guard) = recording(&recorder);
     let world = World::new().await;
-    let token = AccessToken::new(Name::AVAILABILITY_PEER, TOKEN, world.time());
-    let tokens = AccessTokens::new([token], world.time()).expect("a good token");
-    let auth = world.builder().access_tokens(tokens).build();
-    let auth = auth.expect("a good configuration");
+    let auth = holding_a_token(&world);
     let timed = || {
         let rendered = handle.render();
         let of = |part| value(&rendered, &format!("go_auth_verify_seconds_{part}"), &[]);
@@ -415,10 +420,7 @@ async fn no_request_adds_a_series() {
     let recorder = recorder();
     let (handle, _guard) = recording(&recorder);
     let world = World::new().await;
-    let token = AccessToken::new(Name::AVAILABILITY_PEER, TOKEN, world.time());
-    let tokens = AccessTokens::new([token], world.time()).expect("a good token");
-    let auth = world.builder().access_tokens(tokens).build();
-    let auth = auth.expect("a good configuration");
+    let auth = holding_a_token(&world);
     let door = Api::behind(auth.layer());
     door.call(&world.token()).await;
     door.call(TOKEN).await;
