@@ -30,16 +30,21 @@ pub(super) enum Failure {
     /// The command line can't be used, for this fault.
     Usage(String),
     /// The settings can't.
-    Settings(ConfigError),
-    /// The same of a command that has no flags for them.
-    FlaglessSettings(ConfigError),
+    Settings {
+        error: ConfigError,
+        /// Whether the command has flags for them, beside file and environment.
+        have_flags: bool,
+    },
     /// The output could not be written, or the runtime not be started.
     System(io::Error),
 }
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::Settings(error)
+        Self::Settings {
+            error,
+            have_flags: true,
+        }
     }
 }
 
@@ -53,14 +58,14 @@ impl Failure {
     fn name(&self) -> &'static str {
         match self {
             Self::Usage(_) => "usage",
-            Self::Settings(_) | Self::FlaglessSettings(_) => "settings",
+            Self::Settings { .. } => "settings",
             Self::System(_) => "system",
         }
     }
 
     const fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Settings(_) | Self::FlaglessSettings(_) => Exit::Usage,
+            Self::Usage(_) | Self::Settings { .. } => Exit::Usage,
             Self::System(_) => Exit::Unknown,
         }
     }
@@ -68,9 +73,7 @@ impl Failure {
     fn faults(&self) -> Vec<String> {
         match self {
             Self::Usage(fault) => vec![fault.clone()],
-            Self::Settings(error) | Self::FlaglessSettings(error) => {
-                error.faults().map(str::to_owned).collect()
-            }
+            Self::Settings { error, .. } => error.faults().map(str::to_owned).collect(),
             Self::System(error) => vec![show::plain(&error.to_string())],
         }
     }
@@ -158,24 +161,21 @@ impl<'a> Console<'a> {
         }
         let terminal = Terminal::of(self.when, &self.vars, &self.stderr);
         let name = terminal.paint(BAD, "go-auth:");
-        let places = match failure {
-            Failure::Settings(_) => Some(
-                "a flag (--jwks-url), a field of the file of --config (jwks_url)\nor a variable",
-            ),
-            Failure::FlaglessSettings(_) => {
-                Some("a field of the file of --config (jwks_url) or a variable")
-            }
-            Failure::Usage(_) | Failure::System(_) => None,
-        };
-        let text = match places {
-            Some(places) => {
+        let text = match failure {
+            Failure::Settings { have_flags, .. } => {
                 let faults: String = faults.iter().map(|it| format!("\n- {it}")).collect();
+                let (flag, gap) = if *have_flags {
+                    ("a flag (--jwks-url), ", '\n')
+                } else {
+                    ("", ' ')
+                };
                 format!(
                     "{name} the settings can't be used:{faults}\n\n\
-                     A setting is {places} (GO_AUTH_JWKS_URL); the first of them counts."
+                     A setting is {flag}a field of the file of --config (jwks_url){gap}\
+                     or a variable (GO_AUTH_JWKS_URL); the first of them counts."
                 )
             }
-            None => format!("{name} {}", faults.join("; ")),
+            Failure::Usage(_) | Failure::System(_) => format!("{name} {}", faults.join("; ")),
         };
         self.note(&text);
         failure.exit()

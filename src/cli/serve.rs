@@ -48,7 +48,10 @@ impl Told {
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         match error {
-            ServeError::Settings(error) => Self::FlaglessSettings(error),
+            ServeError::Settings(error) => Self::Settings {
+                error,
+                have_flags: false,
+            },
             error => Self::System(io::Error::other(error.to_string())),
         }
     }

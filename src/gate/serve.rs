@@ -1,14 +1,13 @@
 //! The command `go-auth serve`: the gate as a process.
 
 use std::io::{self, IsTerminal};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
 use super::error::ServeError;
 use super::metrics::Exposition;
-use super::server::Gate;
+use super::server::{Addresses, Gate};
 use super::settings::Settings;
 use super::signals::Signals;
 
@@ -30,15 +29,6 @@ pub(crate) struct ServeOptions {
     pub(crate) status_listen: Option<String>,
     /// Where the settings are read, and read again on SIGHUP.
     pub(crate) settings: Settings,
-}
-
-/// Where the gate listens.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Addresses {
-    /// Of the verdicts.
-    pub(crate) verdicts: SocketAddr,
-    /// Of `/healthz`, `/readyz` and `/metrics`, where they have their own.
-    pub(crate) status: Option<SocketAddr>,
 }
 
 /// Serves until SIGTERM or SIGINT, and returns when the requests in flight have ended.
@@ -68,10 +58,7 @@ pub(crate) fn serve<E: From<ServeError>>(
             settings,
         } = options;
         let gate = Gate::bind(&listen, status_listen.as_deref(), settings, exposition).await?;
-        announce(Addresses {
-            verdicts: gate.address().map_err(ServeError::from)?,
-            status: gate.status_address().map_err(ServeError::from)?,
-        })?;
+        announce(gate.addresses().map_err(ServeError::from)?)?;
         gate.run(signals).await;
         Ok(())
     });

@@ -33,6 +33,15 @@ pub(super) struct Gate {
     shared: Arc<Shared>,
 }
 
+/// Where the gate listens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Addresses {
+    /// Of the verdicts.
+    pub(crate) verdicts: SocketAddr,
+    /// Of `/healthz`, `/readyz` and `/metrics`, where they have their own.
+    pub(crate) status: Option<SocketAddr>,
+}
+
 impl Gate {
     /// Reads the settings and binds the addresses; fetches nothing yet.
     pub(super) async fn bind(
@@ -57,13 +66,11 @@ impl Gate {
         })
     }
 
-    pub(super) fn address(&self) -> std::io::Result<SocketAddr> {
-        self.verdicts.address()
-    }
-
-    /// Of the status, where that has one of its own.
-    pub(super) fn status_address(&self) -> std::io::Result<Option<SocketAddr>> {
-        self.status.as_ref().map(Port::address).transpose()
+    pub(super) fn addresses(&self) -> std::io::Result<Addresses> {
+        Ok(Addresses {
+            verdicts: self.verdicts.address()?,
+            status: self.status.as_ref().map(Port::address).transpose()?,
+        })
     }
 
     /// Serves until it is told to stop, and ends when all requests have.
