@@ -153,6 +153,7 @@ pub use jwks::{KeySet, KeySetError, MAX_KEYS, SkipReason, SkippedKey};
 pub use keys::{FetchError, Health, IssuerHealth, KeysError, KeysState};
 #[cfg(feature = "metrics")]
 pub use observe::VERIFY_SECONDS_BUCKETS;
+pub use observe::{dropped_log_events, flush_log};
 pub use policy::RequiredClaim;
 pub use secret::Secret;
 pub use verifier::{Verified, Verifier};

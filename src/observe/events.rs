@@ -1,4 +1,5 @@
-//! Events but those of single requests.
+//! Events but those of single requests, each emitted by
+//! [the log's thread](super::foreign).
 //!
 //! A `kid` here is one of a document that the issuer publishes, never of a token.
 
@@ -8,8 +9,8 @@ use std::time::Duration;
 
 use tracing::Span;
 
-use super::metrics::{Refresh, key_refresh};
-use super::{ACCESS_TOKENS, KEYS, OUTBOUND, REQUEST};
+use super::metrics::{Refresh, key_refresh, key_refresh_failed_later};
+use super::{ACCESS_TOKENS, KEYS, OUTBOUND, REQUEST, foreign};
 use crate::clock::UnixTime;
 use crate::jwks::KeySet;
 
@@ -18,14 +19,27 @@ const DAY: u64 = 24 * 60 * 60;
 /// A handler asks for what no layer has put there; `advice` says what to do.
 #[cfg(feature = "axum")]
 pub(crate) fn no_layer(advice: &'static str) {
-    tracing::error!(target: REQUEST, "{advice}");
+    foreign::line_here(move || tracing::error!(target: REQUEST, "{advice}"));
 }
 
-/// Around a request's wait for the keys of this issuer.
-pub(crate) fn wait_for_keys(issuer: &str) -> Span {
-    tracing::info_span!(target: REQUEST, "wait_for_keys", issuer)
+/// The span of a request's wait for the keys of an issuer: from when it is made until
+/// it is dropped.
+pub(crate) struct KeyWaitSpan(Span);
+
+impl KeyWaitSpan {
+    pub(crate) fn new(issuer: &str) -> Self {
+        let span = || tracing::info_span!(target: REQUEST, "wait_for_keys", issuer);
+        Self(foreign::call(span).unwrap_or_else(Span::none))
+    }
 }
 
+impl Drop for KeyWaitSpan {
+    fn drop(&mut self) {
+        foreign::close(std::mem::replace(&mut self.0, Span::none()));
+    }
+}
+
+/// A fetch of an issuer's keys has ended, and what it gave is published.
 pub(crate) fn keys_refreshed(issuer: &str, previous: &KeySet, current: &KeySet) {
     key_refresh(
         issuer,
@@ -39,133 +53,189 @@ pub(crate) fn keys_refreshed(issuer: &str, previous: &KeySet, current: &KeySet) 
 }
 
 pub(crate) fn keys_restored(issuer: &str, age: Duration, previous: &KeySet, current: &KeySet) {
-    tracing::info!(
-        target: KEYS,
-        issuer,
-        age_seconds = age.as_secs(),
-        "keys restored from their snapshot"
-    );
+    foreign::line({
+        let (issuer, age_seconds) = (issuer.to_owned(), age.as_secs());
+        move || {
+            tracing::info!(
+                target: KEYS,
+                issuer,
+                age_seconds,
+                "keys restored from their snapshot"
+            );
+        }
+    });
     keys_taken(issuer, previous, current);
 }
 
 fn keys_taken(issuer: &str, previous: &KeySet, current: &KeySet) {
+    let (issuer, current) = (issuer.to_owned(), current.clone());
     if current.same_as(previous) {
-        tracing::debug!(target: KEYS, issuer, keys = current.len(), "keys refreshed");
+        let keys = current.len();
+        foreign::line(move || tracing::debug!(target: KEYS, issuer, keys, "keys refreshed"));
         return;
     }
-    let kids: Vec<_> = current.keys().map(|(kid, _)| kid).collect();
-    tracing::info!(target: KEYS, issuer, keys = kids.len(), ?kids, "keys changed");
-    for skipped in current.skipped() {
-        tracing::warn!(
-            target: KEYS,
-            issuer,
-            kid = ?skipped.kid(),
-            reason = %skipped.reason(),
-            "key skipped"
-        );
-    }
+    foreign::line(move || {
+        let kids: Vec<_> = current.keys().map(|(kid, _)| kid).collect();
+        tracing::info!(target: KEYS, issuer, keys = kids.len(), ?kids, "keys changed");
+        for skipped in current.skipped() {
+            tracing::warn!(
+                target: KEYS,
+                issuer,
+                kid = ?skipped.kid(),
+                reason = %skipped.reason(),
+                "key skipped"
+            );
+        }
+    });
 }
 
+/// The fetch counts as ended, and its failure is in the health.
 pub(crate) fn keys_fetch_failed(issuer: &str, error: &dyn Error) {
     key_refresh(issuer, Refresh::Failed);
-    tracing::warn!(target: KEYS, issuer, %error, "keys could not be fetched");
+    keys_not_fetched(issuer, error);
 }
 
+/// The same for a fetch that ended with its task. It calls nobody itself.
+pub(crate) fn keys_fetch_stopped(issuer: &str, error: &dyn Error) {
+    key_refresh_failed_later(issuer);
+    keys_not_fetched(issuer, error);
+}
+
+fn keys_not_fetched(issuer: &str, error: &dyn Error) {
+    let (issuer, error) = (issuer.to_owned(), error.to_string());
+    foreign::line(move || {
+        tracing::warn!(target: KEYS, issuer, %error, "keys could not be fetched");
+    });
+}
 pub(crate) fn snapshot_not_used(issuer: &str, error: &dyn Error) {
-    tracing::warn!(target: KEYS, issuer, %error, "the snapshot of the keys was not used");
+    let (issuer, error) = (issuer.to_owned(), error.to_string());
+    foreign::line(move || {
+        tracing::warn!(target: KEYS, issuer, %error, "the snapshot of the keys was not used");
+    });
 }
 
 pub(crate) fn snapshot_not_written(issuer: &str, error: &dyn Error) {
-    tracing::warn!(target: KEYS, issuer, %error, "the snapshot of the keys could not be written");
+    let (issuer, error) = (issuer.to_owned(), error.to_string());
+    foreign::line(move || {
+        tracing::warn!(
+            target: KEYS,
+            issuer,
+            %error,
+            "the snapshot of the keys could not be written"
+        );
+    });
 }
 
 pub(crate) fn keys_expired(issuer: &str) {
-    tracing::error!(
-        target: KEYS,
-        issuer,
-        "keys are past the maximum staleness and no longer used"
-    );
+    let issuer = issuer.to_owned();
+    foreign::line(move || {
+        tracing::error!(
+            target: KEYS,
+            issuer,
+            "keys are past the maximum staleness and no longer used"
+        );
+    });
 }
 
 /// A token for GO's gateway; `pair_moved`: by the pair that was to follow.
 pub(crate) fn token_fetched(lifetime: Duration, pair_moved: bool) {
     let seconds = lifetime.as_secs();
-    if pair_moved {
-        tracing::info!(
-            target: OUTBOUND,
-            seconds,
-            "GO's gateway gave a token to the next client pair"
-        );
-    } else {
-        tracing::debug!(target: OUTBOUND, seconds, "GO's gateway gave a token");
-    }
+    foreign::line(move || {
+        if pair_moved {
+            tracing::info!(
+                target: OUTBOUND,
+                seconds,
+                "GO's gateway gave a token to the next client pair"
+            );
+        } else {
+            tracing::debug!(target: OUTBOUND, seconds, "GO's gateway gave a token");
+        }
+    });
 }
 
 pub(crate) fn token_fetch_failed(error: &dyn Error) {
-    tracing::warn!(target: OUTBOUND, %error, "no token could be had from GO's gateway");
+    let error = error.to_string();
+    foreign::line(move || {
+        tracing::warn!(target: OUTBOUND, %error, "no token could be had from GO's gateway");
+    });
 }
 
 pub(crate) fn next_pair_failed(error: &dyn Error) {
-    tracing::warn!(
-        target: OUTBOUND,
-        %error,
-        "the next client pair gave no token; the current one is tried"
-    );
+    let error = error.to_string();
+    foreign::line(move || {
+        tracing::warn!(
+            target: OUTBOUND,
+            %error,
+            "the next client pair gave no token; the current one is tried"
+        );
+    });
 }
 
 /// `endpoint`: its name, or which of a gateway's client pairs it is.
 pub(crate) fn credential_expires(endpoint: &str, at: UnixTime, left: Duration) {
-    let days_left = left.as_secs() / DAY;
-    tracing::warn!(
-        target: OUTBOUND,
-        endpoint,
-        expires_at = %at,
-        days_left,
-        "a credential for GO expires soon"
-    );
+    let (endpoint, days_left) = (endpoint.to_owned(), left.as_secs() / DAY);
+    foreign::line(move || {
+        tracing::warn!(
+            target: OUTBOUND,
+            endpoint,
+            expires_at = %at,
+            days_left,
+            "a credential for GO expires soon"
+        );
+    });
 }
 
 pub(crate) fn credential_expired(endpoint: &str, at: UnixTime) {
-    tracing::error!(
-        target: OUTBOUND,
-        endpoint,
-        expires_at = %at,
-        "a credential for GO has expired"
-    );
+    let endpoint = endpoint.to_owned();
+    foreign::line(move || {
+        tracing::error!(
+            target: OUTBOUND,
+            endpoint,
+            expires_at = %at,
+            "a credential for GO has expired"
+        );
+    });
 }
 
 pub(crate) fn access_tokens_read<'a>(file: &Path, apis: impl Iterator<Item = &'a str>) {
-    let apis: Vec<_> = apis.collect();
-    tracing::info!(target: ACCESS_TOKENS, ?file, ?apis, "access tokens read");
+    let apis: Vec<_> = apis.map(str::to_owned).collect();
+    let file = file.to_owned();
+    foreign::line(move || {
+        tracing::info!(target: ACCESS_TOKENS, ?file, ?apis, "access tokens read");
+    });
 }
 
 /// What was in use before stays in use.
 pub(crate) fn access_tokens_not_read(file: &Path, faults: impl Iterator<Item = String>) {
-    let faults: Vec<_> = faults.collect();
-    tracing::error!(
-        target: ACCESS_TOKENS,
-        ?file,
-        ?faults,
-        "the access tokens can't be used; the last good ones stay"
-    );
+    let (file, faults) = (file.to_owned(), faults.collect::<Vec<_>>());
+    foreign::line(move || {
+        tracing::error!(
+            target: ACCESS_TOKENS,
+            ?file,
+            ?faults,
+            "the access tokens can't be used; the last good ones stay"
+        );
+    });
 }
 
 pub(crate) fn access_token_expires(api: &str, expires_at: UnixTime, left: Duration) {
-    if left.is_zero() {
-        tracing::error!(
-            target: ACCESS_TOKENS,
-            api,
-            %expires_at,
-            "the access token has expired: GO is refused until there is another"
-        );
-        return;
-    }
-    let days_left = left.as_secs().div_ceil(DAY);
-    tracing::warn!(
-        target: ACCESS_TOKENS,
-        api,
-        %expires_at,
-        days_left,
-        "the access token expires: generate another in GO Console"
-    );
+    let (api, days_left) = (api.to_owned(), left.as_secs().div_ceil(DAY));
+    foreign::line(move || {
+        if left.is_zero() {
+            tracing::error!(
+                target: ACCESS_TOKENS,
+                api,
+                %expires_at,
+                "the access token has expired: GO is refused until there is another"
+            );
+        } else {
+            tracing::warn!(
+                target: ACCESS_TOKENS,
+                api,
+                %expires_at,
+                days_left,
+                "the access token expires: generate another in GO Console"
+            );
+        }
+    });
 }

@@ -1,7 +1,8 @@
 //! Metrics, through the `metrics` facade: to whatever recorder is installed.
 //!
 //! On the way of a request each counter is a handle that was looked up once, at the
-//! first request. What changes a few times a minute is looked up each time.
+//! first request. What changes a few times a minute is looked up each time. The
+//! recorder is [foreign] code.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Label, SharedString, Unit, with_recorder};
 
+use super::foreign;
 use crate::clock::Clock;
 
 /// Upper bounds of buckets for `go_auth_verify_seconds`, in seconds: from a token that
@@ -150,55 +152,61 @@ impl Meter {
     }
 
     pub(super) fn accepted(&self, by_jwt: bool) {
-        let handles = self.handles();
-        let counter = if by_jwt {
-            &handles.by_jwt
-        } else {
-            &handles.by_access_token
-        };
-        counter.increment(1);
+        foreign::call(|| {
+            let handles = self.handles();
+            let counter = if by_jwt {
+                &handles.by_jwt
+            } else {
+                &handles.by_access_token
+            };
+            counter.increment(1);
+        });
     }
 
     pub(super) fn refused(&self, kind: usize) {
-        if let Some(counter) = self.handles().refused.get(kind) {
-            counter.increment(1);
-        }
+        foreign::call(|| {
+            if let Some(counter) = self.handles().refused.get(kind) {
+                counter.increment(1);
+            }
+        });
     }
 
     pub(super) fn observed(&self, kind: usize) {
-        let observed = self.observed.get_or_init(|| self.each_kind("observed"));
-        if let Some(counter) = observed.get(kind) {
-            counter.increment(1);
-        }
+        foreign::call(|| {
+            let observed = looked_up(&self.observed, || self.each_kind("observed"));
+            if let Some(counter) = observed.get(kind) {
+                counter.increment(1);
+            }
+        });
     }
 
     pub(crate) fn cache_hit(&self) {
-        self.handles().cache_hit.increment(1);
+        foreign::call(|| self.handles().cache_hit.increment(1));
     }
 
     /// Of a credential that is looked at several times, the first look counts.
     pub(crate) fn cache_miss(&self, stopwatch: &Stopwatch) {
         if stopwatch.0.is_none() {
-            self.handles().cache_miss.increment(1);
+            foreign::call(|| self.handles().cache_miss.increment(1));
         }
     }
 
     pub(crate) fn cache_bytes(&self, bytes: impl FnOnce() -> u64) {
         // Below 2^53 it is exact.
         #[allow(clippy::cast_precision_loss)]
-        self.handles().cache_bytes.set(bytes() as f64);
+        foreign::call(|| self.handles().cache_bytes.set(bytes() as f64));
     }
 
     /// Where it was started.
     pub(crate) fn verified(&self, stopwatch: &Stopwatch, clock: &dyn Clock) {
         if let Some(started) = stopwatch.0 {
             let took = clock.monotonic().saturating_sub(started);
-            self.handles().verify_seconds.record(took);
+            foreign::call(|| self.handles().verify_seconds.record(took));
         }
     }
 
     fn handles(&self) -> &Handles {
-        self.handles.get_or_init(|| {
+        looked_up(&self.handles, || {
             let accepted =
                 |kind| REQUESTS.counter(&[label("outcome", "accepted"), label("kind", kind)]);
             Handles {
@@ -218,6 +226,18 @@ impl Meter {
     fn each_kind(&self, outcome: &'static str) -> Box<[Counter]> {
         let of_kind = |kind| REQUESTS.counter(&[label("outcome", outcome), label("kind", kind)]);
         self.kinds.iter().copied().map(of_kind).collect()
+    }
+}
+
+/// What was looked up before, or is now: not within `get_or_init`, where others would
+/// wait for a recorder that is slow. Of several at once one is kept.
+fn looked_up<T>(place: &OnceLock<T>, look_up: impl FnOnce() -> T) -> &T {
+    match place.get() {
+        Some(found) => found,
+        None => {
+            let found = look_up();
+            place.get_or_init(|| found)
+        }
     }
 }
 
@@ -264,13 +284,21 @@ impl Refresh {
 
 /// An issuer's keys are to be fetched: so far, none were.
 pub(crate) fn key_refreshes(issuer: &str) {
-    for result in Refresh::ALL {
-        key_refresh_counter(issuer, result).increment(0);
-    }
+    foreign::call(|| {
+        for result in Refresh::ALL {
+            key_refresh_counter(issuer, result).increment(0);
+        }
+    });
 }
 
 pub(super) fn key_refresh(issuer: &str, result: Refresh) {
-    key_refresh_counter(issuer, result).increment(1);
+    foreign::call(|| key_refresh_counter(issuer, result).increment(1));
+}
+
+/// Has another thread count a fetch that failed.
+pub(super) fn key_refresh_failed_later(issuer: &str) {
+    let issuer = issuer.to_owned();
+    foreign::line(move || key_refresh_counter(&issuer, Refresh::Failed).increment(1));
 }
 
 fn key_refresh_counter(issuer: &str, result: Refresh) -> Counter {
@@ -284,30 +312,33 @@ fn key_refresh_counter(issuer: &str, result: Refresh) -> Counter {
 /// none, or they have no age), and their state.
 pub(crate) fn key_set(issuer: &str, keys: usize, age: Option<Duration>, state: &str) {
     let issuer = || configured("issuer", issuer);
-    #[allow(clippy::cast_precision_loss, reason = "at most a hundred")]
-    KEY_COUNT.gauge(&[issuer()]).set(keys as f64);
-    KEYS_AGE.gauge(&[issuer()]).set(seconds(age));
-    for possible in KEYS_STATES {
-        let gauge = KEYS_STATE.gauge(&[issuer(), label("state", possible)]);
-        gauge.set(f64::from(u8::from(possible == state)));
-    }
+    foreign::call(|| {
+        #[allow(clippy::cast_precision_loss, reason = "at most a hundred")]
+        KEY_COUNT.gauge(&[issuer()]).set(keys as f64);
+        KEYS_AGE.gauge(&[issuer()]).set(seconds(age));
+        for possible in KEYS_STATES {
+            let gauge = KEYS_STATE.gauge(&[issuer(), label("state", possible)]);
+            gauge.set(f64::from(u8::from(possible == state)));
+        }
+    });
 }
 
 pub(crate) fn access_token_left(api: &str, left: Duration) {
-    let gauge = ACCESS_TOKEN_LEFT.gauge(&[configured("api", api)]);
-    gauge.set(seconds(Some(left)));
+    set_seconds(&ACCESS_TOKEN_LEFT, configured("api", api), Some(left));
 }
 
 /// There is no token of this API any more.
 pub(crate) fn access_token_gone(api: &str) {
-    let gauge = ACCESS_TOKEN_LEFT.gauge(&[configured("api", api)]);
-    gauge.set(seconds(None));
+    set_seconds(&ACCESS_TOKEN_LEFT, configured("api", api), None);
 }
 
 /// `left`: `None` where it was known, and is no longer.
 pub(crate) fn credential_left(endpoint: &str, left: Option<Duration>) {
-    let gauge = CREDENTIAL_LEFT.gauge(&[configured("endpoint", endpoint)]);
-    gauge.set(seconds(left));
+    set_seconds(&CREDENTIAL_LEFT, configured("endpoint", endpoint), left);
+}
+
+fn set_seconds(metric: &Metric, label: Label, time: Option<Duration>) {
+    foreign::call(|| metric.gauge(&[label]).set(seconds(time)));
 }
 
 /// A gauge can't be taken back; what is not a number breaks no threshold.

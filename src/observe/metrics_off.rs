@@ -56,6 +56,8 @@ pub(crate) const fn key_refreshes(_issuer: &str) {}
 
 pub(super) const fn key_refresh(_issuer: &str, _: Refresh) {}
 
+pub(super) const fn key_refresh_failed_later(_issuer: &str) {}
+
 pub(crate) const fn key_set(_issuer: &str, _: usize, _: Option<Duration>, _state: &str) {}
 
 pub(crate) const fn access_token_left(_api: &str, _: Duration) {}

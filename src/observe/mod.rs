@@ -7,6 +7,7 @@
 #![doc = include_str!("../../docs/observability.md")]
 
 mod events;
+mod foreign;
 #[cfg(feature = "metrics")]
 mod metrics;
 #[cfg(not(feature = "metrics"))]
@@ -16,6 +17,7 @@ mod refusals;
 mod requests;
 
 pub(crate) use self::events::*;
+pub use self::foreign::{dropped_log_events, flush_log};
 #[cfg(feature = "metrics")]
 pub use self::metrics::VERIFY_SECONDS_BUCKETS;
 pub(crate) use self::metrics::{

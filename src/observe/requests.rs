@@ -1,5 +1,8 @@
 //! What becomes of requests: an event for each that is let in, at debug, and for
 //! refusals few at the levels that people read.
+//!
+//! Events at debug are emitted where the request is, the others by
+//! [the log's thread](super::foreign).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,9 +10,9 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use super::REQUEST;
 use super::metrics::Meter;
 use super::refusals::{Refusals, Said};
+use super::{REQUEST, foreign};
 use crate::background::Background;
 use crate::clock::Clock;
 
@@ -90,15 +93,17 @@ impl Requests {
     /// access token.
     pub(crate) fn accepted<'c>(&self, by_jwt: bool, caller: impl Fn() -> Caller<'c>) {
         self.meter.accepted(by_jwt);
-        tracing::debug!(
-            target: REQUEST,
-            sub = caller().subject,
-            jti = caller().token_id,
-            issuer = caller().issuer,
-            kid = caller().kid,
-            api = caller().api,
-            "request accepted"
-        );
+        foreign::call(|| {
+            tracing::debug!(
+                target: REQUEST,
+                sub = caller().subject,
+                jti = caller().token_id,
+                issuer = caller().issuer,
+                kid = caller().kid,
+                api = caller().api,
+                "request accepted"
+            );
+        });
     }
 
     pub(crate) fn refused(&self, kind: usize, status: u16) {
@@ -106,26 +111,32 @@ impl Requests {
         let Some(Kind { name, is_noise }) = self.kind(kind) else {
             return;
         };
-        let listening = if is_noise {
-            tracing::enabled!(target: REQUEST, Level::INFO)
-        } else {
-            tracing::enabled!(target: REQUEST, Level::WARN)
-        };
         // Who does not listen costs no look at the clock.
-        if !listening {
+        let listening = foreign::call(|| {
+            if is_noise {
+                tracing::enabled!(target: REQUEST, Level::INFO)
+            } else {
+                tracing::enabled!(target: REQUEST, Level::WARN)
+            }
+        });
+        if listening != Some(true) {
             return;
         }
         match self.count(kind, &self.shared.refused) {
             Said::First { untold } => {
                 self.shared.tell_refused(kind, untold);
-                if is_noise {
-                    tracing::info!(target: REQUEST, kind = name, status, "request refused");
-                } else {
-                    tracing::warn!(target: REQUEST, kind = name, status, "request refused");
-                }
+                foreign::line_here(move || {
+                    if is_noise {
+                        tracing::info!(target: REQUEST, kind = name, status, "request refused");
+                    } else {
+                        tracing::warn!(target: REQUEST, kind = name, status, "request refused");
+                    }
+                });
             }
             Said::Second | Said::Another => {
-                tracing::debug!(target: REQUEST, kind = name, status, "request refused");
+                foreign::call(|| {
+                    tracing::debug!(target: REQUEST, kind = name, status, "request refused");
+                });
             }
         }
     }
@@ -137,16 +148,19 @@ impl Requests {
         let Some(Kind { name, .. }) = self.kind(kind) else {
             return;
         };
-        if !tracing::enabled!(target: REQUEST, Level::WARN) {
+        let listening = foreign::call(|| tracing::enabled!(target: REQUEST, Level::WARN));
+        if listening != Some(true) {
             return;
         }
         match self.count(kind, &self.shared.observed) {
             Said::First { untold } => {
                 self.shared.tell_observed(kind, untold);
-                tracing::warn!(target: REQUEST, kind = name, "{MESSAGE}");
+                foreign::line_here(
+                    move || tracing::warn!(target: REQUEST, kind = name, "{MESSAGE}"),
+                );
             }
             Said::Second | Said::Another => {
-                tracing::debug!(target: REQUEST, kind = name, "{MESSAGE}");
+                foreign::call(|| tracing::debug!(target: REQUEST, kind = name, "{MESSAGE}"));
             }
         }
     }
@@ -193,25 +207,30 @@ impl Shared {
 
     fn tell_refused(&self, kind: usize, count: u32) {
         const MESSAGE: &str = "further requests refused within a minute";
-        let Some(Kind { name, is_noise }) = self.kinds.get(kind).filter(|_| count > 0) else {
+        let Some(&Kind { name, is_noise }) = self.kinds.get(kind).filter(|_| count > 0) else {
             return;
         };
-        if *is_noise {
-            tracing::info!(target: REQUEST, kind = name, count, "{MESSAGE}");
-        } else {
-            tracing::warn!(target: REQUEST, kind = name, count, "{MESSAGE}");
-        }
+        foreign::line(move || {
+            if is_noise {
+                tracing::info!(target: REQUEST, kind = name, count, "{MESSAGE}");
+            } else {
+                tracing::warn!(target: REQUEST, kind = name, count, "{MESSAGE}");
+            }
+        });
     }
 
     fn tell_observed(&self, kind: usize, count: u32) {
-        if let Some(Kind { name, .. }) = self.kinds.get(kind).filter(|_| count > 0) {
+        let Some(&Kind { name, .. }) = self.kinds.get(kind).filter(|_| count > 0) else {
+            return;
+        };
+        foreign::line(move || {
             tracing::warn!(
                 target: REQUEST,
                 kind = name,
                 count,
                 "further requests let through unverified within a minute: observing only"
             );
-        }
+        });
     }
 }
 

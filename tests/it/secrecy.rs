@@ -20,6 +20,11 @@ pub(crate) fn second_dispatch() {
     SECOND.get_or_init(|| Dispatch::new(NoSubscriber::default()));
 }
 
+/// What was logged so far is emitted.
+pub(crate) fn log_is_flushed() {
+    assert!(derbysoft_go_auth::flush_log(crate::support::secs(10)));
+}
+
 /// All that is logged on this thread, from TRACE up.
 #[derive(Clone, Default)]
 pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -37,10 +42,12 @@ impl Lines {
     }
 
     pub(crate) fn clear(&self) {
+        log_is_flushed();
         self.0.lock().expect("not poisoned").clear();
     }
 
     pub(crate) fn text(&self) -> String {
+        log_is_flushed();
         String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("UTF-8")
     }
 }

@@ -136,6 +136,7 @@ async fn requests() -> Vec<String> {
         ("invalid_request", "Bearer".to_owned()),
         ("wrong_environment", world.mint().issuer(ELSEWHERE).token()),
         ("keys_unavailable", down.mint().at(world.now()).token()),
+        ("key_pending", world.mint().kid("another").token()),
         ("unknown_token", "53ac0777".to_owned()),
         ("expired_token", OLD_TOKEN.to_owned()),
         ("wrong_api", OTHERS_TOKEN.to_owned()),

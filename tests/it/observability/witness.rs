@@ -12,7 +12,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
-use crate::secrecy::second_dispatch;
+use crate::secrecy::{log_is_flushed, second_dispatch};
 
 /// What an event or a span told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +81,7 @@ impl Witness {
 
     /// All events so far, of the simulator's none.
     pub(super) fn told(&self) -> Vec<Told> {
+        log_is_flushed();
         taken(&self.told)
     }
 
@@ -89,6 +90,7 @@ impl Witness {
     }
 
     pub(super) fn clear(&self) {
+        log_is_flushed();
         (self.told.lock())
             .unwrap_or_else(PoisonError::into_inner)
             .clear();

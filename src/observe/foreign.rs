@@ -1,0 +1,192 @@
+//! Calls into code that this crate does not know: the application's subscriber and
+//! its recorder of metrics.
+//!
+//! Whatever they do changes nothing here. A panic of theirs ends where they were
+//! called. A line at the levels that people read is emitted by a thread of its own,
+//! so that neither a request nor a background task waits for a log that is stuck:
+//! `tracing_subscriber::fmt` blocks for as long as nobody reads a full pipe, and
+//! answers a write that fails by writing to standard error, which panics where that
+//! is what fails.
+//!
+//! Callers hold no lock, and have changed all that they were going to change.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+
+use tracing::Span;
+use tracing::dispatcher::{self, Dispatch};
+
+/// How many lines may wait to be emitted: a minute of 16 handles that each reject
+/// requests of all kinds, at two lines a kind. They take about 300 KiB.
+const MAX_PENDING: usize = 1024;
+
+/// How often [`flush_log`] tries anew to get into a queue that is full.
+const FLUSH_RETRY: Duration = Duration::from_millis(5);
+
+static PENDING: OnceLock<Option<SyncSender<Line>>> = OnceLock::new();
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// A subscriber or recorder is at work on this thread: what it causes is not
+    /// reported, or it would be called for ever.
+    static CALLED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A line to be emitted, where and in the name of which span it came up.
+struct Line {
+    subscriber: Dispatch,
+    span: Span,
+    emit: Box<dyn FnOnce() + Send>,
+}
+
+/// Calls a subscriber or a recorder. `None` where it panics, or is at work on this
+/// thread already.
+pub(super) fn call<T>(foreign: impl FnOnce() -> T) -> Option<T> {
+    if CALLED.replace(true) {
+        return None;
+    }
+    let result = catch_unwind(AssertUnwindSafe(foreign));
+    CALLED.set(false);
+    result.ok()
+}
+
+/// Has a line emitted by another thread: at once, unless others wait. Where too many
+/// do it is dropped, and counted.
+pub(super) fn line(emit: impl FnOnce() + Send + 'static) {
+    line_in(Span::none(), emit);
+}
+
+/// The same, in the span that the caller is in.
+pub(super) fn line_here(emit: impl FnOnce() + Send + 'static) {
+    line_in(call(Span::current).unwrap_or_else(Span::none), emit);
+}
+
+fn line_in(span: Span, emit: impl FnOnce() + Send + 'static) {
+    send(Line {
+        subscriber: dispatcher::get_default(Dispatch::clone),
+        span,
+        emit: Box::new(emit),
+    });
+}
+
+/// Lets go of a span in another thread: that calls the subscriber, which `Drop` must
+/// not do.
+pub(super) fn close(span: Span) {
+    if !span.is_disabled() {
+        send(Line {
+            subscriber: Dispatch::none(),
+            span,
+            emit: Box::new(|| ()),
+        });
+    }
+}
+
+fn send(line: Line) {
+    let queue = PENDING.get_or_init(start).as_ref();
+    let unsent = match queue {
+        Some(queue) => queue.try_send(line).err().map(|error| match error {
+            TrySendError::Full(line) | TrySendError::Disconnected(line) => line,
+        }),
+        None => Some(line),
+    };
+    if let Some(line) = unsent {
+        DROPPED.fetch_add(1, Ordering::Relaxed);
+        call(|| drop(line));
+    }
+}
+
+/// `None` where the process may have no more threads.
+fn start() -> Option<SyncSender<Line>> {
+    let (queue, pending) = sync_channel(MAX_PENDING);
+    std::thread::Builder::new()
+        .name("go-auth-log".to_owned())
+        .spawn(move || emit_all(&pending))
+        .ok()
+        .map(|_| queue)
+}
+
+fn emit_all(pending: &Receiver<Line>) {
+    while let Ok(line) = pending.recv() {
+        call(move || {
+            let Line {
+                subscriber,
+                span,
+                emit,
+            } = line;
+            dispatcher::with_default(&subscriber, || span.in_scope(emit));
+        });
+    }
+}
+
+/// Waits until every log event that this crate has come to so far is emitted, for
+/// `limit` at the longest. `false` where they are not: the subscriber is slow or stuck.
+///
+/// Events at the levels `info`, `warn` and `error` are emitted by a thread of this
+/// crate's, in the span in which they came up. To be called before a process ends,
+/// and by tests that look at the log.
+pub fn flush_log(limit: Duration) -> bool {
+    let Some(Some(queue)) = PENDING.get() else {
+        return true;
+    };
+    let deadline = Instant::now() + limit;
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let (reached, end) = sync_channel(1);
+    let mut mark = Line {
+        subscriber: Dispatch::none(),
+        span: Span::none(),
+        emit: Box::new(move || {
+            // Nobody may be waiting any more.
+            let _ = reached.send(());
+        }),
+    };
+    loop {
+        match queue.try_send(mark) {
+            Ok(()) => return end.recv_timeout(left()).is_ok(),
+            Err(TrySendError::Full(unsent)) if !left().is_zero() => mark = unsent,
+            Err(_) => return false,
+        }
+        std::thread::sleep(FLUSH_RETRY.min(left()));
+    }
+}
+
+/// How many log events were dropped so far, since too many were waiting for a
+/// subscriber that is slow or stuck.
+pub fn dropped_log_events() -> u64 {
+    DROPPED.load(Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_a_foreign_call_ends_there() {
+        assert_eq!(call(|| -> u8 { panic!("on purpose") }), None);
+        assert_eq!(call(|| 7), Some(7));
+    }
+
+    #[test]
+    fn a_foreign_call_within_another_is_not_made() {
+        assert_eq!(call(|| call(|| 7)), Some(None));
+    }
+
+    #[test]
+    fn a_line_that_panics_keeps_no_later_one() {
+        let (said, heard) = sync_channel(1);
+        line(|| panic!("on purpose"));
+        line(move || said.send(7).expect("somebody listens"));
+        assert_eq!(heard.recv_timeout(Duration::from_secs(10)), Ok(7));
+    }
+
+    #[test]
+    fn a_line_is_emitted_once_the_log_is_flushed() {
+        let (said, heard) = sync_channel(1);
+        line(move || said.send(7).expect("somebody listens"));
+        assert!(flush_log(Duration::from_secs(10)));
+        assert_eq!(heard.try_recv(), Ok(7));
+    }
+}
