@@ -8,7 +8,7 @@
 //! tell.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ use super::fault::{AccessTokensError, Wrong};
 use super::file::{Content, Text, Unusable};
 use super::health::{AccessTokensFileHealth, AccessTokensHealth};
 use super::set::{AccessGranted, AccessTokens};
-use crate::background::Background;
-use crate::clock::{Clock, UnixTime};
+use crate::background::{Background, Due, Pulse};
+use crate::clock::{Clock, Moment, UnixTime};
 use crate::error::VerifyError;
 use crate::observe;
 
@@ -77,7 +77,9 @@ struct Shared {
     file: Option<Watched>,
     clock: Arc<dyn Clock>,
     announced: Mutex<Announced>,
-    running: AtomicBool,
+    pulse: Pulse,
+    /// When the watch should have looked again, by the wall clock in seconds.
+    next_look: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -143,7 +145,8 @@ impl AccessTokenSource {
                 file,
                 clock,
                 announced: Mutex::default(),
-                running: AtomicBool::new(false),
+                pulse: Pulse::default(),
+                next_look: AtomicU64::new(0),
             }),
             watch: Background::default(),
         }))
@@ -158,9 +161,10 @@ impl AccessTokenSource {
         presented: impl AsRef<[u8]>,
         api: &Api,
     ) -> Result<AccessGranted, VerifyError> {
-        self.0.keep_running();
         let Shared { current, clock, .. } = &*self.0.shared;
-        current.load().check(presented, api, clock.now())
+        let now = clock.now();
+        self.0.keep_running(now);
+        current.load().check(presented, api, now)
     }
 
     /// The tokens as they are now.
@@ -175,7 +179,7 @@ impl AccessTokenSource {
     /// # Errors
     /// Where the file can't be used; the tokens stay as they are.
     pub async fn reload(&self) -> Result<(), AccessTokensError> {
-        self.0.keep_running();
+        self.0.keep_running(self.0.shared.clock.now());
         self.0.shared.look().await
     }
 
@@ -186,50 +190,80 @@ impl AccessTokenSource {
 
     /// When the tokens expire, and how their file is.
     pub fn health(&self) -> AccessTokensHealth {
-        self.0.keep_running();
         let shared = &self.0.shared;
+        let now = shared.clock.now();
+        self.0.keep_running(now);
         let file = shared.file.as_ref().map(Watched::health);
-        AccessTokensHealth::of(&shared.current.load(), file, shared.clock.now())
+        AccessTokensHealth::of(&shared.current.load(), file, now)
     }
 }
 
 impl Handle {
-    /// Sees to it that the watch runs: the first call within a runtime starts it,
-    /// and a later one where that runtime was shut down. Elsewhere one load.
-    fn keep_running(&self) {
+    /// Sees to it that the watch runs: the first call within a runtime starts it, and
+    /// a later one where that runtime was shut down or nobody drives it any more.
+    /// Elsewhere two loads.
+    fn keep_running(&self, now: UnixTime) {
         let shared = &self.shared;
-        if !shared.running.load(Ordering::Acquire) {
-            self.watch.start(|| {
-                let begins = !shared.running.swap(true, Ordering::AcqRel);
-                begins.then(|| run(Running(Arc::clone(shared))))
-            });
+        let is_in_time = now.as_secs() < shared.next_look.load(Ordering::Relaxed);
+        if !shared.pulse.is_running() || !is_in_time && !shared.is_driven() {
+            self.watch.start(|| Running::begin(shared).map(run));
         }
     }
 }
 
 /// Held by the watch as long as it runs.
-struct Running(Arc<Shared>);
+struct Running {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl Running {
+    /// `None` where the watch runs already.
+    fn begin(shared: &Arc<Shared>) -> Option<Self> {
+        let now = Moment::now(&*shared.clock);
+        // A look waits for one before it, and then for its own read.
+        let number = shared.pulse.begin(now, Due::within(2 * READ_WAIT))?;
+        let shared = Arc::clone(shared);
+        Some(Self { shared, number })
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.running.store(false, Ordering::Release);
+        self.shared.pulse.end(self.number);
     }
 }
 
 /// The watch.
 async fn run(running: Running) {
-    let Running(shared) = &running;
+    let Running { shared, number } = &running;
     loop {
         // What is wrong is logged and in the health.
         let _ = shared.look().await;
         shared.announce();
         shared.measure();
-        let next = shared.clock.monotonic().saturating_add(INTERVAL);
+        let now = Moment::now(&*shared.clock);
+        let next = now.elapsed.saturating_add(INTERVAL);
+        if !shared.pulse.is_current(*number) {
+            return;
+        }
+        shared.pulse.expect(Due::nap(next));
+        let late = now.wall.saturating_add(2 * INTERVAL);
+        shared.next_look.store(late.as_secs(), Ordering::Relaxed);
         shared.clock.sleep_until(next).await;
+        if !shared.pulse.is_current(*number) {
+            return;
+        }
+        shared.pulse.expect(Due::within(2 * READ_WAIT));
     }
 }
 
 impl Shared {
+    #[cold]
+    fn is_driven(&self) -> bool {
+        self.pulse.is_driven(Moment::now(&*self.clock))
+    }
+
     /// Looks at the file, and takes its tokens if they are others. One look at a
     /// time: a late one does not replace what a newer one found.
     async fn look(&self) -> Result<(), AccessTokensError> {
@@ -244,22 +278,28 @@ impl Shared {
         self.settle(file, outcome)
     }
 
+    /// Takes over what was found, and then reports it.
     fn settle(
         &self,
         file: &Watched,
         outcome: Result<Found, Unusable>,
     ) -> Result<(), AccessTokensError> {
-        let mut state = file.state();
         match outcome {
             Ok(found) => {
-                let was_unusable = state.unusable.take().is_some();
+                let before = self.current.load_full();
                 let changed = found.tokens.is_some();
-                if let Some(tokens) = found.tokens {
-                    let before = self.current.swap(Arc::new(tokens));
+                let was_unusable = {
+                    let mut state = file.state();
+                    if let Some(tokens) = found.tokens {
+                        self.current.store(Arc::new(tokens));
+                    }
+                    state.content = found.content;
+                    state.modified = found.modified;
+                    state.unusable.take().is_some()
+                };
+                if changed {
                     self.measure_gone(&before);
                 }
-                state.content = found.content;
-                state.modified = found.modified;
                 if changed || was_unusable {
                     let tokens = self.current.load();
                     observe::access_tokens_read(&file.path, tokens.apis().map(Api::as_str));
@@ -268,10 +308,15 @@ impl Shared {
             }
             Err(unusable) => {
                 let error = unusable.error.clone();
-                if state.unusable.as_ref() != Some(&unusable) {
+                let is_new = {
+                    let mut state = file.state();
+                    let is_new = state.unusable.as_ref() != Some(&unusable);
+                    state.unusable = Some(unusable);
+                    is_new
+                };
+                if is_new {
                     let faults = error.faults().map(ToString::to_string);
                     observe::access_tokens_not_read(&file.path, faults);
-                    state.unusable = Some(unusable);
                 }
                 Err(error)
             }
@@ -298,8 +343,12 @@ impl Shared {
     }
 
     fn announce(&self) {
-        let mut announced = (self.announced.lock()).unwrap_or_else(PoisonError::into_inner);
-        for due in announced.due(&self.current.load(), self.clock.now()) {
+        let now = self.clock.now();
+        let due = {
+            let mut announced = (self.announced.lock()).unwrap_or_else(PoisonError::into_inner);
+            announced.due(&self.current.load(), now)
+        };
+        for due in due {
             observe::access_token_expires(due.api.as_str(), due.expires_at, due.left);
         }
     }

@@ -71,17 +71,35 @@ enum Notice {
     Expired { at: UnixTime },
 }
 
-impl Told {
-    /// Says of the credential of this name what is to be said now and was not yet.
-    pub(super) fn tell(&mut self, name: &str, expires_at: Option<UnixTime>, now: UnixTime) {
-        if expires_at.or(self.of).is_some() {
-            let left = expires_at.map(|end| end.saturating_since(now));
+/// What there is to report of one credential, once nothing is locked any more.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct CredentialReport {
+    left: Option<Option<Duration>>,
+    notice: Option<Notice>,
+}
+
+impl CredentialReport {
+    /// `name`: of the credential.
+    pub(super) fn emit(self, name: &str) {
+        if let Some(left) = self.left {
             observe::credential_left(name, left);
         }
-        match self.next(expires_at, now) {
+        match self.notice {
             Some(Notice::Expires { at, left }) => observe::credential_expires(name, at, left),
             Some(Notice::Expired { at }) => observe::credential_expired(name, at),
             None => {}
+        }
+    }
+}
+
+impl Told {
+    /// What is to be said now, and then counts as said.
+    pub(super) fn due(&mut self, expires_at: Option<UnixTime>, now: UnixTime) -> CredentialReport {
+        let is_known = expires_at.or(self.of).is_some();
+        CredentialReport {
+            left: is_known.then(|| expires_at.map(|end| end.saturating_since(now))),
+            notice: self.next(expires_at, now),
         }
     }
 

@@ -208,8 +208,11 @@ impl Inner {
     fn remind(&self, now: UnixTime) {
         for endpoint in &self.endpoints {
             let expires_at = endpoint.current.load().expires_at;
-            let mut told = endpoint.told.lock().unwrap_or_else(PoisonError::into_inner);
-            told.tell(&endpoint.name, expires_at, now);
+            let report = {
+                let mut told = endpoint.told.lock().unwrap_or_else(PoisonError::into_inner);
+                told.due(expires_at, now)
+            };
+            report.emit(&endpoint.name);
         }
     }
 }

@@ -2,9 +2,11 @@
 //! publishes, and sees to reminders. All fetching is done here, one fetch at a
 //! time, so that a late answer cannot replace a newer one, and nobody who waits
 //! can cancel it.
+//!
+//! Token, pairs and failures change together, under the lock of the [`Status`]; only
+//! then, and without it, is anything logged or counted.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use super::fetch::Fetcher;
 use super::pairs::{ClientPair, Pairs};
 use super::renewal::{Failures, Life};
 use super::token::Answer;
+use crate::background::{Due, Pulse};
 use crate::clock::{Clock, Moment, UnixTime};
 use crate::observe;
 use crate::outbound::expiry::Told;
@@ -42,11 +45,9 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) current: ArcSwapOption<Issued>,
     status: Mutex<Status>,
-    /// Wakes the keeper: somebody wants a fetch.
-    wanted: Notify,
     /// How many fetches have ended; counted after the result is published.
     pub(super) ended: watch::Sender<u64>,
-    running: AtomicBool,
+    pub(super) pulse: Pulse,
 }
 
 pub(super) struct Status {
@@ -57,6 +58,8 @@ pub(super) struct Status {
     pub(super) fetching: bool,
     /// Another is to follow at once.
     pub(super) wanted: bool,
+    /// Wakes the keeper: somebody wants a fetch.
+    wake: Arc<Notify>,
     issued: u64,
     told_of_current: Told,
     told_of_next: Told,
@@ -82,13 +85,13 @@ impl Shared {
                 last_error: None,
                 fetching: false,
                 wanted: false,
+                wake: Arc::default(),
                 issued: 0,
                 told_of_current: Told::default(),
                 told_of_next: Told::default(),
             }),
-            wanted: Notify::new(),
             ended: watch::Sender::new(0),
-            running: AtomicBool::new(false),
+            pulse: Pulse::default(),
         }
     }
 
@@ -102,36 +105,54 @@ impl Shared {
 
     pub(super) fn want(&self, status: &mut Status) {
         status.wanted = true;
-        self.wanted.notify_one();
+        if !status.fetching {
+            self.pulse.expect(Due::within(Duration::ZERO));
+        }
+        status.wake.notify_one();
     }
 
-    pub(super) fn is_running(&self) -> bool {
-        self.running.load(Ordering::Acquire)
-    }
-
-    /// `None` where the keeper runs already.
+    /// A keeper's beginning, which takes up all that one before it was to do; `None`
+    /// where one runs and is driven.
     pub(super) fn begin_running(self: &Arc<Self>) -> Option<Running> {
-        (!self.running.swap(true, Ordering::AcqRel)).then(|| Running(Arc::clone(self)))
+        let now = self.now();
+        // Under the lock, as all that a keeper changes.
+        let mut status = self.status();
+        let number = self.pulse.begin(now, Due::within(Duration::ZERO))?;
+        status.wanted |= std::mem::take(&mut status.fetching);
+        // Its own: the one before may be waiting to be woken for ever.
+        status.wake = Arc::default();
+        Some(Running {
+            shared: Arc::clone(self),
+            number,
+            wake: Arc::clone(&status.wake),
+        })
     }
 
-    fn next_step(&self) -> Step {
+    fn next_step(&self, number: u64) -> Step {
         let now = self.now();
+        self.remind(now.wall);
         let mut status = self.status();
-        status.remind(now.wall);
+        if !self.pulse.is_current(number) {
+            return Step::End;
+        }
         let renewal = status.failures.until_retry(now).or_else(|| {
             let current = self.current.load();
             (current.as_ref()).map(|issued| issued.life.until_renewal(now))
         });
         if std::mem::take(&mut status.wanted) || renewal.is_some_and(|wait| wait.is_zero()) {
             status.fetching = true;
+            // Each of two pairs is asked twice at most.
+            self.pulse.expect(Due::within(self.fetcher.timeout() * 4));
             let (first, second) = status.pairs.candidates(now.wall);
             return Step::Fetch { first, second };
         }
         let wait = renewal.map_or(LONGEST_NAP, |wait| wait.min(LONGEST_NAP));
-        Step::WaitUntil(now.elapsed + wait)
+        let moment = now.elapsed + wait;
+        self.pulse.expect(Due::nap(moment));
+        Step::WaitUntil(moment)
     }
 
-    async fn fetch(&self, first: Arc<ClientPair>, second: Option<Arc<ClientPair>>) {
+    async fn fetch(&self, number: u64, first: Arc<ClientPair>, second: Option<Arc<ClientPair>>) {
         let (asked, tried) = self.ask(&first).await;
         let (pair, asked, result) = match (tried, second) {
             (Err(error), Some(second)) if error.may_be_the_pairs() => {
@@ -144,7 +165,7 @@ impl Shared {
             }
             (tried, _) => (first, asked, tried),
         };
-        self.publish(&pair, asked, result);
+        self.publish(number, &pair, asked, result);
     }
 
     /// Asks a second time where the first answer is past its use when it comes: a
@@ -171,34 +192,48 @@ impl Shared {
     }
 
     /// Publishes first, then counts the fetch as ended: who is woken sees the
-    /// result.
+    /// result. Then it is reported.
     fn publish(
         &self,
+        number: u64,
         pair: &Arc<ClientPair>,
         asked: Moment,
         result: Result<Fetched, GatewayError>,
     ) {
-        let mut status = self.status();
-        // What a pair gave or got that was replaced meanwhile is nobody's; the
-        // next fetch is wanted already, and who waits waits for that.
-        if !status.pairs.has(pair) {
-            status.fetching = false;
-            return;
-        }
-        let issued = result.and_then(|fetched| self.issue(asked, fetched, status.issued + 1));
-        let error = match issued {
-            Ok((issued, lifetime)) => {
-                observe::token_fetched(lifetime, status.pairs.is_next(pair));
+        let now = self.now();
+        let jitter = fastrand::f64();
+        let issued = {
+            let mut status = self.status();
+            // What comes from a keeper that was replaced counts for nothing.
+            if !self.pulse.is_current(number) {
+                return;
+            }
+            // What a pair gave or got that was replaced meanwhile is nobody's; the
+            // next fetch is wanted already, and who waits waits for that.
+            if !status.pairs.has(pair) {
+                status.fetching = false;
+                return;
+            }
+            let issued = result.and_then(|fetched| self.issue(asked, fetched, status.issued + 1));
+            let issued = issued.map(|(issued, lifetime)| {
+                let pair_moved = status.pairs.is_next(pair);
                 status.pairs.worked(pair);
                 status.failures = Failures::default();
                 status.last_error = None;
                 status.issued = issued.number;
                 self.current.store(Some(Arc::new(issued)));
-                None
+                (lifetime, pair_moved)
+            });
+            if let Err(error) = &issued {
+                status.failed(now, error, jitter);
             }
-            Err(error) => Some(error),
+            self.finish(&mut status);
+            issued
         };
-        self.finish(&mut status, error);
+        match issued {
+            Ok((lifetime, pair_moved)) => observe::token_fetched(lifetime, pair_moved),
+            Err(error) => observe::token_fetch_failed(&error),
+        }
     }
 
     fn issue(
@@ -221,14 +256,23 @@ impl Shared {
         Ok((issued, lifetime))
     }
 
-    fn finish(&self, status: &mut Status, error: Option<GatewayError>) {
+    fn finish(&self, status: &mut Status) {
         status.fetching = false;
-        if let Some(error) = error {
-            observe::token_fetch_failed(&error);
-            status.failures.add(self.now(), &error, fastrand::f64());
-            status.last_error = Some(error);
-        }
         self.ended.send_modify(|ended| *ended += 1);
+    }
+
+    /// Gives the reminders that are due and were not given.
+    pub(super) fn remind(&self, now: UnixTime) {
+        let [current, next] = {
+            let mut status = self.status();
+            let (current, next) = (status.pairs.end_of_current(), status.pairs.end_of_next());
+            [
+                status.told_of_current.due(current, now),
+                status.told_of_next.due(next, now),
+            ]
+        };
+        current.emit("current client pair");
+        next.emit("next client pair");
     }
 }
 
@@ -248,12 +292,9 @@ impl Fetched {
 }
 
 impl Status {
-    /// Gives the reminders that are due and were not given.
-    pub(super) fn remind(&mut self, now: UnixTime) {
-        let (current, next) = (self.pairs.end_of_current(), self.pairs.end_of_next());
-        self.told_of_current
-            .tell("current client pair", current, now);
-        self.told_of_next.tell("next client pair", next, now);
+    fn failed(&mut self, now: Moment, error: &GatewayError, jitter: f64) {
+        self.failures.add(now, error, jitter);
+        self.last_error = Some(error.clone());
     }
 }
 
@@ -264,36 +305,59 @@ enum Step {
     },
     /// A demand or this moment of elapsed time.
     WaitUntil(Duration),
+    /// Another keeper has taken over.
+    End,
 }
 
 /// Held by the keeper as long as it runs; told from here when it is stopped from
 /// outside, so that nobody waits for a fetch that will not end.
-pub(super) struct Running(Arc<Shared>);
+pub(super) struct Running {
+    shared: Arc<Shared>,
+    number: u64,
+    wake: Arc<Notify>,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let Self(shared) = self;
-        // All under the lock: the next keeper begins after this one's end.
-        let mut status = shared.status();
-        let stopped = [status.fetching, std::mem::take(&mut status.wanted)];
-        for _ in stopped.into_iter().filter(|pending| *pending) {
-            shared.finish(&mut status, Some(GatewayError::Stopped));
+        let Self { shared, number, .. } = self;
+        let now = shared.now();
+        let stopped = {
+            // All under the lock: the next keeper begins after this one's end.
+            let mut status = shared.status();
+            if !shared.pulse.is_current(*number) {
+                return;
+            }
+            let stopped = [status.fetching, std::mem::take(&mut status.wanted)];
+            let stopped = stopped.into_iter().filter(|pending| *pending).count();
+            for _ in 0..stopped {
+                status.failed(now, &GatewayError::Stopped, 1.0);
+                shared.finish(&mut status);
+            }
+            shared.pulse.end(*number);
+            stopped
+        };
+        for _ in 0..stopped {
+            observe::token_fetch_failed(&GatewayError::Stopped);
         }
-        shared.running.store(false, Ordering::Release);
     }
 }
 
 pub(super) async fn keep(running: Running) {
-    let shared = &running.0;
+    let Running {
+        shared,
+        number,
+        wake,
+    } = &running;
     loop {
-        match shared.next_step() {
-            Step::Fetch { first, second } => shared.fetch(first, second).await,
+        match shared.next_step(*number) {
+            Step::Fetch { first, second } => shared.fetch(*number, first, second).await,
             Step::WaitUntil(moment) => {
                 tokio::select! {
-                    () = shared.wanted.notified() => {}
+                    () = wake.notified() => {}
                     () = shared.clock.sleep_until(moment) => {}
                 }
             }
+            Step::End => return,
         }
     }
 }

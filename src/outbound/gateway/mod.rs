@@ -194,15 +194,15 @@ impl Gateway {
     #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
     pub fn record_metrics(&self) {
         let shared = &self.inner.shared;
-        shared.status().remind(shared.clock.now());
+        shared.remind(shared.clock.now());
     }
 
     /// How the token and the client pairs are. Asking fetches nothing.
     pub fn health(&self) -> GatewayHealth {
         let shared = &self.inner.shared;
         let now = shared.now();
-        let mut status = shared.status();
-        status.remind(now.wall);
+        shared.remind(now.wall);
+        let status = shared.status();
         let left = (shared.current.load().as_ref()).map(|issued| issued.life.left(now));
         let pairs = &status.pairs;
         let current = CredentialHealth::new("current", pairs.end_of_current(), now.wall);
@@ -242,7 +242,7 @@ impl Gateway {
         };
         let alive = || good(|issued, shared| issued.life.is_alive(shared.now()));
         // Without a runtime of its own a caller could not wait.
-        if Handle::try_current().is_err() || !self.keep_running() {
+        if Handle::try_current().is_err() || !self.keep_driven() {
             return alive().ok_or(GatewayError::NoRuntime);
         }
         let (mut ended, until) = {
@@ -303,8 +303,19 @@ impl Gateway {
     /// where the runtime that it ran in was shut down. Elsewhere one load. `false`
     /// where there is no runtime to run in.
     fn keep_running(&self) -> bool {
+        self.inner.shared.pulse.is_running() || self.start()
+    }
+
+    /// The same, and starts another keeper where nobody drives the runtime of the one
+    /// that there is.
+    fn keep_driven(&self) -> bool {
         let shared = &self.inner.shared;
-        shared.is_running() || (self.inner.keeper).start(|| shared.begin_running().map(keep))
+        shared.pulse.is_driven(shared.now()) || self.start()
+    }
+
+    fn start(&self) -> bool {
+        let shared = &self.inner.shared;
+        (self.inner.keeper).start(|| shared.begin_running().map(keep))
     }
 }
 
