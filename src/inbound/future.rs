@@ -1,9 +1,17 @@
 //! The answer on its way: an answer that is known needs no box.
+//!
+//! ```text
+//!  Answer ◄── refused ── Waiting ── verified ──► Turning ──► Inner ──► done
+//!                     for a key      for the service to be ready
+//! ```
+//!
+//! While a request waits for a key it holds nothing that others need: the service
+//! that was polled ready for it is let go of, with whatever it had reserved, and
+//! another is polled ready when there is a call to make.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -12,7 +20,8 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::body::ResponseBody;
-use super::settings::{Outcome, Settings, Settled};
+use super::service::GoAuthService;
+use super::settings::{Outcome, Settled};
 use crate::error::VerifyError;
 use crate::verifier::Verified;
 
@@ -42,16 +51,31 @@ pin_project! {
             check: Pin<Box<CheckFuture>>,
             held: Option<Box<Held<S, B>>>,
         },
+        /// To be let through, once the wrapped service is ready.
+        Turning {
+            outcome: Option<Outcome>,
+            held: Option<Box<Held<S, B>>>,
+        },
+    }
+}
+
+impl<S, B> State<S, B>
+where
+    S: Service<Request<B>>,
+{
+    const fn answer(response: Response<Bytes>) -> Self {
+        Self::Answer {
+            response: Some(response),
+        }
     }
 }
 
 type CheckFuture = dyn Future<Output = Result<Verified, VerifyError>> + Send;
 
-/// A request that waits, and the service that is ready for it.
+/// A request that waits, and the service for it, not polled ready yet.
 struct Held<S, B> {
-    service: S,
+    service: GoAuthService<S>,
     request: Request<B>,
-    settings: Arc<Settings>,
 }
 
 impl<S, B> ResponseFuture<S, B>
@@ -66,26 +90,19 @@ where
 
     pub(super) const fn answer(response: Response<Bytes>) -> Self {
         Self {
-            state: State::Answer {
-                response: Some(response),
-            },
+            state: State::answer(response),
         }
     }
 
     pub(super) fn waiting(
         check: Pin<Box<CheckFuture>>,
-        service: S,
+        service: GoAuthService<S>,
         request: Request<B>,
-        settings: Arc<Settings>,
     ) -> Self {
         Self {
             state: State::Waiting {
                 check,
-                held: Some(Box::new(Held {
-                    service,
-                    request,
-                    settings,
-                })),
+                held: Some(Box::new(Held { service, request })),
             },
         }
     }
@@ -98,6 +115,7 @@ where
     type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        const ONCE: &str = "polled after completion";
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
@@ -106,26 +124,39 @@ where
                     return Poll::Ready(Ok(response.map(ResponseBody::service)));
                 }
                 StateProjection::Answer { response } => {
-                    let response = response.take().expect("polled after completion");
+                    let response = response.take().expect(ONCE);
                     return Poll::Ready(Ok(response.map(ResponseBody::own)));
                 }
                 StateProjection::Waiting { check, held } => {
-                    let outcome = match ready!(check.as_mut().poll(cx)) {
-                        Ok(verified) => Outcome::Verified(verified),
-                        Err(error) => Outcome::Refused(error.into()),
-                    };
+                    let outcome = ready!(check.as_mut().poll(cx)).into();
+                    let held = held.take().expect(ONCE);
+                    match outcome {
+                        Outcome::Refused(rejection) if !held.service.settings.observe_only => {
+                            State::answer(held.service.settings.refuse(rejection))
+                        }
+                        outcome => State::Turning {
+                            outcome: Some(outcome),
+                            held: Some(held),
+                        },
+                    }
+                }
+                StateProjection::Turning { outcome, held } => {
+                    let waiting = held.as_mut().expect(ONCE);
+                    ready!(waiting.service.inner.poll_ready(cx))?;
                     let Held {
                         mut service,
                         mut request,
-                        settings,
-                    } = *held.take().expect("a request waits once");
-                    match settings.settle(outcome, &mut request) {
+                    } = *held.take().expect(ONCE);
+                    let outcome = match outcome.take().expect(ONCE) {
+                        // The service may have taken its time.
+                        Outcome::Verified(verified) => service.check_again(verified),
+                        outcome => outcome,
+                    };
+                    match service.settings.settle(outcome, &mut request) {
                         Settled::LetThrough => State::Inner {
-                            future: service.call(request),
+                            future: service.inner.call(request),
                         },
-                        Settled::Answered(response) => State::Answer {
-                            response: Some(response),
-                        },
+                        Settled::Answered(response) => State::answer(response),
                     }
                 }
             };
@@ -143,6 +174,7 @@ where
             State::Inner { .. } => "inner",
             State::Answer { .. } => "answer",
             State::Waiting { .. } => "waiting",
+            State::Turning { .. } => "turning",
         };
         f.debug_struct("ResponseFuture")
             .field("state", &state)

@@ -18,7 +18,8 @@ pub enum RejectionKind {
     /// A token that was refused: 401; 403 for
     /// [`Subject`](VerifyErrorKind::Subject) and
     /// [`WrongApi`](VerifyErrorKind::WrongApi), 503 for
-    /// [`KeysUnavailable`](VerifyErrorKind::KeysUnavailable).
+    /// [`KeysUnavailable`](VerifyErrorKind::KeysUnavailable) and
+    /// [`KeyPending`](VerifyErrorKind::KeyPending).
     Token(VerifyErrorKind),
     /// A good token that a [check](super::GoAuthLayer::check) of one's own
     /// turned away: 403.
@@ -144,9 +145,7 @@ impl Rejection {
             | RejectionKind::Token(VerifyErrorKind::Subject | VerifyErrorKind::WrongApi) => {
                 StatusCode::FORBIDDEN
             }
-            RejectionKind::Token(VerifyErrorKind::KeysUnavailable) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            RejectionKind::Token(kind) if kind.says_nothing() => StatusCode::SERVICE_UNAVAILABLE,
             RejectionKind::MissingCredentials | RejectionKind::Token(_) => StatusCode::UNAUTHORIZED,
         }
     }
@@ -154,8 +153,8 @@ impl Rejection {
     /// The error code of RFC 6750, section 3.1, where there is one.
     pub const fn error_code(&self) -> Option<&'static str> {
         match self.kind() {
-            RejectionKind::MissingCredentials
-            | RejectionKind::Token(VerifyErrorKind::KeysUnavailable) => None,
+            RejectionKind::MissingCredentials => None,
+            RejectionKind::Token(kind) if kind.says_nothing() => None,
             RejectionKind::InvalidRequest => Some("invalid_request"),
             RejectionKind::Forbidden
             | RejectionKind::Token(VerifyErrorKind::Subject | VerifyErrorKind::WrongApi) => {
@@ -181,8 +180,8 @@ impl Rejection {
         HeaderValue::try_from(challenge).ok()
     }
 
-    /// Where the keys are not available: when to try again, at least a second
-    /// from now.
+    /// Where the keys are not available, or not looked for yet: when to try again, at
+    /// least a second from now.
     pub fn retry_after(&self) -> Option<Duration> {
         (self.status() == StatusCode::SERVICE_UNAVAILABLE)
             .then(|| self.retry_after.max(Duration::from_secs(1)))
@@ -226,7 +225,7 @@ mod tests {
         }
         let of_the_contract = "missing_credentials invalid_request forbidden too_long malformed \
             header algorithm unknown_key signature claims issuer audience expired not_yet_valid \
-            missing_claim lifetime subject wrong_environment keys_unavailable unknown_token \
+            missing_claim lifetime subject wrong_environment keys_unavailable key_pending unknown_token \
             expired_token wrong_api";
         assert!(names.into_iter().eq(of_the_contract.split_whitespace()));
     }

@@ -19,9 +19,9 @@ use crate::verifier::Verified;
 /// [`GoAuthLayer`](super::GoAuthLayer).
 #[derive(Debug, Clone)]
 pub struct GoAuthService<S> {
-    inner: S,
+    pub(super) inner: S,
     authority: Arc<Authority>,
-    settings: Arc<Settings>,
+    pub(super) settings: Arc<Settings>,
 }
 
 /// What can be said of a credential without waiting.
@@ -44,8 +44,7 @@ impl<S> GoAuthService<S> {
             Read::Missing => Outcome::Missing,
             Read::Invalid => Outcome::Refused(Rejection::INVALID),
             Read::Token(token) => match self.authority.check(&token, &self.settings.api) {
-                Check::Done(Ok(verified)) => Outcome::Verified(verified),
-                Check::Done(Err(error)) => Outcome::Refused(error.into()),
+                Check::Done(result) => result.into(),
                 Check::Wait(wait) => {
                     return First::Wait {
                         wait,
@@ -54,6 +53,10 @@ impl<S> GoAuthService<S> {
                 }
             },
         })
+    }
+
+    pub(super) fn check_again(&self, verified: Verified) -> Outcome {
+        self.authority.check_again(verified).into()
     }
 }
 
@@ -81,15 +84,13 @@ where
                 Settled::Answered(response) => ResponseFuture::answer(response),
             },
             First::Wait { wait, token } => {
-                // The service that was polled ready is the one to call.
-                let clone = self.inner.clone();
-                let ready = std::mem::replace(&mut self.inner, clone);
+                // Lets go of the service that was polled ready, and of its permit.
+                self.inner = self.inner.clone();
                 let authority = Arc::clone(&self.authority);
                 ResponseFuture::waiting(
                     Box::pin(async move { authority.check_after(wait, &token).await }),
-                    ready,
+                    self.clone(),
                     request,
-                    Arc::clone(&self.settings),
                 )
             }
         }

@@ -12,6 +12,7 @@ use super::rejection::Rejection;
 use super::respond::{Respond, respond_to};
 use super::unverified::Unverified;
 use crate::access_token::Api;
+use crate::error::VerifyError;
 use crate::observe::{Caller, Requests};
 use crate::verifier::Verified;
 
@@ -43,6 +44,15 @@ pub(super) enum Outcome {
     Verified(Verified),
     Missing,
     Refused(Rejection),
+}
+
+impl From<Result<Verified, VerifyError>> for Outcome {
+    fn from(result: Result<Verified, VerifyError>) -> Self {
+        match result {
+            Ok(verified) => Self::Verified(verified),
+            Err(error) => Self::Refused(error.into()),
+        }
+    }
 }
 
 /// What becomes of the request.
@@ -89,9 +99,13 @@ impl Settings {
             mark_sensitive(request.headers_mut());
             return Settled::LetThrough;
         }
+        Settled::Answered(self.refuse(rejection))
+    }
+
+    pub(super) fn refuse(&self, rejection: Rejection) -> Response<Bytes> {
         let status = rejection.status().as_u16();
         self.requests.refused(rejection.kind().place(), status);
-        Settled::Answered(respond_to(&*self.respond, rejection))
+        respond_to(&*self.respond, rejection)
     }
 
     fn judge(&self, outcome: Outcome) -> Result<Verified, Rejection> {

@@ -8,15 +8,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use derbysoft_go_auth::simulator::Fault;
 use derbysoft_go_auth::{Rejection, ResponseBody};
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use tokio::task::JoinSet;
 use tower::limit::ConcurrencyLimit;
-use tower::{Layer, Service, ServiceExt};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_test::mock;
 
-use crate::support::{Keys, World, at_once, request, settle, soon};
+use crate::support::{Keys, World, at_once, eventually, request, secs, settle, soon};
 
 /// Panics when called without having been polled ready; clones are not ready.
 #[derive(Debug, Default)]
@@ -140,7 +142,7 @@ async fn errors_of_the_wrapped_service_are_passed_on() {
 }
 
 #[tokio::test]
-async fn under_a_concurrency_limit_a_waiting_request_keeps_its_permit_and_returns_it() {
+async fn under_a_concurrency_limit_a_waiting_request_holds_no_permit() {
     let world = World::new().await;
     let auth = world.auth();
     let mut service = auth
@@ -151,7 +153,7 @@ async fn under_a_concurrency_limit_a_waiting_request_keeps_its_permit_and_return
     let refused = ready_to(&mut service).await.call(with(&world.unknown()));
     let refused = tokio::spawn(refused);
     world.fetches(1).await;
-    assert!(at_once(ready_to(&mut service)).is_pending());
+    assert!(at_once(ready_to(&mut service)).is_ready());
     hold.release();
     assert_eq!(soon(refused).await.unwrap().unwrap().status(), 401);
 
@@ -159,6 +161,75 @@ async fn under_a_concurrency_limit_a_waiting_request_keeps_its_permit_and_return
         .await
         .call(with(&world.token()));
     assert_eq!(soon(accepted).await.unwrap().status(), 200);
+}
+
+/// Eight forged tokens with an unknown kid, and a key address that hangs.
+#[tokio::test]
+async fn waiting_strangers_take_no_place_of_a_genuine_push() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    let limited = ServiceBuilder::new()
+        .layer(auth.layer())
+        .load_shed()
+        .concurrency_limit(8)
+        .service(Strict::default());
+    world.clock.advance(secs(10));
+    world.go.fail(Fault::Hang);
+    let mut strangers = JoinSet::new();
+    for _ in 0..8 {
+        let service = limited.clone();
+        strangers.spawn(service.oneshot(with(&world.unknown())));
+    }
+    world.fetches(2).await;
+    let push = limited.clone().oneshot(with(&world.token()));
+    match at_once(push) {
+        Poll::Ready(Ok(response)) => assert_eq!(response.status(), 200),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(strangers.len(), 8);
+    world.clock.advance(secs(2));
+    while let Some(answer) = soon(strangers.join_next()).await {
+        assert_eq!(answer.unwrap().unwrap().status(), 503);
+    }
+}
+
+/// The service behind is busy when the key has come: the request waits for its turn.
+#[tokio::test]
+async fn after_its_wait_a_request_waits_for_the_service() {
+    let world = World::new().await;
+    let auth = world.auth();
+    let (mut service, mut handle) =
+        mock::spawn_layer::<Request<()>, Response<Full<Bytes>>, _>(auth.layer());
+    handle.allow(1);
+    assert!(service.poll_ready().is_ready());
+    let answer = tokio::spawn(service.call(with(&world.token())));
+    handle.allow(0);
+    world.fetches(1).await;
+    settle().await;
+    assert!(at_once(handle.next_request()).is_pending());
+    handle.allow(1);
+    let (_, reply) = soon(handle.next_request()).await.expect("a request");
+    reply.send_response(Response::default());
+    assert_eq!(soon(answer).await.unwrap().unwrap().status(), 200);
+}
+
+/// The token expires while the service behind is busy.
+#[tokio::test]
+async fn after_a_long_wait_for_the_service_a_token_is_judged_again() {
+    let world = World::new().await;
+    let auth = world.auth();
+    let (mut service, mut handle) =
+        mock::spawn_layer::<Request<()>, Response<Full<Bytes>>, _>(auth.layer());
+    handle.allow(1);
+    assert!(service.poll_ready().is_ready());
+    let answer = tokio::spawn(service.call(with(&world.token())));
+    handle.allow(0);
+    world.fetches(1).await;
+    eventually("the keys are published", || auth.health().is_ready()).await;
+    settle().await;
+    world.clock.advance(secs(331));
+    handle.allow(1);
+    assert_eq!(soon(answer).await.unwrap().unwrap().status(), 401);
 }
 
 #[tokio::test]
