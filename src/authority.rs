@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memchr::memchr_iter;
-use tracing::Instrument;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::access_token::{AccessTokenSource, Api};
 use crate::clock::{Clock, UnixTime};
@@ -18,9 +18,9 @@ use crate::error::{Reason, VerifyError};
 use crate::json::Text;
 use crate::jws::{Room, Segments};
 use crate::keys::{Demand, KeySource, Published, Ticket};
-use crate::observe::{self, Requests, Stopwatch};
+use crate::observe::{KeyWaitSpan, Requests, Stopwatch};
 use crate::token_cache::TokenCache;
-use crate::verifier::{Presented, Verified, Verifier};
+use crate::verifier::{KeyMissing, Presented, Verified, Verifier};
 
 /// How often keys may be replaced under one look at them: each time another
 /// fetch has ended, which takes a network's time where a look takes microseconds.
@@ -35,6 +35,8 @@ pub(crate) struct Authority {
     pub(crate) clock: Arc<dyn Clock>,
     /// How long a request may wait for keys.
     pub(crate) key_wait: Duration,
+    /// Places for those that do.
+    pub(crate) waiting: Arc<Semaphore>,
     /// What is told and counted of requests and their credentials.
     pub(crate) requests: Arc<Requests>,
 }
@@ -65,15 +67,25 @@ pub(crate) enum Check {
 /// A place among those who wait for the keys of an issuer.
 #[derive(Debug)]
 pub(crate) struct KeyWait {
-    ticket: Ticket,
+    until: Until,
     issuer: Box<str>,
     stopwatch: Stopwatch,
+    _place: OwnedSemaphorePermit,
 }
 
-/// The same, and whose keys are waited for.
+/// What is waited for.
+#[derive(Debug)]
+enum Until {
+    /// The end of a fetch.
+    Fetched(Ticket),
+    /// When a fetch may be caused, so much later.
+    Cooled(Duration),
+}
+
+/// A verdict, or what is to be waited for, and whose keys.
 enum Look<'a> {
     Done(Result<Verified, VerifyError>),
-    Wait { ticket: Ticket, issuer: &'a Issuer },
+    Wait { until: Until, issuer: &'a Issuer },
 }
 
 /// A token that was refused by the keys at hand.
@@ -83,9 +95,11 @@ struct Refused<'a> {
     newer_keys: Option<Wish<'a>>,
 }
 
-/// For newer keys: whose, those that did not do, and when they did not.
+/// For newer keys: whose, what they are missed for, those that did not do, and when
+/// they did not.
 struct Wish<'a> {
     issuer: &'a Issuer,
+    missing: KeyMissing,
     seen: Arc<Published>,
     at: UnixTime,
 }
@@ -122,6 +136,15 @@ impl Issuers {
         })
     }
 
+    /// Goes on with the keys that `predecessor` has fetched.
+    pub(crate) fn take_over(&self, predecessor: &Self) {
+        for issuer in &self.trusted {
+            if let Some(theirs) = predecessor.get(issuer.verifier.issuer()) {
+                issuer.keys.take_over(&theirs.keys);
+            }
+        }
+    }
+
     /// The trusted issuer of this name.
     fn get(&self, issuer: &str) -> Option<&Issuer> {
         (self.trusted.iter()).find(|trusted| trusted.verifier.issuer() == issuer)
@@ -129,20 +152,25 @@ impl Issuers {
 }
 
 impl Authority {
-    /// Decides now, where the keys at hand suffice.
+    /// Decides now, where the keys at hand suffice or nobody else may wait.
     pub(crate) fn check(&self, token: &[u8], api: &Api) -> Check {
         let mut stopwatch = Stopwatch::new();
-        match self.look(token, api, &mut stopwatch) {
-            Look::Done(result) => {
-                self.requests.meter().verified(&stopwatch, &*self.clock);
-                Check::Done(result)
-            }
-            Look::Wait { ticket, issuer } => Check::Wait(KeyWait {
-                ticket,
-                issuer: issuer.verifier.issuer().into(),
-                stopwatch,
-            }),
-        }
+        let verdict = match self.look(token, api, &mut stopwatch) {
+            Look::Done(verdict) => verdict,
+            Look::Wait { until, issuer } => match Arc::clone(&self.waiting).try_acquire_owned() {
+                Ok(place) => {
+                    return Check::Wait(KeyWait {
+                        until,
+                        issuer: issuer.verifier.issuer().into(),
+                        stopwatch,
+                        _place: place,
+                    });
+                }
+                Err(_) => Err(undecided(issuer)),
+            },
+        };
+        self.requests.meter().verified(&stopwatch, &*self.clock);
+        Check::Done(verdict)
     }
 
     fn look(&self, token: &[u8], api: &Api, stopwatch: &mut Stopwatch) -> Look<'_> {
@@ -151,31 +179,73 @@ impl Authority {
         {
             return Look::Done(access_tokens.check(token, api).map(Verified::from));
         }
-        // Between the look at the keys and the demand for newer ones, another
-        // request's fetch may have ended: then look again.
-        for _ in 0..MAX_LOOKS {
-            let (reason, Wish { issuer, seen, at }) = match self.judge(token, stopwatch) {
-                Ok(verified) => return Look::Done(Ok(verified)),
-                Err(Refused { reason, newer_keys }) => match newer_keys {
-                    Some(wish) => (reason, wish),
-                    None => return Look::Done(Err(reason.into())),
-                },
-            };
-            match issuer.keys.demand(&seen, at) {
-                Demand::Wait(ticket) => return Look::Wait { ticket, issuer },
-                Demand::CoolingDown { outage } => {
-                    return Look::Done(Err(final_error(reason, outage)));
-                }
-                Demand::Replaced => {}
-            }
-        }
-        Look::Done(self.judge_finally(token, stopwatch))
+        self.look_at_jwt(token, self.key_wait, false, stopwatch)
     }
 
     /// Whether a token is judged as a JWT where access tokens are accepted, too: by
     /// its form alone, so that neither is ever tried after the other.
     pub(crate) fn takes_for_jwt(&self, token: &[u8]) -> bool {
         !self.issuers.trusted.is_empty() && memchr_iter(b'.', token).take(3).count() == 2
+    }
+
+    /// `patience`: how long the request may still wait. `waited`: a fetch has ended for
+    /// it already, which is enough unless the token is too new.
+    fn look_at_jwt(
+        &self,
+        token: &[u8],
+        patience: Duration,
+        waited: bool,
+        stopwatch: &mut Stopwatch,
+    ) -> Look<'_> {
+        let mut looks = 0;
+        loop {
+            looks += 1;
+            let (reason, wish) = match self.judge(token, stopwatch) {
+                Ok(verified) => return Look::Done(Ok(verified)),
+                Err(Refused { reason, newer_keys }) => match newer_keys {
+                    Some(wish) => (reason, wish),
+                    None => return Look::Done(Err(reason.into())),
+                },
+            };
+            let Wish {
+                issuer,
+                missing,
+                seen,
+                at,
+            } = wish;
+            let is_too_new =
+                |asked_at| reason == Reason::UnknownKey && !missing.was_looked_for(asked_at);
+            if waited {
+                let final_error = final_error(reason, issuer);
+                if final_error.kind().says_nothing() || !is_too_new(issuer.keys.asked_at(at)) {
+                    return Look::Done(Err(final_error));
+                }
+            }
+            return match issuer.keys.demand(&seen, at) {
+                // Between the look at the keys and the demand for newer ones, another
+                // request's fetch has ended: look again.
+                Demand::Replaced if looks < MAX_LOOKS => continue,
+                Demand::Replaced => Look::Done(Err(undecided_if_unknown(reason, issuer))),
+                Demand::Wait(ticket) => Look::Wait {
+                    until: Until::Fetched(ticket),
+                    issuer,
+                },
+                Demand::CoolingDown { rest, asked_at } if is_too_new(asked_at) => {
+                    if rest <= patience {
+                        let until = Until::Cooled(rest);
+                        Look::Wait { until, issuer }
+                    } else {
+                        Look::Done(Err(VerifyError::key_pending(rest)))
+                    }
+                }
+                Demand::Outage { retry_after } if reason == Reason::UnknownKey => {
+                    Look::Done(Err(VerifyError::keys_unavailable(retry_after)))
+                }
+                Demand::CoolingDown { .. } | Demand::Outage { .. } | Demand::Never => {
+                    Look::Done(Err(reason.into()))
+                }
+            };
+        }
     }
 
     /// Decides after a wait for keys, of whatever they are by then.
@@ -185,40 +255,43 @@ impl Authority {
         token: &[u8],
     ) -> Result<Verified, VerifyError> {
         let KeyWait {
-            ticket,
+            until,
             issuer,
             mut stopwatch,
+            _place,
         } = wait;
-        let verdict = self
-            .after_progress(ticket, token, &mut stopwatch)
-            .instrument(observe::wait_for_keys(&issuer))
-            .await;
+        let _span = KeyWaitSpan::new(&issuer);
+        let verdict = self.wait_until(until, token, &mut stopwatch).await;
         self.requests.meter().verified(&stopwatch, &*self.clock);
         verdict
     }
 
-    async fn after_progress(
+    async fn wait_until(
         &self,
-        mut ticket: Ticket,
+        mut until: Until,
         token: &[u8],
         stopwatch: &mut Stopwatch,
     ) -> Result<Verified, VerifyError> {
-        let until = self.clock.monotonic().saturating_add(self.key_wait);
-        let mut time_up = self.clock.sleep_until(until);
+        let end = self.clock.monotonic().saturating_add(self.key_wait);
+        let mut time_up = self.clock.sleep_until(end);
         loop {
             let ended = tokio::select! {
                 biased;
-                ended = ticket.progress() => ended,
-                () = &mut time_up => {
-                    return self.judge_by_now(token, stopwatch, |_| Some(Duration::ZERO));
-                }
+                ended = until.reached(&*self.clock) => ended,
+                () = &mut time_up => return self.judge_finally(token, stopwatch),
             };
-            if ended {
-                return self.judge_finally(token, stopwatch);
+            if !ended {
+                // The keys of a snapshot, while the fetch goes on.
+                if let Ok(verified) = self.judge(token, stopwatch) {
+                    return Ok(verified);
+                }
+                continue;
             }
-            if let Ok(verified) = self.judge(token, stopwatch) {
-                return Ok(verified);
-            }
+            let patience = end.saturating_sub(self.clock.monotonic());
+            until = match self.look_at_jwt(token, patience, true, stopwatch) {
+                Look::Done(verdict) => return verdict,
+                Look::Wait { until, .. } => until,
+            };
         }
     }
 
@@ -230,27 +303,32 @@ impl Authority {
         }
     }
 
-    /// Judges by the keys at hand, newer ones being out of reach.
+    /// Judges by the keys at hand, when there is no more time to wait for others.
     fn judge_finally(
         &self,
         token: &[u8],
         stopwatch: &mut Stopwatch,
     ) -> Result<Verified, VerifyError> {
-        self.judge_by_now(token, stopwatch, |issuer| issuer.keys.outage())
-    }
-
-    /// The same, where `outage` tells whether an issuer's keys are out of reach.
-    fn judge_by_now(
-        &self,
-        token: &[u8],
-        stopwatch: &mut Stopwatch,
-        outage: impl Fn(&Issuer) -> Option<Duration>,
-    ) -> Result<Verified, VerifyError> {
         self.judge(token, stopwatch)
             .map_err(|Refused { reason, newer_keys }| match newer_keys {
-                Some(wish) => final_error(reason, outage(wish.issuer)),
+                Some(wish) => undecided_if_unknown(reason, wish.issuer),
                 None => reason.into(),
             })
+    }
+
+    /// Judges once more a caller who was verified some time ago.
+    pub(crate) fn check_again(&self, verified: Verified) -> Result<Verified, VerifyError> {
+        let issuer = verified
+            .issuer()
+            .and_then(|issuer| self.issuers.get(issuer));
+        if let Some(issuer) = issuer {
+            let now = self.clock.now();
+            let published = issuer.keys.load(now);
+            (issuer.verifier)
+                .check_again(&verified, published.keys(now), now)
+                .map_err(|reason| final_error(reason, issuer))?;
+        }
+        Ok(verified)
     }
 
     fn judge(&self, token: &[u8], stopwatch: &mut Stopwatch) -> Result<Verified, Refused<'_>> {
@@ -270,7 +348,7 @@ impl Authority {
         let compact = segments.decode(&mut room)?;
         let presented = Presented::read(&compact)?;
         let issuer = self.issuers.pick(|| presented.claimed_issuer())?;
-        let published = issuer.keys.load();
+        let published = issuer.keys.load(now);
         match (issuer.verifier).judge(&presented, published.keys(now), now) {
             Ok(verified) => {
                 if let Some(cache) = &self.cache
@@ -282,8 +360,9 @@ impl Authority {
             }
             Err(refusal) => Err(Refused {
                 reason: refusal.reason,
-                newer_keys: (refusal.newer_keys_may_help).then(|| Wish {
+                newer_keys: refusal.newer_keys_may_help.map(|missing| Wish {
                     issuer,
+                    missing,
                     seen: Arc::clone(&published),
                     at: now,
                 }),
@@ -295,8 +374,11 @@ impl Authority {
     fn recall(&self, cache: &TokenCache, token: &[u8], now: UnixTime) -> Option<Verified> {
         let verified = cache.get(token)?;
         let issuer = self.issuers.get(verified.issuer()?)?;
-        let published = issuer.keys.load();
-        if (issuer.verifier).still_good(&verified, published.keys(now), now) {
+        let published = issuer.keys.load(now);
+        if (issuer.verifier)
+            .check_again(&verified, published.keys(now), now)
+            .is_ok()
+        {
             return Some(verified);
         }
         cache.remove(token);
@@ -304,13 +386,44 @@ impl Authority {
     }
 }
 
-/// An unknown key is no verdict while the issuer can't be asked; a signature
-/// that does not fit the key at hand is one.
-fn final_error(reason: Reason, outage: Option<Duration>) -> VerifyError {
-    match outage {
+impl Until {
+    /// Completes when it is worth to judge again; `true` once what was waited for has
+    /// come.
+    async fn reached(&mut self, clock: &dyn Clock) -> bool {
+        match self {
+            Self::Fetched(ticket) => ticket.progress().await,
+            Self::Cooled(rest) => {
+                let moment = clock.monotonic().saturating_add(*rest);
+                clock.sleep_until(moment).await;
+                true
+            }
+        }
+    }
+}
+
+/// An unknown key is no verdict while the issuer can't be asked; a signature that does
+/// not fit the key at hand is one.
+fn final_error(reason: Reason, issuer: &Issuer) -> VerifyError {
+    match issuer.keys.outage() {
         Some(retry_after) if reason == Reason::UnknownKey => {
             VerifyError::keys_unavailable(retry_after)
         }
         _ => reason.into(),
+    }
+}
+
+/// The same where the issuer was not asked either.
+fn undecided_if_unknown(reason: Reason, issuer: &Issuer) -> VerifyError {
+    match reason {
+        Reason::UnknownKey => undecided(issuer),
+        reason => reason.into(),
+    }
+}
+
+/// Where it was not found out whether the issuer has a token's key.
+fn undecided(issuer: &Issuer) -> VerifyError {
+    match issuer.keys.outage() {
+        Some(retry_after) => VerifyError::keys_unavailable(retry_after),
+        None => VerifyError::key_pending(Duration::ZERO),
     }
 }

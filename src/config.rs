@@ -13,6 +13,7 @@ pub(crate) mod file;
 mod layers;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -215,6 +216,14 @@ pub enum OnFailure {
     Reject,
     /// One same empty answer to all.
     Ignore,
+}
+
+impl Config {
+    /// See [`distrusted_keys`](Config::distrusted_keys).
+    pub(crate) fn distrusted(&self) -> Arc<[Box<str>]> {
+        let kids = self.distrusted_keys.iter();
+        kids.map(|kid| kid.as_str().into()).collect()
+    }
 }
 
 impl Default for Config {

@@ -44,6 +44,9 @@ pub enum VerifyErrorKind {
     WrongEnvironment,
     /// The issuer's keys could not be had: nothing is said about the token.
     KeysUnavailable,
+    /// The token's key is not known, and was not looked for since the token was
+    /// issued: nothing is said about the token.
+    KeyPending,
     /// An access token that is not one of those held.
     UnknownToken,
     /// An access token past its 180 days, or past the 7 that its successor left it.
@@ -72,10 +75,18 @@ impl VerifyErrorKind {
             Self::Subject => "subject",
             Self::WrongEnvironment => "wrong_environment",
             Self::KeysUnavailable => "keys_unavailable",
+            Self::KeyPending => "key_pending",
             Self::UnknownToken => "unknown_token",
             Self::ExpiredToken => "expired_token",
             Self::WrongApi => "wrong_api",
         }
+    }
+}
+
+impl VerifyErrorKind {
+    /// Whether it is no verdict on the token, which may be tried again: 503.
+    pub(crate) const fn says_nothing(self) -> bool {
+        matches!(self, Self::KeysUnavailable | Self::KeyPending)
     }
 }
 
@@ -133,6 +144,7 @@ reasons! {
     NotRs256 => Algorithm, "the token is not signed with RS256";
 
     UnknownKey => UnknownKey, "the key is not one of the issuer's";
+    DistrustedKey => UnknownKey, "the key is not trusted here";
     BadSignature => Signature, "the signature is not valid";
 
     ClaimsNotUtf8 => Claims, "the claims are not UTF-8";
@@ -165,6 +177,7 @@ reasons! {
     SubjectNotAllowed => Subject, "the subject is not allowed";
 
     KeysUnavailable => KeysUnavailable, "the keys are not available";
+    KeyPending => KeyPending, "the key was not looked for yet";
 
     TooLongForAccessToken => TooLong, "the token is too long for an access token";
     UnknownToken => UnknownToken, "the token is not known";
@@ -197,6 +210,13 @@ impl VerifyError {
         }
     }
 
+    pub(crate) const fn key_pending(retry_after: Duration) -> Self {
+        Self {
+            reason: Reason::KeyPending,
+            retry_after,
+        }
+    }
+
     pub(crate) const fn reason(&self) -> Reason {
         self.reason
     }
@@ -212,10 +232,15 @@ impl VerifyError {
         self.reason.text()
     }
 
-    /// For [`VerifyErrorKind::KeysUnavailable`]: when a fetch of the keys may
-    /// next be tried.
-    pub fn retry_after(&self) -> Option<Duration> {
-        (self.kind() == VerifyErrorKind::KeysUnavailable).then_some(self.retry_after)
+    /// Where nothing is said about the token
+    /// ([`KeysUnavailable`](VerifyErrorKind::KeysUnavailable),
+    /// [`KeyPending`](VerifyErrorKind::KeyPending)): when the keys may next be fetched.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        if self.kind().says_nothing() {
+            Some(self.retry_after)
+        } else {
+            None
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use crate::access_token::{AccessTokenSource, AccessTokens, AccessTokensError, Api};
 use crate::authority::{Authority, Issuer, Issuers};
 use crate::clock::{Clock, SystemClock};
@@ -109,6 +111,19 @@ impl GoAuth {
         }
     }
 
+    /// From now on no key of these names verifies anything, though GO may still publish
+    /// it, nor are tokens accepted any more that such a key has verified: for the
+    /// emergency in which GO's private key is in strangers' hands. Takes the place of
+    /// [`Config::distrusted_keys`]; with none, all are trusted again.
+    pub fn distrust_keys<K: Into<String>>(&self, kids: impl IntoIterator<Item = K>) {
+        let kids: Arc<[Box<str>]> = (kids.into_iter())
+            .map(|kid| kid.into().into_boxed_str())
+            .collect();
+        for issuer in &self.authority.issuers.trusted {
+            issuer.keys.distrust(Arc::clone(&kids));
+        }
+    }
+
     /// Starts all first, then waits for each.
     async fn each_issuer<'a>(
         &'a self,
@@ -129,13 +144,15 @@ impl GoAuth {
 
     /// The state of the keys and access tokens, for readiness checks and dashboards.
     pub fn health(&self) -> Health {
-        let now = self.authority.clock.now();
         Health {
             issuers: (self.authority.issuers.trusted.iter())
-                .map(|issuer| IssuerHealth {
-                    issuer: issuer.verifier.issuer().to_owned(),
-                    keys: issuer.keys.load().keys(now).len(),
-                    state: issuer.keys.state(),
+                .map(|issuer| {
+                    let (keys, state) = issuer.keys.state();
+                    IssuerHealth {
+                        issuer: issuer.verifier.issuer().to_owned(),
+                        keys,
+                        state,
+                    }
                 })
                 .collect(),
             access_tokens: (self.authority.access_tokens.as_ref()).map(AccessTokenSource::health),
@@ -194,6 +211,7 @@ impl Config {
             client: None,
             clock: None,
             respond: None,
+            predecessor: None,
         }
     }
 }
@@ -209,6 +227,7 @@ pub struct GoAuthBuilder {
     client: Option<reqwest::Client>,
     clock: Option<Arc<dyn Clock>>,
     respond: Option<Arc<dyn Respond>>,
+    predecessor: Option<GoAuth>,
 }
 
 impl GoAuthBuilder {
@@ -422,6 +441,15 @@ impl GoAuthBuilder {
         self
     }
 
+    /// Goes on with what `predecessor` has fetched, where an issuer and its key address
+    /// stay the same: for other settings in a process that goes on. So a key that GO
+    /// has withdrawn meanwhile is not taken from an old [snapshot](Config::snapshot),
+    /// and an outage of the key address is no reason to be without keys.
+    pub fn successor_of(mut self, predecessor: &GoAuth) -> Self {
+        self.predecessor = Some(predecessor.clone());
+        self
+    }
+
     /// Checks the configuration and makes a [`GoAuth`] of it. Needs no runtime and
     /// does no I/O, but for reading the file of the
     /// [access tokens](Config::access_tokens).
@@ -436,6 +464,7 @@ impl GoAuthBuilder {
             client,
             clock,
             respond,
+            predecessor,
         } = self;
         let given_keys = match &keys {
             Some(keys) if keys.is_empty() => Keys::GivenNone,
@@ -457,6 +486,7 @@ impl GoAuthBuilder {
             (Err(error), _) | (_, Err(error)) => return Err(error),
         };
         let mut given = keys;
+        let distrusted = config.distrusted();
         let trusted = (checked.trusted.into_iter())
             .map(|issuer| Issuer {
                 keys: match issuer.fetch {
@@ -467,28 +497,34 @@ impl GoAuthBuilder {
                         checked.schedule,
                         client.clone(),
                         Arc::clone(&clock),
+                        Arc::clone(&distrusted),
                     ),
-                    None => KeySource::fixed(given.take().unwrap_or_default()),
+                    None => KeySource::fixed(given.take().unwrap_or_default(), &distrusted),
                 },
                 verifier: issuer.verifier,
             })
             .collect();
+        let issuers = Issuers {
+            trusted,
+            elsewhere: checked.elsewhere,
+            max_token_bytes: config.max_token_bytes,
+        };
+        if let Some(predecessor) = predecessor {
+            issuers.take_over(&predecessor.authority.issuers);
+        }
         let respond = respond.unwrap_or_else(|| match config.on_failure {
             OnFailure::Reject => Arc::new(Reject::with_realm(config.body, &config.realm)),
             OnFailure::Ignore => Arc::new(Ignore::with_status(checked.ignore_status)),
         });
         Ok(GoAuth {
             authority: Arc::new(Authority {
-                issuers: Issuers {
-                    trusted,
-                    elsewhere: checked.elsewhere,
-                    max_token_bytes: config.max_token_bytes,
-                },
+                issuers,
                 access_tokens,
                 cache: TokenCache::new(config.token_cache_bytes),
                 requests: Arc::new(Requests::new(RejectionKind::names(), Arc::clone(&clock))),
                 clock,
                 key_wait: config.key_wait,
+                waiting: Arc::new(Semaphore::new(config.max_waiting)),
             }),
             respond,
         })

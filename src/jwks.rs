@@ -60,6 +60,8 @@ pub struct KeySet {
     /// Sorted by `kid`, each once.
     keys: Box<[Arc<Key>]>,
     skipped: Box<[SkippedKey]>,
+    /// What was taken out, if it was there.
+    distrusted: Arc<[Box<str>]>,
 }
 
 impl KeySet {
@@ -102,7 +104,26 @@ impl KeySet {
         Self {
             keys: keys.into(),
             skipped: skipped.into(),
+            distrusted: Arc::default(),
         }
+    }
+
+    /// The set without the keys of these names, which are not looked for elsewhere
+    /// either.
+    pub(crate) fn distrusting(&self, kids: &Arc<[Box<str>]>) -> Self {
+        let is_trusted = |key: &&Arc<Key>| !kids.contains(&key.kid);
+        Self {
+            keys: self.keys.iter().filter(is_trusted).cloned().collect(),
+            skipped: self.skipped.clone(),
+            distrusted: Arc::clone(kids),
+        }
+    }
+
+    /// Whether a key of this name is not to be trusted, whoever publishes it.
+    pub(crate) fn distrusts(&self, kid: &str) -> bool {
+        self.distrusted
+            .iter()
+            .any(|distrusted| **distrusted == *kid)
     }
 
     /// Whether both were read from the same keys, usable or not.
@@ -111,6 +132,7 @@ impl KeySet {
         self.keys.len() == other.keys.len()
             && self.keys.iter().zip(&other.keys).all(same_keys)
             && self.skipped == other.skipped
+            && self.distrusted == other.distrusted
     }
 
     /// How many keys are usable.

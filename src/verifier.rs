@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::access_token::AccessGranted;
 use crate::claims::{Claims, ClaimsView};
@@ -147,16 +148,32 @@ impl<'a> Presented<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Refusal {
     pub(crate) reason: Reason,
-    /// The token is addressed to us and of now, and only its key stands in the
-    /// way: it is unknown, or its material may have been replaced.
-    pub(crate) newer_keys_may_help: bool,
+    pub(crate) newer_keys_may_help: Option<KeyMissing>,
+}
+
+/// A token is addressed to us and of now, and only its key stands in the way: it is
+/// unknown, or its material may have been replaced.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeyMissing {
+    /// When the token claims to have been issued.
+    issued_at: Option<UnixTime>,
+    leeway: Duration,
+}
+
+impl KeyMissing {
+    /// Whether keys that were asked for then would have its key, if the issuer
+    /// published it: they were asked for after it was issued, by more than the clocks
+    /// may differ.
+    pub(crate) fn was_looked_for(self, asked_at: UnixTime) -> bool {
+        (self.issued_at).is_some_and(|issued_at| issued_at.saturating_add(self.leeway) < asked_at)
+    }
 }
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
         Self {
             reason,
-            newer_keys_may_help: false,
+            newer_keys_may_help: None,
         }
     }
 }
@@ -208,21 +225,23 @@ impl Verifier {
         now: UnixTime,
     ) -> Result<Verified, Refusal> {
         let claims = token.claims.as_ref().map_err(|reason| *reason);
-        let Some(key) = keys.get(&token.header.kid) else {
-            self.policy.check_address_and_time(claims?, now)?;
+        let kid = &token.header.kid;
+        let Some(key) = keys.get(kid) else {
+            let missing = self.key_missing(claims?, now)?;
+            if keys.distrusts(kid) {
+                return Err(Reason::DistrustedKey.into());
+            }
             return Err(Refusal {
                 reason: Reason::UnknownKey,
-                newer_keys_may_help: true,
+                newer_keys_may_help: Some(missing),
             });
         };
         if !key.verifies(token.signing_input, token.signature) {
             // The issuer may have put new material under an old kid.
-            let newer_keys_may_help = claims
-                .and_then(|claims| self.policy.check_address_and_time(claims, now))
-                .is_ok();
+            let missing = claims.and_then(|claims| self.key_missing(claims, now));
             return Err(Refusal {
                 reason: Reason::BadSignature,
-                newer_keys_may_help,
+                newer_keys_may_help: missing.ok(),
             });
         }
         let claims = claims?;
@@ -234,16 +253,29 @@ impl Verifier {
         }))))
     }
 
-    /// Whether a JWT verified earlier is still good: its time, and its key. What
-    /// else was checked cannot change.
-    pub(crate) fn still_good(&self, verified: &Verified, keys: &KeySet, now: UnixTime) -> bool {
+    fn key_missing(&self, claims: &ClaimsView<'_>, now: UnixTime) -> Result<KeyMissing, Reason> {
+        self.policy.check_address_and_time(claims, now)?;
+        Ok(KeyMissing {
+            issued_at: claims.issued_at,
+            leeway: self.policy.leeway,
+        })
+    }
+
+    /// Whether a JWT verified earlier is still good: its key, and its time. What else
+    /// was checked cannot change.
+    pub(crate) fn check_again(
+        &self,
+        verified: &Verified,
+        keys: &KeySet,
+        now: UnixTime,
+    ) -> Result<(), Reason> {
         let Some(Jwt { claims, key }) = verified.jwt() else {
-            return false;
+            return Ok(());
         };
-        keys.holds(key)
-            && (self.policy)
-                .check_window(claims.expires_at(), claims.not_before(), now)
-                .is_ok()
+        if !keys.holds(key) {
+            return Err(Reason::UnknownKey);
+        }
+        (self.policy).check_window(claims.expires_at(), claims.not_before(), now)
     }
 
     /// The issuer whose tokens this verifies.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use super::console::Failure;
 use super::settings::Settings;
 use crate::access_token::{AccessTokenSource, AccessTokens};
@@ -17,6 +19,7 @@ pub(super) struct Judge {
     pub(super) authority: Authority,
     /// Where each trusted issuer's keys are; `None` where they are given.
     pub(super) addresses: Vec<Option<FetchSettings>>,
+    distrusted: Arc<[Box<str>]>,
     clock: ManualClock,
 }
 
@@ -39,6 +42,7 @@ impl Judge {
                 .map_err(|error| ConfigError::of_access_tokens(file, &error))
         });
         let ((), (checked, tokens)) = both(result, both(checked, tokens.transpose()))?;
+        let distrusted = config.distrusted();
         let stands = ManualClock::new(UnixTime::EPOCH);
         let clock: Arc<dyn Clock> = Arc::new(stands.clone());
         let Checked {
@@ -49,7 +53,7 @@ impl Judge {
             .map(|issuer| {
                 let keyless = Issuer {
                     verifier: issuer.verifier,
-                    keys: KeySource::fixed(KeySet::default()),
+                    keys: KeySource::fixed(KeySet::default(), &distrusted),
                 };
                 (keyless, issuer.fetch)
             })
@@ -67,7 +71,9 @@ impl Judge {
                 requests: Arc::new(Requests::new(RejectionKind::names(), Arc::clone(&clock))),
                 clock,
                 key_wait: config.key_wait,
+                waiting: Arc::new(Semaphore::new(0)),
             },
+            distrusted,
             addresses,
             clock: stands,
         })
@@ -81,7 +87,7 @@ impl Judge {
     /// Lets one issuer have these keys.
     pub(super) fn give(&mut self, issuer: usize, keys: KeySet) {
         if let Some(issuer) = self.authority.issuers.trusted.get_mut(issuer) {
-            issuer.keys = KeySource::fixed(keys);
+            issuer.keys = KeySource::fixed(keys, &self.distrusted);
         }
     }
 }

@@ -169,13 +169,17 @@ fn key_and_signature(
     if let Some(why) = ground.no_keys {
         return keyless(any, format!("no keys to be had: {why}"), Outcome::Open);
     }
-    let published = issuer.keys.load();
+    let published = issuer.keys.load(ground.now);
     let keys = published.keys(ground.now);
     let expected = match keys.len() {
         1 => "the issuer's one key".to_owned(),
         n => format!("one of the issuer's {n} keys"),
     };
     let Some(key) = keys.get(&kid) else {
+        if keys.distrusts(&kid) {
+            let found = "distrusted by the settings".to_owned();
+            return keyless(&expected, found, Err(Reason::DistrustedKey).into());
+        }
         let found = "none has this kid".to_owned();
         return keyless(&expected, found, Err(Reason::UnknownKey).into());
     };

@@ -99,6 +99,9 @@ pub enum FetchError {
     /// not an address.
     #[error("the discovery document names a key set at another origin")]
     ForeignKeySet,
+    /// All keys of the document are [distrusted](crate::Config::distrusted_keys) here.
+    #[error("all keys of the key address are distrusted by the settings")]
+    Distrusted,
     /// The task that fetches was stopped.
     #[error("the runtime shut down during a fetch")]
     Stopped,
@@ -115,7 +118,6 @@ pub(crate) enum Mode {
     /// The document as it is at the key address now: no 304 and no cache on the way may
     /// answer instead (RFC 9111, section 5.2.1.4). For whoever needs a key that the
     /// cached document does not have.
-    #[cfg_attr(not(feature = "cli"), expect(dead_code))]
     Fresh,
 }
 
@@ -125,7 +127,6 @@ pub(crate) struct Failed {
     pub(crate) error: FetchError,
     /// How long the answer, a 429 or 503, asks to wait: at most
     /// [`MAX_RETRY_AFTER`](bounded_http::MAX_RETRY_AFTER), counted from its end.
-    #[expect(dead_code, reason = "read by the keeper once it schedules by it")]
     pub(crate) retry_after: Option<Duration>,
 }
 
@@ -172,6 +173,10 @@ impl Fetcher {
 
     pub(crate) const fn timeout(&self) -> Duration {
         self.settings.timeout
+    }
+
+    pub(crate) fn same_address(&self, other: &Self) -> bool {
+        self.settings.address == other.settings.address
     }
 
     /// Fetches the document; in [`Mode::Conditional`] only if it is not the one that

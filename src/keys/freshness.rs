@@ -59,7 +59,10 @@ struct Success {
 struct Attempt {
     started: Duration,
     ended: Duration,
+    /// From its end, until the background refresh tries again.
     retry_after: Duration,
+    /// From its end, how long the address asked not to be asked.
+    asked_to_wait: Duration,
 }
 
 impl Success {
@@ -112,6 +115,7 @@ impl Freshness {
             started: started.elapsed,
             ended: ended.elapsed,
             retry_after: Duration::ZERO,
+            asked_to_wait: Duration::ZERO,
         });
         self.failures = 0;
     }
@@ -127,15 +131,61 @@ impl Freshness {
         });
     }
 
-    /// Records a fetch that failed. `jitter` is uniform in 0…1.
-    pub(crate) fn failed(&mut self, started: Moment, ended: Moment, jitter: f64) {
+    /// Records a fetch that failed, and for how long its answer asked to be left
+    /// alone (`Retry-After`), which is heeded up to the longest wait of our own.
+    /// `jitter` is uniform in 0…1.
+    pub(crate) fn failed(
+        &mut self,
+        started: Moment,
+        ended: Moment,
+        retry_after: Option<Duration>,
+        jitter: f64,
+    ) {
         let doubled = RETRY_FIRST * 2_u32.pow(self.failures.min(6));
+        let asked_to_wait = retry_after.unwrap_or_default().min(RETRY_LAST);
         self.attempt = Some(Attempt {
             started: started.elapsed,
             ended: ended.elapsed,
-            retry_after: doubled.min(RETRY_LAST).mul_f64(0.5 + 0.5 * jitter),
+            retry_after: (doubled.min(RETRY_LAST))
+                .mul_f64(0.5 + 0.5 * jitter)
+                .max(asked_to_wait),
+            asked_to_wait,
         });
         self.failures = self.failures.saturating_add(1);
+    }
+
+    /// The same history for a successor, whose clock says `now` where this one's says
+    /// `then`. Its refresh is due at once, or where failures have it wait.
+    pub(crate) fn handed_over(&self, schedule: &Schedule, then: Moment, now: Moment) -> Self {
+        let shifted = |moment: Duration| {
+            let since = then.elapsed.saturating_sub(moment);
+            now.elapsed.saturating_sub(since)
+        };
+        let mut successor = Self {
+            success: None,
+            attempt: self.attempt.map(|attempt| {
+                // A clock that has just begun has no moment before it.
+                let passed = then.elapsed.saturating_sub(attempt.ended);
+                Attempt {
+                    started: shifted(attempt.started),
+                    ended: now.elapsed,
+                    retry_after: attempt.retry_after.saturating_sub(passed),
+                    asked_to_wait: attempt.asked_to_wait.saturating_sub(passed),
+                }
+            }),
+            failures: self.failures,
+        };
+        if let Some(age) = self.age(then) {
+            successor.restored(schedule, now, age);
+        }
+        successor
+    }
+
+    /// When, by the clock as it is now, the good set was asked for; the epoch where
+    /// there is none.
+    pub(crate) fn asked_at(&self, now: Moment) -> UnixTime {
+        let age = self.age(now);
+        age.map_or(UnixTime::EPOCH, |age| now.wall.saturating_sub(age))
     }
 
     /// Forgets a set that was let go of: no step of a clock brings it back.
@@ -172,6 +222,14 @@ impl Freshness {
         })
     }
 
+    /// The wall-clock time from which the last good set is stale.
+    pub(crate) fn stale_from(&self) -> Option<UnixTime> {
+        self.success.map(|success| {
+            let left = success.lifetime.saturating_sub(success.age_then);
+            success.at.wall.saturating_add(left)
+        })
+    }
+
     /// Whether the last attempt gave a good set.
     pub(crate) fn last_attempt_succeeded(&self) -> bool {
         self.attempt.is_some() && self.failures == 0
@@ -180,7 +238,9 @@ impl Freshness {
     /// How long requests may not cause a fetch yet; zero where one may now.
     pub(crate) fn cooling_down(&self, schedule: &Schedule, now: Moment) -> Duration {
         self.attempt.map_or(Duration::ZERO, |attempt| {
-            (attempt.started + schedule.cooldown).saturating_sub(now.elapsed)
+            let cooled = attempt.started + schedule.cooldown;
+            let allowed = attempt.ended + attempt.asked_to_wait;
+            cooled.max(allowed).saturating_sub(now.elapsed)
         })
     }
 
@@ -353,11 +413,11 @@ mod tests {
     fn failures_are_retried_after_1_doubling_to_60_seconds() {
         let mut freshness = fetched_at(0);
         for expected in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
-            freshness.failed(at(240), at(245), 1.0);
+            freshness.failed(at(240), at(245), None, 1.0);
             assert_eq!(freshness.until_refresh(at(245)), Some(secs(expected)));
             assert!(!freshness.last_attempt_succeeded());
         }
-        freshness.failed(at(240), at(245), 0.0);
+        freshness.failed(at(240), at(245), None, 0.0);
         assert_eq!(freshness.until_refresh(at(245)), Some(secs(30)));
         assert_eq!(freshness.trust(&SCHEDULE, at(299)), Trust::Due);
 
@@ -371,9 +431,70 @@ mod tests {
         let mut freshness = fetched_at(100);
         assert_eq!(freshness.cooling_down(&SCHEDULE, at(101)), secs(9));
         assert_eq!(freshness.cooling_down(&SCHEDULE, at(110)), Duration::ZERO);
-        freshness.failed(at(120), at(125), 0.5);
+        freshness.failed(at(120), at(125), None, 0.5);
         assert_eq!(freshness.cooling_down(&SCHEDULE, at(125)), secs(5));
         assert_eq!(freshness.cooling_down(&SCHEDULE, at(130)), Duration::ZERO);
+    }
+
+    #[test]
+    fn retry_after_is_heeded_up_to_a_minute() {
+        for (asked, waited) in [(0, 1), (1, 1), (30, 30), (60, 60), (3600, 60)] {
+            let mut freshness = fetched_at(0);
+            freshness.failed(at(240), at(245), Some(secs(asked)), 1.0);
+            assert_eq!(freshness.until_refresh(at(245)), Some(secs(waited)));
+            // Requests cause no fetch meanwhile, nor within the cooldown.
+            let cooling_down = waited.max(5);
+            assert_eq!(
+                freshness.cooling_down(&SCHEDULE, at(245)),
+                secs(if asked == 0 { 5 } else { cooling_down }),
+                "asked for {asked}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_set_was_asked_for_when_its_fetch_began() {
+        assert_eq!(Freshness::default().asked_at(at(7)), UnixTime::EPOCH);
+        let mut freshness = Freshness::default();
+        freshness.succeeded(&SCHEDULE, at(100), at(105), None, 0.5);
+        assert_eq!(freshness.asked_at(at(130)), at(100).wall);
+        // By the clock as it is put right meanwhile.
+        let set_back = Moment {
+            wall: at(30).wall,
+            ..at(130)
+        };
+        assert_eq!(freshness.asked_at(set_back), at(0).wall);
+        let set_ahead = Moment {
+            wall: at(5000).wall,
+            ..at(130)
+        };
+        assert_eq!(freshness.asked_at(set_ahead), at(100).wall);
+        freshness.restored(&SCHEDULE, at(130), secs(60));
+        assert_eq!(freshness.asked_at(at(131)), at(70).wall);
+    }
+
+    #[test]
+    fn a_successor_goes_on_with_age_failures_and_cooldown() {
+        // Its clock began just now.
+        let now = Moment {
+            wall: at(250).wall,
+            elapsed: secs(1),
+        };
+        let good = fetched_at(100).handed_over(&SCHEDULE, at(250), now);
+        assert_eq!(good.age(now), Some(secs(150)));
+        assert_eq!(good.trust(&SCHEDULE, now), Trust::Due);
+        assert_eq!(good.until_refresh(now), Some(Duration::ZERO));
+        assert_eq!(good.deadline(&SCHEDULE), Some(at(100 + 86_400).wall));
+
+        let mut failing = fetched_at(100);
+        failing.failed(at(246), at(248), Some(secs(30)), 1.0);
+        let failing = failing.handed_over(&SCHEDULE, at(250), now);
+        assert_eq!(failing.until_refresh(now), Some(secs(28)));
+        assert_eq!(failing.cooling_down(&SCHEDULE, now), secs(28));
+        assert!(failing.outage(&SCHEDULE, now).is_some());
+
+        let untouched = Freshness::default().handed_over(&SCHEDULE, at(250), now);
+        assert!(untouched.is_untouched());
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The task that keeps one issuer's keys: fetches on demand and ahead of time,
 //! publishes, expires, and saves the snapshot. All fetching is done here, one
 //! fetch at a time.
+//!
+//! Keys, what they were read from and their freshness change together, under the
+//! lock of the [`Status`]; only then, and without it, is anything logged or counted.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,10 +13,11 @@ use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 
 use super::Published;
-use super::fetch::{Document, FetchError, Fetched, Fetcher, Mode, Validator};
+use super::fetch::{Document, Failed, FetchError, Fetched, Fetcher, Mode, Validator};
 use super::freshness::{Freshness, Schedule, Trust};
 use super::health::KeysState;
 use super::snapshot::{Restored, SnapshotFile};
+use crate::background::{Due, Pulse};
 use crate::clock::{Clock, Moment, UnixTime};
 use crate::jwks::KeySet;
 use crate::observe;
@@ -27,6 +30,10 @@ const LONGEST_NAP: Duration = Duration::from_secs(60);
 /// hangs must not keep the keys away.
 pub(super) const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
 
+/// How long the key address may confirm a document by `304` alone. A server whose
+/// `ETag` never changes would otherwise have a withdrawn key trusted for ever.
+const LONGEST_UNREAD: Duration = Duration::from_secs(60 * 60);
+
 /// What the keeper and its handle share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -37,10 +44,8 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) current: Arc<ArcSwap<Published>>,
     status: Mutex<Status>,
-    /// Wakes the keeper: somebody wants a fetch.
-    pub(super) wanted: Notify,
     pub(super) progress: watch::Sender<Progress>,
-    running: AtomicBool,
+    pub(super) pulse: Pulse,
     saving: Mutex<Saving>,
 }
 
@@ -51,22 +56,51 @@ pub(super) struct Progress {
     pub(super) fetches_ended: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Status {
     pub(super) freshness: Freshness,
     pub(super) last_error: Option<FetchError>,
     held: Held,
+    distrusted: Arc<[Box<str>]>,
     /// A fetch is under way.
     pub(super) fetching: bool,
     /// Another is to follow at once.
-    pub(super) wanted: bool,
+    pub(super) wanted: Wanted,
+    /// Wakes the keeper: somebody wants a fetch.
+    wake: Arc<Notify>,
 }
 
-/// The document that the published keys were read from.
+/// The document that the published keys were read from, and all of its keys.
 #[derive(Debug, Default, Clone)]
 struct Held {
+    keys: KeySet,
     bytes: Bytes,
     validator: Option<Validator>,
+    /// When its bytes came, in elapsed time.
+    read_at: Duration,
+}
+
+/// What somebody wants to be fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wanted {
+    Nothing,
+    /// Keys, where there are none.
+    Any,
+    /// What the key address has at this moment: a key that is not in the document
+    /// that is held, or no longer in another.
+    Fresh,
+}
+
+impl Wanted {
+    const fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Nothing)
+    }
+}
+
+/// What there is to report, once the change is whole.
+enum Report {
+    Refreshed { previous: KeySet, keys: KeySet },
+    Failed(FetchError),
 }
 
 impl Shared {
@@ -77,6 +111,7 @@ impl Shared {
         schedule: Schedule,
         clock: Arc<dyn Clock>,
         current: Arc<ArcSwap<Published>>,
+        distrusted: Arc<[Box<str>]>,
     ) -> Self {
         Self {
             issuer,
@@ -85,10 +120,17 @@ impl Shared {
             schedule,
             clock,
             current,
-            status: Mutex::default(),
-            wanted: Notify::new(),
+            status: Mutex::new(Status {
+                freshness: Freshness::default(),
+                last_error: None,
+                held: Held::default(),
+                distrusted,
+                fetching: false,
+                wanted: Wanted::Nothing,
+                wake: Arc::default(),
+            }),
             progress: watch::Sender::default(),
-            running: AtomicBool::new(false),
+            pulse: Pulse::default(),
             saving: Mutex::default(),
         }
     }
@@ -97,118 +139,206 @@ impl Shared {
         Moment::now(&*self.clock)
     }
 
+    /// The present moment, whose wall-clock time is known.
+    pub(super) fn at(&self, wall: UnixTime) -> Moment {
+        let elapsed = self.clock.monotonic();
+        Moment { wall, elapsed }
+    }
+
     pub(super) fn status(&self) -> MutexGuard<'_, Status> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn is_running(&self) -> bool {
-        self.running.load(Ordering::Acquire)
-    }
-
-    /// `None` where the keeper runs already.
+    /// A keeper's beginning, which takes up all that one before it was to do; `None`
+    /// where one runs and is driven.
     pub(super) fn begin_running(self: &Arc<Self>) -> Option<Running> {
-        (!self.running.swap(true, Ordering::AcqRel)).then(|| Running(Arc::clone(self)))
+        let now = self.now();
+        // Under the lock, as all that a keeper changes.
+        let mut status = self.status();
+        let number = self.pulse.begin(now, Due::within(SNAPSHOT_WAIT))?;
+        if std::mem::take(&mut status.fetching) {
+            status.wanted = Wanted::Fresh;
+        }
+        // Its own: the one before may be waiting to be woken for ever.
+        status.wake = Arc::default();
+        Some(Running {
+            shared: Arc::clone(self),
+            number,
+            wake: Arc::clone(&status.wake),
+        })
     }
 
-    fn next_step(&self) -> Step {
+    /// Has the keeper fetch.
+    pub(super) fn want(&self, status: &mut Status, wanted: Wanted) {
+        status.wanted = status.wanted.max(wanted);
+        if !status.fetching {
+            self.pulse.expect(Due::within(Duration::ZERO));
+        }
+        status.wake.notify_one();
+    }
+
+    fn next_step(&self, number: u64) -> Step {
         let now = self.now();
         let mut status = self.status();
+        if !self.pulse.is_current(number) {
+            return Step::End;
+        }
         let refresh = status.freshness.until_refresh(now);
-        let is_due =
-            std::mem::take(&mut status.wanted) || refresh.is_some_and(|wait| wait.is_zero());
+        let is_due = refresh.is_some_and(|wait| wait.is_zero());
+        if is_due {
+            status.wanted = status.wanted.max(Wanted::Any);
+        }
         let expiry = status.freshness.until_expiry(&self.schedule, now);
         if expiry.is_some_and(|wait| wait.is_zero()) {
             // First, since a fetch takes a while, and at its end another may be wanted.
-            status.wanted = is_due;
+            self.pulse.expect(Due::within(Duration::ZERO));
             return Step::Expire;
         }
-        if is_due {
+        let wanted = status.wanted.take();
+        if wanted != Wanted::Nothing {
             status.fetching = true;
-            return Step::Fetch;
+            self.pulse.expect(Due::within(self.fetcher.timeout()));
+            let unread = now.elapsed.saturating_sub(status.held.read_at);
+            return Step::Fetch {
+                started: now,
+                held: status.held.clone(),
+                mode: if wanted == Wanted::Fresh || unread >= LONGEST_UNREAD {
+                    Mode::Fresh
+                } else {
+                    Mode::Conditional
+                },
+            };
         }
         let wait = refresh.into_iter().chain(expiry).min();
-        Step::WaitUntil(wait.map(|wait| now.elapsed + wait.min(LONGEST_NAP)))
+        let moment = wait.map(|wait| now.elapsed + wait.min(LONGEST_NAP));
+        self.pulse.expect(moment.map_or(Due::Never, Due::nap));
+        Step::WaitUntil(moment)
     }
 
-    async fn fetch(&self) {
-        let started = self.now();
-        let validator = self.status().held.validator.clone();
-        let published = self.current.load_full();
-        let fetched = self
-            .fetcher
-            .fetch(&published.keys, validator.as_ref(), Mode::Conditional)
-            .await;
-        self.publish(started, fetched.map_err(|failed| failed.error));
+    /// Publishes, then counts the fetch as ended: who is woken sees the result. All of
+    /// it under the lock, so that no ticket is given out between. What comes from a
+    /// keeper that was replaced counts for nothing.
+    fn publish(&self, number: u64, started: Moment, fetched: Result<Fetched, Failed>) {
+        let ended = self.now();
+        let jitter = fastrand::f64();
+        let report = {
+            let mut status = self.status();
+            if !self.pulse.is_current(number) {
+                return;
+            }
+            self.settle(&mut status, started, ended, jitter, fetched)
+        };
+        match report {
+            Report::Refreshed { previous, keys } => {
+                observe::keys_refreshed(&self.issuer, &previous, &keys);
+            }
+            Report::Failed(error) => observe::keys_fetch_failed(&self.issuer, &error),
+        }
     }
 
-    /// Publishes first, then counts the fetch as ended: who is woken sees the
-    /// result. All of it under the lock, so that no ticket is given out between.
-    fn publish(&self, started: Moment, fetched: Result<Fetched, FetchError>) {
-        self.publish_under(&mut self.status(), started, fetched);
-    }
-
-    fn publish_under(
+    fn settle(
         &self,
         status: &mut Status,
         started: Moment,
-        fetched: Result<Fetched, FetchError>,
-    ) {
-        let ended = self.now();
+        ended: Moment,
+        jitter: f64,
+        fetched: Result<Fetched, Failed>,
+    ) -> Report {
         status.fetching = false;
-        match fetched {
+        let report = match fetched {
             Ok(Fetched { document, max_age }) => {
-                let jitter = fastrand::f64();
+                let previous = status.held.keys.clone();
                 (status.freshness).succeeded(&self.schedule, started, ended, max_age, jitter);
                 status.last_error = None;
-                let previous = self.current.load_full();
-                let keys = match document {
-                    Some(document) => Self::hold(status, document),
-                    None => previous.keys.clone(),
-                };
-                observe::keys_refreshed(&self.issuer, &previous.keys, &keys);
-                self.store(status, keys);
+                if let Some(document) = document {
+                    status.held = Held::of(document, ended);
+                }
+                self.store(status);
+                Report::Refreshed {
+                    previous,
+                    keys: status.held.keys.clone(),
+                }
             }
-            Err(error) => {
-                observe::keys_fetch_failed(&self.issuer, &error);
-                status.freshness.failed(started, ended, fastrand::f64());
-                status.last_error = Some(error);
+            Err(Failed { error, retry_after }) => {
+                status.freshness.failed(started, ended, retry_after, jitter);
+                status.last_error = Some(error.clone());
+                Report::Failed(error)
             }
-        }
+        };
         self.progress
             .send_modify(|progress| progress.fetches_ended += 1);
+        report
     }
 
-    fn hold(status: &mut Status, document: Document) -> KeySet {
-        let Document {
-            keys,
-            bytes,
-            validator,
-        } = document;
-        status.held = Held { bytes, validator };
-        keys
+    /// Publishes the keys that are held, but for those that are distrusted.
+    fn store(&self, status: &Status) {
+        let freshness = &status.freshness;
+        let times = (freshness.deadline(&self.schedule)).zip(freshness.stale_from());
+        self.current.store(Arc::new(match times {
+            Some((deadline, stale_from)) => Published {
+                keys: status.held.keys.distrusting(&status.distrusted),
+                deadline,
+                stale_from,
+            },
+            None => Published::empty(&status.distrusted),
+        }));
     }
 
-    fn store(&self, status: &Status, keys: KeySet) {
-        // There was a success just now, so there is a deadline.
-        if let Some(deadline) = status.freshness.deadline(&self.schedule) {
-            self.current.store(Arc::new(Published { keys, deadline }));
+    /// From now on no key of these names verifies anything.
+    pub(super) fn distrust(&self, kids: Arc<[Box<str>]>) {
+        let mut status = self.status();
+        status.distrusted = kids;
+        self.store(&status);
+    }
+
+    /// Goes on where `predecessor` is, if that has newer keys.
+    pub(super) fn take_over(&self, predecessor: &Self) {
+        if *self.issuer != *predecessor.issuer || !self.fetcher.same_address(&predecessor.fetcher) {
+            return;
         }
+        let then = predecessor.now();
+        let (freshness, last_error, held) = {
+            let status = predecessor.status();
+            let held = status.held.clone();
+            (status.freshness, status.last_error.clone(), held)
+        };
+        let now = self.now();
+        let mut status = self.status();
+        status.freshness = freshness.handed_over(&self.schedule, then, now);
+        status.last_error = last_error;
+        status.held = Held {
+            read_at: now.elapsed,
+            ..held
+        };
+        self.store(&status);
     }
 
     /// Lets go of keys that may not be used any more.
     fn expire(&self) {
+        {
+            let mut status = self.status();
+            status.held = Held::default();
+            status.freshness.expired();
+            self.store(&status);
+        }
         observe::keys_expired(&self.issuer);
-        let mut status = self.status();
-        status.held = Held::default();
-        status.freshness.expired();
-        self.current.store(Arc::new(Published::empty()));
     }
 
-    /// How far the keys can be relied on.
+    /// Whether there are keys that may be used.
+    pub(super) fn has_keys(&self, now: Moment) -> bool {
+        !self.current.load().keys(now.wall).is_empty()
+    }
+
+    /// How far the keys can be relied on: never at all where there are none.
     pub(super) fn state(&self, status: &Status, now: Moment) -> KeysState {
         let freshness = &status.freshness;
-        let last_error = status.last_error.clone();
-        match freshness.trust(&self.schedule, now) {
+        let mut last_error = status.last_error.clone();
+        let trust = freshness.trust(&self.schedule, now);
+        if trust.is_usable() && !self.has_keys(now) {
+            last_error.get_or_insert(FetchError::Distrusted);
+            return KeysState::Empty { last_error };
+        }
+        match trust {
             Trust::Fresh | Trust::Due => KeysState::Fresh,
             Trust::Empty | Trust::Expired => KeysState::Empty { last_error },
             Trust::Stale => KeysState::Stale {
@@ -232,8 +362,9 @@ impl Shared {
         observe::key_set(&self.issuer, keys, age, state.as_str());
     }
 
-    /// Serves from the snapshot until the first fetch has ended.
-    async fn restore(&self) {
+    /// Serves from the snapshot until a fetch has ended, where it is newer than what
+    /// there is already: another process may have written it.
+    async fn restore(&self, number: u64) {
         let Some(file) = self.snapshot.clone() else {
             return;
         };
@@ -242,12 +373,19 @@ impl Shared {
         let read = tokio::task::spawn_blocking(move || file.read(now.wall, max_stale));
         match tokio::time::timeout(SNAPSHOT_WAIT, read).await {
             Ok(Ok(Ok(Some(Restored { document, age })))) => {
-                let mut status = self.status();
-                status.freshness.restored(&self.schedule, now, age);
-                let keys = Self::hold(&mut status, document);
-                observe::keys_restored(&self.issuer, age, &self.current.load().keys, &keys);
-                self.store(&status, keys);
-                self.progress.send_modify(|_| ());
+                let (previous, keys) = {
+                    let mut status = self.status();
+                    let is_newer = (status.freshness.age(now)).is_none_or(|ours| age < ours);
+                    if !self.pulse.is_current(number) || !is_newer {
+                        return;
+                    }
+                    status.freshness.restored(&self.schedule, now, age);
+                    let previous = std::mem::replace(&mut status.held, Held::of(document, now));
+                    self.store(&status);
+                    self.progress.send_modify(|_| ());
+                    (previous.keys, status.held.keys.clone())
+                };
+                observe::keys_restored(&self.issuer, age, &previous, &keys);
             }
             Ok(Ok(Ok(None))) => {}
             Ok(Ok(Err(error))) => observe::snapshot_not_used(&self.issuer, &error),
@@ -269,15 +407,17 @@ impl Shared {
             if !status.freshness.last_attempt_succeeded() {
                 return;
             }
-            let age = status.freshness.age(now).unwrap_or_default();
             SaveJob {
                 held: status.held.clone(),
-                fetched_at: now.wall.saturating_sub(age),
+                fetched_at: status.freshness.asked_at(now),
             }
         };
-        let mut saving = self.saving();
-        saving.next = Some(job);
-        if !std::mem::replace(&mut saving.under_way, true) {
+        let begins = {
+            let mut saving = self.saving();
+            saving.next = Some(job);
+            !std::mem::replace(&mut saving.under_way, true)
+        };
+        if begins {
             let (shared, file) = (Arc::clone(self), file.clone());
             tokio::task::spawn_blocking(move || shared.write_all(&file));
         }
@@ -305,6 +445,22 @@ impl Shared {
     }
 }
 
+impl Held {
+    fn of(document: Document, now: Moment) -> Self {
+        let Document {
+            keys,
+            bytes,
+            validator,
+        } = document;
+        Self {
+            keys,
+            bytes,
+            validator,
+            read_at: now.elapsed,
+        }
+    }
+}
+
 /// What is to be written to the snapshot, and whether somebody is at it.
 #[derive(Debug, Default)]
 struct Saving {
@@ -319,54 +475,81 @@ struct SaveJob {
 }
 
 enum Step {
-    Fetch,
+    Fetch {
+        started: Moment,
+        held: Held,
+        mode: Mode,
+    },
     Expire,
     /// A demand or this moment of elapsed time.
     WaitUntil(Option<Duration>),
+    /// Another keeper has taken over.
+    End,
 }
 
-/// Held by the keeper as long as it runs; told from here when it is stopped
-/// from outside, so that nobody waits for a fetch that will not end.
-pub(super) struct Running(Arc<Shared>);
+/// Held by the keeper as long as it runs. Where it is stopped from outside, the fetches
+/// that will not end have failed, so that nobody waits for them.
+pub(super) struct Running {
+    shared: Arc<Shared>,
+    number: u64,
+    wake: Arc<Notify>,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let Self(shared) = self;
-        // All under the lock: the next keeper begins after this one's end.
-        let mut status = shared.status();
-        let stopped = [status.fetching, std::mem::take(&mut status.wanted)];
-        for _ in stopped.into_iter().filter(|pending| *pending) {
-            shared.publish_under(&mut status, shared.now(), Err(FetchError::Stopped));
+        let Self { shared, number, .. } = self;
+        let now = shared.now();
+        let stopped = {
+            // All under the lock: the next keeper begins after this one's end.
+            let mut status = shared.status();
+            if !shared.pulse.is_current(*number) {
+                return;
+            }
+            let stopped = [status.fetching, status.wanted.take() != Wanted::Nothing];
+            let stopped = stopped.into_iter().filter(|pending| *pending).count();
+            for _ in 0..stopped {
+                let error = Failed::from(FetchError::Stopped);
+                shared.settle(&mut status, now, now, 1.0, Err(error));
+            }
+            shared.pulse.end(*number);
+            stopped
+        };
+        for _ in 0..stopped {
+            observe::keys_fetch_stopped(&shared.issuer, &FetchError::Stopped);
         }
-        shared.running.store(false, Ordering::Release);
     }
 }
 
 pub(super) async fn keep(running: Running) {
-    let shared = &running.0;
-    let never_fetched = shared
-        .status()
-        .freshness
-        .trust(&shared.schedule, shared.now());
-    if never_fetched == Trust::Empty {
-        shared.restore().await;
-    }
+    let Running {
+        shared,
+        number,
+        wake,
+    } = &running;
+    shared.restore(*number).await;
     observe::key_refreshes(&shared.issuer);
     loop {
         shared.measure();
-        match shared.next_step() {
-            Step::Fetch => {
-                shared.fetch().await;
+        match shared.next_step(*number) {
+            Step::Fetch {
+                started,
+                held,
+                mode,
+            } => {
+                let validator = held.validator.as_ref();
+                let fetched = (shared.fetcher).fetch(&held.keys, validator, mode).await;
+                shared.publish(*number, started, fetched);
                 shared.save();
             }
             Step::Expire => shared.expire(),
-            Step::WaitUntil(None) => shared.wanted.notified().await,
+            Step::WaitUntil(None) => wake.notified().await,
             Step::WaitUntil(Some(moment)) => {
                 tokio::select! {
-                    () = shared.wanted.notified() => {}
+                    () = wake.notified() => {}
                     () = shared.clock.sleep_until(moment) => {}
                 }
             }
+            Step::End => return,
         }
     }
 }

@@ -45,14 +45,21 @@ pub(crate) struct Published {
     keys: KeySet,
     /// The wall-clock time from which the keys must not be used.
     deadline: UnixTime,
+    /// The wall-clock time by which newer ones should have come.
+    stale_from: UnixTime,
 }
 
 impl Published {
-    fn empty() -> Self {
+    fn fixed(keys: KeySet) -> Self {
         Self {
-            keys: KeySet::default(),
+            keys,
             deadline: UnixTime::MAX,
+            stale_from: UnixTime::MAX,
         }
+    }
+
+    fn empty(distrusted: &Arc<[Box<str>]>) -> Self {
+        Self::fixed(KeySet::default().distrusting(distrusted))
     }
 
     /// The keys that may be used at `now`; past the deadline, none.
@@ -70,18 +77,18 @@ impl Published {
 #[derive(Debug)]
 pub(crate) struct KeySource {
     current: Arc<ArcSwap<Published>>,
+    /// All of those that were given.
+    given: KeySet,
     remote: Option<Remote>,
 }
 
 impl KeySource {
-    /// Keys that never change.
-    pub(crate) fn fixed(keys: KeySet) -> Self {
-        let published = Published {
-            keys,
-            deadline: UnixTime::MAX,
-        };
+    /// Keys that never change, but for those that are distrusted.
+    pub(crate) fn fixed(keys: KeySet, distrusted: &Arc<[Box<str>]>) -> Self {
+        let published = Published::fixed(keys.distrusting(distrusted));
         Self {
             current: Arc::new(ArcSwap::from_pointee(published)),
+            given: keys,
             remote: None,
         }
     }
@@ -94,8 +101,9 @@ impl KeySource {
         schedule: Schedule,
         client: Option<reqwest::Client>,
         clock: Arc<dyn Clock>,
+        distrusted: Arc<[Box<str>]>,
     ) -> Self {
-        let current = Arc::new(ArcSwap::from_pointee(Published::empty()));
+        let current = Arc::new(ArcSwap::from_pointee(Published::empty(&distrusted)));
         let remote = Remote::new(Shared::new(
             issuer.into(),
             fetch::Fetcher::new(fetch, client),
@@ -103,26 +111,58 @@ impl KeySource {
             schedule,
             clock,
             Arc::clone(&current),
+            distrusted,
         ));
         Self {
             current,
+            given: KeySet::default(),
             remote: Some(remote),
         }
     }
 
-    pub(crate) fn load(&self) -> Guard<Arc<Published>> {
+    /// The keys at hand at `now`.
+    pub(crate) fn load(&self, now: UnixTime) -> Guard<Arc<Published>> {
+        let published = self.current.load();
         if let Some(remote) = &self.remote {
-            remote.keep_running();
+            if now < published.stale_from {
+                remote.keep_running();
+            } else {
+                remote.keep_driven();
+            }
         }
-        self.current.load()
+        published
+    }
+
+    /// From now on no key of these names verifies anything, whoever publishes it.
+    pub(crate) fn distrust(&self, kids: Arc<[Box<str>]>) {
+        match &self.remote {
+            Some(remote) => remote.distrust(kids),
+            None => {
+                let published = Published::fixed(self.given.distrusting(&kids));
+                self.current.store(Arc::new(published));
+            }
+        }
+    }
+
+    /// Goes on with what `predecessor` has fetched, where that is of the same issuer
+    /// and key address.
+    pub(crate) fn take_over(&self, predecessor: &Self) {
+        if let (Some(remote), Some(predecessor)) = (&self.remote, &predecessor.remote) {
+            remote.take_over(predecessor);
+        }
     }
 
     /// What a request may hope for whose key is not in the set `seen`.
     pub(crate) fn demand(&self, seen: &Arc<Published>, now: UnixTime) -> Demand {
         match &self.remote {
             Some(remote) => remote.demand(seen, now),
-            None => Demand::CoolingDown { outage: None },
+            None => Demand::Never,
         }
+    }
+
+    /// When, by the wall clock as it is at `now`, the present keys were asked for.
+    pub(crate) fn asked_at(&self, now: UnixTime) -> UnixTime {
+        (self.remote.as_ref()).map_or(UnixTime::MAX, |remote| remote.asked_at(now))
     }
 
     /// Whether the issuer's present keys are out of reach, and if so, for how
@@ -141,10 +181,21 @@ impl KeySource {
         self.remote.as_ref().and_then(Remote::ready)
     }
 
-    pub(crate) fn state(&self) -> KeysState {
+    /// How many keys can verify, and how far they can be relied on.
+    pub(crate) fn state(&self) -> (usize, KeysState) {
         match &self.remote {
             Some(remote) => remote.state(),
-            None => KeysState::Fresh,
+            None => self.fixed_state(),
+        }
+    }
+
+    fn fixed_state(&self) -> (usize, KeysState) {
+        match self.current.load().keys.len() {
+            0 => {
+                let last_error = Some(FetchError::Distrusted);
+                (0, KeysState::Empty { last_error })
+            }
+            keys => (keys, KeysState::Fresh),
         }
     }
 
@@ -155,7 +206,7 @@ impl KeySource {
             remote.measure();
             return;
         }
-        let keys = self.current.load().keys.len();
-        observe::key_set(issuer, keys, None, KeysState::Fresh.as_str());
+        let (keys, state) = self.fixed_state();
+        observe::key_set(issuer, keys, None, state.as_str());
     }
 }

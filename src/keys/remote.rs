@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use super::Published;
 use super::fetch::FetchError;
 use super::health::KeysState;
-use super::keeper::{Progress, SNAPSHOT_WAIT, Shared, Status, keep};
+use super::keeper::{Progress, SNAPSHOT_WAIT, Shared, Wanted, keep};
 use crate::background::Background;
-use crate::clock::{Moment, UnixTime};
+use crate::clock::UnixTime;
 
 /// The handle on an issuer's keeper; dropping it ends the task.
 #[derive(Debug)]
@@ -27,9 +27,17 @@ pub(crate) enum Demand {
     Replaced,
     /// A fetch is under way or about to be.
     Wait(Ticket),
-    /// No fetch now: the set at hand has to do. `outage` as
-    /// [`Remote::outage`] has it.
-    CoolingDown { outage: Option<Duration> },
+    /// The last fetch failed, or there are no keys: the next is in so long, whoever
+    /// causes it.
+    Outage { retry_after: Duration },
+    /// No fetch now, but in so long.
+    CoolingDown {
+        rest: Duration,
+        /// When the set was asked for, by the wall clock as it is now.
+        asked_at: UnixTime,
+    },
+    /// The keys are given, and there will be no others.
+    Never,
 }
 
 /// A place among those who wait for one fetch.
@@ -86,10 +94,7 @@ impl Pending<'_> {
             };
             let status = shared.status();
             let good = if self.keys_suffice {
-                status
-                    .freshness
-                    .trust(&shared.schedule, shared.now())
-                    .is_usable()
+                shared.has_keys(shared.now())
             } else {
                 ended && status.freshness.last_attempt_succeeded()
             };
@@ -97,7 +102,12 @@ impl Pending<'_> {
                 return Ok(());
             }
             if ended {
-                return Err(status.last_error.clone().unwrap_or(FetchError::Stopped));
+                let last_error = status.last_error.clone();
+                let error = last_error.or_else(|| {
+                    let state = shared.state(&status, shared.now());
+                    state.last_error().cloned()
+                });
+                return Err(error.unwrap_or(FetchError::Stopped));
             }
         }
     }
@@ -111,44 +121,50 @@ impl Remote {
         }
     }
 
-    /// Sees to it that the keeper runs: the first call starts it, and a later
-    /// one where the runtime that it ran in was shut down. Elsewhere one load.
-    /// `false` where there is no runtime to run in.
+    /// Sees to it that the keeper runs: the first call starts it, and a later one
+    /// where the runtime that it ran in was shut down. Elsewhere one load. `false`
+    /// where there is no runtime to run in.
     pub(crate) fn keep_running(&self) -> bool {
-        self.shared.is_running() || (self.keeper).start(|| self.shared.begin_running().map(keep))
+        self.shared.pulse.is_running() || self.start()
+    }
+
+    /// The same, and starts another keeper where nobody drives the runtime of the one
+    /// that there is. To be called where keys are overdue.
+    #[cold]
+    pub(crate) fn keep_driven(&self) -> bool {
+        self.shared.pulse.is_driven(self.shared.now()) || self.start()
+    }
+
+    fn start(&self) -> bool {
+        (self.keeper).start(|| self.shared.begin_running().map(keep))
     }
 
     /// One fetch is shared by all who wait, and within the cooldown after the
     /// last attempt there is none.
     pub(crate) fn demand(&self, seen: &Arc<Published>, wall: UnixTime) -> Demand {
-        let elapsed = self.shared.clock.monotonic();
-        let now = Moment { wall, elapsed };
-        let schedule = &self.shared.schedule;
-        let at_once = |status: &Status| {
-            if !Arc::ptr_eq(&self.shared.current.load(), seen) {
-                return Some(Demand::Replaced);
-            }
-            let under_way = status.fetching || status.wanted;
-            let cooling_down = !status.freshness.cooling_down(schedule, now).is_zero();
-            (cooling_down && !under_way).then(|| Demand::CoolingDown {
-                outage: status.freshness.outage(schedule, now),
-            })
-        };
-        if let Some(demand) = at_once(&self.shared.status()) {
-            return demand;
-        }
+        let shared = &self.shared;
+        let now = shared.at(wall);
         // Without a runtime of its own a request could not wait.
-        if Handle::try_current().is_err() || !self.keep_running() {
-            return Demand::CoolingDown {
-                outage: self.outage(),
+        let may_wait =
+            Handle::try_current().is_ok() && (shared.pulse.is_driven(now) || self.start());
+        let mut status = shared.status();
+        if !Arc::ptr_eq(&shared.current.load(), seen) {
+            return Demand::Replaced;
+        }
+        let under_way = status.fetching || status.wanted != Wanted::Nothing;
+        let freshness = &status.freshness;
+        let rest = freshness.cooling_down(&shared.schedule, now);
+        if !may_wait || !under_way && !rest.is_zero() {
+            return match freshness.outage(&shared.schedule, now) {
+                Some(retry_after) => Demand::Outage { retry_after },
+                None => Demand::CoolingDown {
+                    rest,
+                    asked_at: freshness.asked_at(now),
+                },
             };
         }
-        let mut status = self.shared.status();
-        if let Some(demand) = at_once(&status) {
-            return demand;
-        }
-        if !status.fetching && !status.wanted {
-            self.want(&mut status);
+        if !under_way {
+            shared.want(&mut status, Wanted::Fresh);
         }
         let ticket = self.ticket(1);
         drop(status);
@@ -157,9 +173,10 @@ impl Remote {
         Demand::Wait(ticket)
     }
 
-    fn want(&self, status: &mut Status) {
-        status.wanted = true;
-        self.shared.wanted.notify_one();
+    /// See [`Freshness::asked_at`](super::freshness::Freshness::asked_at).
+    pub(crate) fn asked_at(&self, wall: UnixTime) -> UnixTime {
+        let now = self.shared.at(wall);
+        self.shared.status().freshness.asked_at(now)
     }
 
     /// See [`Freshness::outage`](super::freshness::Freshness::outage).
@@ -170,36 +187,41 @@ impl Remote {
 
     /// A fetch that starts after this call, whatever the cooldown.
     pub(crate) fn refresh(&self) -> Pending<'_> {
-        let may_wait = Handle::try_current().is_ok() && self.keep_running();
+        Pending {
+            remote: self,
+            ticket: self.fetch_now(Wanted::Fresh),
+            keys_suffice: false,
+        }
+    }
+
+    /// `None` where there is no runtime to fetch in.
+    fn fetch_now(&self, wanted: Wanted) -> Option<Ticket> {
+        let may_wait = Handle::try_current().is_ok() && self.keep_driven();
         let ticket = may_wait.then(|| {
             let mut status = self.shared.status();
-            self.want(&mut status);
+            self.shared.want(&mut status, wanted);
             // What is under way may have been answered before this call.
             self.ticket(if status.fetching { 2 } else { 1 })
         });
+        // Should the keeper have ended just before it was told.
         self.keep_running();
-        Pending {
-            remote: self,
-            ticket,
-            keys_suffice: false,
-        }
+        ticket
     }
 
     /// A fetch, the one under way if there is one; `None` where the keys at hand
     /// may be used.
     pub(crate) fn ready(&self) -> Option<Pending<'_>> {
-        let status = self.shared.status();
-        let trust = status
-            .freshness
-            .trust(&self.shared.schedule, self.shared.now());
-        if trust.is_usable() {
+        if self.shared.has_keys(self.shared.now()) {
             return None;
         }
-        let under_way = status.fetching.then(|| self.ticket(1));
-        drop(status);
+        self.keep_driven();
+        let under_way = {
+            let status = self.shared.status();
+            status.fetching.then(|| self.ticket(1))
+        };
         Some(Pending {
             remote: self,
-            ticket: under_way.or_else(|| self.refresh().ticket),
+            ticket: under_way.or_else(|| self.fetch_now(Wanted::Any)),
             keys_suffice: true,
         })
     }
@@ -212,15 +234,26 @@ impl Remote {
         Ticket { until, progress }
     }
 
-    /// Who asks for the state wants keys: otherwise a server that waits to be
-    /// ready before it takes requests would wait for ever.
-    pub(crate) fn state(&self) -> KeysState {
-        let running = self.keep_running();
+    /// How many keys can verify, and how far they can be relied on. Who asks for the
+    /// state wants keys: otherwise a server that waits to be ready before it takes
+    /// requests would wait for ever.
+    pub(crate) fn state(&self) -> (usize, KeysState) {
+        let running = self.keep_driven();
+        let now = self.shared.now();
         let mut status = self.shared.status();
         if running && status.freshness.is_untouched() && !status.fetching {
-            self.want(&mut status);
+            self.shared.want(&mut status, Wanted::Any);
         }
-        self.shared.state(&status, self.shared.now())
+        let keys = self.shared.current.load().keys(now.wall).len();
+        (keys, self.shared.state(&status, now))
+    }
+
+    pub(super) fn distrust(&self, kids: Arc<[Box<str>]>) {
+        self.shared.distrust(kids);
+    }
+
+    pub(super) fn take_over(&self, predecessor: &Self) {
+        self.shared.take_over(&predecessor.shared);
     }
 
     #[cfg(feature = "metrics")]

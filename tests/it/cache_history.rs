@@ -281,7 +281,7 @@ fn given_any_history_the_cache_changes_no_verdict() {
     let refused = [
         "expired",
         "not_yet_valid",
-        "unknown_key",
+        "key_pending",
         "signature",
         "keys_unavailable",
     ];
@@ -327,7 +327,7 @@ fn given_each_reason_to_forget_a_token_the_cache_changes_no_verdict() {
     let turns = [
         "remembered, then expired",
         "remembered, then not_yet_valid",
-        "remembered, then unknown_key",
+        "remembered, then key_pending",
         "remembered, then signature",
         "remembered, then keys_unavailable",
         "refused, then ok",

@@ -35,6 +35,7 @@ mod hostile;
 mod hostile_documents;
 mod hyper_server;
 mod key_documents;
+mod key_pending;
 mod layer;
 mod layer_options;
 mod observability;
@@ -61,5 +62,7 @@ mod soak;
 mod support;
 mod token_forms;
 mod toolchain;
+mod undriven;
 #[path = "support/wire.rs"]
 mod wire;
+mod withdrawn;

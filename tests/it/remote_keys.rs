@@ -211,7 +211,7 @@ async fn a_rotation_right_after_a_load_costs_at_most_a_cooldown() {
     let world = World::new().await;
     let auth = world.ready().await;
     world.go.rotate();
-    assert_eq!(verdict(&auth, &world.token()).await, "unknown_key");
+    assert_eq!(verdict(&auth, &world.token()).await, "key_pending");
     world.clock.advance(secs(10));
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
     assert_eq!(world.go.fetches(), 2);
@@ -291,7 +291,7 @@ async fn a_token_never_says_where_its_key_is() {
         let token = mint.header("x5u", evil.jwks_url()).token();
         assert_ne!(verdict(&auth, &token).await, "ok");
         let mint = world.mint().kid(kid).key(SigningKey::pooled());
-        assert_eq!(verdict(&auth, &mint.token()).await, "unknown_key");
+        assert_eq!(verdict(&auth, &mint.token()).await, "key_pending");
     }
     assert!(world.go.requests().iter().all(|seen| seen.path == path));
     assert_eq!(evil.total_requests(), 0);
@@ -319,7 +319,7 @@ async fn refresh_does_not_mind_the_cooldown() {
     let world = World::new().await;
     let auth = world.ready().await;
     world.go.rotate();
-    assert_eq!(verdict(&auth, &world.token()).await, "unknown_key");
+    assert_eq!(verdict(&auth, &world.token()).await, "key_pending");
     for n in 2..5 {
         refresh(&auth).await.unwrap();
         assert_eq!(world.go.fetches(), n);

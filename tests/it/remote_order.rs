@@ -36,7 +36,7 @@ async fn a_key_withdrawn_during_a_fetch_is_gone_once_a_later_refresh_returns() {
     hold.release();
     soon(first).await.unwrap().unwrap();
     soon(second).await.unwrap().unwrap();
-    assert_eq!(verdict(&auth, &old).await, "unknown_key");
+    assert_eq!(verdict(&auth, &old).await, "key_pending");
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
     assert_eq!(world.go.fetches(), 3);
 }
@@ -77,7 +77,7 @@ async fn an_older_reply_that_comes_late_replaces_nothing() {
     hold.release();
     settle().await;
     assert_eq!(verdict(&auth, &new).await, "ok");
-    assert_eq!(verdict(&auth, &old).await, "unknown_key");
+    assert_eq!(verdict(&auth, &old).await, "key_pending");
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn a_withdrawn_key_stops_verifying_tokens_seen_before() {
     world.go.retire_all_but_current();
     refresh(&auth).await.unwrap();
     for _ in 0..3 {
-        assert_eq!(verdict(&auth, &old).await, "unknown_key");
+        assert_eq!(verdict(&auth, &old).await, "key_pending");
     }
 }
 
@@ -152,7 +152,7 @@ async fn verdicts_are_the_same_without_memory() {
     world.go.rotate();
     world.go.retire_all_but_current();
     refresh(&auth).await.unwrap();
-    assert_eq!(verdict(&auth, &old).await, "unknown_key");
+    assert_eq!(verdict(&auth, &old).await, "key_pending");
 }
 
 #[tokio::test]

@@ -122,7 +122,11 @@ pub(crate) fn refused_tokens(mint: &Mint) -> Vec<(&'static str, String)> {
         ("malformed", "53ac0777".to_owned()),
         ("header", mint().without_header("kid").token()),
         ("algorithm", mint().header("alg", "none").token()),
-        ("unknown_key", mint().kid("nobody's").token()),
+        (
+            "unknown_key",
+            // Of long ago: any set was asked for since.
+            (mint().kid("nobody's").claim("iat", 1_600_000_000)).token(),
+        ),
         (
             "signature",
             mint()
@@ -153,7 +157,7 @@ pub(crate) fn status_of(kind: &str) -> u16 {
     match kind {
         "invalid_request" => 400,
         "subject" | "forbidden" => 403,
-        "keys_unavailable" => 503,
+        "keys_unavailable" | "key_pending" => 503,
         _ => 401,
     }
 }
@@ -177,6 +181,10 @@ impl Keys {
         let key = self.key.signing_key().expect("a key that signs").clone();
         let kid = self.key.kid().expect("a named key");
         Mint::new(key, kid, Self::ISSUER, Self::AUDIENCE)
+    }
+
+    pub(crate) fn kid(&self) -> String {
+        self.key.kid().expect("a named key").to_owned()
     }
 
     pub(crate) fn token(&self) -> String {
@@ -261,9 +269,10 @@ impl World {
         self.mint().token()
     }
 
-    /// Good in all but its key, which nobody publishes.
+    /// Good in all but its key, which nobody publishes, and issued a minute ago: a set
+    /// that was asked for since has the last word on it.
     pub(crate) fn unknown(&self) -> String {
-        self.mint().kid("nobody's").token()
+        (self.go.mint().at(self.now() - 60)).kid("nobody's").token()
     }
 
     pub(crate) async fn fetches(&self, n: usize) {

@@ -189,6 +189,7 @@ const fn next(error: &FetchError) -> &'static str {
             "A discovery document is followed to its own origin alone. If the other address is \
              GO's, set it itself in GO_AUTH_JWKS_URL."
         }
+        FetchError::Distrusted => "Compare GO_AUTH_DISTRUSTED_KEYS with what GO publishes.",
         FetchError::Stopped | FetchError::NoRuntime => "Try again.",
     }
 }

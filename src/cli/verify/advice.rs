@@ -87,7 +87,7 @@ fn of_token(kind: Kind, rejection: &Rejection, given: &Circumstances) -> String 
         Kind::KeysUnavailable if given.are_keys_given => "The file of --keys is to hold what the \
              key address serves: see `go-auth keys`, or leave --keys out and it is fetched."
             .to_owned(),
-        Kind::KeysUnavailable => "The gate answers 503 to such a token, and GO may send it again. \
+        Kind::KeysUnavailable | Kind::KeyPending => "The gate answers 503 to such a token, and GO may send it again. \
              See `go-auth keys` for what the key address answers."
             .to_owned(),
         Kind::UnknownToken => "The file of GO_AUTH_ACCESS_TOKENS does not have this token. If it \

@@ -97,7 +97,7 @@ fn happen(event: Event, schedule: &Schedule, model: &mut Model, freshness: &mut 
         Event::Stepped(by) => model.wall = (model.wall + by).max(0),
         Event::Failed { took, jitter } => {
             model.pass(took);
-            freshness.failed(started, model.now(), jitter);
+            freshness.failed(started, model.now(), None, jitter);
             model.attempt = Some((begun.1, model.elapsed));
             model.failures += 1;
         }

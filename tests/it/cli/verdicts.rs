@@ -196,7 +196,10 @@ fn given_several_issuers_and_access_tokens_when_any_token_comes_then_the_verdict
         ("ok", ours.token()),
         ("ok", theirs().audience("NEXT").token()),
         ("audience", theirs().token()),
-        ("unknown_key", next.mint().token()),
+        (
+            "unknown_key",
+            next.mint().claim("iat", 1_600_000_000).token(),
+        ),
         (
             "wrong_environment",
             ours.mint().issuer("https://id/elsewhere").token(),

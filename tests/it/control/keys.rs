@@ -50,7 +50,7 @@ async fn given_a_rotation_by_http_when_a_token_is_minted_then_the_new_key_signs_
         .await
         .done();
     assert_eq!(published(&room).await, [kid]);
-    assert_eq!(verdict(&room.auth(), &good.text).await, "unknown_key");
+    assert_eq!(verdict(&room.auth(), &good.text).await, "key_pending");
 }
 
 #[tokio::test]

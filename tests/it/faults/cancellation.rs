@@ -189,6 +189,6 @@ fn given_a_reply_to_a_runtime_that_is_gone_when_it_comes_late_then_it_replaces_n
         hold.release();
         settle().await;
         assert_eq!(verdict(&auth, &world.token()).await, "ok");
-        assert_eq!(verdict(&auth, &old).await, "unknown_key");
+        assert_eq!(verdict(&auth, &old).await, "key_pending");
     });
 }

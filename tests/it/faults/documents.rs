@@ -167,7 +167,7 @@ async fn given_well_formed_keys_of_somebody_else_when_they_are_published_then_th
     let auth = world.ready().await;
     world.go.fail(Fault::WrongKeys);
     refresh(&auth).await.unwrap();
-    assert_eq!(verdict(&auth, &world.token()).await, "unknown_key");
+    assert_eq!(verdict(&auth, &world.token()).await, "key_pending");
     world.go.heal();
     refresh(&auth).await.unwrap();
     assert_eq!(verdict(&auth, &world.token()).await, "ok");

@@ -72,7 +72,7 @@ async fn gone_within(
     world.fetches(2 * FLEET).await;
     for auth in &fleet {
         eventually("the withdrawn key is gone", || !passes(auth, &old)).await;
-        assert_eq!(verdict(auth, &old).await, "unknown_key");
+        assert_eq!(verdict(auth, &old).await, "key_pending");
     }
     // By their own account, not because the token asked.
     assert_eq!(world.go.fetches(), 2 * FLEET);
@@ -120,7 +120,7 @@ async fn given_an_address_that_fails_when_a_key_is_withdrawn_then_it_goes_at_the
         world.go.heal();
         world.clock.advance(secs(60));
         eventually("the new keys came", || auth.health().is_ready()).await;
-        assert_eq!(verdict(&auth, &old).await, "unknown_key");
+        assert_eq!(verdict(&auth, &old).await, "key_pending");
     }
 }
 
@@ -195,7 +195,7 @@ async fn given_refresh_returned_ok_when_a_key_was_withdrawn_before_then_nothing_
         soon(first).await.unwrap().unwrap();
         soon(second).await.unwrap().unwrap();
         assert!(!passes(&auth, &old));
-        assert_eq!(verdict(&auth, &old).await, "unknown_key");
+        assert_eq!(verdict(&auth, &old).await, "key_pending");
     }
 }
 

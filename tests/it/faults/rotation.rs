@@ -35,7 +35,7 @@ async fn caller(auth: GoAuth, valid: watch::Receiver<Valid>, done: Arc<AtomicU64
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn given_200_callers_when_go_rotates_ten_times_with_overlap_then_no_valid_token_is_refused() {
     let world = World::new().await;
-    let auth = world.ready().await;
+    let auth = world.ready_with(|builder| builder.max_waiting(200)).await;
     let mut previous = world.token();
     let (publish, valid) = watch::channel((0, vec![previous.clone()]));
     let mut callers = JoinSet::new();
@@ -115,7 +115,7 @@ async fn given_an_overlap_when_old_and_new_tokens_mix_then_both_pass_until_the_o
     // Somebody else's unknown kid shows it.
     world.clock.advance(secs(10));
     assert_eq!(verdict(&auth, &world.unknown()).await, "unknown_key");
-    assert_eq!(verdict(&auth, &old).await, "unknown_key");
+    assert_eq!(verdict(&auth, &old).await, "key_pending");
     assert_eq!(verdict(&auth, &new).await, "ok");
     assert_eq!(world.go.fetches(), 3);
 }
@@ -136,7 +136,7 @@ async fn given_a_rotation_without_overlap_when_fifty_bring_the_new_kid_then_one_
     assert_eq!(verdict(&auth, &old).await, "ok");
     hold.release();
     assert_eq!(agreed(waiting).await, "ok");
-    assert_eq!(verdict(&auth, &old).await, "unknown_key");
+    assert_eq!(verdict(&auth, &old).await, "key_pending");
     assert_eq!(world.go.fetches(), 2);
 }
 
@@ -167,7 +167,7 @@ async fn given_a_key_removed_and_put_back_when_its_tokens_come_then_they_follow_
         assert_eq!(verdict(&auth, &token).await, "ok");
         world.go.retire(&kid);
         refresh(&auth).await.unwrap();
-        assert_eq!(verdict(&auth, &token).await, "unknown_key");
+        assert_eq!(verdict(&auth, &token).await, "key_pending");
         world.go.restore(&kid);
         refresh(&auth).await.unwrap();
     }
@@ -180,9 +180,9 @@ async fn given_a_key_that_signs_before_it_is_published_when_it_is_then_a_cooldow
     let auth = world.ready().await;
     let early = world.go.rotate_unpublished();
     world.clock.advance(secs(10));
-    assert_eq!(verdict(&auth, &world.token()).await, "unknown_key");
+    assert_eq!(verdict(&auth, &world.token()).await, "key_pending");
     world.go.restore(&early);
-    assert_eq!(verdict(&auth, &world.token()).await, "unknown_key");
+    assert_eq!(verdict(&auth, &world.token()).await, "key_pending");
     world.clock.advance(secs(10));
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
     assert_eq!(world.go.fetches(), 3);

@@ -100,7 +100,7 @@ async fn given_two_issuers_when_one_signs_in_the_others_name_then_refused() {
             .issuer(victim.go.issuer())
             .audience(victim.go.audience());
         // Under its own kid, which the victim does not have …
-        assert_eq!(verdict(&auth, &forged.clone().token()).await, "unknown_key");
+        assert_eq!(verdict(&auth, &forged.clone().token()).await, "key_pending");
         // … and under the victim's.
         let forged = forged.kid(victim.go.signing_kid()).token();
         assert_eq!(verdict(&auth, &forged).await, "signature");
@@ -207,7 +207,7 @@ async fn given_a_withdrawal_by_one_issuer_when_tokens_were_remembered_then_only_
     two.a.go.retire_all_but_current();
     refresh(&auth).await.unwrap();
     for _ in 0..3 {
-        assert_eq!(verdict(&auth, &a).await, "unknown_key");
+        assert_eq!(verdict(&auth, &a).await, "key_pending");
         assert_eq!(verdict(&auth, &b).await, "ok");
     }
 }
@@ -275,7 +275,7 @@ async fn given_another_environments_issuer_when_its_token_comes_then_it_is_named
             .issuer(two.a.go.issuer())
             .audience(OURS)
             .token();
-        assert_eq!(verdict(&auth, &forged).await, "unknown_key");
+        assert_eq!(verdict(&auth, &forged).await, "key_pending");
     }
     settle().await;
     assert_eq!(two.b.go.total_requests(), 0);

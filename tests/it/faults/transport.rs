@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::readyz;
 use crate::front::Front;
-use crate::support::{World, keys, ready, refresh, secs, verdict};
+use crate::support::{World, eventually, keys, ready, refresh, secs, state, verdict};
 
 fn behind(world: &World, front: &Front) -> GoAuthBuilder {
     world.builder().jwks_url(front.url(world))
@@ -40,7 +40,8 @@ async fn given_an_own_client_that_trusts_the_certificate_when_keys_are_fetched_t
     world.clock.advance(secs(10));
     world.go.rotate();
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
-    refresh(&auth).await.unwrap();
+    world.clock.advance(secs(270));
+    world.fetches(3).await;
     assert_eq!(world.go.requests().pop().unwrap().status, Some(304));
 }
 
@@ -136,9 +137,9 @@ async fn given_a_304_when_the_document_is_held_then_it_confirms_and_without_one_
     let lasting = world.mint().expires_in(3 * 86_400).token();
     // Held: the answer confirms it, again and again.
     world.go.fail(Fault::Status(304));
-    for _ in 0..3 {
-        world.clock.advance(secs(200));
-        refresh(&auth).await.unwrap();
+    for n in 2..5 {
+        world.advance_to_fetch(secs(270), n).await;
+        eventually("confirmed", || state(&auth).as_str() == "fresh").await;
         assert_eq!(verdict(&auth, &lasting).await, "ok");
         assert_eq!(auth.health().state().as_str(), "fresh");
     }

@@ -44,10 +44,12 @@ impl Stage {
     async fn new() -> Self {
         let go = Simulator::start().await.expect("a free port");
         // For any time that a history may come to.
+        // And issued before any time that a set may be asked for.
         let mint = || {
             go.mint()
                 .at(NOW.cast_signed())
                 .not_before_offset(-100_000_000)
+                .claim("iat", NOW - 100_000_000)
         };
         let good = mint().expires_in(100_000_000).token();
         let [header, payload, signature] = segments(&good);
