@@ -2,8 +2,10 @@
 //! in common.
 
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use http::header::{DATE, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response, Url};
 
@@ -31,6 +33,48 @@ pub(crate) fn client(
         // is ever asked for.
         builder.no_proxy().tls_certs_only([]).build()
     }
+}
+
+/// The longest wait that an answer can ask for: as long as the longest back-off of ours,
+/// so that an outage that ends is noticed within a minute, whatever was answered in it.
+pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// How long a 429 or 503 asks to wait (RFC 9110, section 10.2.3), at most
+/// [`MAX_RETRY_AFTER`].
+pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
+    let asks = matches!(
+        response.status(),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    );
+    asks.then(|| wait(response.headers()))?
+}
+
+/// A date counts from the answer's own `Date`: the clocks of the two machines may be
+/// apart.
+fn wait(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let asked = text(RETRY_AFTER)?.trim();
+    let wait = if !asked.is_empty() && asked.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Too many digits are a long time.
+        asked.parse().map_or(Duration::MAX, Duration::from_secs)
+    } else {
+        let now = http_date(text(DATE)?)?;
+        http_date(asked)?.duration_since(now).unwrap_or_default()
+    };
+    Some(wait.min(MAX_RETRY_AFTER))
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that may be sent today (RFC 9110,
+/// section 5.6.7).
+fn http_date(text: &str) -> Option<SystemTime> {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let mut words = text.split_ascii_whitespace();
+    let mut word = || words.next();
+    let (_, day, month, year, time) = (word()?, word()?, word()?, word()?, word()?);
+    let month = 1 + MONTHS.iter().position(|name| *name == month)?;
+    humantime::parse_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z")).ok()
 }
 
 /// Why a body was not read to its end.
@@ -79,4 +123,44 @@ pub(crate) fn describe(error: &reqwest::Error) -> String {
         "no cause given".clone_into(&mut text);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_up_to_a_minute() {
+        const NOW: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+        for (asked, date, seconds) in [
+            ("0", None, Some(0)),
+            (" 7 ", None, Some(7)),
+            ("60", None, Some(60)),
+            ("61", None, Some(60)),
+            ("99999999999999999999999999", None, Some(60)),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", Some(NOW), Some(30)),
+            ("Mon, 07 Nov 1994 08:50:07 GMT", Some(NOW), Some(60)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(NOW), Some(0)),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", None, None),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", Some("today"), None),
+            ("", None, None),
+            ("-1", None, None),
+            ("+1", None, None),
+            ("1.5", None, None),
+            ("soon", Some(NOW), None),
+            ("Sun, 06 Foo 1994 08:50:07 GMT", Some(NOW), None),
+            ("Sun, 99 Nov 1994 08:50:07 GMT", Some(NOW), None),
+        ] {
+            let date = date.map(|date| (DATE, date.parse().unwrap()));
+            let headers = [(RETRY_AFTER, asked.parse().unwrap())];
+            let headers = headers.into_iter().chain(date).collect();
+            let expected = seconds.map(Duration::from_secs);
+            assert_eq!(
+                wait(&headers),
+                expected,
+                "{asked} at {date:?}",
+                date = headers.get(DATE)
+            );
+        }
+    }
 }

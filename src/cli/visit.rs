@@ -7,7 +7,7 @@ use reqwest::{Response, Url};
 
 use super::trouble;
 use crate::jwks::KeySet;
-use crate::keys::{FetchError, FetchSettings, Fetched, Fetcher, Watch};
+use crate::keys::{FetchError, FetchSettings, Fetched, Fetcher, Mode, Watch};
 
 /// What came of a fetch.
 pub(super) struct Visit {
@@ -61,14 +61,17 @@ impl Watch for Seen {
     }
 }
 
-/// Fetches as the gate does when it has no keys yet.
+/// Fetches as the gate does when it looks for a key that it does not have.
 pub(super) async fn visit(settings: FetchSettings) -> Visit {
     let fetcher = Fetcher::new(settings, None);
     let mut seen = Seen::default();
     let result = fetcher
-        .fetch_watched(&KeySet::default(), None, &mut seen)
+        .fetch_watched(&KeySet::default(), None, Mode::Fresh, &mut seen)
         .await;
-    Visit { result, seen }
+    Visit {
+        result: result.map_err(|failed| failed.error),
+        seen,
+    }
 }
 
 impl Visit {

@@ -107,6 +107,37 @@ pub enum FetchError {
     NoRuntime,
 }
 
+/// What a fetch asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A newer document than the cached one, if there is one (`If-None-Match`).
+    Conditional,
+    /// The document as it is at the key address now: no 304 and no cache on the way may
+    /// answer instead (RFC 9111, section 5.2.1.4). For whoever needs a key that the
+    /// cached document does not have.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code))]
+    Fresh,
+}
+
+/// A fetch that failed.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) error: FetchError,
+    /// How long the answer, a 429 or 503, asks to wait: at most
+    /// [`MAX_RETRY_AFTER`](bounded_http::MAX_RETRY_AFTER), counted from its end.
+    #[expect(dead_code, reason = "read by the keeper once it schedules by it")]
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl<E: Into<FetchError>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self {
+            error: error.into(),
+            retry_after: None,
+        }
+    }
+}
+
 /// Who is told what comes in a fetch, as it comes.
 pub(crate) trait Watch: Send {
     /// An answer began.
@@ -143,13 +174,15 @@ impl Fetcher {
         self.settings.timeout
     }
 
-    /// Fetches the document if it is not the one that `held` and `keys` are of.
+    /// Fetches the document; in [`Mode::Conditional`] only if it is not the one that
+    /// `held` and `keys` are of.
     pub(crate) async fn fetch(
         &self,
         keys: &KeySet,
         held: Option<&Validator>,
-    ) -> Result<Fetched, FetchError> {
-        self.fetch_watched(keys, held, &mut ()).await
+        mode: Mode,
+    ) -> Result<Fetched, Failed> {
+        self.fetch_watched(keys, held, mode, &mut ()).await
     }
 
     /// The same, under somebody's eyes.
@@ -157,11 +190,12 @@ impl Fetcher {
         &self,
         keys: &KeySet,
         held: Option<&Validator>,
+        mode: Mode,
         watch: &mut impl Watch,
-    ) -> Result<Fetched, FetchError> {
-        tokio::time::timeout(self.settings.timeout, self.follow(keys, held, watch))
+    ) -> Result<Fetched, Failed> {
+        tokio::time::timeout(self.settings.timeout, self.follow(keys, held, mode, watch))
             .await
-            .unwrap_or(Err(FetchError::Timeout))
+            .unwrap_or_else(|_| Err(FetchError::Timeout.into()))
     }
 
     /// The key address may be that of a discovery document, which is followed
@@ -171,18 +205,19 @@ impl Fetcher {
         &self,
         keys: &KeySet,
         held: Option<&Validator>,
+        mode: Mode,
         watch: &mut impl Watch,
-    ) -> Result<Fetched, FetchError> {
+    ) -> Result<Fetched, Failed> {
         let address = &self.settings.address;
-        let answer = match self.get(address, held, watch).await? {
+        let answer = match self.get(address, held, mode, watch).await? {
             Answer::NotModified { max_age } => return Ok(not_modified(max_age)),
             Answer::Body(answer) => answer,
         };
         match discovered(address, &answer.bytes)? {
-            None => answer.into_fetched(keys, address),
-            Some(key_address) => match self.get(&key_address, held, watch).await? {
+            None => Ok(answer.into_fetched(keys, address)?),
+            Some(key_address) => match self.get(&key_address, held, mode, watch).await? {
                 Answer::NotModified { max_age } => Ok(not_modified(max_age)),
-                Answer::Body(answer) => answer.into_fetched(keys, &key_address),
+                Answer::Body(answer) => Ok(answer.into_fetched(keys, &key_address)?),
             },
         }
     }
@@ -191,9 +226,11 @@ impl Fetcher {
         &self,
         address: &Url,
         held: Option<&Validator>,
+        mode: Mode,
         watch: &mut impl Watch,
-    ) -> Result<Answer, FetchError> {
-        let held = held.filter(|held| held.address == address.as_str());
+    ) -> Result<Answer, Failed> {
+        let held =
+            held.filter(|held| mode == Mode::Conditional && held.address == address.as_str());
         let mut request = self
             .client()?
             .get(address.clone())
@@ -202,6 +239,9 @@ impl Fetcher {
         if let Some(held) = held {
             request = request.header(IF_NONE_MATCH, &held.etag);
         }
+        if mode == Mode::Fresh {
+            request = request.header(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        }
         let response = request.send().await.map_err(|error| {
             watch.failed(&error);
             unreachable(&error)
@@ -209,7 +249,7 @@ impl Fetcher {
         watch.answered(address, &response);
         // A client of the caller's own may follow redirects.
         if response.url() != address {
-            return Err(FetchError::Redirect(response.status().as_u16()));
+            return Err(FetchError::Redirect(response.status().as_u16()).into());
         }
         let max_age = max_age(response.headers());
         match response.status() {
@@ -224,9 +264,12 @@ impl Fetcher {
                 }))
             }
             StatusCode::NOT_MODIFIED if held.is_some() => Ok(Answer::NotModified { max_age }),
-            StatusCode::NOT_MODIFIED => Err(FetchError::UnexpectedNotModified),
-            status if status.is_redirection() => Err(FetchError::Redirect(status.as_u16())),
-            status => Err(FetchError::Status(status.as_u16())),
+            StatusCode::NOT_MODIFIED => Err(FetchError::UnexpectedNotModified.into()),
+            status if status.is_redirection() => Err(FetchError::Redirect(status.as_u16()).into()),
+            status => Err(Failed {
+                error: FetchError::Status(status.as_u16()),
+                retry_after: bounded_http::retry_after(&response),
+            }),
         }
     }
 

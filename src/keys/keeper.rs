@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 
 use super::Published;
-use super::fetch::{Document, FetchError, Fetched, Fetcher, Validator};
+use super::fetch::{Document, FetchError, Fetched, Fetcher, Mode, Validator};
 use super::freshness::{Freshness, Schedule, Trust};
 use super::health::KeysState;
 use super::snapshot::{Restored, SnapshotFile};
@@ -136,9 +136,9 @@ impl Shared {
         let published = self.current.load_full();
         let fetched = self
             .fetcher
-            .fetch(&published.keys, validator.as_ref())
+            .fetch(&published.keys, validator.as_ref(), Mode::Conditional)
             .await;
-        self.publish(started, fetched);
+        self.publish(started, fetched.map_err(|failed| failed.error));
     }
 
     /// Publishes first, then counts the fetch as ended: who is woken sees the

@@ -29,7 +29,7 @@ pub(crate) use self::fetch::FetchSettings;
 #[cfg(fuzzing)]
 pub(crate) use self::fetch::discovered;
 #[cfg(feature = "cli")]
-pub(crate) use self::fetch::{Fetched, Fetcher, Watch};
+pub(crate) use self::fetch::{Fetched, Fetcher, Mode, Watch};
 pub(crate) use self::freshness::Schedule;
 #[cfg(feature = "cli")]
 pub(crate) use self::freshness::plan;
