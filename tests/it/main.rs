@@ -61,5 +61,6 @@ mod soak;
 mod support;
 mod token_forms;
 mod toolchain;
+mod untidy_key_servers;
 #[path = "support/wire.rs"]
 mod wire;
