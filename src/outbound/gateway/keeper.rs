@@ -12,7 +12,7 @@ use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use tokio::sync::{Notify, watch};
 
-use super::error::GatewayError;
+use super::error::{GatewayError, GatewayErrorKind};
 use super::fetch::Fetcher;
 use super::pairs::{ClientPair, Pairs};
 use super::renewal::{Failures, Life};
@@ -52,7 +52,7 @@ pub(super) struct Shared {
 pub(super) struct Status {
     pub(super) pairs: Pairs,
     pub(super) failures: Failures,
-    pub(super) last_error: Option<GatewayError>,
+    pub(super) last_error: Option<GatewayErrorKind>,
     /// A fetch is under way.
     pub(super) fetching: bool,
     /// Another is to follow at once.
@@ -149,7 +149,7 @@ impl Shared {
 
     /// Asks a second time where the first answer is past its use when it comes: a
     /// clock that was put right meanwhile is no reason to fail those who wait.
-    async fn ask(&self, pair: &ClientPair) -> (Moment, Result<Fetched, GatewayError>) {
+    async fn ask(&self, pair: &ClientPair) -> (Moment, Result<Fetched, GatewayErrorKind>) {
         let asked = self.now();
         let answer = self.ask_once(pair, asked).await;
         match &answer {
@@ -161,7 +161,11 @@ impl Shared {
         }
     }
 
-    async fn ask_once(&self, pair: &ClientPair, asked: Moment) -> Result<Fetched, GatewayError> {
+    async fn ask_once(
+        &self,
+        pair: &ClientPair,
+        asked: Moment,
+    ) -> Result<Fetched, GatewayErrorKind> {
         let answer = self.fetcher.fetch(pair).await?;
         Fetched::of(&answer, self.form, asked.wall)
     }
@@ -176,7 +180,7 @@ impl Shared {
         &self,
         pair: &Arc<ClientPair>,
         asked: Moment,
-        result: Result<Fetched, GatewayError>,
+        result: Result<Fetched, GatewayErrorKind>,
     ) {
         let mut status = self.status();
         // What a pair gave or got that was replaced meanwhile is nobody's; the
@@ -206,11 +210,11 @@ impl Shared {
         asked: Moment,
         fetched: Fetched,
         number: u64,
-    ) -> Result<(Issued, Duration), GatewayError> {
+    ) -> Result<(Issued, Duration), GatewayErrorKind> {
         let life = self.life(asked, &fetched);
         // It may have come too late.
         if !life.is_alive(self.now()) {
-            return Err(GatewayError::Expired);
+            return Err(GatewayErrorKind::Expired);
         }
         let Fetched { value, lifetime } = fetched;
         let issued = Issued {
@@ -221,7 +225,7 @@ impl Shared {
         Ok((issued, lifetime))
     }
 
-    fn finish(&self, status: &mut Status, error: Option<GatewayError>) {
+    fn finish(&self, status: &mut Status, error: Option<GatewayErrorKind>) {
         status.fetching = false;
         if let Some(error) = error {
             observe::token_fetch_failed(&error);
@@ -239,15 +243,25 @@ struct Fetched {
 }
 
 impl Fetched {
-    fn of(answer: &Answer, form: HeaderForm, asked: UnixTime) -> Result<Self, GatewayError> {
+    fn of(answer: &Answer, form: HeaderForm, asked: UnixTime) -> Result<Self, GatewayErrorKind> {
         Ok(Self {
-            value: (form.value(answer.token.expose())).ok_or(GatewayError::UnusableToken)?,
+            value: (form.value(answer.token.expose())).ok_or(GatewayErrorKind::UnusableToken)?,
             lifetime: answer.lifetime(asked)?,
         })
     }
 }
 
 impl Status {
+    /// What the last fetch failed with, as callers get it now.
+    pub(super) fn last_failure(&self, now: Moment) -> GatewayError {
+        let kind = self.last_error.clone();
+        self.failure(kind.unwrap_or(GatewayErrorKind::Stopped), now)
+    }
+
+    pub(super) fn failure(&self, kind: GatewayErrorKind, now: Moment) -> GatewayError {
+        GatewayError::new(kind, self.failures.cooling_down(now))
+    }
+
     /// Gives the reminders that are due and were not given.
     pub(super) fn remind(&mut self, now: UnixTime) {
         let (current, next) = (self.pairs.end_of_current(), self.pairs.end_of_next());
@@ -277,7 +291,7 @@ impl Drop for Running {
         let mut status = shared.status();
         let stopped = [status.fetching, std::mem::take(&mut status.wanted)];
         for _ in stopped.into_iter().filter(|pending| *pending) {
-            shared.finish(&mut status, Some(GatewayError::Stopped));
+            shared.finish(&mut status, Some(GatewayErrorKind::Stopped));
         }
         shared.running.store(false, Ordering::Release);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Number;
 
-use super::error::GatewayError;
+use super::error::GatewayErrorKind;
 use crate::claims::ClaimsView;
 use crate::clock::UnixTime;
 use crate::error::Reason;
@@ -32,8 +32,8 @@ pub(super) struct Answer {
 impl Answer {
     /// Reads an answer of status 200 (RFC 6749, section 5.1). Other members are
     /// passed over; one twice is not an answer.
-    pub(super) fn read(body: &[u8]) -> Result<Self, GatewayError> {
-        let malformed = GatewayError::Malformed;
+    pub(super) fn read(body: &[u8]) -> Result<Self, GatewayErrorKind> {
+        let malformed = GatewayErrorKind::Malformed;
         let body = str::from_utf8(body).map_err(|_| malformed("it is not UTF-8"))?;
         let (mut token, mut token_type, mut expires_in) = (None, None, None);
         json::read_object(body, |name, value| match name {
@@ -51,7 +51,7 @@ impl Answer {
             return Err(malformed("there is no token_type that is a string"));
         };
         if !token_type.is_ignoring_case("Bearer") {
-            return Err(GatewayError::OtherType);
+            return Err(GatewayErrorKind::OtherType);
         }
         let expires_in = match expires_in {
             None => None,
@@ -70,13 +70,13 @@ impl Answer {
 
     /// How long the token is good from `asked` on: to the earlier of the two
     /// ends, and at most a day.
-    pub(super) fn lifetime(&self, asked: UnixTime) -> Result<Duration, GatewayError> {
+    pub(super) fn lifetime(&self, asked: UnixTime) -> Result<Duration, GatewayErrorKind> {
         let own = self.exp.map(|exp| exp.saturating_since(asked));
         let lifetime = (self.expires_in.into_iter().chain(own).min())
-            .ok_or(GatewayError::NoLifetime)?
+            .ok_or(GatewayErrorKind::NoLifetime)?
             .min(LONGEST);
         if lifetime.is_zero() {
-            return Err(GatewayError::Expired);
+            return Err(GatewayErrorKind::Expired);
         }
         Ok(lifetime)
     }
@@ -100,7 +100,7 @@ fn duration(number: &str) -> Option<Duration> {
 
 /// The `exp` of a token that is a JWT: three segments, of which the second is a
 /// JSON object. Nobody vouches for it, and it may only shorten a life.
-fn exp(token: &str) -> Result<Option<UnixTime>, GatewayError> {
+fn exp(token: &str) -> Result<Option<UnixTime>, GatewayErrorKind> {
     let mut segments = token.split('.');
     let (Some(_), Some(payload), Some(_), None) = (
         segments.next(),
@@ -116,7 +116,7 @@ fn exp(token: &str) -> Result<Option<UnixTime>, GatewayError> {
     match ClaimsView::read(&payload) {
         Ok(claims) => Ok(claims.expires_at),
         Err(Reason::ClaimsNotObject) => Ok(None),
-        Err(_) => Err(GatewayError::Malformed(
+        Err(_) => Err(GatewayErrorKind::Malformed(
             "the token is a JWT whose claims are not well-formed",
         )),
     }
@@ -134,7 +134,7 @@ mod tests {
 
     const IAT: u64 = 1_725_420_117;
 
-    fn answer(token: &str, rest: &str) -> Result<Duration, GatewayError> {
+    fn answer(token: &str, rest: &str) -> Result<Duration, GatewayErrorKind> {
         let body = format!(r#"{{"access_token":"{token}","token_type":"Bearer"{rest}}}"#);
         Answer::read(body.as_bytes())?.lifetime(UnixTime::from_secs(IAT))
     }
@@ -166,7 +166,7 @@ mod tests {
             Ok(secs(1))
         );
         let late = answer.lifetime(UnixTime::from_secs(IAT + 3600));
-        assert_eq!(late, Err(GatewayError::Expired));
+        assert_eq!(late, Err(GatewayErrorKind::Expired));
         assert!(!format!("{answer:?}").contains("eyJ"));
     }
 
@@ -187,9 +187,9 @@ mod tests {
             ("opaque", r#","expires_in":1e3"#, Ok(secs(1000))),
             ("opaque", r#","expires_in":99999999999"#, Ok(secs(86_400))),
             ("opaque", r#","expires_in":1e300"#, Ok(secs(86_400))),
-            ("opaque", "", Err(GatewayError::NoLifetime)),
-            (&no_exp, "", Err(GatewayError::NoLifetime)),
-            ("opaque", r#","expires_in":0"#, Err(GatewayError::Expired)),
+            ("opaque", "", Err(GatewayErrorKind::NoLifetime)),
+            (&no_exp, "", Err(GatewayErrorKind::NoLifetime)),
+            ("opaque", r#","expires_in":0"#, Err(GatewayErrorKind::Expired)),
         ] {
             assert_eq!(answer(token, rest), expected, "{token} {rest}");
         }
@@ -213,11 +213,11 @@ mod tests {
             r#"{"access_token":"x","token_type":"Bearer","expires_in":60} x"#,
         ] {
             let error = Answer::read(malformed.as_bytes()).expect_err(malformed);
-            assert!(matches!(error, GatewayError::Malformed(_)), "{malformed}");
+            assert!(matches!(error, GatewayErrorKind::Malformed(_)), "{malformed}");
         }
         for claims in [r#"{"exp":"soon"}"#, r#"{"exp":1,"exp":2}"#, r#"{"exp":-1}"#] {
             let error = answer(&jwt(claims), r#","expires_in":60"#);
-            assert!(matches!(error, Err(GatewayError::Malformed(_))), "{claims}");
+            assert!(matches!(error, Err(GatewayErrorKind::Malformed(_))), "{claims}");
         }
     }
 
@@ -231,7 +231,7 @@ mod tests {
             assert_eq!(of_type(good), Ok(()), "{good}");
         }
         for other in ["", "mac", "DPoP", "Bearer "] {
-            assert_eq!(of_type(other), Err(GatewayError::OtherType), "{other}");
+            assert_eq!(of_type(other), Err(GatewayErrorKind::OtherType), "{other}");
         }
     }
 }
