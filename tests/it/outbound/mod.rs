@@ -8,6 +8,7 @@ mod failures;
 mod fetching;
 mod refused_tokens;
 mod secrets;
+mod untidy_answers;
 
 use std::sync::{Arc, Mutex};
 
