@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use derbysoft_go_auth::outbound::{
-    BoxError, ClientPair, Gateway, GatewayError, GatewayRefusal, HttpClient,
+    BoxError, ClientPair, Gateway, GatewayError, GatewayErrorKind, GatewayRefusal, HttpClient,
 };
 use derbysoft_go_auth::simulator::{ClientCredentials, GatewayFailure, Simulator};
 use derbysoft_go_auth::{Clock, ManualClock};
@@ -40,8 +40,8 @@ async fn main() -> Result<(), BoxError> {
                 let refusal = GatewayRefusal::read(status, &body);
                 refusal.map_or(status.to_string(), |refusal| format!("{status} {refusal}"))
             }
-            Err(error) => match error.downcast_ref() {
-                Some(GatewayError::Refused(refusal)) => format!("no token: {refusal}"),
+            Err(error) => match error.downcast_ref().map(GatewayError::kind) {
+                Some(GatewayErrorKind::Refused(refusal)) => format!("no token: {refusal}"),
                 _ => return Err(error),
             },
         };

@@ -25,6 +25,7 @@ pub(crate) fn client(
         .timeout(timeout)
         // One request in minutes or an hour: a connection kept would only go stale.
         .pool_max_idle_per_host(0);
+    let builder = lenient(builder);
     if address.scheme() == "https" {
         builder.https_only(true).build()
     } else {
@@ -33,6 +34,14 @@ pub(crate) fn client(
         // is ever asked for.
         builder.no_proxy().tls_certs_only([]).build()
     }
+}
+
+/// Has invalid header lines passed over and folded ones joined, as browsers and curl
+/// do: whatever a server or proxy adds to an answer says nothing about its document.
+pub(crate) fn lenient(builder: ClientBuilder) -> ClientBuilder {
+    builder
+        .http1_ignore_invalid_headers_in_responses(true)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
 }
 
 /// The longest wait that an answer can ask for: as long as the longest back-off of ours,

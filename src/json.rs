@@ -96,6 +96,11 @@ pub(crate) fn read_object<'a>(
     }
 }
 
+/// `document` without one UTF-8 byte order mark at its beginning.
+pub(crate) fn without_mark(document: &[u8]) -> &[u8] {
+    document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document)
+}
+
 /// Whether `document`, if it is JSON, is an object. `serde` fills a struct from
 /// an array as well, which no document here may be.
 pub(crate) fn is_object(document: &[u8]) -> bool {

@@ -21,6 +21,7 @@ use serde_json::value::RawValue;
 use self::gather::{Gather, Gathered};
 use crate::json;
 use crate::jws::{MAX_KID_BYTES, base64url};
+use crate::quote::Quoted;
 use crate::rs256::{KeyFault, PublicKey};
 
 /// Usable keys kept of one document, and skipped ones reported. GO publishes
@@ -84,7 +85,7 @@ impl KeySet {
     pub(crate) fn successor(&self, document: &[u8]) -> Result<Self, KeySetError> {
         let set = self.read(gather(document)?);
         if set.is_empty() {
-            return Err(KeySetError::NoUsableKey);
+            return Err(KeySetError::NoUsableKey(set.skipped));
         }
         Ok(set)
     }
@@ -346,7 +347,7 @@ fn judge(jwk: &Jwk) -> Result<Key, SkipReason> {
     if !matches!(jwk.common.key_algorithm, None | Some(KeyAlgorithm::RS256)) {
         return Err(SkipReason::Algorithm);
     }
-    let number = |text: &str| base64url(text).ok_or(SkipReason::Unreadable);
+    let number = |text: &str| base64url(text).ok_or(SkipReason::Encoding);
     let public =
         PublicKey::new(&number(&rsa.n)?, &number(&rsa.e)?).map_err(|fault| match fault {
             KeyFault::ModulusSize => SkipReason::ModulusSize,
@@ -390,8 +391,10 @@ impl SkippedKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// Not a JWK, or its numbers are not base64url.
+    /// Not a JWK.
     Unreadable,
+    /// `n` or `e` is not base64url without padding (RFC 7518, section 6.3.1).
+    Encoding,
     /// `kty` is not `RSA`, or `n` or `e` is absent.
     KeyType,
     /// `kid` is absent, empty or longer than 256 bytes.
@@ -416,6 +419,7 @@ impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unreadable => "not a readable JWK",
+            Self::Encoding => "n or e is not base64url without padding",
             Self::KeyType => "not an RSA public key",
             Self::KeyId => "no kid, or one that is empty or too long",
             Self::Use => "not for checking signatures",
@@ -430,13 +434,48 @@ impl fmt::Display for SkipReason {
 }
 
 /// A document that is not a usable key set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeySetError {
     /// Not a JSON object with an array `keys`.
     #[error("the document is not a JSON Web Key Set")]
     NotAKeySet,
-    /// No key that can verify, or no key at all.
-    #[error("the key set has no usable key")]
-    NoUsableKey,
+    /// No key that can verify, or no key at all: the keys as [`KeySet::skipped`] has
+    /// them. The text gives the reasons of the first three, with their `kid`s escaped
+    /// and cut.
+    #[error("the key set has no usable key: {}", Reasons(.0))]
+    NoUsableKey(Box<[SkippedKey]>),
+}
+
+/// Why none of these keys can be used.
+struct Reasons<'a>(&'a [SkippedKey]);
+
+impl Reasons<'_> {
+    /// As many as an operator needs to see what is wrong; it bounds a line of the log.
+    const SHOWN: usize = 3;
+}
+
+impl fmt::Display for Reasons<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(keys) = self;
+        if keys.is_empty() {
+            return f.write_str("it is empty");
+        }
+        for (at, key) in keys.iter().take(Self::SHOWN).enumerate() {
+            if at > 0 {
+                f.write_str("; ")?;
+            }
+            match key.kid() {
+                Some(kid) => write!(f, "{}: {}", Quoted(kid), key.reason())?,
+                None => write!(f, "(no kid): {}", key.reason())?,
+            }
+        }
+        let more = keys.len().saturating_sub(Self::SHOWN);
+        match more {
+            0 => Ok(()),
+            // There may have been others than those that were kept.
+            _ if keys.len() == MAX_KEYS => write!(f, "; and {more} more at least"),
+            _ => write!(f, "; and {more} more"),
+        }
+    }
 }

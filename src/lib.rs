@@ -123,6 +123,7 @@ mod keys;
 mod observe;
 pub mod outbound;
 mod policy;
+mod quote;
 mod reminders;
 mod rfc3339;
 mod rs256;

@@ -37,6 +37,10 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
         return of_tls(error);
     }
+    if let Some(error) = error.downcast_ref::<hyper::Error>() {
+        let words = "what answers there breaks the rules of HTTP";
+        return (error.is_parse()).then(|| format!("{words}: {}", plain(&error.to_string())));
+    }
     let error = error.downcast_ref::<io::Error>()?;
     let words = match error.kind() {
         io::ErrorKind::ConnectionRefused => "nobody listens there: the connection was refused",

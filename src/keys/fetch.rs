@@ -6,6 +6,7 @@
 //! points at a stranger's address), only 200 and 304 count, and the body is
 //! cut off after decompression.
 
+use std::str::FromStr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -18,9 +19,14 @@ use serde::{Deserialize, Serialize};
 use crate::bounded_http::{self, BodyFault, describe};
 use crate::json;
 use crate::jwks::{KeySet, KeySetError};
+use crate::quote::Quoted;
 
 /// The longest `ETag` that is kept, in bytes; a longer one is not sent back.
 const MAX_ETAG_BYTES: usize = 512;
+
+/// A key set by its own name (RFC 7517, section 8.5.2), as GO gives it, or else as
+/// whatever the server calls it: what counts is what the document says.
+const ACCEPTED: &str = "application/jwk-set+json, application/json, */*;q=0.1";
 
 /// The longest `jwks_uri` that is followed, in bytes: what RFC 9110, section 4.1,
 /// recommends to support. Taking apart one as long as a document may be costs 40
@@ -95,13 +101,13 @@ pub enum FetchError {
     /// Neither a key set nor a discovery document, or without a usable key.
     #[error(transparent)]
     KeySet(#[from] KeySetError),
-    /// A discovery document names a key set at another origin, or one that is
-    /// not an address.
-    #[error("the discovery document names a key set at another origin")]
-    ForeignKeySet,
     /// All keys of the document are [distrusted](crate::Config::distrusted_keys) here.
     #[error("all keys of the key address are distrusted by the settings")]
     Distrusted,
+    /// The `jwks_uri` of a discovery document is at another origin, or no absolute
+    /// address: what it is. It is not followed.
+    #[error("the discovery document's key set is not followed: {0}")]
+    ForeignKeySet(String),
     /// The task that fetches was stopped.
     #[error("the runtime shut down during a fetch")]
     Stopped,
@@ -240,7 +246,7 @@ impl Fetcher {
             .client()?
             .get(address.clone())
             .timeout(self.settings.timeout)
-            .header(ACCEPT, HeaderValue::from_static("application/json"));
+            .header(ACCEPT, HeaderValue::from_static(ACCEPTED));
         if let Some(held) = held {
             request = request.header(IF_NONE_MATCH, &held.etag);
         }
@@ -282,7 +288,7 @@ impl Fetcher {
         let limit = self.settings.max_bytes;
         let mut body = Vec::new();
         match bounded_http::read_body(response, limit, &mut body).await {
-            Ok(()) => Ok(body.into()),
+            Ok(()) => Ok(without_mark(body.into())),
             Err(BodyFault::Timeout) => Err(FetchError::Timeout),
             Err(BodyFault::Broken(why)) => Err(FetchError::Body(why)),
             Err(BodyFault::TooLarge) => Err(FetchError::TooLarge(limit)),
@@ -303,6 +309,13 @@ impl Fetcher {
             .map_err(|error| unreachable(&error))?;
         Ok(self.client.get_or_init(|| client))
     }
+}
+
+/// The document without the byte order mark that an editor or a server put before it:
+/// JSON has none, and parsers may pass over one (RFC 8259, section 8.1).
+fn without_mark(document: Bytes) -> Bytes {
+    let text = json::without_mark(&document);
+    document.slice_ref(text)
 }
 
 enum Answer {
@@ -346,7 +359,8 @@ pub(crate) fn discovered(address: &Url, body: &[u8]) -> Result<Option<Url>, Fetc
     struct Discovery<'a> {
         #[serde(borrow)]
         keys: Option<&'a serde_json::value::RawValue>,
-        jwks_uri: Option<String>,
+        #[serde(borrow)]
+        jwks_uri: Option<&'a serde_json::value::RawValue>,
     }
     if !json::is_object(body) {
         return Ok(None);
@@ -358,19 +372,45 @@ pub(crate) fn discovered(address: &Url, body: &[u8]) -> Result<Option<Url>, Fetc
     else {
         return Ok(None);
     };
+    let found = serde_json::from_str(jwks_uri.get())
+        .map_err(|_| "jwks_uri is not a string".to_owned())
+        .and_then(|jwks_uri: String| same_origin(address, &jwks_uri));
+    found.map(Some).map_err(FetchError::ForeignKeySet)
+}
+
+/// The address that a document at `address` names, without its fragment, which is no
+/// part of what is asked for; what is wrong with it otherwise.
+fn same_origin(address: &Url, jwks_uri: &str) -> Result<Url, String> {
+    type ParseError = <Url as FromStr>::Err;
     if jwks_uri.len() > MAX_ADDRESS_BYTES {
-        return Err(FetchError::ForeignKeySet);
+        return Err(format!("jwks_uri is longer than {MAX_ADDRESS_BYTES} bytes"));
     }
-    match Url::parse(&jwks_uri) {
-        Ok(url)
-            if url.origin() == address.origin()
-                && url.username().is_empty()
-                && url.password().is_none() =>
-        {
-            Ok(Some(url))
-        }
-        _ => Err(FetchError::ForeignKeySet),
+    // What follows may be secret.
+    let shown = jwks_uri.split(['?', '#']).next().unwrap_or_default();
+    let mut url = Url::parse(jwks_uri).map_err(|error| {
+        let what = match error {
+            ParseError::RelativeUrlWithoutBase => "not an absolute address",
+            _ => "not an address",
+        };
+        format!("jwks_uri {} is {what}", Quoted(shown))
+    })?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("jwks_uri has a user name or password in it".to_owned());
     }
+    if !matches!(url.scheme(), "https" | "http") {
+        return Err("jwks_uri is neither https nor http".to_owned());
+    }
+    let [theirs, ours] = [url.origin(), address.origin()];
+    if theirs != ours {
+        let [theirs, ours] = [theirs, ours].map(|origin| origin.ascii_serialization());
+        return Err(format!(
+            "jwks_uri is at {}, not at {}",
+            Quoted(&theirs),
+            Quoted(&ours)
+        ));
+    }
+    url.set_fragment(None);
+    Ok(url)
 }
 
 /// `max-age` of `Cache-Control` (RFC 9111, section 5.2.2.1).
@@ -404,6 +444,10 @@ fn unreachable(error: &reqwest::Error) -> FetchError {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::task::JoinHandle;
+
     use super::*;
 
     fn cache_control(value: &str) -> Option<u64> {
@@ -435,13 +479,12 @@ mod tests {
                 format!(r#"{{"issuer":"i","jwks_uri":"{jwks_uri}"}}"#).as_bytes(),
             )
         };
-        assert_eq!(
-            follow("https://id.example/x/keys")
-                .unwrap()
-                .unwrap()
-                .as_str(),
-            "https://id.example/x/keys"
-        );
+        for own in ["https://id.example/x/keys", "https://id.example/x/keys#a"] {
+            assert_eq!(
+                follow(own).unwrap().unwrap().as_str(),
+                "https://id.example/x/keys"
+            );
+        }
         for foreign in [
             "https://other.example/keys",
             "http://id.example/keys",
@@ -452,7 +495,8 @@ mod tests {
             "/keys",
             "",
         ] {
-            assert_eq!(follow(foreign), Err(FetchError::ForeignKeySet), "{foreign}");
+            let error = follow(foreign).expect_err(foreign);
+            assert!(matches!(error, FetchError::ForeignKeySet(_)), "{foreign}");
         }
     }
 
@@ -479,6 +523,70 @@ mod tests {
             "[]",
         ] {
             assert_eq!(discovered(&address, body.as_bytes()), Ok(None), "{body}");
+        }
+    }
+
+    /// Answers each request with the next of `answers`, and gives what was asked.
+    async fn served(answers: Vec<&'static str>) -> (Fetcher, JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}/", listener.local_addr().unwrap());
+        let settings = FetchSettings {
+            address: Url::parse(&address).unwrap(),
+            connect_timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(10),
+            max_bytes: 1024,
+        };
+        let asked = tokio::spawn(async move {
+            let mut asked = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    stream.read_buf(&mut head).await.unwrap();
+                }
+                asked.push(String::from_utf8(head).unwrap());
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+            asked
+        });
+        (Fetcher::new(settings, None), asked)
+    }
+
+    #[tokio::test]
+    async fn a_fresh_fetch_is_unconditional_and_no_cache() {
+        const NOT_MODIFIED: &str = "HTTP/1.1 304 Not Modified\r\n\r\n";
+        let (fetcher, asked) = served(vec![NOT_MODIFIED; 2]).await;
+        let held = Validator {
+            address: fetcher.settings.address.to_string(),
+            etag: "\"v1\"".to_owned(),
+        };
+        let keys = KeySet::default();
+        let fetched = fetcher.fetch(&keys, Some(&held), Mode::Conditional).await;
+        assert!(fetched.unwrap().document.is_none());
+        let fetched = fetcher.fetch(&keys, Some(&held), Mode::Fresh).await;
+        let error = fetched.expect_err("nothing was asked about").error;
+        assert_eq!(error, FetchError::UnexpectedNotModified);
+        let asked = asked.await.unwrap();
+        for (asked, fresh) in asked.iter().zip([false, true]) {
+            assert_eq!(asked.contains("if-none-match: \"v1\""), !fresh, "{asked}");
+            assert_eq!(asked.contains("cache-control: no-cache"), fresh, "{asked}");
+        }
+    }
+
+    #[tokio::test]
+    async fn retry_after_comes_with_429_and_503_alone() {
+        for (answer, seconds) in [
+            ("HTTP/1.1 429 X\r\nretry-after: 7\r\n\r\n", Some(7)),
+            ("HTTP/1.1 503 X\r\nretry-after: 999\r\n\r\n", Some(60)),
+            ("HTTP/1.1 503 X\r\n\r\n", None),
+            ("HTTP/1.1 500 X\r\nretry-after: 7\r\n\r\n", None),
+        ] {
+            let (fetcher, _asked) = served(vec![answer]).await;
+            let fetched = fetcher.fetch(&KeySet::default(), None, Mode::Fresh).await;
+            let failed = fetched.expect_err("no keys");
+            assert!(matches!(failed.error, FetchError::Status(_)), "{answer}");
+            let expected = seconds.map(Duration::from_secs);
+            assert_eq!(failed.retry_after, expected, "{answer}");
         }
     }
 }

@@ -7,8 +7,11 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use reqwest::redirect::Policy;
-use reqwest::{Body, Client, ClientBuilder};
+use reqwest::{Body, Client, ClientBuilder, Url};
 use tower_service::Service;
+
+use crate::address::is_loopback;
+use crate::bounded_http::lenient;
 
 /// A [`reqwest::Client`] as a `Service<http::Request<B>>`, for any body that
 /// reqwest takes: `Bytes`, `String`, `Vec<u8>`, [`reqwest::Body`].
@@ -16,7 +19,10 @@ use tower_service::Service;
 /// It follows no redirect, whatever its builder was told: reqwest by itself
 /// follows ten, and though it drops `Authorization` on the way to another origin,
 /// within one origin the token of one API would go to another. A redirect is the
-/// answer. Nor does it send a `Referer`.
+/// answer. Nor does it send a `Referer`. And plain http to this machine goes to no
+/// proxy, whatever its builder or the environment (`HTTP_PROXY`) says: the token would
+/// be in the clear on the way. Header lines of answers that are invalid or folded are
+/// passed over or joined.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -27,10 +33,8 @@ use tower_service::Service;
 /// let tokens = EndpointTokens::builder()
 ///     .booking_usb("https://go.example/bookingusb", "53ac0777")
 ///     .build()?;
-/// let settings = reqwest::Client::builder().timeout(Duration::from_secs(30));
-/// let client = ServiceBuilder::new()
-///     .layer(tokens.layer())
-///     .service(HttpClient::from_builder(settings)?);
+/// let client = HttpClient::from_builder(|builder| builder.timeout(Duration::from_secs(30)))?;
+/// let client = ServiceBuilder::new().layer(tokens.layer()).service(client);
 /// # let _ = client;
 /// # Ok(())
 /// # }
@@ -38,6 +42,8 @@ use tower_service::Service;
 #[derive(Debug, Clone)]
 pub struct HttpClient {
     client: Client,
+    /// For plain http to this machine: without a proxy.
+    direct: Client,
 }
 
 impl HttpClient {
@@ -46,18 +52,37 @@ impl HttpClient {
     /// # Errors
     /// Where TLS cannot be set up.
     pub fn new() -> reqwest::Result<Self> {
-        Self::from_builder(Client::builder())
+        Self::from_builder(|builder| builder)
     }
 
-    /// With settings of the caller's, all but those about redirects and `Referer`.
+    /// With settings of the caller's, all but those about redirects and `Referer`, and
+    /// about proxies for plain http to this machine: that has a client of its own, so
+    /// that `settings` is called twice.
     ///
     /// # Errors
     /// Where the client cannot be built.
-    pub fn from_builder(builder: ClientBuilder) -> reqwest::Result<Self> {
-        let builder = builder.redirect(Policy::none()).referer(false);
+    pub fn from_builder(
+        settings: impl Fn(ClientBuilder) -> ClientBuilder,
+    ) -> reqwest::Result<Self> {
+        let builder = || {
+            settings(lenient(Client::builder()))
+                .redirect(Policy::none())
+                .referer(false)
+        };
         Ok(Self {
-            client: builder.build()?,
+            client: builder().build()?,
+            // No certificate is ever asked for.
+            direct: builder().no_proxy().tls_certs_only([]).build()?,
         })
+    }
+
+    fn client_for(&self, address: &Url) -> &Client {
+        let is_local = address.host_str().is_some_and(is_loopback);
+        if address.scheme() == "http" && is_local {
+            &self.direct
+        } else {
+            &self.client
+        }
     }
 }
 
@@ -71,8 +96,8 @@ impl<B: Into<Body>> Service<Request<B>> for HttpClient {
     }
 
     fn call(&mut self, request: Request<B>) -> HttpClientFuture {
-        let answer =
-            reqwest::Request::try_from(request).map(|request| self.client.execute(request));
+        let answer = reqwest::Request::try_from(request)
+            .map(|request| self.client_for(request.url()).execute(request));
         HttpClientFuture {
             answer: Box::pin(async move { Ok(answer?.await?.into()) }),
         }

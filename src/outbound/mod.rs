@@ -42,8 +42,9 @@ pub use self::form::HeaderForm;
 #[cfg(fuzzing)]
 pub(crate) use self::gateway::token_answer;
 pub use self::gateway::{
-    ClientPair, Cloned, Excerpt, Gateway, GatewayBuilder, GatewayError, GatewayFuture,
-    GatewayHealth, GatewayLayer, GatewayRefusal, GatewayService, Replay, reqwest_body,
+    Authorized, ClientPair, Cloned, Excerpt, Gateway, GatewayBuilder, GatewayError,
+    GatewayErrorKind, GatewayFuture, GatewayHealth, GatewayLayer, GatewayRefusal, GatewayService,
+    Replay, reqwest_body,
 };
 
 /// What the layers' services fail with, as those of tower's own layers.

@@ -63,6 +63,7 @@ mod support;
 mod token_forms;
 mod toolchain;
 mod undriven;
+mod untidy_key_servers;
 #[path = "support/wire.rs"]
 mod wire;
 mod withdrawn;

@@ -170,6 +170,18 @@ const fn next(error: &FetchError) -> &'static str {
             "Whoever could redirect could put in keys, so it is not followed. Set the address \
              itself, as GO Console shows it, in GO_AUTH_JWKS_URL."
         }
+        FetchError::Status(406) => {
+            "The gate takes any form of the document (Accept: */*), so this is a fault of the \
+             server, or a proxy that leaves the header out: look at it with curl -v."
+        }
+        FetchError::Status(429) => {
+            "It is asked too often, perhaps by others from the same address. Raise \
+             GO_AUTH_REFRESH_INTERVAL; the gate waits as long as Retry-After says, up to a minute."
+        }
+        FetchError::Status(500..) => {
+            "The server, or a proxy before it, has a fault of its own. The gate goes on asking, \
+             and the keys that it has serve for GO_AUTH_MAX_STALE."
+        }
         FetchError::Status(_) | FetchError::UnexpectedNotModified => {
             "Compare GO_AUTH_JWKS_URL with the JWK address in GO Console: the account in it, and \
              the environment."
@@ -177,7 +189,7 @@ const fn next(error: &FetchError) -> &'static str {
         FetchError::TooLarge(_) => {
             "GO's document has about 1 KiB. If this one is GO's, raise max_document_bytes."
         }
-        FetchError::KeySet(KeySetError::NoUsableKey) => {
+        FetchError::KeySet(KeySetError::NoUsableKey(_)) => {
             "Compare GO_AUTH_JWKS_URL with the JWK address in GO Console. If it is right, GO has \
              to publish an RSA key of 2048 bits or more."
         }
@@ -185,9 +197,9 @@ const fn next(error: &FetchError) -> &'static str {
             "Compare GO_AUTH_JWKS_URL with the JWK address in GO Console, and look at what it \
              serves (curl -v): a login page or a proxy's answer is no key set."
         }
-        FetchError::ForeignKeySet => {
-            "A discovery document is followed to its own origin alone. If the other address is \
-             GO's, set it itself in GO_AUTH_JWKS_URL."
+        FetchError::ForeignKeySet(_) => {
+            "A discovery document is followed to an absolute address at its own origin alone. Set \
+             the address of the key set itself in GO_AUTH_JWKS_URL, if it is GO's."
         }
         FetchError::Distrusted => "Compare GO_AUTH_DISTRUSTED_KEYS with what GO publishes.",
         FetchError::Stopped | FetchError::NoRuntime => "Try again.",
@@ -229,7 +241,7 @@ impl Discovery {
             jwks_uri: String,
         }
         let document = seen.document.as_deref().unwrap_or_default();
-        let is_foreign = error == Some(&FetchError::ForeignKeySet);
+        let is_foreign = matches!(error, Some(FetchError::ForeignKeySet(_)));
         let document = serde_json::from_slice::<Document>(document).ok();
         document.filter(|_| is_foreign).map(|document| Self {
             names: without_query(&document.jwks_uri),

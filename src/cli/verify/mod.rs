@@ -17,6 +17,7 @@ use super::visit::visit;
 use crate::access_token::Api;
 use crate::clock::{Clock, SystemClock, UnixTime};
 use crate::explain::{self, Claimed, Explanation, Ground, Outcome, Verdict, show};
+use crate::json;
 use crate::jwks::KeySet;
 use crate::rfc3339;
 
@@ -116,7 +117,8 @@ fn keys(judge: &Judge, token: &[u8], document: Option<&[u8]>) -> Result<Option<K
         return Ok(Some(Keys {
             issuer,
             from: "the file of --keys".to_owned(),
-            set: KeySet::from_document(document).map_err(|error| error.to_string()),
+            set: KeySet::from_document(json::without_mark(document))
+                .map_err(|error| error.to_string()),
         }));
     }
     let Some(Some(settings)) = judge.addresses.get(issuer).cloned() else {

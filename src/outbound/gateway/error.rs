@@ -1,14 +1,11 @@
 //! What GO's gateway says no with, and what fetching a token fails of.
 
-use std::fmt;
+use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::excerpt::Excerpt;
 use crate::json;
-
-/// The most of an answer's body that is kept for an error, in bytes: GO's own
-/// failures take about 80.
-const EXCERPT_BYTES: usize = 512;
 
 /// A refusal as GO's gateway documents it ("Security Access with OAuth2.0 For
 /// PUSH"): `{"message":"…","source":"Derbysoft DGateway2"}`.
@@ -78,57 +75,80 @@ impl GatewayRefusal {
     }
 }
 
-/// The beginning of an answer's body, at most 512 bytes, without what the client
-/// had sent in confidence, and nothing of a body that may hold a token. It prints
-/// with control characters escaped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Excerpt(String);
+/// There is no token from GO's gateway: why, and when to ask again. One failure is
+/// reported to all who waited for the fetch.
+///
+/// ```
+/// use derbysoft_go_auth::outbound::{BoxError, GatewayError};
+/// use std::time::Duration;
+///
+/// /// How long a caller's retry policy waits before the call is repeated.
+/// fn wait(error: &BoxError) -> Option<Duration> {
+///     error.downcast_ref::<GatewayError>()?.retry_after()
+/// }
+/// # assert_eq!(wait(&"another".into()), None);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}")]
+pub struct GatewayError {
+    kind: GatewayErrorKind,
+    cooldown: Duration,
+}
 
-impl Excerpt {
-    /// `secrets` are left out before anything is cut off: an answer may repeat
-    /// what it was asked with.
-    pub(super) fn of<'a>(body: &[u8], secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut text = String::from_utf8_lossy(body).into_owned();
-        for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
-            text = text.replace(secret, "…");
-        }
-        if text.contains("access_token") {
-            "…".clone_into(&mut text);
-        }
-        let mut end = text.len().min(EXCERPT_BYTES);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-        Self(text)
+impl GatewayError {
+    /// `cooldown` as [`Failures::cooling_down`](super::renewal::Failures::cooling_down)
+    /// has it.
+    pub(super) const fn new(kind: GatewayErrorKind, cooldown: Duration) -> Self {
+        Self { kind, cooldown }
     }
 
-    /// The text as it came. It may hold anything.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// What it is.
+    pub const fn kind(&self) -> &GatewayErrorKind {
+        &self.kind
+    }
+
+    /// Whether the token endpoint refused the client ID and secret: 401 or 403.
+    pub const fn is_refusal(&self) -> bool {
+        self.kind.is_refusal()
+    }
+
+    /// Whether it may pass by itself: the endpoint can't be reached or does not answer
+    /// in time or in full, has a fault of its own (status 500 and above) or is asked
+    /// too often (408, 425, 429), or the clocks are apart. Otherwise someone has to
+    /// change something first.
+    pub const fn is_transient(&self) -> bool {
+        match self.kind {
+            GatewayErrorKind::Unreachable(_)
+            | GatewayErrorKind::Timeout
+            | GatewayErrorKind::Body(_)
+            | GatewayErrorKind::Expired
+            | GatewayErrorKind::Stopped => true,
+            GatewayErrorKind::Answer { status, .. } => {
+                matches!(status, 408 | 425 | 429 | 500..)
+            }
+            _ => false,
+        }
+    }
+
+    /// Where it [may pass](Self::is_transient), how long until a call causes another
+    /// fetch, from when this error was returned: zero to 60 s. A call before that gets
+    /// the same failure at once.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        if self.is_transient() {
+            Some(self.cooldown)
+        } else {
+            None
+        }
     }
 }
 
-impl fmt::Display for Excerpt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0.escape_debug(), f)
-    }
-}
-
-impl fmt::Debug for Excerpt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-/// Why there is no token from GO's gateway. One failure is told to all who waited
-/// for the fetch.
+/// Why there is no token from GO's gateway.
 ///
 /// Its text names the cause for an operator; text from the network in it is
 /// escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum GatewayError {
+pub enum GatewayErrorKind {
     /// One of GO's documented refusals.
     #[error("GO's gateway gives no token: {0} (status {status})", status = .0.status())]
     Refused(GatewayRefusal),
@@ -138,8 +158,10 @@ pub enum GatewayError {
     Answer {
         /// The status.
         status: u16,
-        /// What came with it.
+        /// The plain words that came with it.
         body: Excerpt,
+        /// How long a 429 or 503 asks to wait with `Retry-After`; at most 60 s.
+        retry_after: Option<Duration>,
     },
     /// The answer points elsewhere; it was not followed.
     #[error("the token endpoint answered with a redirect, which is not followed (status {0})")]
@@ -158,7 +180,7 @@ pub enum GatewayError {
     #[error("the token endpoint's answer could not be read: {0}")]
     Body(String),
     /// Not an object with an `access_token`, a `token_type` and, if there is one,
-    /// an `expires_in` of the right types; or a JWT whose claims are not well-formed.
+    /// no `access_token` or `token_type` twice.
     #[error("the token endpoint's answer is malformed: {0}")]
     Malformed(&'static str),
     /// `token_type` is not `Bearer`, in any case.
@@ -167,7 +189,8 @@ pub enum GatewayError {
     /// The token is empty, longer than 8 KiB or can't stand in a header.
     #[error("the token endpoint gave a token that can't be sent")]
     UnusableToken,
-    /// Neither `expires_in` nor an `exp` of the token says how long it is good.
+    /// Neither `expires_in` nor an `exp` of the token can be read, so that nothing says
+    /// how long it is good.
     #[error("the token endpoint does not say how long its token is good")]
     NoLifetime,
     /// The token has no time left, by `expires_in` or by its own `exp` and the
@@ -185,13 +208,21 @@ pub enum GatewayError {
     NoRuntime,
 }
 
-impl GatewayError {
+impl GatewayErrorKind {
     /// Whether the token endpoint refused the client ID and secret: 401 or 403.
     pub const fn is_refusal(&self) -> bool {
         match self {
             Self::Refused(_) => true,
             Self::Answer { status, .. } => matches!(*status, 401 | 403),
             _ => false,
+        }
+    }
+
+    /// How long the endpoint asks to wait.
+    pub(super) fn asks_to_wait(&self) -> Duration {
+        match self {
+            Self::Answer { retry_after, .. } => retry_after.unwrap_or_default(),
+            _ => Duration::ZERO,
         }
     }
 
@@ -237,18 +268,39 @@ mod tests {
     }
 
     #[test]
-    fn an_excerpt_is_short_escaped_and_without_secrets() {
-        let body = format!("no such\r\n\u{1b}[31m client p;f)2 {}", "é".repeat(600));
-        let excerpt = Excerpt::of(body.as_bytes(), ["p;f)2", ""]);
-        assert!(excerpt.as_str().len() <= EXCERPT_BYTES);
-        let printed = excerpt.to_string();
-        assert!(
-            printed.starts_with(r"no such\r\n\u{1b}[31m client … é"),
-            "{printed}"
-        );
-        assert!(!format!("{excerpt:?}").contains('\u{1b}'));
-        let token = br#"{"access_token":"eyJ","token_type":"Bearer"}"#;
-        assert_eq!(Excerpt::of(token, []).as_str(), "…");
-        assert_eq!(Excerpt::of(b"\xff\xfe", []).as_str(), "\u{fffd}\u{fffd}");
+    fn what_may_pass_by_itself_is_tried_again() {
+        let answer = |status| GatewayErrorKind::Answer {
+            status,
+            body: Excerpt::of(status, b"", []),
+            retry_after: None,
+        };
+        let second = Duration::from_secs(1);
+        for kind in [
+            GatewayErrorKind::Timeout,
+            GatewayErrorKind::Unreachable(String::new()),
+            GatewayErrorKind::Body(String::new()),
+            GatewayErrorKind::Stopped,
+            GatewayErrorKind::Expired,
+            answer(429),
+            answer(500),
+            answer(503),
+        ] {
+            let error = GatewayError::new(kind, second);
+            assert!(error.is_transient(), "{error}");
+            assert_eq!(error.retry_after(), Some(second), "{error}");
+        }
+        for kind in [
+            GatewayErrorKind::Refused(GatewayRefusal::Forbidden),
+            GatewayErrorKind::Redirect(302),
+            GatewayErrorKind::Malformed(""),
+            GatewayErrorKind::UnusableCredentials,
+            GatewayErrorKind::NoRuntime,
+            answer(401),
+            answer(404),
+        ] {
+            let error = GatewayError::new(kind, second);
+            assert!(!error.is_transient(), "{error}");
+            assert_eq!(error.retry_after(), None, "{error}");
+        }
     }
 }

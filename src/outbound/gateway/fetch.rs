@@ -12,7 +12,8 @@ use http::{HeaderValue, StatusCode};
 use reqwest::{Client, ClientBuilder, Response, Url};
 use zeroize::Zeroizing;
 
-use super::error::{Excerpt, GatewayError, GatewayRefusal};
+use super::error::{GatewayErrorKind, GatewayRefusal};
+use super::excerpt::Excerpt;
 use super::pairs::ClientPair;
 use super::token::Answer;
 use crate::bounded_http::{self, BodyFault, describe};
@@ -58,15 +59,16 @@ impl Fetcher {
         self.settings.timeout
     }
 
-    pub(super) async fn fetch(&self, pair: &ClientPair) -> Result<Answer, GatewayError> {
+    pub(super) async fn fetch(&self, pair: &ClientPair) -> Result<Answer, GatewayErrorKind> {
         tokio::time::timeout(self.settings.timeout, self.get(pair))
             .await
-            .unwrap_or(Err(GatewayError::Timeout))
+            .unwrap_or(Err(GatewayErrorKind::Timeout))
     }
 
-    async fn get(&self, pair: &ClientPair) -> Result<Answer, GatewayError> {
-        let header =
-            |secret: &Secret| credential(secret.expose()).ok_or(GatewayError::UnusableCredentials);
+    async fn get(&self, pair: &ClientPair) -> Result<Answer, GatewayErrorKind> {
+        let header = |secret: &Secret| {
+            credential(secret.expose()).ok_or(GatewayErrorKind::UnusableCredentials)
+        };
         let response = self
             .client()?
             .get(self.settings.address.clone())
@@ -78,26 +80,29 @@ impl Fetcher {
             .map_err(|error| unreachable(&error))?;
         let status = response.status();
         if status.is_redirection() {
-            return Err(GatewayError::Redirect(status.as_u16()));
+            return Err(GatewayErrorKind::Redirect(status.as_u16()));
         }
+        let retry_after = bounded_http::retry_after(&response);
         let body = body(response).await?;
         if status == StatusCode::OK {
             return Answer::read(&body);
         }
         let status = status.as_u16();
         Err(match GatewayRefusal::read(status, &body) {
-            Some(refusal) => GatewayError::Refused(refusal),
-            None => GatewayError::Answer {
+            Some(refusal) => GatewayErrorKind::Refused(refusal),
+            None => GatewayErrorKind::Answer {
                 status,
                 body: Excerpt::of(
+                    status,
                     &body,
                     [pair.client_secret.expose(), pair.client_id.expose()],
                 ),
+                retry_after,
             },
         })
     }
 
-    fn client(&self) -> Result<&Client, GatewayError> {
+    fn client(&self) -> Result<&Client, GatewayErrorKind> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
@@ -130,21 +135,21 @@ fn finished(builder: ClientBuilder, settings: &FetchSettings) -> reqwest::Result
 }
 
 /// The body, wiped once it was read.
-async fn body(response: Response) -> Result<Zeroizing<Vec<u8>>, GatewayError> {
+async fn body(response: Response) -> Result<Zeroizing<Vec<u8>>, GatewayErrorKind> {
     let mut body = Zeroizing::new(Vec::with_capacity(MAX_ANSWER_BYTES));
     match bounded_http::read_body(response, MAX_ANSWER_BYTES, &mut body).await {
         Ok(()) => Ok(body),
-        Err(BodyFault::Timeout) => Err(GatewayError::Timeout),
-        Err(BodyFault::Broken(why)) => Err(GatewayError::Body(why)),
-        Err(BodyFault::TooLarge) => Err(GatewayError::TooLarge(MAX_ANSWER_BYTES)),
+        Err(BodyFault::Timeout) => Err(GatewayErrorKind::Timeout),
+        Err(BodyFault::Broken(why)) => Err(GatewayErrorKind::Body(why)),
+        Err(BodyFault::TooLarge) => Err(GatewayErrorKind::TooLarge(MAX_ANSWER_BYTES)),
     }
 }
 
-fn unreachable(error: &reqwest::Error) -> GatewayError {
+fn unreachable(error: &reqwest::Error) -> GatewayErrorKind {
     if error.is_timeout() {
-        GatewayError::Timeout
+        GatewayErrorKind::Timeout
     } else {
-        GatewayError::Unreachable(describe(error))
+        GatewayErrorKind::Unreachable(describe(error))
     }
 }
 

@@ -14,7 +14,7 @@ use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use tokio::sync::{Notify, watch};
 
-use super::error::GatewayError;
+use super::error::{GatewayError, GatewayErrorKind};
 use super::fetch::Fetcher;
 use super::pairs::{ClientPair, Pairs};
 use super::renewal::{Failures, Life};
@@ -53,7 +53,7 @@ pub(super) struct Shared {
 pub(super) struct Status {
     pub(super) pairs: Pairs,
     pub(super) failures: Failures,
-    pub(super) last_error: Option<GatewayError>,
+    pub(super) last_error: Option<GatewayErrorKind>,
     /// A fetch is under way.
     pub(super) fetching: bool,
     /// Another is to follow at once.
@@ -170,7 +170,7 @@ impl Shared {
 
     /// Asks a second time where the first answer is past its use when it comes: a
     /// clock that was put right meanwhile is no reason to fail those who wait.
-    async fn ask(&self, pair: &ClientPair) -> (Moment, Result<Fetched, GatewayError>) {
+    async fn ask(&self, pair: &ClientPair) -> (Moment, Result<Fetched, GatewayErrorKind>) {
         let asked = self.now();
         let answer = self.ask_once(pair, asked).await;
         match &answer {
@@ -182,7 +182,11 @@ impl Shared {
         }
     }
 
-    async fn ask_once(&self, pair: &ClientPair, asked: Moment) -> Result<Fetched, GatewayError> {
+    async fn ask_once(
+        &self,
+        pair: &ClientPair,
+        asked: Moment,
+    ) -> Result<Fetched, GatewayErrorKind> {
         let answer = self.fetcher.fetch(pair).await?;
         Fetched::of(&answer, self.form, asked.wall)
     }
@@ -198,7 +202,7 @@ impl Shared {
         number: u64,
         pair: &Arc<ClientPair>,
         asked: Moment,
-        result: Result<Fetched, GatewayError>,
+        result: Result<Fetched, GatewayErrorKind>,
     ) {
         let now = self.now();
         let jitter = fastrand::f64();
@@ -241,11 +245,11 @@ impl Shared {
         asked: Moment,
         fetched: Fetched,
         number: u64,
-    ) -> Result<(Issued, Duration), GatewayError> {
+    ) -> Result<(Issued, Duration), GatewayErrorKind> {
         let life = self.life(asked, &fetched);
         // It may have come too late.
         if !life.is_alive(self.now()) {
-            return Err(GatewayError::Expired);
+            return Err(GatewayErrorKind::Expired);
         }
         let Fetched { value, lifetime } = fetched;
         let issued = Issued {
@@ -283,18 +287,28 @@ struct Fetched {
 }
 
 impl Fetched {
-    fn of(answer: &Answer, form: HeaderForm, asked: UnixTime) -> Result<Self, GatewayError> {
+    fn of(answer: &Answer, form: HeaderForm, asked: UnixTime) -> Result<Self, GatewayErrorKind> {
         Ok(Self {
-            value: (form.value(answer.token.expose())).ok_or(GatewayError::UnusableToken)?,
+            value: (form.value(answer.token.expose())).ok_or(GatewayErrorKind::UnusableToken)?,
             lifetime: answer.lifetime(asked)?,
         })
     }
 }
 
 impl Status {
-    fn failed(&mut self, now: Moment, error: &GatewayError, jitter: f64) {
+    fn failed(&mut self, now: Moment, error: &GatewayErrorKind, jitter: f64) {
         self.failures.add(now, error, jitter);
         self.last_error = Some(error.clone());
+    }
+
+    /// What the last fetch failed with, as callers get it now.
+    pub(super) fn last_failure(&self, now: Moment) -> GatewayError {
+        let kind = self.last_error.clone();
+        self.failure(kind.unwrap_or(GatewayErrorKind::Stopped), now)
+    }
+
+    pub(super) fn failure(&self, kind: GatewayErrorKind, now: Moment) -> GatewayError {
+        GatewayError::new(kind, self.failures.cooling_down(now))
     }
 }
 
@@ -330,14 +344,14 @@ impl Drop for Running {
             let stopped = [status.fetching, std::mem::take(&mut status.wanted)];
             let stopped = stopped.into_iter().filter(|pending| *pending).count();
             for _ in 0..stopped {
-                status.failed(now, &GatewayError::Stopped, 1.0);
+                status.failed(now, &GatewayErrorKind::Stopped, 1.0);
                 shared.finish(&mut status);
             }
             shared.pulse.end(*number);
             stopped
         };
         for _ in 0..stopped {
-            observe::token_fetch_failed(&GatewayError::Stopped);
+            observe::token_fetch_failed(&GatewayErrorKind::Stopped);
         }
     }
 }

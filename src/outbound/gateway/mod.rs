@@ -9,8 +9,10 @@
 //! The token is fetched by one task that belongs to no request: whoever cancels
 //! a request cancels a wait, never a fetch.
 
+mod authorized;
 mod builder;
 mod error;
+mod excerpt;
 mod fetch;
 mod future;
 mod keeper;
@@ -30,8 +32,10 @@ use serde::Serialize;
 use serde::ser::SerializeStruct;
 use tokio::runtime::Handle;
 
+pub use self::authorized::Authorized;
 pub use self::builder::GatewayBuilder;
-pub use self::error::{Excerpt, GatewayError, GatewayRefusal};
+pub use self::error::{GatewayError, GatewayErrorKind, GatewayRefusal};
+pub use self::excerpt::Excerpt;
 pub use self::future::GatewayFuture;
 use self::keeper::{Issued, Shared, keep};
 pub use self::layer::{GatewayLayer, GatewayService};
@@ -124,7 +128,36 @@ impl Gateway {
     }
 
     /// Puts the token into `headers`, marked sensitive, and fetches it first if
-    /// need be: for clients without tower.
+    /// need be: for clients without tower. Where the API answers 401 to the request,
+    /// [`Authorized::renew`] gets another token; without that a revoked token goes on
+    /// being sent to its end.
+    ///
+    /// Of the client itself: it must follow no redirect and send plain http to this
+    /// machine through no proxy, or the token goes along; [`HttpClient`](super::HttpClient)
+    /// is such a client.
+    ///
+    /// ```no_run
+    /// # async fn push() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # use derbysoft_go_auth::outbound::{ClientPair, Gateway};
+    /// # let gateway = Gateway::builder().build()?;
+    /// let client = reqwest::Client::builder()
+    ///     .redirect(reqwest::redirect::Policy::none())
+    ///     .build()?;
+    /// let mut request = client.post("https://solo.example/push/ari").body("{}").build()?;
+    /// let uri: http::Uri = request.url().as_str().parse()?;
+    /// let authorized = gateway.authorize(&uri, request.headers_mut()).await?;
+    /// let again = request.try_clone();
+    /// let mut response = client.execute(request).await?;
+    /// if response.status() == 401
+    ///     && let Some(mut again) = again
+    ///     && authorized.renew(again.headers_mut()).await?
+    /// {
+    ///     response = client.execute(again).await?;
+    /// }
+    /// # let _ = response;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// A [`CallRefused`] where the address is under no base of the gateway's or
@@ -134,14 +167,14 @@ impl Gateway {
         &self,
         uri: &Uri,
         headers: &mut HeaderMap,
-    ) -> Result<(), super::BoxError> {
+    ) -> Result<Authorized, super::BoxError> {
         self.admit(uri, headers)?;
         let issued = match self.usable() {
             Some(issued) => issued,
             None => self.token(None).await?,
         };
         headers.insert(AUTHORIZATION, issued.value.clone());
-        Ok(())
+        Ok(Authorized::new(self.clone(), issued))
     }
 
     /// After a *rotate* at GO: `next` is to serve. It is tried at once, if there
@@ -172,7 +205,8 @@ impl Gateway {
         change: impl FnOnce(&mut Pairs, ClientPair, crate::UnixTime),
     ) -> Result<(), GatewayError> {
         if !builder::can_be_sent(&pair) {
-            return Err(GatewayError::UnusableCredentials);
+            let unusable = GatewayErrorKind::UnusableCredentials;
+            return Err(GatewayError::new(unusable, Duration::ZERO));
         }
         let shared = &self.inner.shared;
         let running = self.keep_running();
@@ -210,7 +244,7 @@ impl Gateway {
             .then(|| CredentialHealth::new("next", pairs.end_of_next(), now.wall));
         GatewayHealth {
             token_left: left.filter(|left| !left.is_zero()),
-            last_error: status.last_error.clone(),
+            last_error: (status.last_error.clone()).map(|kind| status.failure(kind, now)),
             credentials: [Some(current), next].into_iter().flatten().collect(),
         }
     }
@@ -243,7 +277,8 @@ impl Gateway {
         let alive = || good(|issued, shared| issued.life.is_alive(shared.now()));
         // Without a runtime of its own a caller could not wait.
         if Handle::try_current().is_err() || !self.keep_driven() {
-            return alive().ok_or(GatewayError::NoRuntime);
+            return alive()
+                .ok_or_else(|| GatewayError::new(GatewayErrorKind::NoRuntime, Duration::ZERO));
         }
         let (mut ended, until) = {
             let mut status = shared.status();
@@ -251,9 +286,9 @@ impl Gateway {
                 return Ok(issued);
             }
             if !status.fetching && !status.wanted {
-                if status.failures.cool_down(shared.now()) {
-                    let error = status.last_error.clone();
-                    return alive().ok_or(error.unwrap_or(GatewayError::Stopped));
+                let now = shared.now();
+                if !status.failures.cooling_down(now).is_zero() {
+                    return alive().ok_or_else(|| status.last_failure(now));
                 }
                 shared.want(&mut status);
             }
@@ -271,11 +306,13 @@ impl Gateway {
             biased;
             _ = ended.wait_for(|ended| *ended >= until) => {}
             () = shared.clock.sleep_until(limit) => {
-                return alive().ok_or(GatewayError::Timeout);
+                return alive().ok_or_else(|| {
+                    let (status, now) = (shared.status(), shared.now());
+                    status.failure(GatewayErrorKind::Timeout, now)
+                });
             }
         }
-        let error = shared.status().last_error.clone();
-        alive().ok_or(error.unwrap_or(GatewayError::Stopped))
+        alive().ok_or_else(|| shared.status().last_failure(shared.now()))
     }
 
     /// The API answered 401 to this token: whether another is worth a fetch.
@@ -294,7 +331,7 @@ impl Gateway {
         let is_current = (shared.current.load().as_ref())
             .is_some_and(|current| current.number == refused.number);
         let idle = !status.fetching && !status.wanted;
-        if running && is_current && idle && !status.failures.cool_down(shared.now()) {
+        if running && is_current && idle && status.failures.cooling_down(shared.now()).is_zero() {
             shared.want(&mut status);
         }
     }

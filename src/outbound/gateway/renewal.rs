@@ -7,15 +7,16 @@
 
 use std::time::Duration;
 
-use super::error::GatewayError;
+use super::error::GatewayErrorKind;
+use crate::bounded_http::MAX_RETRY_AFTER;
 use crate::clock::Moment;
 
 /// The first wait after a fetch that failed; doubled by each further failure.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 
 /// The longest wait after a fetch that failed: an outage that ends is noticed
-/// within a minute.
-const RETRY_LAST: Duration = Duration::from_secs(60);
+/// within a minute. An answer can ask for no longer one.
+const RETRY_LAST: Duration = MAX_RETRY_AFTER;
 
 /// How soon after a failure a call may cause a fetch of its own: a gateway that
 /// comes back is noticed with the next call, and one that is down is asked once
@@ -87,20 +88,22 @@ pub(super) struct Failures {
 
 impl Failures {
     /// `jitter` is uniform in 0…1; it takes up to a quarter off the wait.
-    pub(super) fn add(&mut self, now: Moment, error: &GatewayError, jitter: f64) {
+    pub(super) fn add(&mut self, now: Moment, error: &GatewayErrorKind, jitter: f64) {
         let doubled = RETRY_FIRST.saturating_mul(1 << self.count.min(16));
         let cooldown = if error.is_refusal() {
             LONG_COOLDOWN
         } else {
             COOLDOWN
         };
+        let asked = error.asks_to_wait();
         *self = Self {
             count: self.count.saturating_add(1),
             last: now.elapsed,
             retry_after: (doubled.min(RETRY_LAST))
                 .mul_f64(1.0 - jitter / 4.0)
-                .max(cooldown.mul_f64(0.75)),
-            cooldown,
+                .max(cooldown.mul_f64(0.75))
+                .max(asked),
+            cooldown: cooldown.max(asked),
         };
     }
 
@@ -110,9 +113,10 @@ impl Failures {
         (self.count > 0).then(|| self.retry_after.saturating_sub(since))
     }
 
-    /// Whether a call may not cause a fetch now.
-    pub(super) fn cool_down(&self, now: Moment) -> bool {
-        self.count > 0 && now.elapsed.saturating_sub(self.last) < self.cooldown
+    /// How long no call may cause a fetch yet; zero where one may now.
+    pub(super) fn cooling_down(&self, now: Moment) -> Duration {
+        let since = now.elapsed.saturating_sub(self.last);
+        self.cooldown.saturating_sub(since)
     }
 }
 
@@ -121,6 +125,7 @@ mod tests {
     use super::*;
     use crate::clock::UnixTime;
     use crate::outbound::gateway::error::GatewayRefusal;
+    use crate::outbound::gateway::excerpt::Excerpt;
 
     fn at(seconds: u64) -> Moment {
         Moment {
@@ -179,24 +184,42 @@ mod tests {
     fn failures_back_off_to_a_minute_and_refusals_at_once_to_ten_seconds() {
         let mut failures = Failures::default();
         assert_eq!(failures.until_retry(at(0)), None);
-        assert!(!failures.cool_down(at(0)));
+        assert_eq!(failures.cooling_down(at(0)), secs(0));
         for expected in [1, 2, 4, 8, 16, 32, 60, 60] {
-            failures.add(at(5), &GatewayError::Timeout, 0.0);
+            failures.add(at(5), &GatewayErrorKind::Timeout, 0.0);
             assert_eq!(failures.until_retry(at(5)), Some(secs(expected)));
-            assert!(failures.cool_down(at(5)));
-            assert!(!failures.cool_down(at(6)));
+            assert_eq!(failures.cooling_down(at(5)), secs(1));
+            assert_eq!(failures.cooling_down(at(6)), secs(0));
         }
-        failures.add(at(5), &GatewayError::Timeout, 1.0);
+        failures.add(at(5), &GatewayErrorKind::Timeout, 1.0);
         assert_eq!(failures.until_retry(at(5)), Some(secs(45)));
 
         let mut refused = Failures::default();
         refused.add(
             at(5),
-            &GatewayError::Refused(GatewayRefusal::Forbidden),
+            &GatewayErrorKind::Refused(GatewayRefusal::Forbidden),
             1.0,
         );
         assert_eq!(refused.until_retry(at(5)), Some(secs(10).mul_f64(0.75)));
-        assert!(refused.cool_down(at(14)));
-        assert!(!refused.cool_down(at(15)));
+        assert_eq!(refused.cooling_down(at(14)), secs(1));
+        assert_eq!(refused.cooling_down(at(15)), secs(0));
+    }
+
+    #[test]
+    fn what_the_endpoint_asks_for_is_the_least_wait() {
+        let asking = |seconds| GatewayErrorKind::Answer {
+            status: 429,
+            body: Excerpt::of(429, b"", []),
+            retry_after: Some(secs(seconds)),
+        };
+        let mut failures = Failures::default();
+        failures.add(at(5), &asking(30), 1.0);
+        assert_eq!(failures.until_retry(at(5)), Some(secs(30)));
+        assert_eq!(failures.cooling_down(at(5)), secs(30));
+        for _ in 0..8 {
+            failures.add(at(5), &asking(0), 0.0);
+        }
+        assert_eq!(failures.until_retry(at(5)), Some(secs(60)));
+        assert_eq!(failures.cooling_down(at(5)), secs(1));
     }
 }

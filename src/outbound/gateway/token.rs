@@ -1,16 +1,17 @@
 //! Reading the token endpoint's answer, and how long its token is good: pure.
 //!
 //! GO's sample says two things: `expires_in` is 7200, while the token itself is a
-//! JWT whose `exp` is 3600 after its `iat`. The earlier is believed.
+//! JWT whose `exp` is 3600 after its `iat`. The earlier that can be read is believed.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::Number;
+use serde_json::value::RawValue;
 
-use super::error::GatewayError;
-use crate::claims::ClaimsView;
+use super::error::GatewayErrorKind;
 use crate::clock::UnixTime;
-use crate::error::Reason;
 use crate::json::{self, Value};
 use crate::jws::base64url;
 use crate::secret::Secret;
@@ -32,8 +33,8 @@ pub(super) struct Answer {
 impl Answer {
     /// Reads an answer of status 200 (RFC 6749, section 5.1). Other members are
     /// passed over; one twice is not an answer.
-    pub(super) fn read(body: &[u8]) -> Result<Self, GatewayError> {
-        let malformed = GatewayError::Malformed;
+    pub(super) fn read(body: &[u8]) -> Result<Self, GatewayErrorKind> {
+        let malformed = GatewayErrorKind::Malformed;
         let body = str::from_utf8(body).map_err(|_| malformed("it is not UTF-8"))?;
         let (mut token, mut token_type, mut expires_in) = (None, None, None);
         json::read_object(body, |name, value| match name {
@@ -51,18 +52,16 @@ impl Answer {
             return Err(malformed("there is no token_type that is a string"));
         };
         if !token_type.is_ignoring_case("Bearer") {
-            return Err(GatewayError::OtherType);
+            return Err(GatewayErrorKind::OtherType);
         }
         let expires_in = match expires_in {
-            None => None,
-            Some(Value::Number(seconds)) => {
-                Some(duration(seconds).ok_or(malformed("expires_in is not a number of seconds"))?)
-            }
-            Some(_) => return Err(malformed("expires_in is not a number")),
+            Some(Value::Number(number)) => seconds(number),
+            Some(Value::String(text)) => seconds(&text.decode()),
+            _ => None,
         };
         let token = Secret::from(token.decode().into_owned());
         Ok(Self {
-            exp: exp(token.expose())?,
+            exp: exp(token.expose()),
             expires_in,
             token,
         })
@@ -70,13 +69,13 @@ impl Answer {
 
     /// How long the token is good from `asked` on: to the earlier of the two
     /// ends, and at most a day.
-    pub(super) fn lifetime(&self, asked: UnixTime) -> Result<Duration, GatewayError> {
+    pub(super) fn lifetime(&self, asked: UnixTime) -> Result<Duration, GatewayErrorKind> {
         let own = self.exp.map(|exp| exp.saturating_since(asked));
         let lifetime = (self.expires_in.into_iter().chain(own).min())
-            .ok_or(GatewayError::NoLifetime)?
+            .ok_or(GatewayErrorKind::NoLifetime)?
             .min(LONGEST);
         if lifetime.is_zero() {
-            return Err(GatewayError::Expired);
+            return Err(GatewayErrorKind::Expired);
         }
         Ok(lifetime)
     }
@@ -88,19 +87,30 @@ pub(crate) fn token_answer(body: &[u8], asked: UnixTime) -> Option<Duration> {
     Answer::read(body).ok()?.lifetime(asked).ok()
 }
 
-/// A JSON number of seconds, whole or with a fraction, not below zero; one beyond
-/// all measure is cut off.
-fn duration(number: &str) -> Option<Duration> {
-    let number: Number = number.parse().ok()?;
+/// A number of seconds as JSON spells it, whole or with a fraction, not below zero; one
+/// beyond all measure is cut off.
+fn seconds(number: &str) -> Option<Duration> {
+    let number: Number = number.trim().parse().ok()?;
     match number.as_u64() {
         Some(seconds) => Some(Duration::from_secs(seconds)),
-        None => Duration::try_from_secs_f64(number.as_f64()?.min(LONGEST.as_secs_f64())).ok(),
+        None => Duration::try_from_secs_f64(
+            number
+                .as_f64()?
+                .min(UnixTime::MAX.since_epoch().as_secs_f64()),
+        )
+        .ok(),
     }
 }
 
 /// The `exp` of a token that is a JWT: three segments, of which the second is a
-/// JSON object. Nobody vouches for it, and it may only shorten a life.
-fn exp(token: &str) -> Result<Option<UnixTime>, GatewayError> {
+/// JSON object. Nobody vouches for it, and it may only shorten a life. The token is
+/// for somebody else: whatever else it says, or how, is no business of ours.
+fn exp(token: &str) -> Option<UnixTime> {
+    #[derive(Deserialize)]
+    struct Claims<'a> {
+        #[serde(borrow)]
+        exp: &'a RawValue,
+    }
     let mut segments = token.split('.');
     let (Some(_), Some(payload), Some(_), None) = (
         segments.next(),
@@ -108,18 +118,15 @@ fn exp(token: &str) -> Result<Option<UnixTime>, GatewayError> {
         segments.next(),
         segments.next(),
     ) else {
-        return Ok(None);
+        return None;
     };
-    let Some(payload) = base64url(payload).and_then(|bytes| String::from_utf8(bytes).ok()) else {
-        return Ok(None);
+    let payload = base64url(payload).filter(|payload| json::is_object(payload))?;
+    let Claims { exp } = serde_json::from_slice(&payload).ok()?;
+    let exp = match serde_json::from_str::<Cow<'_, str>>(exp.get()) {
+        Ok(text) => seconds(&text)?,
+        Err(_) => seconds(exp.get())?,
     };
-    match ClaimsView::read(&payload) {
-        Ok(claims) => Ok(claims.expires_at),
-        Err(Reason::ClaimsNotObject) => Ok(None),
-        Err(_) => Err(GatewayError::Malformed(
-            "the token is a JWT whose claims are not well-formed",
-        )),
-    }
+    Some(UnixTime::checked_from_epoch(exp).unwrap_or(UnixTime::MAX))
 }
 
 #[cfg(test)]
@@ -134,7 +141,7 @@ mod tests {
 
     const IAT: u64 = 1_725_420_117;
 
-    fn answer(token: &str, rest: &str) -> Result<Duration, GatewayError> {
+    fn answer(token: &str, rest: &str) -> Result<Duration, GatewayErrorKind> {
         let body = format!(r#"{{"access_token":"{token}","token_type":"Bearer"{rest}}}"#);
         Answer::read(body.as_bytes())?.lifetime(UnixTime::from_secs(IAT))
     }
@@ -166,7 +173,7 @@ mod tests {
             Ok(secs(1))
         );
         let late = answer.lifetime(UnixTime::from_secs(IAT + 3600));
-        assert_eq!(late, Err(GatewayError::Expired));
+        assert_eq!(late, Err(GatewayErrorKind::Expired));
         assert!(!format!("{answer:?}").contains("eyJ"));
     }
 
@@ -187,9 +194,13 @@ mod tests {
             ("opaque", r#","expires_in":1e3"#, Ok(secs(1000))),
             ("opaque", r#","expires_in":99999999999"#, Ok(secs(86_400))),
             ("opaque", r#","expires_in":1e300"#, Ok(secs(86_400))),
-            ("opaque", "", Err(GatewayError::NoLifetime)),
-            (&no_exp, "", Err(GatewayError::NoLifetime)),
-            ("opaque", r#","expires_in":0"#, Err(GatewayError::Expired)),
+            ("opaque", "", Err(GatewayErrorKind::NoLifetime)),
+            (&no_exp, "", Err(GatewayErrorKind::NoLifetime)),
+            (
+                "opaque",
+                r#","expires_in":0"#,
+                Err(GatewayErrorKind::Expired),
+            ),
         ] {
             assert_eq!(answer(token, rest), expected, "{token} {rest}");
         }
@@ -206,19 +217,63 @@ mod tests {
             r#"{"access_token":"x"}"#,
             r#"{"access_token":1,"token_type":"Bearer","expires_in":60}"#,
             r#"{"access_token":"x","token_type":null,"expires_in":60}"#,
-            r#"{"access_token":"x","token_type":"Bearer","expires_in":"60"}"#,
-            r#"{"access_token":"x","token_type":"Bearer","expires_in":-1}"#,
-            r#"{"access_token":"x","token_type":"Bearer","expires_in":null}"#,
             r#"{"access_token":"x","access_token":"y","token_type":"Bearer","expires_in":60}"#,
             r#"{"access_token":"x","token_type":"Bearer","expires_in":60} x"#,
         ] {
             let error = Answer::read(malformed.as_bytes()).expect_err(malformed);
-            assert!(matches!(error, GatewayError::Malformed(_)), "{malformed}");
+            assert!(
+                matches!(error, GatewayErrorKind::Malformed(_)),
+                "{malformed}"
+            );
         }
-        for claims in [r#"{"exp":"soon"}"#, r#"{"exp":1,"exp":2}"#, r#"{"exp":-1}"#] {
-            let error = answer(&jwt(claims), r#","expires_in":60"#);
-            assert!(matches!(error, Err(GatewayError::Malformed(_))), "{claims}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_of_a_lifetime_is_passed_over() {
+        let at = |exp: &str| jwt(&format!(r#"{{"exp":{exp}}}"#));
+        let soon = IAT + 60;
+        for claims in [
+            format!(r#"{{"exp":{soon},"sub":7,"aud":{{}},"nbf":"x","iss":[null]}}"#),
+            format!(r#"{{"x":{{"exp":1}},"\u0065xp":"{soon}"}}"#),
+            format!(r#"{{"a":1,"a":2,"exp":{soon}.9}}"#),
+            format!(r#"{{"exp":" {soon} "{}}}"#, r#","x":0"#.repeat(200)),
+        ] {
+            let good = answer(&jwt(&claims), r#","expires_in":7200"#);
+            assert_eq!(good.map(|good| good.as_secs()), Ok(60), "{claims}");
         }
+        for exp in [
+            "\"soon\"",
+            "-1",
+            "null",
+            "[1]",
+            "1,\"exp\":2",
+            "\"\"",
+            "\"0x1\"",
+            "true",
+        ] {
+            let rest = r#","expires_in":60"#;
+            assert_eq!(answer(&at(exp), rest), Ok(secs(60)), "{exp}");
+            let neither = answer(&at(exp), "");
+            assert_eq!(neither, Err(GatewayErrorKind::NoLifetime), "{exp}");
+        }
+        for (exp, expected) in [("1e300", 86_400), ("99999999999999999999", 86_400)] {
+            assert_eq!(answer(&at(exp), ""), Ok(secs(expected)), "{exp}");
+        }
+        let later = at(&(IAT + 7200).to_string());
+        for (expires_in, expected) in [
+            ("\"60\"", 60),
+            ("\"60.0\"", 60),
+            ("\"1e3\"", 1000),
+            ("null", 7200),
+            ("-1", 7200),
+            ("\"soon\"", 7200),
+            ("{}", 7200),
+        ] {
+            let rest = format!(r#","expires_in":{expires_in}"#);
+            assert_eq!(answer(&later, &rest), Ok(secs(expected)), "{expires_in}");
+        }
+        let neither = answer("opaque", r#","expires_in":null"#);
+        assert_eq!(neither, Err(GatewayErrorKind::NoLifetime));
     }
 
     #[test]
@@ -231,7 +286,7 @@ mod tests {
             assert_eq!(of_type(good), Ok(()), "{good}");
         }
         for other in ["", "mac", "DPoP", "Bearer "] {
-            assert_eq!(of_type(other), Err(GatewayError::OtherType), "{other}");
+            assert_eq!(of_type(other), Err(GatewayErrorKind::OtherType), "{other}");
         }
     }
 }

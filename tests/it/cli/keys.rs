@@ -328,3 +328,22 @@ async fn given_several_issuers_when_asked_then_each_is_told_and_the_worst_counts
     let ran = command().run().await;
     assert_eq!((ran.status, &ran.json()["verdict"]), (2, &"unknown".into()));
 }
+
+#[tokio::test]
+async fn given_a_status_when_asked_then_the_advice_is_about_it() {
+    let world = World::new().await;
+    for (status, told) in [
+        (404, "Compare GO_AUTH_JWKS_URL with"),
+        (406, "any form of the document"),
+        (429, "asked too often"),
+        (500, "has a fault of its own"),
+        (503, "has a fault of its own"),
+    ] {
+        world.go.fail(Fault::Status(status));
+        let ran = keys_at(&world.go.jwks_url()).run().await;
+        let next = ran.stdout.split("\nnext: ").nth(1).expect("advice");
+        let next = next.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(next.contains(told), "{status}: {next}");
+        assert_eq!(next.contains("Compare"), status == 404, "{next}");
+    }
+}

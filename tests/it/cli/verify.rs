@@ -128,6 +128,19 @@ async fn given_a_claim_of_a_wrong_type_when_verified_then_its_own_check_says_so_
 }
 
 #[tokio::test]
+async fn given_a_key_file_with_a_byte_order_mark_when_verified_then_its_keys_serve() {
+    let world = World::new().await;
+    let keys = file(["\u{feff}".as_bytes(), &world.go.document()].concat());
+    let ran = go_auth(&["verify", "--keys", path(&keys)])
+        .var("GO_AUTH_ISSUER", world.go.issuer())
+        .var("GO_AUTH_AUDIENCE", world.go.audience())
+        .stdin(world.go.mint().token())
+        .run()
+        .await;
+    assert_eq!(ran.status, 0, "{}", ran.all());
+}
+
+#[tokio::test]
 async fn given_a_token_of_the_past_when_verified_then_its_times_are_told_in_words() {
     let world = World::new().await;
     let issued = 1_800_000_000;

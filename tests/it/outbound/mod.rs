@@ -8,6 +8,7 @@ mod failures;
 mod fetching;
 mod refused_tokens;
 mod secrets;
+mod untidy_answers;
 
 use std::sync::{Arc, Mutex};
 
@@ -86,7 +87,7 @@ fn pair(credentials: &ClientCredentials) -> ClientPair {
 }
 
 fn http_client() -> HttpClient {
-    HttpClient::from_builder(reqwest::Client::builder().no_proxy()).expect("a client")
+    HttpClient::from_builder(reqwest::ClientBuilder::no_proxy).expect("a client")
 }
 
 fn client(gateway: &Gateway) -> Client {

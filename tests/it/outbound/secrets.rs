@@ -38,9 +38,10 @@ async fn no_credential_is_printed_or_logged() {
     assert_eq!(soon(call).await.unwrap().status(), 200);
     let mut headers = http::HeaderMap::new();
     let address = world.push().uri().clone();
-    soon(gateway.authorize(&address, &mut headers))
+    let authorized = soon(gateway.authorize(&address, &mut headers))
         .await
         .unwrap();
+    printed.push(format!("{authorized:?}"));
     let jwt = headers["authorization"].to_str().unwrap();
     let jwt = jwt.trim_start_matches("Bearer ").to_owned();
     printed.push(format!("{headers:?}"));
