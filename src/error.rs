@@ -45,9 +45,9 @@ pub enum VerifyErrorKind {
     /// The issuer's keys could not be had: nothing is said about the token.
     KeysUnavailable,
     /// An access token that is not one of those held.
-    UnknownToken,
+    UnknownAccessToken,
     /// An access token past its 180 days, or past the 7 that its successor left it.
-    ExpiredToken,
+    AccessTokenExpired,
     /// An access token that is accepted, but belongs to another API.
     WrongApi,
 }
@@ -72,8 +72,8 @@ impl VerifyErrorKind {
             Self::Subject => "subject",
             Self::WrongEnvironment => "wrong_environment",
             Self::KeysUnavailable => "keys_unavailable",
-            Self::UnknownToken => "unknown_token",
-            Self::ExpiredToken => "expired_token",
+            Self::UnknownAccessToken => "unknown_access_token",
+            Self::AccessTokenExpired => "access_token_expired",
             Self::WrongApi => "wrong_api",
         }
     }
@@ -167,8 +167,8 @@ reasons! {
     KeysUnavailable => KeysUnavailable, "the keys are not available";
 
     TooLongForAccessToken => TooLong, "the token is too long for an access token";
-    UnknownToken => UnknownToken, "the token is not known";
-    ExpiredToken => ExpiredToken, "the access token has expired";
+    UnknownAccessToken => UnknownAccessToken, "the token is not known";
+    AccessTokenExpired => AccessTokenExpired, "the access token has expired";
     OtherApi => WrongApi, "the token is for another API";
 }
 

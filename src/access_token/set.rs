@@ -132,8 +132,8 @@ impl AccessTokens {
     /// Whether `presented` is a token of `api` that is accepted at `now`.
     ///
     /// # Errors
-    /// With the kind [`UnknownToken`](crate::VerifyErrorKind::UnknownToken),
-    /// [`ExpiredToken`](crate::VerifyErrorKind::ExpiredToken),
+    /// With the kind [`UnknownAccessToken`](crate::VerifyErrorKind::UnknownAccessToken),
+    /// [`AccessTokenExpired`](crate::VerifyErrorKind::AccessTokenExpired),
     /// [`WrongApi`](crate::VerifyErrorKind::WrongApi) for one that is accepted, but
     /// of another API, or [`TooLong`](crate::VerifyErrorKind::TooLong) past 256
     /// bytes, which are not looked at.
@@ -158,7 +158,7 @@ impl AccessTokens {
         if presented.len() > MAX_TOKEN_BYTES {
             return Err(Reason::TooLongForAccessToken);
         }
-        (self.find(&TokenDigest::of(presented))).ok_or(Reason::UnknownToken)
+        (self.find(&TokenDigest::of(presented))).ok_or(Reason::UnknownAccessToken)
     }
 
     /// Looks at all that are held, whatever it finds: what it does until the
@@ -209,7 +209,7 @@ impl Held {
 
     pub(crate) fn check_age(&self, now: UnixTime) -> Result<(), Reason> {
         if now >= self.accepted_until {
-            return Err(Reason::ExpiredToken);
+            return Err(Reason::AccessTokenExpired);
         }
         Ok(())
     }

@@ -226,8 +226,8 @@ mod tests {
         }
         let of_the_contract = "missing_credentials invalid_request forbidden too_long malformed \
             header algorithm unknown_key signature claims issuer audience expired not_yet_valid \
-            missing_claim lifetime subject wrong_environment keys_unavailable unknown_token \
-            expired_token wrong_api";
+            missing_claim lifetime subject wrong_environment keys_unavailable unknown_access_token \
+            access_token_expired wrong_api";
         assert!(names.into_iter().eq(of_the_contract.split_whitespace()));
     }
 }

@@ -67,11 +67,20 @@ async fn given_jwts_access_tokens_or_both_each_credential_is_judged_by_its_form_
         (TOKEN, ["malformed", "ok", "ok"]),
         // Known as an access token, and still not taken for one beside JWTs.
         (DOTTED, ["header", "ok", "header"]),
-        ("a.b.c", ["malformed", "unknown_token", "malformed"]),
-        ("..", ["header", "unknown_token", "header"]),
-        (STRANGERS, ["malformed", "unknown_token", "unknown_token"]),
-        ("53ac.0777", ["malformed", "unknown_token", "unknown_token"]),
-        ("5.3.a.c", ["malformed", "unknown_token", "unknown_token"]),
+        ("a.b.c", ["malformed", "unknown_access_token", "malformed"]),
+        ("..", ["header", "unknown_access_token", "header"]),
+        (
+            STRANGERS,
+            ["malformed", "unknown_access_token", "unknown_access_token"],
+        ),
+        (
+            "53ac.0777",
+            ["malformed", "unknown_access_token", "unknown_access_token"],
+        ),
+        (
+            "5.3.a.c",
+            ["malformed", "unknown_access_token", "unknown_access_token"],
+        ),
         // No more of it than its form is looked at.
         (
             &"53ac0777".repeat(33),
@@ -146,7 +155,7 @@ async fn given_another_apis_token_it_is_403_and_no_fault_of_the_token() {
     // Once it has expired, it is not said of which API it was.
     clock.advance(days(180));
     let expired = server.answer(PUSH, RESERVATIONS).await;
-    assert_eq!(expired.verdict(), (401, "expired_token"));
+    assert_eq!(expired.verdict(), (401, "access_token_expired"));
 }
 
 #[tokio::test]
@@ -213,7 +222,7 @@ async fn given_an_unknown_or_expired_token_it_is_401_and_says_which() {
     let unknown = server.answer(PUSH, STRANGERS).await;
     assert_eq!(
         parts(unknown),
-        refused("unknown_token", "the token is not known")
+        refused("unknown_access_token", "the token is not known")
     );
     let none = server.post(PUSH, None).await;
     assert_eq!(none.verdict(), (401, "missing_credentials"));
@@ -223,9 +232,9 @@ async fn given_an_unknown_or_expired_token_it_is_401_and_says_which() {
     let expired = server.answer(PUSH, TOKEN).await;
     assert_eq!(
         parts(expired),
-        refused("expired_token", "the access token has expired")
+        refused("access_token_expired", "the access token has expired")
     );
-    assert_eq!(server.kind(STRANGERS).await, "unknown_token");
+    assert_eq!(server.kind(STRANGERS).await, "unknown_access_token");
 }
 
 #[tokio::test]
@@ -241,7 +250,7 @@ async fn when_ignoring_every_access_token_refused_gets_one_same_answer() {
         let server = Server::of(&auth).await;
         assert_eq!(server.kind(TOKEN).await, "ok");
         let mut refused = vec![
-            ("unknown_token", STRANGERS.to_owned()),
+            ("unknown_access_token", STRANGERS.to_owned()),
             ("wrong_api", RESERVATIONS.to_owned()),
             ("too_long", "5".repeat(257)),
         ];
@@ -292,7 +301,7 @@ async fn the_layers_options_hold_for_access_tokens_too() {
         (
             auth.layer().allow_missing(),
             STRANGERS,
-            (401, "unknown_token"),
+            (401, "unknown_access_token"),
             None,
         ),
         (

@@ -55,7 +55,7 @@ async fn given_a_renewal_go_pushes_with_the_previous_token_for_7_days_and_no_lon
         assert_eq!((push(&current).await, push(&old).await), (200, 200));
         clock.advance(secs(1));
         assert_eq!((push(&current).await, push(&old).await), (200, 401));
-        assert_eq!(server.kind(&previous).await, "expired_token");
+        assert_eq!(server.kind(&previous).await, "access_token_expired");
     }
 }
 
@@ -69,7 +69,7 @@ async fn given_a_token_taken_out_of_the_file_it_is_refused_once_the_reload_retur
     soon(auth.reload_access_tokens())
         .await
         .expect("a good file");
-    assert_eq!(server.kind(TOKEN).await, "unknown_token");
+    assert_eq!(server.kind(TOKEN).await, "unknown_access_token");
     assert_eq!(server.kind(NEW).await, "ok");
 }
 
@@ -86,7 +86,7 @@ async fn given_a_file_that_changes_the_server_follows_it_and_keeps_its_tokens_pa
         let error = health.file.expect("they are in a file").last_error;
         error.map(|error| error.to_string())
     };
-    assert_eq!(server.kind(NEW).await, "unknown_token");
+    assert_eq!(server.kind(NEW).await, "unknown_access_token");
     assert_eq!(last_error(), None);
 
     // Half of a line, as of a copy that is under way.
@@ -106,7 +106,7 @@ async fn given_a_file_that_changes_the_server_follows_it_and_keeps_its_tokens_pa
     assert!(json.contains("line 6"), "{json}");
     assert!(auth.health().is_ready());
     assert_eq!(server.kind(TOKEN).await, "ok");
-    assert_eq!(server.kind(NEW).await, "unknown_token");
+    assert_eq!(server.kind(NEW).await, "unknown_access_token");
 
     file.write(entry(&PEER, NEW, issued));
     eventually("the good file is taken up", || {
@@ -115,7 +115,7 @@ async fn given_a_file_that_changes_the_server_follows_it_and_keeps_its_tokens_pa
     })
     .await;
     assert_eq!(server.kind(NEW).await, "ok");
-    assert_eq!(server.kind(TOKEN).await, "unknown_token");
+    assert_eq!(server.kind(TOKEN).await, "unknown_access_token");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -52,7 +52,7 @@ async fn given_the_variable_of_the_access_tokens_alone_the_service_serves() {
     let server = Server::of(&auth).await;
     assert_eq!(server.post(PUSH, TOKEN).await.verdict(), (200, "ok"));
     let jwt = server.post(PUSH, "a.b.c").await;
-    assert_eq!(jwt.verdict(), (401, "unknown_token"));
+    assert_eq!(jwt.verdict(), (401, "unknown_access_token"));
 }
 
 #[tokio::test]

@@ -151,7 +151,7 @@ async fn a_new_file_is_taken_up_within_ten_seconds() {
     let source = world.source().await;
     assert_eq!(*world.clock.asleep.borrow(), [secs(10)]);
     world.write(entry(OLD, day(0)) + &entry(NEW, day(0).saturating_add(secs(1))));
-    assert_eq!(verdict(&source, NEW), "unknown_token");
+    assert_eq!(verdict(&source, NEW), "unknown_access_token");
     world.look().await;
     assert_eq!(verdict(&source, NEW), "ok");
     assert_eq!(verdict(&source, OLD), "previous");
@@ -159,7 +159,7 @@ async fn a_new_file_is_taken_up_within_ten_seconds() {
 
     world.write(entry(NEW, day(0)));
     world.look().await;
-    assert_eq!(verdict(&source, OLD), "unknown_token");
+    assert_eq!(verdict(&source, OLD), "unknown_access_token");
     assert_eq!(verdict(&source, NEW), "ok");
 }
 
@@ -251,7 +251,7 @@ async fn a_reload_takes_the_file_at_once_or_says_why_not() {
     world.write(entry(NEW, day(0)));
     soon(source.reload()).await.expect("a good file");
     assert_eq!(verdict(&source, NEW), "ok");
-    assert_eq!(verdict(&source, OLD), "unknown_token");
+    assert_eq!(verdict(&source, OLD), "unknown_access_token");
 
     world.write("[[token]]");
     let error = soon(source.reload()).await.expect_err("a bad file");
@@ -360,7 +360,7 @@ async fn each_reminder_is_given_once_however_many_requests_there_are() {
     }
     world.look_on(day(180)).await;
     assert_eq!(said("has expired"), 1);
-    assert_eq!(verdict(&source, OLD), "expired_token");
+    assert_eq!(verdict(&source, OLD), "access_token_expired");
 
     // Renewed, it is well again, and says so by silence.
     lines.clear();

@@ -51,8 +51,8 @@ fn a_current_token_is_accepted_for_180_days() {
         (UnixTime::EPOCH, "current"),
         (day(0), "current"),
         (at(180 * DAY - 1), "current"),
-        (day(180), "expired_token"),
-        (UnixTime::MAX, "expired_token"),
+        (day(180), "access_token_expired"),
+        (UnixTime::MAX, "access_token_expired"),
     ] {
         assert_eq!(verdict(&tokens, 1, &peer(), now), expected, "{now}");
     }
@@ -81,7 +81,7 @@ fn a_previous_token_is_accepted_for_7_days_more_or_until_its_own_end() {
             assert_eq!(verdict(&tokens, 1, &peer(), last), "previous", "{renewed}");
             assert_eq!(
                 verdict(&tokens, 1, &peer(), until),
-                "expired_token",
+                "access_token_expired",
                 "{renewed}"
             );
             assert_eq!(verdict(&tokens, 2, &peer(), until), "current", "{renewed}");
@@ -113,20 +113,20 @@ fn a_token_of_another_api_is_told_from_a_strangers() {
         (2, "current", "wrong_api"),
         (3, "wrong_api", "previous"),
         (4, "wrong_api", "current"),
-        (5, "unknown_token", "unknown_token"),
+        (5, "unknown_access_token", "unknown_access_token"),
     ] {
         assert_eq!(verdict(&tokens, number, &mine, day(101)), of_mine);
         assert_eq!(verdict(&tokens, number, &theirs, day(101)), of_theirs);
         let of_none = Api::new("own").expect("a name");
         let expected = if number == 5 {
-            "unknown_token"
+            "unknown_access_token"
         } else {
             "wrong_api"
         };
         assert_eq!(verdict(&tokens, number, &of_none, day(101)), expected);
     }
     // One that is of no use any more says nothing about who has it.
-    assert_eq!(verdict(&tokens, 3, &mine, day(107)), "expired_token");
+    assert_eq!(verdict(&tokens, 3, &mine, day(107)), "access_token_expired");
 }
 
 #[test]
@@ -145,7 +145,11 @@ fn nothing_but_the_exact_token_is_accepted() {
         good.replacen('5', "6", 1),
     ] {
         let error = tokens.check(&other, &peer(), day(1)).expect_err("another");
-        assert_eq!(error.kind(), VerifyErrorKind::UnknownToken, "{other:?}");
+        assert_eq!(
+            error.kind(),
+            VerifyErrorKind::UnknownAccessToken,
+            "{other:?}"
+        );
     }
 }
 
@@ -170,7 +174,10 @@ fn past_256_bytes_nothing_is_looked_at() {
             .check(token, &peer(), day(1))
             .map_err(|error| error.kind())
     };
-    assert_eq!(kind(&"b".repeat(256)), Err(VerifyErrorKind::UnknownToken));
+    assert_eq!(
+        kind(&"b".repeat(256)),
+        Err(VerifyErrorKind::UnknownAccessToken)
+    );
     assert_eq!(kind(&"b".repeat(257)), Err(VerifyErrorKind::TooLong));
 }
 
@@ -189,7 +196,10 @@ fn every_place_of_a_full_set_is_found() {
             "wrong_api"
         );
     }
-    assert_eq!(verdict(&tokens, 32, place(0), day(20)), "unknown_token");
+    assert_eq!(
+        verdict(&tokens, 32, place(0), day(20)),
+        "unknown_access_token"
+    );
     assert_eq!(tokens.apis().count(), 16);
 }
 
@@ -207,7 +217,10 @@ fn an_issue_dated_ahead_is_accepted_at_once_up_to_a_day() {
     let ahead = AccessTokens::new([entry(&peer(), 1, day(11))], now).expect("within a day");
     assert_eq!(verdict(&ahead, 1, &peer(), now), "current");
     assert_eq!(verdict(&ahead, 1, &peer(), day(190)), "current");
-    assert_eq!(verdict(&ahead, 1, &peer(), day(191)), "expired_token");
+    assert_eq!(
+        verdict(&ahead, 1, &peer(), day(191)),
+        "access_token_expired"
+    );
     assert_eq!(
         faults([entry(&peer(), 1, at(11 * DAY + 1))], now),
         ["token 1: issued is more than 24 h from now"]

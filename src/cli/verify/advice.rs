@@ -90,11 +90,11 @@ fn of_token(kind: Kind, rejection: &Rejection, given: &Circumstances) -> String 
         Kind::KeysUnavailable => "The gate answers 503 to such a token, and GO may send it again. \
              See `go-auth keys` for what the key address answers."
             .to_owned(),
-        Kind::UnknownToken => "The file of GO_AUTH_ACCESS_TOKENS does not have this token. If it \
+        Kind::UnknownAccessToken => "The file of GO_AUTH_ACCESS_TOKENS does not have this token. If it \
              was renewed in GO Console, add the new one to the file and leave the old one for 7 \
              days; otherwise compare it with the one that GO Console shows for this API."
             .to_owned(),
-        Kind::ExpiredToken => "Renew the token in GO Console and put the new one into the file of \
+        Kind::AccessTokenExpired => "Renew the token in GO Console and put the new one into the file of \
              GO_AUTH_ACCESS_TOKENS. A token lives 180 days, and 7 more at most once it has a \
              successor."
             .to_owned(),

@@ -37,12 +37,12 @@ async fn given_access_tokens_when_verified_then_each_is_what_the_gate_takes_it_f
         (CURRENT, 0, "", "the current token of its API"),
         (PREVIOUS, 0, "", "the previous token of its API"),
         (OTHERS, 1, "wrong_api", "a token of v3-reservation"),
-        (LAPSED, 1, "expired_token", "1 day ago"),
-        (STRANGERS, 1, "unknown_token", "none of them"),
+        (LAPSED, 1, "access_token_expired", "1 day ago"),
+        (STRANGERS, 1, "unknown_access_token", "none of them"),
         (
             "a.b.c",
             1,
-            "unknown_token",
+            "unknown_access_token",
             "2 dots; only Access Tokens are accepted here",
         ),
     ] {
@@ -66,7 +66,7 @@ async fn given_access_tokens_when_verified_then_each_is_what_the_gate_takes_it_f
 async fn given_a_lapsed_token_of_another_api_when_verified_then_both_are_told() {
     let ran = verify(&held(), LAPSED).arg("--json").run().await;
     let said = ran.json();
-    assert_eq!(check(&said, "exp")["kind"], "expired_token");
+    assert_eq!(check(&said, "exp")["kind"], "access_token_expired");
     assert_eq!(check(&said, "api")["kind"], "wrong_api");
     assert_eq!(check(&said, "token")["ok"], true);
     assert!(said.get("token").is_none(), "{said}");

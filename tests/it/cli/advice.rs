@@ -28,8 +28,8 @@ const ADVICE: [(&str, &str); 21] = [
     ("subject", "not among GO_AUTH_SUBJECTS"),
     ("wrong_environment", "configured for another environment"),
     ("keys_unavailable", "The gate answers 503"),
-    ("unknown_token", "does not have this token"),
-    ("expired_token", "Renew the token in GO Console"),
+    ("unknown_access_token", "does not have this token"),
+    ("access_token_expired", "Renew the token in GO Console"),
     ("wrong_api", "but for another API"),
     ("missing_credentials", "A request with another scheme"),
     ("invalid_request", "A header holds one token"),
@@ -79,8 +79,8 @@ async fn given_each_kind_of_refusal_when_verified_then_it_has_an_advice_of_its_o
 
     let held = held();
     runs.insert("wrong_api", verify(&held, OTHERS));
-    runs.insert("expired_token", verify(&held, LAPSED));
-    runs.insert("unknown_token", verify(&held, STRANGERS));
+    runs.insert("access_token_expired", verify(&held, LAPSED));
+    runs.insert("unknown_access_token", verify(&held, STRANGERS));
     for (kind, header) in [
         (
             "missing_credentials",

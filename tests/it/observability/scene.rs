@@ -136,8 +136,8 @@ async fn requests() -> Vec<String> {
         ("invalid_request", "Bearer".to_owned()),
         ("wrong_environment", world.mint().issuer(ELSEWHERE).token()),
         ("keys_unavailable", down.mint().at(world.now()).token()),
-        ("unknown_token", "53ac0777".to_owned()),
-        ("expired_token", OLD_TOKEN.to_owned()),
+        ("unknown_access_token", "53ac0777".to_owned()),
+        ("access_token_expired", OLD_TOKEN.to_owned()),
         ("wrong_api", OTHERS_TOKEN.to_owned()),
     ]);
     let picky = Api::behind(auth.layer().check(|_| false));
