@@ -104,6 +104,7 @@ mod claims;
 pub mod cli;
 mod clock;
 mod config;
+mod detached;
 mod error;
 #[cfg(feature = "cli")]
 mod explain;

@@ -16,6 +16,7 @@ use super::freshness::{Freshness, Schedule, Trust};
 use super::health::KeysState;
 use super::snapshot::{Restored, SnapshotFile};
 use crate::clock::{Clock, Moment, UnixTime};
+use crate::detached;
 use crate::jwks::KeySet;
 use crate::observe;
 
@@ -239,7 +240,7 @@ impl Shared {
         };
         let now = self.now();
         let max_stale = self.schedule.max_stale;
-        let read = tokio::task::spawn_blocking(move || file.read(now.wall, max_stale));
+        let read = detached::run(move || file.read(now.wall, max_stale));
         match tokio::time::timeout(SNAPSHOT_WAIT, read).await {
             Ok(Ok(Ok(Some(Restored { document, age })))) => {
                 let mut status = self.status();
@@ -279,7 +280,7 @@ impl Shared {
         saving.next = Some(job);
         if !std::mem::replace(&mut saving.under_way, true) {
             let (shared, file) = (Arc::clone(self), file.clone());
-            tokio::task::spawn_blocking(move || shared.write_all(&file));
+            drop(detached::run(move || shared.write_all(&file)));
         }
     }
 
