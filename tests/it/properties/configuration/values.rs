@@ -18,7 +18,7 @@ pub(super) enum Form {
 }
 
 /// The settings of `Config`, and those that the environment has, too.
-pub(super) const SETTINGS: [(&str, Form); 25] = [
+pub(super) const SETTINGS: [(&str, Form); 26] = [
     ("issuer", Form::Text),
     ("audience", Form::List),
     ("jwks_url", Form::Text),
@@ -37,6 +37,7 @@ pub(super) const SETTINGS: [(&str, Form); 25] = [
     ("on_failure", Form::Word),
     ("ignore_status", Form::Number),
     ("body", Form::Word),
+    ("danger_allow_writable_files", Form::Flag),
     // Not in the environment.
     ("issuers", Form::Issuers),
     ("environment", Form::Word),
