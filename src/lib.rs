@@ -116,6 +116,7 @@ pub mod fuzzing;
 #[cfg(feature = "cli")]
 mod gate;
 mod go_auth;
+mod guarded_file;
 mod inbound;
 mod json;
 mod jwks;
