@@ -31,7 +31,8 @@ pub enum VerifyErrorKind {
     Audience,
     /// `exp` has passed.
     Expired,
-    /// `nbf` has not come yet.
+    /// `nbf` has not come yet; or the issue of an access token is dated more than 24 h
+    /// ahead.
     NotYetValid,
     /// A required claim is absent.
     MissingClaim,
@@ -48,6 +49,8 @@ pub enum VerifyErrorKind {
     UnknownAccessToken,
     /// An access token past its 180 days, or past the 7 that its successor left it.
     AccessTokenExpired,
+    /// An access token that is known as one that was revoked.
+    AccessTokenRevoked,
     /// An access token that is accepted, but belongs to another API.
     WrongApi,
 }
@@ -74,6 +77,7 @@ impl VerifyErrorKind {
             Self::KeysUnavailable => "keys_unavailable",
             Self::UnknownAccessToken => "unknown_access_token",
             Self::AccessTokenExpired => "access_token_expired",
+            Self::AccessTokenRevoked => "access_token_revoked",
             Self::WrongApi => "wrong_api",
         }
     }
@@ -168,7 +172,9 @@ reasons! {
 
     TooLongForAccessToken => TooLong, "the token is too long for an access token";
     UnknownAccessToken => UnknownAccessToken, "the token is not known";
+    AccessTokenAhead => NotYetValid, "the access token is not valid yet";
     AccessTokenExpired => AccessTokenExpired, "the access token has expired";
+    AccessTokenRevoked => AccessTokenRevoked, "the access token has been revoked";
     OtherApi => WrongApi, "the token is for another API";
 }
 
