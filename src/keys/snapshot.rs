@@ -369,7 +369,7 @@ mod permissions {
 
     pub(super) fn check(path: &Path, file: &Metadata) -> Result<(), SnapshotError> {
         let directory = std::path::absolute(path).and_then(|path| {
-            let directory = path.parent().map_or_else(|| Path::new("/"), |it| it);
+            let directory = path.parent().unwrap_or_else(|| Path::new("/"));
             metadata(directory)
         });
         let directory = directory.map_err(super::FileError::from)?;

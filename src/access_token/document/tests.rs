@@ -241,7 +241,7 @@ fn an_entry_may_say_that_its_token_is_revoked() {
 
 /// How many tokens a document with faults revokes all the same.
 fn revoked_by(text: &str) -> usize {
-    let unread = super::read(text, false).err().expect("a fault");
+    let unread = super::read(text, false).expect_err("a fault");
     unread.revoked.len()
 }
 
@@ -279,7 +279,7 @@ fn a_token_of_three_segments_is_a_fault_beside_jwts() {
     let good = issued("2026-11-01T00:00:00Z");
     let dotted = good.replace(TOKEN, "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJnbyJ9.c2lnbmVk");
     assert!(read(&dotted).is_ok());
-    let unread = super::read(&dotted, true).err().expect("a fault");
+    let unread = super::read(&dotted, true).expect_err("a fault");
     let faults: Vec<_> = unread.error.faults().map(ToString::to_string).collect();
     assert_eq!(
         faults,
