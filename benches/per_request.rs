@@ -244,7 +244,7 @@ impl Bench {
         const TOKEN: &str = "53ac0777c2f94bc0a5b1b0d6d7a6f6ab";
         let held = AccessToken::new(Api::AVAILABILITY_PEER, TOKEN, self.scene.now);
         let auth = GoAuth::builder()
-            .access_tokens(AccessTokens::new([held], self.scene.now).expect("a token"))
+            .access_tokens(AccessTokens::new([held]).expect("a token"))
             .build()
             .expect("a configuration");
         let mut service = auth.layer().layer(Echo);

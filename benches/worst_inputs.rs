@@ -89,7 +89,7 @@ fn main() {
     if wanted("file") {
         let files = hostile_documents::files(FILE_BYTES);
         inputs.documents("file", files, |file| {
-            let _ = black_box(AccessTokens::from_toml(file, now));
+            let _ = black_box(AccessTokens::from_toml(file));
         });
     }
     if arguments.flag("list") {
@@ -191,7 +191,7 @@ impl<'a> Inputs<'a> {
 
     fn access_tokens(&mut self, desk: &Desk, now: UnixTime) {
         let held = AccessToken::new(Api::AVAILABILITY_PEER, ACCESS_TOKEN, now);
-        let tokens = AccessTokens::new([held], now).expect("a token");
+        let tokens = AccessTokens::new([held]).expect("a token");
         let auth = GoAuth::builder().access_tokens(tokens).build();
         let auth = auth.expect("a configuration");
         let normal = self.contenders.len();

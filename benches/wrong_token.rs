@@ -30,7 +30,7 @@ fn main() {
     };
     let now = UnixTime::from_secs(1_800_000_000);
     let entry = |at| AccessToken::from_sha256(api(at), &held(at, agreeing, place), now);
-    let tokens = AccessTokens::new((0..HELD).map(entry), now).expect("eight tokens");
+    let tokens = AccessTokens::new((0..HELD).map(entry)).expect("eight tokens");
     let refused = measured(&tokens, &api(place), now);
     assert_eq!(refused, CALLS, "none is right");
 }

@@ -146,6 +146,12 @@ pub struct Config {
     /// **Allows `http` to other machines.** Whoever is on the way can then make
     /// the gate accept their own tokens.
     pub danger_allow_http: bool,
+    /// **Uses files that everybody may write**: the access tokens, the snapshot and,
+    /// where the environment says so, the settings themselves. Whoever can write them
+    /// decides who may call the API. For mounts on which every file is writable by all
+    /// whatever is done about it, as those of Docker Desktop and WSL; each start warns
+    /// of it. Off by default.
+    pub danger_allow_writable_files: bool,
 
     /// What a refused caller gets.
     pub on_failure: OnFailure,
@@ -253,6 +259,7 @@ impl Default for Config {
             max_stale: Duration::from_secs(24 * 60 * 60),
             distrusted_keys: Vec::new(),
             danger_allow_http: false,
+            danger_allow_writable_files: false,
             on_failure: OnFailure::default(),
             ignore_status: 404,
             body: BodyShape::default(),

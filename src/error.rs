@@ -31,7 +31,8 @@ pub enum VerifyErrorKind {
     Audience,
     /// `exp` has passed.
     Expired,
-    /// `nbf` has not come yet.
+    /// `nbf` has not come yet; or the issue of an access token is dated more than 24 h
+    /// ahead.
     NotYetValid,
     /// A required claim is absent.
     MissingClaim,
@@ -48,9 +49,11 @@ pub enum VerifyErrorKind {
     /// issued: nothing is said about the token.
     KeyPending,
     /// An access token that is not one of those held.
-    UnknownToken,
+    UnknownAccessToken,
     /// An access token past its 180 days, or past the 7 that its successor left it.
-    ExpiredToken,
+    AccessTokenExpired,
+    /// An access token that is known as one that was revoked.
+    AccessTokenRevoked,
     /// An access token that is accepted, but belongs to another API.
     WrongApi,
 }
@@ -76,8 +79,9 @@ impl VerifyErrorKind {
             Self::WrongEnvironment => "wrong_environment",
             Self::KeysUnavailable => "keys_unavailable",
             Self::KeyPending => "key_pending",
-            Self::UnknownToken => "unknown_token",
-            Self::ExpiredToken => "expired_token",
+            Self::UnknownAccessToken => "unknown_access_token",
+            Self::AccessTokenExpired => "access_token_expired",
+            Self::AccessTokenRevoked => "access_token_revoked",
             Self::WrongApi => "wrong_api",
         }
     }
@@ -180,8 +184,10 @@ reasons! {
     KeyPending => KeyPending, "the key was not looked for yet";
 
     TooLongForAccessToken => TooLong, "the token is too long for an access token";
-    UnknownToken => UnknownToken, "the token is not known";
-    ExpiredToken => ExpiredToken, "the access token has expired";
+    UnknownAccessToken => UnknownAccessToken, "the token is not known";
+    AccessTokenAhead => NotYetValid, "the access token is not valid yet";
+    AccessTokenExpired => AccessTokenExpired, "the access token has expired";
+    AccessTokenRevoked => AccessTokenRevoked, "the access token has been revoked";
     OtherApi => WrongApi, "the token is for another API";
 }
 

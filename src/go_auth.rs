@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::access_token::{AccessTokenSource, AccessTokens, AccessTokensError, Api};
+use crate::access_token::{AccessTokenSource, AccessTokens, AccessTokensError, Api, Terms};
 use crate::authority::{Authority, Issuer, Issuers};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, IssuerConfig, Keys, OnFailure};
 use crate::error::VerifyError;
+use crate::guarded_file::Writable;
 use crate::inbound::{BodyShape, GoAuthLayer, Ignore, Reject, RejectionKind, Respond};
 use crate::jwks::KeySet;
 use crate::keys::{Health, IssuerHealth, KeySource, KeysError, Pending};
-use crate::observe::Requests;
+use crate::observe::{self, Requests};
 use crate::policy::RequiredClaim;
 use crate::token_cache::TokenCache;
 use crate::verifier::Verified;
@@ -393,6 +394,12 @@ impl GoAuthBuilder {
         self
     }
 
+    /// Sets [`Config::danger_allow_writable_files`].
+    pub fn danger_allow_writable_files(mut self) -> Self {
+        self.config.danger_allow_writable_files = true;
+        self
+    }
+
     /// Sets [`Config::on_failure`].
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
         self.config.on_failure = on_failure;
@@ -473,9 +480,20 @@ impl GoAuthBuilder {
         };
         let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::default()));
         let checked = config.checked(given_keys, access_tokens.is_some());
+        let terms = Terms {
+            beside_jwts: (checked.as_ref()).is_ok_and(|checked| !checked.trusted.is_empty()),
+            writable: Writable::from_setting(config.danger_allow_writable_files),
+        };
         let access_tokens = match (access_tokens, &config.access_tokens) {
+            (Some(given), _) if terms.beside_jwts => given
+                .check_beside_jwts()
+                .map(|()| Some(AccessTokenSource::fixed(given, Arc::clone(&clock))))
+                .map_err(|error| {
+                    let faults = error.faults().map(ToString::to_string);
+                    ConfigError::of_setting("access_tokens", faults)
+                }),
             (Some(given), _) => Ok(Some(AccessTokenSource::fixed(given, Arc::clone(&clock)))),
-            (None, Some(file)) => AccessTokenSource::file(file, Arc::clone(&clock))
+            (None, Some(file)) => AccessTokenSource::open(file.clone(), terms, Arc::clone(&clock))
                 .map(Some)
                 .map_err(|error| ConfigError::of_access_tokens(file, &error)),
             (None, None) => Ok(None),
@@ -485,6 +503,9 @@ impl GoAuthBuilder {
             (Err(error), Err(more)) => return Err(error.and(more)),
             (Err(error), _) | (_, Err(error)) => return Err(error),
         };
+        if config.danger_allow_writable_files {
+            observe::writable_files_allowed();
+        }
         let mut given = keys;
         let distrusted = config.distrusted();
         let trusted = (checked.trusted.into_iter())

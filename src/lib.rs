@@ -104,6 +104,7 @@ mod claims;
 pub mod cli;
 mod clock;
 mod config;
+mod detached;
 mod error;
 #[cfg(feature = "cli")]
 mod explain;
@@ -115,6 +116,7 @@ pub mod fuzzing;
 #[cfg(feature = "cli")]
 mod gate;
 mod go_auth;
+mod guarded_file;
 mod inbound;
 mod json;
 mod jwks;

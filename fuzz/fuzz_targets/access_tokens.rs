@@ -8,10 +8,10 @@ use libfuzzer_sys::fuzz_target;
 const NOW: UnixTime = UnixTime::from_secs(1_793_491_200);
 
 fuzz_target!(|text: &str| {
-    match AccessTokens::from_toml(text, NOW) {
+    match AccessTokens::from_toml(text) {
         Ok(tokens) => {
             let apis = tokens.apis().count();
-            assert!((1..=32).contains(&apis));
+            assert!(apis <= 32);
             for api in tokens.apis() {
                 assert!(tokens.check("no such token of GO's", api, NOW).is_err());
             }

@@ -8,10 +8,10 @@
 
 use std::ops::Range;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use super::api::Api;
-use super::entry::{AccessToken, TokenDigest};
+use super::entry::{AccessToken, Given, TokenDigest};
 use super::fault::{AccessTokensError, Faults, Lines, Place, Wrong};
 use super::set::{AccessTokens, Located, MAX_TOKENS};
 use crate::clock::UnixTime;
@@ -19,8 +19,8 @@ use crate::rfc3339;
 use crate::secret::Secret;
 
 impl AccessTokens {
-    /// The tokens of a TOML document, as of `now`. Each is a table like one of
-    /// these; unknown settings are refused.
+    /// The tokens of a TOML document. Each is a table like one of these; unknown
+    /// settings are refused.
     ///
     /// ```toml
     /// [[token]]
@@ -32,69 +32,108 @@ impl AccessTokens {
     /// api = "v3-reservation"
     /// sha256 = "9f86d081…"               # instead: the token's digest, 64 hex digits
     /// issued = 2026-11-01T08:00:00+08:00
+    ///
+    /// [[token]]
+    /// api = "v3-reservation"
+    /// token = "p;fdHalv…"
+    /// revoked = true                     # refused from now on; needs no `issued`
     /// ```
     ///
     /// Of two tokens of one API the later issued is the current one, and the
-    /// other the previous.
+    /// other the previous. A token that one entry revokes is revoked, whatever another
+    /// says of it. A document with `token = []` says that there are no tokens.
     ///
     /// # Errors
     /// With every fault, and its line; where the text is not TOML at all, with
     /// that alone.
-    pub fn from_toml(text: &str, now: UnixTime) -> Result<Self, AccessTokensError> {
-        let mut faults = Faults::default();
-        let document = Document {
-            lines: Lines::of(text.as_bytes()),
-        };
-        let tokens = document.read(text, &mut faults);
-        Self::of(tokens, now, faults)
+    pub fn from_toml(text: &str) -> Result<Self, AccessTokensError> {
+        read(text, false).map_err(|unread| unread.error)
     }
 }
 
+/// A document that can't be used.
+pub(super) struct Unread {
+    pub(super) error: AccessTokensError,
+    /// The tokens that it revokes all the same: whoever wrote `revoked` meant it,
+    /// whatever else is wrong. Anything but `false` counts, and no other member has to
+    /// be right but the token.
+    pub(super) revoked: Box<[TokenDigest]>,
+}
+
+/// `beside_jwts`: a token of the form of a JWT is a fault.
+pub(super) fn read(text: &str, beside_jwts: bool) -> Result<AccessTokens, Unread> {
+    let mut document = Document {
+        lines: Lines::of(text.as_bytes()),
+        faults: Faults::default(),
+        revoked: Vec::new(),
+    };
+    let tokens = document.read(text);
+    AccessTokens::of(tokens, beside_jwts, document.faults).map_err(|error| Unread {
+        error,
+        revoked: document.revoked.into(),
+    })
+}
+
+/// What is found on the way.
 struct Document {
     lines: Lines,
+    faults: Faults,
+    revoked: Vec<TokenDigest>,
 }
 
 impl Document {
-    fn read(&self, text: &str, faults: &mut Faults) -> Vec<Located> {
+    fn read(&mut self, text: &str) -> Vec<Located> {
         let root = match DeTable::parse(text) {
             Ok(root) => root.into_inner(),
             Err(error) => {
-                faults.add(error.span().map(|span| self.line(&span)), Wrong::Syntax);
+                let place = error.span().map(|span| self.line(&span));
+                self.faults.add(place, Wrong::Syntax);
                 return Vec::new();
             }
         };
-        let mut tokens = Vec::new();
+        let mut tokens = None;
         for (name, value) in root {
-            match (name.get_ref().as_ref(), value.get_ref()) {
-                ("token", DeValue::Array(_)) => tokens = self.tokens(value.into_inner(), faults),
-                ("token", _) => faults.add(self.line(&name.span()), Wrong::NotTokens),
-                _ => faults.add(self.line(&name.span()), Wrong::UnknownMember),
+            let place = self.line(&name.span());
+            match (name.get_ref().as_ref(), value.into_inner()) {
+                ("token", DeValue::Array(entries)) => tokens = Some(self.tokens(entries)),
+                ("token", _) => {
+                    self.faults.add(place, Wrong::NotTokens);
+                    tokens = Some(Vec::new());
+                }
+                _ => self.faults.add(place, Wrong::UnknownMember),
+            }
+        }
+        tokens.unwrap_or_else(|| {
+            self.faults.add(None, Wrong::Empty);
+            Vec::new()
+        })
+    }
+
+    fn tokens(&mut self, entries: DeArray<'_>) -> Vec<Located> {
+        if entries.len() <= MAX_TOKENS {
+            return self.each(entries);
+        }
+        self.faults.add(None, Wrong::TooMany);
+        // Looked at for what they revoke, and for nothing else.
+        let faults = std::mem::take(&mut self.faults);
+        self.each(entries);
+        self.faults = faults;
+        Vec::new()
+    }
+
+    fn each(&mut self, entries: DeArray<'_>) -> Vec<Located> {
+        let mut tokens = Vec::new();
+        for entry in entries {
+            let place = self.line(&entry.span());
+            match entry.into_inner() {
+                DeValue::Table(entry) => tokens.extend(self.token(entry, place)),
+                _ => self.faults.add(place, Wrong::NotTokens),
             }
         }
         tokens
     }
 
-    fn tokens(&self, value: DeValue<'_>, faults: &mut Faults) -> Vec<Located> {
-        let DeValue::Array(entries) = value else {
-            return Vec::new();
-        };
-        if entries.len() > MAX_TOKENS {
-            faults.add(None, Wrong::TooMany);
-            return Vec::new();
-        }
-        (entries.into_iter())
-            .filter_map(|entry| {
-                let place = self.line(&entry.span());
-                let DeValue::Table(entry) = entry.into_inner() else {
-                    faults.add(place, Wrong::NotTokens);
-                    return None;
-                };
-                self.token(entry, place, faults)
-            })
-            .collect()
-    }
-
-    fn token(&self, entry: DeTable<'_>, place: Place, faults: &mut Faults) -> Option<Located> {
+    fn token(&mut self, entry: DeTable<'_>, place: Place) -> Option<Located> {
         let mut read = Entry::default();
         for (name, value) in entry {
             let member = (self.line(&value.span()), value.into_inner());
@@ -103,10 +142,11 @@ impl Document {
                 "token" => read.token = Some(member),
                 "sha256" => read.sha256 = Some(member),
                 "issued" => read.issued = Some(member),
-                _ => faults.add(self.line(&name.span()), Wrong::UnknownMember),
+                "revoked" => read.revoked = Some(member),
+                _ => (self.faults).add(self.line(&name.span()), Wrong::UnknownMember),
             }
         }
-        read.into_token(place, faults)
+        read.into_token(place, &mut self.faults, &mut self.revoked)
     }
 
     fn line(&self, span: &Range<usize>) -> Place {
@@ -121,13 +161,19 @@ struct Entry<'a> {
     token: Option<Member<'a>>,
     sha256: Option<Member<'a>>,
     issued: Option<Member<'a>>,
+    revoked: Option<Member<'a>>,
 }
 
 type Member<'a> = (Place, DeValue<'a>);
 
 impl Entry<'_> {
     /// Looks at all members, whatever is wrong with one.
-    fn into_token(self, place: Place, faults: &mut Faults) -> Option<Located> {
+    fn into_token(
+        self,
+        place: Place,
+        faults: &mut Faults,
+        revoked: &mut Vec<TokenDigest>,
+    ) -> Option<Located> {
         let missing = |name| (place, Err(Wrong::Missing(name)));
         let (at, api) = self
             .api
@@ -135,28 +181,40 @@ impl Entry<'_> {
         let api = api.and_then(|name| Ok(Api::new(name.expose())?));
         let api = faults.take(at, api);
 
-        let (at, digest) = match (self.token, self.sha256) {
+        let (at, given) = match (self.token, self.sha256) {
             (Some((at, token)), None) => {
                 let token = text(token, "token");
-                (at, token.and_then(|it| TokenDigest::of_given(it.expose())))
+                (at, token.and_then(|it| Given::token(it.expose())))
             }
             (None, Some((at, sha256))) => {
                 let sha256 = text(sha256, "sha256");
-                (at, sha256.and_then(|it| TokenDigest::from_hex(it.expose())))
+                (at, sha256.and_then(|it| Given::sha256(it.expose())))
             }
             (Some(_), Some((at, _))) => (at, Err(Wrong::TokenAndDigest)),
             (None, None) => (place, Err(Wrong::NeitherTokenNorDigest)),
         };
-        let digest = faults.take(at, digest);
+        let given = faults.take(at, given);
 
+        let is_revoked = match self.revoked {
+            None | Some((_, DeValue::Boolean(false))) => false,
+            Some((at, value)) => {
+                if !matches!(value, DeValue::Boolean(true)) {
+                    faults.add(at, Wrong::NotABoolean);
+                }
+                revoked.extend(given.iter().map(|given| given.digest.clone()));
+                true
+            }
+        };
         let issued = match self.issued {
-            Some((at, value)) => faults.take(at, time(&value)),
+            Some((at, value)) => faults.take(at, time(&value)).map(Some),
+            None if is_revoked => Some(None),
             None => faults.take(place, Err(Wrong::Missing("issued"))),
         };
         let token = AccessToken {
             api: api?,
-            digest: Ok(digest?),
+            given: Ok(given?),
             issued: issued?,
+            is_revoked,
         };
         Some(Located { place, token })
     }

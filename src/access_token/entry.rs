@@ -10,9 +10,10 @@ use super::fault::Wrong;
 use crate::clock::UnixTime;
 use crate::secret::Secret;
 
-/// The longest token, given or presented, in bytes: eight times GO's 32 hex
-/// digits. It bounds what a caller can have hashed (five blocks of SHA-256).
-pub(crate) const MAX_TOKEN_BYTES: usize = 256;
+/// The longest token, given or presented, in bytes. GO's of today have 32 to 58
+/// characters; an old one is a JWT with HS256, which with the claims of GO's own JWTs
+/// has 400. It bounds what a caller can have hashed (17 blocks of SHA-256).
+pub(crate) const MAX_TOKEN_BYTES: usize = 1024;
 
 /// The shortest token that may be given, in bytes: half of GO's. Of hex digits,
 /// these are 64 bits; a digest of fewer could be undone by trying.
@@ -27,33 +28,74 @@ const DIGEST_BYTES: usize = digest::SHA256_OUTPUT_LEN;
 #[derive(Clone)]
 pub struct AccessToken {
     pub(super) api: Api,
-    pub(super) digest: Result<TokenDigest, Wrong>,
-    pub(super) issued: UnixTime,
+    pub(super) given: Result<Given, Wrong>,
+    /// Not needed of a revoked one.
+    pub(super) issued: Option<UnixTime>,
+    pub(super) is_revoked: bool,
+}
+
+/// What is kept of a token.
+#[derive(Debug, Clone)]
+pub(super) struct Given {
+    pub(super) digest: TokenDigest,
+    /// Two dots: beside JWTs it would be taken for one. Of a digest nobody knows.
+    pub(super) is_jwt_by_form: bool,
 }
 
 impl AccessToken {
-    /// A token as GO Console shows it: 16 to 256 characters of visible ASCII,
-    /// without a comma, and without two dots, which a JWT has.
+    /// A token as GO Console shows it: 16 to 1024 characters of visible ASCII,
+    /// without a comma. One with two dots can't be used where JWTs are accepted too:
+    /// it would be taken for one.
     ///
     /// `issued` is when it was generated in GO Console, which is when its 180
     /// days and its predecessor's last 7 begin.
     pub fn new(api: Api, token: impl Into<Secret>, issued: UnixTime) -> Self {
-        Self {
-            api,
-            digest: TokenDigest::of_given(token.into().expose()),
-            issued,
-        }
+        Self::of(api, Given::token(token.into().expose()), issued)
     }
 
     /// A token by its SHA-256, as 64 hex digits, so that what is configured gives
     /// nobody access: `printf %s "$TOKEN" | sha256sum`. (Not `echo`, which ends
     /// its output with a line feed.)
     pub fn from_sha256(api: Api, sha256: &str, issued: UnixTime) -> Self {
+        Self::of(api, Given::sha256(sha256), issued)
+    }
+
+    fn of(api: Api, given: Result<Given, Wrong>, issued: UnixTime) -> Self {
         Self {
             api,
-            digest: TokenDigest::from_hex(sha256),
-            issued,
+            given,
+            issued: Some(issued),
+            is_revoked: false,
         }
+    }
+
+    /// The same token as one to refuse, with the kind
+    /// [`AccessTokenRevoked`](crate::VerifyErrorKind::AccessTokenRevoked), whatever else
+    /// is said of it. It is neither the current nor the previous token of its API; its
+    /// predecessor ends 7 days after its issue all the same.
+    pub fn revoked(self) -> Self {
+        Self {
+            is_revoked: true,
+            ..self
+        }
+    }
+}
+
+impl Given {
+    /// Of a token that a request could bring.
+    pub(super) fn token(token: &str) -> Result<Self, Wrong> {
+        let token = checked(token)?;
+        Ok(Self {
+            digest: TokenDigest::of(token),
+            is_jwt_by_form: token.bytes().filter(|byte| *byte == b'.').count() == 2,
+        })
+    }
+
+    pub(super) fn sha256(hex: &str) -> Result<Self, Wrong> {
+        Ok(Self {
+            digest: TokenDigest::from_hex(hex)?,
+            is_jwt_by_form: false,
+        })
     }
 }
 
@@ -62,6 +104,7 @@ impl fmt::Debug for AccessToken {
         f.debug_struct("AccessToken")
             .field("api", &self.api)
             .field("issued", &self.issued)
+            .field("is_revoked", &self.is_revoked)
             .finish_non_exhaustive()
     }
 }
@@ -71,11 +114,6 @@ impl fmt::Debug for AccessToken {
 pub(super) struct TokenDigest(Zeroizing<[u8; DIGEST_BYTES]>);
 
 impl TokenDigest {
-    /// Of a token that a request could bring, and that could be nothing else.
-    pub(super) fn of_given(token: &str) -> Result<Self, Wrong> {
-        checked(token).map(Self::of)
-    }
-
     /// Of anything. Allocates nothing.
     pub(super) fn of(token: impl AsRef<[u8]>) -> Self {
         let digest = digest::digest(&digest::SHA256, token.as_ref());
@@ -84,7 +122,7 @@ impl TokenDigest {
         Self(bytes)
     }
 
-    pub(super) fn from_hex(hex: &str) -> Result<Self, Wrong> {
+    fn from_hex(hex: &str) -> Result<Self, Wrong> {
         let mut bytes = Zeroizing::new([0; DIGEST_BYTES]);
         if hex.len() != 2 * DIGEST_BYTES {
             return Err(Wrong::NotADigest);
@@ -109,6 +147,14 @@ impl TokenDigest {
     }
 }
 
+impl PartialEq for TokenDigest {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other)
+    }
+}
+
+impl Eq for TokenDigest {}
+
 impl fmt::Debug for TokenDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenDigest(…)")
@@ -125,9 +171,6 @@ fn checked(token: &str) -> Result<&str, Wrong> {
     if !(token.bytes()).all(|byte| matches!(byte, b'!'..=b'~') && byte != b',') {
         return Err(Wrong::Characters);
     }
-    if token.bytes().filter(|byte| *byte == b'.').count() == 2 {
-        return Err(Wrong::LooksLikeJwt);
-    }
     Ok(token)
 }
 
@@ -138,34 +181,46 @@ mod tests {
     /// Of GO's knowledge base, and the length of its tokens.
     const TOKEN: &str = "53ac077700000000000000000000abcd";
 
-    fn given(token: &str) -> Result<TokenDigest, Wrong> {
-        AccessToken::new(Api::AVAILABILITY_PEER, token, UnixTime::EPOCH).digest
+    fn given(token: &str) -> Result<Given, Wrong> {
+        AccessToken::new(Api::AVAILABILITY_PEER, token, UnixTime::EPOCH).given
     }
 
     fn hex(sha256: &str) -> Result<TokenDigest, Wrong> {
-        AccessToken::from_sha256(Api::AVAILABILITY_PEER, sha256, UnixTime::EPOCH).digest
+        let token = AccessToken::from_sha256(Api::AVAILABILITY_PEER, sha256, UnixTime::EPOCH);
+        token.given.map(|given| given.digest)
     }
 
     #[test]
-    fn a_token_is_of_16_to_256_visible_characters() {
-        for good in [16, 32, 256] {
+    fn a_token_is_of_16_to_1024_visible_characters() {
+        for good in [16, 32, 1024] {
             assert!(given(&"a".repeat(good)).is_ok(), "{good}");
         }
         assert!(given("p;fdHalvm27A)2UAa3J8n7NLn5roVP1").is_ok());
-        assert!(given("one.dot.two.dots.three").is_ok());
         let table = [
             (String::new(), Wrong::TooShort),
             ("a".repeat(15), Wrong::TooShort),
-            ("a".repeat(257), Wrong::TooLong),
+            ("a".repeat(1025), Wrong::TooLong),
             (format!("{TOKEN}\n"), Wrong::Characters),
             (format!("{TOKEN} "), Wrong::Characters),
             (format!("{TOKEN},"), Wrong::Characters),
             (format!("{TOKEN}é"), Wrong::Characters),
             (format!("{TOKEN}\u{7f}"), Wrong::Characters),
-            (format!("a.{TOKEN}.b"), Wrong::LooksLikeJwt),
         ];
         for (token, wrong) in table {
             assert_eq!(given(&token).err(), Some(wrong), "{token:?}");
+        }
+    }
+
+    #[test]
+    fn two_dots_are_the_form_of_a_jwt() {
+        for (token, is_jwt) in [
+            (TOKEN, false),
+            ("a.53ac077700000000000000000000abcd", false),
+            ("a.53ac077700000000000000000000abcd.b", true),
+            ("..53ac077700000000000000000000abcd", true),
+            ("one.dot.two.dots.three", false),
+        ] {
+            assert_eq!(given(token).expect("a token").is_jwt_by_form, is_jwt);
         }
     }
 
@@ -199,7 +254,8 @@ mod tests {
         let token = AccessToken::new(Api::AVAILABILITY_PEER, TOKEN, UnixTime::EPOCH);
         assert_eq!(
             format!("{token:?}"),
-            "AccessToken { api: Api(availability-peer), issued: 1970-01-01T00:00:00Z, .. }"
+            "AccessToken { api: Api(availability-peer), issued: Some(1970-01-01T00:00:00Z), \
+             is_revoked: false, .. }"
         );
         assert_eq!(format!("{:?}", TokenDigest::of(TOKEN)), "TokenDigest(…)");
     }

@@ -1,6 +1,6 @@
 //! Expiry announced: once at each of GO's reminders, not once a request.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::api::Api;
@@ -8,9 +8,14 @@ use super::set::AccessTokens;
 use crate::clock::UnixTime;
 use crate::reminders::{self, Reminder};
 
-/// What was said of each API's current token.
+/// What was said of the tokens.
 #[derive(Debug, Default)]
-pub(super) struct Announced(HashMap<Api, (UnixTime, Stage)>);
+pub(super) struct Announced {
+    /// Of each API's current one.
+    current: HashMap<Api, (UnixTime, Stage)>,
+    /// Those dated ahead, by API and issue.
+    ahead: HashSet<(Api, UnixTime)>,
+}
 
 /// How near the end is. A later stage is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,11 +33,39 @@ pub(super) struct Announcement {
     pub(super) left: Duration,
 }
 
+/// A token whose issue is dated too far ahead.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Ahead {
+    pub(super) api: Api,
+    /// Of its file.
+    pub(super) line: Option<usize>,
+    pub(super) issued: UnixTime,
+}
+
 impl Announced {
+    /// Which tokens are dated too far ahead at `now`, and were not before; that then
+    /// counts as said.
+    pub(super) fn ahead(&mut self, tokens: &AccessTokens, now: UnixTime) -> Vec<Ahead> {
+        let ahead: Vec<_> = (tokens.accepted())
+            .filter_map(|token| {
+                Some(Ahead {
+                    api: token.api.clone(),
+                    line: token.place.line(),
+                    issued: token.ahead_at(now)?,
+                })
+            })
+            .collect();
+        let said = ahead.iter().map(|it| (it.api.clone(), it.issued));
+        let said = std::mem::replace(&mut self.ahead, said.collect());
+        (ahead.into_iter())
+            .filter(|it| !said.contains(&(it.api.clone(), it.issued)))
+            .collect()
+    }
+
     /// What is to be said at `now`, and then counts as said. Where several
     /// reminders were missed, the latest alone.
     pub(super) fn due(&mut self, tokens: &AccessTokens, now: UnixTime) -> Vec<Announcement> {
-        self.0
+        self.current
             .retain(|api, _| tokens.apis().any(|held| held == api));
         (tokens.current())
             .filter_map(|token| {
@@ -42,11 +75,11 @@ impl Announced {
                 } else {
                     Stage::Near(reminders::due(expires_at, now)?)
                 };
-                let said = self.0.get(&token.api);
+                let said = self.current.get(&token.api);
                 if said.is_some_and(|(of, said)| *of == expires_at && *said >= stage) {
                     return None;
                 }
-                self.0.insert(token.api.clone(), (expires_at, stage));
+                self.current.insert(token.api.clone(), (expires_at, stage));
                 Some(Announcement {
                     api: token.api.clone(),
                     expires_at,
@@ -74,7 +107,7 @@ mod tests {
             .map(|(number, (api, issued))| {
                 AccessToken::new(api.clone(), number.to_string(), *issued)
             });
-        AccessTokens::new(tokens, UnixTime::MAX).expect("good tokens")
+        AccessTokens::new(tokens).expect("good tokens")
     }
 
     /// The hours left at each announcement, looking every ten minutes.
@@ -130,6 +163,27 @@ mod tests {
             watched(&mut announced, &both, 152 * 24..153 * 24),
             [28 * 24]
         );
+    }
+
+    #[test]
+    fn a_date_ahead_is_reported_once_until_it_is_right() {
+        let mut announced = Announced::default();
+        let tokens = tokens(&[
+            (Api::V3_RESERVATION, issued()),
+            (Api::V3_NON_RESERVATION, UnixTime::EPOCH),
+        ]);
+        let early = issued().saturating_sub(Duration::from_secs(24 * HOUR + 1));
+        let mut ahead = |now| announced.ahead(&tokens, now);
+        let expected = Ahead {
+            api: Api::V3_RESERVATION,
+            line: None,
+            issued: issued(),
+        };
+        assert_eq!(ahead(early), [expected]);
+        assert_eq!(ahead(early), []);
+        assert_eq!(ahead(issued()), []);
+        // A clock that is set back again.
+        assert_eq!(ahead(early).len(), 1);
     }
 
     #[test]

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use memchr::memchr_iter;
 
 use super::api::{Api, InvalidApi};
+use crate::guarded_file::FileError;
 
-/// The most faults that are named: four, which is one for each member, of each of
+/// The most faults that are named: four, which is one for each member that is needed, of each of
 /// 32 tokens. They go into one line of a log.
 const MAX_FAULTS: usize = 128;
 
@@ -39,6 +40,15 @@ pub(super) enum Place {
     Entry(usize),
 }
 
+impl Place {
+    pub(super) const fn line(self) -> Option<usize> {
+        match self {
+            Self::Line(line) => Some(line),
+            Self::Entry(_) => None,
+        }
+    }
+}
+
 /// Where the lines of a text end. A file has room for thousands of faults, and
 /// counting lines for each of them took half a second.
 #[derive(Debug)]
@@ -58,14 +68,8 @@ impl Lines {
 /// What can be wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Wrong {
-    #[error("it can't be read: {0}")]
-    Io(String),
-    #[error("it is not a regular file")]
-    NotAFile,
-    #[error("everybody can write it (mode o+w): whoever can write it decides who may call the API")]
-    WritableByAll,
-    #[error("it is longer than 64 KiB")]
-    TooLarge,
+    #[error("{0}")]
+    File(#[from] FileError),
     #[error("reading it takes longer than 5 s")]
     Slow,
     #[error("reading it was stopped")]
@@ -76,7 +80,7 @@ pub(super) enum Wrong {
     NotUtf8,
     #[error("this is not TOML")]
     Syntax,
-    #[error("there is no such setting; a token has api, token or sha256, and issued")]
+    #[error("there is no such setting; a token has api, token or sha256, issued, and revoked")]
     UnknownMember,
     #[error("tokens are written as [[token]]")]
     NotTokens,
@@ -84,6 +88,8 @@ pub(super) enum Wrong {
     Missing(&'static str),
     #[error("{0} is not a string")]
     NotAString(&'static str),
+    #[error("revoked is neither true nor false")]
+    NotABoolean,
     #[error("{0}")]
     Api(#[from] InvalidApi),
     #[error("there are both token and sha256")]
@@ -92,11 +98,11 @@ pub(super) enum Wrong {
     NeitherTokenNorDigest,
     #[error("the token is shorter than 16 characters, and could be guessed")]
     TooShort,
-    #[error("the token is longer than 256 characters")]
+    #[error("the token is longer than 1024 characters")]
     TooLong,
     #[error("the token has a character that a header can't carry: visible ASCII but the comma can")]
     Characters,
-    #[error("the token has two dots, and would be taken for a JWT")]
+    #[error("the token has two dots, and would be taken for a JWT, since JWTs are accepted too")]
     LooksLikeJwt,
     #[error("sha256 is not 64 hex digits")]
     NotADigest,
@@ -104,9 +110,7 @@ pub(super) enum Wrong {
     DigestOfNothing,
     #[error("issued is not a time with an offset, such as 2026-11-01T00:00:00Z")]
     NotATime,
-    #[error("issued is more than 24 h from now")]
-    FromTheFuture,
-    #[error("there is no token")]
+    #[error("there is no token; `token = []` says that there are none")]
     Empty,
     #[error("there are more than 32 tokens")]
     TooMany,
@@ -166,8 +170,8 @@ impl AccessTokenFault {
     /// and for tokens given in code.
     pub const fn line(&self) -> Option<usize> {
         match self.place {
-            Some(Place::Line(line)) => Some(line),
-            _ => None,
+            Some(place) => place.line(),
+            None => None,
         }
     }
 }
@@ -210,12 +214,8 @@ impl Faults {
         result.map_err(|wrong| self.add(place, wrong)).ok()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(super) fn into_result(self) -> Result<(), AccessTokensError> {
-        if self.is_empty() {
+        if self.0.is_empty() {
             Ok(())
         } else {
             Err(self.into_error())

@@ -30,7 +30,8 @@ pub struct AccessTokensHealth {
 ///
 /// Serializes as an object with `api`, `expires_at` (RFC 3339), `seconds_left` and
 /// `days_left` (whole days, zero once it has expired), and, where there is a
-/// previous token that is still accepted, `previous_accepted_until`.
+/// previous token that is still accepted, `previous_accepted_until`, and where the
+/// clock is too far behind the current token's issue, `accepted_from`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AccessTokenHealth {
@@ -42,6 +43,10 @@ pub struct AccessTokenHealth {
     pub left: Duration,
     /// From when the previous token is refused, if there is one that is not yet.
     pub previous_accepted_until: Option<UnixTime>,
+    /// From when the current token is accepted, where its issue is dated more than 24 h
+    /// ahead of the clock: until then it is refused, since its date or the clock is
+    /// wrong.
+    pub accepted_from: Option<UnixTime>,
 }
 
 /// The file that the access tokens are in.
@@ -56,7 +61,7 @@ pub struct AccessTokensFileHealth {
     /// When the file was written that the tokens in use are of.
     pub modified: Option<UnixTime>,
     /// Why the file as it is now can't be used; the tokens that it had before are
-    /// in use instead.
+    /// in use instead, but for those that it revokes.
     pub last_error: Option<AccessTokensError>,
 }
 
@@ -75,6 +80,7 @@ impl AccessTokensHealth {
                 previous_accepted_until: (tokens.previous(&current.api))
                     .map(|previous| previous.accepted_until)
                     .filter(|until| now < *until),
+                accepted_from: current.accepted_from(now),
             })
             .collect();
         Self { apis, file }
@@ -91,7 +97,7 @@ impl AccessTokenHealth {
 
 impl Serialize for AccessTokenHealth {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("AccessTokenHealth", 5)?;
+        let mut object = serializer.serialize_struct("AccessTokenHealth", 6)?;
         let seconds = self.left.as_secs();
         object.serialize_field("api", &self.api)?;
         object.serialize_field("expires_at", &self.expires_at.to_string())?;
@@ -99,6 +105,9 @@ impl Serialize for AccessTokenHealth {
         object.serialize_field("days_left", &(seconds / DAY))?;
         if let Some(until) = self.previous_accepted_until {
             object.serialize_field("previous_accepted_until", &until.to_string())?;
+        }
+        if let Some(from) = self.accepted_from {
+            object.serialize_field("accepted_from", &from.to_string())?;
         }
         object.end()
     }

@@ -15,7 +15,8 @@
 //! much of a token is right nor which was meant. All APIs' tokens are compared, so
 //! that one of another API is told from one that nobody has. A plain digest
 //! protects a token that is random, as GO's are (32 hex digits, 128 bits), and
-//! none that can be guessed: hence the least length.
+//! none that can be guessed: hence the least length. Revoked tokens are compared like
+//! all others, and their digests kept for it.
 //!
 //! # How long a token is accepted
 //!
@@ -37,6 +38,7 @@ pub use self::entry::AccessToken;
 #[cfg(feature = "cli")]
 pub(crate) use self::entry::MAX_TOKEN_BYTES;
 pub use self::fault::{AccessTokenFault, AccessTokensError};
+pub(crate) use self::file::Terms;
 pub use self::health::{AccessTokenHealth, AccessTokensFileHealth, AccessTokensHealth};
 pub use self::set::{AccessGranted, AccessTokens};
 pub use self::source::AccessTokenSource;

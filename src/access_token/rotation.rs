@@ -11,12 +11,17 @@ use std::time::Duration;
 use crate::clock::UnixTime;
 use crate::reminders::{LIFETIME, OVERLAP};
 
-/// How far ahead of the clock a token's issue may be dated. A token is accepted
-/// from when it is known, whatever its date: it is GO's, and GO may use it at
-/// once, while the two clocks differ, or a local time was entered as UTC (at most
-/// 14 h ahead). To refuse it until then would lose pushes and protect nobody. But
-/// it ends 180 days after its date, so that a date further ahead is a mistake that
-/// would stretch its life.
+/// How far ahead of the clock a token's issue may be dated. Up to this, a token is
+/// accepted from when it is known: it is GO's, and GO may use it at once, while the
+/// two clocks differ, or a local time was entered as UTC (at most 14 h ahead). To
+/// refuse it until then would lose pushes and protect nobody.
+///
+/// Of a date further ahead, either it or the clock is wrong, and nobody knows which.
+/// Such a token is refused until the clock has come within this of its date. So no
+/// token is ever accepted for longer than 180 days and this, whatever its date and
+/// however often the process starts; and a machine that starts with its clock in the
+/// past accepts its tokens as soon as the clock is right, since nothing is concluded
+/// from the clock but for the moment.
 pub(super) const EARLY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The first moment at which a token is refused that was issued at `issued`; where
@@ -29,9 +34,14 @@ pub(super) fn accepted_until(issued: UnixTime, successor: Option<UnixTime>) -> U
     }
 }
 
-/// Whether a token may have been issued at `issued`, as of `now`.
-pub(super) fn is_plausible(issued: UnixTime, now: UnixTime) -> bool {
-    issued <= now.saturating_add(EARLY)
+/// Whether an issue is dated so far ahead that it or the clock is wrong.
+pub(super) fn is_ahead(issued: UnixTime, now: UnixTime) -> bool {
+    issued > now.saturating_add(EARLY)
+}
+
+/// From when it is not.
+pub(super) fn accepted_from(issued: UnixTime) -> UnixTime {
+    issued.saturating_sub(EARLY)
 }
 
 #[cfg(test)]
@@ -84,14 +94,15 @@ mod tests {
     #[test]
     fn an_issue_may_be_dated_a_day_ahead() {
         let now = day(10);
-        for (issued, plausible) in [
-            (UnixTime::EPOCH, true),
-            (now, true),
-            (day(11), true),
-            (UnixTime::from_secs(day(11).as_secs() + 1), false),
-            (UnixTime::MAX, false),
+        for (issued, ahead) in [
+            (UnixTime::EPOCH, false),
+            (now, false),
+            (day(11), false),
+            (UnixTime::from_secs(day(11).as_secs() + 1), true),
+            (UnixTime::MAX, true),
         ] {
-            assert_eq!(is_plausible(issued, now), plausible, "{issued}");
+            assert_eq!(is_ahead(issued, now), ahead, "{issued}");
+            assert_eq!(accepted_from(issued) > now, ahead, "{issued}");
         }
     }
 }

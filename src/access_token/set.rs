@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use super::api::Api;
-use super::entry::{AccessToken, MAX_TOKEN_BYTES, TokenDigest};
+use super::entry::{AccessToken, Given, MAX_TOKEN_BYTES, TokenDigest};
 use super::fault::{AccessTokensError, Faults, Place, Wrong};
 use super::rotation;
 use crate::clock::UnixTime;
@@ -27,21 +27,24 @@ pub(super) const MAX_TOKENS: usize = 32;
 /// So a token is accepted for **180 days at the longest** (and for the time by
 /// which its issue is dated ahead, at most 24 h), and for **7 days at the
 /// shortest**, where it is renewed at once. All ends at the second named, without
-/// leeway. It begins when the token is known here: a token is not refused for an
-/// issue that the clock has not reached. Whoever takes a token out of the set ends
-/// it at once, which is what to do with one that has leaked.
+/// leeway. It begins when the token is known here. One whose issue is dated more than
+/// 24 h ahead of the clock is refused until the clock has come that near: either is
+/// wrong, and a date that can't be true says nothing about the end.
+///
+/// A token that is [revoked](AccessToken::revoked) is refused at once, which is what to
+/// do with one that has leaked. It is neither current nor previous. Where its issue is
+/// known, tokens before it end 7 days after that all the same: what GO Console has
+/// replaced does not come back.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use derbysoft_go_auth::{AccessToken, AccessTokens, Api, UnixTime};
 ///
 /// let issued = UnixTime::from_secs(1_793_491_200);
-/// let tokens = AccessTokens::new(
-///     [AccessToken::new(Api::AVAILABILITY_PEER, "53ac077700000000000000000000abcd", issued)],
-///     issued,
-/// )?;
+/// let token = "53ac077700000000000000000000abcd";
+/// let tokens = AccessTokens::new([AccessToken::new(Api::AVAILABILITY_PEER, token, issued)])?;
 /// let api = Api::AVAILABILITY_PEER;
-/// let granted = tokens.check("53ac077700000000000000000000abcd", &api, issued)?;
+/// let granted = tokens.check(token, &api, issued)?;
 /// assert!(!granted.is_previous());
 /// assert!(tokens.check("53ac077700000000000000000000abce", &api, issued).is_err());
 /// # Ok(())
@@ -53,14 +56,17 @@ pub struct AccessTokens {
 }
 
 /// A token that is held, and what follows from its place among them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Held {
     pub(crate) api: Api,
-    digest: TokenDigest,
-    pub(super) issued: UnixTime,
-    /// It has a successor.
+    given: Given,
+    pub(super) place: Place,
+    /// Not known of some that are revoked.
+    pub(super) issued: Option<UnixTime>,
+    is_revoked: bool,
+    /// It has a successor that is not revoked.
     pub(crate) is_previous: bool,
-    /// The first moment at which it is refused.
+    /// The first moment at which it is refused, for its age.
     pub(crate) accepted_until: UnixTime,
 }
 
@@ -72,71 +78,147 @@ pub(super) struct Located {
 }
 
 impl AccessTokens {
-    /// The set of these tokens, as of `now`.
+    /// The set of these tokens.
     ///
     /// # Errors
-    /// With every fault: a token or digest of another form than it should have;
-    /// an issue more than 24 h after `now`; of one API more than two tokens, or two
-    /// issued at the same time; the same token twice, for whatever APIs; none, or
-    /// more than 32.
-    pub fn new(
-        tokens: impl IntoIterator<Item = AccessToken>,
-        now: UnixTime,
-    ) -> Result<Self, AccessTokensError> {
+    /// With every fault: a token or digest of another form than it should have; of one
+    /// API more than two tokens that are not revoked, or two issued at the same time;
+    /// the same token twice, for whatever APIs; none, or more than 32.
+    pub fn new(tokens: impl IntoIterator<Item = AccessToken>) -> Result<Self, AccessTokensError> {
         let located = |(number, token)| Located {
             place: Place::Entry(number),
             token,
         };
         // One more than there may be is enough to know.
-        let tokens = (1..).zip(tokens).take(MAX_TOKENS + 1).map(located);
-        Self::of(tokens.collect(), now, Faults::default())
-    }
-
-    /// Goes on from faults that were found already.
-    pub(super) fn of(
-        tokens: Vec<Located>,
-        now: UnixTime,
-        mut faults: Faults,
-    ) -> Result<Self, AccessTokensError> {
-        if tokens.is_empty() && faults.is_empty() {
+        let tokens: Vec<_> = (1..)
+            .zip(tokens)
+            .take(MAX_TOKENS + 1)
+            .map(located)
+            .collect();
+        let mut faults = Faults::default();
+        if tokens.is_empty() {
             faults.add(None, Wrong::Empty);
         }
+        Self::of(tokens, false, faults)
+    }
+
+    /// Goes on from faults that were found already. `beside_jwts`: a token of the form
+    /// of a JWT is one.
+    pub(super) fn of(
+        tokens: Vec<Located>,
+        beside_jwts: bool,
+        mut faults: Faults,
+    ) -> Result<Self, AccessTokensError> {
         if tokens.len() > MAX_TOKENS {
             faults.add(None, Wrong::TooMany);
         }
-        let mut held: Vec<(Place, Held)> = Vec::new();
+        let mut held: Vec<Held> = Vec::new();
         for Located { place, token } in tokens {
-            let AccessToken {
-                api,
-                digest,
-                issued,
-            } = token;
-            let Some(digest) = faults.take(place, digest) else {
+            let Some(given) = faults.take(place, token.given) else {
                 continue;
             };
-            if !rotation::is_plausible(issued, now) {
-                faults.add(place, Wrong::FromTheFuture);
+            let new = Held {
+                api: token.api,
+                given,
+                place,
+                issued: token.issued,
+                is_revoked: token.is_revoked,
+                is_previous: false,
+                accepted_until: UnixTime::EPOCH,
+            };
+            match held.iter_mut().find(|other| other.is(&new.given.digest)) {
+                None => held.push(new),
+                Some(other) if other.is_revoked || new.is_revoked => other.is_revoked_by(new),
+                Some(_) => faults.add(place, Wrong::SameToken),
             }
-            if held.iter().any(|(_, other)| other.digest.is(&digest)) {
-                faults.add(place, Wrong::SameToken);
-            }
-            held.push((place, Held::new(api, digest, issued)));
         }
-        rotate(&mut held, &mut faults);
+        let mut this = Self { held: held.into() };
+        this.check_rotation(&mut faults);
+        if beside_jwts {
+            this.check_forms(&mut faults);
+        }
         faults.into_result()?;
-        Ok(Self {
-            held: held.into_iter().map(|(_, held)| held).collect(),
-        })
+        this.rotate();
+        Ok(this)
+    }
+
+    /// Whether they can be used where JWTs are accepted, too.
+    ///
+    /// # Errors
+    /// With every token that would be taken for a JWT.
+    pub(crate) fn check_beside_jwts(&self) -> Result<(), AccessTokensError> {
+        let mut faults = Faults::default();
+        self.check_forms(&mut faults);
+        faults.into_result()
+    }
+
+    /// One that is revoked is refused in either case.
+    fn check_forms(&self, faults: &mut Faults) {
+        for held in self.held.iter().filter(|held| !held.is_revoked) {
+            if held.given.is_jwt_by_form {
+                faults.add(held.place, Wrong::LooksLikeJwt);
+            }
+        }
+    }
+
+    /// Of each API a current and a previous one that are not revoked.
+    fn check_rotation(&self, faults: &mut Faults) {
+        let counted: Vec<_> = self.held.iter().filter(|held| !held.is_revoked).collect();
+        for (number, held) in counted.iter().enumerate() {
+            let mut others = counted[..number].iter().filter(|it| it.api == held.api);
+            match (others.next(), others.next()) {
+                (Some(_), Some(_)) => faults.add(held.place, Wrong::Third(held.api.clone())),
+                (Some(other), None) if other.issued == held.issued => {
+                    faults.add(held.place, Wrong::SameTime(held.api.clone()));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Tells current from previous tokens, and when each ends.
+    fn rotate(&mut self) {
+        for number in 0..self.held.len() {
+            let this = &self.held[number];
+            let Some(issued) = this.issued else {
+                continue;
+            };
+            let later = (self.held.iter())
+                .filter(|other| other.api == this.api && other.issued > this.issued);
+            let successor = later.clone().filter_map(|later| later.issued).min();
+            let is_previous = { later }.any(|later| !later.is_revoked);
+            let this = &mut self.held[number];
+            this.is_previous = is_previous;
+            this.accepted_until = rotation::accepted_until(issued, successor);
+        }
+    }
+
+    /// The same, with these tokens revoked; `None` where none of them is accepted now.
+    pub(super) fn revoking(&self, revoked: &[TokenDigest]) -> Option<Self> {
+        let is_meant =
+            |held: &Held| !held.is_revoked && revoked.iter().any(|digest| held.is(digest));
+        if !self.held.iter().any(is_meant) {
+            return None;
+        }
+        let mut held = self.held.clone();
+        for held in &mut held {
+            held.is_revoked |= is_meant(held);
+        }
+        let mut this = Self { held };
+        this.rotate();
+        Some(this)
     }
 
     /// Whether `presented` is a token of `api` that is accepted at `now`.
     ///
     /// # Errors
-    /// With the kind [`UnknownToken`](crate::VerifyErrorKind::UnknownToken),
-    /// [`ExpiredToken`](crate::VerifyErrorKind::ExpiredToken),
-    /// [`WrongApi`](crate::VerifyErrorKind::WrongApi) for one that is accepted, but
-    /// of another API, or [`TooLong`](crate::VerifyErrorKind::TooLong) past 256
-    /// bytes, which are not looked at.
+    /// With the kind [`UnknownAccessToken`](crate::VerifyErrorKind::UnknownAccessToken),
+    /// [`AccessTokenRevoked`](crate::VerifyErrorKind::AccessTokenRevoked),
+    /// [`AccessTokenExpired`](crate::VerifyErrorKind::AccessTokenExpired),
+    /// [`NotYetValid`](crate::VerifyErrorKind::NotYetValid) for one dated more than 24 h
+    /// ahead of `now`, [`WrongApi`](crate::VerifyErrorKind::WrongApi) for one that is
+    /// accepted, but of another API, or [`TooLong`](crate::VerifyErrorKind::TooLong)
+    /// past 1024 bytes, which are not looked at.
     pub fn check(
         &self,
         presented: impl AsRef<[u8]>,
@@ -144,6 +226,7 @@ impl AccessTokens {
         now: UnixTime,
     ) -> Result<AccessGranted, VerifyError> {
         let held = self.look_up(presented.as_ref())?;
+        held.check_revoked()?;
         held.check_age(now)?;
         held.check_api(api)?;
         Ok(AccessGranted {
@@ -158,7 +241,7 @@ impl AccessTokens {
         if presented.len() > MAX_TOKEN_BYTES {
             return Err(Reason::TooLongForAccessToken);
         }
-        (self.find(&TokenDigest::of(presented))).ok_or(Reason::UnknownToken)
+        (self.find(&TokenDigest::of(presented))).ok_or(Reason::UnknownAccessToken)
     }
 
     /// Looks at all that are held, whatever it finds: what it does until the
@@ -167,7 +250,7 @@ impl AccessTokens {
     fn find(&self, presented: &TokenDigest) -> Option<&Held> {
         let place = (1..).zip(&self.held).fold(0, |found, (place, held)| {
             // Not known to the compiler, which could make a branch of it.
-            let is_it = usize::from(black_box(held.digest.is(presented)));
+            let is_it = usize::from(black_box(held.is(presented)));
             found | (place * is_it)
         });
         self.held.get(usize::checked_sub(place, 1)?)
@@ -179,39 +262,66 @@ impl AccessTokens {
         self.held.len()
     }
 
-    /// The APIs that there are tokens of.
+    /// The APIs that there are tokens of which are not revoked.
     pub fn apis(&self) -> impl Iterator<Item = &Api> {
         self.current().map(|held| &held.api)
     }
 
     /// The current token of each API.
     pub(super) fn current(&self) -> impl Iterator<Item = &Held> {
-        self.held.iter().filter(|held| !held.is_previous)
+        self.accepted().filter(|held| !held.is_previous)
     }
 
     /// The previous token of an API.
     pub(super) fn previous(&self, api: &Api) -> Option<&Held> {
-        (self.held.iter()).find(|held| held.is_previous && held.api == *api)
+        (self.accepted()).find(|held| held.is_previous && held.api == *api)
+    }
+
+    /// Those that are accepted as far as their age and the clock allow.
+    pub(super) fn accepted(&self) -> impl Iterator<Item = &Held> {
+        self.held.iter().filter(|held| !held.is_revoked)
     }
 }
 
 impl Held {
-    /// A current token.
-    fn new(api: Api, digest: TokenDigest, issued: UnixTime) -> Self {
-        Self {
-            api,
-            digest,
-            issued,
-            is_previous: false,
-            accepted_until: rotation::accepted_until(issued, None),
+    fn is(&self, digest: &TokenDigest) -> bool {
+        self.given.digest.is(digest)
+    }
+
+    /// Of two entries of one token that is revoked: all that either says.
+    fn is_revoked_by(&mut self, other: Self) {
+        if !other.is_revoked || self.issued.is_none() {
+            self.api = other.api;
+            self.issued = other.issued.or(self.issued);
         }
+        self.is_revoked = true;
+    }
+
+    pub(crate) const fn check_revoked(&self) -> Result<(), Reason> {
+        if self.is_revoked {
+            return Err(Reason::AccessTokenRevoked);
+        }
+        Ok(())
     }
 
     pub(crate) fn check_age(&self, now: UnixTime) -> Result<(), Reason> {
+        if self.ahead_at(now).is_some() {
+            return Err(Reason::AccessTokenAhead);
+        }
         if now >= self.accepted_until {
-            return Err(Reason::ExpiredToken);
+            return Err(Reason::AccessTokenExpired);
         }
         Ok(())
+    }
+
+    /// Its issue, where that is dated too far ahead.
+    pub(super) fn ahead_at(&self, now: UnixTime) -> Option<UnixTime> {
+        (self.issued).filter(|issued| rotation::is_ahead(*issued, now))
+    }
+
+    /// From when it is accepted, where its issue is dated too far ahead.
+    pub(crate) fn accepted_from(&self, now: UnixTime) -> Option<UnixTime> {
+        self.ahead_at(now).map(rotation::accepted_from)
     }
 
     pub(crate) fn check_api(&self, api: &Api) -> Result<(), Reason> {
@@ -219,34 +329,6 @@ impl Held {
             return Err(Reason::OtherApi);
         }
         Ok(())
-    }
-
-    fn succeeded_by(&mut self, successor: UnixTime) {
-        self.is_previous = true;
-        self.accepted_until = rotation::accepted_until(self.issued, Some(successor));
-    }
-}
-
-/// Tells current from previous tokens.
-fn rotate(held: &mut [(Place, Held)], faults: &mut Faults) {
-    for this in 1..held.len() {
-        let (earlier, rest) = held.split_at_mut(this);
-        let (place, held) = &mut rest[0];
-        let mut others = earlier
-            .iter_mut()
-            .filter(|(_, other)| other.api == held.api);
-        let Some((_, other)) = others.next() else {
-            continue;
-        };
-        if others.next().is_some() {
-            faults.add(*place, Wrong::Third(held.api.clone()));
-        } else if other.issued == held.issued {
-            faults.add(*place, Wrong::SameTime(held.api.clone()));
-        } else if other.issued < held.issued {
-            other.succeeded_by(held.issued);
-        } else {
-            held.succeeded_by(other.issued);
-        }
     }
 }
 

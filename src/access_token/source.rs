@@ -14,16 +14,16 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle as Runtime;
-use tokio::task::JoinHandle;
 
 use super::api::Api;
-use super::expiry::Announced;
+use super::expiry::{Ahead, Announced};
 use super::fault::{AccessTokensError, Wrong};
-use super::file::{Content, Text, Unusable};
+use super::file::{Content, Terms, Text, Unusable};
 use super::health::{AccessTokensFileHealth, AccessTokensHealth};
 use super::set::{AccessGranted, AccessTokens};
 use crate::background::{Background, Due, Pulse};
 use crate::clock::{Clock, Moment, UnixTime};
+use crate::detached::{self, Detached};
 use crate::error::VerifyError;
 use crate::observe;
 
@@ -41,10 +41,11 @@ const READ_WAIT: Duration = Duration::from_secs(5);
 /// starts with the first use within tokio and ends with the last handle. Outside
 /// tokio it works too, with the tokens that it was made with.
 ///
-/// The task looks at the file every 10 s. A file that can't be used changes
-/// nothing: the tokens stay as they are, [`health`](AccessTokenSource::health)
-/// and one line in the log tell why. So a file should be replaced as a whole
-/// (`mv`), lest half of it be read. It also warns of the expiry of each API's
+/// The task looks at the file every 10 s. Where it can't be used (missing, empty, broken,
+/// or with a single fault), the tokens stay as they are, so that half a file shuts nobody
+/// out; [`health`](AccessTokenSource::health) and one line in the log say why. One thing
+/// of such a file counts all the same: the tokens that it revokes are refused. Replace it
+/// as a whole (`mv`). It also warns of the expiry of each API's
 /// current token, as GO does: 30, 20, 10, 3, 2 and 1 days before, and when it has
 /// come; once each, and once more the latest after a restart.
 ///
@@ -85,6 +86,7 @@ struct Shared {
 #[derive(Debug)]
 struct Watched {
     path: PathBuf,
+    terms: Terms,
     state: Mutex<State>,
     /// Held during a look. What is in it otherwise nobody waits for any more.
     reading: tokio::sync::Mutex<Option<Reading>>,
@@ -93,8 +95,9 @@ struct Watched {
 /// What is known of the file.
 #[derive(Debug)]
 struct State {
-    /// What the tokens in use were read from.
-    content: Content,
+    /// What the tokens in use were read from; `None` where a file that can't be used
+    /// has revoked some of them since, so that no content is theirs.
+    content: Option<Content>,
     modified: Option<UnixTime>,
     /// Why the file as it is now can't be used.
     unusable: Option<Unusable>,
@@ -111,16 +114,24 @@ impl AccessTokenSource {
     /// no runtime.
     ///
     /// # Errors
-    /// Where the file can't be read or everybody can write it, and with every
-    /// fault that is in it.
+    /// Where the file can't be read, or everybody can write or replace it, and with
+    /// every fault that is in it.
     pub fn file(
         path: impl Into<PathBuf>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AccessTokensError> {
-        let path = path.into();
+        Self::open(path.into(), Terms::default(), clock)
+    }
+
+    /// The same, by these terms, now and whenever it has changed.
+    pub(crate) fn open(
+        path: PathBuf,
+        terms: Terms,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, AccessTokensError> {
         let first = |path| {
-            let text = Text::read(path)?;
-            let tokens = text.tokens(clock.now())?;
+            let text = Text::read(path, terms)?;
+            let tokens = text.tokens()?;
             Ok((text.content, text.modified, tokens))
         };
         let (content, modified, tokens) =
@@ -128,14 +139,17 @@ impl AccessTokenSource {
         observe::access_tokens_read(&path, tokens.apis().map(Api::as_str));
         let file = Watched {
             path,
+            terms,
             state: Mutex::new(State {
-                content,
+                content: Some(content),
                 modified,
                 unusable: None,
             }),
             reading: tokio::sync::Mutex::default(),
         };
-        Ok(Self::new(tokens, Some(file), clock))
+        let this = Self::new(tokens, Some(file), clock);
+        this.0.shared.warn_of_dates();
+        Ok(this)
     }
 
     fn new(tokens: AccessTokens, file: Option<Watched>, clock: Arc<dyn Clock>) -> Self {
@@ -240,6 +254,7 @@ async fn run(running: Running) {
     loop {
         // What is wrong is logged and in the health.
         let _ = shared.look().await;
+        shared.warn_of_dates();
         shared.announce();
         shared.measure();
         let now = Moment::now(&*shared.clock);
@@ -271,11 +286,37 @@ impl Shared {
             return Ok(());
         };
         let mut reading = file.reading.lock().await;
-        let outcome = match file.read(&mut reading, self.clock.now()).await {
+        let outcome = match file.read(&mut reading).await {
             Ok(outcome) => outcome,
             Err(wrong) => Err(Unusable::unread(&file.path, wrong)),
         };
+        if let Err(unusable) = &outcome {
+            self.revoke(file, unusable);
+        }
         self.settle(file, outcome)
+    }
+
+    /// Takes out of use what a file revokes that can't be used itself. A leaked token is
+    /// the one thing that can't wait until somebody has corrected the rest, and one that
+    /// is refused by mistake is accepted again once the file is right.
+    fn revoke(&self, file: &Watched, unusable: &Unusable) {
+        let Some(tokens) = self.current.load().revoking(&unusable.revoked) else {
+            return;
+        };
+        file.state().content = None;
+        let before = self.current.swap(Arc::new(tokens));
+        observe::access_tokens_revoked(&file.path);
+        self.measure_gone(&before);
+    }
+
+    fn warn_of_dates(&self) {
+        let ahead = {
+            let mut announced = (self.announced.lock()).unwrap_or_else(PoisonError::into_inner);
+            announced.ahead(&self.current.load(), self.clock.now())
+        };
+        for Ahead { api, line, issued } in ahead {
+            observe::access_token_ahead(api.as_str(), line, issued);
+        }
     }
 
     /// Takes over what was found, and then reports it.
@@ -357,23 +398,19 @@ impl Shared {
 /// What a look found.
 #[derive(Debug)]
 struct Found {
-    content: Content,
+    content: Option<Content>,
     modified: Option<UnixTime>,
     /// `None` where the content is what it was.
     tokens: Option<AccessTokens>,
 }
 
-type Reading = JoinHandle<Result<Found, Unusable>>;
+type Reading = Detached<Result<Found, Unusable>>;
 
 impl Watched {
     /// Reads the file, in a thread where it may block. An older read that nobody
     /// waits for any more is waited for first: one thread at most hangs with the
     /// disk. What it finds may have changed since.
-    async fn read(
-        &self,
-        reading: &mut Option<Reading>,
-        now: UnixTime,
-    ) -> Result<Result<Found, Unusable>, Wrong> {
+    async fn read(&self, reading: &mut Option<Reading>) -> Result<Result<Found, Unusable>, Wrong> {
         if Runtime::try_current().is_err() {
             return Err(Wrong::NoRuntime);
         }
@@ -381,17 +418,17 @@ impl Watched {
             let ended = tokio::time::timeout(READ_WAIT, older).await;
             drop(ended.map_err(|_| Wrong::Slow)?);
         }
-        let (path, held) = (self.path.clone(), self.state().content);
+        let (path, terms, held) = (self.path.clone(), self.terms, self.state().content);
         let read = move || {
-            let text = Text::read(&path)?;
-            let is_new = text.content != held;
+            let text = Text::read(&path, terms)?;
+            let is_new = Some(text.content) != held;
             Ok(Found {
-                content: text.content,
+                content: Some(text.content),
                 modified: text.modified,
-                tokens: is_new.then(|| text.tokens(now)).transpose()?,
+                tokens: is_new.then(|| text.tokens()).transpose()?,
             })
         };
-        let this = reading.insert(tokio::task::spawn_blocking(read));
+        let this = reading.insert(detached::run(read));
         let ended = tokio::time::timeout(READ_WAIT, this).await;
         let outcome = ended.map_err(|_| Wrong::Slow)?;
         *reading = None;
@@ -430,9 +467,8 @@ mod tests {
         let shared = &source.0.shared;
         let watched = shared.file.as_ref().expect("a file");
 
-        let hang = tokio::spawn(std::future::pending());
-        let release = hang.abort_handle();
-        *watched.reading.lock().await = Some(hang);
+        let (release, hang) = tokio::sync::oneshot::channel();
+        *watched.reading.lock().await = Some(hang.into());
         for _ in 0..2 {
             let error = shared.look().await.expect_err("it hangs");
             assert_eq!(error, Unusable::unread(file.path(), Wrong::Slow).error);
@@ -442,7 +478,9 @@ mod tests {
             );
         }
 
-        release.abort();
+        drop(release);
+        // The disk's time is nobody's to pause.
+        tokio::time::resume();
         shared.look().await.expect("it reads again");
         assert_eq!(source.health().file.and_then(|file| file.last_error), None);
         assert!(watched.reading.lock().await.is_none());

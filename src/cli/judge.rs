@@ -6,10 +6,11 @@ use tokio::sync::Semaphore;
 
 use super::console::Failure;
 use super::settings::Settings;
-use crate::access_token::{AccessTokenSource, AccessTokens};
+use crate::access_token::{AccessTokenSource, AccessTokens, Terms};
 use crate::authority::{Authority, Issuer, Issuers};
-use crate::clock::{Clock, ManualClock, SystemClock, UnixTime};
+use crate::clock::{Clock, ManualClock, UnixTime};
 use crate::config::{Checked, ConfigError, Keys, both};
+use crate::guarded_file::Writable;
 use crate::inbound::RejectionKind;
 use crate::jwks::KeySet;
 use crate::keys::{FetchSettings, KeySource};
@@ -36,9 +37,12 @@ impl Judge {
             Keys::Fetched
         };
         let checked = config.checked(keys, false);
+        let terms = Terms {
+            beside_jwts: (checked.as_ref()).is_ok_and(|checked| !checked.trusted.is_empty()),
+            writable: Writable::from_setting(config.danger_allow_writable_files),
+        };
         let tokens = config.access_tokens.as_deref().map(|file| {
-            // As of the present, whenever a token is judged: the file is of today.
-            AccessTokens::from_file(file, SystemClock::default().now())
+            AccessTokens::from_file(file, terms)
                 .map_err(|error| ConfigError::of_access_tokens(file, &error))
         });
         let ((), (checked, tokens)) = both(result, both(checked, tokens.transpose()))?;

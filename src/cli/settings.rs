@@ -25,7 +25,8 @@ impl Settings {
     ) -> Result<Self, Failure> {
         let mut flags: Vec<Flag> = rules.map(RuleArgs::flags).unwrap_or_default();
         flags.extend(fetching.flags());
-        let file = fetching.config.as_deref().map(file::read).transpose();
+        let read = |path: &Path| file::read(path, &console.vars);
+        let file = fetching.config.as_deref().map(read).transpose();
         let file = file.map_err(|error| Failure::of_file("--config", &error))?;
         let vars = console.vars.iter().cloned();
         let (config, result) = Config::layered(&flags, file.as_deref(), vars)?;

@@ -10,6 +10,7 @@ use reqwest::Url;
 use super::fault::{ConfigError, Faults};
 use super::{Config, IssuerConfig};
 use crate::address;
+use crate::guarded_file::Writable;
 use crate::inbound::is_realm;
 use crate::jws::MAX_KID_BYTES;
 use crate::keys::{FetchSettings, Schedule, SnapshotFile};
@@ -238,6 +239,7 @@ impl Config {
                 issuer: entry.issuer.to_owned(),
                 address: address.to_string(),
                 max_bytes: self.max_document_bytes,
+                writable: Writable::from_setting(self.danger_allow_writable_files),
             }),
             fetch: address.map(|address| self.fetch_settings(address)),
         }

@@ -22,6 +22,15 @@ const FILE_AND_CODE: [&str; 7] = [
     "DANGER_ALLOW_HTTP",
 ];
 
+/// Whether these variables say that files may be used that everybody can write; what is
+/// no truth value counts as no, and is a fault of the settings.
+#[cfg(feature = "cli")]
+pub(super) fn allows_writable_files(vars: &[(OsString, OsString)]) -> bool {
+    (vars.iter().rev())
+        .find(|(name, _)| name == "GO_AUTH_DANGER_ALLOW_WRITABLE_FILES")
+        .is_some_and(|(_, value)| value == "true")
+}
+
 /// Whether a container platform made this variable, of a service that happens
 /// to be called `go-auth`: `GO_AUTH_SERVICE_HOST`, `GO_AUTH_PORT_80_TCP`.
 fn is_service_link(setting: &str) -> bool {
@@ -53,6 +62,7 @@ impl Config {
     /// | `GO_AUTH_TOKEN_CACHE_BYTES` | `16777216` |
     /// | `GO_AUTH_SNAPSHOT` | none; a path |
     /// | `GO_AUTH_ACCESS_TOKENS` | none; a path. With it the first three may be left out together |
+    /// | `GO_AUTH_DANGER_ALLOW_WRITABLE_FILES` | `false` |
     ///
     /// An empty variable counts as unset, but for the three that restrict,
     /// where it is a fault. So is an unknown one that begins with `GO_AUTH_`: it would
@@ -159,6 +169,9 @@ impl Config {
             }
             "ACCESS_TOKENS" => self.access_tokens = Some(value.into()),
             "SNAPSHOT" => self.snapshot = Some(value.into()),
+            "DANGER_ALLOW_WRITABLE_FILES" => {
+                self.danger_allow_writable_files = parse(value, "true or false", str::parse)?;
+            }
             _ if FILE_AND_CODE.contains(&setting) => {
                 return Err("is set in a file or in code alone".to_owned());
             }

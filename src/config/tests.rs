@@ -335,6 +335,7 @@ fn every_variable_of_the_contract_is_read() {
         ("GO_AUTH_MAX_TOKEN_BYTES", "4096"),
         ("GO_AUTH_TOKEN_CACHE_BYTES", "0"),
         ("GO_AUTH_SNAPSHOT", "/var/lib/go-auth/keys.json"),
+        ("GO_AUTH_DANGER_ALLOW_WRITABLE_FILES", "true"),
     ])
     .expect("a configuration");
     let secs = Duration::from_secs;
@@ -356,6 +357,7 @@ fn every_variable_of_the_contract_is_read() {
         max_token_bytes: 4096,
         token_cache_bytes: 0,
         snapshot: Some("/var/lib/go-auth/keys.json".into()),
+        danger_allow_writable_files: true,
         ..good()
     };
     assert_eq!(config, expected);

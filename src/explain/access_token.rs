@@ -34,6 +34,11 @@ pub(super) fn checks(ground: &Ground<'_>, held: &AccessTokens, token: &[u8]) -> 
     let api = format!("a token of {}", ground.api);
     let open = |name, expected: &str| Check::new(name, expected, "not looked at", Outcome::Open);
     match found {
+        Ok(held) if held.check_revoked().is_err() => checks.extend([
+            Check::new("token", expected, "revoked", held.check_revoked()),
+            open("exp", "still accepted"),
+            open("api", &api),
+        ]),
         Ok(held) => {
             let age = held.check_age(ground.now);
             checks.extend([
@@ -41,13 +46,16 @@ pub(super) fn checks(ground: &Ground<'_>, held: &AccessTokens, token: &[u8]) -> 
                 Check::new(
                     "exp",
                     "still accepted",
-                    match age {
-                        Ok(()) => format!(
+                    match (age, held.accepted_from(ground.now)) {
+                        (_, Some(from)) => {
+                            format!("accepted from {from}, {}", relative(from, ground.now))
+                        }
+                        (Ok(()), None) => format!(
                             "accepted for another {}, until {}",
                             duration(held.accepted_until.saturating_since(ground.now)),
                             held.accepted_until
                         ),
-                        Err(_) => format!(
+                        (Err(_), None) => format!(
                             "accepted until {}, {}",
                             held.accepted_until,
                             relative(held.accepted_until, ground.now)

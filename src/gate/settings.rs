@@ -34,7 +34,7 @@ impl Settings {
     /// Where the file can't be read, of which then nothing is known.
     pub(super) fn read(&self) -> Result<(Config, Result<(), ConfigError>), ConfigError> {
         let text = self.file.as_deref().map(|path| {
-            file::read(path).map_err(|error| {
+            file::read(path, &self.vars).map_err(|error| {
                 let path = path.to_string_lossy();
                 let fault = format!("\"{}\": {error}", path.escape_debug());
                 ConfigError::of_setting("config", [fault])
@@ -111,10 +111,10 @@ mod tests {
         assert_eq!(fault_of_content(b"issuer = \"\xff\""), "it is not UTF-8");
         assert_eq!(
             fault_of_content(&vec![b' '; 64 * 1024 + 1]),
-            "it is larger than 64 KiB"
+            "it is longer than 64 KiB"
         );
         let directory = tempfile::tempdir().expect("a directory");
-        assert_eq!(fault_of(directory.path()), "it is not a file");
+        assert_eq!(fault_of(directory.path()), "it is not a regular file");
     }
 
     #[test]

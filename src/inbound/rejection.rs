@@ -134,7 +134,10 @@ impl Rejection {
     /// Whether it is of an Access Token that was not even looked for.
     #[cfg(feature = "cli")]
     pub(crate) fn is_of_access_token(&self) -> bool {
-        self.cause == Cause::Token(Reason::TooLongForAccessToken)
+        matches!(
+            self.cause,
+            Cause::Token(Reason::TooLongForAccessToken | Reason::AccessTokenAhead)
+        )
     }
 
     /// The status that tells a client what to do.
@@ -225,8 +228,8 @@ mod tests {
         }
         let of_the_contract = "missing_credentials invalid_request forbidden too_long malformed \
             header algorithm unknown_key signature claims issuer audience expired not_yet_valid \
-            missing_claim lifetime subject wrong_environment keys_unavailable key_pending unknown_token \
-            expired_token wrong_api";
+            missing_claim lifetime subject wrong_environment keys_unavailable key_pending \
+            access_token_expired access_token_revoked wrong_api";
         assert!(names.into_iter().eq(of_the_contract.split_whitespace()));
     }
 }

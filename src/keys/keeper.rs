@@ -19,6 +19,7 @@ use super::health::KeysState;
 use super::snapshot::{Restored, SnapshotFile};
 use crate::background::{Due, Pulse};
 use crate::clock::{Clock, Moment, UnixTime};
+use crate::detached;
 use crate::jwks::KeySet;
 use crate::observe;
 
@@ -370,7 +371,7 @@ impl Shared {
         };
         let now = self.now();
         let max_stale = self.schedule.max_stale;
-        let read = tokio::task::spawn_blocking(move || file.read(now.wall, max_stale));
+        let read = detached::run(move || file.read(now.wall, max_stale));
         match tokio::time::timeout(SNAPSHOT_WAIT, read).await {
             Ok(Ok(Ok(Some(Restored { document, age })))) => {
                 let (previous, keys) = {
@@ -419,7 +420,7 @@ impl Shared {
         };
         if begins {
             let (shared, file) = (Arc::clone(self), file.clone());
-            tokio::task::spawn_blocking(move || shared.write_all(&file));
+            drop(detached::run(move || shared.write_all(&file)));
         }
     }
 

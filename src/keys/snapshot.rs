@@ -7,16 +7,31 @@
 //! or address, or where its age, counted from the fetch, is past the maximum
 //! staleness. Several processes may share one: each replaces it with a complete
 //! document of its own.
+//!
+//! # Who could have written it
+//!
+//! It must be a file that [everybody can neither write nor replace](crate::guarded_file),
+//! be no link, and belong to this process's user or to root. A group may write it only
+//! where the whole directory was handed to that group (the same group, writable, with
+//! the setgid bit) and this process is in it. So Kubernetes hands a volume to a pod
+//! (`fsGroup`), and gives what is in it mode 0660 when it mounts it again. Those who
+//! could have written it are then this user, root, and this process's own group.
+//!
+//! # What a killed writer leaves behind
+//!
+//! A temporary file beside the snapshot. The next write removes it, by rules that spare
+//! the files of writers that are at work: see [`Temporary`].
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use super::fetch::{Document, Validator};
 use crate::clock::UnixTime;
+use crate::guarded_file::{self, FileError, GuardedFile, Links, Writable};
 use crate::json;
 use crate::jwks::{KeySet, KeySetError};
 
@@ -30,6 +45,18 @@ const CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// What is in the file beside the document, at most: names, two addresses.
 const MARGIN: usize = 16 * 1024;
 
+/// How old a temporary file is before its writer counts as gone: a write takes as long
+/// as the disk does for a megabyte, which is seconds where it is slow.
+const ABANDONED: Duration = Duration::from_secs(10 * 60);
+
+/// The same where there is no process of its writer's number: the writer may be in
+/// another container that shares the directory, and has its own numbers.
+const ORPHANED: Duration = Duration::from_secs(2);
+
+/// How many entries of the directory are looked at for temporary files, in
+/// milliseconds: a directory of snapshots has a few.
+const MAX_ENTRIES: usize = 4096;
+
 /// Where the snapshot of one issuer is, and what it must be of.
 #[derive(Debug, Clone)]
 pub(crate) struct SnapshotFile {
@@ -38,6 +65,7 @@ pub(crate) struct SnapshotFile {
     pub(crate) address: String,
     /// Of the document, as for a fetch.
     pub(crate) max_bytes: usize,
+    pub(crate) writable: Writable,
 }
 
 /// A document as it is kept.
@@ -63,10 +91,12 @@ pub(crate) struct Restored {
 /// Why a snapshot was not used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SnapshotError {
-    #[error("it can't be read: {0}")]
-    Io(#[from] io::Error),
+    #[error("{0}")]
+    File(#[from] FileError),
     #[cfg(unix)]
-    #[error("others than this process's user could have written it")]
+    #[error(
+        "others than this process's user, root and the group of its directory could have written it"
+    )]
     Writable,
     #[error("it is not a snapshot, or damaged")]
     Damaged,
@@ -105,17 +135,20 @@ impl SnapshotFile {
     }
 
     fn read_record(&self, now: UnixTime) -> Result<Option<Record>, SnapshotError> {
-        let file = match File::open(&self.path) {
+        let file = match GuardedFile::open(&self.path, Links::Refused, self.writable) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(FileError::Io(io::ErrorKind::NotFound, _)) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        check_permissions(&file)?;
+        #[cfg(unix)]
+        if self.writable == Writable::Refused {
+            permissions::check(&self.path, file.metadata())?;
+        }
         // JSON at worst spells each byte of the document with six.
         let limit = self.max_bytes * 6 + MARGIN;
         let mut bytes = Vec::new();
-        file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
-        if bytes.len() > limit || !json::is_object(&bytes) {
+        file.read(limit, &mut bytes)?;
+        if !json::is_object(&bytes) {
             return Err(SnapshotError::Damaged);
         }
         let record: Record = serde_json::from_slice(&bytes).map_err(|_| SnapshotError::Damaged)?;
@@ -133,6 +166,10 @@ impl SnapshotFile {
 
     /// Replaces the file by `document`, unless another process has put there what
     /// was fetched later; blocks.
+    ///
+    /// # Errors
+    /// Besides those of the disk: where everybody could replace it, so that it would
+    /// not be read, and where something else than a file or a link is in its place.
     pub(crate) fn write(
         &self,
         document: &[u8],
@@ -140,6 +177,12 @@ impl SnapshotFile {
         fetched_at: UnixTime,
         now: UnixTime,
     ) -> io::Result<()> {
+        if self.writable == Writable::Refused {
+            guarded_file::check_place(&self.path)?;
+        }
+        if !self.can_be_replaced()? {
+            return Err(FileError::NotAFile.into());
+        }
         if let Ok(Some(theirs)) = self.read_record(now)
             && theirs.fetched_at > fetched_at.as_secs()
         {
@@ -156,12 +199,22 @@ impl SnapshotFile {
         };
         let temporary = self.temporary_path();
         let written = write_new(&temporary, &serde_json::to_vec(&record)?)
-            .and_then(|()| std::fs::rename(&temporary, &self.path));
+            .and_then(|()| fs::rename(&temporary, &self.path));
         if written.is_err() {
             // Nothing more can be done about a file that can't be removed.
-            let _ = std::fs::remove_file(&temporary);
+            let _ = fs::remove_file(&temporary);
         }
+        self.remove_leftovers(SystemTime::now());
         written
+    }
+
+    /// Whether there is nothing in its place, a file, or a link.
+    fn can_be_replaced(&self) -> io::Result<bool> {
+        match fs::symlink_metadata(&self.path) {
+            Ok(metadata) => Ok(metadata.is_file() || metadata.is_symlink()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// A name beside the file that no other process or moment has.
@@ -174,26 +227,157 @@ impl SnapshotFile {
         ));
         self.path.with_file_name(name)
     }
-}
 
-/// Whether only this process's user, or root, can have written it.
-#[cfg(unix)]
-fn check_permissions(file: &File) -> Result<(), SnapshotError> {
-    use std::os::unix::fs::MetadataExt;
-    const WRITABLE_BY_OTHERS: u32 = 0o022;
-    const ROOT: u32 = 0;
-    let metadata = file.metadata()?;
-    let ours = rustix::process::geteuid().as_raw();
-    if metadata.mode() & WRITABLE_BY_OTHERS != 0 || ![ours, ROOT].contains(&metadata.uid()) {
-        return Err(SnapshotError::Writable);
+    /// Removes the temporary files of writers that are gone. What can't be removed
+    /// stays, and harms nobody.
+    fn remove_leftovers(&self, now: SystemTime) {
+        let (Some(directory), Some(name)) = (self.path.parent(), self.path.file_name()) else {
+            return;
+        };
+        let Some(name) = name.to_str() else {
+            return;
+        };
+        let here = directory.as_os_str().is_empty();
+        let Ok(entries) = fs::read_dir(if here { Path::new(".") } else { directory }) else {
+            return;
+        };
+        for entry in entries.take(MAX_ENTRIES).flatten() {
+            let file_name = entry.file_name();
+            let Some(temporary) = file_name.to_str().and_then(|it| Temporary::named(it, name))
+            else {
+                continue;
+            };
+            // Of the entry itself, not of what a link points to.
+            if let Ok(metadata) = entry.metadata()
+                && metadata.is_file()
+                && let Ok(written) = metadata.modified()
+                && temporary.is_left_over(now.duration_since(written).unwrap_or_default())
+            {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
-    Ok(())
 }
 
-/// Elsewhere the directory's own protection has to do.
+/// A temporary file, by its name: `keys.json.4711.0123456789abcdef.tmp`.
+#[derive(Debug, PartialEq, Eq)]
+struct Temporary {
+    /// The process that writes it, or wrote it.
+    writer: u32,
+}
+
+impl Temporary {
+    fn named(name: &str, snapshot: &str) -> Option<Self> {
+        let rest = name.strip_prefix(snapshot)?.strip_prefix('.')?;
+        let (writer, random) = rest.strip_suffix(".tmp")?.split_once('.')?;
+        let is_random = random.len() == 16
+            && (random.bytes()).all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let is_number = writer.bytes().all(|byte| byte.is_ascii_digit());
+        if !(is_random && is_number) {
+            return None;
+        }
+        let writer = writer.parse().ok()?;
+        Some(Self { writer })
+    }
+
+    /// Whether nobody writes it any more, at this age. Where the writer's number is that
+    /// of a process that runs, it may be the writer or another that got the number
+    /// since; in a container it is mostly this process's own, 1.
+    fn is_left_over(&self, age: Duration) -> bool {
+        age >= ABANDONED || (age >= ORPHANED && is_gone(self.writer))
+    }
+}
+
+/// Whether there is no process of this number.
+#[cfg(unix)]
+fn is_gone(process: u32) -> bool {
+    use rustix::process::{Pid, test_kill_process};
+    let process = i32::try_from(process).ok().and_then(Pid::from_raw);
+    process.is_none_or(|process| test_kill_process(process) == Err(rustix::io::Errno::SRCH))
+}
+
+/// Elsewhere its age alone has to tell.
 #[cfg(not(unix))]
-fn check_permissions(_: &File) -> Result<(), SnapshotError> {
-    Ok(())
+fn is_gone(_: u32) -> bool {
+    false
+}
+
+#[cfg(unix)]
+mod permissions {
+    use std::fs::{Metadata, metadata};
+    use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
+
+    use super::SnapshotError;
+
+    const BY_GROUP: u32 = 0o020;
+    const BY_EVERYBODY: u32 = 0o002;
+    const SETGID: u32 = 0o2000;
+    const ROOT: u32 = 0;
+
+    /// Who may do what with a file or directory.
+    #[derive(Debug, Clone, Copy)]
+    pub(super) struct Access {
+        pub(super) mode: u32,
+        pub(super) owner: u32,
+        pub(super) group: u32,
+    }
+
+    impl Access {
+        fn of(metadata: &Metadata) -> Self {
+            Self {
+                mode: metadata.mode(),
+                owner: metadata.uid(),
+                group: metadata.gid(),
+            }
+        }
+
+        const fn can(self, by: u32) -> bool {
+            self.mode & by != 0
+        }
+    }
+
+    /// Who runs this process.
+    #[derive(Debug)]
+    pub(super) struct Us {
+        pub(super) user: u32,
+        pub(super) groups: Vec<u32>,
+    }
+
+    impl Us {
+        fn now() -> Self {
+            use rustix::process::{getegid, geteuid, getgroups};
+            let further = getgroups().unwrap_or_default();
+            let groups = std::iter::once(getegid()).chain(further);
+            Self {
+                user: geteuid().as_raw(),
+                groups: groups.map(rustix::process::Gid::as_raw).collect(),
+            }
+        }
+
+        /// Whether nobody but us could have written the file.
+        pub(super) fn wrote(&self, file: Access, directory: Access) -> bool {
+            let by_our_group = self.groups.contains(&file.group)
+                && directory.group == file.group
+                && directory.can(BY_GROUP)
+                && directory.can(SETGID);
+            !file.can(BY_EVERYBODY)
+                && [self.user, ROOT].contains(&file.owner)
+                && (!file.can(BY_GROUP) || by_our_group)
+        }
+    }
+
+    pub(super) fn check(path: &Path, file: &Metadata) -> Result<(), SnapshotError> {
+        let directory = std::path::absolute(path).and_then(|path| {
+            let directory = path.parent().unwrap_or_else(|| Path::new("/"));
+            metadata(directory)
+        });
+        let directory = directory.map_err(super::FileError::from)?;
+        if !Us::now().wrote(Access::of(file), Access::of(&directory)) {
+            return Err(SnapshotError::Writable);
+        }
+        Ok(())
+    }
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -228,6 +412,7 @@ mod tests {
             issuer: "https://id/X".to_owned(),
             address: "https://id.example/keys".to_owned(),
             max_bytes: 4096,
+            writable: Writable::Refused,
         }
     }
 
@@ -334,6 +519,180 @@ mod tests {
             let permissions = std::fs::Permissions::from_mode(mode);
             std::fs::set_permissions(&file.path, permissions).expect("set");
             assert_eq!(file.read(at(0), DAY).is_ok(), usable, "{mode:o}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_group_may_write_it_where_the_directory_is_its_own() {
+        use super::permissions::{Access, Us};
+        const OTHER: u32 = 7;
+        let us = Us {
+            user: 1000,
+            groups: vec![1000, 2000],
+        };
+        let access = |(mode, owner, group)| Access { mode, owner, group };
+        // What Kubernetes makes of a volume with `fsGroup: 2000`.
+        let (file, directory) = ((0o660, 1000, 2000), (0o2770, 0, 2000));
+        for (file, directory, usable) in [
+            (file, directory, true),
+            (file, (0o2775, 0, 2000), true),
+            ((0o664, 0, 2000), directory, true),
+            ((0o600, 1000, OTHER), (0o755, 0, 0), true),
+            // Another owner, though of the group.
+            ((0o660, OTHER, 2000), directory, false),
+            ((0o600, OTHER, 2000), directory, false),
+            // A group that this process is not in.
+            ((0o660, 1000, OTHER), (0o2770, 0, OTHER), false),
+            // A directory that was not handed to the group.
+            (file, (0o770, 0, 2000), false),
+            (file, (0o2750, 0, 2000), false),
+            (file, (0o2770, 0, OTHER), false),
+            (file, (0o755, 1000, 1000), false),
+            // Everybody.
+            ((0o662, 1000, 2000), directory, false),
+            ((0o602, 1000, 2000), directory, false),
+        ] {
+            assert_eq!(
+                us.wrote(access(file), access(directory)),
+                usable,
+                "{file:?} in {directory:?}"
+            );
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_volume_of_our_own_group_can_be_used() {
+        use std::os::unix::fs::PermissionsExt;
+        let (directory, file) = written();
+        let set = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("our own");
+        };
+        set(&file.path, 0o660);
+        assert!(matches!(
+            file.read(at(0), DAY),
+            Err(SnapshotError::Writable)
+        ));
+        // The group of what this process makes is one that it is in.
+        set(directory.path(), 0o2770);
+        assert!(file.read(at(0), DAY).expect("usable").is_some());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_everybody_can_replace_is_neither_read_nor_written() {
+        use std::os::unix::fs::PermissionsExt;
+        let (directory, mut file) = written();
+        let open = fs::Permissions::from_mode(0o777);
+        fs::set_permissions(directory.path(), open).expect("our own");
+        let error = file.read(at(0), DAY).expect_err("open to everybody");
+        assert!(matches!(
+            error,
+            SnapshotError::File(FileError::WritableDirectory(_))
+        ));
+        let rewritten = |file: &SnapshotFile| file.write(KEYS.as_bytes(), None, at(5), at(5));
+        let error = rewritten(&file).expect_err("open to everybody");
+        assert!(error.to_string().contains("everybody can write"), "{error}");
+        file.writable = Writable::Allowed;
+        rewritten(&file).expect("allowed");
+        let age = file.read(at(5), DAY).expect("allowed").expect("there").age;
+        assert_eq!(age, Duration::ZERO);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_in_its_place_holds_nobody_up() {
+        use rustix::fs::{CWD, Mode, mkfifoat};
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = snapshot(&directory);
+        mkfifoat(CWD, &file.path, Mode::RUSR | Mode::WUSR).expect("a pipe");
+        let no_file = "it is not a regular file";
+        let error = file.read(at(0), DAY).expect_err("a pipe");
+        assert_eq!(error.to_string(), no_file);
+        let error = file.write(KEYS.as_bytes(), None, at(0), at(0));
+        assert_eq!(error.expect_err("a pipe").to_string(), no_file);
+        let kept = fs::symlink_metadata(&file.path).expect("it is still there");
+        assert!(!kept.is_file());
+    }
+
+    #[test]
+    fn a_temporary_file_is_known_by_its_name() {
+        let named = |name: &str| Temporary::named(name, "keys.json").map(|it| it.writer);
+        let random = "0123456789abcdef";
+        assert_eq!(named(&format!("keys.json.4711.{random}.tmp")), Some(4711));
+        for other in [
+            "keys.json".to_owned(),
+            "keys.json.tmp".to_owned(),
+            format!("keys.json.4711.{random}"),
+            format!("keys.json.4711.{random}.tmp.bak"),
+            format!("keys.json.4711.{}.tmp", &random[1..]),
+            format!("keys.json.4711.{}.tmp", random.to_uppercase()),
+            format!("keys.json.+4711.{random}.tmp"),
+            format!("keys.json..{random}.tmp"),
+            format!("keys.json.99999999999.{random}.tmp"),
+            format!("keys.json.a.4711.{random}.tmp"),
+            format!("other.json.4711.{random}.tmp"),
+            format!("my-keys.json.4711.{random}.tmp"),
+        ] {
+            assert_eq!(named(&other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_removed_and_no_more() {
+        let (directory, file) = written();
+        let ours = std::process::id();
+        // The largest that Linux gives, and one more.
+        let gone = 4_194_304 + 1;
+        let random = "0123456789abcdef";
+        let secs = Duration::from_secs;
+        let path = |name: &str| directory.path().join(name);
+        let make = |name: &str, age: Duration| {
+            let made = fs::File::create(path(name)).expect("a file");
+            let then = SystemTime::now().checked_sub(age).expect("a time");
+            made.set_modified(then).expect("dated back");
+        };
+        let (old, young) = (secs(601), secs(300));
+        for (name, age, stays) in [
+            (format!("keys.json.{ours}.{random}.tmp"), young, true),
+            (
+                format!("keys.json.{ours}.1{}.tmp", &random[1..]),
+                old,
+                false,
+            ),
+            (
+                format!("keys.json.{gone}.2{}.tmp", &random[1..]),
+                young,
+                !cfg!(unix),
+            ),
+            (
+                format!("keys.json.{gone}.3{}.tmp", &random[1..]),
+                secs(0),
+                true,
+            ),
+            (
+                format!("keys.json.{gone}.4{}.tmp", &random[1..]),
+                old,
+                false,
+            ),
+            (format!("other.json.{gone}.{random}.tmp"), old, true),
+            ("keys.json.bak".to_owned(), old, true),
+            ("precious".to_owned(), old, true),
+        ] {
+            make(&name, age);
+            file.write(KEYS.as_bytes(), None, at(0), at(0))
+                .expect("written");
+            assert_eq!(path(&name).exists(), stays, "{name}, {age:?}");
+        }
+        #[cfg(unix)]
+        {
+            let name = format!("keys.json.{gone}.5{}.tmp", &random[1..]);
+            std::os::unix::fs::symlink("precious", path(&name)).expect("linked");
+            file.write(KEYS.as_bytes(), None, at(0), at(0))
+                .expect("written");
+            assert!(path("precious").exists());
+            assert!(fs::symlink_metadata(path(&name)).is_ok());
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tracing::Span;
 
 use super::metrics::{Refresh, key_refresh, key_refresh_failed_later};
-use super::{ACCESS_TOKENS, KEYS, OUTBOUND, REQUEST, foreign};
+use super::{ACCESS_TOKENS, CONFIG, KEYS, OUTBOUND, REQUEST, foreign};
 use crate::clock::UnixTime;
 use crate::jwks::KeySet;
 
@@ -197,6 +197,17 @@ pub(crate) fn credential_expired(endpoint: &str, at: UnixTime) {
     });
 }
 
+/// By `danger_allow_writable_files`.
+pub(crate) fn writable_files_allowed() {
+    foreign::line(move || {
+        tracing::warn!(
+            target: CONFIG,
+            "danger_allow_writable_files is set: whoever can write the settings, the access tokens or \
+             the snapshot decides who may call the API"
+        );
+    });
+}
+
 pub(crate) fn access_tokens_read<'a>(file: &Path, apis: impl Iterator<Item = &'a str>) {
     let apis: Vec<_> = apis.map(str::to_owned).collect();
     let file = file.to_owned();
@@ -214,6 +225,33 @@ pub(crate) fn access_tokens_not_read(file: &Path, faults: impl Iterator<Item = S
             ?file,
             ?faults,
             "the access tokens can't be used; the last good ones stay"
+        );
+    });
+}
+
+/// Some of those in use are refused from now on, by a file that can't be used itself.
+pub(crate) fn access_tokens_revoked(file: &Path) {
+    let file = file.to_owned();
+    foreign::line(move || {
+        tracing::warn!(
+            target: ACCESS_TOKENS,
+            ?file,
+            "access tokens revoked, though the rest of their file can't be used"
+        );
+    });
+}
+
+/// `line`: of its file, where it is in one.
+pub(crate) fn access_token_ahead(api: &str, line: Option<usize>, issued: UnixTime) {
+    let api = api.to_owned();
+    foreign::line(move || {
+        tracing::warn!(
+            target: ACCESS_TOKENS,
+            api,
+            line,
+            %issued,
+            "an access token is dated more than 24 h ahead and refused until then: set this \
+             machine's clock, or correct the date"
         );
     });
 }

@@ -29,4 +29,5 @@ pub(crate) use self::requests::{Caller, Requests};
 const REQUEST: &str = "derbysoft_go_auth::request";
 const KEYS: &str = "derbysoft_go_auth::keys";
 const ACCESS_TOKENS: &str = "derbysoft_go_auth::access_tokens";
+const CONFIG: &str = "derbysoft_go_auth::config";
 const OUTBOUND: &str = "derbysoft_go_auth::outbound";

@@ -22,8 +22,8 @@ const DOTTED: &str = "53ac0777.aaaaaaaa.bbbbbbbb";
 /// `printf %s "$DOTTED" | sha256sum`
 const DOTTED_SHA256: &str = "05528f843da3da76e79d4dd09cd4ff16e05633c6d8029307ca32762969f7a3c1";
 
-fn tokens(tokens: impl IntoIterator<Item = AccessToken>, now: UnixTime) -> AccessTokens {
-    AccessTokens::new(tokens, now).expect("good tokens")
+fn tokens(tokens: impl IntoIterator<Item = AccessToken>) -> AccessTokens {
+    AccessTokens::new(tokens).expect("good tokens")
 }
 
 fn token(api: Api, token: &str, issued: UnixTime) -> AccessToken {
@@ -38,7 +38,7 @@ fn built(builder: GoAuthBuilder) -> GoAuth {
 fn of_two_apis(clock: &ManualClock) -> AccessTokens {
     let now = clock.now();
     let reservations = token(Api::V3_RESERVATION, RESERVATIONS, now);
-    tokens([token(PEER, TOKEN, now), reservations], now)
+    tokens([token(PEER, TOKEN, now), reservations])
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn given_jwts_access_tokens_or_both_each_credential_is_judged_by_its_form_
     let keys = Keys::new();
     let held = || {
         let dotted = AccessToken::from_sha256(PEER, DOTTED_SHA256, now().saturating_sub(days(1)));
-        tokens([token(PEER, TOKEN, now()), dotted], now())
+        tokens([token(PEER, TOKEN, now()), dotted])
     };
     let mut servers = Vec::new();
     for builder in [
@@ -58,23 +58,32 @@ async fn given_jwts_access_tokens_or_both_each_credential_is_judged_by_its_form_
     }
     let forged = keys.mint().signature(SignatureKind::Corrupted).token();
     for (credential, verdicts) in [
-        (&*keys.token(), ["ok", "too_long", "ok"]),
-        (&*forged, ["signature", "too_long", "signature"]),
+        (&*keys.token(), ["ok", "unknown_access_token", "ok"]),
+        (&*forged, ["signature", "unknown_access_token", "signature"]),
         (
             &*keys.mint().expires_in(-31).token(),
-            ["expired", "too_long", "expired"],
+            ["expired", "unknown_access_token", "expired"],
         ),
         (TOKEN, ["malformed", "ok", "ok"]),
         // Known as an access token, and still not taken for one beside JWTs.
         (DOTTED, ["header", "ok", "header"]),
-        ("a.b.c", ["malformed", "unknown_token", "malformed"]),
-        ("..", ["header", "unknown_token", "header"]),
-        (STRANGERS, ["malformed", "unknown_token", "unknown_token"]),
-        ("53ac.0777", ["malformed", "unknown_token", "unknown_token"]),
-        ("5.3.a.c", ["malformed", "unknown_token", "unknown_token"]),
+        ("a.b.c", ["malformed", "unknown_access_token", "malformed"]),
+        ("..", ["header", "unknown_access_token", "header"]),
+        (
+            STRANGERS,
+            ["malformed", "unknown_access_token", "unknown_access_token"],
+        ),
+        (
+            "53ac.0777",
+            ["malformed", "unknown_access_token", "unknown_access_token"],
+        ),
+        (
+            "5.3.a.c",
+            ["malformed", "unknown_access_token", "unknown_access_token"],
+        ),
         // No more of it than its form is looked at.
         (
-            &"53ac0777".repeat(33),
+            &"53ac0777".repeat(129),
             ["malformed", "too_long", "too_long"],
         ),
     ] {
@@ -146,7 +155,7 @@ async fn given_another_apis_token_it_is_403_and_no_fault_of_the_token() {
     // Once it has expired, it is not said of which API it was.
     clock.advance(days(180));
     let expired = server.answer(PUSH, RESERVATIONS).await;
-    assert_eq!(expired.verdict(), (401, "expired_token"));
+    assert_eq!(expired.verdict(), (401, "access_token_expired"));
 }
 
 #[tokio::test]
@@ -213,7 +222,7 @@ async fn given_an_unknown_or_expired_token_it_is_401_and_says_which() {
     let unknown = server.answer(PUSH, STRANGERS).await;
     assert_eq!(
         parts(unknown),
-        refused("unknown_token", "the token is not known")
+        refused("unknown_access_token", "the token is not known")
     );
     let none = server.post(PUSH, None).await;
     assert_eq!(none.verdict(), (401, "missing_credentials"));
@@ -223,9 +232,9 @@ async fn given_an_unknown_or_expired_token_it_is_401_and_says_which() {
     let expired = server.answer(PUSH, TOKEN).await;
     assert_eq!(
         parts(expired),
-        refused("expired_token", "the access token has expired")
+        refused("access_token_expired", "the access token has expired")
     );
-    assert_eq!(server.kind(STRANGERS).await, "unknown_token");
+    assert_eq!(server.kind(STRANGERS).await, "unknown_access_token");
 }
 
 #[tokio::test]
@@ -241,9 +250,9 @@ async fn when_ignoring_every_access_token_refused_gets_one_same_answer() {
         let server = Server::of(&auth).await;
         assert_eq!(server.kind(TOKEN).await, "ok");
         let mut refused = vec![
-            ("unknown_token", STRANGERS.to_owned()),
+            ("unknown_access_token", STRANGERS.to_owned()),
             ("wrong_api", RESERVATIONS.to_owned()),
-            ("too_long", "5".repeat(257)),
+            ("too_long", "5".repeat(1025)),
         ];
         let jwts = refused_tokens(&keys.mint()).into_iter();
         refused.extend(jwts.filter(|(kind, _)| *kind != "malformed"));
@@ -292,7 +301,7 @@ async fn the_layers_options_hold_for_access_tokens_too() {
         (
             auth.layer().allow_missing(),
             STRANGERS,
-            (401, "unknown_token"),
+            (401, "unknown_access_token"),
             None,
         ),
         (

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use derbysoft_go_auth::simulator::{PartnerApi, PushCredential, Simulator};
-use derbysoft_go_auth::{Api, Clock, GoAuth, GoAuthBuilder};
+use derbysoft_go_auth::{Api, Clock, GoAuth, GoAuthBuilder, UnixTime};
 
 use crate::distributor::{PUSH, Server, TokenFile, days, entry, now};
 use crate::support::{eventually, secs, soon};
@@ -13,6 +13,10 @@ use crate::support::{eventually, secs, soon};
 const PEER: Api = Api::AVAILABILITY_PEER;
 const TOKEN: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
 const NEW: &str = "53ac0777bbbbbbbbbbbbbbbbbbbbbbbb";
+
+fn days_ago(ago: u64) -> UnixTime {
+    now().saturating_sub(days(ago))
+}
 
 fn built(builder: GoAuthBuilder) -> GoAuth {
     builder.build().expect("a good configuration")
@@ -55,7 +59,7 @@ async fn given_a_renewal_go_pushes_with_the_previous_token_for_7_days_and_no_lon
         assert_eq!((push(&current).await, push(&old).await), (200, 200));
         clock.advance(secs(1));
         assert_eq!((push(&current).await, push(&old).await), (200, 401));
-        assert_eq!(server.kind(&previous).await, "expired_token");
+        assert_eq!(server.kind(&previous).await, "access_token_expired");
     }
 }
 
@@ -69,7 +73,27 @@ async fn given_a_token_taken_out_of_the_file_it_is_refused_once_the_reload_retur
     soon(auth.reload_access_tokens())
         .await
         .expect("a good file");
-    assert_eq!(server.kind(TOKEN).await, "unknown_token");
+    assert_eq!(server.kind(TOKEN).await, "unknown_access_token");
+    assert_eq!(server.kind(NEW).await, "ok");
+}
+
+#[tokio::test]
+async fn given_a_leaked_token_it_is_refused_once_revoked() {
+    let file = TokenFile::of(entry(&PEER, TOKEN, now()) + &entry(&PEER, NEW, days_ago(1)));
+    let auth = built(GoAuth::builder().access_tokens_file(file.path()));
+    let server = Server::of(&auth).await;
+    assert_eq!(server.kind(TOKEN).await, "ok");
+    // In a hurry: put at the end of the file as it is, without a date.
+    let revoking = format!("[[token]]\napi = \"{PEER}\"\ntoken = \"{TOKEN}\"\nrevoked = true\n");
+    file.write(std::fs::read_to_string(file.path()).expect("the file") + &revoking);
+    soon(auth.reload_access_tokens())
+        .await
+        .expect("a good file");
+    let refused = server.answer(PUSH, TOKEN).await;
+    assert_eq!(refused.verdict(), (401, "access_token_revoked"));
+    let challenge = refused.challenge.expect("a challenge");
+    let description = "error_description=\"the access token has been revoked\"";
+    assert!(challenge.contains(description), "{challenge}");
     assert_eq!(server.kind(NEW).await, "ok");
 }
 
@@ -86,7 +110,7 @@ async fn given_a_file_that_changes_the_server_follows_it_and_keeps_its_tokens_pa
         let error = health.file.expect("they are in a file").last_error;
         error.map(|error| error.to_string())
     };
-    assert_eq!(server.kind(NEW).await, "unknown_token");
+    assert_eq!(server.kind(NEW).await, "unknown_access_token");
     assert_eq!(last_error(), None);
 
     // Half of a line, as of a copy that is under way.
@@ -106,7 +130,7 @@ async fn given_a_file_that_changes_the_server_follows_it_and_keeps_its_tokens_pa
     assert!(json.contains("line 6"), "{json}");
     assert!(auth.health().is_ready());
     assert_eq!(server.kind(TOKEN).await, "ok");
-    assert_eq!(server.kind(NEW).await, "unknown_token");
+    assert_eq!(server.kind(NEW).await, "unknown_access_token");
 
     file.write(entry(&PEER, NEW, issued));
     eventually("the good file is taken up", || {
@@ -115,7 +139,7 @@ async fn given_a_file_that_changes_the_server_follows_it_and_keeps_its_tokens_pa
     })
     .await;
     assert_eq!(server.kind(NEW).await, "ok");
-    assert_eq!(server.kind(TOKEN).await, "unknown_token");
+    assert_eq!(server.kind(TOKEN).await, "unknown_access_token");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

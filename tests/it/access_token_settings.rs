@@ -52,7 +52,7 @@ async fn given_the_variable_of_the_access_tokens_alone_the_service_serves() {
     let server = Server::of(&auth).await;
     assert_eq!(server.post(PUSH, TOKEN).await.verdict(), (200, "ok"));
     let jwt = server.post(PUSH, "a.b.c").await;
-    assert_eq!(jwt.verdict(), (401, "unknown_token"));
+    assert_eq!(jwt.verdict(), (401, "unknown_access_token"));
 }
 
 #[tokio::test]
@@ -113,10 +113,90 @@ fn given_a_bad_file_the_service_does_not_start_and_each_line_is_named() {
     assert_eq!(found.len(), 2, "{found:?}");
 }
 
+/// As in a client's test of 2019: a JWT with HS256, which is what GO's tokens were.
+fn old_token() -> String {
+    let of = |bytes: usize| {
+        "eyJhbGciOiJIUzI1NiJ9"
+            .repeat(bytes)
+            .chars()
+            .take(bytes)
+            .collect()
+    };
+    let segments: [String; 3] = [of(36), of(400), of(43)];
+    segments.join(".")
+}
+
+#[tokio::test]
+async fn an_old_token_of_three_segments_is_accepted_alone() {
+    let file = TokenFile::of(entry(&PEER, &old_token(), now()));
+    let auth = from_env(&file, &[]).expect("no JWTs are accepted");
+    let server = Server::of(&auth).await;
+    assert_eq!(server.kind(&old_token()).await, "ok");
+    let given = [AccessToken::new(PEER, old_token(), now())];
+    let auth = GoAuth::builder().access_tokens(AccessTokens::new(given).expect("good"));
+    let server = Server::of(&auth.build().expect("no JWTs are accepted")).await;
+    assert_eq!(server.kind(&old_token()).await, "ok");
+}
+
+#[tokio::test]
+async fn beside_jwts_an_old_token_is_a_fault_of_its_line() {
+    let other = entry(&Api::V3_RESERVATION, OTHERS, now());
+    let file = TokenFile::of(format!("{other}{}", entry(&PEER, &old_token(), now())));
+    let wrong = "the token has two dots, and would be taken for a JWT, since JWTs are accepted too";
+    let expected = format!("access_tokens: {:?}: line 5: {wrong}", file.path());
+    assert_eq!(faults(from_env(&file, &JWT)), [expected]);
+
+    // So it is later, and the tokens stay.
+    file.write(&other);
+    let auth = from_env(&file, &JWT).expect("a good file");
+    file.write(format!("{other}{}", entry(&PEER, &old_token(), now())));
+    let error = soon(auth.reload_access_tokens())
+        .await
+        .expect_err("a fault");
+    assert!(
+        error.to_string().contains(&format!("line 5: {wrong}")),
+        "{error}"
+    );
+
+    let given = AccessTokens::new([AccessToken::new(PEER, old_token(), now())]);
+    let both = Keys::new().builder().access_tokens(given.expect("good"));
+    assert_eq!(
+        faults(both.build()),
+        [format!("access_tokens: token 1: {wrong}")]
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn files_open_to_all_are_used_by_a_setting_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (lines, _guard) = Lines::capture();
+    let warning = "danger_allow_writable_files is set";
+    let file = TokenFile::of(entry(&PEER, TOKEN, now()));
+    let setting = "GO_AUTH_DANGER_ALLOW_WRITABLE_FILES";
+    let all = |mode| std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(file.path(), all(0o666)).expect("our own");
+    for value in ["", "false"] {
+        let found = faults(from_env(&file, &[(setting, value)]));
+        assert!(found[0].contains("everybody can write it"), "{found:?}");
+    }
+    assert!(!lines.text().contains(warning));
+    let directory = file.path().parent().expect("a directory").to_owned();
+    std::fs::set_permissions(directory, all(0o777)).expect("our own");
+    for start in 1..=2 {
+        let auth = from_env(&file, &[(setting, "true")]).expect("allowed");
+        assert_eq!(verdict(&auth, TOKEN).await, "ok");
+        soon(auth.reload_access_tokens()).await.expect("allowed");
+        assert_eq!(lines.text().matches(warning).count(), start);
+    }
+    let found = faults(from_env(&file, &[(setting, "yes")]));
+    assert_eq!(found, [format!("{setting} is \"yes\", not true or false")]);
+}
+
 #[test]
 fn given_tokens_in_code_and_in_a_file_it_is_a_fault() {
     let file = TokenFile::of(entry(&PEER, TOKEN, now()));
-    let held = AccessTokens::new([AccessToken::new(PEER, TOKEN, now())], now());
+    let held = AccessTokens::new([AccessToken::new(PEER, TOKEN, now())]);
     let both = GoAuth::builder()
         .access_tokens(held.expect("good tokens"))
         .access_tokens_file(file.path());

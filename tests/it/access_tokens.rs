@@ -151,7 +151,7 @@ async fn a_new_file_is_taken_up_within_ten_seconds() {
     let source = world.source().await;
     assert_eq!(*world.clock.asleep.borrow(), [secs(10)]);
     world.write(entry(OLD, day(0)) + &entry(NEW, day(0).saturating_add(secs(1))));
-    assert_eq!(verdict(&source, NEW), "unknown_token");
+    assert_eq!(verdict(&source, NEW), "unknown_access_token");
     world.look().await;
     assert_eq!(verdict(&source, NEW), "ok");
     assert_eq!(verdict(&source, OLD), "previous");
@@ -159,7 +159,7 @@ async fn a_new_file_is_taken_up_within_ten_seconds() {
 
     world.write(entry(NEW, day(0)));
     world.look().await;
-    assert_eq!(verdict(&source, OLD), "unknown_token");
+    assert_eq!(verdict(&source, OLD), "unknown_access_token");
     assert_eq!(verdict(&source, NEW), "ok");
 }
 
@@ -245,13 +245,125 @@ async fn a_bad_file_changes_nothing_and_is_reported_once() {
 }
 
 #[tokio::test]
+async fn the_only_token_can_be_taken_out() {
+    let world = World::new();
+    let source = world.source().await;
+    // What may be half a file is not believed.
+    for torn in ["", "# none", "[[token]]\n"] {
+        world.write(torn);
+        soon(source.reload()).await.expect_err(torn);
+        assert_eq!(verdict(&source, OLD), "ok", "{torn}");
+    }
+    world.write(entry(OLD, day(0)) + "revoked = true\n");
+    soon(source.reload()).await.expect("a good file");
+    assert_eq!(verdict(&source, OLD), "access_token_revoked");
+    assert_eq!(source.health().apis, []);
+    world.write("token = []\n");
+    soon(source.reload()).await.expect("a good file");
+    assert_eq!(verdict(&source, OLD), "unknown_access_token");
+    assert_eq!(last_error(&source), None);
+}
+
+#[tokio::test]
+async fn a_file_with_faults_revokes_all_the_same() {
+    let (lines, _guard) = Lines::capture();
+    let world = World::new();
+    let good = entry(OLD, day(0)) + &entry(NEW, day(0).saturating_add(secs(1)));
+    world.write(&good);
+    let source = world.source().await;
+    assert_eq!(verdict(&source, OLD), "previous");
+
+    let faulty = format!("{good}revoked = true\nreason = \"it is in a ticket\"\n");
+    world.write(&faulty);
+    world.look().await;
+    assert_eq!(verdict(&source, NEW), "access_token_revoked");
+    assert_eq!(verdict(&source, OLD), "ok");
+    let reported = last_error(&source).expect("a fault");
+    assert!(
+        reported.contains("line 10: there is no such setting"),
+        "{reported}"
+    );
+    for _ in 0..3 {
+        source.reload().await.expect_err("it is still bad");
+    }
+    let revoked = "access tokens revoked, though the rest of their file can't be used";
+    assert_eq!(lines.text().matches(revoked).count(), 1, "{}", lines.text());
+    // Not even where nothing of the file can be read any more.
+    std::fs::remove_file(world.path()).expect("removed");
+    world.look().await;
+    assert_eq!(verdict(&source, NEW), "access_token_revoked");
+
+    // What the file says, once it is right, is what holds: the very text of before, too.
+    world.write(&good);
+    world.look().await;
+    assert_eq!(
+        (verdict(&source, NEW), verdict(&source, OLD)),
+        ("ok", "previous")
+    );
+    assert_eq!(last_error(&source), None);
+}
+
+#[tokio::test]
+async fn a_clock_in_the_past_is_reported_and_recovered_from() {
+    let (lines, _guard) = Lines::capture();
+    let world = World::new();
+    world.clock.clock.step_to(UnixTime::from_secs(DAY));
+    let source = world.source().await;
+    assert_eq!(verdict(&source, OLD), "not_yet_valid");
+    let warned = lines.text();
+    let ahead = "an access token is dated more than 24 h ahead";
+    assert_eq!(warned.matches(ahead).count(), 1, "{warned}");
+    assert!(warned.contains("line=1"), "{warned}");
+    assert!(warned.contains("issued=2026-11-01T00:00:00Z"), "{warned}");
+    let json = serde_json::to_value(source.health()).expect("JSON");
+    assert_eq!(json["apis"][0]["accepted_from"], "2026-10-31T00:00:00Z");
+
+    // The clock is set, and the file is as it was.
+    world.clock.clock.step_to(day(1));
+    assert_eq!(verdict(&source, OLD), "ok");
+    assert_eq!(source.health().apis[0].accepted_from, None);
+    world.look_on(day(180)).await;
+    assert_eq!(verdict(&source, OLD), "access_token_expired");
+    assert_eq!(lines.text().matches(ahead).count(), 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_everybody_may_replace_is_not_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    let source = world.source().await;
+    let set = |mode| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(world.directory.path(), permissions).expect("our own");
+    };
+    set(0o777);
+    world.write(entry(NEW, day(0)));
+    let error = soon(source.reload()).await.expect_err("open to everybody");
+    assert!(
+        error
+            .to_string()
+            .contains("everybody can write the directory"),
+        "{error}"
+    );
+    assert_eq!(
+        (verdict(&source, OLD), verdict(&source, NEW)),
+        ("ok", "unknown_access_token")
+    );
+    world.open().expect_err("open to everybody");
+    set(0o1777);
+    soon(source.reload()).await.expect("nobody can replace it");
+    assert_eq!(verdict(&source, NEW), "ok");
+}
+
+#[tokio::test]
 async fn a_reload_takes_the_file_at_once_or_says_why_not() {
     let world = World::new();
     let source = world.open().expect("a good file");
     world.write(entry(NEW, day(0)));
     soon(source.reload()).await.expect("a good file");
     assert_eq!(verdict(&source, NEW), "ok");
-    assert_eq!(verdict(&source, OLD), "unknown_token");
+    assert_eq!(verdict(&source, OLD), "unknown_access_token");
 
     world.write("[[token]]");
     let error = soon(source.reload()).await.expect_err("a bad file");
@@ -286,7 +398,7 @@ fn a_file_that_is_bad_at_start_is_an_error_with_all_of_it() {
          - line 1: api is missing\n\
          - line 1: issued is missing\n\
          - line 2: the token is shorter than 16 characters, and could be guessed\n\
-         - line 3: there is no such setting; a token has api, token or sha256, and issued",
+         - line 3: there is no such setting; a token has api, token or sha256, issued, and revoked",
         world.path()
     );
     assert_eq!(error, expected);
@@ -360,7 +472,7 @@ async fn each_reminder_is_given_once_however_many_requests_there_are() {
     }
     world.look_on(day(180)).await;
     assert_eq!(said("has expired"), 1);
-    assert_eq!(verdict(&source, OLD), "expired_token");
+    assert_eq!(verdict(&source, OLD), "access_token_expired");
 
     // Renewed, it is well again, and says so by silence.
     lines.clear();
@@ -374,7 +486,7 @@ async fn each_reminder_is_given_once_however_many_requests_there_are() {
 async fn tokens_given_in_code_are_announced_too() {
     let (lines, _guard) = Lines::capture();
     let clock = ManualClock::new(day(155));
-    let tokens = AccessTokens::new([AccessToken::new(API, OLD, day(0))], clock.now());
+    let tokens = AccessTokens::new([AccessToken::new(API, OLD, day(0))]);
     let source = AccessTokenSource::fixed(tokens.expect("good"), Arc::new(clock));
     assert_eq!(verdict(&source, OLD), "ok");
     eventually("the reminder is given", || {
@@ -452,7 +564,7 @@ async fn neither_token_nor_digest_comes_out_anywhere() {
         by_digest.replace("Z\n", "\n"),
         by_digest.replacen(sha256, &sha256[1..], 1),
         entry(OLD, day(0)) + &entry(OLD, day(1)),
-        entry(OLD, day(9)),
+        entry(OLD, day(9)) + "revoked = 1",
     ] {
         world.write(&bad);
         let error = soon(source.reload()).await.err();

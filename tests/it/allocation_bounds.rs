@@ -8,8 +8,8 @@ use std::task::Poll;
 
 use allocation_counter::{AllocationInfo, measure};
 use derbysoft_go_auth::{
-    AccessToken, AccessTokenSource, AccessTokens, Api, Clock, GoAuth, GoAuthBuilder, IssuerConfig,
-    KeySet, ManualClock, UnixTime,
+    AccessToken, AccessTokenSource, AccessTokens, Api, GoAuth, GoAuthBuilder, IssuerConfig, KeySet,
+    ManualClock, UnixTime,
 };
 use http::Request;
 use proptest::collection::vec;
@@ -162,7 +162,7 @@ fn given_the_worst_that_a_header_can_hold_a_refusal_allocates_little() {
     let mut seen = Seen::default();
     for limit in LIMITS {
         let held = AccessToken::new(Api::AVAILABILITY_PEER, HELD, UnixTime::from_secs(NOW));
-        let held = AccessTokens::new([held], UnixTime::from_secs(NOW)).expect("a token");
+        let held = AccessTokens::new([held]).expect("a token");
         for auth in [
             builder(limit),
             crowd(limit),
@@ -254,13 +254,12 @@ fn given_the_worst_key_documents_they_are_read_in_a_multiple_of_their_size() {
 #[test]
 fn given_the_worst_files_of_access_tokens_they_are_read_in_a_multiple_of_their_size() {
     let mut seen = Seen::default();
-    let now = ManualClock::new(UnixTime::from_secs(NOW));
     for (name, text) in files(FILE_BYTES) {
         assert!(text.len() <= FILE_BYTES, "{name}: {}", text.len());
-        let counted = measure(|| drop(AccessTokens::from_toml(&text, now.now())));
+        let counted = measure(|| drop(AccessTokens::from_toml(&text)));
         FILE.holds(name, text.len(), counted);
         seen.look(text.len(), counted);
-        let errors = AccessTokens::from_toml(&text, now.now()).err();
+        let errors = AccessTokens::from_toml(&text).err();
         let faults = errors.map_or(0, |error| error.faults().len());
         assert!(faults <= 128, "{name}: {faults}");
     }
@@ -343,7 +342,7 @@ proptest! {
         let files = files(room);
         let (name, text) = &files[which.index(files.len())];
         let text = String::from_utf8_lossy(&mangled(text.as_bytes(), &changes)).into_owned();
-        let counted = measure(|| drop(AccessTokens::from_toml(&text, UnixTime::from_secs(NOW))));
+        let counted = measure(|| drop(AccessTokens::from_toml(&text)));
         FILE.holds(name, text.len(), counted);
     }
 
@@ -360,7 +359,7 @@ proptest! {
         REFUSED.holds("bytes", value.len(), counted);
         let counted = measure(|| drop(KeySet::from_document(&bytes)));
         KEY_DOCUMENT.holds("bytes", bytes.len(), counted);
-        let counted = measure(|| drop(AccessTokens::from_toml(&text, UnixTime::from_secs(NOW))));
+        let counted = measure(|| drop(AccessTokens::from_toml(&text)));
         FILE.holds("text", text.len(), counted);
     }
 }

@@ -215,7 +215,7 @@ fn given_an_access_token_that_is_refused_nothing_is_allocated_before_the_answer_
 fn access_token_of(api: &Api) -> AccessTokens {
     let now = ManualClock::starting_now().now();
     let token = AccessToken::new(api.clone(), ACCESS_TOKEN, now);
-    AccessTokens::new([token], now).expect("a good token")
+    AccessTokens::new([token]).expect("a good token")
 }
 
 #[test]

@@ -8,7 +8,7 @@ const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 const TOKEN: &str = "53ac077700000000000000000000abcd";
 
 fn read(text: &str) -> Result<AccessTokens, AccessTokensError> {
-    AccessTokens::from_toml(text, NOW)
+    AccessTokens::from_toml(text)
 }
 
 fn faults(text: &str) -> Vec<String> {
@@ -61,7 +61,7 @@ fn a_time_is_read_with_its_offset_and_not_without() {
     let seconds = |value: &str| {
         let tokens = read(&issued(value)).expect("a time");
         let held = tokens.current().next().expect("one token");
-        held.issued.as_secs()
+        held.issued.expect("it is not revoked").as_secs()
     };
     for (value, expected) in [
         ("1970-01-01T00:00:00Z", 0),
@@ -99,10 +99,8 @@ fn a_time_is_read_with_its_offset_and_not_without() {
             "{no_toml}"
         );
     }
-    assert_eq!(
-        faults(&issued("2027-01-16T08:00:01Z")),
-        ["line 1: issued is more than 24 h from now"]
-    );
+    // A date that is ahead of the clock is none of the document's faults.
+    assert_eq!(seconds("9999-12-31T23:59:59Z"), 253_402_300_799);
 }
 
 #[test]
@@ -132,7 +130,7 @@ issued = 2026-11-01T00:00:00Z
     assert_eq!(
         faults(text),
         [
-            "line 1: there is no such setting; a token has api, token or sha256, and issued",
+            "line 1: there is no such setting; a token has api, token or sha256, issued, and revoked",
             "line 3: an API's name is up to 64 lower-case letters, digits and single hyphens, \
              and begins with a letter",
             "line 4: the token is shorter than 16 characters, and could be guessed",
@@ -140,11 +138,11 @@ issued = 2026-11-01T00:00:00Z
             "line 7: api is missing",
             "line 7: there is neither token nor sha256",
             "line 7: issued is missing",
-            "line 8: there is no such setting; a token has api, token or sha256, and issued",
+            "line 8: there is no such setting; a token has api, token or sha256, issued, and revoked",
             "line 11: api is not a string",
             "line 13: there are both token and sha256",
             "line 18: sha256 is not 64 hex digits",
-            "line 21: there is no such setting; a token has api, token or sha256, and issued",
+            "line 21: there is no such setting; a token has api, token or sha256, issued, and revoked",
         ]
     );
 }
@@ -175,10 +173,10 @@ fn faults_between_entries_name_the_later_line() {
 #[test]
 fn what_is_not_tokens_is_a_fault() {
     let not_tokens = "tokens are written as [[token]]";
+    let none = "there is no token; `token = []` says that there are none";
     for (text, expected) in [
-        ("", "there is no token".to_owned()),
-        ("# all gone\n", "there is no token".to_owned()),
-        ("token = []", "there is no token".to_owned()),
+        ("", none.to_owned()),
+        ("# all gone\n", none.to_owned()),
         ("\ntoken = \"53ac\"", format!("line 2: {not_tokens}")),
         ("[token]\napi = \"own\"", format!("line 1: {not_tokens}")),
         ("token = [\n1]", format!("line 2: {not_tokens}")),
@@ -190,6 +188,108 @@ fn what_is_not_tokens_is_a_fault() {
     }
     let many = "[[token]]\n".repeat(33);
     assert_eq!(faults(&many), ["there are more than 32 tokens"]);
+}
+
+#[test]
+fn that_there_are_none_can_be_said() {
+    for text in ["token = []", "# none any more\ntoken = []\n"] {
+        let tokens = read(text).expect("it says so");
+        assert_eq!(tokens.apis().count(), 0);
+        let refused = tokens.check(TOKEN, &Api::AVAILABILITY_PEER, NOW);
+        let kind = refused.expect_err("there are none").kind();
+        assert_eq!(kind.as_str(), "unknown_access_token");
+    }
+}
+
+/// What becomes of the token of these entries.
+fn verdict(text: &str) -> &'static str {
+    let tokens = read(text).expect("good tokens");
+    match tokens.check(TOKEN, &Api::AVAILABILITY_PEER, NOW) {
+        Ok(_) => "ok",
+        Err(error) => error.kind().as_str(),
+    }
+}
+
+#[test]
+fn an_entry_may_say_that_its_token_is_revoked() {
+    let good = issued("2026-11-01T00:00:00Z");
+    let in_a_hurry = format!("[[token]]\napi = \"own\"\ntoken = \"{TOKEN}\"\nrevoked = true\n");
+    let sha256 = "00f3c0ad19fcfbad1ccbdd6d9bc0b4d9b9b1a9e8c6a6e1d7d7c9a2d9f3c0ad19";
+    let another = format!("[[token]]\napi = \"own\"\nsha256 = \"{sha256}\"\nrevoked = true\n");
+    for (text, expected) in [
+        (good.clone(), "ok"),
+        (good.clone() + "revoked = false\n", "ok"),
+        (good.clone() + "revoked = true\n", "access_token_revoked"),
+        (
+            good.replace("issued", "revoked = true\n#"),
+            "access_token_revoked",
+        ),
+        // Whatever another entry says, and in either order.
+        (good.clone() + &in_a_hurry, "access_token_revoked"),
+        (in_a_hurry.clone() + &good, "access_token_revoked"),
+        (in_a_hurry.clone() + &in_a_hurry, "access_token_revoked"),
+        (in_a_hurry.clone(), "access_token_revoked"),
+        (good.clone() + &another, "ok"),
+    ] {
+        assert_eq!(verdict(&text), expected, "{text}");
+    }
+    assert_eq!(
+        faults(&(good + "revoked = \"yes\"\n")),
+        ["line 5: revoked is neither true nor false"]
+    );
+}
+
+/// How many tokens a document with faults revokes all the same.
+fn revoked_by(text: &str) -> usize {
+    let unread = super::read(text, false).expect_err("a fault");
+    unread.revoked.len()
+}
+
+#[test]
+fn what_a_bad_document_revokes_is_known_all_the_same() {
+    let good = issued("2026-11-01T00:00:00Z");
+    let revoked = good.clone() + "revoked = true\n";
+    for (text, expected) in [
+        (format!("{revoked}[more]\n"), 1),
+        (format!("{good}[more]\n"), 0),
+        (format!("{good}revoked = false\n[more]\n"), 0),
+        // Of the entry itself: its API, its date, a member that is not known.
+        (revoked.replace("availability-peer", "No API"), 1),
+        (revoked.replace("issued = 2", "issued = \"2\" # "), 1),
+        (format!("{revoked}note = 1\n"), 1),
+        (
+            format!("[[token]]\ntoken = \"{TOKEN}\"\nrevoked = true\n"),
+            1,
+        ),
+        // Whatever is not `false` was meant.
+        (format!("{good}revoked = 1\n"), 1),
+        (format!("{good}revoked = \"true\"\n"), 1),
+        // One too many.
+        (good.repeat(32) + &revoked, 1),
+        // No token, and no document.
+        (revoked.replace(TOKEN, "short"), 0),
+        (format!("{revoked}\n[[token"), 0),
+    ] {
+        assert_eq!(revoked_by(&text), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_token_of_three_segments_is_a_fault_beside_jwts() {
+    let good = issued("2026-11-01T00:00:00Z");
+    let dotted = good.replace(TOKEN, "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJnbyJ9.c2lnbmVk");
+    assert!(read(&dotted).is_ok());
+    let unread = super::read(&dotted, true).expect_err("a fault");
+    let faults: Vec<_> = unread.error.faults().map(ToString::to_string).collect();
+    assert_eq!(
+        faults,
+        [
+            "line 1: the token has two dots, and would be taken for a JWT, since JWTs are accepted too"
+        ]
+    );
+    for fine in [good, dotted + "revoked = true\n"] {
+        assert!(super::read(&fine, true).is_ok(), "{fine}");
+    }
 }
 
 #[test]

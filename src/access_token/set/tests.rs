@@ -27,7 +27,7 @@ fn peer() -> Api {
 }
 
 fn set(tokens: impl IntoIterator<Item = AccessToken>) -> AccessTokens {
-    AccessTokens::new(tokens, UnixTime::MAX).expect("good tokens")
+    AccessTokens::new(tokens).expect("good tokens")
 }
 
 /// What becomes of a token: `current`, `previous`, or the kind of the refusal.
@@ -39,8 +39,8 @@ fn verdict(tokens: &AccessTokens, number: u64, api: &Api, now: UnixTime) -> &'st
     }
 }
 
-fn faults(tokens: impl IntoIterator<Item = AccessToken>, now: UnixTime) -> Vec<String> {
-    let error = AccessTokens::new(tokens, now).expect_err("a fault");
+fn faults(tokens: impl IntoIterator<Item = AccessToken>) -> Vec<String> {
+    let error = AccessTokens::new(tokens).expect_err("a fault");
     error.faults().map(ToString::to_string).collect()
 }
 
@@ -48,11 +48,10 @@ fn faults(tokens: impl IntoIterator<Item = AccessToken>, now: UnixTime) -> Vec<S
 fn a_current_token_is_accepted_for_180_days() {
     let tokens = set([entry(&peer(), 1, day(0))]);
     for (now, expected) in [
-        (UnixTime::EPOCH, "current"),
         (day(0), "current"),
         (at(180 * DAY - 1), "current"),
-        (day(180), "expired_token"),
-        (UnixTime::MAX, "expired_token"),
+        (day(180), "access_token_expired"),
+        (UnixTime::MAX, "access_token_expired"),
     ] {
         assert_eq!(verdict(&tokens, 1, &peer(), now), expected, "{now}");
     }
@@ -81,7 +80,7 @@ fn a_previous_token_is_accepted_for_7_days_more_or_until_its_own_end() {
             assert_eq!(verdict(&tokens, 1, &peer(), last), "previous", "{renewed}");
             assert_eq!(
                 verdict(&tokens, 1, &peer(), until),
-                "expired_token",
+                "access_token_expired",
                 "{renewed}"
             );
             assert_eq!(verdict(&tokens, 2, &peer(), until), "current", "{renewed}");
@@ -113,20 +112,20 @@ fn a_token_of_another_api_is_told_from_a_strangers() {
         (2, "current", "wrong_api"),
         (3, "wrong_api", "previous"),
         (4, "wrong_api", "current"),
-        (5, "unknown_token", "unknown_token"),
+        (5, "unknown_access_token", "unknown_access_token"),
     ] {
         assert_eq!(verdict(&tokens, number, &mine, day(101)), of_mine);
         assert_eq!(verdict(&tokens, number, &theirs, day(101)), of_theirs);
         let of_none = Api::new("own").expect("a name");
         let expected = if number == 5 {
-            "unknown_token"
+            "unknown_access_token"
         } else {
             "wrong_api"
         };
         assert_eq!(verdict(&tokens, number, &of_none, day(101)), expected);
     }
     // One that is of no use any more says nothing about who has it.
-    assert_eq!(verdict(&tokens, 3, &mine, day(107)), "expired_token");
+    assert_eq!(verdict(&tokens, 3, &mine, day(107)), "access_token_expired");
 }
 
 #[test]
@@ -145,7 +144,11 @@ fn nothing_but_the_exact_token_is_accepted() {
         good.replacen('5', "6", 1),
     ] {
         let error = tokens.check(&other, &peer(), day(1)).expect_err("another");
-        assert_eq!(error.kind(), VerifyErrorKind::UnknownToken, "{other:?}");
+        assert_eq!(
+            error.kind(),
+            VerifyErrorKind::UnknownAccessToken,
+            "{other:?}"
+        );
     }
 }
 
@@ -161,8 +164,8 @@ fn each_bit_of_a_token_counts() {
 }
 
 #[test]
-fn past_256_bytes_nothing_is_looked_at() {
-    let long = "a".repeat(256);
+fn past_1024_bytes_nothing_is_looked_at() {
+    let long = "a".repeat(1024);
     let tokens = set([AccessToken::new(peer(), long.as_str(), day(0))]);
     assert!(tokens.check(&long, &peer(), day(1)).is_ok());
     let kind = |token: &str| {
@@ -170,8 +173,11 @@ fn past_256_bytes_nothing_is_looked_at() {
             .check(token, &peer(), day(1))
             .map_err(|error| error.kind())
     };
-    assert_eq!(kind(&"b".repeat(256)), Err(VerifyErrorKind::UnknownToken));
-    assert_eq!(kind(&"b".repeat(257)), Err(VerifyErrorKind::TooLong));
+    assert_eq!(
+        kind(&"b".repeat(1024)),
+        Err(VerifyErrorKind::UnknownAccessToken)
+    );
+    assert_eq!(kind(&"b".repeat(1025)), Err(VerifyErrorKind::TooLong));
 }
 
 #[test]
@@ -180,16 +186,19 @@ fn every_place_of_a_full_set_is_found() {
         .map(|n| Api::new(&format!("own-{n}")).expect("a name"))
         .collect();
     let place = |number: u64| &apis[usize::try_from(number % 16).expect("small")];
-    let tokens = set((0..32).map(|n| entry(place(n), n, day(n))));
+    let tokens = set((0..32).map(|n| entry(place(n), n, at(n * 3_600))));
     for number in 0..32 {
         let expected = if number < 16 { "previous" } else { "current" };
-        assert_eq!(verdict(&tokens, number, place(number), day(20)), expected);
+        assert_eq!(verdict(&tokens, number, place(number), day(2)), expected);
         assert_eq!(
-            verdict(&tokens, number, place(number + 1), day(20)),
+            verdict(&tokens, number, place(number + 1), day(2)),
             "wrong_api"
         );
     }
-    assert_eq!(verdict(&tokens, 32, place(0), day(20)), "unknown_token");
+    assert_eq!(
+        verdict(&tokens, 32, place(0), day(2)),
+        "unknown_access_token"
+    );
     assert_eq!(tokens.apis().count(), 16);
 }
 
@@ -203,31 +212,164 @@ fn a_digest_stands_for_its_token() {
 
 #[test]
 fn an_issue_dated_ahead_is_accepted_at_once_up_to_a_day() {
-    let now = day(10);
-    let ahead = AccessTokens::new([entry(&peer(), 1, day(11))], now).expect("within a day");
-    assert_eq!(verdict(&ahead, 1, &peer(), now), "current");
+    let ahead = set([entry(&peer(), 1, day(11))]);
+    assert_eq!(verdict(&ahead, 1, &peer(), day(10)), "current");
     assert_eq!(verdict(&ahead, 1, &peer(), day(190)), "current");
-    assert_eq!(verdict(&ahead, 1, &peer(), day(191)), "expired_token");
     assert_eq!(
-        faults([entry(&peer(), 1, at(11 * DAY + 1))], now),
-        ["token 1: issued is more than 24 h from now"]
+        verdict(&ahead, 1, &peer(), day(191)),
+        "access_token_expired"
     );
+}
+
+/// Neither a clock in the past nor a date in the future makes a token live longer.
+#[test]
+fn an_issue_dated_further_ahead_is_accepted_when_its_day_is_near() {
+    let tokens = set([entry(&peer(), 1, day(0)), entry(&peer(), 2, day(100))]);
+    let before = |number: u64| UnixTime::from_secs(day(number).as_secs() - 1);
+    for (now, first, second) in [
+        (UnixTime::EPOCH, "not_yet_valid", "not_yet_valid"),
+        (day(0), "previous", "not_yet_valid"),
+        (before(99), "previous", "not_yet_valid"),
+        (day(99), "previous", "current"),
+        (before(107), "previous", "current"),
+        (day(107), "access_token_expired", "current"),
+        (before(280), "access_token_expired", "current"),
+        (day(280), "access_token_expired", "access_token_expired"),
+        // Set back, as by a battery that is empty.
+        (day(1), "previous", "not_yet_valid"),
+    ] {
+        assert_eq!(verdict(&tokens, 1, &peer(), now), first, "{now}");
+        assert_eq!(verdict(&tokens, 2, &peer(), now), second, "{now}");
+    }
+    // So the longest that any token is accepted is 181 days.
+    let ever = set([entry(&peer(), 1, UnixTime::MAX)]);
+    for now in [UnixTime::EPOCH, day(0), day(100_000)] {
+        assert_eq!(verdict(&ever, 1, &peer(), now), "not_yet_valid");
+    }
+}
+
+#[test]
+fn a_revoked_token_is_refused_whatever_its_age_and_api() {
+    let tokens = set([
+        entry(&peer(), 1, day(0)),
+        entry(&peer(), 2, day(100)).revoked(),
+        AccessToken::new(Api::V3_RESERVATION, token(3), UnixTime::MAX).revoked(),
+    ]);
+    for now in [UnixTime::EPOCH, day(101), day(400), UnixTime::MAX] {
+        for (number, api) in [(2, peer()), (2, Api::V3_RESERVATION), (3, peer())] {
+            let refused = verdict(&tokens, number, &api, now);
+            assert_eq!(refused, "access_token_revoked", "{number} at {now}");
+        }
+    }
+    assert_eq!(tokens.apis().collect::<Vec<_>>(), [&peer()]);
+}
+
+#[test]
+fn a_revoked_token_is_neither_current_nor_previous() {
+    // It makes room for another two of its API.
+    let tokens = set([
+        entry(&peer(), 1, day(0)).revoked(),
+        entry(&peer(), 2, day(50)),
+        entry(&peer(), 3, day(60)),
+    ]);
+    assert_eq!(verdict(&tokens, 2, &peer(), day(61)), "previous");
+    assert_eq!(verdict(&tokens, 3, &peer(), day(61)), "current");
+    // Of the same time as another one.
+    let revoked = entry(&peer(), 4, day(0)).revoked();
+    assert_eq!(
+        verdict(
+            &set([entry(&peer(), 1, day(0)), revoked]),
+            1,
+            &peer(),
+            day(1)
+        ),
+        "current"
+    );
+}
+
+#[test]
+fn what_a_revoked_token_had_replaced_does_not_come_back() {
+    let first = || entry(&peer(), 1, day(0));
+    let second = || entry(&peer(), 2, day(100)).revoked();
+    for tokens in [
+        set([first(), second()]),
+        set([second(), first()]),
+        set([first(), second(), entry(&peer(), 3, day(120))]),
+        // Revoked by an entry of its own, without a date.
+        set([first(), entry(&peer(), 2, day(100)), {
+            AccessToken {
+                issued: None,
+                ..second()
+            }
+        }]),
+    ] {
+        let until = |now| verdict(&tokens, 1, &peer(), now);
+        assert!(["current", "previous"].contains(&until(at(107 * DAY - 1))));
+        assert_eq!(until(day(107)), "access_token_expired");
+        assert_eq!(until(day(130)), "access_token_expired");
+        assert_eq!(
+            verdict(&tokens, 2, &peer(), day(105)),
+            "access_token_revoked"
+        );
+    }
+}
+
+#[test]
+fn tokens_can_be_revoked_later() {
+    let tokens = set([
+        entry(&peer(), 1, day(0)),
+        entry(&peer(), 2, day(100)),
+        entry(&Api::V3_RESERVATION, 3, day(0)),
+    ]);
+    let digest = |number| TokenDigest::of(token(number));
+    assert!(tokens.revoking(&[]).is_none());
+    assert!(tokens.revoking(&[digest(9)]).is_none());
+    let fewer = tokens
+        .revoking(&[digest(9), digest(2)])
+        .expect("one is held");
+    assert_eq!(
+        verdict(&fewer, 2, &peer(), day(101)),
+        "access_token_revoked"
+    );
+    assert_eq!(verdict(&fewer, 1, &peer(), day(101)), "current");
+    assert_eq!(
+        verdict(&fewer, 1, &peer(), day(107)),
+        "access_token_expired"
+    );
+    assert!(fewer.revoking(&[digest(2)]).is_none());
+    let none = fewer.revoking(&[digest(1)]).expect("one is held");
+    assert_eq!(none.apis().collect::<Vec<_>>(), [&Api::V3_RESERVATION]);
+}
+
+#[test]
+fn a_token_of_three_segments_stands_alone_only() {
+    let dotted = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJnbyJ9.c2lnbmVk";
+    let token = || AccessToken::new(peer(), dotted, day(0));
+    let tokens = set([token()]);
+    assert!(tokens.check(dotted, &peer(), day(1)).is_ok());
+    let error = tokens.check_beside_jwts().expect_err("a form of a JWT");
+    let faults: Vec<_> = error.faults().map(ToString::to_string).collect();
+    assert_eq!(
+        faults,
+        [
+            "token 1: the token has two dots, and would be taken for a JWT, since JWTs are accepted too"
+        ]
+    );
+    assert!(set([token().revoked()]).check_beside_jwts().is_ok());
+    assert!(set([entry(&peer(), 1, day(0))]).check_beside_jwts().is_ok());
 }
 
 #[test]
 fn of_one_api_two_tokens_of_two_times_at_most() {
     let (a, b) = (Api::V3_RESERVATION, Api::V3_NON_RESERVATION);
     assert_eq!(
-        faults(
-            [
-                entry(&a, 1, day(1)),
-                entry(&b, 2, day(1)),
-                entry(&a, 3, day(2)),
-                entry(&b, 4, day(1)),
-                entry(&a, 5, day(3)),
-            ],
-            day(9)
-        ),
+        faults([
+            entry(&a, 1, day(1)),
+            entry(&b, 2, day(1)),
+            entry(&a, 3, day(2)),
+            entry(&b, 4, day(1)),
+            entry(&a, 5, day(3)),
+        ],),
         [
             "token 4: another token of v3-non-reservation was issued at the same time: which is \
              current?",
@@ -242,22 +384,25 @@ fn the_same_token_twice_is_a_fault() {
     let same = "this is the same token as another one";
     for api in [peer(), Api::V3_RESERVATION] {
         let twice = [entry(&peer(), 1, day(1)), entry(&api, 1, day(2))];
-        assert_eq!(faults(twice, day(9)), [format!("token 2: {same}")]);
+        assert_eq!(faults(twice), [format!("token 2: {same}")]);
     }
     let sha256 = "964b06ae113e8f8ecd1715071185d21b5e9834796feb5809fb326103c8df7c8e";
     let as_digest = AccessToken::from_sha256(Api::V3_RESERVATION, sha256, day(2));
     let twice = [entry(&peer(), 1, day(1)), as_digest];
-    assert_eq!(faults(twice, day(9)), [format!("token 2: {same}")]);
+    assert_eq!(faults(twice), [format!("token 2: {same}")]);
 }
 
 #[test]
 fn none_and_too_many_are_faults() {
-    assert_eq!(faults([], day(9)), ["there is no token"]);
+    assert_eq!(
+        faults([]),
+        ["there is no token; `token = []` says that there are none"]
+    );
     let many = (0..33).map(|n| {
         let api = Api::new(&format!("own-{n}")).expect("a name");
         entry(&api, n, day(0))
     });
-    assert_eq!(faults(many, day(9)), ["there are more than 32 tokens"]);
+    assert_eq!(faults(many), ["there are more than 32 tokens"]);
 }
 
 #[test]
@@ -269,11 +414,10 @@ fn all_faults_are_named_at_once() {
         entry(&peer(), 3, day(99)),
     ];
     assert_eq!(
-        faults(tokens, day(9)),
+        faults(tokens),
         [
             "token 1: the token is shorter than 16 characters, and could be guessed",
             "token 2: sha256 is not 64 hex digits",
-            "token 4: issued is more than 24 h from now",
             "token 4: this is the same token as another one",
         ]
     );

@@ -24,7 +24,7 @@ pub(super) fn next(rejection: &Rejection, given: &Circumstances) -> String {
 
 fn of_token(kind: Kind, rejection: &Rejection, given: &Circumstances) -> String {
     match kind {
-        Kind::TooLong if rejection.is_of_access_token() => "GO's Access Tokens have 32 characters. \
+        Kind::TooLong if rejection.is_of_access_token() => "GO's Access Tokens have 32 to 58 characters. \
              Copy the token again; a JWT is taken for an Access Token where no issuer is set."
             .to_owned(),
         Kind::TooLong => format!(
@@ -66,6 +66,10 @@ fn of_token(kind: Kind, rejection: &Rejection, given: &Circumstances) -> String 
             given,
             "the token was sent late or replayed: GO's tokens live 5 minutes.",
         ),
+        Kind::NotYetValid if rejection.is_of_access_token() => clock(
+            given,
+            "the token's `issued` is wrong, in the file of GO_AUTH_ACCESS_TOKENS: correct it.",
+        ),
         Kind::NotYetValid => clock(
             given,
             "GO's clock is ahead: a few seconds are what GO_AUTH_LEEWAY is for, at most 5m.",
@@ -90,13 +94,18 @@ fn of_token(kind: Kind, rejection: &Rejection, given: &Circumstances) -> String 
         Kind::KeysUnavailable | Kind::KeyPending => "The gate answers 503 to such a token, and GO may send it again. \
              See `go-auth keys` for what the key address answers."
             .to_owned(),
-        Kind::UnknownToken => "The file of GO_AUTH_ACCESS_TOKENS does not have this token. If it \
+        Kind::UnknownAccessToken => "The file of GO_AUTH_ACCESS_TOKENS does not have this token. If it \
              was renewed in GO Console, add the new one to the file and leave the old one for 7 \
-             days; otherwise compare it with the one that GO Console shows for this API."
+             days; otherwise compare it with the one that GO Console shows for this API. A JWT is \
+             taken for an Access Token where no issuer is set."
             .to_owned(),
-        Kind::ExpiredToken => "Renew the token in GO Console and put the new one into the file of \
+        Kind::AccessTokenExpired => "Renew the token in GO Console and put the new one into the file of \
              GO_AUTH_ACCESS_TOKENS. A token lives 180 days, and 7 more at most once it has a \
              successor."
+            .to_owned(),
+        Kind::AccessTokenRevoked => "The file of GO_AUTH_ACCESS_TOKENS says that this token is \
+             revoked. If GO still sends it, put the one that GO Console shows now into the file; \
+             otherwise somebody has a token that has leaked."
             .to_owned(),
         Kind::WrongApi => "The token is good, but for another API: see `api` above. Each of GO's \
              APIs has a token of its own; say with --api which one is called here."

@@ -9,16 +9,22 @@ const CURRENT: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
 const PREVIOUS: &str = "53ac0777bbbbbbbbbbbbbbbbbbbbbbbb";
 pub(super) const OTHERS: &str = "53ac0777cccccccccccccccccccccccc";
 pub(super) const LAPSED: &str = "53ac0777dddddddddddddddddddddddd";
+pub(super) const REVOKED: &str = "53ac0777ffffffffffffffffffffffff";
+const AHEAD: &str = "53ac077799999999999999999999999a";
 pub(super) const STRANGERS: &str = "53ac0777eeeeeeeeeeeeeeeeeeeeeeee";
 
 pub(super) fn held() -> TokenFile {
     let ago = |days_ago| now().saturating_sub(days(days_ago));
     let lapsed = Api::new("lapsed").expect("a name");
+    let ahead = Api::new("ahead").expect("a name");
     TokenFile::of(
         entry(&Api::AVAILABILITY_PEER, CURRENT, ago(3))
             + &entry(&Api::AVAILABILITY_PEER, PREVIOUS, ago(100))
             + &entry(&Api::V3_RESERVATION, OTHERS, ago(10))
-            + &entry(&lapsed, LAPSED, ago(181)),
+            + &entry(&lapsed, LAPSED, ago(181))
+            + &entry(&Api::AVAILABILITY_PEER, REVOKED, ago(150))
+            + "revoked = true\n"
+            + &entry(&ahead, AHEAD, now().saturating_add(days(10))),
     )
 }
 
@@ -37,12 +43,14 @@ async fn given_access_tokens_when_verified_then_each_is_what_the_gate_takes_it_f
         (CURRENT, 0, "", "the current token of its API"),
         (PREVIOUS, 0, "", "the previous token of its API"),
         (OTHERS, 1, "wrong_api", "a token of v3-reservation"),
-        (LAPSED, 1, "expired_token", "1 day ago"),
-        (STRANGERS, 1, "unknown_token", "none of them"),
+        (LAPSED, 1, "access_token_expired", "1 day ago"),
+        (STRANGERS, 1, "unknown_access_token", "none of them"),
+        (REVOKED, 1, "access_token_revoked", "revoked"),
+        (AHEAD, 1, "not_yet_valid", "in 8 days 23 hours"),
         (
             "a.b.c",
             1,
-            "unknown_token",
+            "unknown_access_token",
             "2 dots; only Access Tokens are accepted here",
         ),
     ] {
@@ -66,7 +74,7 @@ async fn given_access_tokens_when_verified_then_each_is_what_the_gate_takes_it_f
 async fn given_a_lapsed_token_of_another_api_when_verified_then_both_are_told() {
     let ran = verify(&held(), LAPSED).arg("--json").run().await;
     let said = ran.json();
-    assert_eq!(check(&said, "exp")["kind"], "expired_token");
+    assert_eq!(check(&said, "exp")["kind"], "access_token_expired");
     assert_eq!(check(&said, "api")["kind"], "wrong_api");
     assert_eq!(check(&said, "token")["ok"], true);
     assert!(said.get("token").is_none(), "{said}");

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use derbysoft_go_auth::simulator::Fault;
 
-use super::access_tokens::{LAPSED, OTHERS, STRANGERS, held, verify};
+use super::access_tokens::{LAPSED, OTHERS, REVOKED, STRANGERS, held, verify};
 use super::{Ran, file, go_auth, path, strict_verify};
 use crate::support::{World, refused_tokens};
 
 /// The kinds that a token can meet here, each with words of its advice alone. (`forbidden` is an
 /// API's own check, which the command does not know.)
-const ADVICE: [(&str, &str); 21] = [
+const ADVICE: [(&str, &str); 22] = [
     ("too_long", "raise GO_AUTH_MAX_TOKEN_BYTES"),
     ("malformed", "three parts with two dots"),
     ("header", "`alg` and `kid` in the header"),
@@ -28,8 +28,9 @@ const ADVICE: [(&str, &str); 21] = [
     ("subject", "not among GO_AUTH_SUBJECTS"),
     ("wrong_environment", "configured for another environment"),
     ("keys_unavailable", "The gate answers 503"),
-    ("unknown_token", "does not have this token"),
-    ("expired_token", "Renew the token in GO Console"),
+    ("unknown_access_token", "does not have this token"),
+    ("access_token_expired", "Renew the token in GO Console"),
+    ("access_token_revoked", "says that this token is revoked"),
     ("wrong_api", "but for another API"),
     ("missing_credentials", "A request with another scheme"),
     ("invalid_request", "A header holds one token"),
@@ -79,8 +80,9 @@ async fn given_each_kind_of_refusal_when_verified_then_it_has_an_advice_of_its_o
 
     let held = held();
     runs.insert("wrong_api", verify(&held, OTHERS));
-    runs.insert("expired_token", verify(&held, LAPSED));
-    runs.insert("unknown_token", verify(&held, STRANGERS));
+    runs.insert("access_token_expired", verify(&held, LAPSED));
+    runs.insert("unknown_access_token", verify(&held, STRANGERS));
+    runs.insert("access_token_revoked", verify(&held, REVOKED));
     for (kind, header) in [
         (
             "missing_credentials",

@@ -215,11 +215,11 @@ fn given_several_issuers_and_access_tokens_when_any_token_comes_then_the_verdict
         ("too_long", format!("{}.b.c", "a".repeat(9000))),
         ("ok", held.to_owned()),
         (
-            "unknown_token",
+            "unknown_access_token",
             "53ac0777bbbbbbbbbbbbbbbbbbbbbbbb".to_owned(),
         ),
-        ("unknown_token", "a.b".to_owned()),
-        ("too_long", "a".repeat(257)),
+        ("unknown_access_token", "a.b".to_owned()),
+        ("too_long", "a".repeat(1025)),
     ];
     for (expected, token) in table {
         assert_eq!(

@@ -83,7 +83,7 @@ async fn given_the_file_of_access_tokens_when_a_gate_reads_it_then_it_lets_in_wh
         assert_eq!(told.body, format!("{which} token of availability-peer"));
     }
     let other = room.go.access_token(PartnerApi::BookingUsb);
-    assert_eq!(server.kind(&other).await, "unknown_token");
+    assert_eq!(server.kind(&other).await, "unknown_access_token");
 }
 
 #[tokio::test]

@@ -175,6 +175,44 @@ async fn given_a_link_in_its_place_when_the_snapshot_is_written_then_its_target_
     assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_at_its_place_holds_up_neither_start_nor_end() {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("keys.json");
+    mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).expect("a pipe");
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = crate::support::runtime();
+        runtime.block_on(async {
+            let world = World::new().await;
+            let auth = started(&world, &path);
+            ready(&auth).await.expect("GO is well");
+            assert_eq!(verdict(&auth, &world.token()).await, "ok");
+        });
+        drop(runtime);
+        ended.send(()).expect("it is waited for");
+    });
+    end.recv_timeout(secs(20)).expect("it ends");
+}
+
+#[tokio::test]
+async fn what_killed_writers_left_is_gone_after_a_write() {
+    let world = World::new().await;
+    let (directory, path) = written(&world).await;
+    let old = std::time::SystemTime::now() - secs(601);
+    for number in 0..40 {
+        let left = format!("keys.json.{number}.000000000000000a.tmp");
+        let left = fs::File::create(path.with_file_name(left)).expect("a file");
+        left.set_modified(old).expect("dated back");
+    }
+    let auth = started(&world, &path);
+    world.go.rotate();
+    refresh(&auth).await.expect("GO is well");
+    eventually("one file", || files(&directory) == ["keys.json"]).await;
+}
+
 #[tokio::test]
 async fn given_leftovers_of_a_crash_when_the_service_starts_then_they_are_not_read() {
     let world = World::new().await;

@@ -1,6 +1,7 @@
 //! The gate for other stacks, as the process that a proxy asks.
 
 mod bounds;
+mod files;
 mod reload;
 mod settings;
 mod shutdown;

@@ -54,7 +54,7 @@ async fn nothing_of_it_is_told_at(level: LevelFilter) {
 
     let world = World::new().await;
     let held = AccessToken::new(Name::AVAILABILITY_PEER, ACCESS_TOKEN, world.time());
-    let held = AccessTokens::new([held], world.time()).expect("a good token");
+    let held = AccessTokens::new([held]).expect("a good token");
     let auth = strict(world.builder()).access_tokens(held).build();
     let auth = auth.expect("a good configuration");
     let door = Api::behind(auth.layer());

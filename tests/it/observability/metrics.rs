@@ -198,7 +198,7 @@ async fn each_credential_is_one_look_into_the_cache_and_the_size_follows() {
 /// A gate that takes an Access Token beside GO's JWTs.
 fn holding_a_token(world: &World) -> GoAuth {
     let token = AccessToken::new(Name::AVAILABILITY_PEER, TOKEN, world.time());
-    let tokens = AccessTokens::new([token], world.time()).expect("a good token");
+    let tokens = AccessTokens::new([token]).expect("a good token");
     let auth = world.builder().access_tokens(tokens).build();
     auth.expect("a good configuration")
 }

@@ -18,11 +18,13 @@ use tracing_subscriber::filter::LevelFilter;
 use super::witness::Witness;
 use crate::distributor::{TokenFile, days, entry};
 use crate::support::{
-    Api, World, eventually, ready, refresh, refused_tokens, request, secs, soon, strict,
+    Api, World, eventually, passive_runtime, ready, refresh, refused_tokens, request, secs, soon,
+    strict,
 };
 
 const PEER_TOKEN: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
 const OTHERS_TOKEN: &str = "53ac0777bbbbbbbbbbbbbbbbbbbbbbbb";
+const REVOKED_TOKEN: &str = "53ac0777dddddddddddddddddddddddd";
 const OLD_TOKEN: &str = "53ac0777cccccccccccccccccccccccc";
 
 /// What was told meanwhile.
@@ -42,16 +44,7 @@ pub(super) fn everything() -> &'static Everything {
     EVERYTHING.get_or_init(|| {
         let witness = Witness::default();
         let dispatch = witness.dispatch(LevelFilter::TRACE);
-        let in_threads = dispatch.clone();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            // The snapshot is written in a thread of its own.
-            .on_thread_start(move || {
-                let guard = tracing::dispatcher::set_default(&in_threads);
-                std::mem::forget(guard);
-            })
-            .build()
-            .expect("a runtime");
+        let runtime = passive_runtime();
         let enacted =
             || tracing::dispatcher::with_default(&dispatch, || runtime.block_on(play(&witness)));
         #[cfg(not(feature = "metrics"))]
@@ -110,7 +103,13 @@ async fn requests() -> Vec<String> {
                 &Name::V3_NON_RESERVATION,
                 OLD_TOKEN,
                 now.saturating_sub(days(180)),
-            ),
+            )
+            + &entry(
+                &Name::V3_RESERVATION,
+                REVOKED_TOKEN,
+                now.saturating_sub(days(180)),
+            )
+            + "revoked = true\n",
     );
     let builder = strict(world.builder())
         .environment("production")
@@ -137,8 +136,9 @@ async fn requests() -> Vec<String> {
         ("wrong_environment", world.mint().issuer(ELSEWHERE).token()),
         ("keys_unavailable", down.mint().at(world.now()).token()),
         ("key_pending", world.mint().kid("another").token()),
-        ("unknown_token", "53ac0777".to_owned()),
-        ("expired_token", OLD_TOKEN.to_owned()),
+        ("unknown_access_token", "53ac0777".to_owned()),
+        ("access_token_expired", OLD_TOKEN.to_owned()),
+        ("access_token_revoked", REVOKED_TOKEN.to_owned()),
         ("wrong_api", OTHERS_TOKEN.to_owned()),
     ]);
     let picky = Api::behind(auth.layer().check(|_| false));
@@ -226,13 +226,16 @@ async fn snapshots(witness: &Witness) {
 async fn access_tokens(witness: &Witness) -> Vec<String> {
     let now = ManualClock::starting_now().now();
     let own = Name::new("scene").expect("a name");
-    let good = entry(&own, PEER_TOKEN, now);
+    let other = Name::new("scene-ahead").expect("a name");
+    let ahead = entry(&other, REVOKED_TOKEN, now.saturating_add(days(2)));
+    let good = entry(&own, PEER_TOKEN, now) + &ahead;
     let file = TokenFile::of(&good);
     let builder = GoAuth::builder().access_tokens_file(file.path());
+    let builder = builder.danger_allow_writable_files();
     let auth = builder.clock(file.clock.clone()).build();
     let auth = auth.expect("a good configuration");
     auth.verify_for(PEER_TOKEN, &own).await.expect("good");
-    file.write("[[token]]");
+    file.write(format!("{ahead}revoked = true\n[[token]]"));
     soon(auth.reload_access_tokens()).await.expect_err("bad");
     file.clock.advance(days(155));
     heard(
@@ -246,7 +249,7 @@ async fn access_tokens(witness: &Witness) -> Vec<String> {
         "the access token has expired: GO is refused until there is another",
     )
     .await;
-    vec![own.to_string()]
+    vec![own.to_string(), other.to_string()]
 }
 
 /// A gateway's tokens and client pairs, and the Access Tokens of endpoints.

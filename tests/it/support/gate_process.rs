@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use derbysoft_go_auth::simulator::Simulator;
@@ -183,6 +184,11 @@ impl GateProcess {
         let temporary = self.directory.path().join("new.toml");
         std::fs::write(&temporary, settings).expect("written");
         std::fs::rename(temporary, self.directory.path().join("go-auth.toml")).expect("replaced");
+    }
+
+    /// The file of its settings.
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.directory.path().join("go-auth.toml")
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

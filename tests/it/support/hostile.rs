@@ -17,7 +17,7 @@ const DEPTH: usize = 32;
 const MEMBERS: usize = 64;
 
 /// The longest access token that is looked at.
-const ACCESS_TOKEN_BYTES: usize = 256;
+const ACCESS_TOKEN_BYTES: usize = 1024;
 
 /// As long as a signature by a 2048-bit key, and below any modulus.
 pub(crate) const SIGNATURE: [u8; 256] = [0x55; 256];

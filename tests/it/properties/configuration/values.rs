@@ -18,7 +18,7 @@ pub(super) enum Form {
 }
 
 /// The settings of `Config`, and those that the environment has, too.
-pub(super) const SETTINGS: [(&str, Form); 27] = [
+pub(super) const SETTINGS: [(&str, Form); 28] = [
     ("issuer", Form::Text),
     ("audience", Form::List),
     ("jwks_url", Form::Text),
@@ -39,6 +39,7 @@ pub(super) const SETTINGS: [(&str, Form); 27] = [
     ("body", Form::Word),
     ("max_waiting", Form::Number),
     ("distrusted_keys", Form::List),
+    ("danger_allow_writable_files", Form::Flag),
     // Not in the environment.
     ("issuers", Form::Issuers),
     ("environment", Form::Word),

@@ -1,0 +1,84 @@
+//! Work that a disk may hold up, in a thread that nobody waits for at the end.
+//!
+//! tokio's own threads for such work keep a runtime from ending until it is done: a
+//! disk that hangs would keep a server from ending on SIGTERM.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::thread;
+
+use tokio::sync::oneshot;
+use tracing::dispatcher;
+
+/// The result of such work, once it is done.
+#[derive(Debug)]
+pub(crate) struct Detached<T>(oneshot::Receiver<T>);
+
+/// The work panicked, or there was no thread to be had for it.
+#[derive(Debug, thiserror::Error)]
+#[error("it was stopped")]
+pub(crate) struct Stopped(());
+
+/// Begins `work`, which goes on whether or not anybody waits for its result, and logs to
+/// the subscriber of who began it.
+pub(crate) fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Detached<T> {
+    let (done, result) = oneshot::channel();
+    let subscriber = dispatcher::get_default(Clone::clone);
+    let work = move || dispatcher::with_default(&subscriber, work);
+    let started = thread::Builder::new()
+        .name("go-auth-disk".to_owned())
+        .spawn(move || drop(done.send(work())));
+    // Where there is none, `done` is gone, which its receiver is told.
+    drop(started);
+    Detached(result)
+}
+
+impl<T> Future for Detached<T> {
+    type Output = Result<T, Stopped>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = Pin::new(&mut self.0).poll(cx);
+        result.map(|result| result.map_err(|_| Stopped(())))
+    }
+}
+
+#[cfg(test)]
+impl<T> From<oneshot::Receiver<T>> for Detached<T> {
+    fn from(result: oneshot::Receiver<T>) -> Self {
+        Self(result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_runtime_ends_while_the_work_goes_on() {
+        let (release, held) = mpsc::channel::<()>();
+        let runtime = tokio::runtime::Builder::new_multi_thread().build();
+        let runtime = runtime.expect("a runtime");
+        let (done, ended) = mpsc::channel();
+        drop(runtime.spawn(async move {
+            run(move || {
+                let _ = held.recv();
+                done.send(()).expect("it is waited for");
+            })
+            .await
+        }));
+        drop(runtime);
+        drop(release);
+        let limit = Duration::from_secs(10);
+        ended.recv_timeout(limit).expect("it went on");
+    }
+
+    #[tokio::test]
+    async fn the_result_comes_or_why_there_is_none() {
+        assert_eq!(run(|| 1).await.expect("done"), 1);
+        assert!(run(|| panic!("as a test")).await.is_err());
+    }
+}
