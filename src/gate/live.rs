@@ -38,26 +38,34 @@ impl Live {
             jwks_url: "https://id.example/keys".to_owned(),
             ..Config::default()
         };
-        Self::new(config).expect("a good configuration")
+        Self::new(config, None).expect("a good configuration")
     }
 
-    /// The one that the settings make at present. Blocks.
+    /// The one that the settings make at present. It goes on with the keys that
+    /// `predecessor` has fetched. Blocks.
     ///
     /// # Errors
     /// With every fault.
-    pub(super) fn read(settings: &Settings) -> Result<Self, ConfigError> {
+    pub(super) fn read(
+        settings: &Settings,
+        predecessor: Option<&GoAuth>,
+    ) -> Result<Self, ConfigError> {
         let (config, result) = settings.read()?;
-        both(result, Self::new(config)).map(|((), live)| live)
+        both(result, Self::new(config, predecessor)).map(|((), live)| live)
     }
 
     /// Does no I/O, but for reading the file of the access tokens.
     ///
     /// # Errors
     /// With every fault.
-    pub(super) fn new(config: Config) -> Result<Self, ConfigError> {
+    pub(super) fn new(config: Config, predecessor: Option<&GoAuth>) -> Result<Self, ConfigError> {
         let faults = faults_for_a_gate(&config);
         let refusal = Refusal(Reject::with_realm(config.body, &config.realm));
-        let built = config.into_builder().respond_with(refusal).build();
+        let mut builder = config.into_builder().respond_with(refusal);
+        if let Some(predecessor) = predecessor {
+            builder = builder.successor_of(predecessor);
+        }
+        let built = builder.build();
         let auth = match (built, faults) {
             (Ok(auth), None) => auth,
             (Ok(_), Some(faults)) => return Err(faults),

@@ -1,5 +1,10 @@
-//! Other settings, in place of those at work: once they are good and their keys at
-//! hand, or not at all.
+//! Other settings, in place of those at work: once they are good and there are keys,
+//! or not at all.
+//!
+//! The successor goes on with the keys that the one at work has fetched, where issuer
+//! and key address stay the same: what was withdrawn meanwhile does not come back from
+//! an old snapshot, and an outage of the key address is no reason to refuse settings
+//! that leave it as it is. It fetches at once all the same.
 //!
 //! Two handles exist for a moment, the one at work and its successor, and may name
 //! the same file for a snapshot. That harms neither: each replaces the file as a
@@ -16,6 +21,7 @@ use super::metrics::{self, ReloadResult};
 use super::settings::Settings;
 use super::shared::Shared;
 use crate::config::ConfigError;
+use crate::go_auth::GoAuth;
 use crate::keys::KeysError;
 
 /// How long reading the settings may take: they are some hundred bytes, and a disk
@@ -28,7 +34,8 @@ struct Refused(Vec<String>);
 
 /// Changes nothing but by its success. Requests in flight end by the old settings.
 pub(super) async fn reload(shared: &Shared, settings: &Settings) {
-    let result = match successor(settings).await {
+    let at_work = shared.live().auth().clone();
+    let result = match successor(settings, at_work).await {
         Ok(live) => {
             shared.replace(live);
             events::settings_reloaded();
@@ -42,8 +49,8 @@ pub(super) async fn reload(shared: &Shared, settings: &Settings) {
     metrics::reloaded(result);
 }
 
-async fn successor(settings: &Settings) -> Result<Live, Refused> {
-    let live = built(settings.clone()).await?;
+async fn successor(settings: &Settings, at_work: GoAuth) -> Result<Live, Refused> {
+    let live = built(settings.clone(), at_work).await?;
     // It takes two fetches at the longest.
     match live.auth().ready().await {
         Ok(()) => Ok(live),
@@ -51,8 +58,8 @@ async fn successor(settings: &Settings) -> Result<Live, Refused> {
     }
 }
 
-async fn built(settings: Settings) -> Result<Live, Refused> {
-    let read = tokio::task::spawn_blocking(move || Live::read(&settings));
+async fn built(settings: Settings, at_work: GoAuth) -> Result<Live, Refused> {
+    let read = tokio::task::spawn_blocking(move || Live::read(&settings, Some(&at_work)));
     let one = |wrong: &str| Refused(vec![wrong.to_owned()]);
     match tokio::time::timeout(READ_WAIT, read).await {
         Ok(Ok(outcome)) => Ok(outcome?),

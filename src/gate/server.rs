@@ -50,7 +50,7 @@ impl Gate {
         settings: Settings,
         exposition: Exposition,
     ) -> Result<Self, ServeError> {
-        let live = Live::read(&settings)?;
+        let live = Live::read(&settings, None)?;
         let (verdicts, status) = match status_listen {
             None => (Port::bind(listen, Offer::Everything).await?, None),
             Some(apart) => (

@@ -211,10 +211,10 @@ impl Remote {
     /// A fetch, the one under way if there is one; `None` where the keys at hand
     /// may be used.
     pub(crate) fn ready(&self) -> Option<Pending<'_>> {
+        self.keep_driven();
         if self.shared.has_keys(self.shared.now()) {
             return None;
         }
-        self.keep_driven();
         let under_way = {
             let status = self.shared.status();
             status.fetching.then(|| self.ticket(1))

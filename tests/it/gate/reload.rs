@@ -3,7 +3,7 @@
 use derbysoft_go_auth::simulator::{Fault, Simulator};
 
 use crate::gate_process::{GateProcess, settings_of};
-use crate::support::soon;
+use crate::support::{eventually, soon};
 use crate::wire::head;
 
 /// A GO with an audience of its own.
@@ -152,4 +152,45 @@ async fn the_old_settings_keys_are_fetched_no_more() {
     // What takes longer than an interval of the old ones'.
     soon(after.wait_for_fetches(since + 2)).await;
     assert!(before.fetches() <= then + 1, "one may have been under way");
+}
+
+#[tokio::test]
+async fn a_key_that_is_distrusted_is_refused_from_the_reload_on() {
+    let go = go_of("ZKT").await;
+    let gate = GateProcess::start(&settings_of(&go, "")).await;
+    let (kid, leaked) = (go.signing_kid(), go.token());
+    go.rotate();
+    for _ in 0..3 {
+        assert_eq!(gate.verdict(&leaked).await.status, 200);
+    }
+    gate.configure(&settings_of(&go, &format!("distrusted_keys = [\"{kid}\"]")));
+    assert!(gate.reload().await.contains("settings reloaded"));
+    assert_eq!(gate.verdict(&leaked).await.status, 401);
+    assert_eq!(gate.verdict(&go.token()).await.status, 200);
+}
+
+/// The snapshot could not be written since, and the key address is down.
+#[tokio::test]
+async fn a_reload_in_an_outage_brings_no_withdrawn_key_back() {
+    let go = go_of("ZKT").await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("keys.json");
+    let snapshot = format!("snapshot = {file:?}\nrefresh_interval = \"1s\"");
+    let gate = GateProcess::start(&settings_of(&go, &snapshot)).await;
+    let withdrawn = go.token();
+    assert_eq!(gate.verdict(&withdrawn).await.status, 200);
+    eventually("the snapshot is written", || file.exists()).await;
+    let old = std::fs::read(&file).expect("the snapshot");
+    go.rotate();
+    go.retire_all_but_current();
+    let next = go.token();
+    while gate.verdict(&next).await.status != 200 || gate.verdict(&withdrawn).await.status == 200 {
+        tokio::time::sleep(crate::support::millis(50)).await;
+    }
+    go.fail(Fault::Cut);
+    tokio::time::sleep(crate::support::millis(300)).await;
+    std::fs::write(&file, old).expect("written");
+    assert!(gate.reload().await.contains("settings reloaded"));
+    assert_ne!(gate.verdict(&withdrawn).await.status, 200);
+    assert_eq!(gate.verdict(&next).await.status, 200);
 }
