@@ -282,7 +282,7 @@ async fn play(foreign: &Foreign, history: &[Step]) -> Shown {
     let picky = auth.layer().check(|_| false);
     let observer = auth.layer().danger_observe_only();
     let mut shown = Vec::new();
-    for step in history {
+    for step in [Step::Push].iter().chain(history) {
         let now = i64::try_from(clock.now().as_secs()).expect("before 9999");
         let mint = || go.mint().at(now);
         let long_ago = || mint().kid("nobody's").claim("iat", 1_600_000_000).token();

@@ -229,7 +229,7 @@ mod tests {
         let of_the_contract = "missing_credentials invalid_request forbidden too_long malformed \
             header algorithm unknown_key signature claims issuer audience expired not_yet_valid \
             missing_claim lifetime subject wrong_environment keys_unavailable key_pending \
-            access_token_expired access_token_revoked wrong_api";
+            unknown_access_token access_token_expired access_token_revoked wrong_api";
         assert!(names.into_iter().eq(of_the_contract.split_whitespace()));
     }
 }

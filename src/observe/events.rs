@@ -202,8 +202,8 @@ pub(crate) fn writable_files_allowed() {
     foreign::line(move || {
         tracing::warn!(
             target: CONFIG,
-            "danger_allow_writable_files is set: whoever can write the settings, the access tokens or \
-             the snapshot decides who may call the API"
+            "danger_allow_writable_files is set: whoever can write the settings, the access \
+             tokens or the snapshot decides who may call the API"
         );
     });
 }
