@@ -288,7 +288,7 @@ impl Fetcher {
         let limit = self.settings.max_bytes;
         let mut body = Vec::new();
         match bounded_http::read_body(response, limit, &mut body).await {
-            Ok(()) => Ok(without_mark(body.into())),
+            Ok(()) => Ok(without_mark(&body.into())),
             Err(BodyFault::Timeout) => Err(FetchError::Timeout),
             Err(BodyFault::Broken(why)) => Err(FetchError::Body(why)),
             Err(BodyFault::TooLarge) => Err(FetchError::TooLarge(limit)),
@@ -313,8 +313,8 @@ impl Fetcher {
 
 /// The document without the byte order mark that an editor or a server put before it:
 /// JSON has none, and parsers may pass over one (RFC 8259, section 8.1).
-fn without_mark(document: Bytes) -> Bytes {
-    let text = json::without_mark(&document);
+fn without_mark(document: &Bytes) -> Bytes {
+    let text = json::without_mark(document);
     document.slice_ref(text)
 }
 
@@ -561,10 +561,10 @@ mod tests {
             etag: "\"v1\"".to_owned(),
         };
         let keys = KeySet::default();
-        let fetched = fetcher.fetch(&keys, Some(&held), Mode::Conditional).await;
-        assert!(fetched.unwrap().document.is_none());
-        let fetched = fetcher.fetch(&keys, Some(&held), Mode::Fresh).await;
-        let error = fetched.expect_err("nothing was asked about").error;
+        let result = fetcher.fetch(&keys, Some(&held), Mode::Conditional).await;
+        assert!(result.unwrap().document.is_none());
+        let result = fetcher.fetch(&keys, Some(&held), Mode::Fresh).await;
+        let error = result.expect_err("nothing was asked about").error;
         assert_eq!(error, FetchError::UnexpectedNotModified);
         let asked = asked.await.unwrap();
         for (asked, fresh) in asked.iter().zip([false, true]) {
@@ -582,8 +582,8 @@ mod tests {
             ("HTTP/1.1 500 X\r\nretry-after: 7\r\n\r\n", None),
         ] {
             let (fetcher, _asked) = served(vec![answer]).await;
-            let fetched = fetcher.fetch(&KeySet::default(), None, Mode::Fresh).await;
-            let failed = fetched.expect_err("no keys");
+            let result = fetcher.fetch(&KeySet::default(), None, Mode::Fresh).await;
+            let failed = result.expect_err("no keys");
             assert!(matches!(failed.error, FetchError::Status(_)), "{answer}");
             let expected = seconds.map(Duration::from_secs);
             assert_eq!(failed.retry_after, expected, "{answer}");

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use crate::support::{World, keys, ready, refresh, secs, verdict};
 
 /// Answers each request with what `answer` makes of its head, and keeps the heads.
-async fn server(
+pub(crate) async fn server(
     answer: impl Fn(&str) -> Vec<u8> + Send + 'static,
 ) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -38,7 +38,7 @@ async fn server(
 }
 
 /// An answer of this status with these header lines, each with its end.
-fn answer(status: u16, headers: &[u8], body: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn answer(status: u16, headers: &[u8], body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let length = body.len();
     let first = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n");
@@ -64,7 +64,7 @@ async fn serves(world: &World, auth: &GoAuth, what: &str) {
 async fn a_server_of_jwk_sets_alone_gives_its_keys() {
     let world = World::new().await;
     let document = world.go.document();
-    let (origin, _) = server(move |head| {
+    let (origin, heads) = server(move |head| {
         if head.contains("application/jwk-set+json") {
             answer(
                 200,
@@ -77,6 +77,9 @@ async fn a_server_of_jwk_sets_alone_gives_its_keys() {
     })
     .await;
     serves(&world, &at(&world, &origin), "406 without its type").await;
+    let heads = heads.lock().expect("not poisoned");
+    let accept = "accept: application/jwk-set+json, application/json, */*;q=0.1\r\n";
+    assert!(heads[0].contains(accept), "{heads:?}");
 }
 
 #[tokio::test]

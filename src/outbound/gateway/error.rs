@@ -226,11 +226,19 @@ impl GatewayErrorKind {
         }
     }
 
-    /// Whether the other pair may fare better: not where nobody answered.
+    /// Whether the other pair may fare better: not where nobody answered, nor where we
+    /// are asked to wait.
     pub(super) const fn may_be_the_pairs(&self) -> bool {
         !matches!(
             self,
-            Self::Unreachable(_) | Self::Timeout | Self::Stopped | Self::NoRuntime
+            Self::Unreachable(_)
+                | Self::Timeout
+                | Self::Stopped
+                | Self::NoRuntime
+                | Self::Answer {
+                    retry_after: Some(_),
+                    ..
+                }
         )
     }
 }

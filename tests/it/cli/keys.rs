@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{GoAuth, file, go_auth, path};
 use crate::support::World;
+use crate::untidy_key_servers::{answer, server};
 
 /// Asks this address alone; nothing else is configured.
 fn keys_at(address: &str) -> GoAuth {
@@ -242,6 +243,11 @@ async fn given_each_fault_of_an_address_when_asked_then_it_is_told_in_words() {
         (Fault::Hang, 2, "the key address did not answer in time"),
         (Fault::HangBody, 2, "the key address did not answer in time"),
         (Fault::Cut, 2, "the key address could not be reached"),
+        (
+            Fault::Raw(b"SSH-2.0-x\r\n\r\n".to_vec()),
+            2,
+            "what answers there breaks the rules of HTTP",
+        ),
     ] {
         world.go.fail(fault.clone());
         let command = || keys_at(&world.go.jwks_url()).arg("--fetch-timeout=500ms");
@@ -264,6 +270,18 @@ async fn given_each_fault_of_an_address_when_asked_then_it_is_told_in_words() {
         );
         assert_eq!(said["addresses"][0]["keys"], json!([]));
     }
+}
+
+#[tokio::test]
+async fn given_a_cache_before_an_address_when_asked_then_it_must_not_answer() {
+    let document = World::new().await.go.document();
+    let (origin, heads) = server(move |_| answer(200, b"", &document)).await;
+    assert_eq!(keys_at(&origin).run().await.status, 0);
+    let heads = heads.lock().expect("not poisoned");
+    assert!(
+        heads[0].contains("cache-control: no-cache\r\n"),
+        "{heads:?}"
+    );
 }
 
 #[tokio::test]

@@ -196,7 +196,8 @@ async fn what_a_page_says_in_plain_words_is_kept() {
 #[tokio::test]
 async fn plain_http_to_this_machine_uses_no_proxy() {
     let proxy = Stranger::answering("HTTP/1.1 418 A Proxy").await;
-    let api = Stranger::answering("HTTP/1.1 200 OK").await;
+    // What is odd about its headers is no matter either.
+    let api = Stranger::answering("HTTP/1.1 200 OK\r\nno colon\r\nx-folded: a\r\n b").await;
     let port = api.origin.rsplit(':').next().expect("a port");
     for host in ["127.0.0.1", "localhost", "LOCALHOST"] {
         let base = format!("http://{host}:{port}");
@@ -253,6 +254,8 @@ async fn retry_after_of_the_endpoint_is_heeded_to_a_minute() {
 async fn an_error_says_how_long_no_call_causes_a_fetch() {
     let world = World::new().await;
     let gateway = world.gateway();
+    // Nor is another pair tried at once.
+    gateway.rotate_to(ClientPair::new("next", "x1")).unwrap();
     let failure = async || soon(gateway.ready()).await.expect_err("no token");
     world
         .go
@@ -264,6 +267,7 @@ async fn an_error_says_how_long_no_call_causes_a_fetch() {
     assert!(error.is_transient());
     let told = gateway.health().last_error.expect("it failed");
     assert_eq!(told, error);
+    assert_eq!(world.go.token_fetches(), 1);
     // What somebody has to put right is not tried again by a policy.
     world.go.heal();
     world
@@ -280,20 +284,23 @@ async fn an_error_says_how_long_no_call_causes_a_fetch() {
 
 /// Pushes as a client without tower does; its status, and what became of the renewal.
 async fn push_by_hand(world: &World, gateway: &Gateway) -> (u16, Option<bool>) {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("a client");
     let address = format!("{}/ari", world.go.gateway_url());
-    let mut request = client.post(&address).body("{}").build().unwrap();
-    let uri = address.parse().unwrap();
+    let mut request = client.post(&address).body("{}").build().expect("a request");
+    let uri = address.parse().expect("an address");
     let authorized = soon(gateway.authorize(&uri, request.headers_mut())).await;
     let authorized = authorized.expect("a token");
     let mut again = request.try_clone().expect("a body in memory");
-    let answer = soon(client.execute(request)).await.unwrap();
+    let answer = soon(client.execute(request)).await.expect("an answer");
     if answer.status() != 401 {
         return (answer.status().as_u16(), None);
     }
     match soon(authorized.renew(again.headers_mut())).await {
         Ok(true) => {
-            let answer = soon(client.execute(again)).await.unwrap();
+            let answer = soon(client.execute(again)).await.expect("an answer");
             (answer.status().as_u16(), Some(true))
         }
         Ok(false) => (401, Some(false)),
