@@ -121,6 +121,9 @@ pub struct Config {
     /// How long a request waits for keys. 2 s; from 10 ms to 30 s.
     #[serde(with = "duration")]
     pub key_wait: Duration,
+    /// How many requests may wait for keys at once; the rest are answered with 503
+    /// immediately. 128, a quarter of the gate's 512 connections; from 1 to 65,536.
+    pub max_waiting: usize,
     /// How long a connection to the key address may take. 2 s; from 10 ms to
     /// 60 s.
     #[serde(with = "duration")]
@@ -135,6 +138,10 @@ pub struct Config {
     /// 24 h; at least `refresh_interval`, at most 7 days.
     #[serde(with = "duration")]
     pub max_stale: Duration,
+    /// Key ids (`kid`, of 1 to 256 bytes) that verify nothing, even while GO still
+    /// publishes them: for a key that must be distrusted before GO withdraws it.
+    /// None by default.
+    pub distrusted_keys: Vec<String>,
     /// **Allows `http` to other machines.** Whoever is on the way can then make
     /// the gate accept their own tokens.
     pub danger_allow_http: bool,
@@ -230,10 +237,12 @@ impl Default for Config {
             refresh_interval: Duration::from_secs(5 * 60),
             cooldown: Duration::from_secs(10),
             key_wait: Duration::from_secs(2),
+            max_waiting: 128,
             connect_timeout: Duration::from_secs(2),
             fetch_timeout: Duration::from_secs(5),
             max_document_bytes: 256 * 1024,
             max_stale: Duration::from_secs(24 * 60 * 60),
+            distrusted_keys: Vec::new(),
             danger_allow_http: false,
             on_failure: OnFailure::default(),
             ignore_status: 404,

@@ -332,6 +332,12 @@ impl GoAuthBuilder {
         self
     }
 
+    /// Sets [`Config::max_waiting`].
+    pub fn max_waiting(mut self, requests: usize) -> Self {
+        self.config.max_waiting = requests;
+        self
+    }
+
     /// Sets [`Config::connect_timeout`].
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.config.connect_timeout = timeout;
@@ -353,6 +359,12 @@ impl GoAuthBuilder {
     /// Sets [`Config::max_stale`].
     pub fn max_stale(mut self, bound: Duration) -> Self {
         self.config.max_stale = bound;
+        self
+    }
+
+    /// Adds to [`Config::distrusted_keys`].
+    pub fn distrust_key(mut self, kid: impl Into<String>) -> Self {
+        self.config.distrusted_keys.push(kid.into());
         self
     }
 

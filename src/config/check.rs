@@ -11,6 +11,7 @@ use super::fault::{ConfigError, Faults};
 use super::{Config, IssuerConfig};
 use crate::address;
 use crate::inbound::is_realm;
+use crate::jws::MAX_KID_BYTES;
 use crate::keys::{FetchSettings, Schedule, SnapshotFile};
 use crate::policy::Policy;
 use crate::verifier::Verifier;
@@ -255,6 +256,16 @@ impl Config {
     }
 
     fn check_rules(&self, faults: &mut Faults) {
+        faults.unless(
+            no_blank(&self.distrusted_keys),
+            "distrusted_keys",
+            "has an empty entry",
+        );
+        faults.unless(
+            (self.distrusted_keys.iter()).all(|kid| kid.len() <= MAX_KID_BYTES),
+            "distrusted_keys",
+            "has an entry of more than 256 bytes",
+        );
         faults.unless(no_blank(&self.subjects), "subjects", "has an empty entry");
         faults.unless(
             self.leeway <= Duration::from_secs(5 * 60),
@@ -321,6 +332,11 @@ impl Config {
         ] {
             faults.unless((least..=most).contains(&value), setting, wrong);
         }
+        faults.unless(
+            (1..=65_536).contains(&self.max_waiting),
+            "max_waiting",
+            "is not from 1 to 65536",
+        );
         faults.unless(
             self.refresh_interval >= secs(1),
             "refresh_interval",

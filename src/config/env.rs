@@ -8,7 +8,7 @@ use super::fault::{ConfigError, ENV_PREFIX, Faults};
 use super::{Config, duration};
 
 /// What an empty value would open wide without a word.
-const RESTRICTIONS: [&str; 2] = ["SUBJECTS", "REQUIRED_CLAIMS"];
+const RESTRICTIONS: [&str; 3] = ["SUBJECTS", "REQUIRED_CLAIMS", "DISTRUSTED_KEYS"];
 
 /// Fields that have no variable: `issuers` is a list of tables, and nobody should change
 /// the others without having read of them.
@@ -41,7 +41,9 @@ impl Config {
     /// | `GO_AUTH_COOLDOWN` | `10s` |
     /// | `GO_AUTH_KEY_WAIT` | `2s` |
     /// | `GO_AUTH_FETCH_TIMEOUT` | `5s` |
+    /// | `GO_AUTH_MAX_WAITING` | `128` |
     /// | `GO_AUTH_MAX_STALE` | `24h` |
+    /// | `GO_AUTH_DISTRUSTED_KEYS` | none; several with commas |
     /// | `GO_AUTH_ON_FAILURE` | `reject` (or `ignore`) |
     /// | `GO_AUTH_IGNORE_STATUS` | `404` |
     /// | `GO_AUTH_BODY` | `gateway` (`key-not-authorised`, `error-code`) |
@@ -52,8 +54,8 @@ impl Config {
     /// | `GO_AUTH_SNAPSHOT` | none; a path |
     /// | `GO_AUTH_ACCESS_TOKENS` | none; a path. With it the first three may be left out together |
     ///
-    /// An empty variable counts as unset, but for the two that restrict, where
-    /// it is a fault. So is an unknown one that begins with `GO_AUTH_`: it would
+    /// An empty variable counts as unset, but for the three that restrict,
+    /// where it is a fault. So is an unknown one that begins with `GO_AUTH_`: it would
     /// be a setting that does not hold. Those that Kubernetes makes for a service
     /// called `go-auth` are passed over.
     ///
@@ -125,12 +127,16 @@ impl Config {
             }
             "COOLDOWN" => self.cooldown = parse(value, "a duration such as 10s", duration::parse)?,
             "KEY_WAIT" => self.key_wait = parse(value, "a duration such as 2s", duration::parse)?,
+            "MAX_WAITING" => {
+                self.max_waiting = parse(value, "a number of requests", str::parse)?;
+            }
             "FETCH_TIMEOUT" => {
                 self.fetch_timeout = parse(value, "a duration such as 5s", duration::parse)?;
             }
             "MAX_STALE" => {
                 self.max_stale = parse(value, "a duration such as 24h", duration::parse)?;
             }
+            "DISTRUSTED_KEYS" => self.distrusted_keys = list(value),
             "ON_FAILURE" => self.on_failure = parse(value, "reject or ignore", word)?,
             "IGNORE_STATUS" => {
                 self.ignore_status = parse(value, "a status such as 404", str::parse)?;

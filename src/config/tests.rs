@@ -1,4 +1,5 @@
 use super::*;
+use crate::GoAuth;
 
 fn good() -> Config {
     Config {
@@ -25,6 +26,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(config.refresh_interval, secs(300));
     assert_eq!(config.cooldown, secs(10));
     assert_eq!(config.key_wait, secs(2));
+    assert_eq!(config.max_waiting, 128);
     assert_eq!(config.connect_timeout, secs(2));
     assert_eq!(config.fetch_timeout, secs(5));
     assert_eq!(config.max_stale, secs(86_400));
@@ -35,6 +37,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(config.ignore_status, 404);
     assert_eq!(config.body, BodyShape::Gateway);
     assert!(config.subjects.is_empty() && config.required_claims.is_empty());
+    assert!(config.distrusted_keys.is_empty());
     assert_eq!(config.max_lifetime, None);
     assert!(!config.danger_allow_http);
     assert_eq!(faults(&config), [""; 0]);
@@ -98,6 +101,41 @@ fn each_limit_holds_on_both_sides() {
         let mut config = good();
         change(&mut config, value);
         assert_eq!(faults(&config).is_empty(), usable, "row {row}: {value:?}");
+    }
+}
+
+#[test]
+fn max_waiting_is_from_1_to_65536() {
+    for (max_waiting, usable) in [(0, false), (1, true), (65_536, true), (65_537, false)] {
+        let config = Config {
+            max_waiting,
+            ..good()
+        };
+        assert_eq!(faults(&config).is_empty(), usable, "{max_waiting}");
+    }
+}
+
+#[test]
+fn a_distrusted_key_id_is_of_1_to_256_bytes() {
+    for (kid, expected) in [
+        ("", "distrusted_keys has an empty entry"),
+        (" ", "distrusted_keys has an empty entry"),
+        ("k", ""),
+        (&*"k".repeat(256), ""),
+        (
+            &*"k".repeat(257),
+            "distrusted_keys has an entry of more than 256 bytes",
+        ),
+    ] {
+        let builder = GoAuth::builder().distrust_key("k0").distrust_key(kid);
+        let built = (builder.issuer("i").audience("a"))
+            .jwks_url("https://id.example/keys")
+            .build();
+        let found = match &built {
+            Ok(_) => "",
+            Err(error) => error.faults().next().unwrap_or_default(),
+        };
+        assert_eq!(found, expected, "{kid}");
     }
 }
 
@@ -285,8 +323,10 @@ fn every_variable_of_the_contract_is_read() {
         ("GO_AUTH_REFRESH_INTERVAL", "2m"),
         ("GO_AUTH_COOLDOWN", "3s"),
         ("GO_AUTH_KEY_WAIT", "4s"),
+        ("GO_AUTH_MAX_WAITING", "5"),
         ("GO_AUTH_FETCH_TIMEOUT", "6s"),
         ("GO_AUTH_MAX_STALE", "7h"),
+        ("GO_AUTH_DISTRUSTED_KEYS", "k1, k2"),
         ("GO_AUTH_ON_FAILURE", "ignore"),
         ("GO_AUTH_IGNORE_STATUS", "410"),
         ("GO_AUTH_BODY", "error-code"),
@@ -304,8 +344,10 @@ fn every_variable_of_the_contract_is_read() {
         refresh_interval: secs(120),
         cooldown: secs(3),
         key_wait: secs(4),
+        max_waiting: 5,
         fetch_timeout: secs(6),
         max_stale: secs(7 * 3600),
+        distrusted_keys: vec!["k1".to_owned(), "k2".to_owned()],
         on_failure: OnFailure::Ignore,
         ignore_status: 410,
         body: BodyShape::ErrorCode,
@@ -321,7 +363,11 @@ fn every_variable_of_the_contract_is_read() {
 
 #[test]
 fn an_empty_restriction_is_a_fault() {
-    for name in ["GO_AUTH_SUBJECTS", "GO_AUTH_REQUIRED_CLAIMS"] {
+    for name in [
+        "GO_AUTH_SUBJECTS",
+        "GO_AUTH_REQUIRED_CLAIMS",
+        "GO_AUTH_DISTRUSTED_KEYS",
+    ] {
         let error = from_vars(&[(name, "")]).expect_err(name);
         let faults: Vec<_> = error.faults().collect();
         assert_eq!(

@@ -64,6 +64,9 @@ fn named(issuer: &str, audience: &[String]) -> Result<(), TestCaseError> {
 fn rules_within_ranges(config: &Config) -> Result<(), TestCaseError> {
     prop_assert!(config.leeway <= secs(300));
     prop_assert!(config.max_lifetime != Some(Duration::ZERO));
+    for kid in &config.distrusted_keys {
+        prop_assert!(!kid.trim().is_empty() && kid.len() <= 256);
+    }
     prop_assert!((256..=65_536).contains(&config.max_token_bytes));
     prop_assert!(
         config
@@ -117,6 +120,7 @@ pub(super) fn within_ranges(config: &Config) -> Result<(), TestCaseError> {
     prop_assert!((secs(1)..=config.max_stale).contains(&config.refresh_interval));
     prop_assert!((millis(100)..=secs(600)).contains(&config.cooldown));
     prop_assert!((millis(10)..=secs(30)).contains(&config.key_wait));
+    prop_assert!((1..=65_536).contains(&config.max_waiting));
     for timeout in [config.connect_timeout, config.fetch_timeout] {
         prop_assert!((millis(10)..=secs(60)).contains(&timeout));
     }

@@ -18,7 +18,7 @@ pub(super) enum Form {
 }
 
 /// The settings of `Config`, and those that the environment has, too.
-pub(super) const SETTINGS: [(&str, Form); 25] = [
+pub(super) const SETTINGS: [(&str, Form); 27] = [
     ("issuer", Form::Text),
     ("audience", Form::List),
     ("jwks_url", Form::Text),
@@ -37,6 +37,8 @@ pub(super) const SETTINGS: [(&str, Form); 25] = [
     ("on_failure", Form::Word),
     ("ignore_status", Form::Number),
     ("body", Form::Word),
+    ("max_waiting", Form::Number),
+    ("distrusted_keys", Form::List),
     // Not in the environment.
     ("issuers", Form::Issuers),
     ("environment", Form::Word),
