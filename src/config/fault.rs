@@ -99,11 +99,20 @@ impl Faults {
     }
 
     pub(super) fn add(&mut self, setting: &str, wrong: &str) {
+        self.push(setting, &format!(" {wrong}"));
+    }
+
+    /// One of an entry of a list, counted from 1.
+    pub(super) fn add_of_entry(&mut self, setting: &str, entry: usize, wrong: &str) {
+        self.push(setting, &format!(": entry {entry} {wrong}"));
+    }
+
+    fn push(&mut self, setting: &str, wrong: &str) {
         self.found.push(match self.names {
-            Names::Fields => format!("{setting} {wrong}"),
-            Names::Variables => format!("{}{} {wrong}", ENV_PREFIX, setting.to_uppercase()),
+            Names::Fields => format!("{setting}{wrong}"),
+            Names::Variables => format!("{}{}{wrong}", ENV_PREFIX, setting.to_uppercase()),
             #[cfg(feature = "cli")]
-            Names::Flags => format!("--{} {wrong}", setting.replace('_', "-")),
+            Names::Flags => format!("--{}{wrong}", setting.replace('_', "-")),
         });
     }
 

@@ -497,3 +497,5 @@ fn a_verifier_needs_no_key_address() {
     );
     assert!(Config::default().verifier().is_err());
 }
+
+mod exact;
