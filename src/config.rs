@@ -11,6 +11,7 @@ mod fault;
 pub(crate) mod file;
 #[cfg(feature = "cli")]
 mod layers;
+mod platform;
 
 use std::path::PathBuf;
 use std::time::Duration;

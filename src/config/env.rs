@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use super::check::Keys;
 use super::fault::{ConfigError, ENV_PREFIX, Faults};
+use super::platform::Links;
 use super::{Config, duration};
 
 /// What an empty value would open wide without a word.
@@ -21,12 +22,6 @@ const FILE_AND_CODE: [&str; 7] = [
     "ENVIRONMENT",
     "DANGER_ALLOW_HTTP",
 ];
-
-/// Whether a container platform made this variable, of a service that happens
-/// to be called `go-auth`: `GO_AUTH_SERVICE_HOST`, `GO_AUTH_PORT_80_TCP`.
-fn is_service_link(setting: &str) -> bool {
-    setting == "PORT" || setting.starts_with("PORT_") || setting.starts_with("SERVICE_")
-}
 
 impl Config {
     /// The configuration of this process's environment.
@@ -56,8 +51,8 @@ impl Config {
     ///
     /// An empty variable counts as unset, but for the three that restrict,
     /// where it is a fault. So is an unknown one that begins with `GO_AUTH_`: it would
-    /// be a setting that does not hold. Those that Kubernetes makes for a service
-    /// called `go-auth` are passed over.
+    /// be a setting that does not hold. Those that Kubernetes makes for services, and
+    /// Docker for links, whose names begin with `go-auth` are passed over.
     ///
     /// # Errors
     /// With every fault of the environment and of the configuration that it
@@ -93,22 +88,22 @@ impl Config {
         N: Into<OsString>,
         V: Into<OsString>,
     {
-        for (name, value) in vars {
-            let Ok(name) = name.into().into_string() else {
-                continue;
-            };
-            let Some(setting) = name.strip_prefix(ENV_PREFIX) else {
-                continue;
-            };
-            if is_service_link(setting) || !wanted(setting) {
+        let vars: Vec<(String, OsString)> = (vars.into_iter())
+            .map(|(name, value)| (name.into().to_string_lossy().into_owned(), value.into()))
+            .filter(|(name, _)| name.starts_with(ENV_PREFIX))
+            .collect();
+        let links = Links::of(&vars);
+        for (name, value) in &vars {
+            let setting = &name[ENV_PREFIX.len()..];
+            if links.have_made(name, value) || !wanted(setting) {
                 continue;
             }
-            match value.into().into_string() {
+            match value.to_str().ok_or(()) {
                 Ok(value) if value.is_empty() && RESTRICTIONS.contains(&setting) => {
                     faults.add(setting, "is empty; unset it for no restriction");
                 }
                 Ok(value) if value.is_empty() => {}
-                Ok(value) => self.set(setting, &value).unwrap_or_else(|wrong| {
+                Ok(value) => self.set(setting, value).unwrap_or_else(|wrong| {
                     faults.add(&setting.escape_debug().to_string(), &wrong);
                 }),
                 Err(_) => faults.add(&setting.escape_debug().to_string(), "is not UTF-8"),

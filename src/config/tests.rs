@@ -499,3 +499,4 @@ fn a_verifier_needs_no_key_address() {
 }
 
 mod exact;
+mod platform;
