@@ -80,16 +80,7 @@ impl Config {
 
     /// `access_tokens`: there are some that were given in code.
     pub(crate) fn checked(&self, keys: Keys, access_tokens: bool) -> Result<Checked, ConfigError> {
-        self.checked_with(keys, access_tokens, Faults::default())
-    }
-
-    /// Goes on from faults that were found already.
-    pub(super) fn checked_with(
-        &self,
-        keys: Keys,
-        access_tokens: bool,
-        mut faults: Faults,
-    ) -> Result<Checked, ConfigError> {
+        let mut faults = Faults::default();
         faults.unless(
             !access_tokens || self.access_tokens.is_none(),
             "access_tokens",

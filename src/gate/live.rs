@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::events;
 use super::identity::{self, Identity};
 use super::settings::Settings;
-use crate::config::{Config, ConfigError, OnFailure, both};
+use crate::config::{Config, ConfigError, OnFailure};
 use crate::go_auth::GoAuth;
 use crate::inbound::{GoAuthService, Reject, Rejection, Respond, ResponseBody};
 use crate::verifier::Verified;
@@ -46,8 +46,8 @@ impl Live {
     /// # Errors
     /// With every fault.
     pub(super) fn read(settings: &Settings) -> Result<Self, ConfigError> {
-        let (config, result) = settings.read()?;
-        both(result, Self::new(config)).map(|((), live)| live)
+        let (config, reading) = settings.read()?;
+        reading.and(Self::new(config))
     }
 
     /// Does no I/O, but for reading the file of the access tokens.
