@@ -4,13 +4,16 @@
 //! names every fault at once, so that nothing half-configured ever starts.
 
 mod check;
+mod document;
 mod duration;
 mod env;
 mod fault;
 #[cfg(feature = "cli")]
 pub(crate) mod file;
-#[cfg(feature = "cli")]
 mod layers;
+mod nearest;
+mod platform;
+mod value;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,12 +29,12 @@ pub(crate) use self::check::Keys;
 pub(crate) use self::check::{Checked, KeyAddress};
 pub use self::fault::ConfigError;
 #[cfg(feature = "cli")]
-pub(crate) use self::layers::{Flag, both};
+pub(crate) use self::layers::{Flag, Reading, both};
 
 /// Everything that can be set as data.
 ///
-/// In serde formats the fields have the names below, unknown ones are refused,
-/// and durations are written as `30s` or `5m`; all but `issuer`, `audience` and
+/// In TOML ([`from_toml`](Config::from_toml)) and other serde formats the fields have the
+/// names below, unknown ones are refused, and durations are written as `30s` or `5m`; all but `issuer`, `audience` and
 /// `jwks_url` may be left out. Several issuers look like this:
 ///
 /// ```toml
@@ -54,7 +57,7 @@ pub(crate) use self::layers::{Flag, both};
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let config: derbysoft_go_auth::Config = toml::from_str(r#"
+/// let config = derbysoft_go_auth::Config::from_toml(r#"
 ///     issuer = "https://id/84A26B2FA77BCD1FF5130636F04C30C5/.well-known/openid-configuration"
 ///     audience = ["ZKT"]
 ///     jwks_url = "https://id.example/id/84A26B2FA77BCD1FF5130636F04C30C5/keys"
@@ -167,23 +170,19 @@ pub struct Config {
 
 /// An issuer beside the one at the top of a [`Config`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct IssuerConfig {
     /// As [`Config::issuer`].
     pub issuer: String,
     /// As [`Config::audience`]; not needed for an issuer that is not trusted.
-    #[serde(default)]
     pub audience: Vec<String>,
     /// As [`Config::jwks_url`]; not needed for an issuer that is not trusted.
-    #[serde(default)]
     pub jwks_url: String,
     /// As [`Config::snapshot`]; each issuer needs a file of its own.
-    #[serde(default)]
     pub snapshot: Option<PathBuf>,
     /// The environment that the issuer belongs to. Without one it belongs to
     /// that which is served.
-    #[serde(default)]
     pub environment: Option<String>,
 }
 

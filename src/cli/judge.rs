@@ -27,7 +27,10 @@ pub(super) struct Judge {
 impl Judge {
     /// The gate that these settings make, without keys yet.
     pub(super) fn of(settings: Settings, are_keys_given: bool) -> Result<Self, Failure> {
-        let Settings { mut config, result } = settings;
+        let Settings {
+            mut config,
+            reading,
+        } = settings;
         let is_top_used = !config.issuer.is_empty() || config.issuers.is_empty();
         let keys = if are_keys_given && is_top_used {
             config.jwks_url.clear();
@@ -45,7 +48,7 @@ impl Judge {
             AccessTokens::from_file(file, terms)
                 .map_err(|error| ConfigError::of_access_tokens(file, &error))
         });
-        let ((), (checked, tokens)) = both(result, both(checked, tokens.transpose()))?;
+        let (checked, tokens) = reading.and(both(checked, tokens.transpose()))?;
         let distrusted = config.distrusted();
         let stands = ManualClock::new(UnixTime::EPOCH);
         let clock: Arc<dyn Clock> = Arc::new(stands.clone());

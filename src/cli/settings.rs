@@ -6,15 +6,15 @@ use std::path::Path;
 
 use super::args::{FetchArgs, RuleArgs};
 use super::console::{Console, Failure};
-use crate::config::{Config, ConfigError, Flag, file};
+use crate::config::{Config, Flag, Reading, file};
 
 /// The largest key document that can be configured.
 const MAX_DOCUMENT_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Settings, not checked yet, and what is wrong with them so far.
+/// Settings, not checked yet, and how they were read.
 pub(super) struct Settings {
     pub(super) config: Config,
-    pub(super) result: Result<(), ConfigError>,
+    pub(super) reading: Reading,
 }
 
 impl Settings {
@@ -29,8 +29,8 @@ impl Settings {
         let file = fetching.config.as_deref().map(read).transpose();
         let file = file.map_err(|error| Failure::of_file("--config", &error))?;
         let vars = console.vars.iter().cloned();
-        let (config, result) = Config::layered(&flags, file.as_deref(), vars)?;
-        Ok(Self { config, result })
+        let (config, reading) = Config::layered(&flags, file.as_deref(), vars)?;
+        Ok(Self { config, reading })
     }
 }
 

@@ -81,16 +81,7 @@ impl Config {
 
     /// `access_tokens`: there are some that were given in code.
     pub(crate) fn checked(&self, keys: Keys, access_tokens: bool) -> Result<Checked, ConfigError> {
-        self.checked_with(keys, access_tokens, Faults::default())
-    }
-
-    /// Goes on from faults that were found already.
-    pub(super) fn checked_with(
-        &self,
-        keys: Keys,
-        access_tokens: bool,
-        mut faults: Faults,
-    ) -> Result<Checked, ConfigError> {
+        let mut faults = Faults::default();
         faults.unless(
             !access_tokens || self.access_tokens.is_none(),
             "access_tokens",
@@ -207,13 +198,12 @@ impl Config {
                     keys: Keys::Fetched,
                 });
             } else {
-                faults.unless(
-                    !issuer.issuer.is_empty(),
-                    &format!("{prefix}issuer"),
-                    "is required",
-                );
+                check_issuer(&prefix, &issuer.issuer, faults);
                 elsewhere.push(issuer.issuer.as_str().into());
             }
+        }
+        for (prefix, environment) in self.environments() {
+            check_exact(&format!("{prefix}environment"), environment, faults);
         }
         faults.unless(
             !trusted.is_empty() || self.issuers.is_empty(),
@@ -229,6 +219,15 @@ impl Config {
             );
         }
         (trusted, elsewhere.into())
+    }
+
+    /// That which is served, and those of the issuers, each with what is before its name.
+    fn environments(&self) -> impl Iterator<Item = (String, &str)> {
+        let here = self.environment.iter().map(|here| (String::new(), here));
+        let theirs = self.issuers.iter().enumerate().filter_map(|(at, issuer)| {
+            Some((format!("issuers[{at}]."), issuer.environment.as_ref()?))
+        });
+        here.chain(theirs).map(|(prefix, name)| (prefix, &**name))
     }
 
     fn checked_issuer(&self, entry: &Entry<'_>, address: Option<Url>) -> CheckedIssuer {
@@ -258,17 +257,13 @@ impl Config {
     }
 
     fn check_rules(&self, faults: &mut Faults) {
-        faults.unless(
-            no_blank(&self.distrusted_keys),
-            "distrusted_keys",
-            "has an empty entry",
-        );
+        check_list("distrusted_keys", &self.distrusted_keys, faults);
         faults.unless(
             (self.distrusted_keys.iter()).all(|kid| kid.len() <= MAX_KID_BYTES),
             "distrusted_keys",
             "has an entry of more than 256 bytes",
         );
-        faults.unless(no_blank(&self.subjects), "subjects", "has an empty entry");
+        check_list("subjects", &self.subjects, faults);
         faults.unless(
             self.leeway <= Duration::from_secs(5 * 60),
             "leeway",
@@ -365,13 +360,9 @@ impl Config {
 impl Entry<'_> {
     fn check_names(&self, faults: &mut Faults) {
         let name = |setting| format!("{}{setting}", self.prefix);
-        faults.unless(!self.issuer.is_empty(), &name("issuer"), "is required");
+        check_issuer(&self.prefix, self.issuer, faults);
         faults.unless(!self.audience.is_empty(), &name("audience"), "is required");
-        faults.unless(
-            no_blank(self.audience),
-            &name("audience"),
-            "has an empty entry",
-        );
+        check_list(&name("audience"), self.audience, faults);
     }
 
     /// The key address; `None` where it has a fault or is not needed.
@@ -397,6 +388,81 @@ impl Entry<'_> {
     }
 }
 
-fn no_blank(strings: &[String]) -> bool {
-    strings.iter().all(|string| !string.trim().is_empty())
+fn check_issuer(prefix: &str, issuer: &str, faults: &mut Faults) {
+    let setting = format!("{prefix}issuer");
+    if issuer.is_empty() {
+        faults.add(&setting, "is required");
+    } else {
+        check_exact(&setting, issuer, faults);
+    }
+}
+
+fn check_list(setting: &str, entries: &[String], faults: &mut Faults) {
+    let is_blank = |entry: &String| entry.trim().is_empty();
+    faults.unless(!entries.iter().any(is_blank), setting, "has an empty entry");
+    for (at, entry) in entries.iter().enumerate() {
+        match misfit(entry) {
+            Some(_) if is_blank(entry) => {}
+            Some(wrong) if entries.len() == 1 => faults.add(setting, wrong),
+            Some(wrong) => faults.add_of_entry(setting, at + 1, wrong),
+            None => {}
+        }
+    }
+}
+
+fn check_exact(setting: &str, text: &str, faults: &mut Faults) {
+    if let Some(wrong) = misfit(text) {
+        faults.add(setting, wrong);
+    }
+}
+
+/// What an editor, a shell, another format or copying left in a text. It is compared byte
+/// for byte, so no token would ever be accepted.
+fn misfit(text: &str) -> Option<&'static str> {
+    let is_break = |c| matches!(c, '\n' | '\r');
+    let is_quote = |c| QUOTES.contains(&c);
+    let rows = [
+        (text.ends_with(is_break), "has a line break at its end"),
+        (text.starts_with(is_break), "has a line break at its start"),
+        (
+            text.ends_with(char::is_whitespace),
+            "has white space at its end",
+        ),
+        (
+            text.starts_with(char::is_whitespace),
+            "has white space at its start",
+        ),
+        (
+            text.starts_with('[') || (text.ends_with(']') && !text.contains('[')),
+            "looks like a list",
+        ),
+        (
+            text.starts_with(is_quote) && text.ends_with(is_quote),
+            "is in quotes",
+        ),
+        (text.ends_with(is_quote), "has a quotation mark at its end"),
+        (
+            text.starts_with(is_quote),
+            "has a quotation mark at its start",
+        ),
+        (
+            text.contains(is_unseen),
+            "has a control character or an invisible one",
+        ),
+    ];
+    rows.into_iter().find(|(is_so, _)| *is_so).map(|row| row.1)
+}
+
+/// Typewriters' and typographers'.
+const QUOTES: [char; 11] = [
+    '"', '\'', '`', '\u{b4}', '\u{ab}', '\u{bb}', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}',
+    '\u{201e}',
+];
+
+/// Controls, and what has no width: soft hyphens, joiners, marks of direction, of byte
+/// order.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

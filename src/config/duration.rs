@@ -1,9 +1,11 @@
 //! Durations as words, `30s` or `5m`, in serde formats.
 
+use std::fmt;
 use std::time::Duration;
 
 use humantime::DurationError;
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::de::{self, Unexpected, Visitor};
+use serde::{Deserializer, Serializer};
 
 /// Part by part, since the sum that `humantime` makes panics where it holds all the
 /// seconds that it can and a second of smaller units follows.
@@ -39,21 +41,31 @@ pub(super) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Resul
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Duration, D::Error> {
-    read(&String::deserialize(deserializer)?)
+    deserializer.deserialize_str(Words)
 }
 
-fn read<E: serde::de::Error>(text: &str) -> Result<Duration, E> {
-    parse(text).map_err(|_| {
-        E::invalid_value(
-            serde::de::Unexpected::Str(text),
-            &"a duration such as 30s or 5m",
-        )
-    })
+struct Words;
+
+impl Visitor<'_> for Words {
+    type Value = Duration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a duration such as 30s or 5m")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
+        parse(text).map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+    }
 }
 
 /// The same, where there may be none.
 pub(super) mod option {
-    use super::{Deserialize, Deserializer, Duration, Serializer};
+    use serde::Deserialize;
+
+    use super::{Deserializer, Duration, Serializer};
+
+    #[derive(Deserialize)]
+    struct Words(#[serde(with = "super")] Duration);
 
     // The shape that serde's `with` asks for.
     #[expect(clippy::ref_option)]
@@ -72,7 +84,7 @@ pub(super) mod option {
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| super::read(&text)).transpose()
+        let words = Option::<Words>::deserialize(deserializer)?;
+        Ok(words.map(|Words(duration)| duration))
     }
 }

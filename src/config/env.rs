@@ -1,25 +1,31 @@
 //! Settings from the environment.
 
-use std::ffi::OsString;
-use std::fmt::Display;
+use std::ffi::{OsStr, OsString};
 
-use super::check::Keys;
-use super::fault::{ConfigError, ENV_PREFIX, Faults};
-use super::{Config, duration};
+use super::Config;
+use super::fault::{ConfigError, ENV_PREFIX, Source};
+use super::layers::{Layers, fields};
+use super::nearest::nearest;
+use super::platform::Links;
+use super::value::Value;
 
 /// What an empty value would open wide without a word.
-const RESTRICTIONS: [&str; 3] = ["SUBJECTS", "REQUIRED_CLAIMS", "DISTRUSTED_KEYS"];
+const RESTRICTIONS: [&str; 3] = ["subjects", "required_claims", "distrusted_keys"];
+
+/// The most of an unknown name that a message repeats, in characters: twice the longest
+/// that there is.
+const MAX_SHOWN: usize = 64;
 
 /// Fields that have no variable: `issuers` is a list of tables, and nobody should change
 /// the others without having read of them.
 const FILE_AND_CODE: [&str; 7] = [
-    "MAX_LIFETIME",
-    "CONNECT_TIMEOUT",
-    "MAX_DOCUMENT_BYTES",
-    "REALM",
-    "ISSUERS",
-    "ENVIRONMENT",
-    "DANGER_ALLOW_HTTP",
+    "max_lifetime",
+    "connect_timeout",
+    "max_document_bytes",
+    "realm",
+    "issuers",
+    "environment",
+    "danger_allow_http",
 ];
 
 /// Whether these variables say that files may be used that everybody can write; what is
@@ -29,12 +35,6 @@ pub(super) fn allows_writable_files(vars: &[(OsString, OsString)]) -> bool {
     (vars.iter().rev())
         .find(|(name, _)| name == "GO_AUTH_DANGER_ALLOW_WRITABLE_FILES")
         .is_some_and(|(_, value)| value == "true")
-}
-
-/// Whether a container platform made this variable, of a service that happens
-/// to be called `go-auth`: `GO_AUTH_SERVICE_HOST`, `GO_AUTH_PORT_80_TCP`.
-fn is_service_link(setting: &str) -> bool {
-    setting == "PORT" || setting.starts_with("PORT_") || setting.starts_with("SERVICE_")
 }
 
 impl Config {
@@ -66,8 +66,8 @@ impl Config {
     ///
     /// An empty variable counts as unset, but for the three that restrict,
     /// where it is a fault. So is an unknown one that begins with `GO_AUTH_`: it would
-    /// be a setting that does not hold. Those that Kubernetes makes for a service
-    /// called `go-auth` are passed over.
+    /// be a setting that does not hold. Those that Kubernetes makes for services, and
+    /// Docker for links, whose names begin with `go-auth` are passed over.
     ///
     /// # Errors
     /// With every fault of the environment and of the configuration that it
@@ -75,129 +75,52 @@ impl Config {
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_vars(std::env::vars_os())
     }
+}
 
-    /// The same, of variables given; those that don't begin with `GO_AUTH_` are
-    /// passed over.
-    ///
-    /// # Errors
-    /// As [`from_env`](Config::from_env).
-    pub fn from_vars<N, V>(vars: impl IntoIterator<Item = (N, V)>) -> Result<Self, ConfigError>
+impl Layers<'_> {
+    /// What the variables say.
+    pub(super) fn variables<N, V>(&mut self, vars: impl IntoIterator<Item = (N, V)>)
     where
         N: Into<OsString>,
         V: Into<OsString>,
     {
-        let mut config = Self::default();
-        let mut faults = Faults::from_env();
-        config.set_from_vars(vars, |_| true, &mut faults);
-        config.checked_with(Keys::Fetched, false, faults)?;
-        Ok(config)
-    }
-
-    /// Sets what the variables say, of those settings (`JWKS_URL`) that are `wanted`.
-    pub(super) fn set_from_vars<N, V>(
-        &mut self,
-        vars: impl IntoIterator<Item = (N, V)>,
-        wanted: impl Fn(&str) -> bool,
-        faults: &mut Faults,
-    ) where
-        N: Into<OsString>,
-        V: Into<OsString>,
-    {
-        for (name, value) in vars {
-            let Ok(name) = name.into().into_string() else {
-                continue;
-            };
-            let Some(setting) = name.strip_prefix(ENV_PREFIX) else {
-                continue;
-            };
-            if is_service_link(setting) || !wanted(setting) {
-                continue;
-            }
-            match value.into().into_string() {
-                Ok(value) if value.is_empty() && RESTRICTIONS.contains(&setting) => {
-                    faults.add(setting, "is empty; unset it for no restriction");
-                }
-                Ok(value) if value.is_empty() => {}
-                Ok(value) => self.set(setting, &value).unwrap_or_else(|wrong| {
-                    faults.add(&setting.escape_debug().to_string(), &wrong);
-                }),
-                Err(_) => faults.add(&setting.escape_debug().to_string(), "is not UTF-8"),
+        self.expect_others(Source::Variable);
+        let vars: Vec<(String, OsString)> = (vars.into_iter())
+            .map(|(name, value)| (name.into().to_string_lossy().into_owned(), value.into()))
+            .filter(|(name, _)| name.starts_with(ENV_PREFIX))
+            .collect();
+        let links = Links::of(&vars);
+        for (name, value) in &vars {
+            let setting = &name[ENV_PREFIX.len()..];
+            let field = setting.to_lowercase();
+            if fields().contains(&&*field) && setting == field.to_uppercase() {
+                self.variable(&field, value);
+            } else if !value.is_empty() && !links.have_made(name, value) {
+                let shown: String = name.chars().take(MAX_SHOWN).collect();
+                let known = fields().iter().copied();
+                let meant = nearest(setting, known.filter(|field| !is_file_and_code(field)));
+                self.add_unknown(&shown.escape_debug().to_string(), ENV_PREFIX, meant);
             }
         }
     }
 
-    pub(super) fn set(&mut self, setting: &str, value: &str) -> Result<(), String> {
-        match setting {
-            "ISSUER" => value.clone_into(&mut self.issuer),
-            "AUDIENCE" => self.audience = list(value),
-            "JWKS_URL" => value.clone_into(&mut self.jwks_url),
-            "LEEWAY" => self.leeway = parse(value, "a duration such as 30s", duration::parse)?,
-            "REFRESH_INTERVAL" => {
-                self.refresh_interval = parse(value, "a duration such as 5m", duration::parse)?;
-            }
-            "COOLDOWN" => self.cooldown = parse(value, "a duration such as 10s", duration::parse)?,
-            "KEY_WAIT" => self.key_wait = parse(value, "a duration such as 2s", duration::parse)?,
-            "MAX_WAITING" => {
-                self.max_waiting = parse(value, "a number of requests", str::parse)?;
-            }
-            "FETCH_TIMEOUT" => {
-                self.fetch_timeout = parse(value, "a duration such as 5s", duration::parse)?;
-            }
-            "MAX_STALE" => {
-                self.max_stale = parse(value, "a duration such as 24h", duration::parse)?;
-            }
-            "DISTRUSTED_KEYS" => self.distrusted_keys = list(value),
-            "ON_FAILURE" => self.on_failure = parse(value, "reject or ignore", word)?,
-            "IGNORE_STATUS" => {
-                self.ignore_status = parse(value, "a status such as 404", str::parse)?;
-            }
-            "BODY" => {
-                self.body = parse(value, "gateway, key-not-authorised or error-code", word)?;
-            }
-            "SUBJECTS" => self.subjects = list(value),
-            "REQUIRED_CLAIMS" => {
-                self.required_claims = list(value)
-                    .iter()
-                    .map(|claim| parse(claim, "of nbf, iat, jti and sub", word))
-                    .collect::<Result<_, _>>()?;
-            }
-            "MAX_TOKEN_BYTES" => {
-                self.max_token_bytes = parse(value, "a number of bytes", str::parse)?;
-            }
-            "TOKEN_CACHE_BYTES" => {
-                self.token_cache_bytes = parse(value, "a number of bytes", str::parse)?;
-            }
-            "ACCESS_TOKENS" => self.access_tokens = Some(value.into()),
-            "SNAPSHOT" => self.snapshot = Some(value.into()),
-            "DANGER_ALLOW_WRITABLE_FILES" => {
-                self.danger_allow_writable_files = parse(value, "true or false", str::parse)?;
-            }
-            _ if FILE_AND_CODE.contains(&setting) => {
-                return Err("is set in a file or in code alone".to_owned());
-            }
-            _ => return Err("is not a setting".to_owned()),
+    fn variable(&mut self, field: &str, value: &OsStr) {
+        if self.is_overridden(field, Source::Variable) {
+            return;
         }
-        Ok(())
+        let wrong = match value.to_str() {
+            Some("") if RESTRICTIONS.contains(&field) => "is empty; unset it for no restriction",
+            Some("") => return,
+            _ if is_file_and_code(field) => "is set in a file or in code alone",
+            Some(value) => {
+                return self.take(field, Source::Variable, Value::Text(value.to_owned()));
+            }
+            None => "is not UTF-8",
+        };
+        self.add_fault(field, Source::Variable, wrong);
     }
 }
 
-fn list(value: &str) -> Vec<String> {
-    value
-        .split(',')
-        .map(|entry| entry.trim().to_owned())
-        .collect()
-}
-
-pub(super) fn parse<T, E: Display>(
-    value: &str,
-    expected: &str,
-    parse: impl Fn(&str) -> Result<T, E>,
-) -> Result<T, String> {
-    parse(value).map_err(|_| format!("is \"{}\", not {expected}", value.escape_debug()))
-}
-
-/// A value of an enum by its name in serde formats.
-fn word<T: serde::de::DeserializeOwned>(value: &str) -> Result<T, serde::de::value::Error> {
-    use serde::de::IntoDeserializer;
-    T::deserialize(value.into_deserializer())
+fn is_file_and_code(field: &str) -> bool {
+    FILE_AND_CODE.contains(&field)
 }

@@ -1,82 +1,309 @@
-//! Settings from several places at once, for the command line: a flag overrides the
-//! file, and the file the environment.
+//! Settings from several places at once: a flag overrides the file, and the file the
+//! environment. Whatever the place, a value is checked by reading it as what its
+//! setting is, so that there is one list of the settings: the fields of [`Config`].
 
 use std::ffi::OsString;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::de::value::MapDeserializer;
 
-use super::env::parse;
-use super::fault::{ConfigError, Faults};
-use super::{Config, duration};
+use super::check::Keys;
+use super::fault::{ConfigError, Faults, Source, Sources};
+use super::nearest::nearest;
+use super::value::{Value, Wrong};
+use super::{Config, IssuerConfig};
 
 /// A flag by its setting's name (`jwks_url`), and its value.
+#[cfg(feature = "cli")]
 pub(crate) type Flag = (&'static str, String);
 
+/// Where settings were read, and the faults of those that could not be.
+#[derive(Debug, Default)]
+#[must_use]
+pub(crate) struct Reading {
+    sources: Sources,
+    faults: Faults,
+    /// Settings that unknown names were probably meant to be.
+    meant: Vec<&'static str>,
+}
+
+impl Reading {
+    /// What was made of the settings; or else every fault, of reading and of making, each
+    /// named by the source that has the setting.
+    pub(crate) fn and<T>(self, made: Result<T, ConfigError>) -> Result<T, ConfigError> {
+        let made = made.map_err(|error| error.named_by(&self.sources));
+        let is_reported = |setting: &str| {
+            let is_meant = self.meant.contains(&setting) && !self.sources.know(setting);
+            is_meant || self.faults.are_of(setting)
+        };
+        // A setting that could not be read is not missing, too.
+        let more = made
+            .as_ref()
+            .err()
+            .and_then(|error| error.without(is_reported));
+        match (self.faults.into_result(), more) {
+            (Err(error), Some(more)) => Err(error.and(more)),
+            (Err(error), None) => Err(error),
+            (Ok(()), _) => made,
+        }
+    }
+}
+
+/// Settings as they are read, those that override first.
+#[derive(Default)]
+pub(super) struct Layers<'a> {
+    settings: Vec<(String, Value<'a>)>,
+    issuers: Vec<Vec<(String, Value<'a>)>>,
+    reading: Reading,
+    /// Part of the file is not TOML.
+    is_broken: bool,
+}
+
+/// A table of a document, and the names, lines and values of its members.
+pub(super) struct Table<'a> {
+    pub(super) line: usize,
+    pub(super) members: Vec<(String, usize, Value<'a>)>,
+}
+
 impl Config {
-    /// The settings of all three, not checked yet; and what is wrong with any that is
-    /// not overridden.
+    /// The configuration of a TOML document, with the names of the fields.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let auth = derbysoft_go_auth::Config::from_toml(r#"
+    ///     issuer = "https://id/X/.well-known/openid-configuration"
+    ///     audience = ["ZKT"]
+    ///     jwks_url = "https://id.example/id/X/keys"
+    /// "#)?
+    /// .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A configuration to be completed in code, with keys or tokens, is read by
+    /// `toml::from_str` instead, which checks nothing and stops at the first fault.
     ///
     /// # Errors
-    /// Where the file can't be read as settings, of which then nothing is known.
+    /// With every fault and its line; where the text is not TOML, with those of its
+    /// form. Values are not repeated: the text may be another than was meant.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let mut layers = Layers::default();
+        layers.document(text);
+        layers.checked()
+    }
+
+    /// The same as [`from_env`](Config::from_env), of variables given; those that
+    /// don't begin with `GO_AUTH_` are passed over.
+    ///
+    /// # Errors
+    /// As [`from_env`](Config::from_env).
+    pub fn from_vars<N, V>(vars: impl IntoIterator<Item = (N, V)>) -> Result<Self, ConfigError>
+    where
+        N: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let mut layers = Layers::default();
+        layers.variables(vars);
+        layers.checked()
+    }
+
+    /// The settings of all three, not checked yet, and how they were read.
+    ///
+    /// # Errors
+    /// Where the file is not TOML: then nobody knows which settings it has.
+    #[cfg(feature = "cli")]
     pub(crate) fn layered(
         flags: &[Flag],
         file: Option<&str>,
         vars: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<(Self, Result<(), ConfigError>), ConfigError> {
-        let of_file = |wrong| ConfigError::of_setting("config", [wrong]);
-        let (mut config, mut in_file) = (Self::default(), toml::Table::new());
-        if let Some(text) = file {
-            in_file = read(text).map_err(of_file)?;
-            config = read(text).map_err(of_file)?;
-        }
-        let mut of_vars = Faults::from_env();
-        let is_free = |setting: &str| {
-            let setting = setting.to_lowercase();
-            !in_file.contains_key(&setting) && flags.iter().all(|flag| flag.0 != setting)
-        };
-        config.set_from_vars(vars, is_free, &mut of_vars);
-
-        let mut of_flags = Faults::from_flags();
+    ) -> Result<(Self, Reading), ConfigError> {
+        let mut layers = Layers::default();
+        layers.reading.sources.file = "config: ";
         for (setting, value) in flags {
-            config
-                .set_from_flag(setting, value)
-                .unwrap_or_else(|wrong| of_flags.add(setting, &wrong));
+            layers.take(setting, Source::Flag, Value::Text(value.clone()));
         }
-        let faults = both(of_flags.into_result(), of_vars.into_result());
-        Ok((config, faults.map(drop)))
-    }
-
-    fn set_from_flag(&mut self, setting: &str, value: &str) -> Result<(), String> {
-        match setting {
-            "environment" => self.environment = Some(value.to_owned()),
-            "max_lifetime" => {
-                let cap = parse(value, "a duration such as 5m", duration::parse)?;
-                self.max_lifetime = Some(cap);
-            }
-            "connect_timeout" => {
-                self.connect_timeout = parse(value, "a duration such as 2s", duration::parse)?;
-            }
-            "danger_allow_http" => self.danger_allow_http = true,
-            _ => self.set(&setting.to_uppercase(), value)?,
+        if let Some(text) = file {
+            layers.document(text);
         }
-        Ok(())
+        layers.variables(vars);
+        if !flags.is_empty() || file.is_some() {
+            layers.reading.sources.others = None;
+        }
+        layers.read()
     }
 }
 
-/// A document, or the line of its fault and what it is. The line itself is not
-/// repeated: it could be that of another file, with tokens in it.
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    toml::from_str(text).map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start));
-        let line = before.map_or(1, |before| before.split('\n').count());
-        let message: String = (error.message().chars())
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
-        format!("line {line}: {message}")
-    })
+impl<'a> Layers<'a> {
+    /// A setting, unless another place that overrides this one has it.
+    pub(super) fn take(&mut self, setting: &str, source: Source, value: Value<'a>) {
+        if self.is_overridden(setting, source) {
+            return;
+        }
+        if self.is_good::<Config>(setting, setting, source, &value) {
+            self.settings.retain(|(earlier, _)| earlier != setting);
+            self.settings.push((setting.to_owned(), value));
+        }
+    }
+
+    /// The setting `issuers`, each of which is read member by member.
+    pub(super) fn take_issuers(&mut self, line: usize, issuers: Vec<Table<'a>>) {
+        self.reading.sources.insert("issuers", Source::Line(line));
+        for (at, table) in issuers.into_iter().enumerate() {
+            let prefix = format!("issuers[{at}]");
+            (self.reading.sources).insert(&prefix, Source::Line(table.line));
+            let mut issuer = Vec::new();
+            for (name, line, value) in table.members {
+                let (setting, line) = (format!("{prefix}.{name}"), Source::Line(line));
+                if self.is_good::<IssuerConfig>(&setting, &name, line, &value) {
+                    issuer.push((name, value));
+                }
+            }
+            self.issuers.push(issuer);
+        }
+    }
+
+    /// Whether `T` has a field of this name that takes this value; else it is a fault.
+    fn is_good<T: DeserializeOwned>(
+        &mut self,
+        setting: &str,
+        name: &str,
+        source: Source,
+        value: &Value<'a>,
+    ) -> bool {
+        match of_members::<T>([(name.to_owned(), value.clone())]) {
+            Ok(_) => {
+                self.reading.sources.insert(setting, source);
+                true
+            }
+            Err(Wrong::Unknown(known)) => {
+                self.unknown_member(setting, name, source, known);
+                false
+            }
+            Err(wrong) => {
+                self.add_fault(setting, source, &wrong.to_string());
+                false
+            }
+        }
+    }
+
+    /// A known setting with a value that can't be used.
+    pub(super) fn add_fault(&mut self, setting: &str, source: Source, wrong: &str) {
+        self.reading.sources.insert(setting, source);
+        self.reading
+            .faults
+            .add_named(setting, wrong, &self.reading.sources);
+    }
+
+    fn unknown_member(
+        &mut self,
+        setting: &str,
+        name: &str,
+        source: Source,
+        known: &'static [&'static str],
+    ) {
+        let shown = if is_like_a_setting(name) {
+            setting
+        } else {
+            "a name here"
+        };
+        let place = self.reading.sources.place(source);
+        if known != fields() && fields().contains(&name) {
+            let wrong = "is not a setting of an issuer; set it above the first [[issuers]]";
+            self.reading
+                .faults
+                .add_text(format!("{place}{shown} {wrong}"));
+        } else {
+            let known = known.iter().copied();
+            self.add_unknown(&format!("{place}{shown}"), "", nearest(name, known));
+        }
+    }
+
+    /// An unknown name, and the one that was probably meant.
+    pub(super) fn add_unknown(&mut self, name: &str, prefix: &str, meant: Option<&'static str>) {
+        let advice = meant.map(|meant| {
+            let meant = if prefix.is_empty() {
+                meant.to_owned()
+            } else {
+                format!("{prefix}{}", meant.to_uppercase())
+            };
+            format!("; did you mean {meant}?")
+        });
+        self.reading.meant.extend(meant);
+        let advice = advice.unwrap_or_default();
+        (self.reading.faults).add_text(format!("{name} is not a setting{advice}"));
+    }
+
+    /// A line of the file that is not TOML.
+    pub(super) fn add_syntax(&mut self, line: usize, wrong: &str) {
+        self.is_broken = true;
+        let place = self.reading.sources.place(Source::Line(line));
+        self.reading.faults.add_text(format!("{place}{wrong}"));
+    }
+
+    pub(super) fn is_overridden(&self, setting: &str, source: Source) -> bool {
+        self.reading.sources.overrides(setting, source)
+    }
+
+    /// Which source a fault names for a setting that is in none.
+    pub(super) fn expect_others(&mut self, source: Source) {
+        self.reading.sources.others = Some(source);
+    }
+
+    fn checked(self) -> Result<Config, ConfigError> {
+        let (config, reading) = self.read()?;
+        let checked = config.checked(Keys::Fetched, false);
+        reading.and(checked)?;
+        Ok(config)
+    }
+
+    fn read(self) -> Result<(Config, Reading), ConfigError> {
+        let mut reading = self.reading;
+        if self.is_broken {
+            reading.faults.into_result()?;
+            reading = Reading::default();
+        }
+        // Each of them was good on its own.
+        let issuers = self.issuers.into_iter().map(of_members::<IssuerConfig>);
+        let issuers: Result<Vec<_>, _> = issuers.collect();
+        let config = of_members::<Config>(self.settings).and_then(|config| {
+            Ok(Config {
+                issuers: issuers?,
+                ..config
+            })
+        });
+        let config = config.unwrap_or_else(|wrong| {
+            reading.faults.add_text(wrong.to_string());
+            Config::default()
+        });
+        Ok((config, reading))
+    }
+}
+
+/// A `T` of these members, and defaults for the others.
+fn of_members<'a, T: Deserialize<'a>>(
+    members: impl IntoIterator<Item = (String, Value<'a>)>,
+) -> Result<T, Wrong> {
+    T::deserialize(MapDeserializer::new(members.into_iter()))
+}
+
+/// The names of all settings.
+pub(super) fn fields() -> &'static [&'static str] {
+    match of_members::<Config>([(String::new(), Value::Text(String::new()))]) {
+        Err(Wrong::Unknown(known)) => known,
+        _ => &[],
+    }
+}
+
+/// Whether a message may repeat this name of a file: it could be a secret, but those have
+/// digits or are longer.
+fn is_like_a_setting(name: &str) -> bool {
+    let is_of_names = |c: u8| c.is_ascii_alphabetic() || matches!(c, b'_' | b'-');
+    !name.is_empty() && name.len() <= 32 && name.bytes().all(is_of_names)
 }
 
 /// Both, or the faults of both.
+#[cfg(feature = "cli")]
 pub(crate) fn both<A, B>(
     one: Result<A, ConfigError>,
     other: Result<B, ConfigError>,

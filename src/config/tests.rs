@@ -388,7 +388,7 @@ fn a_duration_past_the_last_second_is_a_fault_and_no_panic() {
         ("18446744073709551615s 999ms", "is more than 5m"),
         (
             "18446744073709551615s 1000ms",
-            "is \"18446744073709551615s 1000ms\", not a duration such as 30s",
+            "is \"18446744073709551615s 1000ms\", not a duration such as 30s or 5m",
         ),
     ] {
         let error = from_vars(&[("GO_AUTH_LEEWAY", text)]).expect_err(text);
@@ -475,9 +475,9 @@ fn a_bad_environment_names_all_of_its_faults() {
     assert_eq!(
         faults,
         [
-            "GO_AUTH_LEEWAY is \"soon\", not a duration such as 30s",
-            "GO_AUTH_LEWAY is not a setting",
-            "GO_AUTH_REQUIRED_CLAIMS is \"foo\", not of nbf, iat, jti and sub",
+            "GO_AUTH_LEEWAY is \"soon\", not a duration such as 30s or 5m",
+            "GO_AUTH_LEWAY is not a setting; did you mean GO_AUTH_LEEWAY?",
+            "GO_AUTH_REQUIRED_CLAIMS is \"foo\", not nbf, iat, jti or sub",
             "GO_AUTH_ON_FAILURE is \"explode\\u{1b}\", not reject or ignore",
             "GO_AUTH_COOLDOWN is not from 100ms to 10m",
             "GO_AUTH_ISSUER is required",
@@ -499,3 +499,7 @@ fn a_verifier_needs_no_key_address() {
     );
     assert!(Config::default().verifier().is_err());
 }
+
+mod exact;
+mod file;
+mod platform;

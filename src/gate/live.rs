@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::events;
 use super::identity::{self, Identity};
 use super::settings::Settings;
-use crate::config::{Config, ConfigError, OnFailure, both};
+use crate::config::{Config, ConfigError, OnFailure};
 use crate::go_auth::GoAuth;
 use crate::inbound::{GoAuthService, Reject, Rejection, Respond, ResponseBody};
 use crate::verifier::Verified;
@@ -50,8 +50,8 @@ impl Live {
         settings: &Settings,
         predecessor: Option<&GoAuth>,
     ) -> Result<Self, ConfigError> {
-        let (config, result) = settings.read()?;
-        both(result, Self::new(config, predecessor)).map(|((), live)| live)
+        let (config, reading) = settings.read()?;
+        reading.and(Self::new(config, predecessor))
     }
 
     /// Does no I/O, but for reading the file of the access tokens.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::config::{Config, ConfigError, file};
+use crate::config::{Config, ConfigError, Reading, file};
 
 /// Where the settings are: in a file of TOML, with the names of [`Config`], and for
 /// what that does not say in the environment, as everywhere on the command line.
@@ -27,12 +27,11 @@ impl Settings {
         }
     }
 
-    /// What they say at present, not checked yet, and what is wrong with any variable
-    /// that counts. Blocks.
+    /// What they say at present, not checked yet, and how they were read. Blocks.
     ///
     /// # Errors
     /// Where the file can't be read, of which then nothing is known.
-    pub(super) fn read(&self) -> Result<(Config, Result<(), ConfigError>), ConfigError> {
+    pub(super) fn read(&self) -> Result<(Config, Reading), ConfigError> {
         let text = self.file.as_deref().map(|path| {
             file::read(path, &self.vars).map_err(|error| {
                 let path = path.to_string_lossy();
@@ -87,21 +86,23 @@ mod tests {
                 ("GO_AUTH_LEEWAY", "soon"),
             ],
         );
-        let (config, result) = settings.read().expect("a file");
-        assert_eq!(result, Ok(()));
+        let (config, reading) = settings.read().expect("a file");
+        assert_eq!(reading.and(Ok(())), Ok(()));
         assert_eq!(config.issuer, "of the file");
         assert_eq!(config.audience, ["of the environment"]);
         assert_eq!(config.leeway.as_secs(), 2);
 
         std::fs::write(file.path(), "audience = [\"of the file\"]").expect("written");
-        let (config, result) = settings.read().expect("a file");
+        let (config, reading) = settings.read().expect("a file");
         assert_eq!(config.issuer, "of the environment");
         assert_eq!(config.audience, ["of the file"]);
-        let error = result.expect_err("a variable that counts again");
+        let error = reading
+            .and(Ok(()))
+            .expect_err("a variable that counts again");
         let faults: Vec<_> = error.faults().collect();
         assert_eq!(
             faults,
-            ["GO_AUTH_LEEWAY is \"soon\", not a duration such as 30s"]
+            ["GO_AUTH_LEEWAY is \"soon\", not a duration such as 30s or 5m"]
         );
     }
 

@@ -11,13 +11,16 @@ use super::settings::Settings;
 use super::visit::visit;
 
 pub(super) fn run(args: &KeysArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
-    let Settings { mut config, result } = Settings::read(None, &args.fetching, console)?;
+    let Settings {
+        mut config,
+        reading,
+    } = Settings::read(None, &args.fetching, console)?;
     if args.fetching.jwks_url.is_some() {
         // This one, whatever else is configured.
         config.issuers.clear();
         config.issuer.clear();
     }
-    let ((), (addresses, schedule)) = crate::config::both(result, config.key_addresses())?;
+    let (addresses, schedule) = reading.and(config.key_addresses())?;
     let addresses = block_on(async {
         let mut reports = Vec::new();
         for address in addresses {

@@ -60,11 +60,11 @@ fn given_bad_settings_when_run_then_every_fault_is_named_by_where_it_is() {
         .run_here();
     assert_eq!((ran.status, &*ran.stdout), (64, ""));
     for fault in [
-        "- --leeway is \"soon\", not a duration such as 30s",
-        "- GO_AUTH_LEWAY is not a setting",
-        "- GO_AUTH_REQUIRED_CLAIMS is \"foo\\u{1b}\", not of nbf, iat, jti and sub",
-        "- max_lifetime is zero",
-        "- cooldown is not from 100ms to 10m",
+        "- --leeway is \"soon\", not a duration such as 30s or 5m",
+        "- GO_AUTH_LEWAY is not a setting; did you mean GO_AUTH_LEEWAY?",
+        "- GO_AUTH_REQUIRED_CLAIMS is \"foo\\u{1b}\", not nbf, iat, jti or sub",
+        "- --max-lifetime is zero",
+        "- GO_AUTH_COOLDOWN is not from 100ms to 10m",
         "- issuer is required",
         "- audience is required",
         "- jwks_url is required",
@@ -88,7 +88,7 @@ fn given_bad_settings_when_run_then_every_fault_is_named_by_where_it_is() {
     let expected = serde_json::json!({
         "error": "settings",
         "faults": [
-            "--fetch-timeout is \"soon\", not a duration such as 5s",
+            "--fetch-timeout is \"soon\", not a duration such as 30s or 5m",
             "jwks_url is required",
         ],
     });
@@ -101,11 +101,15 @@ fn given_a_settings_file_that_cant_be_used_when_run_then_the_line_is_named_and_n
     for (text, told) in [
         (
             "issuer = \"i\"\nleway = \"1s\"\n".to_owned(),
-            "- config: line 2: unknown field `leway`",
+            "- config: line 2: leway is not a setting; did you mean leeway?",
+        ),
+        (
+            "leeway = \"6m\"\n".to_owned(),
+            "- config: line 1: leeway is more than 5m",
         ),
         (
             format!("[[token]]\ntoken = \"{token}\"\n"),
-            "- config: line 1: unknown field `token`",
+            "- config: line 1: token is not a setting",
         ),
         (format!("issuer = \"i\"\n{token}\n"), "- config: line 2: "),
         (format!("issuer = {token}\n"), "- config: line 1: "),
@@ -115,9 +119,11 @@ fn given_a_settings_file_that_cant_be_used_when_run_then_the_line_is_named_and_n
         assert_eq!((ran.status, &*ran.stdout), (64, ""), "{text}");
         assert!(ran.stderr.contains(told), "{told}: {}", ran.stderr);
         assert!(!ran.stderr.contains(token), "{}", ran.stderr);
-        // Of a file that can't be read nothing is known to be absent.
-        assert!(!ran.stderr.contains("is required"), "{}", ran.stderr);
     }
+    // Of a file that is not TOML nothing is known to be absent.
+    let broken = file("issuer = x\n");
+    let ran = go_auth(&["verify", "--config", path(&broken)]).run_here();
+    assert!(!ran.stderr.contains("is required"), "{}", ran.stderr);
     let ran = go_auth(&["verify", "--config", "/nowhere"]).run_here();
     assert_eq!(ran.status, 64);
     assert!(

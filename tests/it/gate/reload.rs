@@ -52,7 +52,7 @@ async fn given_bad_settings_the_old_ones_stay_and_every_fault_is_logged() {
         ),
         (
             settings_of(&go, "leewayy = \"1s\""),
-            &["line 4: unknown field"],
+            &["line 4: leewayy is not a setting; did you mean leeway?"],
         ),
         ("audience = [".to_owned(), &["line 1: "]),
         (

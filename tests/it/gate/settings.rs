@@ -75,11 +75,11 @@ async fn given_faults_in_the_file_and_the_environment_all_are_named() {
     .await;
     assert_eq!(status, Some(EX_USAGE));
     for fault in [
-        "- GO_AUTH_LEWAY is not a setting",
-        "- GO_AUTH_KEY_WAIT is \"soon\", not a duration such as 2s",
-        "- leeway is more than 5m",
-        "- cooldown is not from 100ms to 10m",
-        "- on_failure: is ignore, which is for the proxy to do",
+        "- GO_AUTH_LEWAY is not a setting; did you mean GO_AUTH_LEEWAY?",
+        "- GO_AUTH_KEY_WAIT is \"soon\", not a duration such as 30s or 5m",
+        "- config: line 4: leeway is more than 5m",
+        "- GO_AUTH_COOLDOWN is not from 100ms to 10m",
+        "- GO_AUTH_ON_FAILURE: is ignore, which is for the proxy to do",
     ] {
         assert!(text.lines().any(|line| line.starts_with(fault)), "{text}");
     }
@@ -93,9 +93,9 @@ async fn given_faults_all_are_named_and_nothing_starts() {
     let (status, text) = fails_with(&settings_of(&go, faulty)).await;
     assert_eq!(status, Some(EX_USAGE));
     for fault in [
-        "- leeway is more than 5m",
-        "- key_wait is not from 10ms to 30s",
-        "- on_failure: is ignore, which is for the proxy to do",
+        "- config: line 5: leeway is more than 5m",
+        "- config: line 6: key_wait is not from 10ms to 30s",
+        "- config: line 4: on_failure: is ignore, which is for the proxy to do",
     ] {
         assert!(text.lines().any(|line| line.starts_with(fault)), "{text}");
     }

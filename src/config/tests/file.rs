@@ -1,0 +1,210 @@
+//! Faults of a file of settings, and of one beside flags and the environment.
+
+use std::ffi::OsString;
+
+use super::{Config, RequiredClaim, good};
+
+fn faults_of(text: &str) -> Vec<String> {
+    let error = Config::from_toml(text).expect_err("a fault");
+    error.faults().map(str::to_owned).collect()
+}
+
+/// Three settings that are good, on three lines.
+const GOOD: &str = "issuer = \"https://id/X/.well-known/openid-configuration\"\n\
+    audience = [\"ZKT\"]\n\
+    jwks_url = \"https://id.example/id/X/keys\"\n";
+
+#[test]
+fn a_good_document_is_read_as_serde_reads_it() {
+    let text = GOOD.to_owned()
+        + "leeway = \"10s\"\nmax_lifetime = \"10m\"\nignore_status = 0x194\n\
+           token_cache_bytes = 1_000\ndanger_allow_http = true\non_failure = \"ignore\"\n\
+           required_claims = [\"nbf\", 'jti']\nsnapshot = \"/s\"\nbody = \"error-code\"\n\
+           issuers = [{ issuer = \"b\", audience = [\"ZKT\"], jwks_url = \"https://id.example/b\" }]\n";
+    let config = Config::from_toml(&text).expect("a good document");
+    assert_eq!(config, toml::from_str(&text).expect("the same"));
+    assert_eq!(
+        config.required_claims,
+        [RequiredClaim::Nbf, RequiredClaim::Jti]
+    );
+    assert_eq!(config.issuers.len(), 1);
+    assert_eq!(Config::from_toml(GOOD), Ok(good()));
+    assert_eq!(Config::from_toml(&format!("\u{feff}{GOOD}")), Ok(good()));
+}
+
+#[test]
+fn every_fault_is_named_with_its_line() {
+    let text = GOOD.to_owned()
+        + "leway = \"1s\"\n\
+           key_wait = 2\n\
+           \n\
+           cooldown = \"1ms\"\n\
+           required_claims = [\"exp\"]\n\
+           max-stale = \"1h\"\n\
+           ignore_status = 70000\n\
+           subjects = [1]\n\
+           on_failure = 'explode'\n\
+           danger_allow_http = 'yes'\n\
+           realm = 2026-11-01\n\
+           GO_AUTH_BODY = \"gateway\"\n\
+           token_cache_bytes = -1\n\
+           access_tokens = []\n\
+           \n\
+           [[issuers]]\n\
+           issuer = \"b\\n\"\n\
+           audience = \"ZKT\"\n\
+           audiences = [\"ZKT\"]\n\
+           leeway = \"5s\"\n\
+           jwks_url = \"http://id.example/b\"\n\
+           \n\
+           [[issuers]]\n\
+           isuer = \"c\"\n\
+           audience = [\"ZKT\"]\n\
+           \n\
+           [nonsense]\n";
+    assert_eq!(
+        faults_of(&text),
+        [
+            "line 4: leway is not a setting; did you mean leeway?",
+            "line 5: key_wait is not a duration such as 30s or 5m",
+            "line 8: required_claims has an entry that is not nbf, iat, jti or sub",
+            "line 9: max-stale is not a setting; did you mean max_stale?",
+            "line 10: ignore_status is not a whole number from 0 to 65535",
+            "line 11: subjects has an entry that is not a string",
+            "line 12: on_failure is not reject or ignore",
+            "line 13: danger_allow_http is not true or false",
+            "line 14: realm is not a string",
+            "line 15: GO_AUTH_BODY is not a setting; did you mean body?",
+            "line 16: token_cache_bytes is not a whole number from 0",
+            "line 17: access_tokens is not a string",
+            "line 21: issuers[0].audience is not a list",
+            "line 22: issuers[0].audiences is not a setting; did you mean audience?",
+            "line 23: issuers[0].leeway is not a setting of an issuer; \
+             set it above the first [[issuers]]",
+            "line 27: issuers[1].isuer is not a setting; did you mean issuer?",
+            "line 30: nonsense is not a setting",
+            "line 7: cooldown is not from 100ms to 10m",
+            "line 20: issuers[0].issuer has a line break at its end",
+            "line 24: issuers[0].jwks_url is plain http to another machine",
+            "line 26: issuers[1].issuer is required",
+            "line 26: issuers[1].jwks_url is required",
+        ]
+    );
+}
+
+#[test]
+fn what_could_not_be_read_is_not_called_missing() {
+    assert_eq!(
+        faults_of("isuer = \"i\"\naudience = \"ZKT\"\njwks_url = 1\n"),
+        [
+            "line 1: isuer is not a setting; did you mean issuer?",
+            "line 2: audience is not a list",
+            "line 3: jwks_url is not a string",
+        ]
+    );
+    // What was meant is there, and faulty in another way.
+    assert_eq!(
+        faults_of(&GOOD.replacen("issuer =", "isuer = \"i\"\nissuer = \" \" #", 1)),
+        [
+            "line 1: isuer is not a setting; did you mean issuer?",
+            "line 2: issuer has white space at its end",
+        ]
+    );
+}
+
+#[test]
+fn a_text_that_is_no_toml_names_each_line_and_what_else_is_wrong() {
+    for (text, lines) in [
+        (
+            "issuer =\nleway = \"1s\"\naudience = [\"ZKT\"\nrealm = 1\n",
+            &[1, 2, 4][..],
+        ),
+        (
+            "issuer = \"i\nleeway = 1\nissuer\n[[issuers]]\nx = 1\n",
+            &[1, 2, 3],
+        ),
+        ("leeway = 1\nleeway = 1\n", &[1, 2]),
+        ("leeway = '1s'\nrealm = \"\"\"\nx\n", &[4]),
+        ("[[issuers]\nissuer = 'b'\n", &[1, 2]),
+        ("\0", &[1]),
+    ] {
+        let found = faults_of(text);
+        let expected: Vec<_> = lines.iter().map(|line| format!("line {line}: ")).collect();
+        let is_of = |(found, line): (&String, &String)| found.starts_with(&**line);
+        let are_of = found.iter().zip(&expected).all(is_of);
+        assert!(are_of && found.len() == lines.len(), "{text}: {found:#?}");
+        assert!(!found.concat().contains("is required"), "{found:?}");
+    }
+}
+
+#[test]
+fn nothing_of_a_file_that_was_not_meant_is_repeated() {
+    let token = "53ac077700000000000000000000abcd";
+    for text in [
+        format!("[[token]]\ntoken = \"{token}\"\n"),
+        format!("{token}\n"),
+        format!("{token} = 1\n"),
+        format!("\"{token}\" = 1\n"),
+        format!("issuers = [{{ {token} = 1 }}]\n"),
+        format!("leeway = \"{token}\"\n"),
+        format!("audience = \"{token}\"\n"),
+        format!("required_claims = [\"{token}\"]\n"),
+        format!("on_failure = \"{token}\"\n"),
+        format!("issuer = {token}\n"),
+        format!("max_token_bytes = {token}\n"),
+        format!("[{token}]\n[{token}]\n"),
+        format!("{token}.a = 1\n{token} = 2\n"),
+    ] {
+        let found = faults_of(&text);
+        assert!(!found.concat().contains("53ac"), "{found:?}");
+    }
+}
+
+#[test]
+fn a_flood_of_faults_is_cut() {
+    let names: String = (0..5000).map(|at| format!("x{at} = 1\n")).collect();
+    assert_eq!(faults_of(&names).len(), 128);
+    let issuers = "[[issuers]]\n".repeat(5000);
+    assert_eq!(faults_of(&issuers).len(), 128);
+    assert_eq!(faults_of(&"=\n".repeat(5000)).len(), 128);
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn each_place_names_its_faults_as_they_stand_there() {
+    let vars = [
+        ("GO_AUTH_LEWAY", "1s"),
+        ("GO_AUTH_COOLDOWN", "1ms"),
+        ("GO_AUTH_KEY_WAIT", "soon"),
+        ("GO_AUTH_BODY", "of the environment, and overridden"),
+    ];
+    let vars = || vars.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let flags = [
+        ("leeway", "6m".to_owned()),
+        ("fetch_timeout", "soon".to_owned()),
+    ];
+    let file = "audience = [\" ZKT\"]\nbody = 'gateway'\nrealm = ''\nrefresh_interval = '2s'\n";
+    let (config, reading) = Config::layered(&flags, Some(file), vars()).expect("TOML");
+    let checked = config.checked(super::Keys::Fetched, false);
+    let error = reading.and(checked).expect_err("faults");
+    assert_eq!(
+        error.faults().collect::<Vec<_>>(),
+        [
+            "--fetch-timeout is \"soon\", not a duration such as 30s or 5m",
+            "GO_AUTH_LEWAY is not a setting; did you mean GO_AUTH_LEEWAY?",
+            "GO_AUTH_KEY_WAIT is \"soon\", not a duration such as 30s or 5m",
+            "--leeway is more than 5m",
+            "config: line 3: realm is not 1 to 128 printable ASCII characters without \
+             quotes and backslashes",
+            "GO_AUTH_COOLDOWN is not from 100ms to 10m",
+            "issuer is required",
+            "config: line 1: audience has white space at its start",
+            "jwks_url is required",
+        ]
+    );
+    // With a file that is none, what is known to be wrong elsewhere is named, too.
+    let error = Config::layered(&flags, Some("audience"), vars()).expect_err("no TOML");
+    let found: Vec<_> = error.faults().collect();
+    assert_eq!(found.len(), 5, "{found:?}");
+    assert!(found[1].starts_with("config: line 1: "), "{found:?}");
+}
