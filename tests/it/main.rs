@@ -17,6 +17,7 @@ mod corpus;
 mod differential;
 #[path = "support/distributor.rs"]
 mod distributor;
+mod examples;
 mod extractors;
 mod faults;
 #[path = "support/forge.rs"]
