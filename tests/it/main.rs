@@ -38,6 +38,8 @@ mod hyper_server;
 mod key_documents;
 mod layer;
 mod layer_options;
+#[path = "gate_nginx/soak.rs"]
+mod nginx_soak;
 mod observability;
 mod outbound;
 mod properties;
