@@ -14,10 +14,12 @@
 //! GO_AUTH_AUDIENCE=ZKT GO_AUTH_JWKS_URL=https://…/keys \
 //! cargo run --features axum,metrics --example distributor
 //! ```
-#![allow(clippy::print_stdout)]
 
 use std::error::Error;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
+use std::pin::pin;
+use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -25,27 +27,48 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use derbysoft_go_auth::{Config, GoAuth, VERIFY_SECONDS_BUCKETS, Verified};
+use derbysoft_go_auth::{Config, ConfigError, GoAuth, VERIFY_SECONDS_BUCKETS, Verified};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
 use tracing_subscriber::EnvFilter;
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    // Lines go through a queue to a thread: a full disk or a reader that has stopped costs
+    // lines, and nothing waits for it. Dropping the guard writes the last ones.
+    let (lines, _guard) = tracing_appender::non_blocking(io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(lines)
+        .log_internal_errors(false)
+        .with_ansi(io::stderr().is_terminal())
         .init();
-    let auth = match Config::from_env().and_then(Config::build) {
-        Ok(auth) => auth,
-        Err(error) => {
-            tracing::error!("{error}");
-            std::process::exit(78); // EX_CONFIG of sysexits(3)
-        }
+    let result = Runtime::new().map_err(Into::into).and_then(|runtime| {
+        let result = runtime.block_on(run());
+        // A disk that hangs does not keep the process.
+        runtime.shutdown_timeout(Duration::from_secs(5));
+        result
+    });
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
     };
+    tracing::error!("{error}");
+    if error.is::<ConfigError>() {
+        ExitCode::from(78) // EX_CONFIG of sysexits(3)
+    } else {
+        ExitCode::FAILURE
+    }
+}
 
+async fn run() -> Result<(), Box<dyn Error>> {
+    let auth = Config::from_env().and_then(Config::build)?;
     let metrics = recorder()?;
 
     // Fetch the keys at once, and serve meanwhile: without them GO gets 503 and
@@ -57,11 +80,49 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let listen = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(&listen).await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app(&auth, metrics))
-        .with_graceful_shutdown(stopped())
-        .await?;
+    let address = listener.local_addr()?;
+    writeln!(io::stdout(), "listening on http://{address}")?;
+    serve(listener, app(&auth, metrics), stopped()).await;
     Ok(())
+}
+
+/// What `axum::serve` does, with bounds, of which it has none: on the connections, and on
+/// the time until a request's head has come, and so on that of an idle connection. One on
+/// clients that never read their answers is left to the proxy in front.
+pub(crate) async fn serve(listener: TcpListener, app: Router, stopped: impl Future<Output = ()>) {
+    const MAX_CONNECTIONS: usize = 512;
+    const HEAD_WAIT: Duration = Duration::from_secs(10);
+    const DRAIN: Duration = Duration::from_secs(30);
+
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT);
+    let app = TowerToHyperService::new(app);
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = GracefulShutdown::new();
+    let mut stopped = pin!(stopped);
+    loop {
+        let accepted = async {
+            let place = Arc::clone(&room).acquire_owned().await;
+            (listener.accept().await, place)
+        };
+        let (accepted, place) = tokio::select! {
+            accepted = accepted => accepted,
+            () = &mut stopped => break,
+        };
+        let Ok((stream, _)) = accepted else {
+            // Most likely too many files are open.
+            sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let connection = http.serve_connection(TokioIo::new(stream), app.clone());
+        let connection = connections.watch(connection);
+        tokio::spawn(async move {
+            let _ = connection.await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    let _ = timeout(DRAIN, connections.shutdown()).await;
 }
 
 fn app(auth: &GoAuth, metrics: PrometheusHandle) -> Router {
@@ -95,7 +156,7 @@ fn recorder() -> Result<PrometheusHandle, BuildError> {
         let metrics = metrics.clone();
         async move {
             loop {
-                tokio::time::sleep(UPKEEP).await;
+                sleep(UPKEEP).await;
                 metrics.run_upkeep();
             }
         }

@@ -1,18 +1,22 @@
 //! The layer under bare hyper 1, without axum. Settings as in the `distributor`
 //! example.
-#![allow(clippy::print_stdout)]
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
 
 use derbysoft_go_auth::{Config, Verified};
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
 use tower::ServiceBuilder;
 
 #[tokio::main]
@@ -22,11 +26,30 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let listen = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(&listen).await?;
-    println!("listening on http://{}", listener.local_addr()?);
+    writeln!(
+        io::stdout(),
+        "listening on http://{}",
+        listener.local_addr()?
+    )?;
+
+    // At most so many connections, and none on which no head of a request comes in time.
+    let room = Arc::new(Semaphore::new(512));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(10));
     loop {
-        let (stream, _) = listener.accept().await?;
+        let place = Arc::clone(&room).acquire_owned().await?;
+        let Ok((stream, _)) = listener.accept().await else {
+            // Most likely too many files are open.
+            sleep(Duration::from_millis(100)).await;
+            continue;
+        };
         let service = TowerToHyperService::new(service.clone());
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(async move {
+            let _ = connection.await;
+            drop(place);
+        });
     }
 }
 

@@ -63,7 +63,7 @@ impl Failure {
         }
     }
 
-    const fn exit(&self) -> Exit {
+    pub(super) const fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::Settings { .. } => Exit::Usage,
             Self::System(_) => Exit::Unknown,

@@ -132,7 +132,7 @@ pub fn run(surroundings: Surroundings<'_>) -> Exit {
     let result = match arguments.command {
         Command::Verify(args) => verify::run(&args, &mut console),
         Command::Keys(args) => keys::run(&args, &mut console),
-        Command::Serve(args) => serve::run(&args, &mut console),
+        Command::Serve(args) => Ok(serve::run(&args, &mut console)),
         Command::Simulate(args) => simulate::run(&args, &mut console),
         Command::Completions { shell } => manual::completions(shell, &mut console),
         Command::Man { command } => manual::page(&command, &mut console),

@@ -8,23 +8,31 @@ use serde::Serialize;
 use super::Exit;
 use super::args::ServeArgs;
 use super::console::{Console, Failure};
-use crate::gate::{DEFAULT_LISTEN, ServeError, ServeOptions, Settings, serve};
+use crate::gate::{
+    DEFAULT_LISTEN, Deadline, LAST_LINES, ServeError, ServeOptions, Settings, serve,
+};
 
-pub(super) fn run(args: &ServeArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ServeArgs, console: &mut Console<'_>) -> Exit {
     let listen = console.given(args.listen.as_deref(), "LISTEN");
     let options = ServeOptions {
         listen: listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned()),
         status_listen: console.given(args.status_listen.as_deref(), "STATUS_LISTEN"),
         settings: Settings::new(args.config.clone(), console.vars.clone()),
     };
-    serve(options, |addresses| {
+    let served = serve(options, |addresses| {
         let told = Told {
             listening: format!("http://{}", addresses.verdicts),
             status: addresses.status.map(|address| format!("http://{address}")),
         };
         console.say(&told, |_| told.text())
-    })?;
-    Ok(Exit::Good)
+    });
+    served.map_or_else(|failure| fail(&failure, console), |()| Exit::Good)
+}
+
+/// Says why, to whoever reads it: nobody has to, for a process that runs by itself.
+pub(super) fn fail(failure: &Failure, console: &mut Console<'_>) -> Exit {
+    let _deadline = Deadline::exit_within(LAST_LINES, failure.exit().code());
+    console.fail(failure)
 }
 
 /// What is said once it listens: a contract, told in `docs/cli.md`.

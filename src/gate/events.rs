@@ -43,6 +43,14 @@ pub(super) fn connection_failed(error: &dyn Error) {
     tracing::debug!(target: GATE, %error, "a connection ended");
 }
 
+pub(super) fn panicked(panic: &str) {
+    tracing::error!(target: GATE, panic, "a thread has panicked");
+}
+
+pub(super) fn task_panicked(task: &'static str) {
+    tracing::error!(target: GATE, task, "a background task has panicked and is started again");
+}
+
 pub(super) fn stopping() {
     tracing::info!(target: GATE, "stopping");
 }

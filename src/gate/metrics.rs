@@ -10,6 +10,7 @@ use metrics_exporter_prometheus::{
 use metrics_util::MetricKindMask;
 
 use super::error::ServeError;
+use super::log::DroppedLines;
 use crate::go_auth::GoAuth;
 use crate::observe::VERIFY_SECONDS_BUCKETS;
 
@@ -23,31 +24,44 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 const RELOADS: &str = "go_auth_gate_reloads_total";
 const CONNECTIONS: &str = "go_auth_gate_connections";
+const LOG_DROPPED: &str = "go_auth_gate_log_dropped_total";
 
 /// The process's recorder.
 #[derive(Debug, Clone)]
-pub(super) struct Exposition(PrometheusHandle);
+pub(super) struct Exposition {
+    handle: PrometheusHandle,
+    dropped: DroppedLines,
+}
 
 impl Exposition {
     /// To be called once, by a process that has no other.
-    pub(super) fn install() -> Result<Self, ServeError> {
+    pub(super) fn install(dropped: DroppedLines) -> Result<Self, ServeError> {
         let recorder = recorder(GAUGE_LIFE).map_err(io::Error::other)?;
         let handle = recorder.handle();
         metrics::set_global_recorder(recorder).map_err(|_| ServeError::Recorder)?;
         describe_counter!(RELOADS, "Reloads of the settings, by how they ended");
         describe_gauge!(CONNECTIONS, "Connections that are open");
+        describe_counter!(LOG_DROPPED, "Lines of the log that were not written");
         // From the start: what appears with its first increment seems not to have
         // increased.
         for result in [ReloadResult::Done, ReloadResult::Refused] {
             counter!(RELOADS, "result" => result.as_str()).increment(0);
         }
-        Ok(Self(handle))
+        Ok(Self { handle, dropped })
     }
 
     /// One that nothing is told to.
     #[cfg(test)]
     pub(super) fn apart() -> Self {
-        Self(recorder(GAUGE_LIFE).expect("buckets").handle())
+        Self::of(&recorder(GAUGE_LIFE).expect("buckets"))
+    }
+
+    #[cfg(test)]
+    fn of(recorder: &PrometheusRecorder) -> Self {
+        Self {
+            handle: recorder.handle(),
+            dropped: DroppedLines::none(),
+        }
     }
 
     /// As of now. Sets every gauge first: the exporter lets go of one that was not
@@ -56,14 +70,15 @@ impl Exposition {
         auth.record_metrics();
         let connections = u32::try_from(connections).unwrap_or(u32::MAX);
         gauge!(CONNECTIONS).set(connections);
-        self.0.render()
+        counter!(LOG_DROPPED).absolute(self.dropped.count());
+        self.handle.render()
     }
 
     pub(super) async fn keep_up(self) {
         let mut due = tokio::time::interval(UPKEEP);
         loop {
             due.tick().await;
-            self.0.run_upkeep();
+            self.handle.run_upkeep();
         }
     }
 }
@@ -104,7 +119,7 @@ mod tests {
     #[test]
     fn a_gauge_that_nobody_sets_goes_and_all_else_stays() {
         let recorder = recorder(Duration::from_nanos(1)).expect("buckets");
-        let exposition = Exposition(recorder.handle());
+        let exposition = Exposition::of(&recorder);
         let live = Live::of_nobody();
         let auth = live.auth();
         metrics::with_local_recorder(&recorder, || {

@@ -17,10 +17,14 @@
 //! recorder of metrics and a log for the whole process, which is not a library's
 //! business.
 
+mod deadline;
 mod error;
 mod events;
+#[cfg(test)]
+mod failing_log;
 mod identity;
 mod live;
+mod log;
 mod metrics;
 mod port;
 mod reload;
@@ -30,8 +34,11 @@ mod server;
 mod settings;
 mod shared;
 mod signals;
+mod supervisor;
 
+pub(crate) use self::deadline::Deadline;
 pub(crate) use self::error::ServeError;
-pub(crate) use self::serve::{DEFAULT_LISTEN, ServeOptions, log_to_stderr, serve};
+pub(crate) use self::log::{LAST_LINES, log_to_stderr};
+pub(crate) use self::serve::{DEFAULT_LISTEN, ServeOptions, serve};
 pub(crate) use self::settings::Settings;
 pub(crate) use self::signals::Signals;

@@ -22,7 +22,7 @@ use super::error::ServeError;
 use super::events;
 use super::routes::{self, Offer};
 use super::shared::Shared;
-use crate::bounded_tcp::{HEAD_WAIT, MAX_CONNECTIONS, accept};
+use crate::bounded_tcp::{HEAD_WAIT, MAX_CONNECTIONS, TimedWrites, accept};
 
 /// The largest head of a request: the longest token that can be configured, 64 KiB,
 /// and the 32 KiB that nginx takes for all of a head by default. hyper looks at it
@@ -144,7 +144,7 @@ async fn serve(stream: TcpStream, offer: Offer, shared: &Arc<Shared>) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(TimedWrites::new(stream)), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -162,9 +162,32 @@ async fn serve(stream: TcpStream, offer: Offer, shared: &Arc<Shared>) {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpSocket;
     use tokio::time::Instant;
 
+    use super::super::failing_log::panics_at;
     use super::*;
+
+    /// The beginning of the answer to one request.
+    async fn asked(address: SocketAddr) -> String {
+        let mut client = TcpStream::connect(address).await.expect("it listens");
+        let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+        client.write_all(request).await.expect("written");
+        let mut line = [0; 15];
+        client.read_exact(&mut line).await.expect("an answer");
+        String::from_utf8_lossy(&line).into_owned()
+    }
+
+    /// An address that is served from now on, to so many at once.
+    async fn served(most: usize, shared: &Arc<Shared>) -> SocketAddr {
+        let port = Port::bind("127.0.0.1:0", Offer::Everything).await;
+        let mut port = port.expect("a free port");
+        port.room = Arc::new(Semaphore::new(most));
+        let address = port.address().expect("an address");
+        let shared = Arc::clone(shared);
+        tokio::spawn(async move { port.serve(&shared).await });
+        address
+    }
 
     /// A client, and what serves it.
     async fn accepted(shared: &Arc<Shared>) -> (TcpStream, impl Future<Output = ()> + use<>) {
@@ -193,6 +216,45 @@ mod tests {
         assert_eq!(open(), 1);
         drop(unbegun);
         assert_eq!(open(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_that_never_read_leave_after_ten_seconds() {
+        let shared = Arc::new(Shared::of_nobody());
+        let address = served(2, &shared).await;
+        for _ in 0..2 {
+            let socket = TcpSocket::new_v4().expect("a socket");
+            socket.set_recv_buffer_size(4096).expect("a size");
+            let mut client = socket.connect(address).await.expect("it listens");
+            tokio::spawn(async move {
+                let requests = "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+                while client.write_all(requests.as_bytes()).await.is_ok() {}
+            });
+        }
+        while shared.connections() < 2 {
+            tokio::task::yield_now().await;
+        }
+        let started = Instant::now();
+        assert_eq!(asked(address).await, "HTTP/1.1 200 OK");
+        let waited = started.elapsed().as_secs();
+        assert!((9..30).contains(&waited), "{waited}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_panics_ends_alone() {
+        let _failing = panics_at("a connection ended");
+        let shared = Arc::new(Shared::of_nobody());
+        let address = served(2, &shared).await;
+        for _ in 0..3 {
+            let mut client = TcpStream::connect(address).await.expect("it listens");
+            client.write_all(b"no HTTP\r\n\r\n").await.expect("written");
+            let mut rest = Vec::new();
+            let _ = client.read_to_end(&mut rest).await;
+            assert_eq!(asked(address).await, "HTTP/1.1 200 OK");
+        }
+        while shared.connections() > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test(start_paused = true)]

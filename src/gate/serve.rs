@@ -1,15 +1,18 @@
 //! The command `go-auth serve`: the gate as a process.
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use tokio::runtime::Runtime;
 
+use super::deadline::Deadline;
 use super::error::ServeError;
+use super::log::{LAST_LINES, log_panics, log_to_stderr};
 use super::metrics::Exposition;
 use super::server::{Addresses, Gate};
 use super::settings::Settings;
 use super::signals::Signals;
+use crate::observe::flush_log;
 
 /// Where it listens unless it is told otherwise: where the proxy of the same machine
 /// reaches it, and nobody else.
@@ -18,6 +21,14 @@ pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8081";
 /// How long what blocks may go on at the end: a snapshot that is being written, or a
 /// disk that hangs.
 const LAST_WRITES: Duration = Duration::from_secs(5);
+
+/// How long the process is there after its requests have ended, whatever else hangs: as
+/// long as it waits for blocking work and twice for the log, and a second.
+const LAST_STEPS: Duration =
+    Duration::from_secs(LAST_WRITES.as_secs() + 2 * LAST_LINES.as_secs() + 1);
+
+/// The status where the gate itself has panicked, as of what the process can't do.
+const PANICKED: u8 = 2;
 
 /// How the gate is to serve.
 #[derive(Debug)]
@@ -44,35 +55,58 @@ pub(crate) fn serve<E: From<ServeError>>(
     options: ServeOptions,
     announce: impl FnOnce(Addresses) -> Result<(), E>,
 ) -> Result<(), E> {
-    log_to_stderr("info");
-    let exposition = Exposition::install()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(ServeError::from)?;
-    let served = runtime.block_on(async {
-        let signals = Signals::install().map_err(ServeError::from)?;
-        let ServeOptions {
-            listen,
-            status_listen,
-            settings,
-        } = options;
-        let gate = Gate::bind(&listen, status_listen.as_deref(), settings, exposition).await?;
-        announce(gate.addresses().map_err(ServeError::from)?)?;
-        gate.run(signals).await;
-        Ok(())
-    });
+    // Before anything that takes time: until then a signal ends the process.
+    let signals = {
+        let _entered = runtime.enter();
+        Signals::install().map_err(ServeError::from)?
+    };
+    // Dropped last, when everything is logged.
+    let log = log_to_stderr("info");
+    let exposition = Exposition::install(log.dropped())?;
+    let served = serve_on(&runtime, options, signals, exposition, announce);
     runtime.shutdown_timeout(LAST_WRITES);
-    served
+    // What the crate logs passes through a thread of its own first.
+    flush_log(LAST_LINES);
+    served.map(drop)
 }
 
-/// Filtered by `RUST_LOG`, or by `otherwise` where that is not set.
-pub(crate) fn log_to_stderr(otherwise: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| otherwise.into());
-    // Where the process has a log of its own, that one stays.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .try_init();
+/// Serves to the end, which has a time limit while what this gives is held.
+fn serve_on<E: From<ServeError>>(
+    runtime: &Runtime,
+    options: ServeOptions,
+    mut signals: Signals,
+    exposition: Exposition,
+    announce: impl FnOnce(Addresses) -> Result<(), E>,
+) -> Result<Option<Deadline>, E> {
+    let ServeOptions {
+        listen,
+        status_listen,
+        settings,
+    } = options;
+    let gate = runtime.block_on(async {
+        tokio::select! {
+            gate = Gate::bind(&listen, status_listen.as_deref(), settings, exposition) => gate.map(Some),
+            () = signals.stop() => Ok(None),
+        }
+    });
+    let Some(gate) = gate? else {
+        return Ok(None);
+    };
+    let addresses = gate.addresses().map_err(ServeError::from)?;
+    log_panics();
+    // Not on this thread, which may wait for a reader of what is announced.
+    let running = runtime.spawn(async move {
+        let ran = tokio::spawn(gate.run(signals)).await;
+        let status = if ran.is_ok() { 0 } else { PANICKED };
+        (ran, Deadline::exit_within(LAST_STEPS, status))
+    });
+    announce(addresses)?;
+    match runtime.block_on(running) {
+        Ok((Ok(()), deadline)) => Ok(Some(deadline)),
+        Ok((Err(error), _)) | Err(error) => Err(ServeError::from(io::Error::from(error)).into()),
+    }
 }

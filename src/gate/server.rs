@@ -1,10 +1,11 @@
 //! The gate at work, until the process is told to stop.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinSet;
 
 use super::error::ServeError;
@@ -17,6 +18,7 @@ use super::routes::Offer;
 use super::settings::Settings;
 use super::shared::Shared;
 use super::signals::{Signal, Signals};
+use super::supervisor::supervised;
 
 /// How long requests may go on after the process was told to stop: as long as
 /// [`key_wait`](crate::Config::key_wait) may be set to, the longest of what a request
@@ -43,14 +45,19 @@ pub(crate) struct Addresses {
 }
 
 impl Gate {
-    /// Reads the settings and binds the addresses; fetches nothing yet.
+    /// Reads the settings and binds the addresses; fetches nothing yet. May be stopped at
+    /// any await.
     pub(super) async fn bind(
         listen: &str,
         status_listen: Option<&str>,
         settings: Settings,
         exposition: Exposition,
     ) -> Result<Self, ServeError> {
-        let live = Live::read(&settings, None)?;
+        let reading = tokio::task::spawn_blocking({
+            let settings = settings.clone();
+            move || Live::read(&settings, None)
+        });
+        let live = reading.await.map_err(io::Error::from)??;
         let (verdicts, status) = match status_listen {
             None => (Port::bind(listen, Offer::Everything).await?, None),
             Some(apart) => (
@@ -66,7 +73,7 @@ impl Gate {
         })
     }
 
-    pub(super) fn addresses(&self) -> std::io::Result<Addresses> {
+    pub(super) fn addresses(&self) -> io::Result<Addresses> {
         Ok(Addresses {
             verdicts: self.verdicts.address()?,
             status: self.status.as_ref().map(Port::address).transpose()?,
@@ -81,20 +88,26 @@ impl Gate {
             settings,
             shared,
         } = self;
-        // Stopped by the end of this function.
-        let mut background = JoinSet::new();
-        background.spawn(shared.exposition.clone().keep_up());
-        background.spawn(fetch_keys(Arc::clone(&shared)));
         // Of several that come during a reload, one more is enough.
         let wanted = Arc::new(Notify::new());
-        background.spawn(keep_reloading(
-            Arc::clone(&shared),
-            settings,
-            Arc::clone(&wanted),
-        ));
+        // Stopped by the end of this function.
+        let mut background = JoinSet::new();
+        let exposition = shared.exposition.clone();
+        background.spawn(supervised("metrics", move || exposition.clone().keep_up()));
+        let all = Arc::clone(&shared);
+        background.spawn(supervised("first keys", move || {
+            fetch_keys(Arc::clone(&all))
+        }));
+        let (all, reload) = (Arc::clone(&shared), Arc::clone(&wanted));
+        background.spawn(supervised("reloads", move || {
+            keep_reloading(Arc::clone(&all), settings.clone(), Arc::clone(&reload))
+        }));
         // To the end: that it ends is a status, too.
         if let Some(status) = status {
-            background.spawn(keep_telling(status, Arc::clone(&shared)));
+            let (status, all) = (Arc::new(Mutex::new(status)), Arc::clone(&shared));
+            background.spawn(supervised("status", move || {
+                keep_telling(Arc::clone(&status), Arc::clone(&all))
+            }));
         }
 
         loop {
@@ -110,7 +123,7 @@ impl Gate {
         let connections = verdicts.close();
         shared.draining.begin();
         events::stopping();
-        drain(connections, told_to_stop(signals)).await;
+        drain(connections, signals.stop()).await;
     }
 }
 
@@ -129,12 +142,8 @@ async fn keep_reloading(shared: Arc<Shared>, settings: Settings, wanted: Arc<Not
     }
 }
 
-async fn keep_telling(mut status: Port, shared: Arc<Shared>) {
-    match status.serve(&shared).await {}
-}
-
-async fn told_to_stop(mut signals: Signals) {
-    while signals.next().await != Signal::Stop {}
+async fn keep_telling(status: Arc<Mutex<Port>>, shared: Arc<Shared>) {
+    match status.lock().await.serve(&shared).await {}
 }
 
 /// Waits for the connections to end: for [`DRAIN`] at the longest, or until it is
@@ -154,7 +163,40 @@ mod tests {
 
     use tokio::time::Instant;
 
+    use super::super::failing_log::panics_at;
     use super::*;
+    use crate::simulator::Simulator;
+
+    /// A line of the log that fails comes when the new settings are at work already.
+    #[tokio::test]
+    async fn a_reload_that_panics_keeps_no_other_from_it() {
+        let _failing = panics_at("settings reloaded");
+        let go = Simulator::start().await.expect("a free port");
+        let variables = [
+            ("GO_AUTH_ISSUER", go.issuer().to_owned()),
+            ("GO_AUTH_AUDIENCE", go.audience().to_owned()),
+            ("GO_AUTH_JWKS_URL", go.jwks_url()),
+        ];
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
+        let settings = Settings::new(None, variables);
+        let shared = Arc::new(Shared::of_nobody());
+        let wanted = Arc::new(Notify::new());
+        let _reloads = tokio::spawn(supervised("reloads", {
+            let (shared, wanted) = (Arc::clone(&shared), Arc::clone(&wanted));
+            move || keep_reloading(Arc::clone(&shared), settings.clone(), Arc::clone(&wanted))
+        }));
+        for _ in 0..2 {
+            let before = Arc::clone(&shared.live());
+            wanted.notify_one();
+            let replaced = async {
+                while Arc::ptr_eq(&before, &shared.live()) {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            let replaced = tokio::time::timeout(Duration::from_secs(10), replaced).await;
+            replaced.expect("the other settings are at work");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_does_not_end_is_waited_for_thirty_seconds() {

@@ -2,6 +2,9 @@
 
 use std::io;
 
+#[cfg(unix)]
+use tokio::signal::unix;
+
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
@@ -11,19 +14,21 @@ pub(crate) enum Signal {
     Stop,
 }
 
-/// From when they are installed on, no signal ends the process by itself.
+/// From when they are installed on, no signal ends the process by itself, and none is
+/// lost.
 #[cfg(unix)]
 #[derive(Debug)]
 pub(crate) struct Signals {
-    hangup: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
+    hangup: unix::Signal,
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
 }
 
 #[cfg(unix)]
 impl Signals {
+    /// Needs a runtime, which may be entered and not run yet.
     pub(crate) fn install() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
+        use unix::{SignalKind, signal};
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
@@ -34,10 +39,22 @@ impl Signals {
     /// The next; several alike may be told as one.
     pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
-            _ = self.terminate.recv() => Signal::Stop,
-            _ = self.interrupt.recv() => Signal::Stop,
+            () = either(&mut self.terminate, &mut self.interrupt) => Signal::Stop,
             _ = self.hangup.recv() => Signal::Reload,
         }
+    }
+
+    /// The next [`Stop`](Signal::Stop). A reload is kept for [`next`](Self::next).
+    pub(crate) async fn stop(&mut self) {
+        either(&mut self.terminate, &mut self.interrupt).await;
+    }
+}
+
+#[cfg(unix)]
+async fn either(one: &mut unix::Signal, other: &mut unix::Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
     }
 }
 
@@ -52,10 +69,14 @@ impl Signals {
         Ok(Self(()))
     }
 
-    pub(crate) async fn next(&mut self) -> Signal {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => Signal::Stop,
-            Err(_) => std::future::pending().await,
+    pub(crate) async fn stop(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
         }
+    }
+
+    pub(crate) async fn next(&mut self) -> Signal {
+        self.stop().await;
+        Signal::Stop
     }
 }

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWrite as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -22,7 +23,7 @@ use super::answer::Answer;
 use super::body::Script;
 use super::control;
 use super::shared::Shared;
-use crate::bounded_tcp::{HEAD_WAIT, MAX_CONNECTIONS, accept};
+use crate::bounded_tcp::{HEAD_WAIT, MAX_CONNECTIONS, TimedWrites, accept};
 
 /// Serves until it is told to stop, or nobody is left to tell it; then closes the port, and every
 /// connection when it has ended or the patience with it has.
@@ -70,6 +71,12 @@ async fn connection(stream: TcpStream, _place: OwnedSemaphorePermit, shared: Arc
     let service = service_fn(|request: Request<Incoming>| {
         Box::pin(respond(request, Arc::clone(&shared), takeover.clone()))
     });
+    // Within a test nobody else's places are taken, and paused time passes at once.
+    let stream = if shared.who.control {
+        TimedWrites::new(stream)
+    } else {
+        TimedWrites::unlimited(stream)
+    };
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(shared.who.control.then_some(HEAD_WAIT))
@@ -85,7 +92,7 @@ async fn connection(stream: TcpStream, _place: OwnedSemaphorePermit, shared: Arc
             }
             Some(bytes) = taken_over.recv() => {
                 let stream = connection.into_parts().io.into_inner();
-                if let Err(error) = write_raw(&stream, &bytes).await {
+                if let Err(error) = write_raw(stream, &bytes).await {
                     tracing::debug!(%error, "raw bytes of the simulated GO weren't taken");
                 }
                 return;
@@ -146,14 +153,10 @@ async fn never() -> Response<Script> {
     match pending::<Infallible>().await {}
 }
 
-async fn write_raw(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+async fn write_raw(mut stream: TimedWrites<TcpStream>, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        stream.writable().await?;
-        match stream.try_write(bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
+        let written = poll_fn(|cx| Pin::new(&mut stream).poll_write(cx, bytes)).await?;
+        bytes = &bytes[written..];
     }
     Ok(())
 }

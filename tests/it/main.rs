@@ -17,6 +17,7 @@ mod corpus;
 mod differential;
 #[path = "support/distributor.rs"]
 mod distributor;
+mod examples;
 mod extractors;
 mod faults;
 #[path = "support/forge.rs"]
@@ -38,6 +39,8 @@ mod key_documents;
 mod key_pending;
 mod layer;
 mod layer_options;
+#[path = "gate_nginx/soak.rs"]
+mod nginx_soak;
 mod observability;
 mod outbound;
 mod properties;

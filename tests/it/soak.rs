@@ -1,5 +1,5 @@
 //! A minute of everything at once: callers of every kind, a rotation a second, a key address that
-//! fails every other moment. Not run by default:
+//! fails every other moment, and a log that panics or takes its time. Not run by default:
 //!
 //! ```text
 //! cargo test --all-features --release -- --ignored soak --nocapture
@@ -12,6 +12,7 @@
 //! verifies nothing.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,9 @@ use derbysoft_go_auth::GoAuth;
 use derbysoft_go_auth::simulator::{Fault, SignatureKind, Simulator};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
+use tracing::dispatcher::{set_default, with_default};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 use crate::support::{eventually, millis, secs, verdict};
 
@@ -228,6 +232,41 @@ impl Soak {
     }
 }
 
+/// A log that fails at random: of ten lines one panics, and one keeps its thread waiting.
+struct FailingLog(Arc<AtomicU64>);
+
+impl Subscriber for FailingLog {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        let failure = fastrand::u8(..10);
+        if failure > 1 {
+            return;
+        }
+        self.0.fetch_add(1, Ordering::Relaxed);
+        if failure == 0 {
+            std::thread::sleep(millis(fastrand::u64(1..20)));
+        } else {
+            // A panic, but for the line that it prints.
+            std::panic::resume_unwind(Box::new("the log fails"));
+        }
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
 /// The memory in use, in bytes; 0 where that can't be told.
 fn memory() -> u64 {
     const PAGE: u64 = 4096;
@@ -237,7 +276,7 @@ fn memory() -> u64 {
 }
 
 /// The summary.
-async fn soak_for(length: Duration) -> String {
+async fn soak_for(length: Duration, failures: &AtomicU64) -> String {
     let alive = || Handle::current().metrics().num_alive_tasks();
     let go = Simulator::start().await.expect("a free port");
     let auth = GoAuth::builder()
@@ -302,8 +341,11 @@ async fn soak_for(length: Duration) -> String {
     summary.push(format!(
         "memory: {early_kib} KiB at a third, {late_kib} KiB at the end"
     ));
+    let failures = failures.load(Ordering::Relaxed);
+    summary.push(format!("the log failed {failures} times"));
     let summary = summary.join("\n");
 
+    assert!(failures > 0, "nothing was shown:\n{summary}");
     assert!(late <= early + MARGIN, "it grows:\n{summary}");
     // No more than one each cooldown, and the keeper's own.
     let most = length.as_millis() / 200 + length.as_millis() / 350 + 10;
@@ -320,10 +362,20 @@ fn soak() {
     let seconds = std::env::var("SOAK_SECONDS").map_or(60, |text| {
         text.parse().expect("SOAK_SECONDS is a number of seconds")
     });
+    let failures = Arc::new(AtomicU64::new(0));
+    let log = Dispatch::new(FailingLog(Arc::clone(&failures)));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .on_thread_start({
+            let log = log.clone();
+            // Other tests of this process have other logs, or none.
+            move || std::mem::forget(set_default(&log))
+        })
         .enable_all()
         .build()
         .expect("a runtime");
-    println!("{}", runtime.block_on(soak_for(secs(seconds))));
+    let summary = with_default(&log, || {
+        runtime.block_on(soak_for(secs(seconds), &failures))
+    });
+    println!("{summary}");
 }

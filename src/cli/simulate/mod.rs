@@ -12,6 +12,7 @@ use std::io;
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::runtime::Runtime;
 
 pub(super) use self::args::SimulateArgs;
 use self::args::{DEFAULT_LISTEN, SimulateCommand};
@@ -21,7 +22,7 @@ use super::table::broken;
 use super::terminal::Terminal;
 use crate::address;
 use crate::explain::show;
-use crate::gate::{Signals, log_to_stderr};
+use crate::gate::{Deadline, LAST_LINES, Signals, log_to_stderr};
 use crate::simulator::{Simulator, SimulatorBuilder};
 
 /// What asks and what is answered is told, which a simulator is watched for.
@@ -54,29 +55,52 @@ fn serve(args: &SimulateArgs, console: &mut Console<'_>) -> Result<Exit, Failure
     let listen = console.given(args.listen.as_deref(), "LISTEN");
     let listen = listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
     let builder = builder(args)?;
-    log_to_stderr(LOG);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Failure::System)?;
-    runtime.block_on(async {
-        let mut signals = Signals::install().map_err(Failure::System)?;
-        let go = start(&listen, &builder).await.map_err(|error| {
-            let listen = show::quoted(&listen);
+    let log = log_to_stderr(LOG);
+    let served = serve_on(&runtime, &listen, &builder, console);
+    drop(log);
+    Ok(served.map_or_else(
+        |failure| super::serve::fail(&failure, console),
+        |()| Exit::Good,
+    ))
+}
+
+fn serve_on(
+    runtime: &Runtime,
+    listen: &str,
+    builder: &SimulatorBuilder,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let (mut signals, go) = runtime.block_on(async {
+        let signals = Signals::install().map_err(Failure::System)?;
+        let go = start(listen, builder).await.map_err(|error| {
+            let listen = show::quoted(listen);
             Failure::System(io::Error::other(format!(
                 "can't listen at {listen}: {error}"
             )))
         })?;
-        let told = Told::of(&go);
-        console.say(&told, |terminal| told.text(terminal))?;
+        Ok::<_, Failure>((signals, go))
+    })?;
+    let told = Told::of(&go);
+    // Not on this thread, which may wait for a reader of what is said.
+    let running = runtime.spawn(async move {
         // There are no settings to read again: whichever it is, it is the end.
         signals.next().await;
+        let deadline = Deadline::exit_within(DRAIN + LAST_LINES, Exit::Good.code());
         tokio::select! {
             () = go.stop_within(DRAIN) => {}
             _ = signals.next() => {}
         }
-        Ok(Exit::Good)
-    })
+        deadline
+    });
+    console.say(&told, |terminal| told.text(terminal))?;
+    let ended = runtime.block_on(running);
+    ended
+        .map(drop)
+        .map_err(|error| Failure::System(error.into()))
 }
 
 fn builder(args: &SimulateArgs) -> Result<SimulatorBuilder, Failure> {

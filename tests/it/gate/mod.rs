@@ -7,4 +7,5 @@ mod settings;
 mod shutdown;
 mod status;
 mod status_port;
+mod streams;
 mod verdicts;

@@ -8,5 +8,5 @@
 
 mod load;
 mod smuggling;
-mod stage;
+pub(crate) mod stage;
 mod verdicts;

@@ -241,6 +241,15 @@ impl Stage {
         for _ in 0..gates {
             started.push(GateProcess::start(&settings).await);
         }
+        Self::with(go, started, change).await
+    }
+
+    /// With gates that run already.
+    pub(crate) async fn with(
+        go: Simulator,
+        started: Vec<GateProcess>,
+        change: fn(String) -> String,
+    ) -> Self {
         let api = Api::start().await;
         let addresses: Vec<_> = started.iter().map(|gate| gate.address).collect();
         Self {

@@ -1,7 +1,9 @@
 //! The command `go-auth` as a process of its own, and `go-auth serve` above all.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -50,6 +52,32 @@ pub(crate) fn command() -> Command {
     command
 }
 
+/// A gate that is to be run with a file of these settings, and the file's directory.
+pub(crate) fn with_file(settings: &str) -> (Command, TempDir) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("go-auth.toml");
+    std::fs::write(&file, settings).expect("written");
+    let mut command = command();
+    command.args(["serve", "--config"]).arg(file);
+    (command, directory)
+}
+
+/// What takes nothing for a reader that does not read: a stream that is full.
+pub(crate) fn full_stream() -> (UnixStream, Stdio) {
+    let (reader, mut writer) = UnixStream::pair().expect("a pair of sockets");
+    writer.set_nonblocking(true).expect("a socket");
+    while writer.write(&[b'.'; 4096]).is_ok() {}
+    writer.set_nonblocking(false).expect("a socket");
+    (reader, OwnedFd::from(writer).into())
+}
+
+/// What fails each time it is written to, as a file on a full disk does.
+#[cfg(target_os = "linux")]
+pub(crate) fn full_disk() -> Stdio {
+    let device = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    device.expect("Linux has it").into()
+}
+
 /// What a process that does not serve says, and its exit status.
 pub(crate) async fn fails(set: impl FnOnce(&mut Command)) -> (Option<i32>, String) {
     let mut command = command();
@@ -71,6 +99,10 @@ pub(crate) async fn fails(set: impl FnOnce(&mut Command)) -> (Option<i32>, Strin
 pub(crate) struct Process(pub(crate) Child);
 
 impl Process {
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).expect("it runs");
+    }
+
     pub(crate) async fn exit(&mut self) -> ExitStatus {
         soon(async {
             loop {
@@ -143,22 +175,27 @@ impl GateProcess {
         variables: &[(&str, &str)],
         addresses: usize,
     ) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        std::fs::write(directory.path().join("go-auth.toml"), settings).expect("written");
-        let mut command = command();
-        command
-            .args(["serve", "--config"])
-            .arg(directory.path().join("go-auth.toml"))
-            .args(arguments)
-            .envs(variables.iter().copied());
+        let (mut command, directory) = with_file(settings);
+        command.args(arguments).envs(variables.iter().copied());
         Self::spawn(command, directory, addresses).await
+    }
+
+    /// With this file of settings, an address of its own for the status, and its log
+    /// going where no test reads it.
+    pub(crate) async fn start_logging_to(settings: &str, log: impl Into<Stdio>) -> Self {
+        let (mut command, directory) = with_file(settings);
+        command.stderr(log).env("STATUS_LISTEN", "127.0.0.1:0");
+        Self::spawn(command, directory, 2).await
     }
 
     async fn spawn(mut command: Command, directory: TempDir, addresses: usize) -> Self {
         let mut process = Process(command.spawn().expect("it runs"));
         let child = &mut process.0;
         let mut said = lines_of(child.stdout.take().expect("piped"));
-        let log = lines_of(child.stderr.take().expect("piped"));
+        let log = match child.stderr.take() {
+            Some(log) => lines_of(log),
+            None => lines_of(std::io::empty()),
+        };
         let Ok(lines) = soon(said.wait_for(|lines| lines.len() >= addresses)).await else {
             panic!("it does not listen: {:?}", *log.borrow());
         };
@@ -192,8 +229,7 @@ impl GateProcess {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.process.0);
-        kill_process(pid, signal).expect("it runs");
+        self.process.signal(signal);
     }
 
     /// Lets it open files, connections among them, or no more of them.
@@ -257,6 +293,16 @@ impl GateProcess {
     /// The same, where the status is told.
     pub(crate) async fn get_status(&self, path: &str) -> Reply {
         get_over(self.connect_for_status().await, path).await
+    }
+
+    /// Waits until the verdict on a token is this one.
+    pub(crate) async fn comes_to(&self, token: &str, status: u16) {
+        soon(async {
+            while self.verdict(token).await.status != status {
+                tokio::time::sleep(millis(20)).await;
+            }
+        })
+        .await;
     }
 
     /// The verdict on a token, on a connection of its own.
