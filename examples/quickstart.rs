@@ -131,7 +131,9 @@ async fn print_outcomes(
     .await?;
     let unsigned = go.mint().header("alg", json!("none"));
     show("unsigned", with(unsigned.signature(SignatureKind::Empty))).await?;
-    show("key unknown", with(go.mint().kid("someone-else"))).await?;
+    let unknown = || go.mint().kid("someone-else");
+    show("key unknown", with(unknown().claim("iat", 1_600_000_000))).await?;
+    show("key not looked for yet", with(unknown())).await?;
     show(
         "signature forged",
         with(go.mint().signature(SignatureKind::Corrupted)),
