@@ -301,12 +301,12 @@ async fn given_an_address_that_the_gate_would_not_ask_when_asked_then_that_is_wr
     for (address, told) in [
         (
             "http://id.example/keys",
-            "jwks_url is plain http to another machine",
+            "- --jwks-url is plain http to another machine",
         ),
-        ("id.example", "jwks_url is not an address"),
+        ("id.example", "- --jwks-url is not an address"),
         (
             "https://user:pass@id.example/",
-            "jwks_url has a user name or password in it",
+            "- --jwks-url has a user name or password in it",
         ),
     ] {
         let ran = keys_at(address).run().await;
@@ -317,7 +317,7 @@ async fn given_an_address_that_the_gate_would_not_ask_when_asked_then_that_is_wr
     let ran = go_auth(&["keys"]).run().await;
     assert_eq!(ran.status, 64);
     assert!(
-        ran.stderr.contains("- jwks_url is required"),
+        ran.stderr.contains("- GO_AUTH_JWKS_URL is required"),
         "{}",
         ran.stderr
     );
