@@ -135,12 +135,11 @@ impl KeySource {
 
     /// From now on no key of these names verifies anything, whoever publishes it.
     pub(crate) fn distrust(&self, kids: Arc<[Box<str>]>) {
-        match &self.remote {
-            Some(remote) => remote.distrust(kids),
-            None => {
-                let published = Published::fixed(self.given.distrusting(&kids));
-                self.current.store(Arc::new(published));
-            }
+        if let Some(remote) = &self.remote {
+            remote.distrust(kids);
+        } else {
+            let published = Published::fixed(self.given.distrusting(&kids));
+            self.current.store(Arc::new(published));
         }
     }
 

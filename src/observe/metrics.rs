@@ -232,13 +232,11 @@ impl Meter {
 /// What was looked up before, or is now: not within `get_or_init`, where others would
 /// wait for a recorder that is slow. Of several at once one is kept.
 fn looked_up<T>(place: &OnceLock<T>, look_up: impl FnOnce() -> T) -> &T {
-    match place.get() {
-        Some(found) => found,
-        None => {
-            let found = look_up();
-            place.get_or_init(|| found)
-        }
+    if let Some(found) = place.get() {
+        return found;
     }
+    let found = look_up();
+    place.get_or_init(|| found)
 }
 
 impl fmt::Debug for Meter {

@@ -75,15 +75,17 @@ enum Notice {
 #[derive(Debug)]
 #[must_use]
 pub(super) struct CredentialReport {
-    left: Option<Option<Duration>>,
+    /// Its end is known, or was.
+    is_known: bool,
+    left: Option<Duration>,
     notice: Option<Notice>,
 }
 
 impl CredentialReport {
     /// `name`: of the credential.
     pub(super) fn emit(self, name: &str) {
-        if let Some(left) = self.left {
-            observe::credential_left(name, left);
+        if self.is_known {
+            observe::credential_left(name, self.left);
         }
         match self.notice {
             Some(Notice::Expires { at, left }) => observe::credential_expires(name, at, left),
@@ -96,9 +98,9 @@ impl CredentialReport {
 impl Told {
     /// What is to be said now, and then counts as said.
     pub(super) fn due(&mut self, expires_at: Option<UnixTime>, now: UnixTime) -> CredentialReport {
-        let is_known = expires_at.or(self.of).is_some();
         CredentialReport {
-            left: is_known.then(|| expires_at.map(|end| end.saturating_since(now))),
+            is_known: expires_at.or(self.of).is_some(),
+            left: expires_at.map(|end| end.saturating_since(now)),
             notice: self.next(expires_at, now),
         }
     }
