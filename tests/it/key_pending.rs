@@ -237,12 +237,12 @@ impl Cache {
                 let service = service_fn(move |request: Request<hyper::body::Incoming>| {
                     let headers = request.headers();
                     let fresh = headers.contains_key(CACHE_CONTROL);
-                    let mut memory = memory.lock().unwrap();
+                    let mut memory = memory.lock().expect("a lock");
                     if fresh || memory.is_none() {
-                        *memory = Some(served.lock().unwrap().clone());
+                        *memory = Some(served.lock().expect("a lock").clone());
                     }
                     let known = headers.contains_key(IF_NONE_MATCH);
-                    seen.lock().unwrap().push(headers.clone());
+                    seen.lock().expect("a lock").push(headers.clone());
                     let body = memory.clone().unwrap_or_default();
                     let mut response = Response::new(Full::new(Bytes::from(body)));
                     if known {
@@ -266,11 +266,11 @@ impl Cache {
     }
 
     fn publish(&self, document: Vec<u8>) {
-        *self.document.lock().unwrap() = document;
+        *self.document.lock().expect("a lock") = document;
     }
 
     fn asked(&self) -> usize {
-        self.asked.lock().unwrap().len()
+        self.asked.lock().expect("a lock").len()
     }
 }
 
@@ -290,7 +290,7 @@ async fn a_cache_or_an_etag_that_never_changes_hides_no_new_key() {
     world.clock.advance(secs(10));
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
     {
-        let asked = cache.asked.lock().unwrap();
+        let asked = cache.asked.lock().expect("a lock");
         let last = asked.last().expect("a request");
         assert_eq!(last.get(CACHE_CONTROL).unwrap(), "no-cache");
         assert!(!last.contains_key(IF_NONE_MATCH));
