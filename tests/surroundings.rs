@@ -22,7 +22,6 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tower::{Layer as _, ServiceExt as _};
 use tracing::level_filters::LevelFilter;
-use tracing::span::{Attributes, Id};
 use tracing::{Dispatch, Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context as LayerContext, SubscriberExt as _};
@@ -126,17 +125,6 @@ impl<S: Subscriber> Layer<S> for Foreign {
         if is_ours(event.metadata().target()) {
             self.log();
         }
-    }
-
-    fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: LayerContext<'_, S>) {
-        // In place, as every span is.
-        if is_ours(attributes.metadata().target()) {
-            self.count();
-        }
-    }
-
-    fn on_close(&self, _: Id, _: LayerContext<'_, S>) {
-        self.count();
     }
 }
 

@@ -7,8 +7,6 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
-use tracing::Span;
-
 use super::metrics::{Refresh, key_refresh, key_refresh_failed_later};
 use super::{ACCESS_TOKENS, CONFIG, KEYS, OUTBOUND, REQUEST, foreign};
 use crate::clock::UnixTime;
@@ -22,21 +20,13 @@ pub(crate) fn no_layer(advice: &'static str) {
     foreign::line_here(move || tracing::error!(target: REQUEST, "{advice}"));
 }
 
-/// The span of a request's wait for the keys of an issuer: from when it is made until
-/// it is dropped.
-pub(crate) struct KeyWaitSpan(Span);
-
-impl KeyWaitSpan {
-    pub(crate) fn new(issuer: &str) -> Self {
-        let span = || tracing::info_span!(target: REQUEST, "wait_for_keys", issuer);
-        Self(foreign::call(span).unwrap_or_else(Span::none))
-    }
-}
-
-impl Drop for KeyWaitSpan {
-    fn drop(&mut self) {
-        foreign::close(std::mem::replace(&mut self.0, Span::none()));
-    }
+/// A request has waited for the keys of an issuer. Emitted in place, as all that single
+/// requests cause at debug.
+pub(crate) fn waited_for_keys(issuer: &str, waited: Duration) {
+    foreign::call(|| {
+        let milliseconds = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        tracing::debug!(target: REQUEST, issuer, milliseconds, "request waited for keys");
+    });
 }
 
 /// A fetch of an issuer's keys has ended, and what it gave is published.

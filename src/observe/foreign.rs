@@ -10,6 +10,7 @@
 //!
 //! Callers hold no lock, and have changed all that they were going to change.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
@@ -51,7 +52,14 @@ pub(super) fn call<T>(foreign: impl FnOnce() -> T) -> Option<T> {
     }
     let result = catch_unwind(AssertUnwindSafe(foreign));
     CALLED.set(false);
-    result.ok()
+    result.map_err(forget).ok()
+}
+
+/// What somebody panicked with may panic once more when it is dropped.
+fn forget(payload: Box<dyn Any + Send>) {
+    if let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(worse);
+    }
 }
 
 /// Has a line emitted by another thread: at once, unless others wait. Where too many
@@ -71,18 +79,6 @@ fn line_in(span: Span, emit: impl FnOnce() + Send + 'static) {
         span,
         emit: Box::new(emit),
     });
-}
-
-/// Lets go of a span in another thread: that calls the subscriber, which `Drop` must
-/// not do.
-pub(super) fn close(span: Span) {
-    if !span.is_disabled() {
-        send(Line {
-            subscriber: Dispatch::none(),
-            span,
-            emit: Box::new(|| ()),
-        });
-    }
 }
 
 fn send(line: Line) {
@@ -132,8 +128,8 @@ pub fn flush_log(limit: Duration) -> bool {
     let Some(Some(queue)) = PENDING.get() else {
         return true;
     };
-    let deadline = Instant::now() + limit;
-    let left = || deadline.saturating_duration_since(Instant::now());
+    let started = Instant::now();
+    let left = || limit.saturating_sub(started.elapsed());
     let (reached, end) = sync_channel(1);
     let mut mark = Line {
         subscriber: Dispatch::none(),
