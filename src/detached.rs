@@ -44,13 +44,6 @@ impl<T> Future for Detached<T> {
 }
 
 #[cfg(test)]
-impl<T> From<oneshot::Receiver<T>> for Detached<T> {
-    fn from(result: oneshot::Receiver<T>) -> Self {
-        Self(result)
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use std::sync::mpsc;
     use std::time::Duration;

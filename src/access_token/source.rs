@@ -8,7 +8,7 @@
 //! tell.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use super::health::{AccessTokensFileHealth, AccessTokensHealth};
 use super::set::{AccessGranted, AccessTokens};
 use crate::background::{Background, Due, Pulse};
 use crate::clock::{Clock, Moment, UnixTime};
-use crate::detached::{self, Detached};
+use crate::detached;
 use crate::error::VerifyError;
 use crate::observe;
 
@@ -32,8 +32,12 @@ use crate::observe;
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long a read may take before it counts as failed: a disk that hangs is to be
-/// told of. Such a read is waited for before there is another.
+/// reported.
 const READ_WAIT: Duration = Duration::from_secs(5);
+
+/// How many reads may be under way: the watch's, and that of a caller. On a disk that
+/// hangs no more threads hang.
+const MAX_READS: usize = 2;
 
 /// Access tokens that are given, or watched in a file.
 ///
@@ -79,8 +83,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     announced: Mutex<Announced>,
     pulse: Pulse,
-    /// When the watch should have looked again, by the wall clock in seconds.
-    next_look: AtomicU64,
+    /// When the watch last looked, by the wall clock in seconds.
+    last_look: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -88,8 +92,10 @@ struct Watched {
     path: PathBuf,
     terms: Terms,
     state: Mutex<State>,
-    /// Held during a look. What is in it otherwise nobody waits for any more.
-    reading: tokio::sync::Mutex<Option<Reading>>,
+    /// How many reads are under way, those included that nobody waits for any more.
+    reads: Arc<AtomicUsize>,
+    /// How many looks have begun.
+    looks: AtomicU64,
 }
 
 /// What is known of the file.
@@ -101,6 +107,8 @@ struct State {
     modified: Option<UnixTime>,
     /// Why the file as it is now can't be used.
     unusable: Option<Unusable>,
+    /// The last look that has settled this.
+    look: u64,
 }
 
 impl AccessTokenSource {
@@ -144,8 +152,10 @@ impl AccessTokenSource {
                 content: Some(content),
                 modified,
                 unusable: None,
+                look: 0,
             }),
-            reading: tokio::sync::Mutex::default(),
+            reads: Arc::default(),
+            looks: AtomicU64::new(0),
         };
         let this = Self::new(tokens, Some(file), clock);
         this.0.shared.warn_of_dates();
@@ -160,7 +170,7 @@ impl AccessTokenSource {
                 clock,
                 announced: Mutex::default(),
                 pulse: Pulse::default(),
-                next_look: AtomicU64::new(0),
+                last_look: AtomicU64::new(0),
             }),
             watch: Background::default(),
         }))
@@ -218,7 +228,9 @@ impl Handle {
     /// Elsewhere two loads.
     fn keep_running(&self, now: UnixTime) {
         let shared = &self.shared;
-        let is_in_time = now.as_secs() < shared.next_look.load(Ordering::Relaxed);
+        // Before it, a clock was set back.
+        let since = (now.as_secs()).checked_sub(shared.last_look.load(Ordering::Relaxed));
+        let is_in_time = since.is_some_and(|since| since < 2 * INTERVAL.as_secs());
         if !shared.pulse.is_running() || !is_in_time && !shared.is_driven() {
             self.watch.start(|| Running::begin(shared).map(run));
         }
@@ -235,8 +247,7 @@ impl Running {
     /// `None` where the watch runs already.
     fn begin(shared: &Arc<Shared>) -> Option<Self> {
         let now = Moment::now(&*shared.clock);
-        // A look waits for one before it, and then for its own read.
-        let number = shared.pulse.begin(now, Due::within(2 * READ_WAIT))?;
+        let number = shared.pulse.begin(now, Due::within(READ_WAIT))?;
         let shared = Arc::clone(shared);
         Some(Self { shared, number })
     }
@@ -263,13 +274,12 @@ async fn run(running: Running) {
             return;
         }
         shared.pulse.expect(Due::nap(next));
-        let late = now.wall.saturating_add(2 * INTERVAL);
-        shared.next_look.store(late.as_secs(), Ordering::Relaxed);
+        (shared.last_look).store(now.wall.as_secs(), Ordering::Relaxed);
         shared.clock.sleep_until(next).await;
         if !shared.pulse.is_current(*number) {
             return;
         }
-        shared.pulse.expect(Due::within(2 * READ_WAIT));
+        shared.pulse.expect(Due::within(READ_WAIT));
     }
 }
 
@@ -285,26 +295,29 @@ impl Shared {
         let Some(file) = &self.file else {
             return Ok(());
         };
-        let mut reading = file.reading.lock().await;
-        let outcome = match file.read(&mut reading).await {
+        let look = file.looks.fetch_add(1, Ordering::Relaxed) + 1;
+        let outcome = match file.read().await {
             Ok(outcome) => outcome,
             Err(wrong) => Err(Unusable::unread(&file.path, wrong)),
         };
         if let Err(unusable) = &outcome {
             self.revoke(file, unusable);
         }
-        self.settle(file, outcome)
+        self.settle(file, look, outcome)
     }
 
     /// Takes out of use what a file revokes that can't be used itself. A leaked token is
     /// the one thing that can't wait until somebody has corrected the rest, and one that
     /// is refused by mistake is accepted again once the file is right.
     fn revoke(&self, file: &Watched, unusable: &Unusable) {
-        let Some(tokens) = self.current.load().revoking(&unusable.revoked) else {
-            return;
+        let before = {
+            let mut state = file.state();
+            let Some(tokens) = self.current.load().revoking(&unusable.revoked) else {
+                return;
+            };
+            state.content = None;
+            self.current.swap(Arc::new(tokens))
         };
-        file.state().content = None;
-        let before = self.current.swap(Arc::new(tokens));
         observe::access_tokens_revoked(&file.path);
         self.measure_gone(&before);
     }
@@ -319,10 +332,12 @@ impl Shared {
         }
     }
 
-    /// Takes over what was found, and then reports it.
+    /// Takes over what was found, and then reports it; what a look that began later has
+    /// found already counts instead.
     fn settle(
         &self,
         file: &Watched,
+        look: u64,
         outcome: Result<Found, Unusable>,
     ) -> Result<(), AccessTokensError> {
         match outcome {
@@ -331,6 +346,10 @@ impl Shared {
                 let changed = found.tokens.is_some();
                 let was_unusable = {
                     let mut state = file.state();
+                    if state.look > look {
+                        return state.result();
+                    }
+                    state.look = look;
                     if let Some(tokens) = found.tokens {
                         self.current.store(Arc::new(tokens));
                     }
@@ -351,6 +370,10 @@ impl Shared {
                 let error = unusable.error.clone();
                 let is_new = {
                     let mut state = file.state();
+                    if state.look > look {
+                        return state.result();
+                    }
+                    state.look = look;
                     let is_new = state.unusable.as_ref() != Some(&unusable);
                     state.unusable = Some(unusable);
                     is_new
@@ -404,22 +427,40 @@ struct Found {
     tokens: Option<AccessTokens>,
 }
 
-type Reading = Detached<Result<Found, Unusable>>;
+/// A read that has begun, to its end.
+struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn begin(reads: &Arc<AtomicUsize>) -> Option<Self> {
+        let this = Self(Arc::clone(reads));
+        (reads.fetch_add(1, Ordering::Relaxed) < MAX_READS).then_some(this)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl State {
+    /// Whether the file as it was last looked at can be used.
+    fn result(&self) -> Result<(), AccessTokensError> {
+        (self.unusable.as_ref()).map_or(Ok(()), |unusable| Err(unusable.error.clone()))
+    }
+}
 
 impl Watched {
-    /// Reads the file, in a thread where it may block. An older read that nobody
-    /// waits for any more is waited for first: one thread at most hangs with the
-    /// disk. What it finds may have changed since.
-    async fn read(&self, reading: &mut Option<Reading>) -> Result<Result<Found, Unusable>, Wrong> {
+    /// Reads the file, in a thread where it may block. Where two hang already nothing
+    /// more is begun. Nothing is locked meanwhile: who looks may be driven no more.
+    async fn read(&self) -> Result<Result<Found, Unusable>, Wrong> {
         if Runtime::try_current().is_err() {
             return Err(Wrong::NoRuntime);
         }
-        if let Some(older) = reading {
-            let ended = tokio::time::timeout(READ_WAIT, older).await;
-            drop(ended.map_err(|_| Wrong::Slow)?);
-        }
+        let under_way = UnderWay::begin(&self.reads).ok_or(Wrong::Slow)?;
         let (path, terms, held) = (self.path.clone(), self.terms, self.state().content);
         let read = move || {
+            let _under_way = under_way;
             let text = Text::read(&path, terms)?;
             let is_new = Some(text.content) != held;
             Ok(Found {
@@ -428,11 +469,8 @@ impl Watched {
                 tokens: is_new.then(|| text.tokens()).transpose()?,
             })
         };
-        let this = reading.insert(detached::run(read));
-        let ended = tokio::time::timeout(READ_WAIT, this).await;
-        let outcome = ended.map_err(|_| Wrong::Slow)?;
-        *reading = None;
-        outcome.map_err(|_| Wrong::Stopped)
+        let ended = tokio::time::timeout(READ_WAIT, detached::run(read)).await;
+        ended.map_err(|_| Wrong::Slow)?.map_err(|_| Wrong::Stopped)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -458,8 +496,8 @@ mod tests {
     const GOOD: &str = "[[token]]\napi = \"own\"\ntoken = \"53ac077700000000000000000000abcd\"\n\
         issued = 2026-11-01T00:00:00Z\n";
 
-    #[tokio::test(start_paused = true)]
-    async fn a_read_that_hangs_is_told_of_and_waited_for_before_another() {
+    #[tokio::test]
+    async fn while_two_reads_hang_it_is_reported_and_none_begins() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), GOOD).expect("written");
         let clock = ManualClock::new(UnixTime::from_secs(1_800_000_000));
@@ -467,22 +505,16 @@ mod tests {
         let shared = &source.0.shared;
         let watched = shared.file.as_ref().expect("a file");
 
-        let (release, hang) = tokio::sync::oneshot::channel();
-        *watched.reading.lock().await = Some(hang.into());
+        let hanging = [(); 2].map(|()| UnderWay::begin(&watched.reads).expect("room"));
         for _ in 0..2 {
             let error = shared.look().await.expect_err("it hangs");
             assert_eq!(error, Unusable::unread(file.path(), Wrong::Slow).error);
-            assert_eq!(
-                source.health().file.and_then(|file| file.last_error),
-                Some(error)
-            );
+            let known = source.health().file.and_then(|file| file.last_error);
+            assert_eq!(known, Some(error));
         }
 
-        drop(release);
-        // The disk's time is nobody's to pause.
-        tokio::time::resume();
+        drop(hanging);
         shared.look().await.expect("it reads again");
         assert_eq!(source.health().file.and_then(|file| file.last_error), None);
-        assert!(watched.reading.lock().await.is_none());
     }
 }
