@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, poll_fn, ready};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
@@ -25,6 +26,7 @@ use crate::verifier::Verified;
 #[derive(Debug)]
 pub(super) struct Live {
     auth: GoAuth,
+    distrusted: Arc<[Box<str>]>,
     service: GoAuthService<Granted>,
 }
 
@@ -60,6 +62,7 @@ impl Live {
     /// With every fault.
     pub(super) fn new(config: Config, predecessor: Option<&GoAuth>) -> Result<Self, ConfigError> {
         let faults = faults_for_a_gate(&config);
+        let distrusted = config.distrusted();
         let refusal = Refusal(Reject::with_realm(config.body, &config.realm));
         let mut builder = config.into_builder().respond_with(refusal);
         if let Some(predecessor) = predecessor {
@@ -76,11 +79,17 @@ impl Live {
         Ok(Self {
             service: layer.layer(Granted),
             auth,
+            distrusted,
         })
     }
 
     pub(super) const fn auth(&self) -> &GoAuth {
         &self.auth
+    }
+
+    /// By its settings.
+    pub(super) const fn distrusted(&self) -> &Arc<[Box<str>]> {
+        &self.distrusted
     }
 
     /// The verdict on a request, whose body nobody looks at.

@@ -13,6 +13,7 @@
 //! its own once more; the successor does not believe that, and replaces it with its
 //! next fetch.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::events;
@@ -21,8 +22,8 @@ use super::metrics::{self, ReloadResult};
 use super::settings::Settings;
 use super::shared::Shared;
 use crate::config::ConfigError;
-use crate::go_auth::GoAuth;
-use crate::keys::KeysError;
+use crate::go_auth::{GoAuth, union};
+use crate::keys::{FetchError, IssuerHealth, KeysError};
 
 /// How long reading the settings may take: they are some hundred bytes, and a disk
 /// that hangs is to be told of.
@@ -34,9 +35,13 @@ struct Refused(Vec<String>);
 
 /// Changes nothing but by its success. Requests in flight end by the old settings.
 pub(super) async fn reload(shared: &Shared, settings: &Settings) {
-    let at_work = shared.live().auth().clone();
-    let result = match successor(settings, at_work).await {
+    let at_work = Arc::clone(&shared.live());
+    let result = match successor(settings, &at_work).await {
         Ok(live) => {
+            // What was learnt while it waited for keys.
+            let access_tokens = live.auth().reload_access_tokens();
+            let _ = tokio::time::timeout(READ_WAIT, access_tokens).await;
+            live.auth().take_over(at_work.auth());
             shared.replace(live);
             events::settings_reloaded();
             ReloadResult::Done
@@ -49,12 +54,20 @@ pub(super) async fn reload(shared: &Shared, settings: &Settings) {
     metrics::reloaded(result);
 }
 
-async fn successor(settings: &Settings, at_work: GoAuth) -> Result<Live, Refused> {
-    let live = built(settings.clone(), at_work).await?;
+async fn successor(settings: &Settings, at_work: &Live) -> Result<Live, Refused> {
+    let live = built(settings.clone(), at_work.auth().clone()).await?;
+    // Whatever becomes of the rest: this can't wait for keys that can't be had.
+    let distrusted = union(live.distrusted(), at_work.distrusted());
+    at_work.auth().distrust_meanwhile(&distrusted);
     // It takes two fetches at the longest.
-    match live.auth().ready().await {
-        Ok(()) => Ok(live),
-        Err(error) => Err(Refused(without_keys(&live, &error))),
+    let Err(error) = live.auth().ready().await else {
+        return Ok(live);
+    };
+    let lost = without_keys(&live, at_work, &error);
+    if lost.is_empty() {
+        Ok(live)
+    } else {
+        Err(Refused(lost))
     }
 }
 
@@ -68,19 +81,25 @@ async fn built(settings: Settings, at_work: GoAuth) -> Result<Live, Refused> {
     }
 }
 
-/// Every issuer whose keys can't be had.
-fn without_keys(live: &Live, first: &KeysError) -> Vec<String> {
+/// Every issuer whose keys can't be had, but for those that have none at work either,
+/// and those whose keys are all distrusted, as is wanted.
+fn without_keys(live: &Live, at_work: &Live, first: &KeysError) -> Vec<String> {
+    let now = at_work.auth().health();
+    let has_none = |issuer: &IssuerHealth| {
+        let mut known = now.issuers.iter();
+        known.any(|known| known.issuer == issuer.issuer && known.keys == 0)
+    };
     let health = live.auth().health();
-    let failed = health.issuers.iter().filter_map(|issuer| {
-        let error = issuer.state.last_error()?;
-        Some(format!("the keys of {}: {error}", issuer.issuer))
+    let empty = health.issuers.iter().filter(|issuer| issuer.keys == 0);
+    let lost = empty.filter(|issuer| {
+        let is_wanted = matches!(issuer.state.last_error(), Some(FetchError::Distrusted));
+        !is_wanted && !has_none(issuer)
     });
-    let failed: Vec<_> = failed.collect();
-    if failed.is_empty() {
-        // Fetched after all, since then.
-        return vec![format!("the keys of {}: {}", first.issuer, first.source)];
-    }
-    failed
+    lost.map(|issuer| {
+        let error = issuer.state.last_error().unwrap_or(&first.source);
+        format!("the keys of {}: {error}", issuer.issuer)
+    })
+    .collect()
 }
 
 impl From<ConfigError> for Refused {

@@ -194,3 +194,52 @@ async fn a_reload_in_an_outage_brings_no_withdrawn_key_back() {
     assert_ne!(gate.verdict(&withdrawn).await.status, 200);
     assert_eq!(gate.verdict(&next).await.status, 200);
 }
+
+#[tokio::test]
+async fn the_only_key_can_be_distrusted() {
+    let go = go_of("ZKT").await;
+    go.retire_all_but_current();
+    let gate = GateProcess::start(&settings_of(&go, "cooldown = \"100ms\"")).await;
+    let leaked = go.token();
+    assert_eq!(gate.verdict(&leaked).await.status, 200);
+    let kid = go.signing_kid();
+    gate.configure(&settings_of(&go, &format!("distrusted_keys = [\"{kid}\"]")));
+    assert!(gate.reload().await.contains("settings reloaded"));
+    assert_eq!(gate.verdict(&leaked).await.status, 401);
+    assert_eq!(gate.get("/readyz").await.status, 503);
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_dead_anyway_keeps_no_distrust_from_counting() {
+    let (go, dead) = (go_of("ZKT").await, go_of("B").await);
+    dead.fail(Fault::Cut);
+    let address = dead.jwks_url();
+    let more = format!(
+        "[[issuers]]\nissuer = \"https://dead\"\naudience = [\"B\"]\njwks_url = \"{address}\"\n"
+    );
+    let gate = GateProcess::start(&settings_of(&go, &more)).await;
+    let (kid, leaked) = (go.signing_kid(), go.token());
+    go.rotate();
+    assert_eq!(gate.verdict(&leaked).await.status, 200);
+    let distrusted = format!("distrusted_keys = [\"{kid}\"]\n{more}");
+    gate.configure(&settings_of(&go, &distrusted));
+    assert!(gate.reload().await.contains("settings reloaded"));
+    assert_eq!(gate.verdict(&leaked).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_key_is_distrusted_though_other_settings_are_refused() {
+    let (go, dead) = (go_of("ZKT").await, go_of("B").await);
+    dead.fail(Fault::Cut);
+    let gate = GateProcess::start(&settings_of(&go, "")).await;
+    let (kid, leaked) = (go.signing_kid(), go.token());
+    assert_eq!(gate.verdict(&leaked).await.status, 200);
+    let address = dead.jwks_url();
+    let settings = format!(
+        "distrusted_keys = [\"{kid}\"]\n[[issuers]]\nissuer = \"https://dead\"\naudience = [\"B\"]\n\
+         jwks_url = \"{address}\"\n"
+    );
+    gate.configure(&settings_of(&go, &settings));
+    assert!(gate.reload().await.contains("the last good ones stay"));
+    assert_eq!(gate.verdict(&leaked).await.status, 401);
+}
