@@ -6,7 +6,7 @@
 //! trusted, the token's `iss`, unverified as it is, picks the one whose rules
 //! and keys it is held to, and no others.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use memchr::memchr_iter;
@@ -18,7 +18,7 @@ use crate::error::{Reason, VerifyError};
 use crate::json::Text;
 use crate::jws::{Room, Segments};
 use crate::keys::{Demand, KeySource, Published, Ticket};
-use crate::observe::{KeyWaitSpan, Requests, Stopwatch};
+use crate::observe::{self, Requests, Stopwatch};
 use crate::token_cache::TokenCache;
 use crate::verifier::{KeyMissing, Presented, Verified, Verifier};
 
@@ -37,6 +37,8 @@ pub(crate) struct Authority {
     pub(crate) key_wait: Duration,
     /// Places for those that do.
     pub(crate) waiting: Arc<Semaphore>,
+    /// What [`GoAuth::distrust_keys`](crate::GoAuth::distrust_keys) was last told.
+    pub(crate) distrusted: Mutex<Arc<[Box<str>]>>,
     /// What is told and counted of requests and their credentials.
     pub(crate) requests: Arc<Requests>,
 }
@@ -136,7 +138,14 @@ impl Issuers {
         })
     }
 
-    /// Goes on with the keys that `predecessor` has fetched.
+    /// From now on no key of these names verifies anything.
+    pub(crate) fn distrust(&self, kids: &Arc<[Box<str>]>) {
+        for issuer in &self.trusted {
+            issuer.keys.distrust(Arc::clone(kids));
+        }
+    }
+
+    /// Goes on with the keys that `predecessor` has fetched, where they are newer.
     pub(crate) fn take_over(&self, predecessor: &Self) {
         for issuer in &self.trusted {
             if let Some(theirs) = predecessor.get(issuer.verifier.issuer()) {
@@ -152,6 +161,13 @@ impl Issuers {
 }
 
 impl Authority {
+    /// The keys that code has distrusted.
+    pub(crate) fn distrusted(&self) -> MutexGuard<'_, Arc<[Box<str>]>> {
+        self.distrusted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Decides now, where the keys at hand suffice or nobody else may wait.
     pub(crate) fn check(&self, token: &[u8], api: &Api) -> Check {
         let mut stopwatch = Stopwatch::new();
@@ -214,10 +230,10 @@ impl Authority {
                 at,
             } = wish;
             let is_too_new =
-                |asked_at| reason == Reason::UnknownKey && !missing.was_looked_for(asked_at);
+                |looked_at| reason == Reason::UnknownKey && !missing.was_looked_for(looked_at);
             if waited {
                 let final_error = final_error(reason, issuer);
-                if final_error.kind().says_nothing() || !is_too_new(issuer.keys.asked_at(at)) {
+                if final_error.kind().says_nothing() || !is_too_new(issuer.keys.looked_at(at)) {
                     return Look::Done(Err(final_error));
                 }
             }
@@ -230,8 +246,12 @@ impl Authority {
                     until: Until::Fetched(ticket),
                     issuer,
                 },
-                Demand::CoolingDown { rest, asked_at } if is_too_new(asked_at) => {
-                    if rest <= patience {
+                Demand::CoolingDown {
+                    rest,
+                    looked_at,
+                    may_wait,
+                } if is_too_new(looked_at) => {
+                    if may_wait && rest <= patience {
                         let until = Until::Cooled(rest);
                         Look::Wait { until, issuer }
                     } else {
@@ -258,10 +278,13 @@ impl Authority {
             until,
             issuer,
             mut stopwatch,
-            _place,
+            _place: place,
         } = wait;
-        let _span = KeyWaitSpan::new(&issuer);
+        let began = self.clock.monotonic();
         let verdict = self.wait_until(until, token, &mut stopwatch).await;
+        drop(place);
+        let waited = self.clock.monotonic().saturating_sub(began);
+        observe::waited_for_keys(&issuer, waited);
         self.requests.meter().verified(&stopwatch, &*self.clock);
         verdict
     }

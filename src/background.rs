@@ -2,7 +2,7 @@
 //!
 //! Each starts with the first use within a runtime and ends with its handle. Where
 //! its runtime was shut down, or is there and nobody drives it any more, the next use
-//! has another task take its place.
+//! of keys, Access Tokens or a gateway's token has another take its place.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -137,6 +137,11 @@ impl Pulse {
     /// The task is to be heard of again when it is `due`.
     pub(crate) fn expect(&self, due: Due) {
         *self.due_mut() = due;
+    }
+
+    /// No task is wanted any more: the one that runs has nothing to settle.
+    pub(crate) fn retire(&self) {
+        self.running.store(u64::MAX, Ordering::Release);
     }
 
     /// The task of this number has ended. `false` where another has taken its place.

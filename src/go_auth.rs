@@ -1,7 +1,7 @@
 //! The handle that a distributor holds.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -115,14 +115,28 @@ impl GoAuth {
     /// From now on no key of these names verifies anything, though GO may still publish
     /// it, nor are tokens accepted any more that such a key has verified: for the
     /// emergency in which GO's private key is in strangers' hands. Takes the place of
-    /// [`Config::distrusted_keys`]; with none, all are trusted again.
+    /// [`Config::distrusted_keys`] and of an earlier call; with none, all are trusted
+    /// again. A [successor](GoAuthBuilder::successor_of) goes on with them, beside those
+    /// of its own settings.
     pub fn distrust_keys<K: Into<String>>(&self, kids: impl IntoIterator<Item = K>) {
         let kids: Arc<[Box<str>]> = (kids.into_iter())
             .map(|kid| kid.into().into_boxed_str())
             .collect();
-        for issuer in &self.authority.issuers.trusted {
-            issuer.keys.distrust(Arc::clone(&kids));
-        }
+        *self.authority.distrusted() = Arc::clone(&kids);
+        self.authority.issuers.distrust(&kids);
+    }
+
+    /// The same for a while, and nothing that a successor goes on with.
+    #[cfg(feature = "cli")]
+    pub(crate) fn distrust_meanwhile(&self, kids: &Arc<[Box<str>]>) {
+        self.authority.issuers.distrust(kids);
+    }
+
+    /// Goes on with the keys that `predecessor` has fetched, where they are newer.
+    #[cfg(feature = "cli")]
+    pub(crate) fn take_over(&self, predecessor: &Self) {
+        let theirs = &predecessor.authority.issuers;
+        self.authority.issuers.take_over(theirs);
     }
 
     /// Starts all first, then waits for each.
@@ -507,7 +521,9 @@ impl GoAuthBuilder {
             observe::writable_files_allowed();
         }
         let mut given = keys;
-        let distrusted = config.distrusted();
+        let by_code = (predecessor.as_ref())
+            .map_or_else(Arc::default, |it| Arc::clone(&it.authority.distrusted()));
+        let distrusted = union(&config.distrusted(), &by_code);
         let trusted = (checked.trusted.into_iter())
             .map(|issuer| Issuer {
                 keys: match issuer.fetch {
@@ -546,8 +562,18 @@ impl GoAuthBuilder {
                 clock,
                 key_wait: config.key_wait,
                 waiting: Arc::new(Semaphore::new(config.max_waiting)),
+                distrusted: Mutex::new(by_code),
             }),
             respond,
         })
     }
+}
+
+/// The names that are in either.
+pub(crate) fn union(one: &Arc<[Box<str>]>, other: &Arc<[Box<str>]>) -> Arc<[Box<str>]> {
+    if other.is_empty() {
+        return Arc::clone(one);
+    }
+    let more = other.iter().filter(|name| !one.contains(name));
+    one.iter().chain(more).cloned().collect()
 }

@@ -161,11 +161,11 @@ pub(crate) struct KeyMissing {
 }
 
 impl KeyMissing {
-    /// Whether keys that were asked for then would have its key, if the issuer
-    /// published it: they were asked for after it was issued, by more than the clocks
-    /// may differ.
-    pub(crate) fn was_looked_for(self, asked_at: UnixTime) -> bool {
-        (self.issued_at).is_some_and(|issued_at| issued_at.saturating_add(self.leeway) < asked_at)
+    /// Whether keys that were looked for then would have its key, if the issuer
+    /// published it: that was after the token was issued, by more than the clocks may
+    /// differ.
+    pub(crate) fn was_looked_for(self, looked_at: UnixTime) -> bool {
+        (self.issued_at).is_some_and(|issued_at| issued_at.saturating_add(self.leeway) < looked_at)
     }
 }
 

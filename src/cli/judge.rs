@@ -1,6 +1,6 @@
 //! What judges a token: the gate itself, with keys at hand and a clock that stands.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Semaphore;
 
@@ -79,6 +79,7 @@ impl Judge {
                 clock,
                 key_wait: config.key_wait,
                 waiting: Arc::new(Semaphore::new(0)),
+                distrusted: Mutex::default(),
             },
             distrusted,
             addresses,

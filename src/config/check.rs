@@ -283,6 +283,11 @@ impl Config {
 
     fn check_answers(&self, faults: &mut Faults) {
         faults.unless(
+            (1..=65_536).contains(&self.max_waiting),
+            "max_waiting",
+            "is not from 1 to 65536",
+        );
+        faults.unless(
             (200..=599).contains(&self.ignore_status),
             "ignore_status",
             "is not from 200 to 599",
@@ -329,11 +334,6 @@ impl Config {
         ] {
             faults.unless((least..=most).contains(&value), setting, wrong);
         }
-        faults.unless(
-            (1..=65_536).contains(&self.max_waiting),
-            "max_waiting",
-            "is not from 1 to 65536",
-        );
         faults.unless(
             self.refresh_interval >= secs(1),
             "refresh_interval",

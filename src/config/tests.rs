@@ -503,3 +503,14 @@ fn a_verifier_needs_no_key_address() {
 mod exact;
 mod file;
 mod platform;
+
+#[test]
+fn max_waiting_is_checked_for_access_tokens_alone() {
+    let config = Config {
+        access_tokens: Some("tokens.toml".into()),
+        max_waiting: usize::MAX,
+        ..Config::default()
+    };
+    let faults = faults(&config);
+    assert_eq!(faults, ["max_waiting is not from 1 to 65536"]);
+}

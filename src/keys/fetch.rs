@@ -108,7 +108,7 @@ pub enum FetchError {
     /// address: what it is. It is not followed.
     #[error("the discovery document's key set is not followed: {0}")]
     ForeignKeySet(String),
-    /// The task that fetches was stopped.
+    /// The task that fetches was stopped, with the runtime that it ran in.
     #[error("the runtime shut down during a fetch")]
     Stopped,
     /// There is no tokio runtime to fetch in.

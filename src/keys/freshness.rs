@@ -42,8 +42,19 @@ pub(crate) struct Schedule {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Freshness {
     success: Option<Success>,
+    /// When a good set was last asked for that no cache and no `304` could answer.
+    looked: Option<Looked>,
     attempt: Option<Attempt>,
     failures: u32,
+    /// The last good set was let go of.
+    has_expired: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Looked {
+    at: Moment,
+    /// How long ago it was then: zero but for what a predecessor handed over.
+    ago: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +68,8 @@ struct Success {
 
 #[derive(Debug, Clone, Copy)]
 struct Attempt {
-    started: Duration,
+    /// `None`: it was a predecessor's, and the cooldown is in `asked_to_wait`.
+    started: Option<Duration>,
     ended: Duration,
     /// From its end, until the background refresh tries again.
     retry_after: Duration,
@@ -94,12 +106,13 @@ impl Trust {
 
 impl Freshness {
     /// Records a fetch that gave a good set: when it started, and when it
-    /// ended. `jitter` is uniform in 0…1.
+    /// ended. `fresh`: it was not the answer of a cache, nor a `304`. `jitter` is
+    /// uniform in 0…1.
     pub(crate) fn succeeded(
         &mut self,
         schedule: &Schedule,
-        started: Moment,
-        ended: Moment,
+        (started, ended): (Moment, Moment),
+        fresh: bool,
         max_age: Option<Duration>,
         jitter: f64,
     ) {
@@ -111,13 +124,20 @@ impl Freshness {
             lifetime,
             refresh_after: refresh_after(lifetime, jitter),
         });
+        if fresh {
+            self.looked = Some(Looked {
+                at: started,
+                ago: Duration::ZERO,
+            });
+        }
         self.attempt = Some(Attempt {
-            started: started.elapsed,
+            started: Some(started.elapsed),
             ended: ended.elapsed,
             retry_after: Duration::ZERO,
             asked_to_wait: Duration::ZERO,
         });
         self.failures = 0;
+        self.has_expired = false;
     }
 
     /// Records a set from a snapshot, fetched `age` before `now`. Its refresh is
@@ -144,7 +164,7 @@ impl Freshness {
         let doubled = RETRY_FIRST * 2_u32.pow(self.failures.min(6));
         let asked_to_wait = retry_after.unwrap_or_default().min(RETRY_LAST);
         self.attempt = Some(Attempt {
-            started: started.elapsed,
+            started: Some(started.elapsed),
             ended: ended.elapsed,
             retry_after: (doubled.min(RETRY_LAST))
                 .mul_f64(0.5 + 0.5 * jitter)
@@ -157,23 +177,24 @@ impl Freshness {
     /// The same history for a successor, whose clock says `now` where this one's says
     /// `then`. Its refresh is due at once, or where failures have it wait.
     pub(crate) fn handed_over(&self, schedule: &Schedule, then: Moment, now: Moment) -> Self {
-        let shifted = |moment: Duration| {
-            let since = then.elapsed.saturating_sub(moment);
-            now.elapsed.saturating_sub(since)
-        };
         let mut successor = Self {
             success: None,
+            looked: self.looked.map(|looked| Looked {
+                at: now,
+                ago: looked.ago.saturating_add(then.since(looked.at)),
+            }),
+            // A clock that has just begun has no moment before it.
             attempt: self.attempt.map(|attempt| {
-                // A clock that has just begun has no moment before it.
                 let passed = then.elapsed.saturating_sub(attempt.ended);
                 Attempt {
-                    started: shifted(attempt.started),
+                    started: None,
                     ended: now.elapsed,
                     retry_after: attempt.retry_after.saturating_sub(passed),
-                    asked_to_wait: attempt.asked_to_wait.saturating_sub(passed),
+                    asked_to_wait: self.cooling_down(schedule, then),
                 }
             }),
             failures: self.failures,
+            has_expired: self.has_expired,
         };
         if let Some(age) = self.age(then) {
             successor.restored(schedule, now, age);
@@ -181,16 +202,36 @@ impl Freshness {
         successor
     }
 
-    /// When, by the clock as it is now, the good set was asked for; the epoch where
-    /// there is none.
-    pub(crate) fn asked_at(&self, now: Moment) -> UnixTime {
-        let age = self.age(now);
-        age.map_or(UnixTime::EPOCH, |age| now.wall.saturating_sub(age))
+    /// When, by the clock as it is now, a good set was last asked for that no cache and
+    /// no `304` could answer; the epoch where none was.
+    pub(crate) fn looked_at(&self, now: Moment) -> UnixTime {
+        self.looked.map_or(UnixTime::EPOCH, |looked| {
+            let ago = looked.ago.saturating_add(now.since(looked.at));
+            now.wall.saturating_sub(ago)
+        })
+    }
+
+    /// When, by the clock as it is now, the good set was asked for.
+    pub(crate) fn fetched_at(&self, now: Moment) -> UnixTime {
+        now.wall.saturating_sub(self.age(now).unwrap_or_default())
     }
 
     /// Forgets a set that was let go of: no step of a clock brings it back.
     pub(crate) fn expired(&mut self) {
         self.success = None;
+        self.has_expired = true;
+    }
+
+    /// Whether the last good set was asked for after this moment.
+    pub(crate) fn is_newer_than(&self, started: Moment) -> bool {
+        (self.success)
+            .is_some_and(|success| success.at.elapsed > started.elapsed + success.age_then)
+    }
+
+    /// Whether a set of this age is newer than the last good one, and none that was let
+    /// go of.
+    pub(crate) fn would_gain(&self, age: Duration, now: Moment) -> bool {
+        !self.has_expired && self.age(now).is_none_or(|ours| age < ours)
     }
 
     pub(crate) fn trust(&self, schedule: &Schedule, now: Moment) -> Trust {
@@ -238,7 +279,8 @@ impl Freshness {
     /// How long requests may not cause a fetch yet; zero where one may now.
     pub(crate) fn cooling_down(&self, schedule: &Schedule, now: Moment) -> Duration {
         self.attempt.map_or(Duration::ZERO, |attempt| {
-            let cooled = attempt.started + schedule.cooldown;
+            let started = attempt.started;
+            let cooled = started.map_or(Duration::ZERO, |started| started + schedule.cooldown);
             let allowed = attempt.ended + attempt.asked_to_wait;
             cooled.max(allowed).saturating_sub(now.elapsed)
         })
@@ -326,7 +368,7 @@ mod tests {
 
     fn fetched_at(seconds: u64) -> Freshness {
         let mut freshness = Freshness::default();
-        freshness.succeeded(&SCHEDULE, at(seconds), at(seconds), None, 0.5);
+        freshness.succeeded(&SCHEDULE, (at(seconds), at(seconds)), true, None, 0.5);
         freshness
     }
 
@@ -373,7 +415,7 @@ mod tests {
     fn the_refresh_comes_at_70_to_90_percent() {
         for (jitter, due) in [(0.0, 210), (0.5, 240), (1.0, 270)] {
             let mut freshness = Freshness::default();
-            freshness.succeeded(&SCHEDULE, at(0), at(0), None, jitter);
+            freshness.succeeded(&SCHEDULE, (at(0), at(0)), true, None, jitter);
             let wait = freshness
                 .until_refresh(at(0))
                 .expect("a refresh is planned");
@@ -421,7 +463,7 @@ mod tests {
         assert_eq!(freshness.until_refresh(at(245)), Some(secs(30)));
         assert_eq!(freshness.trust(&SCHEDULE, at(299)), Trust::Due);
 
-        freshness.succeeded(&SCHEDULE, at(400), at(401), None, 0.5);
+        freshness.succeeded(&SCHEDULE, (at(400), at(401)), true, None, 0.5);
         assert_eq!(freshness.until_refresh(at(400)), Some(secs(240)));
         assert!(freshness.last_attempt_succeeded());
     }
@@ -453,24 +495,45 @@ mod tests {
     }
 
     #[test]
-    fn a_set_was_asked_for_when_its_fetch_began() {
-        assert_eq!(Freshness::default().asked_at(at(7)), UnixTime::EPOCH);
+    fn keys_were_looked_for_when_a_fresh_fetch_began() {
+        assert_eq!(Freshness::default().looked_at(at(7)), UnixTime::EPOCH);
         let mut freshness = Freshness::default();
-        freshness.succeeded(&SCHEDULE, at(100), at(105), None, 0.5);
-        assert_eq!(freshness.asked_at(at(130)), at(100).wall);
+        freshness.succeeded(&SCHEDULE, (at(100), at(105)), true, None, 0.5);
+        assert_eq!(freshness.looked_at(at(130)), at(100).wall);
         // By the clock as it is put right meanwhile.
         let set_back = Moment {
             wall: at(30).wall,
             ..at(130)
         };
-        assert_eq!(freshness.asked_at(set_back), at(0).wall);
+        assert_eq!(freshness.looked_at(set_back), at(0).wall);
         let set_ahead = Moment {
             wall: at(5000).wall,
             ..at(130)
         };
-        assert_eq!(freshness.asked_at(set_ahead), at(100).wall);
-        freshness.restored(&SCHEDULE, at(130), secs(60));
-        assert_eq!(freshness.asked_at(at(131)), at(70).wall);
+        assert_eq!(freshness.looked_at(set_ahead), at(100).wall);
+        // What a cache may have answered is younger, and no look.
+        freshness.succeeded(&SCHEDULE, (at(300), at(301)), false, None, 0.5);
+        assert_eq!(freshness.looked_at(at(310)), at(100).wall);
+        assert_eq!(freshness.fetched_at(at(310)), at(300).wall);
+        let now = Moment {
+            wall: at(310).wall,
+            elapsed: secs(1),
+        };
+        let successor = freshness.handed_over(&SCHEDULE, at(310), now);
+        assert_eq!(successor.looked_at(now), at(100).wall);
+    }
+
+    #[test]
+    fn a_set_that_was_let_go_of_does_not_come_back() {
+        let mut freshness = fetched_at(100);
+        assert!(freshness.would_gain(secs(10), at(200)));
+        assert!(!freshness.would_gain(secs(100), at(200)));
+        freshness.expired();
+        assert!(!freshness.would_gain(secs(10), at(200)));
+        let successor = freshness.handed_over(&SCHEDULE, at(200), at(1));
+        assert!(!successor.would_gain(secs(10), at(2)));
+        freshness.succeeded(&SCHEDULE, (at(300), at(300)), true, None, 0.5);
+        assert!(freshness.would_gain(secs(10), at(320)));
     }
 
     #[test]
@@ -485,6 +548,7 @@ mod tests {
         assert_eq!(good.trust(&SCHEDULE, now), Trust::Due);
         assert_eq!(good.until_refresh(now), Some(Duration::ZERO));
         assert_eq!(good.deadline(&SCHEDULE), Some(at(100 + 86_400).wall));
+        assert_eq!(good.cooling_down(&SCHEDULE, now), Duration::ZERO);
 
         let mut failing = fetched_at(100);
         failing.failed(at(246), at(248), Some(secs(30)), 1.0);

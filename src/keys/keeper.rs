@@ -72,13 +72,13 @@ pub(super) struct Status {
 }
 
 /// The document that the published keys were read from, and all of its keys.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 struct Held {
     keys: KeySet,
     bytes: Bytes,
     validator: Option<Validator>,
-    /// When its bytes came, in elapsed time.
-    read_at: Duration,
+    /// When its bytes came.
+    read_at: Moment,
 }
 
 /// What somebody wants to be fetched.
@@ -124,7 +124,7 @@ impl Shared {
             status: Mutex::new(Status {
                 freshness: Freshness::default(),
                 last_error: None,
-                held: Held::default(),
+                held: Held::none(),
                 distrusted,
                 fetching: false,
                 wanted: Wanted::Nothing,
@@ -158,6 +158,10 @@ impl Shared {
         let mut status = self.status();
         let number = self.pulse.begin(now, Due::within(SNAPSHOT_WAIT))?;
         if std::mem::take(&mut status.fetching) {
+            if status.wanted != Wanted::Nothing {
+                // Somebody waits for the end of two.
+                self.progress.send_modify(|it| it.fetches_ended += 1);
+            }
             status.wanted = Wanted::Fresh;
         }
         // Its own: the one before may be waiting to be woken for ever.
@@ -171,10 +175,11 @@ impl Shared {
 
     /// Has the keeper fetch.
     pub(super) fn want(&self, status: &mut Status, wanted: Wanted) {
-        status.wanted = status.wanted.max(wanted);
-        if !status.fetching {
+        // Who wants it once more puts nothing off.
+        if !status.fetching && status.wanted == Wanted::Nothing {
             self.pulse.expect(Due::within(Duration::ZERO));
         }
+        status.wanted = status.wanted.max(wanted);
         status.wake.notify_one();
     }
 
@@ -199,11 +204,13 @@ impl Shared {
         if wanted != Wanted::Nothing {
             status.fetching = true;
             self.pulse.expect(Due::within(self.fetcher.timeout()));
-            let unread = now.elapsed.saturating_sub(status.held.read_at);
+            let held = status.held.clone();
+            let may_be_confirmed =
+                !held.keys.is_empty() && now.since(held.read_at) < LONGEST_UNREAD;
             return Step::Fetch {
                 started: now,
-                held: status.held.clone(),
-                mode: if wanted == Wanted::Fresh || unread >= LONGEST_UNREAD {
+                held,
+                mode: if wanted == Wanted::Fresh || !may_be_confirmed {
                     Mode::Fresh
                 } else {
                     Mode::Conditional
@@ -219,7 +226,7 @@ impl Shared {
     /// Publishes, then counts the fetch as ended: who is woken sees the result. All of
     /// it under the lock, so that no ticket is given out between. What comes from a
     /// keeper that was replaced counts for nothing.
-    fn publish(&self, number: u64, started: Moment, fetched: Result<Fetched, Failed>) {
+    fn publish(&self, number: u64, started: Moment, mode: Mode, fetched: Result<Fetched, Failed>) {
         let ended = self.now();
         let jitter = fastrand::f64();
         let report = {
@@ -227,7 +234,14 @@ impl Shared {
             if !self.pulse.is_current(number) {
                 return;
             }
-            self.settle(&mut status, started, ended, jitter, fetched)
+            // What was taken over meanwhile.
+            if status.freshness.is_newer_than(started) && fetched.is_ok() {
+                status.fetching = false;
+                self.progress.send_modify(|it| it.fetches_ended += 1);
+                return;
+            }
+            let times = (started, ended);
+            self.settle(&mut status, times, mode, jitter, fetched)
         };
         match report {
             Report::Refreshed { previous, keys } => {
@@ -240,8 +254,8 @@ impl Shared {
     fn settle(
         &self,
         status: &mut Status,
-        started: Moment,
-        ended: Moment,
+        (started, ended): (Moment, Moment),
+        mode: Mode,
         jitter: f64,
         fetched: Result<Fetched, Failed>,
     ) -> Report {
@@ -249,7 +263,8 @@ impl Shared {
         let report = match fetched {
             Ok(Fetched { document, max_age }) => {
                 let previous = status.held.keys.clone();
-                (status.freshness).succeeded(&self.schedule, started, ended, max_age, jitter);
+                let (times, fresh) = ((started, ended), mode == Mode::Fresh);
+                (status.freshness).succeeded(&self.schedule, times, fresh, max_age, jitter);
                 status.last_error = None;
                 if let Some(document) = document {
                     status.held = Held::of(document, ended);
@@ -292,7 +307,7 @@ impl Shared {
         self.store(&status);
     }
 
-    /// Goes on where `predecessor` is, if that has newer keys.
+    /// Goes on where `predecessor` is, if that has newer keys than there are here.
     pub(super) fn take_over(&self, predecessor: &Self) {
         if *self.issuer != *predecessor.issuer || !self.fetcher.same_address(&predecessor.fetcher) {
             return;
@@ -304,21 +319,30 @@ impl Shared {
             (status.freshness, status.last_error.clone(), held)
         };
         let now = self.now();
-        let mut status = self.status();
-        status.freshness = freshness.handed_over(&self.schedule, then, now);
-        status.last_error = last_error;
-        status.held = Held {
-            read_at: now.elapsed,
-            ..held
+        let handed_over = freshness.handed_over(&self.schedule, then, now);
+        let read_at = Moment {
+            wall: held.read_at.wall,
+            elapsed: now.elapsed,
         };
+        let mut status = self.status();
+        let age = handed_over.age(now).unwrap_or(Duration::MAX);
+        if !status.freshness.is_untouched() && !status.freshness.would_gain(age, now) {
+            return;
+        }
+        status.freshness = handed_over;
+        status.last_error = last_error;
+        status.held = Held { read_at, ..held };
         self.store(&status);
     }
 
     /// Lets go of keys that may not be used any more.
-    fn expire(&self) {
+    fn expire(&self, number: u64) {
         {
             let mut status = self.status();
-            status.held = Held::default();
+            if !self.pulse.is_current(number) {
+                return;
+            }
+            status.held = Held::none();
             status.freshness.expired();
             self.store(&status);
         }
@@ -373,15 +397,24 @@ impl Shared {
         let max_stale = self.schedule.max_stale;
         let read = detached::run(move || file.read(now.wall, max_stale));
         match tokio::time::timeout(SNAPSHOT_WAIT, read).await {
-            Ok(Ok(Ok(Some(Restored { document, age })))) => {
+            Ok(Ok(Ok(Some(Restored {
+                document,
+                age,
+                read_at,
+            })))) => {
+                let read_at = Moment {
+                    wall: read_at,
+                    elapsed: now.elapsed,
+                };
                 let (previous, keys) = {
                     let mut status = self.status();
-                    let is_newer = (status.freshness.age(now)).is_none_or(|ours| age < ours);
+                    let is_newer = status.freshness.would_gain(age, now);
                     if !self.pulse.is_current(number) || !is_newer {
                         return;
                     }
                     status.freshness.restored(&self.schedule, now, age);
-                    let previous = std::mem::replace(&mut status.held, Held::of(document, now));
+                    let held = Held::of(document, read_at);
+                    let previous = std::mem::replace(&mut status.held, held);
                     self.store(&status);
                     self.progress.send_modify(|_| ());
                     (previous.keys, status.held.keys.clone())
@@ -410,7 +443,7 @@ impl Shared {
             }
             SaveJob {
                 held: status.held.clone(),
-                fetched_at: status.freshness.asked_at(now),
+                fetched_at: status.freshness.fetched_at(now),
             }
         };
         let begins = {
@@ -419,8 +452,8 @@ impl Shared {
             !std::mem::replace(&mut saving.under_way, true)
         };
         if begins {
-            let (shared, file) = (Arc::clone(self), file.clone());
-            drop(detached::run(move || shared.write_all(&file)));
+            let (saver, file) = (Saver(Arc::clone(self)), file.clone());
+            drop(detached::run(move || saver.0.write_all(&file)));
         }
     }
 
@@ -429,12 +462,19 @@ impl Shared {
         loop {
             let mut saving = self.saving();
             let Some(SaveJob { held, fetched_at }) = saving.next.take() else {
+                // Before another job can come, which would be nobody's.
                 saving.under_way = false;
                 return;
             };
             drop(saving);
             let now = self.clock.now();
-            let written = file.write(&held.bytes, held.validator.as_ref(), fetched_at, now);
+            let Held {
+                bytes,
+                validator,
+                read_at,
+                ..
+            } = held;
+            let written = file.write(&bytes, validator, fetched_at, read_at.wall, now);
             if let Err(error) = written {
                 observe::snapshot_not_written(&self.issuer, &error);
             }
@@ -446,8 +486,29 @@ impl Shared {
     }
 }
 
+/// Held by who writes, or was to: where there is no thread for it, another may begin.
+struct Saver(Arc<Shared>);
+
+impl Drop for Saver {
+    fn drop(&mut self) {
+        self.0.saving().under_way = false;
+    }
+}
+
 impl Held {
-    fn of(document: Document, now: Moment) -> Self {
+    fn none() -> Self {
+        Self {
+            keys: KeySet::default(),
+            bytes: Bytes::new(),
+            validator: None,
+            read_at: Moment {
+                wall: UnixTime::EPOCH,
+                elapsed: Duration::ZERO,
+            },
+        }
+    }
+
+    fn of(document: Document, read_at: Moment) -> Self {
         let Document {
             keys,
             bytes,
@@ -457,7 +518,7 @@ impl Held {
             keys,
             bytes,
             validator,
-            read_at: now.elapsed,
+            read_at,
         }
     }
 }
@@ -510,7 +571,7 @@ impl Drop for Running {
             let stopped = stopped.into_iter().filter(|pending| *pending).count();
             for _ in 0..stopped {
                 let error = Failed::from(FetchError::Stopped);
-                shared.settle(&mut status, now, now, 1.0, Err(error));
+                shared.settle(&mut status, (now, now), Mode::Fresh, 1.0, Err(error));
             }
             shared.pulse.end(*number);
             stopped
@@ -539,10 +600,10 @@ pub(super) async fn keep(running: Running) {
             } => {
                 let validator = held.validator.as_ref();
                 let fetched = (shared.fetcher).fetch(&held.keys, validator, mode).await;
-                shared.publish(*number, started, fetched);
+                shared.publish(*number, started, mode, fetched);
                 shared.save();
             }
-            Step::Expire => shared.expire(),
+            Step::Expire => shared.expire(*number),
             Step::WaitUntil(None) => wake.notified().await,
             Step::WaitUntil(Some(moment)) => {
                 tokio::select! {

@@ -159,9 +159,9 @@ impl KeySource {
         }
     }
 
-    /// When, by the wall clock as it is at `now`, the present keys were asked for.
-    pub(crate) fn asked_at(&self, now: UnixTime) -> UnixTime {
-        (self.remote.as_ref()).map_or(UnixTime::MAX, |remote| remote.asked_at(now))
+    /// When, by the wall clock as it is at `now`, keys were last looked for.
+    pub(crate) fn looked_at(&self, now: UnixTime) -> UnixTime {
+        (self.remote.as_ref()).map_or(UnixTime::MAX, |remote| remote.looked_at(now))
     }
 
     /// Whether the issuer's present keys are out of reach, and if so, for how

@@ -33,8 +33,10 @@ pub(crate) enum Demand {
     /// No fetch now, but in so long.
     CoolingDown {
         rest: Duration,
-        /// When the set was asked for, by the wall clock as it is now.
-        asked_at: UnixTime,
+        /// When keys were last looked for, by the wall clock as it is now.
+        looked_at: UnixTime,
+        /// Whether this is a runtime to wait in.
+        may_wait: bool,
     },
     /// The keys are given, and there will be no others.
     Never,
@@ -52,7 +54,7 @@ impl Ticket {
     /// and its result, if any, is published.
     pub(crate) async fn progress(&mut self) -> bool {
         loop {
-            if self.progress.borrow_and_update().fetches_ended >= self.until {
+            if self.progress.borrow().fetches_ended >= self.until {
                 return true;
             }
             // An error would mean that the keeper's handle is gone, and with it
@@ -159,7 +161,8 @@ impl Remote {
                 Some(retry_after) => Demand::Outage { retry_after },
                 None => Demand::CoolingDown {
                     rest,
-                    asked_at: freshness.asked_at(now),
+                    looked_at: freshness.looked_at(now),
+                    may_wait,
                 },
             };
         }
@@ -173,10 +176,10 @@ impl Remote {
         Demand::Wait(ticket)
     }
 
-    /// See [`Freshness::asked_at`](super::freshness::Freshness::asked_at).
-    pub(crate) fn asked_at(&self, wall: UnixTime) -> UnixTime {
+    /// See [`Freshness::looked_at`](super::freshness::Freshness::looked_at).
+    pub(crate) fn looked_at(&self, wall: UnixTime) -> UnixTime {
         let now = self.shared.at(wall);
-        self.shared.status().freshness.asked_at(now)
+        self.shared.status().freshness.looked_at(now)
     }
 
     /// See [`Freshness::outage`](super::freshness::Freshness::outage).
@@ -259,5 +262,12 @@ impl Remote {
     #[cfg(feature = "metrics")]
     pub(super) fn measure(&self) {
         self.shared.measure();
+    }
+}
+
+/// Nobody waits any more, and a fetch that ends with its handle has not failed.
+impl Drop for Remote {
+    fn drop(&mut self) {
+        self.shared.pulse.retire();
     }
 }

@@ -77,6 +77,9 @@ struct Record {
     address: String,
     /// Unix time in seconds.
     fetched_at: u64,
+    /// When the document itself came; `fetched_at` is also when it was confirmed.
+    #[serde(default)]
+    read_at: u64,
     validator: Option<Validator>,
     document: String,
 }
@@ -86,6 +89,8 @@ struct Record {
 pub(crate) struct Restored {
     pub(crate) document: Document,
     pub(crate) age: Duration,
+    /// When the document itself came.
+    pub(crate) read_at: UnixTime,
 }
 
 /// Why a snapshot was not used.
@@ -131,6 +136,7 @@ impl SnapshotFile {
                 validator: record.validator,
             },
             age,
+            read_at: UnixTime::from_secs(record.read_at),
         }))
     }
 
@@ -173,8 +179,9 @@ impl SnapshotFile {
     pub(crate) fn write(
         &self,
         document: &[u8],
-        validator: Option<&Validator>,
+        validator: Option<Validator>,
         fetched_at: UnixTime,
+        read_at: UnixTime,
         now: UnixTime,
     ) -> io::Result<()> {
         if self.writable == Writable::Refused {
@@ -193,7 +200,8 @@ impl SnapshotFile {
             issuer: self.issuer.clone(),
             address: self.address.clone(),
             fetched_at: fetched_at.as_secs(),
-            validator: validator.cloned(),
+            read_at: read_at.as_secs(),
+            validator,
             document: String::from_utf8(document.into())
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?,
         };
@@ -419,7 +427,7 @@ mod tests {
     fn written() -> (tempfile::TempDir, SnapshotFile) {
         let directory = tempfile::tempdir().expect("a directory");
         let file = snapshot(&directory);
-        file.write(KEYS.as_bytes(), None, at(0), at(0))
+        file.write(KEYS.as_bytes(), None, at(0), at(0), at(0))
             .expect("written");
         (directory, file)
     }
@@ -591,7 +599,8 @@ mod tests {
             error,
             SnapshotError::File(FileError::WritableDirectory(_))
         ));
-        let rewritten = |file: &SnapshotFile| file.write(KEYS.as_bytes(), None, at(5), at(5));
+        let rewritten =
+            |file: &SnapshotFile| file.write(KEYS.as_bytes(), None, at(5), at(5), at(5));
         let error = rewritten(&file).expect_err("open to everybody");
         assert!(error.to_string().contains("everybody can write"), "{error}");
         file.writable = Writable::Allowed;
@@ -610,7 +619,7 @@ mod tests {
         let no_file = "it is not a regular file";
         let error = file.read(at(0), DAY).expect_err("a pipe");
         assert_eq!(error.to_string(), no_file);
-        let error = file.write(KEYS.as_bytes(), None, at(0), at(0));
+        let error = file.write(KEYS.as_bytes(), None, at(0), at(0), at(0));
         assert_eq!(error.expect_err("a pipe").to_string(), no_file);
         let kept = fs::symlink_metadata(&file.path).expect("it is still there");
         assert!(!kept.is_file());
@@ -681,7 +690,7 @@ mod tests {
             ("precious".to_owned(), old, true),
         ] {
             make(&name, age);
-            file.write(KEYS.as_bytes(), None, at(0), at(0))
+            file.write(KEYS.as_bytes(), None, at(0), at(0), at(0))
                 .expect("written");
             assert_eq!(path(&name).exists(), stays, "{name}, {age:?}");
         }
@@ -689,7 +698,7 @@ mod tests {
         {
             let name = format!("keys.json.{gone}.5{}.tmp", &random[1..]);
             std::os::unix::fs::symlink("precious", path(&name)).expect("linked");
-            file.write(KEYS.as_bytes(), None, at(0), at(0))
+            file.write(KEYS.as_bytes(), None, at(0), at(0), at(0))
                 .expect("written");
             assert!(path("precious").exists());
             assert!(fs::symlink_metadata(path(&name)).is_ok());
@@ -699,7 +708,7 @@ mod tests {
     #[test]
     fn replacing_leaves_nothing_behind() {
         let (directory, file) = written();
-        file.write(KEYS.as_bytes(), None, at(50), at(50))
+        file.write(KEYS.as_bytes(), None, at(50), at(50), at(50))
             .expect("replaced");
         let restored = file.read(at(60), DAY).expect("good").expect("there");
         assert_eq!(restored.age, Duration::from_secs(10));
@@ -712,7 +721,7 @@ mod tests {
     #[test]
     fn a_write_that_fails_leaves_the_old_one() {
         let (_directory, file) = written();
-        assert!(file.write(b"\xff", None, at(50), at(50)).is_err());
+        assert!(file.write(b"\xff", None, at(50), at(50), at(50)).is_err());
         assert!(file.read(at(0), DAY).expect("good").is_some());
     }
 }

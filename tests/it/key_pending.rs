@@ -307,3 +307,65 @@ async fn a_cache_or_an_etag_that_never_changes_hides_no_new_key() {
     assert_ne!(verdict(&auth, &old.at(world.now()).token()).await, "ok");
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
 }
+
+#[tokio::test]
+async fn what_a_cache_confirms_is_no_look() {
+    let world = World::new().await;
+    let cache = Cache::before(&world).await;
+    let address = format!("http://{}/keys", cache.address);
+    let auth = world.builder().jwks_url(address).build().expect("good");
+    ready(&auth).await.expect("keys");
+    // A token of the new key, long before the refresh that is answered by a cache.
+    world.clock.advance(secs(100));
+    world.go.rotate();
+    let push = world.mint().expires_in(3600).token();
+    cache.publish(world.go.document());
+    world.clock.advance(secs(170));
+    eventually("refreshed", || cache.asked() == 2).await;
+    settle().await;
+    let error = soon(auth.verify(&push)).await.expect_err("not looked for");
+    assert_eq!(error.kind(), VerifyErrorKind::KeyPending);
+    world.clock.advance(error.retry_after().expect("a time"));
+    assert_eq!(verdict(&auth, &push).await, "ok");
+}
+
+#[tokio::test]
+async fn a_successor_does_not_begin_the_hour_anew() {
+    let world = World::new().await;
+    let cache = Cache::before(&world).await;
+    let address = format!("http://{}/keys", cache.address);
+    let builder = || world.builder().jwks_url(address.clone());
+    let mut auth = builder().build().expect("good");
+    ready(&auth).await.expect("keys");
+    let withdrawn = world.mint().expires_in(86_000).token();
+    assert_eq!(verdict(&auth, &withdrawn).await, "ok");
+    world.go.rotate();
+    world.go.retire_all_but_current();
+    cache.publish(world.go.document());
+    for _ in 0..3 {
+        world.clock.advance(secs(25 * 60));
+        let asked = cache.asked();
+        auth = builder().successor_of(&auth).build().expect("good");
+        ready(&auth).await.expect("keys");
+        eventually("fetched", || cache.asked() > asked).await;
+        settle().await;
+    }
+    assert_ne!(verdict(&auth, &withdrawn).await, "ok");
+}
+
+/// The keys were fetched in a runtime elsewhere; here there is none to wait in.
+#[test]
+fn outside_a_runtime_nobody_waits_and_nothing_panics() {
+    let runtime = crate::support::runtime();
+    let (world, auth) = runtime.block_on(async {
+        let world = World::new().await;
+        let auth = world.ready().await;
+        (world, auth)
+    });
+    world.clock.advance(secs(60));
+    let token = world.mint().kid("nobody's").token();
+    let std::task::Poll::Ready(Err(error)) = at_once(auth.verify(&token)) else {
+        panic!("an answer at once");
+    };
+    assert_eq!(error.kind(), VerifyErrorKind::KeyPending);
+}

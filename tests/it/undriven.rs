@@ -150,3 +150,56 @@ fn a_gateway_gets_another_token() {
         soon(gateway.ready()).await.expect("another keeper fetches");
     });
 }
+
+#[test]
+fn frequent_probes_do_not_hide_it() {
+    let server = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let go = server.block_on(Simulator::start()).expect("a port");
+    let auth = GoAuth::builder()
+        .issuer(go.issuer())
+        .audience(go.audience())
+        .jwks_url(go.jwks_url())
+        .build()
+        .expect("a good configuration");
+    let first = passive();
+    // Begins the task there, which is never polled.
+    let entered = first.enter();
+    assert!(!auth.health().is_ready());
+    drop(entered);
+    let second = passive();
+    second.block_on(async {
+        for _ in 0..4 {
+            tokio::time::pause();
+            tokio::time::advance(secs(4)).await;
+            tokio::time::resume();
+            let _ = auth.health();
+        }
+        eventually("another keeper fetches", || auth.health().is_ready()).await;
+    });
+}
+
+#[test]
+fn a_look_that_is_driven_no_more_keeps_no_other_from_it() {
+    const TOKEN: &str = "53ac077700000000000000000000abcd";
+    let entry = |token: &str| {
+        format!("[[token]]\napi = \"own\"\ntoken = \"{token}\"\nissued = 2026-11-01T00:00:00Z\n")
+    };
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), entry(TOKEN)).expect("written");
+    let clock = ManualClock::new(UnixTime::from_secs(1_795_000_000));
+    let tokens = AccessTokenSource::file(file.path(), Arc::new(clock)).expect("good");
+    let own = Api::new("own").expect("a name");
+    let first = passive();
+    // The watch begins to look while this one does, and is left in the middle.
+    first.block_on(tokens.reload()).expect("a good file");
+    std::fs::write(file.path(), entry("be11e5e100000000000000000000abcd")).expect("written");
+    let second = passive();
+    second.block_on(async {
+        soon(tokens.reload()).await.expect("a good file");
+        tokens.check(TOKEN, &own).expect_err("taken out");
+    });
+}

@@ -189,3 +189,17 @@ async fn a_successor_takes_nothing_of_another_issuer_or_address() {
         .successor_of(&auth);
     assert_eq!(keys(&given.build().expect("good")), 2);
 }
+
+#[tokio::test]
+async fn what_code_distrusts_a_successor_distrusts_too() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    let (kid, token) = (world.go.signing_kid(), world.token());
+    auth.distrust_keys([kid]);
+    let builder = world.builder().successor_of(&auth);
+    let successor = builder.distrust_key("another").build().expect("good");
+    assert_eq!(verdict(&successor, &token).await, "unknown_key");
+    let last = world.builder().successor_of(&successor).build();
+    let last = last.expect("good");
+    assert_eq!(verdict(&last, &token).await, "unknown_key");
+}

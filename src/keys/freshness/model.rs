@@ -108,7 +108,7 @@ fn happen(event: Event, schedule: &Schedule, model: &mut Model, freshness: &mut 
         } => {
             model.pass(took);
             let wanted = max_age.map(Duration::from_millis);
-            freshness.succeeded(schedule, started, model.now(), wanted, jitter);
+            freshness.succeeded(schedule, (started, model.now()), true, wanted, jitter);
             let interval = signed(schedule.interval);
             let max_age = max_age.map(|age| i64::try_from(age).expect("ten years"));
             let life = max_age.map_or(interval, |age| age.max(30_000).min(interval));

@@ -179,7 +179,7 @@ async fn given_another_address_or_issuer_when_the_service_restarts_then_the_file
 #[tokio::test]
 async fn given_an_etag_in_the_snapshot_when_the_service_restarts_then_a_304_confirms_it() {
     let host = Host::after_a_run().await;
-    host.world.clock.advance(secs(3600));
+    host.world.clock.advance(secs(3000));
     let auth = host.start();
     ready(&auth).await.unwrap();
     host.world.fetches(2).await;
