@@ -39,6 +39,9 @@ const READ_WAIT: Duration = Duration::from_secs(5);
 /// hangs no more threads hang.
 const MAX_READS: usize = 2;
 
+/// How often a look that finds no place asks for one: a read takes a millisecond.
+const PLACE_RETRY: Duration = Duration::from_millis(5);
+
 /// Access tokens that are given, or watched in a file.
 ///
 /// A cheap handle: clones share the tokens and the task that watches them, which
@@ -247,7 +250,8 @@ impl Running {
     /// `None` where the watch runs already.
     fn begin(shared: &Arc<Shared>) -> Option<Self> {
         let now = Moment::now(&*shared.clock);
-        let number = shared.pulse.begin(now, Due::within(READ_WAIT))?;
+        // A look waits for a place, and for its read.
+        let number = shared.pulse.begin(now, Due::within(2 * READ_WAIT))?;
         let shared = Arc::clone(shared);
         Some(Self { shared, number })
     }
@@ -279,7 +283,7 @@ async fn run(running: Running) {
         if !shared.pulse.is_current(*number) {
             return;
         }
-        shared.pulse.expect(Due::within(READ_WAIT));
+        shared.pulse.expect(Due::within(2 * READ_WAIT));
     }
 }
 
@@ -431,6 +435,17 @@ struct Found {
 struct UnderWay(Arc<AtomicUsize>);
 
 impl UnderWay {
+    /// Once there is room. It is asked for again and again: a queue would keep a place
+    /// for one whose runtime nobody drives any more.
+    async fn place(reads: &Arc<AtomicUsize>) -> Self {
+        loop {
+            if let Some(this) = Self::begin(reads) {
+                return this;
+            }
+            tokio::time::sleep(PLACE_RETRY).await;
+        }
+    }
+
     fn begin(reads: &Arc<AtomicUsize>) -> Option<Self> {
         let this = Self(Arc::clone(reads));
         (reads.fetch_add(1, Ordering::Relaxed) < MAX_READS).then_some(this)
@@ -451,13 +466,14 @@ impl State {
 }
 
 impl Watched {
-    /// Reads the file, in a thread where it may block. Where two hang already nothing
-    /// more is begun. Nothing is locked meanwhile: who looks may be driven no more.
+    /// Reads the file, in a thread where it may block. Where two hang already none is
+    /// begun.
     async fn read(&self) -> Result<Result<Found, Unusable>, Wrong> {
         if Runtime::try_current().is_err() {
             return Err(Wrong::NoRuntime);
         }
-        let under_way = UnderWay::begin(&self.reads).ok_or(Wrong::Slow)?;
+        let place = tokio::time::timeout(READ_WAIT, UnderWay::place(&self.reads));
+        let under_way = place.await.map_err(|_| Wrong::Slow)?;
         let (path, terms, held) = (self.path.clone(), self.terms, self.state().content);
         let read = move || {
             let _under_way = under_way;
@@ -496,7 +512,7 @@ mod tests {
     const GOOD: &str = "[[token]]\napi = \"own\"\ntoken = \"53ac077700000000000000000000abcd\"\n\
         issued = 2026-11-01T00:00:00Z\n";
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn while_two_reads_hang_it_is_reported_and_none_begins() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), GOOD).expect("written");
@@ -514,6 +530,8 @@ mod tests {
         }
 
         drop(hanging);
+        // The disk's time is nobody's to pause.
+        tokio::time::resume();
         shared.look().await.expect("it reads again");
         assert_eq!(source.health().file.and_then(|file| file.last_error), None);
     }
