@@ -452,8 +452,12 @@ impl Shared {
             !std::mem::replace(&mut saving.under_way, true)
         };
         if begins {
-            let (saver, file) = (Saver(Arc::clone(self)), file.clone());
-            drop(detached::run(move || saver.0.write_all(&file)));
+            let file = file.clone();
+            let saver = Saver {
+                shared: Arc::clone(self),
+                has_ended: false,
+            };
+            drop(detached::run(move || saver.write_all(&file)));
         }
     }
 
@@ -486,12 +490,24 @@ impl Shared {
     }
 }
 
-/// Held by who writes, or was to: where there is no thread for it, another may begin.
-struct Saver(Arc<Shared>);
+/// Held by who writes, or was to: where there was no thread for it, another may begin.
+struct Saver {
+    shared: Arc<Shared>,
+    has_ended: bool,
+}
+
+impl Saver {
+    fn write_all(mut self, file: &SnapshotFile) {
+        self.shared.write_all(file);
+        self.has_ended = true;
+    }
+}
 
 impl Drop for Saver {
     fn drop(&mut self) {
-        self.0.saving().under_way = false;
+        if !self.has_ended {
+            self.shared.saving().under_way = false;
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
-use crate::support::{World, keys, ready, refresh, secs, verdict};
+use crate::support::{World, eventually, keys, ready, refresh, secs, settle, verdict};
 
 /// Answers each request with what `answer` makes of its head, and keeps the heads.
 pub(crate) async fn server(
@@ -259,4 +259,36 @@ async fn headers_invalid_or_folded_are_passed_over() {
         let auth = at(&world, &world.go.jwks_url());
         serves(&world, &auth, &String::from_utf8_lossy(bad)).await;
     }
+}
+
+#[tokio::test]
+async fn a_server_that_asks_to_be_left_alone_is() {
+    let world = World::new().await;
+    let document = world.go.document();
+    let busy = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let is_busy = Arc::clone(&busy);
+    let (origin, heads) = server(move |_| {
+        if is_busy.load(std::sync::atomic::Ordering::SeqCst) {
+            answer(429, b"retry-after: 30\r\n", "")
+        } else {
+            answer(200, b"", &document)
+        }
+    })
+    .await;
+    let auth = at(&world, &format!("{origin}/keys"));
+    ready(&auth).await.expect_err("busy");
+    busy.store(false, std::sync::atomic::Ordering::SeqCst);
+    let asked = || heads.lock().expect("not poisoned").len();
+    // Neither by itself nor for a request, though the cooldown is over.
+    for _ in 0..2 {
+        world.clock.advance(secs(14));
+        settle().await;
+        let error = auth.verify(&world.token()).await.expect_err("no keys");
+        assert!(error.retry_after().expect("a time") <= secs(30));
+        assert_eq!(asked(), 1);
+    }
+    world.clock.advance(secs(2));
+    eventually("asked again", || asked() == 2).await;
+    eventually("served", || auth.health().is_ready()).await;
+    assert_eq!(verdict(&auth, &world.token()).await, "ok");
 }
