@@ -13,7 +13,7 @@ use derbysoft_go_auth::{Rejection, ResponseBody};
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_test::mock;
@@ -193,43 +193,43 @@ async fn waiting_strangers_take_no_place_of_a_genuine_push() {
     }
 }
 
-/// The service behind is busy when the key has come: the request waits for its turn.
-#[tokio::test]
-async fn after_its_wait_a_request_waits_for_the_service() {
-    let world = World::new().await;
-    let auth = world.auth();
-    let (mut service, mut handle) =
-        mock::spawn_layer::<Request<()>, Response<Full<Bytes>>, _>(auth.layer());
-    handle.allow(1);
-    assert!(service.poll_ready().is_ready());
-    let answer = tokio::spawn(service.call(with(&world.token())));
-    handle.allow(0);
-    world.fetches(1).await;
-    settle().await;
-    assert!(at_once(handle.next_request()).is_pending());
-    handle.allow(1);
-    let (_, reply) = soon(handle.next_request()).await.expect("a request");
-    reply.send_response(Response::default());
-    assert_eq!(soon(answer).await.unwrap().unwrap().status(), 200);
-}
+type Mocked = mock::Handle<Request<()>, Response<Full<Bytes>>>;
 
-/// The token expires while the service behind is busy.
-#[tokio::test]
-async fn after_a_long_wait_for_the_service_a_token_is_judged_again() {
-    let world = World::new().await;
+/// A request whose key has come, before a service that is busy; and that service.
+async fn waiting_for_the_service(world: &World) -> (JoinHandle<u16>, Mocked) {
     let auth = world.auth();
     let (mut service, mut handle) =
         mock::spawn_layer::<Request<()>, Response<Full<Bytes>>, _>(auth.layer());
     handle.allow(1);
     assert!(service.poll_ready().is_ready());
-    let answer = tokio::spawn(service.call(with(&world.token())));
+    let answer = service.call(with(&world.token()));
+    let answer = tokio::spawn(async move { answer.await.expect("an answer").status().as_u16() });
     handle.allow(0);
     world.fetches(1).await;
     eventually("the keys are published", || auth.health().is_ready()).await;
     settle().await;
+    assert!(at_once(handle.next_request()).is_pending());
+    (answer, handle)
+}
+
+#[tokio::test]
+async fn after_its_wait_a_request_waits_for_the_service() {
+    let world = World::new().await;
+    let (answer, mut handle) = waiting_for_the_service(&world).await;
+    handle.allow(1);
+    let (_, reply) = soon(handle.next_request()).await.expect("a request");
+    reply.send_response(Response::default());
+    assert_eq!(soon(answer).await.expect("no panic"), 200);
+}
+
+#[tokio::test]
+async fn after_a_long_wait_for_the_service_a_token_is_judged_again() {
+    let world = World::new().await;
+    let (answer, mut handle) = waiting_for_the_service(&world).await;
+    // Its token expires meanwhile.
     world.clock.advance(secs(331));
     handle.allow(1);
-    assert_eq!(soon(answer).await.unwrap().unwrap().status(), 401);
+    assert_eq!(soon(answer).await.expect("no panic"), 401);
 }
 
 #[tokio::test]

@@ -5,55 +5,55 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use derbysoft_go_auth::outbound::{ClientPair, Gateway};
-use derbysoft_go_auth::simulator::Simulator;
-use derbysoft_go_auth::{AccessTokenSource, Api, GoAuth, ManualClock, UnixTime, VerifyErrorKind};
-use tokio::runtime::{Builder, Runtime};
+use derbysoft_go_auth::simulator::{Fault, Simulator};
+use derbysoft_go_auth::{
+    AccessTokenSource, Api, GoAuth, GoAuthBuilder, ManualClock, UnixTime, VerifyErrorKind,
+};
+use tempfile::NamedTempFile;
+use tokio::runtime::Runtime;
 
-use crate::support::{eventually, secs, settle, soon, verdict};
+use crate::support::{eventually, passive_runtime, runtime, secs, settle, soon, verdict};
 
-fn passive() -> Runtime {
-    Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime")
+/// GO, on a runtime of its own.
+fn go() -> (Runtime, Simulator) {
+    let server = runtime();
+    let go = server.block_on(Simulator::start()).expect("a free port");
+    (server, go)
+}
+
+fn builder(go: &Simulator) -> GoAuthBuilder {
+    GoAuth::builder()
+        .issuer(go.issuer())
+        .audience(go.audience())
+        .jwks_url(go.jwks_url())
 }
 
 /// A `GoAuth` whose keys were fetched within `first`, which nobody drives afterwards.
 fn fetched_in(first: &Runtime, go: &Simulator) -> GoAuth {
-    let auth = GoAuth::builder()
-        .issuer(go.issuer())
-        .audience(go.audience())
-        .jwks_url(go.jwks_url())
-        .refresh_interval(secs(20))
-        .max_stale(secs(40))
-        .build()
-        .expect("a good configuration");
+    let builder = builder(go).refresh_interval(secs(20)).max_stale(secs(40));
+    let auth = builder.build().expect("a good configuration");
     first.block_on(auth.ready()).expect("GO is well");
     auth
 }
 
+/// So much time passes at once, on the present runtime and for whoever looks at its clock.
+async fn passes(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
 #[test]
 fn keys_are_fetched_on_though_the_first_runtime_stands_still() {
-    let server = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let go = server.block_on(Simulator::start()).expect("a port");
-    let first = passive();
+    let (_server, go) = go();
+    let first = passive_runtime();
     let auth = fetched_in(&first, &go);
-    let second = Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .expect("a runtime");
-    second.block_on(async {
+    passive_runtime().block_on(async {
         assert_eq!(verdict(&auth, &go.token()).await, "ok");
         // Refreshes were due, and did not come.
-        tokio::time::advance(secs(31)).await;
+        passes(secs(31)).await;
         assert_eq!(go.fetches(), 1);
         auth.health();
-        tokio::time::resume();
         eventually("another keeper fetches", || go.fetches() > 1).await;
         eventually("it publishes", || auth.health().state().as_str() == "fresh").await;
         assert_eq!(verdict(&auth, &go.token()).await, "ok");
@@ -63,7 +63,7 @@ fn keys_are_fetched_on_though_the_first_runtime_stands_still() {
     });
     // Should it be driven again, the first keeper finds that it was replaced.
     let before = go.fetches();
-    first.block_on(async { tokio::time::sleep(Duration::from_millis(50)).await });
+    first.block_on(settle());
     assert_eq!(go.fetches(), before);
     drop(first);
     assert!(auth.health().is_ready());
@@ -71,67 +71,108 @@ fn keys_are_fetched_on_though_the_first_runtime_stands_still() {
 
 #[test]
 fn requests_notice_it_and_are_served() {
-    let server = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let go = server.block_on(Simulator::start()).expect("a port");
-    let first = passive();
+    let (_server, go) = go();
+    let first = passive_runtime();
     let auth = fetched_in(&first, &go);
     go.rotate();
-    let second = passive();
-    second.block_on(async {
-        tokio::time::pause();
-        tokio::time::advance(secs(11)).await;
-        tokio::time::resume();
+    passive_runtime().block_on(async {
+        passes(secs(11)).await;
         // The first asks a keeper that stands still.
         let error = soon(auth.verify(&go.token())).await.expect_err("not yet");
         assert_eq!(error.kind(), VerifyErrorKind::KeyPending);
-        tokio::time::pause();
-        tokio::time::advance(secs(20)).await;
-        tokio::time::resume();
+        passes(secs(20)).await;
         assert_eq!(verdict(&auth, &go.token()).await, "ok");
     });
 }
 
 #[test]
+fn frequent_probes_do_not_hide_it() {
+    let (_server, go) = go();
+    let auth = builder(&go).build().expect("a good configuration");
+    let first = passive_runtime();
+    // Begins the task there, which is never polled.
+    let entered = first.enter();
+    assert!(!auth.health().is_ready());
+    drop(entered);
+    passive_runtime().block_on(async {
+        for _ in 0..4 {
+            passes(secs(4)).await;
+            let _ = auth.health();
+        }
+        eventually("another keeper fetches", || auth.health().is_ready()).await;
+    });
+}
+
+const OLD: &str = "53ac077700000000000000000000abcd";
+const NEW: &str = "be11e5e100000000000000000000abcd";
+
+/// A file with one Access Token, and what watches it.
+struct Watched {
+    file: NamedTempFile,
+    clock: ManualClock,
+    tokens: AccessTokenSource,
+    own: Api,
+}
+
+impl Watched {
+    fn new() -> Self {
+        let file = NamedTempFile::new().expect("a file");
+        write(&file, OLD);
+        let clock = ManualClock::new(UnixTime::from_secs(1_795_000_000));
+        let tokens = AccessTokenSource::file(file.path(), Arc::new(clock.clone()));
+        Self {
+            tokens: tokens.expect("a good file"),
+            own: Api::new("own").expect("a name"),
+            file,
+            clock,
+        }
+    }
+
+    fn accepts_the_old(&self) -> bool {
+        self.tokens.check(OLD, &self.own).is_ok()
+    }
+}
+
+fn write(file: &NamedTempFile, token: &str) {
+    let entry =
+        format!("[[token]]\napi = \"own\"\ntoken = \"{token}\"\nissued = 2026-11-01T00:00:00Z\n");
+    std::fs::write(file.path(), entry).expect("written");
+}
+
+#[test]
 fn access_tokens_are_watched_on() {
-    const TOKEN: &str = "53ac077700000000000000000000abcd";
-    let entry = |token: &str| {
-        format!("[[token]]\napi = \"own\"\ntoken = \"{token}\"\nissued = 2026-11-01T00:00:00Z\n")
-    };
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), entry(TOKEN)).expect("written");
-    let clock = ManualClock::new(UnixTime::from_secs(1_795_000_000));
-    let tokens = AccessTokenSource::file(file.path(), Arc::new(clock.clone())).expect("good");
-    let own = Api::new("own").expect("a name");
-    let first = passive();
+    let watched = Watched::new();
+    let first = passive_runtime();
     first.block_on(async {
-        tokens.check(TOKEN, &own).expect("held");
+        assert!(watched.accepts_the_old());
         settle().await;
     });
-    std::fs::write(file.path(), entry("be11e5e100000000000000000000abcd")).expect("written");
-    let second = passive();
-    second.block_on(async {
-        tokio::time::pause();
-        tokio::time::advance(secs(31)).await;
-        tokio::time::resume();
-        clock.advance(secs(31));
+    write(&watched.file, NEW);
+    passive_runtime().block_on(async {
+        passes(secs(31)).await;
+        watched.clock.advance(secs(31));
         // Whoever comes next has the file looked at again.
-        let _ = tokens.check(TOKEN, &own);
-        eventually("it is taken out", || tokens.check(TOKEN, &own).is_err()).await;
+        eventually("it is taken out", || !watched.accepts_the_old()).await;
+    });
+}
+
+#[test]
+fn a_look_that_is_driven_no_more_keeps_no_other_from_it() {
+    let watched = Watched::new();
+    let first = passive_runtime();
+    // The watch begins to look while this one does, and is left in the middle.
+    let reloaded = first.block_on(watched.tokens.reload());
+    reloaded.expect("a good file");
+    write(&watched.file, NEW);
+    passive_runtime().block_on(async {
+        soon(watched.tokens.reload()).await.expect("a good file");
+        assert!(!watched.accepts_the_old());
     });
 }
 
 #[test]
 fn a_gateway_gets_another_token() {
-    let server = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let go = server.block_on(Simulator::start()).expect("a port");
+    let (_server, go) = go();
     let client = go.client();
     let gateway = Gateway::builder()
         .token_url(go.token_url())
@@ -139,67 +180,11 @@ fn a_gateway_gets_another_token() {
         .credentials(ClientPair::new(client.client_id, client.client_secret))
         .build()
         .expect("good settings");
-    let first = passive();
-    go.fail_next_tokens(1, derbysoft_go_auth::simulator::Fault::Status(500));
+    let first = passive_runtime();
+    go.fail_next_tokens(1, Fault::Status(500));
     first.block_on(gateway.ready()).expect_err("it fails once");
-    let second = passive();
-    second.block_on(async {
-        tokio::time::pause();
-        tokio::time::advance(secs(80)).await;
-        tokio::time::resume();
+    passive_runtime().block_on(async {
+        passes(secs(80)).await;
         soon(gateway.ready()).await.expect("another keeper fetches");
-    });
-}
-
-#[test]
-fn frequent_probes_do_not_hide_it() {
-    let server = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let go = server.block_on(Simulator::start()).expect("a port");
-    let auth = GoAuth::builder()
-        .issuer(go.issuer())
-        .audience(go.audience())
-        .jwks_url(go.jwks_url())
-        .build()
-        .expect("a good configuration");
-    let first = passive();
-    // Begins the task there, which is never polled.
-    let entered = first.enter();
-    assert!(!auth.health().is_ready());
-    drop(entered);
-    let second = passive();
-    second.block_on(async {
-        for _ in 0..4 {
-            tokio::time::pause();
-            tokio::time::advance(secs(4)).await;
-            tokio::time::resume();
-            let _ = auth.health();
-        }
-        eventually("another keeper fetches", || auth.health().is_ready()).await;
-    });
-}
-
-#[test]
-fn a_look_that_is_driven_no_more_keeps_no_other_from_it() {
-    const TOKEN: &str = "53ac077700000000000000000000abcd";
-    let entry = |token: &str| {
-        format!("[[token]]\napi = \"own\"\ntoken = \"{token}\"\nissued = 2026-11-01T00:00:00Z\n")
-    };
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), entry(TOKEN)).expect("written");
-    let clock = ManualClock::new(UnixTime::from_secs(1_795_000_000));
-    let tokens = AccessTokenSource::file(file.path(), Arc::new(clock)).expect("good");
-    let own = Api::new("own").expect("a name");
-    let first = passive();
-    // The watch begins to look while this one does, and is left in the middle.
-    first.block_on(tokens.reload()).expect("a good file");
-    std::fs::write(file.path(), entry("be11e5e100000000000000000000abcd")).expect("written");
-    let second = passive();
-    second.block_on(async {
-        soon(tokens.reload()).await.expect("a good file");
-        tokens.check(TOKEN, &own).expect_err("taken out");
     });
 }
