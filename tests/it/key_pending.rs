@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use crate::support::{
-    World, at_once, eventually, millis, ready, secs, settle, soon, verdict, verifying,
+    World, at_once, eventually, keys, millis, ready, secs, settle, soon, verdict, verifying,
 };
 
 async fn refused(world: &World, auth: &derbysoft_go_auth::GoAuth) -> VerifyError {
@@ -302,8 +302,9 @@ async fn a_cache_or_an_etag_that_never_changes_hides_no_new_key() {
     for n in 3..=16 {
         world.clock.advance(secs(270));
         eventually("refreshed", || cache.asked() == n).await;
-        eventually("published", || auth.health().state().as_str() == "fresh").await;
+        settle().await;
     }
+    eventually("it is gone", || keys(&auth) == 1).await;
     assert_ne!(verdict(&auth, &old.at(world.now()).token()).await, "ok");
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
 }
@@ -350,6 +351,7 @@ async fn a_successor_does_not_begin_the_hour_anew() {
         eventually("fetched", || cache.asked() > asked).await;
         settle().await;
     }
+    eventually("it is gone", || keys(&auth) == 1).await;
     assert_ne!(verdict(&auth, &withdrawn).await, "ok");
 }
 
