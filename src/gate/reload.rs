@@ -33,7 +33,8 @@ const READ_WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 struct Refused(Vec<String>);
 
-/// Changes nothing but by its success. Requests in flight end by the old settings.
+/// A refused reload changes at most one thing: the keys that settings without a fault
+/// distrust are distrusted at once. Requests in flight end by the old settings.
 pub(super) async fn reload(shared: &Shared, settings: &Settings) {
     let at_work = Arc::clone(&shared.live());
     let result = match successor(settings, &at_work).await {

@@ -97,6 +97,7 @@ fn keys_not_fetched(issuer: &str, error: &dyn Error) {
         tracing::warn!(target: KEYS, issuer, %error, "keys could not be fetched");
     });
 }
+
 pub(crate) fn snapshot_not_used(issuer: &str, error: &dyn Error) {
     let (issuer, error) = (issuer.to_owned(), error.to_string());
     foreign::line(move || {
