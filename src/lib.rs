@@ -92,74 +92,55 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod access_token;
-mod address;
-mod authority;
-mod background;
-mod bounded_http;
-#[cfg(any(feature = "cli", feature = "simulator"))]
-mod bounded_tcp;
-mod claims;
+mod authenticate;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
 mod clock;
 mod config;
-mod detached;
+mod credential_lifetime;
 mod error;
-#[cfg(feature = "cli")]
-mod explain;
-#[cfg(feature = "axum")]
-mod extract;
-#[cfg(fuzzing)]
-#[doc(hidden)]
-pub mod fuzzing;
+mod file;
 #[cfg(feature = "cli")]
 mod gate;
 mod go_auth;
-mod guarded_file;
 mod inbound;
-mod json;
-mod jwks;
-mod jws;
+#[cfg(any(feature = "cli", fuzzing))]
+#[doc(hidden)]
+pub mod inspect;
+mod jwt;
 mod keys;
+mod net;
 mod observe;
 pub mod outbound;
-mod policy;
 mod quote;
-mod reminders;
-mod rfc3339;
-mod rs256;
 mod secret;
 #[cfg(feature = "simulator")]
 pub mod simulator;
-mod token_cache;
-#[cfg(test)]
-mod vectors;
-mod verifier;
 
 pub use access_token::{
     AccessGranted, AccessToken, AccessTokenFault, AccessTokenHealth, AccessTokenSource,
     AccessTokens, AccessTokensError, AccessTokensFileHealth, AccessTokensHealth, Api, InvalidApi,
 };
-pub use claims::Claims;
+pub use authenticate::verifier::{Verified, Verifier};
 pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
 pub use config::{Config, ConfigError, IssuerConfig, OnFailure};
 pub use error::{VerifyError, VerifyErrorKind};
-#[cfg(feature = "axum")]
-pub use extract::{ExtractRejection, Refused, TokenClaims};
 pub use go_auth::{GoAuth, GoAuthBuilder};
+#[cfg(feature = "axum")]
+pub use inbound::extract::{ExtractRejection, Refused, TokenClaims};
 pub use inbound::{
     BodyShape, Credential, GoAuthLayer, GoAuthService, Ignore, Reject, Rejection, RejectionKind,
     RequestHead, Respond, ResponseBody, ResponseFuture, Unverified,
 };
-pub use jwks::{KeySet, KeySetError, MAX_KEYS, SkipReason, SkippedKey};
+pub use jwt::claims::Claims;
+pub use jwt::jwks::{KeySet, KeySetError, MAX_KEYS, SkipReason, SkippedKey};
+pub use jwt::policy::RequiredClaim;
 pub use keys::{FetchError, Health, IssuerHealth, KeysError, KeysState};
 #[cfg(feature = "metrics")]
 pub use observe::VERIFY_SECONDS_BUCKETS;
 pub use observe::{dropped_log_events, flush_log};
-pub use policy::RequiredClaim;
 pub use secret::Secret;
-pub use verifier::{Verified, Verifier};
 
 /// The code of the README and of the guides compiles.
 #[cfg(all(doctest, feature = "axum"))]

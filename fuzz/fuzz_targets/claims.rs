@@ -1,7 +1,7 @@
 //! Claims: what is accepted means the same to a general JSON reader.
 #![no_main]
 
-use derbysoft_go_auth::fuzzing::{self, Claims};
+use derbysoft_go_auth::inspect::fuzzing::{self, Claims};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! JOSE headers: what is accepted means the same to a general JSON reader.
 #![no_main]
 
-use derbysoft_go_auth::fuzzing;
+use derbysoft_go_auth::inspect::fuzzing;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

@@ -5,7 +5,8 @@
 use std::sync::LazyLock;
 
 use derbysoft_go_auth::simulator::PublishedKey;
-use derbysoft_go_auth::{KeySet, MAX_KEYS, fuzzing};
+use derbysoft_go_auth::inspect::fuzzing;
+use derbysoft_go_auth::{KeySet, MAX_KEYS};
 use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
 

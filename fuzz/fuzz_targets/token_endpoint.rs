@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use derbysoft_go_auth::{UnixTime, fuzzing};
+use derbysoft_go_auth::UnixTime;
+use derbysoft_go_auth::inspect::fuzzing;
 use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
 

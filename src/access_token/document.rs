@@ -15,7 +15,7 @@ use super::entry::{AccessToken, Given, TokenDigest};
 use super::fault::{AccessTokensError, Faults, Lines, Place, Wrong};
 use super::set::{AccessTokens, Located, MAX_TOKENS};
 use crate::clock::UnixTime;
-use crate::rfc3339;
+use crate::clock::rfc3339;
 use crate::secret::Secret;
 
 impl AccessTokens {

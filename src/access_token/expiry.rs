@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::api::Api;
 use super::set::AccessTokens;
 use crate::clock::UnixTime;
-use crate::reminders::{self, Reminder};
+use crate::credential_lifetime::{self, Reminder};
 
 /// What was said of the tokens.
 #[derive(Debug, Default)]
@@ -73,7 +73,7 @@ impl Announced {
                 let stage = if now >= expires_at {
                     Stage::Past
                 } else {
-                    Stage::Near(reminders::due(expires_at, now)?)
+                    Stage::Near(credential_lifetime::due(expires_at, now)?)
                 };
                 let said = self.current.get(&token.api);
                 if said.is_some_and(|(of, said)| *of == expires_at && *said >= stage) {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use memchr::memchr_iter;
 
 use super::api::{Api, InvalidApi};
-use crate::guarded_file::FileError;
+use crate::file::guarded_file::FileError;
 
 /// The most faults that are named: four, which is one for each member that is needed, of each of
 /// 32 tokens. They go into one line of a log.

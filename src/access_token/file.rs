@@ -1,7 +1,7 @@
 //! The file that the tokens are in, read whole and within bounds; blocks.
 //!
 //! Who can write it decides who may call the API, so one that everybody can write or
-//! replace is refused (see [`guarded_file`](crate::guarded_file)).
+//! replace is refused (see [`guarded_file`](crate::file::guarded_file)).
 //! One that others can *read* is not: platforms mount secrets that way
 //! (mode 0644 in Kubernetes, where the container is the boundary), and a warning
 //! that cannot be heeded teaches to overlook warnings. Digests instead of tokens
@@ -18,7 +18,7 @@ use super::entry::TokenDigest;
 use super::fault::{AccessTokensError, Faults, Lines, Wrong};
 use super::set::AccessTokens;
 use crate::clock::UnixTime;
-use crate::guarded_file::{FileError, GuardedFile, Links, Writable};
+use crate::file::guarded_file::{FileError, GuardedFile, Links, Writable};
 
 /// The largest file: 32 tokens of 1024 characters take 36 KiB with all that belongs
 /// to them, the rest is for comments.

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use crate::clock::UnixTime;
-use crate::reminders::{LIFETIME, OVERLAP};
+use crate::credential_lifetime::{LIFETIME, OVERLAP};
 
 /// How far ahead of the clock a token's issue may be dated. Up to this, a token is
 /// accepted from when it is known: it is GO's, and GO may use it at once, while the

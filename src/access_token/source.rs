@@ -21,10 +21,10 @@ use super::fault::{AccessTokensError, Wrong};
 use super::file::{Content, Terms, Text, Unusable};
 use super::health::{AccessTokensFileHealth, AccessTokensHealth};
 use super::set::{AccessGranted, AccessTokens};
-use crate::background::{Background, Due, Pulse};
 use crate::clock::{Clock, Moment, UnixTime};
-use crate::detached;
 use crate::error::VerifyError;
+use crate::file::detached;
+use crate::net::task::{Background, Due, Pulse};
 use crate::observe;
 
 /// From one look at the file to the next: how long a token that was taken out of

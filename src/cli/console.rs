@@ -10,7 +10,7 @@ use super::terminal::{BAD, Terminal, When};
 use super::withheld::without_tokens;
 use super::{Exit, Output, Surroundings};
 use crate::config::ConfigError;
-use crate::explain::show;
+use crate::inspect::show;
 
 /// What a command has to do with, once its line is read.
 pub(super) struct Console<'a> {

@@ -7,12 +7,12 @@ use tokio::sync::Semaphore;
 use super::console::Failure;
 use super::settings::Settings;
 use crate::access_token::{AccessTokenSource, AccessTokens, Terms};
-use crate::authority::{Authority, Issuer, Issuers};
+use crate::authenticate::authority::{Authority, Issuer, Issuers};
 use crate::clock::{Clock, ManualClock, UnixTime};
 use crate::config::{Checked, ConfigError, Keys, both};
-use crate::guarded_file::Writable;
+use crate::file::guarded_file::Writable;
 use crate::inbound::RejectionKind;
-use crate::jwks::KeySet;
+use crate::jwt::jwks::KeySet;
 use crate::keys::{FetchSettings, KeySource};
 use crate::observe::Requests;
 

@@ -6,8 +6,8 @@ use std::io;
 use rustls::CertificateError as Certificate;
 
 use crate::clock::UnixTime;
-use crate::explain::show::{list, plain};
-use crate::explain::words::relative;
+use crate::inspect::show::{list, plain};
+use crate::inspect::words::relative;
 
 /// What is at the bottom of a client's error, where that is known.
 pub(super) fn words(error: &reqwest::Error) -> Option<String> {

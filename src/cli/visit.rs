@@ -6,7 +6,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, LOCATION};
 use reqwest::{Response, Url};
 
 use super::trouble;
-use crate::jwks::KeySet;
+use crate::jwt::jwks::KeySet;
 use crate::keys::{FetchError, FetchSettings, Fetched, Fetcher, Mode, Watch};
 
 /// What came of a fetch.

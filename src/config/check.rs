@@ -9,13 +9,13 @@ use reqwest::Url;
 
 use super::fault::{ConfigError, Faults};
 use super::{Config, IssuerConfig};
-use crate::address;
-use crate::guarded_file::Writable;
+use crate::authenticate::verifier::Verifier;
+use crate::file::guarded_file::Writable;
 use crate::inbound::is_realm;
-use crate::jws::MAX_KID_BYTES;
+use crate::jwt::jws::MAX_KID_BYTES;
+use crate::jwt::policy::Policy;
 use crate::keys::{FetchSettings, Schedule, SnapshotFile};
-use crate::policy::Policy;
-use crate::verifier::Verifier;
+use crate::net::address;
 
 /// Where keys come from, for the issuer at the top of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::env;
-use crate::guarded_file::{GuardedFile, Links, Writable};
+use crate::file::guarded_file::{GuardedFile, Links, Writable};
 
 /// The largest file: a hundred issuers of 300 bytes take half of it.
 const MAX_BYTES: usize = 64 * 1024;

@@ -13,7 +13,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::verifier::Verified;
+use crate::authenticate::verifier::Verified;
 
 pub(super) const SUBJECT: HeaderName = HeaderName::from_static("x-go-subject");
 pub(super) const ISSUER: HeaderName = HeaderName::from_static("x-go-issuer");

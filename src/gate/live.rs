@@ -16,10 +16,10 @@ use tower_service::Service;
 use super::events;
 use super::identity::{self, Identity};
 use super::settings::Settings;
+use crate::authenticate::verifier::Verified;
 use crate::config::{Config, ConfigError, OnFailure};
 use crate::go_auth::GoAuth;
 use crate::inbound::{GoAuthService, Reject, Rejection, Respond, ResponseBody};
-use crate::verifier::Verified;
 
 /// A configuration at work. Requests hold the parts of it that they need, so that
 /// those in flight end by what they began with when another takes its place.

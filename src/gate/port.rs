@@ -22,7 +22,7 @@ use super::error::ServeError;
 use super::events;
 use super::routes::{self, Offer};
 use super::shared::Shared;
-use crate::bounded_tcp::{HEAD_WAIT, MAX_CONNECTIONS, TimedWrites, accept};
+use crate::net::bounded_tcp::{HEAD_WAIT, MAX_CONNECTIONS, TimedWrites, accept};
 
 /// The largest head of a request: the longest token that can be configured, 64 KiB,
 /// and the 32 KiB that nginx takes for all of a head by default. hyper looks at it

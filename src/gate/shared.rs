@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 
 use super::live::Live;
 use super::metrics::Exposition;
-use crate::bounded_tcp::Draining;
+use crate::net::bounded_tcp::Draining;
 
 #[derive(Debug)]
 pub(super) struct Shared {

@@ -22,8 +22,8 @@ use tower_service::Service;
 use super::body::ResponseBody;
 use super::service::GoAuthService;
 use super::settings::{Outcome, Settled};
+use crate::authenticate::verifier::Verified;
 use crate::error::VerifyError;
-use crate::verifier::Verified;
 
 pin_project! {
     /// The response future of [`GoAuthService`](super::GoAuthService).

@@ -17,6 +17,8 @@
 
 mod body;
 mod credentials;
+#[cfg(feature = "axum")]
+pub(crate) mod extract;
 mod future;
 mod layer;
 mod rejection;

@@ -12,9 +12,9 @@ use super::rejection::Rejection;
 use super::respond::{Respond, respond_to};
 use super::unverified::Unverified;
 use crate::access_token::Api;
+use crate::authenticate::verifier::Verified;
 use crate::error::VerifyError;
 use crate::observe::{Caller, Requests};
-use crate::verifier::Verified;
 
 /// What is the same for every request through one layer.
 #[derive(Clone)]

@@ -16,9 +16,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::{Client, Response, Url};
 use serde::{Deserialize, Serialize};
 
-use crate::bounded_http::{self, BodyFault, describe};
-use crate::json;
-use crate::jwks::{KeySet, KeySetError};
+use crate::jwt::json;
+use crate::jwt::jwks::{KeySet, KeySetError};
+use crate::net::bounded_http::{self, BodyFault, describe};
 use crate::quote::Quoted;
 
 /// The longest `ETag` that is kept, in bytes; a longer one is not sent back.

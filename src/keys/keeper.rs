@@ -17,10 +17,10 @@ use super::fetch::{Document, Failed, FetchError, Fetched, Fetcher, Mode, Validat
 use super::freshness::{Freshness, Schedule, Trust};
 use super::health::KeysState;
 use super::snapshot::{Restored, SnapshotFile};
-use crate::background::{Due, Pulse};
 use crate::clock::{Clock, Moment, UnixTime};
-use crate::detached;
-use crate::jwks::KeySet;
+use crate::file::detached;
+use crate::jwt::jwks::KeySet;
+use crate::net::task::{Due, Pulse};
 use crate::observe;
 
 /// The keeper looks at both clocks at least this often: its timers stand still

@@ -20,7 +20,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::clock::{Clock, UnixTime};
-use crate::jwks::KeySet;
+use crate::jwt::jwks::KeySet;
 #[cfg(feature = "metrics")]
 use crate::observe;
 

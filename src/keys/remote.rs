@@ -10,8 +10,8 @@ use super::Published;
 use super::fetch::FetchError;
 use super::health::KeysState;
 use super::keeper::{Progress, SNAPSHOT_WAIT, Shared, Wanted, keep};
-use crate::background::Background;
 use crate::clock::UnixTime;
+use crate::net::task::Background;
 
 /// The handle on an issuer's keeper; dropping it ends the task.
 #[derive(Debug)]

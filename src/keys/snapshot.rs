@@ -10,7 +10,7 @@
 //!
 //! # Who could have written it
 //!
-//! It must be a file that [everybody can neither write nor replace](crate::guarded_file),
+//! It must be a file that [everybody can neither write nor replace](crate::file::guarded_file),
 //! be no link, and belong to this process's user or to root. A group may write it only
 //! where the whole directory was handed to that group (the same group, writable, with
 //! the setgid bit) and this process is in it. So Kubernetes hands a volume to a pod
@@ -31,9 +31,9 @@ use serde::{Deserialize, Serialize};
 
 use super::fetch::{Document, Validator};
 use crate::clock::UnixTime;
-use crate::guarded_file::{self, FileError, GuardedFile, Links, Writable};
-use crate::json;
-use crate::jwks::{KeySet, KeySetError};
+use crate::file::guarded_file::{self, FileError, GuardedFile, Links, Writable};
+use crate::jwt::json;
+use crate::jwt::jwks::{KeySet, KeySetError};
 
 /// The form of the file. One of another version is ignored.
 const VERSION: u8 = 1;

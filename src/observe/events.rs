@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::metrics::{Refresh, key_refresh, key_refresh_failed_later};
 use super::{ACCESS_TOKENS, CONFIG, KEYS, OUTBOUND, REQUEST, foreign};
 use crate::clock::UnixTime;
-use crate::jwks::KeySet;
+use crate::jwt::jwks::KeySet;
 
 const DAY: u64 = 24 * 60 * 60;
 

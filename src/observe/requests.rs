@@ -13,8 +13,8 @@ use tracing::Level;
 use super::metrics::Meter;
 use super::refusals::{Refusals, Said};
 use super::{REQUEST, foreign};
-use crate::background::Background;
 use crate::clock::Clock;
+use crate::net::task::Background;
 
 /// The kinds that any scanner of the internet causes, and GO never does: told of
 /// at info, the others at warn.

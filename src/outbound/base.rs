@@ -11,7 +11,7 @@ use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderMap, HeaderValue, Uri};
 
 use super::error::CallRefused;
-use crate::address::is_loopback;
+use crate::net::address::is_loopback;
 
 /// A scheme, an authority and a path prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Body, Client, ClientBuilder, Url};
 use tower_service::Service;
 
-use crate::address::is_loopback;
-use crate::bounded_http::lenient;
+use crate::net::address::is_loopback;
+use crate::net::bounded_http::lenient;
 
 /// A [`reqwest::Client`] as a `Service<http::Request<B>>`, for any body that
 /// reqwest takes: `Bytes`, `String`, `Vec<u8>`, [`reqwest::Body`].

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde::ser::SerializeStruct;
 
 use crate::clock::UnixTime;
+use crate::credential_lifetime::{self, Reminder};
 use crate::observe;
-use crate::reminders::{self, Reminder};
 
 /// How long a credential will do.
 ///
@@ -53,7 +53,7 @@ impl Serialize for CredentialHealth {
 
 /// The end of what was issued then.
 pub(super) fn end_of(issued_at: UnixTime) -> UnixTime {
-    issued_at.saturating_add(reminders::LIFETIME)
+    issued_at.saturating_add(credential_lifetime::LIFETIME)
 }
 
 /// What was last said of a credential's end.
@@ -117,7 +117,7 @@ impl Told {
             let said = std::mem::replace(&mut self.end, true);
             return (!said).then_some(Notice::Expired { at });
         }
-        let due = reminders::due(at, now);
+        let due = credential_lifetime::due(at, now);
         if due <= self.reminder {
             return None;
         }

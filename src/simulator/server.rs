@@ -23,7 +23,7 @@ use super::answer::Answer;
 use super::body::Script;
 use super::control;
 use super::shared::Shared;
-use crate::bounded_tcp::{HEAD_WAIT, MAX_CONNECTIONS, TimedWrites, accept};
+use crate::net::bounded_tcp::{HEAD_WAIT, MAX_CONNECTIONS, TimedWrites, accept};
 
 /// Serves until it is told to stop, or nobody is left to tell it; then closes the port, and every
 /// connection when it has ended or the patience with it has.

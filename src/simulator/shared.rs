@@ -15,8 +15,8 @@ use super::gateway::{self, Gateway};
 use super::log::Log;
 use super::partner_apis::PartnerApis;
 use super::ring::KeyRing;
-use crate::bounded_tcp::Draining;
 use crate::clock::Clock;
+use crate::net::bounded_tcp::Draining;
 
 /// Where a simulator is and who it claims to be.
 #[derive(Debug)]

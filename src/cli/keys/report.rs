@@ -6,9 +6,9 @@ use serde::{Serialize, Serializer};
 
 use crate::cli::visit::{Answer, Seen, Visit};
 use crate::config::KeyAddress;
-use crate::explain::show::cut;
-use crate::jwks::inspect::{Inspected, inspect};
-use crate::jwks::{KeySetError, MAX_KEYS};
+use crate::inspect::show::cut;
+use crate::jwt::jwks::inspect::{Inspected, inspect};
+use crate::jwt::jwks::{KeySetError, MAX_KEYS};
 use crate::keys::{FetchError, Schedule, plan};
 
 /// How many keys of a document are told of: as many again as are kept.

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::report::{AddressReport, AnswerReport, KeyReport, Refresh, Verdict};
 use crate::cli::table::{Row, advice, marked, paragraph, table};
 use crate::cli::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
-use crate::explain::show::{plain, quoted};
-use crate::explain::words::duration;
+use crate::inspect::show::{plain, quoted};
+use crate::inspect::words::duration;
 
 pub(super) fn text(report: &AddressReport, terminal: &Terminal) -> String {
     let mut text = headline(report, terminal);

@@ -7,9 +7,9 @@ use http::header::AUTHORIZATION;
 use reqwest::{Client, Url};
 
 use super::go::{below, words};
-use crate::address;
-use crate::bounded_http;
 use crate::clock::{Clock as _, SystemClock};
+use crate::net::address;
+use crate::net::bounded_http;
 use crate::simulator::{SamplePush, posted};
 
 /// A push may be stored before it is answered; GO's own patience is not known.

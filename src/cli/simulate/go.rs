@@ -7,7 +7,7 @@ use reqwest::{Client, Method, StatusCode, Url};
 use serde::Deserialize;
 
 use super::super::trouble;
-use crate::bounded_http::{self, BodyFault, describe, read_body};
+use crate::net::bounded_http::{self, BodyFault, describe, read_body};
 use crate::simulator::SampleToken;
 
 /// It is at hand; a token of a new key takes it a fraction of a second.

@@ -20,9 +20,9 @@ use super::Exit;
 use super::console::{Console, Failure};
 use super::table::broken;
 use super::terminal::Terminal;
-use crate::address;
-use crate::explain::show;
 use crate::gate::{Deadline, LAST_LINES, Signals, log_to_stderr};
+use crate::inspect::show;
+use crate::net::address;
 use crate::simulator::{Simulator, SimulatorBuilder};
 
 /// What asks and what is answered is told, which a simulator is watched for.

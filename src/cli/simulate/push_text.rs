@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::report::{PushReport, Report, Verdict};
 use crate::cli::table::{Row, advice, marked, table};
 use crate::cli::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
-use crate::explain::show::plain;
+use crate::inspect::show::plain;
 use crate::simulator::Expected;
 
 /// On narrower terminals the names have to do.

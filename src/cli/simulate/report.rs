@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::attempts::Attempt;
 use super::distributor::Answer;
-use crate::explain::show::cut;
+use crate::inspect::show::cut;
 use crate::simulator::{Expected, SamplePush};
 
 /// A contract, told in `docs/cli.md`. Texts of the peer's are cut.

@@ -119,7 +119,7 @@ fn kids(kids: &[String]) -> String {
         [one] => format!("the kid {one}"),
         many => format!(
             "the kids {}",
-            crate::explain::show::list(many.iter().cloned())
+            crate::inspect::show::list(many.iter().cloned())
         ),
     }
 }

@@ -15,11 +15,11 @@ use super::judge::Judge;
 use super::settings::{self, Settings};
 use super::visit::visit;
 use crate::access_token::Api;
+use crate::clock::rfc3339;
 use crate::clock::{Clock, SystemClock, UnixTime};
-use crate::explain::{self, Claimed, Explanation, Ground, Outcome, Verdict, show};
-use crate::json;
-use crate::jwks::KeySet;
-use crate::rfc3339;
+use crate::inspect::{self, Claimed, Explanation, Ground, Outcome, Verdict, show};
+use crate::jwt::json;
+use crate::jwt::jwks::KeySet;
 
 pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let at = args.at.as_deref().map(moment).transpose()?;
@@ -37,7 +37,7 @@ pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, 
     let mut judge = Judge::of(settings, document.is_some())?;
     let input = input::read(args.token_file.as_deref(), console)?;
     let token = match input::given(&input) {
-        Given::Header(value) => explain::of_header(value),
+        Given::Header(value) => inspect::of_header(value),
         Given::Token(token) => Ok(token.to_vec().into()),
     };
     let keys = match &token {
@@ -75,7 +75,7 @@ pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, 
                 now,
                 no_keys: no_keys.as_deref(),
             };
-            explain::explain(&ground, &token)
+            inspect::explain(&ground, &token)
         },
     );
     let next =
@@ -110,7 +110,7 @@ struct Keys {
 
 /// `None` where no keys decide.
 fn keys(judge: &Judge, token: &[u8], document: Option<&[u8]>) -> Result<Option<Keys>, Failure> {
-    let Some(issuer) = explain::addressee(&judge.authority, token) else {
+    let Some(issuer) = inspect::addressee(&judge.authority, token) else {
         return Ok(None);
     };
     if let Some(document) = document {

@@ -3,9 +3,9 @@
 use super::circumstances::Circumstances;
 use crate::cli::table::{Row, advice, marked, paragraph, table};
 use crate::cli::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
-use crate::explain::words::{duration, relative};
-use crate::explain::{Claimed, Explanation, Outcome, Verdict, show};
 use crate::inbound::Rejection;
+use crate::inspect::words::{duration, relative};
+use crate::inspect::{Claimed, Explanation, Outcome, Verdict, show};
 
 /// An issuer's address is broken rather than that all else moves to the right.
 const WIDEST_EXPECTED: usize = 30;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::excerpt::Excerpt;
-use crate::json;
+use crate::jwt::json;
 
 /// A refusal as GO's gateway documents it ("Security Access with OAuth2.0 For
 /// PUSH"): `{"message":"…","source":"Derbysoft DGateway2"}`.

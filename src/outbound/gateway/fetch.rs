@@ -16,7 +16,7 @@ use super::error::{GatewayErrorKind, GatewayRefusal};
 use super::excerpt::Excerpt;
 use super::pairs::ClientPair;
 use super::token::Answer;
-use crate::bounded_http::{self, BodyFault, describe};
+use crate::net::bounded_http::{self, BodyFault, describe};
 use crate::secret::Secret;
 
 /// The longest client ID or client secret, in bytes. GO's have 31 and 32.
@@ -156,7 +156,7 @@ fn unreachable(error: &reqwest::Error) -> GatewayErrorKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::address;
+    use crate::net::address;
 
     #[test]
     fn the_endpoint_is_https_or_http_to_this_machine() {

@@ -48,7 +48,7 @@ pub(crate) use self::token::token_answer;
 use super::base::{self, Base};
 use super::error::CallRefused;
 use super::expiry::CredentialHealth;
-use crate::background::Background;
+use crate::net::task::Background;
 
 /// GO's gateway, as a supplier pushes to it: a token that is fetched once for all
 /// and kept good.

@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use super::error::GatewayErrorKind;
-use crate::bounded_http::MAX_RETRY_AFTER;
 use crate::clock::Moment;
+use crate::net::bounded_http::MAX_RETRY_AFTER;
 
 /// The first wait after a fetch that failed; doubled by each further failure.
 const RETRY_FIRST: Duration = Duration::from_secs(1);

@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 use super::error::GatewayErrorKind;
 use crate::clock::UnixTime;
-use crate::json::{self, Value};
-use crate::jws::base64url;
+use crate::jwt::json::{self, Value};
+use crate::jwt::jws::base64url;
 use crate::secret::Secret;
 
 /// The longest a token is used, whatever it says: 24 h, twelve times what GO

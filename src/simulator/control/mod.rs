@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use super::Simulator;
 use super::body::Script;
 use super::shared::Shared;
-use crate::bounded_tcp::HEAD_WAIT;
+use crate::net::bounded_tcp::HEAD_WAIT;
 
 const ROOM: &str = "/simulator";
 

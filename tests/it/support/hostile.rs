@@ -12,7 +12,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 /// The limits of a token that are tried: the default, and the most that can be configured.
 pub(crate) const LIMITS: [usize; 2] = [8 * 1024, 64 * 1024];
 
-/// Levels of nesting and members of an object that are accepted (`src/json.rs`).
+/// Levels of nesting and members of an object that are accepted (`src/jwt/json/mod.rs`).
 const DEPTH: usize = 32;
 const MEMBERS: usize = 64;
 

@@ -19,10 +19,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use self::gather::{Gather, Gathered};
-use crate::json;
-use crate::jws::{MAX_KID_BYTES, base64url};
+use crate::jwt::json;
+use crate::jwt::jws::{MAX_KID_BYTES, base64url};
+use crate::jwt::rs256::{KeyFault, PublicKey};
 use crate::quote::Quoted;
-use crate::rs256::{KeyFault, PublicKey};
 
 /// Usable keys kept of one document, and skipped ones reported. GO publishes
 /// two; the limit leaves room for a long overlap and bounds what one document

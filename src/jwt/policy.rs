@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::claims::{AudienceView, ClaimsView};
 use crate::clock::UnixTime;
 use crate::error::Reason;
-use crate::json::Text;
+use crate::jwt::claims::{AudienceView, ClaimsView};
+use crate::jwt::json::Text;
 
 /// A claim that can be demanded beside `iss`, `aud` and `exp`, which every
 /// token must have.

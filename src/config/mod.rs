@@ -22,7 +22,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::inbound::{BodyShape, DEFAULT_REALM};
-use crate::policy::RequiredClaim;
+use crate::jwt::policy::RequiredClaim;
 
 pub(crate) use self::check::Keys;
 #[cfg(feature = "cli")]

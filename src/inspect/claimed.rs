@@ -4,9 +4,9 @@ use serde::{Serialize, Serializer};
 
 use super::reading::Reading;
 use super::show::cut;
-use crate::claims::AudienceView;
 use crate::clock::UnixTime;
-use crate::json::Text;
+use crate::jwt::claims::AudienceView;
+use crate::jwt::json::Text;
 
 /// The most audiences that are told of.
 const MAX_AUDIENCES: usize = 32;

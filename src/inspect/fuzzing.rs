@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use crate::claims::ClaimsView;
 use crate::clock::UnixTime;
-use crate::jws::Header;
+use crate::jwt::claims::ClaimsView;
+use crate::jwt::jws::Header;
 use crate::{keys, outbound};
 
 /// The `kid` of a JOSE header that is accepted.
@@ -29,7 +29,7 @@ pub struct Claims {
 /// The claims of a payload that is well-formed.
 pub fn claims(payload: &[u8]) -> Option<Claims> {
     let view = ClaimsView::read(str::from_utf8(payload).ok()?).ok()?;
-    let text = |text: crate::json::Text<'_>| text.decode().into_owned();
+    let text = |text: crate::jwt::json::Text<'_>| text.decode().into_owned();
     Some(Claims {
         issuer: view.issuer.map(text),
         audiences: (view.audience).map(|audience| audience.iter().map(text).collect()),

@@ -10,6 +10,8 @@
 //! - *elapsed time* ([`Clock::monotonic`]) never goes back, and spaces out
 //!   fetches of keys.
 
+pub(crate) mod rfc3339;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

@@ -9,6 +9,8 @@
 mod access_token;
 mod claimed;
 mod credential;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod jwt;
 mod reading;
 mod rules;
@@ -16,7 +18,7 @@ pub(crate) mod show;
 pub(crate) mod words;
 
 use crate::access_token::Api;
-use crate::authority::{Authority, Check as Answer};
+use crate::authenticate::authority::{Authority, Check as Answer};
 use crate::clock::UnixTime;
 use crate::error::{VerifyError, VerifyErrorKind};
 use crate::inbound::{Rejection, RejectionKind};

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access_token::AccessGranted;
-use crate::claims::{Claims, ClaimsView};
 use crate::clock::UnixTime;
 use crate::error::{Reason, VerifyError};
-use crate::json::Text;
-use crate::jwks::{Key, KeySet};
-use crate::jws::{Compact, Header, Room, Segments};
-use crate::policy::Policy;
+use crate::jwt::claims::{Claims, ClaimsView};
+use crate::jwt::json::Text;
+use crate::jwt::jwks::{Key, KeySet};
+use crate::jwt::jws::{Compact, Header, Room, Segments};
+use crate::jwt::policy::Policy;
 
 /// Proof that a caller's credential passed every check.
 ///

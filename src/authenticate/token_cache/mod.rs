@@ -20,8 +20,8 @@ use arc_swap::ArcSwapOption;
 use foldhash::quality::RandomState;
 use moka::sync::Cache;
 
-use crate::claims::Claims;
-use crate::verifier::Verified;
+use crate::authenticate::verifier::Verified;
+use crate::jwt::claims::Claims;
 
 /// Slots for tokens seen once: 32 KiB. GO's tokens live five minutes; a token
 /// is remembered until another of its slot is seen.

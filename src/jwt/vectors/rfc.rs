@@ -8,9 +8,9 @@ use serde_json::json;
 use crate::clock::UnixTime;
 use crate::config::Config;
 use crate::error::{Reason, VerifyErrorKind as Kind};
-use crate::jwks::KeySet;
-use crate::jws::{Header, Room, Segments, base64url};
-use crate::rs256::PublicKey;
+use crate::jwt::jwks::KeySet;
+use crate::jwt::jws::{Header, Room, Segments, base64url};
+use crate::jwt::rs256::PublicKey;
 
 /// RFC 7515, appendix A.2.1: the complete JWS. There is no `kid` in it.
 const RFC7515_TOKEN: &str = concat!(

@@ -13,14 +13,14 @@ use memchr::memchr_iter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::access_token::{AccessTokenSource, Api};
+use crate::authenticate::token_cache::TokenCache;
+use crate::authenticate::verifier::{KeyMissing, Presented, Verified, Verifier};
 use crate::clock::{Clock, UnixTime};
 use crate::error::{Reason, VerifyError};
-use crate::json::Text;
-use crate::jws::{Room, Segments};
+use crate::jwt::json::Text;
+use crate::jwt::jws::{Room, Segments};
 use crate::keys::{Demand, KeySource, Published, Ticket};
 use crate::observe::{self, Requests, Stopwatch};
-use crate::token_cache::TokenCache;
-use crate::verifier::{KeyMissing, Presented, Verified, Verifier};
 
 /// How often keys may be replaced under one look at them: each time another
 /// fetch has ended, which takes a network's time where a look takes microseconds.

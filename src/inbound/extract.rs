@@ -12,10 +12,10 @@ use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use crate::authenticate::verifier::Verified;
 use crate::error::{Reason, VerifyError};
 use crate::inbound::{Rejection, Respond, Responder, Unverified, respond_to};
 use crate::observe;
-use crate::verifier::Verified;
 
 /// Why a handler could not have its [`Verified`] or [`TokenClaims`].
 ///

@@ -6,9 +6,9 @@ use super::claimed::Claimed;
 use super::reading::{Decoded, Reading};
 use super::show::{list, quoted, value};
 use super::{Check, Ground, NOT_READABLE, Outcome, rules};
-use crate::authority::{Authority, Issuer};
+use crate::authenticate::authority::{Authority, Issuer};
 use crate::error::Reason;
-use crate::jws::MAX_KID_BYTES;
+use crate::jwt::jws::MAX_KID_BYTES;
 
 /// The `kid` of the key that has to be looked for, and whose it is; `None` where the
 /// token is refused before any key is.

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::authority::{Issuer, Issuers};
-use crate::claims::ClaimsView;
+use crate::authenticate::authority::{Issuer, Issuers};
 use crate::error::Reason;
-use crate::json::{self, Text, Value};
-use crate::jws::{Members, Segments, base64url};
+use crate::jwt::claims::ClaimsView;
+use crate::jwt::json::{self, Text, Value};
+use crate::jwt::jws::{Members, Segments, base64url};
 
 /// The segments that are canonical base64url, decoded each on its own.
 pub(super) struct Decoded<'t> {

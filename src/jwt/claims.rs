@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::clock::UnixTime;
 use crate::error::Reason;
-use crate::json::{self, JsonError, Strings, Text, Value};
+use crate::jwt::json::{self, JsonError, Strings, Text, Value};
 
 /// The claims that are checked, borrowed from a payload nobody vouches for yet.
 #[derive(Debug, Default)]

@@ -1,0 +1,5 @@
+//! Credential in, [`Verified`](verifier::Verified) out.
+
+pub(crate) mod authority;
+pub(crate) mod token_cache;
+pub(crate) mod verifier;
