@@ -7,17 +7,18 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::access_token::{AccessTokenSource, AccessTokens, AccessTokensError, Api, Terms};
+use crate::authenticate::Verified;
 use crate::authenticate::authority::{Authority, Issuer, Issuers};
 use crate::authenticate::token_cache::TokenCache;
-use crate::authenticate::verifier::Verified;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, IssuerConfig, Keys, OnFailure};
 use crate::error::VerifyError;
 use crate::file::guarded_file::Writable;
+use crate::health::Health;
 use crate::inbound::{BodyShape, GoAuthLayer, Ignore, Reject, RejectionKind, Respond};
 use crate::jwt::jwks::KeySet;
 use crate::jwt::policy::RequiredClaim;
-use crate::keys::{Health, IssuerHealth, KeySource, KeysError, Pending};
+use crate::keys::{IssuerHealth, KeySource, KeysError, Pending};
 use crate::observe::{self, Requests};
 
 /// Decides which requests come from DerbySoft GO.

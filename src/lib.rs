@@ -104,6 +104,7 @@ mod file;
 #[cfg(feature = "cli")]
 mod gate;
 mod go_auth;
+mod health;
 mod inbound;
 #[cfg(any(feature = "cli", fuzzing))]
 #[doc(hidden)]
@@ -122,11 +123,13 @@ pub use access_token::{
     AccessGranted, AccessToken, AccessTokenFault, AccessTokenHealth, AccessTokenSource,
     AccessTokens, AccessTokensError, AccessTokensFileHealth, AccessTokensHealth, Api, InvalidApi,
 };
-pub use authenticate::verifier::{Verified, Verifier};
+pub use authenticate::Verified;
+pub use authenticate::verifier::Verifier;
 pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
 pub use config::{Config, ConfigError, IssuerConfig, OnFailure};
 pub use error::{VerifyError, VerifyErrorKind};
 pub use go_auth::{GoAuth, GoAuthBuilder};
+pub use health::Health;
 #[cfg(feature = "axum")]
 pub use inbound::extract::{ExtractRejection, Refused, TokenClaims};
 pub use inbound::{
@@ -136,7 +139,7 @@ pub use inbound::{
 pub use jwt::claims::Claims;
 pub use jwt::jwks::{KeySet, KeySetError, MAX_KEYS, SkipReason, SkippedKey};
 pub use jwt::policy::RequiredClaim;
-pub use keys::{FetchError, Health, IssuerHealth, KeysError, KeysState};
+pub use keys::{FetchError, IssuerHealth, KeysError, KeysState};
 #[cfg(feature = "metrics")]
 pub use observe::VERIFY_SECONDS_BUCKETS;
 pub use observe::{dropped_log_events, flush_log};

@@ -12,9 +12,10 @@ use std::time::Duration;
 use memchr::memchr_iter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::token_cache::TokenCache;
+use super::verified::Verified;
+use super::verifier::{KeyMissing, Presented, Verifier};
 use crate::access_token::{AccessTokenSource, Api};
-use crate::authenticate::token_cache::TokenCache;
-use crate::authenticate::verifier::{KeyMissing, Presented, Verified, Verifier};
 use crate::clock::{Clock, UnixTime};
 use crate::error::{Reason, VerifyError};
 use crate::jwt::json::Text;

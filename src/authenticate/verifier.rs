@@ -4,114 +4,17 @@
 //! from, what time it is and what an answer looks like are other modules'
 //! business.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access_token::AccessGranted;
+use super::verified::{Jwt, Verified};
 use crate::clock::UnixTime;
 use crate::error::{Reason, VerifyError};
 use crate::jwt::claims::{Claims, ClaimsView};
 use crate::jwt::json::Text;
-use crate::jwt::jwks::{Key, KeySet};
+use crate::jwt::jwks::KeySet;
 use crate::jwt::jws::{Compact, Header, Room, Segments};
 use crate::jwt::policy::Policy;
-
-/// Proof that a caller's credential passed every check.
-///
-/// Only a [`Verifier`] makes one of a JWT, and only
-/// [`AccessTokens`](crate::AccessTokens) that of an Access Token; a handler that is
-/// given one need not ask anything. By which of the two the caller was verified
-/// shows in [`claims`](Verified::claims) and
-/// [`access_token`](Verified::access_token): exactly one is there. Cloning is
-/// cheap.
-#[derive(Clone)]
-pub struct Verified(Proof);
-
-#[derive(Clone)]
-enum Proof {
-    Jwt(Arc<Jwt>),
-    AccessToken(AccessGranted),
-}
-
-/// A JWT that a key has verified.
-#[cfg_attr(test, derive(Clone))]
-struct Jwt {
-    claims: Claims,
-    key: Arc<Key>,
-}
-
-impl Verified {
-    fn jwt(&self) -> Option<&Jwt> {
-        match &self.0 {
-            Proof::Jwt(jwt) => Some(jwt),
-            Proof::AccessToken(_) => None,
-        }
-    }
-
-    /// The claims, where the caller was verified by a JWT.
-    pub fn claims(&self) -> Option<&Claims> {
-        self.jwt().map(|jwt| &jwt.claims)
-    }
-
-    /// What an Access Token was accepted for, where the caller was verified by one.
-    pub fn access_token(&self) -> Option<&AccessGranted> {
-        match &self.0 {
-            Proof::Jwt(_) => None,
-            Proof::AccessToken(granted) => Some(granted),
-        }
-    }
-
-    /// A JWT's `iss`, which is one of the configured issuers.
-    pub fn issuer(&self) -> Option<&str> {
-        self.claims().map(Claims::issuer)
-    }
-
-    /// A JWT's `sub`, where it has one.
-    pub fn subject(&self) -> Option<&str> {
-        self.claims()?.subject()
-    }
-
-    /// A JWT's `jti`, where it has one.
-    pub fn token_id(&self) -> Option<&str> {
-        self.claims()?.token_id()
-    }
-
-    /// The `kid` of the key that verified a JWT.
-    pub fn key_id(&self) -> Option<&str> {
-        self.jwt().map(|jwt| jwt.key.kid())
-    }
-}
-
-#[cfg(test)]
-impl Verified {
-    /// One that shares no memory with this one.
-    pub(crate) fn of_its_own(&self) -> Self {
-        Self(match &self.0 {
-            Proof::Jwt(jwt) => Proof::Jwt(Arc::new(Jwt::clone(jwt))),
-            granted @ Proof::AccessToken(_) => granted.clone(),
-        })
-    }
-}
-
-impl From<AccessGranted> for Verified {
-    fn from(granted: AccessGranted) -> Self {
-        Self(Proof::AccessToken(granted))
-    }
-}
-
-impl fmt::Debug for Verified {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("Verified");
-        match &self.0 {
-            Proof::Jwt(jwt) => debug
-                .field("claims", &jwt.claims)
-                .field("key_id", &jwt.key.kid()),
-            Proof::AccessToken(granted) => debug.field("access_token", granted),
-        };
-        debug.finish()
-    }
-}
 
 /// A token that was read, and that nobody vouches for.
 #[derive(Debug)]
@@ -247,10 +150,7 @@ impl Verifier {
         let claims = claims?;
         self.policy.check(claims, now)?;
         let claims = Claims::keep(token.payload, claims)?;
-        Ok(Verified(Proof::Jwt(Arc::new(Jwt {
-            claims,
-            key: Arc::clone(key),
-        }))))
+        Ok(Verified::by_jwt(claims, Arc::clone(key)))
     }
 
     fn key_missing(&self, claims: &ClaimsView<'_>, now: UnixTime) -> Result<KeyMissing, Reason> {

@@ -13,7 +13,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::authenticate::verifier::Verified;
+use crate::authenticate::Verified;
 
 pub(super) const SUBJECT: HeaderName = HeaderName::from_static("x-go-subject");
 pub(super) const ISSUER: HeaderName = HeaderName::from_static("x-go-issuer");

@@ -16,7 +16,7 @@ use tower_service::Service;
 use super::events;
 use super::identity::{self, Identity};
 use super::settings::Settings;
-use crate::authenticate::verifier::Verified;
+use crate::authenticate::Verified;
 use crate::config::{Config, ConfigError, OnFailure};
 use crate::go_auth::GoAuth;
 use crate::inbound::{GoAuthService, Reject, Rejection, Respond, ResponseBody};

@@ -12,7 +12,7 @@ use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use crate::authenticate::verifier::Verified;
+use crate::authenticate::Verified;
 use crate::error::{Reason, VerifyError};
 use crate::inbound::{Rejection, Respond, Responder, Unverified, respond_to};
 use crate::observe;

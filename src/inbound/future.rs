@@ -22,7 +22,7 @@ use tower_service::Service;
 use super::body::ResponseBody;
 use super::service::GoAuthService;
 use super::settings::{Outcome, Settled};
-use crate::authenticate::verifier::Verified;
+use crate::authenticate::Verified;
 use crate::error::VerifyError;
 
 pin_project! {

@@ -9,8 +9,8 @@ use super::respond::Respond;
 use super::service::GoAuthService;
 use super::settings::Settings;
 use crate::access_token::Api;
+use crate::authenticate::Verified;
 use crate::authenticate::authority::Authority;
-use crate::authenticate::verifier::Verified;
 
 /// Wraps a service so that only GO's genuine requests reach it.
 ///

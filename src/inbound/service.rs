@@ -12,8 +12,8 @@ use super::future::ResponseFuture;
 use super::rejection::Rejection;
 use super::settings::{Outcome, Settings, Settled};
 use super::unverified::Unverified;
+use crate::authenticate::Verified;
 use crate::authenticate::authority::{Authority, Check, KeyWait};
-use crate::authenticate::verifier::Verified;
 
 /// A service that only GO's genuine requests reach. Made by a
 /// [`GoAuthLayer`](super::GoAuthLayer).

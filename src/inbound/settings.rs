@@ -12,7 +12,7 @@ use super::rejection::Rejection;
 use super::respond::{Respond, respond_to};
 use super::unverified::Unverified;
 use crate::access_token::Api;
-use crate::authenticate::verifier::Verified;
+use crate::authenticate::Verified;
 use crate::error::VerifyError;
 use crate::observe::{Caller, Requests};
 

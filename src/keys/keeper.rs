@@ -21,7 +21,7 @@ use crate::clock::{Clock, Moment, UnixTime};
 use crate::file::detached;
 use crate::jwt::jwks::KeySet;
 use crate::net::task::{Due, Pulse};
-use crate::observe;
+use crate::observe::{self, KeysTaken};
 
 /// The keeper looks at both clocks at least this often: its timers stand still
 /// while a machine is suspended, and the keys grow old all the same.
@@ -245,7 +245,7 @@ impl Shared {
         };
         match report {
             Report::Refreshed { previous, keys } => {
-                observe::keys_refreshed(&self.issuer, &previous, &keys);
+                observe::keys_refreshed(&self.issuer, taken(&previous, &keys));
             }
             Report::Failed(error) => observe::keys_fetch_failed(&self.issuer, &error),
         }
@@ -419,7 +419,7 @@ impl Shared {
                     self.progress.send_modify(|_| ());
                     (previous.keys, status.held.keys.clone())
                 };
-                observe::keys_restored(&self.issuer, age, &previous, &keys);
+                observe::keys_restored(&self.issuer, age, taken(&previous, &keys));
             }
             Ok(Ok(Ok(None))) => {}
             Ok(Ok(Err(error))) => observe::snapshot_not_used(&self.issuer, &error),
@@ -508,6 +508,20 @@ impl Drop for Saver {
         if !self.has_ended {
             self.shared.saving().under_way = false;
         }
+    }
+}
+
+/// What there is to report of the keys that took the place of `previous`.
+fn taken(previous: &KeySet, keys: &KeySet) -> KeysTaken {
+    if keys.same_as(previous) {
+        return KeysTaken::Unchanged { keys: keys.len() };
+    }
+    let skipped = keys.skipped().iter();
+    KeysTaken::Changed {
+        kids: keys.keys().map(|(kid, _)| kid.to_owned()).collect(),
+        skipped: skipped
+            .map(|key| (key.kid().map(str::to_owned), key.reason().to_string()))
+            .collect(),
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) use self::fetch::{Fetched, Fetcher, Mode, Watch};
 pub(crate) use self::freshness::Schedule;
 #[cfg(feature = "cli")]
 pub(crate) use self::freshness::plan;
-pub use self::health::{Health, IssuerHealth, KeysError, KeysState};
+pub use self::health::{IssuerHealth, KeysError, KeysState};
 use self::keeper::Shared;
 use self::remote::Remote;
 pub(crate) use self::remote::{Demand, Pending, Ticket};

@@ -10,7 +10,6 @@ use std::time::Duration;
 use super::metrics::{Refresh, key_refresh, key_refresh_failed_later};
 use super::{ACCESS_TOKENS, CONFIG, KEYS, OUTBOUND, REQUEST, foreign};
 use crate::clock::UnixTime;
-use crate::jwt::jwks::KeySet;
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -29,20 +28,31 @@ pub(crate) fn waited_for_keys(issuer: &str, waited: Duration) {
     });
 }
 
-/// A fetch of an issuer's keys has ended, and what it gave is published.
-pub(crate) fn keys_refreshed(issuer: &str, previous: &KeySet, current: &KeySet) {
-    key_refresh(
-        issuer,
-        if current.same_as(previous) {
-            Refresh::Unchanged
-        } else {
-            Refresh::Changed
-        },
-    );
-    keys_taken(issuer, previous, current);
+/// What a fetch of an issuer's keys, or its snapshot, has made of them.
+pub(crate) enum KeysTaken {
+    Unchanged {
+        keys: usize,
+    },
+    Changed {
+        kids: Vec<String>,
+        /// The `kid`, where it can be read, and why the key can't be used.
+        skipped: Vec<(Option<String>, String)>,
+    },
 }
 
-pub(crate) fn keys_restored(issuer: &str, age: Duration, previous: &KeySet, current: &KeySet) {
+/// A fetch of an issuer's keys has ended, and what it gave is published.
+pub(crate) fn keys_refreshed(issuer: &str, taken: KeysTaken) {
+    key_refresh(
+        issuer,
+        match taken {
+            KeysTaken::Unchanged { .. } => Refresh::Unchanged,
+            KeysTaken::Changed { .. } => Refresh::Changed,
+        },
+    );
+    keys_taken(issuer, taken);
+}
+
+pub(crate) fn keys_restored(issuer: &str, age: Duration, taken: KeysTaken) {
     foreign::line({
         let (issuer, age_seconds) = (issuer.to_owned(), age.as_secs());
         move || {
@@ -54,27 +64,20 @@ pub(crate) fn keys_restored(issuer: &str, age: Duration, previous: &KeySet, curr
             );
         }
     });
-    keys_taken(issuer, previous, current);
+    keys_taken(issuer, taken);
 }
 
-fn keys_taken(issuer: &str, previous: &KeySet, current: &KeySet) {
-    let (issuer, current) = (issuer.to_owned(), current.clone());
-    if current.same_as(previous) {
-        let keys = current.len();
-        foreign::line(move || tracing::debug!(target: KEYS, issuer, keys, "keys refreshed"));
-        return;
-    }
-    foreign::line(move || {
-        let kids: Vec<_> = current.keys().map(|(kid, _)| kid).collect();
-        tracing::info!(target: KEYS, issuer, keys = kids.len(), ?kids, "keys changed");
-        for skipped in current.skipped() {
-            tracing::warn!(
-                target: KEYS,
-                issuer,
-                kid = ?skipped.kid(),
-                reason = %skipped.reason(),
-                "key skipped"
-            );
+fn keys_taken(issuer: &str, taken: KeysTaken) {
+    let issuer = issuer.to_owned();
+    foreign::line(move || match taken {
+        KeysTaken::Unchanged { keys } => {
+            tracing::debug!(target: KEYS, issuer, keys, "keys refreshed");
+        }
+        KeysTaken::Changed { kids, skipped } => {
+            tracing::info!(target: KEYS, issuer, keys = kids.len(), ?kids, "keys changed");
+            for (kid, reason) in skipped {
+                tracing::warn!(target: KEYS, issuer, ?kid, %reason, "key skipped");
+            }
         }
     });
 }

@@ -20,7 +20,7 @@ use arc_swap::ArcSwapOption;
 use foldhash::quality::RandomState;
 use moka::sync::Cache;
 
-use crate::authenticate::verifier::Verified;
+use crate::authenticate::Verified;
 use crate::jwt::claims::Claims;
 
 /// Slots for tokens seen once: 32 KiB. GO's tokens live five minutes; a token

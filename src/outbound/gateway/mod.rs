@@ -48,6 +48,7 @@ pub(crate) use self::token::token_answer;
 use super::base::{self, Base};
 use super::error::CallRefused;
 use super::expiry::CredentialHealth;
+use crate::clock::UnixTime;
 use crate::net::task::Background;
 
 /// GO's gateway, as a supplier pushes to it: a token that is fetched once for all
@@ -202,7 +203,7 @@ impl Gateway {
     fn change(
         &self,
         pair: ClientPair,
-        change: impl FnOnce(&mut Pairs, ClientPair, crate::UnixTime),
+        change: impl FnOnce(&mut Pairs, ClientPair, UnixTime),
     ) -> Result<(), GatewayError> {
         if !builder::can_be_sent(&pair) {
             let unusable = GatewayErrorKind::UnusableCredentials;
