@@ -24,11 +24,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 #[cfg(feature = "metrics")]
 use derbysoft_go_auth::VERIFY_SECONDS_BUCKETS;
-use derbysoft_go_auth::simulator::{SignatureKind, Simulator};
 use derbysoft_go_auth::{
     AccessToken, AccessTokens, Api, Clock, Config, GoAuth, GoAuthService, KeySet, UnixTime,
     Verifier,
 };
+use derbysoft_go_simulator::{SignatureKind, Simulator};
 #[cfg(feature = "metrics")]
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use tokio::runtime::Runtime;

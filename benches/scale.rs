@@ -37,8 +37,8 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use derbysoft_go_auth::simulator::Simulator;
 use derbysoft_go_auth::{GoAuth, GoAuthBuilder, IssuerConfig, KeySet};
+use derbysoft_go_simulator::Simulator;
 use serde_json::{Value, json};
 
 use common::arguments::Arguments;

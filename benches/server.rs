@@ -29,7 +29,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::post;
 use derbysoft_go_auth::GoAuth;
-use derbysoft_go_auth::simulator::Simulator;
+use derbysoft_go_simulator::Simulator;
 use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
 

@@ -21,11 +21,6 @@
 
 #[allow(dead_code, reason = "each bench uses a part")]
 mod common;
-#[path = "../tests/it/support/hostile.rs"]
-mod hostile;
-#[allow(dead_code, reason = "some are read by private code only")]
-#[path = "../tests/it/support/hostile_documents.rs"]
-mod hostile_documents;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -43,8 +38,8 @@ use common::calls::{Echo, serve};
 use common::report::{Column, Report};
 use common::rounds::{Contender, interleave, median, ratio};
 use common::scene::{AUDIENCE, CACHE, ISSUER, KID, builder};
-use hostile::{Desk, LIMITS};
-use hostile_documents::{Document, FILE_BYTES, KEY_DOCUMENT_BYTES};
+use test_support::hostile::{Desk, LIMITS};
+use test_support::hostile_documents::{Document, FILE_BYTES, KEY_DOCUMENT_BYTES};
 
 const ACCESS_TOKEN: &str = "53ac0777c2f94bc0a5b1b0d6d7a6f6ab";
 
@@ -81,13 +76,13 @@ fn main() {
         inputs.access_tokens(&desks[0], now);
     }
     if wanted("keys") {
-        let documents = hostile_documents::key_documents(KEY_DOCUMENT_BYTES);
+        let documents = test_support::hostile_documents::key_documents(KEY_DOCUMENT_BYTES);
         inputs.documents("keys", documents, |document| {
             let _ = black_box(KeySet::from_document(document.as_bytes()));
         });
     }
     if wanted("file") {
-        let files = hostile_documents::files(FILE_BYTES);
+        let files = test_support::hostile_documents::files(FILE_BYTES);
         inputs.documents("file", files, |file| {
             let _ = black_box(AccessTokens::from_toml(file));
         });
@@ -102,7 +97,7 @@ fn main() {
 }
 
 fn plain(limit: usize) -> GoAuthBuilder {
-    let document = hostile_documents::key_document(KID, &MODULUS);
+    let document = test_support::hostile_documents::key_document(KID, &MODULUS);
     let keys = KeySet::from_document(document.as_bytes()).expect("a key set");
     builder(CACHE).keys(keys).max_token_bytes(limit)
 }
@@ -147,7 +142,7 @@ impl<'a> Inputs<'a> {
             normal: Vec::new(),
         };
         inputs.add("floor".to_owned(), 0, move || {
-            let checked = key.verify_sig(black_box(&MESSAGE), &hostile::SIGNATURE);
+            let checked = key.verify_sig(black_box(&MESSAGE), &test_support::hostile::SIGNATURE);
             checked.expect_err("nobody signed it");
         });
         inputs

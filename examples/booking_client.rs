@@ -7,8 +7,8 @@ use bytes::Bytes;
 use derbysoft_go_auth::outbound::{
     BOOKING_USB, BoxError, CallRefused, EndpointToken, EndpointTokens, HttpClient,
 };
-use derbysoft_go_auth::simulator::{PartnerApi, Simulator};
 use derbysoft_go_auth::{Clock, SystemClock};
+use derbysoft_go_simulator::{PartnerApi, Simulator};
 use http::Request;
 use tower::{ServiceBuilder, ServiceExt};
 

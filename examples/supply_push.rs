@@ -9,8 +9,8 @@ use bytes::Bytes;
 use derbysoft_go_auth::outbound::{
     BoxError, ClientPair, Gateway, GatewayError, GatewayErrorKind, GatewayRefusal, HttpClient,
 };
-use derbysoft_go_auth::simulator::{ClientCredentials, GatewayFailure, Simulator};
 use derbysoft_go_auth::{Clock, ManualClock};
+use derbysoft_go_simulator::{ClientCredentials, GatewayFailure, Simulator};
 use http::Request;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt};

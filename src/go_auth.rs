@@ -128,13 +128,11 @@ impl GoAuth {
     }
 
     /// The same for a while, and nothing that a successor goes on with.
-    #[cfg(feature = "cli")]
     pub(crate) fn distrust_meanwhile(&self, kids: &Arc<[Box<str>]>) {
         self.authority.issuers.distrust(kids);
     }
 
     /// Goes on with the keys that `predecessor` has fetched, where they are newer.
-    #[cfg(feature = "cli")]
     pub(crate) fn take_over(&self, predecessor: &Self) {
         let theirs = &predecessor.authority.issuers;
         self.authority.issuers.take_over(theirs);
@@ -571,7 +569,7 @@ impl GoAuthBuilder {
 }
 
 /// The names that are in either.
-pub(crate) fn union(one: &Arc<[Box<str>]>, other: &Arc<[Box<str>]>) -> Arc<[Box<str>]> {
+pub fn union(one: &Arc<[Box<str>]>, other: &Arc<[Box<str>]>) -> Arc<[Box<str>]> {
     if other.is_empty() {
         return Arc::clone(one);
     }

@@ -8,11 +8,12 @@
 //! token, and rejects or ignores what is not GO's:
 //!
 //! ```
-//! # #[cfg(all(feature = "axum", feature = "simulator"))]
+//! # #[cfg(feature = "axum")]
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use axum::{Json, Router, routing::get};
-//! use derbysoft_go_auth::{GoAuth, Verified, simulator::Simulator};
+//! use derbysoft_go_auth::{GoAuth, Verified};
+//! use derbysoft_go_simulator::Simulator;
 //! use tower::ServiceExt;
 //!
 //! let go = Simulator::start().await?; // plays GO; use your own settings in production
@@ -35,7 +36,7 @@
 //! assert_eq!(api.oneshot(other).await?.status(), 401);
 //! # Ok(())
 //! # }
-//! # #[cfg(not(all(feature = "axum", feature = "simulator")))]
+//! # #[cfg(not(feature = "axum"))]
 //! # fn main() {}
 //! ```
 //!
@@ -80,12 +81,15 @@
 //! - `metrics`: counters, gauges and a histogram through the `metrics` facade, with
 //!   the names of `docs/observability.md`. Install a recorder before the first
 //!   request; see `GoAuth::record_metrics`.
-//! - `cli`: the command `go-auth`, which says why a token is refused and what a key
-//!   address serves, is the gate for API servers of any language, and plays GO for
-//!   their tests; see `docs/cli.md` and `docs/gate.md`.
-//! - `simulator`: GO on a loopback port, for tests and trials.
 //!
-//! None is on by default, and none changes what is accepted.
+//! Neither is on by default, and neither changes what is accepted.
+//!
+//! # Beside this crate
+//!
+//! - `derbysoft-go-simulator`: GO on a loopback port, for the tests of an API.
+//! - `go-auth`: the command, which says why a token is refused and what a key address
+//!   serves, is the gate for API servers of any language, and plays GO for their tests;
+//!   see `docs/cli.md` and `docs/gate.md`.
 //!
 //! This crate is not affiliated with DerbySoft.
 #![forbid(unsafe_code)]
@@ -93,20 +97,14 @@
 
 mod access_token;
 mod authenticate;
-#[cfg(feature = "cli")]
-#[doc(hidden)]
-pub mod cli;
 mod clock;
 mod config;
 mod credential_lifetime;
 mod error;
 mod file;
-#[cfg(feature = "cli")]
-mod gate;
 mod go_auth;
 mod health;
 mod inbound;
-#[cfg(any(feature = "cli", fuzzing))]
 #[doc(hidden)]
 pub mod inspect;
 mod jwt;
@@ -116,8 +114,6 @@ mod observe;
 pub mod outbound;
 mod quote;
 mod secret;
-#[cfg(feature = "simulator")]
-pub mod simulator;
 
 pub use access_token::{
     AccessGranted, AccessToken, AccessTokenFault, AccessTokenHealth, AccessTokenSource,

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use derbysoft_go_auth::outbound::{ClientPair, Gateway};
-use derbysoft_go_auth::simulator::{Fault, GatewayFailure, Simulator};
 use derbysoft_go_auth::{AccessTokenSource, Clock, GoAuth, ManualClock, UnixTime};
+use derbysoft_go_simulator::{Fault, GatewayFailure, Simulator};
 use http::{Request, Response};
 use http_body_util::Full;
 use metrics::{Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName};
@@ -277,7 +277,7 @@ async fn play(foreign: &Foreign, history: &[Step]) -> Shown {
         let (layer, authorization) = match step {
             Step::Push => (&door, Some(mint().token())),
             Step::Forged => {
-                let kind = derbysoft_go_auth::simulator::SignatureKind::Corrupted;
+                let kind = derbysoft_go_simulator::SignatureKind::Corrupted;
                 (&door, Some(mint().signature(kind).token()))
             }
             Step::Unknown => (&door, Some(long_ago())),
@@ -390,7 +390,7 @@ fn given_a_withdrawal_a_broken_log_keeps_no_key() {
                 .build()
                 .expect("a good configuration");
             foreign.0.auth.set(auth.clone()).expect("the first");
-            let lasting = |mint: derbysoft_go_auth::simulator::Mint| {
+            let lasting = |mint: derbysoft_go_simulator::Mint| {
                 let now = i64::try_from(clock.now().as_secs()).expect("before 9999");
                 mint.at(now).expires_in(90_000).token()
             };

@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use derbysoft_go_auth::simulator::PublishedKey;
+use derbysoft_go_simulator::PublishedKey;
 use derbysoft_go_auth::inspect::fuzzing;
 use derbysoft_go_auth::{KeySet, MAX_KEYS};
 use libfuzzer_sys::fuzz_target;

@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use derbysoft_go_auth::simulator::{Mint, PublishedKey};
+use derbysoft_go_simulator::{Mint, PublishedKey};
 use derbysoft_go_auth::{Config, KeySet, UnixTime, Verifier};
 use libfuzzer_sys::fuzz_target;
 

@@ -104,7 +104,6 @@ impl<'a> Text<'a> {
     }
 }
 
-#[cfg(feature = "cli")]
 impl AccessTokens {
     /// The tokens in a file, for one look at them.
     pub(crate) fn from_file(path: &Path, terms: Terms) -> Result<Self, AccessTokensError> {

@@ -35,7 +35,6 @@ mod source;
 
 pub use self::api::{Api, InvalidApi};
 pub use self::entry::AccessToken;
-#[cfg(feature = "cli")]
 pub(crate) use self::entry::MAX_TOKEN_BYTES;
 pub use self::fault::{AccessTokenFault, AccessTokensError};
 pub(crate) use self::file::Terms;

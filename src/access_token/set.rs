@@ -257,7 +257,6 @@ impl AccessTokens {
     }
 
     /// How many tokens are held.
-    #[cfg(feature = "cli")]
     pub(crate) fn len(&self) -> usize {
         self.held.len()
     }

@@ -195,7 +195,6 @@ impl AccessTokenSource {
     }
 
     /// The tokens as they are now.
-    #[cfg(feature = "cli")]
     pub(crate) fn load(&self) -> arc_swap::Guard<Arc<AccessTokens>> {
         self.0.shared.current.load()
     }

@@ -10,7 +10,7 @@
 //! - *elapsed time* ([`Clock::monotonic`]) never goes back, and spaces out
 //!   fetches of keys.
 
-pub(crate) mod rfc3339;
+pub mod rfc3339;
 
 use std::fmt;
 use std::future::Future;

@@ -7,8 +7,7 @@ use toml::value::{Datetime, Offset};
 use crate::clock::UnixTime;
 
 /// A text of RFC 3339.
-#[cfg(feature = "cli")]
-pub(crate) fn parse(text: &str) -> Option<UnixTime> {
+pub fn parse(text: &str) -> Option<UnixTime> {
     text.parse().ok().and_then(|time| unix_time(&time))
 }
 
@@ -35,7 +34,7 @@ pub(crate) fn unix_time(time: &Datetime) -> Option<UnixTime> {
     })
 }
 
-#[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod tests {
     use super::{UnixTime, parse};
 

@@ -44,15 +44,6 @@ pub(crate) struct CheckedIssuer {
     pub(crate) snapshot: Option<SnapshotFile>,
 }
 
-/// The address of an issuer's keys.
-#[cfg(feature = "cli")]
-#[derive(Debug)]
-pub(crate) struct KeyAddress {
-    /// Empty where none is configured.
-    pub(crate) issuer: String,
-    pub(crate) fetch: FetchSettings,
-}
-
 /// One issuer as configured, and what to call its settings in a fault.
 struct Entry<'a> {
     prefix: String,
@@ -117,8 +108,9 @@ impl Config {
     ///
     /// # Errors
     /// With every fault of the settings that matter for it.
-    #[cfg(feature = "cli")]
-    pub(crate) fn key_addresses(&self) -> Result<(Vec<KeyAddress>, Schedule), ConfigError> {
+    pub(crate) fn key_addresses(
+        &self,
+    ) -> Result<(Vec<(String, FetchSettings)>, Schedule), ConfigError> {
         let mut faults = Faults::default();
         let (trusted, _) = self.entries(Keys::Fetched, false, &mut Faults::default());
         self.check_fetching(&mut faults);
@@ -126,10 +118,7 @@ impl Config {
             .iter()
             .filter_map(|entry| {
                 let address = entry.check_address(self.danger_allow_http, &mut faults)?;
-                Some(KeyAddress {
-                    issuer: entry.issuer.to_owned(),
-                    fetch: self.fetch_settings(address),
-                })
+                Some((entry.issuer.to_owned(), self.fetch_settings(address)))
             })
             .collect();
         faults.into_result()?;

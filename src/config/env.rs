@@ -30,7 +30,6 @@ const FILE_AND_CODE: [&str; 7] = [
 
 /// Whether these variables say that files may be used that everybody can write; what is
 /// no truth value counts as no, and is a fault of the settings.
-#[cfg(feature = "cli")]
 pub(super) fn allows_writable_files(vars: &[(OsString, OsString)]) -> bool {
     (vars.iter().rev())
         .find(|(name, _)| name == "GO_AUTH_DANGER_ALLOW_WRITABLE_FILES")

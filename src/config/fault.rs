@@ -36,7 +36,6 @@ pub(super) struct Fault {
 /// Where a setting was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
-    #[cfg(feature = "cli")]
     Flag,
     /// Of the file, counted from 1.
     Line(usize),
@@ -152,7 +151,6 @@ impl Sources {
                 .and_then(|(issuer, _)| known(issuer))
         };
         match known(setting).or_else(of_issuer).or(self.others) {
-            #[cfg(feature = "cli")]
             Some(Source::Flag) => format!("--{}", setting.replace('_', "-")),
             Some(line @ Source::Line(_)) => self.place(line) + setting,
             Some(Source::Variable) => format!("{ENV_PREFIX}{}", setting.to_uppercase()),

@@ -15,13 +15,12 @@ use super::value::{Value, Wrong};
 use super::{Config, IssuerConfig};
 
 /// A flag by its setting's name (`jwks_url`), and its value.
-#[cfg(feature = "cli")]
-pub(crate) type Flag = (&'static str, String);
+pub type Flag = (&'static str, String);
 
 /// Where settings were read, and the faults of those that could not be.
 #[derive(Debug, Default)]
 #[must_use]
-pub(crate) struct Reading {
+pub struct Reading {
     sources: Sources,
     faults: Faults,
     /// Settings that unknown names were probably meant to be.
@@ -31,7 +30,10 @@ pub(crate) struct Reading {
 impl Reading {
     /// What was made of the settings; or else every fault, of reading and of making, each
     /// named by the source that has the setting.
-    pub(crate) fn and<T>(self, made: Result<T, ConfigError>) -> Result<T, ConfigError> {
+    ///
+    /// # Errors
+    /// With every fault.
+    pub fn and<T>(self, made: Result<T, ConfigError>) -> Result<T, ConfigError> {
         let made = made.map_err(|error| error.named_by(&self.sources));
         let is_reported = |setting: &str| {
             let is_meant = self.meant.contains(&setting) && !self.sources.know(setting);
@@ -112,7 +114,6 @@ impl Config {
     ///
     /// # Errors
     /// Where the file is not TOML: then nobody knows which settings it has.
-    #[cfg(feature = "cli")]
     pub(crate) fn layered(
         flags: &[Flag],
         file: Option<&str>,
@@ -303,8 +304,10 @@ fn is_like_a_setting(name: &str) -> bool {
 }
 
 /// Both, or the faults of both.
-#[cfg(feature = "cli")]
-pub(crate) fn both<A, B>(
+///
+/// # Errors
+/// With the faults of either.
+pub fn both<A, B>(
     one: Result<A, ConfigError>,
     other: Result<B, ConfigError>,
 ) -> Result<(A, B), ConfigError> {

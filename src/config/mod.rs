@@ -8,7 +8,6 @@ mod document;
 mod duration;
 mod env;
 mod fault;
-#[cfg(feature = "cli")]
 pub(crate) mod file;
 mod layers;
 mod nearest;
@@ -24,12 +23,9 @@ use serde::{Deserialize, Serialize};
 use crate::inbound::{BodyShape, DEFAULT_REALM};
 use crate::jwt::policy::RequiredClaim;
 
-pub(crate) use self::check::Keys;
-#[cfg(feature = "cli")]
-pub(crate) use self::check::{Checked, KeyAddress};
+pub(crate) use self::check::{Checked, Keys};
 pub use self::fault::ConfigError;
-#[cfg(feature = "cli")]
-pub(crate) use self::layers::{Flag, Reading, both};
+pub use self::layers::{Flag, Reading, both};
 
 /// Everything that can be set as data.
 ///

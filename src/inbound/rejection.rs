@@ -132,7 +132,6 @@ impl Rejection {
     }
 
     /// Whether it is of an Access Token that was not even looked for.
-    #[cfg(feature = "cli")]
     pub(crate) fn is_of_access_token(&self) -> bool {
         matches!(
             self.cause,

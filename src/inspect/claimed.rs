@@ -13,23 +13,23 @@ const MAX_AUDIENCES: usize = 32;
 
 /// What a JWT says of itself; nobody vouches for it. Texts are cut, but not escaped.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Claimed {
+pub struct Claimed {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) key_id: Option<String>,
+    pub key_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) issuer: Option<String>,
+    pub issuer: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) audience: Vec<String>,
+    pub audience: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) subject: Option<String>,
+    pub subject: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) token_id: Option<String>,
+    pub token_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc_3339")]
-    pub(crate) issued_at: Option<UnixTime>,
+    pub issued_at: Option<UnixTime>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc_3339")]
-    pub(crate) not_before: Option<UnixTime>,
+    pub not_before: Option<UnixTime>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc_3339")]
-    pub(crate) expires_at: Option<UnixTime>,
+    pub expires_at: Option<UnixTime>,
 }
 
 // The shape that serde's `serialize_with` asks for.

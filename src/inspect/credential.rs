@@ -11,7 +11,7 @@ use crate::inbound::{Credential, Rejection};
 
 /// The token in the value of an `Authorization` header, or why the gate finds none
 /// in it. Nothing of the value is shown: it may be a password.
-pub(crate) fn of_header(value: &[u8]) -> Result<Zeroizing<Vec<u8>>, Box<Explanation>> {
+pub fn of_header(value: &[u8]) -> Result<Zeroizing<Vec<u8>>, Box<Explanation>> {
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::from_bytes(value) {
         headers.insert(AUTHORIZATION, value);

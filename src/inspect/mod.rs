@@ -1,4 +1,7 @@
-//! Why a token is accepted or refused, check by check.
+//! Why a token is accepted or refused, check by check, and what a key address serves.
+//!
+//! For the command `go-auth`, and no part of the interface: it depends on exactly this
+//! version. What is here is what the command and its gate need of the inside.
 //!
 //! The verdict is the gate's own: [`Authority::check`] gives it, on the same token,
 //! keys and time, and nothing here can change it. The checks beside it go on after
@@ -6,16 +9,21 @@
 //! wants to know of all. Each is decided by the function that the verifier decides
 //! by. All of it is pure: no keys are fetched and no clock is read.
 
+#![allow(missing_docs, reason = "no part of the interface")]
+
 mod access_token;
 mod claimed;
 mod credential;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod gate;
+mod judge;
 mod jwt;
 mod reading;
 mod rules;
-pub(crate) mod show;
-pub(crate) mod words;
+pub mod show;
+mod visit;
+pub mod words;
 
 use crate::access_token::Api;
 use crate::authenticate::authority::{Authority, Check as Answer};
@@ -23,35 +31,44 @@ use crate::clock::UnixTime;
 use crate::error::{VerifyError, VerifyErrorKind};
 use crate::inbound::{Rejection, RejectionKind};
 
-pub(crate) use self::claimed::Claimed;
-pub(crate) use self::credential::of_header;
+pub use self::claimed::Claimed;
+pub use self::credential::of_header;
+pub use self::gate::{
+    both, distrust_meanwhile, distrusted, fault, layered, read_settings, reject, take_over, union,
+};
+pub use self::judge::Judge;
+pub use self::visit::{Answer as SeenAnswer, KeyAddress, Refresh, Seen, Visit, key_addresses};
+pub use crate::clock::rfc3339;
+pub use crate::config::{Flag, Reading};
+pub use crate::jwt::jwks::inspect::{Inspected, inspect};
+pub use crate::net::{address, bounded_http};
 
 /// What is found where something is not to be read.
 const NOT_READABLE: &str = "not readable";
 
 /// What a token is held against, as of one moment.
-pub(crate) struct Ground<'a> {
+struct Ground<'a> {
     /// The gate, with keys that are at hand and a clock that stands at `now`.
-    pub(crate) authority: &'a Authority,
+    authority: &'a Authority,
     /// The API that the token is to open, where it is an Access Token.
-    pub(crate) api: &'a Api,
-    pub(crate) now: UnixTime,
+    api: &'a Api,
+    now: UnixTime,
     /// Why the keys of the token's issuer could not be had, if they could not.
-    pub(crate) no_keys: Option<&'a str>,
+    no_keys: Option<&'a str>,
 }
 
 /// What becomes of a token, and why.
 #[derive(Debug)]
-pub(crate) struct Explanation {
-    pub(crate) verdict: Verdict,
+pub struct Explanation {
+    pub verdict: Verdict,
     /// In the verifier's order.
-    pub(crate) checks: Vec<Check>,
+    pub checks: Vec<Check>,
     /// What the token says, as far as it can be read; nothing of an Access Token.
-    pub(crate) claimed: Option<Claimed>,
+    pub claimed: Option<Claimed>,
 }
 
 #[derive(Debug)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     Valid,
     Refused(Rejection),
     /// Nothing is said about the token.
@@ -60,7 +77,7 @@ pub(crate) enum Verdict {
 
 impl Verdict {
     /// A stable name.
-    pub(crate) const fn as_str(&self) -> &'static str {
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Valid => "valid",
             Self::Refused(_) => "refused",
@@ -68,7 +85,7 @@ impl Verdict {
         }
     }
 
-    pub(crate) const fn rejection(&self) -> Option<&Rejection> {
+    pub const fn rejection(&self) -> Option<&Rejection> {
         match self {
             Self::Valid => None,
             Self::Refused(rejection) | Self::Unknown(rejection) => Some(rejection),
@@ -78,17 +95,17 @@ impl Verdict {
 
 /// One check: what was expected, what was found, and how it ended.
 #[derive(Debug)]
-pub(crate) struct Check {
+pub struct Check {
     /// A stable name.
-    pub(crate) name: &'static str,
-    pub(crate) expected: String,
+    pub name: &'static str,
+    pub expected: String,
     /// Fit to be shown: see [`show`].
-    pub(crate) found: String,
-    pub(crate) outcome: Outcome,
+    pub found: String,
+    pub outcome: Outcome,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     Passed,
     /// With the kind of refusal that it is alone.
     Failed(RejectionKind),
@@ -122,7 +139,7 @@ impl From<Result<(), crate::error::Reason>> for Outcome {
 }
 
 /// Explains a token, given as in the `Authorization` header without its scheme.
-pub(crate) fn explain(ground: &Ground<'_>, token: &[u8]) -> Explanation {
+fn explain(ground: &Ground<'_>, token: &[u8]) -> Explanation {
     let verdict = match ground.authority.check(token, ground.api) {
         Answer::Done(Ok(_)) => Verdict::Valid,
         // As the gate has it: an unknown key is no verdict while the issuer can't
@@ -149,13 +166,18 @@ pub(crate) fn explain(ground: &Ground<'_>, token: &[u8]) -> Explanation {
     }
 }
 
+/// Whether a refusal is of an Access Token that was not even looked for.
+pub fn is_of_access_token(rejection: &Rejection) -> bool {
+    rejection.is_of_access_token()
+}
+
 fn no_verdict() -> Verdict {
     Verdict::Unknown(VerifyError::keys_unavailable(std::time::Duration::ZERO).into())
 }
 
 /// Which of the trusted issuers' keys decide about a token; `None` where none do:
 /// it is no JWT, or it is refused before keys are looked at.
-pub(crate) fn addressee(authority: &Authority, token: &[u8]) -> Option<usize> {
+fn addressee(authority: &Authority, token: &[u8]) -> Option<usize> {
     if authority.access_tokens.is_some() && !authority.takes_for_jwt(token) {
         return None;
     }

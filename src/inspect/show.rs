@@ -11,25 +11,25 @@ use crate::jwt::json::Value;
 /// The longest text that is shown, in characters: GO's longest claim, the issuer,
 /// has 76. The limit leaves room for addresses twice as long, and bounds what a line
 /// can be made to.
-pub(crate) const MAX_SHOWN: usize = 200;
+pub const MAX_SHOWN: usize = 200;
 
 /// How many elements of a list are shown; GO's audiences are one.
 const MAX_LISTED: usize = 8;
 
 /// A text in quotes: `"ZKT"`.
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let (shown, cut) = escaped(text, &['"', '\\']);
     format!("\"{shown}\"{cut}")
 }
 
 /// A text without quotes, such as an address or a header's value.
-pub(crate) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let (shown, cut) = escaped(text, &[]);
     shown + &cut
 }
 
 /// The beginning of a text, not escaped: for a machine.
-pub(crate) fn cut(text: &str) -> String {
+pub fn cut(text: &str) -> String {
     text.chars().take(MAX_SHOWN).collect()
 }
 
@@ -54,7 +54,7 @@ fn escaped(text: &str, quotes: &[char]) -> (String, String) {
 }
 
 /// A JSON value: a string in quotes, others as they are spelled.
-pub(crate) fn value(value: Value<'_>) -> String {
+pub(super) fn value(value: Value<'_>) -> String {
     match value {
         Value::String(text) => quoted(&text.decode()),
         Value::Number(text) | Value::Array(text) | Value::Object(text) => plain(text),
@@ -66,7 +66,7 @@ pub(crate) fn value(value: Value<'_>) -> String {
 }
 
 /// Some of the elements, with commas, and how many more there are.
-pub(crate) fn list(elements: impl IntoIterator<Item = String>) -> String {
+pub fn list(elements: impl IntoIterator<Item = String>) -> String {
     let mut elements = elements.into_iter();
     let mut shown = elements
         .by_ref()

@@ -16,7 +16,7 @@ const UNITS: [(u64, &str); 5] = [
 
 /// A duration in its largest unit and the next: `4 minutes 12 seconds`. What is
 /// less than that is left out.
-pub(crate) fn duration(duration: Duration) -> String {
+pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let Some(largest) = UNITS.iter().position(|(unit, _)| seconds >= *unit) else {
         return match duration.subsec_millis() {
@@ -39,7 +39,7 @@ pub(crate) fn duration(duration: Duration) -> String {
 }
 
 /// `moment` as seen at `now`: `3 minutes ago`, `in 3 minutes`.
-pub(crate) fn relative(moment: UnixTime, now: UnixTime) -> String {
+pub fn relative(moment: UnixTime, now: UnixTime) -> String {
     match moment.cmp(&now) {
         Ordering::Less => format!("{} ago", duration(now.saturating_since(moment))),
         Ordering::Equal => "now".to_owned(),

@@ -25,7 +25,6 @@ pub enum RequiredClaim {
 
 impl RequiredClaim {
     /// The name of the claim.
-    #[cfg(feature = "cli")]
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Nbf => "nbf",
@@ -77,7 +76,6 @@ impl Names {
         self.0.is_empty()
     }
 
-    #[cfg(feature = "cli")]
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
         self.0.iter().map(|name| &**name)
     }

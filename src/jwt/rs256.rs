@@ -108,7 +108,6 @@ fn bits(number: &[u8]) -> usize {
 }
 
 /// The length in bits of a number as it came.
-#[cfg(feature = "cli")]
 pub(crate) fn bits_of(number: &[u8]) -> usize {
     bits(without_leading_zeros(number))
 }

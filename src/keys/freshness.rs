@@ -336,7 +336,6 @@ fn refresh_after(lifetime: Duration, jitter: f64) -> Duration {
 
 /// How long a set is fresh whose answer has this `max-age`, and between which ages
 /// it is refreshed.
-#[cfg(feature = "cli")]
 pub(crate) fn plan(
     schedule: &Schedule,
     max_age: Option<Duration>,

@@ -28,10 +28,8 @@ pub use self::fetch::FetchError;
 pub(crate) use self::fetch::FetchSettings;
 #[cfg(fuzzing)]
 pub(crate) use self::fetch::discovered;
-#[cfg(feature = "cli")]
-pub(crate) use self::fetch::{Fetched, Fetcher, Mode, Watch};
+pub(crate) use self::fetch::{Fetcher, Mode, Watch};
 pub(crate) use self::freshness::Schedule;
-#[cfg(feature = "cli")]
 pub(crate) use self::freshness::plan;
 pub use self::health::{IssuerHealth, KeysError, KeysState};
 use self::keeper::Shared;

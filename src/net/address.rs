@@ -5,7 +5,10 @@ use reqwest::Url;
 
 /// An address of configuration; its fault otherwise. `https`, or `http` to this
 /// machine itself or where that danger was chosen.
-pub(crate) fn parse(text: &str, danger_allow_http: bool) -> Result<Url, &'static str> {
+///
+/// # Errors
+/// With what follows its name.
+pub fn parse(text: &str, danger_allow_http: bool) -> Result<Url, &'static str> {
     if text.is_empty() {
         return Err("is required");
     }

@@ -11,7 +11,10 @@ use reqwest::{Client, ClientBuilder, Response, Url};
 
 /// A client for `address` that keeps to the limits, whatever its builder was told,
 /// and is never led elsewhere.
-pub(crate) fn client(
+///
+/// # Errors
+/// Where TLS can't be set up.
+pub fn client(
     builder: ClientBuilder,
     address: &Url,
     connect_timeout: Duration,
@@ -88,15 +91,20 @@ fn http_date(text: &str) -> Option<SystemTime> {
 
 /// Why a body was not read to its end.
 #[derive(Debug)]
-pub(crate) enum BodyFault {
+pub enum BodyFault {
+    /// Not in time.
     Timeout,
     /// It ended early or could not be decompressed.
     Broken(String),
+    /// Longer than may be.
     TooLarge,
 }
 
 /// Reads at most `max_bytes`, decompressed, into `body`.
-pub(crate) async fn read_body(
+///
+/// # Errors
+/// Where it ends early, or not in time, or is longer.
+pub async fn read_body(
     mut response: Response,
     max_bytes: usize,
     body: &mut Vec<u8>,
@@ -118,7 +126,7 @@ pub(crate) async fn read_body(
 
 /// The innermost causes of a client's error, on one line, without what a peer
 /// could have put into it unescaped.
-pub(crate) fn describe(error: &reqwest::Error) -> String {
+pub fn describe(error: &reqwest::Error) -> String {
     let mut text = String::new();
     let mut cause = error.source();
     while let Some(error) = cause {

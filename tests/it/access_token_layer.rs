@@ -1,16 +1,16 @@
 //! GO's access tokens at the door of a distributor's API, beside JWTs and instead of them.
 
 use axum::Router;
-use axum::routing::any;
-use derbysoft_go_auth::simulator::SignatureKind;
+use axum::routing::{any, post};
 use derbysoft_go_auth::{
     AccessGranted, AccessToken, AccessTokens, Api, Clock, GoAuth, GoAuthBuilder, ManualClock,
-    OnFailure, UnixTime, Verified,
+    OnFailure, TokenClaims, UnixTime, Verified,
 };
+use derbysoft_go_simulator::SignatureKind;
 use http::HeaderMap;
 
-use crate::distributor::{Answer, CLAIMS, PUSH, RESERVATION, Server, days, now};
-use crate::support::{Keys, SUBJECT, refused_tokens, secs, strict};
+use test_support::distributor::{Answer, PUSH, RESERVATION, Server, days, now};
+use test_support::{Keys, SUBJECT, refused_tokens, secs, strict};
 
 const PEER: Api = Api::AVAILABILITY_PEER;
 const TOKEN: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
@@ -117,15 +117,21 @@ async fn given_both_a_handler_sees_which_way_its_caller_came() {
     }
 }
 
+#[derive(serde::Deserialize)]
+struct Subject {
+    sub: String,
+}
+
 #[tokio::test]
 async fn given_an_access_token_whoever_wants_claims_answers_401() {
     let keys = Keys::new();
     let clock = ManualClock::starting_now();
     let auth = built(keys.builder().access_tokens(of_two_apis(&clock)));
-    let server = Server::of(&auth).await;
-    let with_claims = server.answer(CLAIMS, &keys.token()).await;
+    let claims = |TokenClaims(subject): TokenClaims<Subject>| async move { subject.sub };
+    let server = Server::start(Router::new().route(PUSH, post(claims).layer(auth.layer()))).await;
+    let with_claims = server.answer(PUSH, &keys.token()).await;
     assert_eq!((with_claims.status, &*with_claims.body), (200, SUBJECT));
-    let without = server.answer(CLAIMS, TOKEN).await;
+    let without = server.answer(PUSH, TOKEN).await;
     assert_eq!(without.verdict(), (401, "claims"));
     let challenge = without.challenge.expect("a challenge");
     assert!(

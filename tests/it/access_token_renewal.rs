@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use derbysoft_go_auth::simulator::{PartnerApi, PushCredential, Simulator};
 use derbysoft_go_auth::{Api, Clock, GoAuth, GoAuthBuilder, UnixTime};
+use derbysoft_go_simulator::{PartnerApi, PushCredential, Simulator};
 
-use crate::distributor::{PUSH, Server, TokenFile, days, entry, now};
-use crate::support::{eventually, secs, soon};
+use test_support::distributor::{PUSH, Server, TokenFile, days, entry, now};
+use test_support::{eventually, secs, soon};
 
 const PEER: Api = Api::AVAILABILITY_PEER;
 const TOKEN: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";

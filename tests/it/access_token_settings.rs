@@ -6,9 +6,9 @@ use derbysoft_go_auth::{
     AccessToken, AccessTokens, Api, Clock, Config, ConfigError, GoAuth, ManualClock, Verified,
 };
 
-use crate::distributor::{PUSH, RESERVATION, Server, TokenFile, entry, now};
 use crate::secrecy::Lines;
-use crate::support::{Keys, ready, soon, verdict};
+use test_support::distributor::{PUSH, RESERVATION, Server, TokenFile, entry, now};
+use test_support::{Keys, ready, soon, verdict};
 
 const PEER: Api = Api::AVAILABILITY_PEER;
 const TOKEN: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::secrecy::Lines;
-use crate::support::{at_once, eventually, passive_runtime, runtime, secs, soon};
+use test_support::{at_once, eventually, passive_runtime, runtime, secs, soon};
 
 const API: Api = Api::AVAILABILITY_PEER;
 const OLD: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";

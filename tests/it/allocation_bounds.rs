@@ -18,10 +18,10 @@ use proptest::sample::Index;
 use tower::Layer;
 
 use crate::allocations::{Quiet, counted_call};
-use crate::forge::{AUDIENCE, ISSUER, KID, NOW, keys, mint};
-use crate::hostile::{Desk, Hostile, LIMITS};
-use crate::hostile_documents::{FILE_BYTES, KEY_DOCUMENT_BYTES, files, key_documents};
-use crate::support::{World, at_once, passive_runtime, request};
+use test_support::forge::{AUDIENCE, ISSUER, KID, NOW, keys, mint};
+use test_support::hostile::{Desk, Hostile, LIMITS};
+use test_support::hostile_documents::{FILE_BYTES, KEY_DOCUMENT_BYTES, files, key_documents};
+use test_support::{World, at_once, passive_runtime, request};
 
 const HELD: &str = "53ac0777c2f94bc0a5b1b0d6d7a6f6ab";
 

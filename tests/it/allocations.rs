@@ -15,7 +15,7 @@ use http::header::AUTHORIZATION;
 use http::{Extensions, Request, Response};
 use tower::{Layer, Service};
 
-use crate::support::{Keys, at_once};
+use test_support::{Keys, at_once};
 
 /// So many looks that the cache has long taken a token for a frequent one.
 const OFTEN: usize = 3000;

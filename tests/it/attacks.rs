@@ -1,11 +1,11 @@
 //! Misleading headers and duplicate members: given a genuine signature over whatever stands there,
 //! when the header departs from the rules or a member comes twice, then the token is refused.
 
-use derbysoft_go_auth::simulator::SignatureKind;
 use derbysoft_go_auth::{UnixTime, VerifyErrorKind as Kind};
+use derbysoft_go_simulator::SignatureKind;
 use serde_json::{Value, json};
 
-use crate::forge::{
+use test_support::forge::{
     Case, KID, NOW, assert_refused, case, good, headed, header_and, judge, key_set, mint, paid,
     payload_and, verifier,
 };

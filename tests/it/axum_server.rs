@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
 use crate::scenario::{Calls, scenario};
-use crate::support::Keys;
+use test_support::Keys;
 
 async fn push(State(calls): State<Calls>, verified: Verified, body: String) -> String {
     calls.fetch_add(1, Ordering::Relaxed);

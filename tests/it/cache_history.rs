@@ -10,15 +10,15 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use derbysoft_go_auth::simulator::Fault;
 use derbysoft_go_auth::{GoAuth, UnixTime};
+use derbysoft_go_simulator::Fault;
 use proptest::prelude::*;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use crate::forge::{encode, segments};
-use crate::property::{Tally, report, try_all};
-use crate::support::{World, passive_runtime, refresh, secs, soon, verdict};
+use test_support::forge::{encode, segments};
+use test_support::property::{Tally, report, try_all};
+use test_support::{World, passive_runtime, refresh, secs, soon, verdict};
 
 /// None, one that holds two tokens, one without a place for frequent tokens, and
 /// the default.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use derbysoft_go_auth::{Config, RequiredClaim, UnixTime, VerifyErrorKind as Kind};
 
-use crate::forge::{
+use test_support::forge::{
     AUDIENCE, ISSUER, NOW, assert_refused, assert_refused_with, case, config, judge, judge_with,
     keys, mint, paid, verifier_with,
 };

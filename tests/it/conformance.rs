@@ -68,7 +68,7 @@ fn tests(text: &str) -> HashSet<&str> {
 fn each_test_that_the_tables_name_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut text = String::new();
-    for directory in ["src", "tests"] {
+    for directory in ["src", "tests", "crates"] {
         sources(&root.join(directory), &mut text);
     }
     let tests = tests(&text);

@@ -11,8 +11,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::support::{settle, soon};
-use crate::wire::{Wire, head};
+use test_support::wire::{Wire, head};
+use test_support::{settle, soon};
 
 #[allow(dead_code, reason = "its settings are those of a process")]
 #[path = "../../examples/distributor.rs"]

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use serde::Deserialize;
 use tower::ServiceExt;
 
-use crate::support::{Keys, SUBJECT};
+use test_support::{Keys, SUBJECT};
 
 #[derive(Deserialize)]
 struct Own {

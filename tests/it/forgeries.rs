@@ -1,11 +1,11 @@
 //! Forged signatures: given a header and claims without fault, when the third segment is not the
 //! one PKCS#1 v1.5 signature with SHA-256 by the named key, then the token is refused.
 
-use derbysoft_go_auth::simulator::{Mint, PublishedKey, SignatureKind, SigningKey};
 use derbysoft_go_auth::{UnixTime, VerifyErrorKind as Kind};
+use derbysoft_go_simulator::{Mint, PublishedKey, SignatureKind, SigningKey};
 use num_bigint::BigUint;
 
-use crate::forge::{
+use test_support::forge::{
     AUDIENCE, DIGEST_INFO, DIGEST_INFO_WITHOUT_NULL, ISSUER, KID, NOW, SIGNATURE_BYTES,
     assert_refused, assert_refused_with, block, case, cubic, decode, encode, foreign, good, judge,
     key_set, message, mint, segments, sha256, to_width, verifier, with_signature,

@@ -6,7 +6,9 @@ use derbysoft_go_auth::{
 };
 use serde_json::{Value, json};
 
-use crate::forge::{KID, NOW, document, encode, foreign, good, key_set, mint, text, verifier};
+use test_support::forge::{
+    KID, NOW, document, encode, foreign, good, key_set, mint, text, verifier,
+};
 
 /// Holds that a token of the [`good`] key passes, and one by a stranger under its kid does not.
 #[track_caller]
@@ -282,4 +284,13 @@ fn given_operations_of_any_number_when_verify_is_among_them_then_the_key_serves(
         .replace(r#""kid""#, r#""key_ops":["\u0076erify"],"kid""#);
     let keys = KeySet::from_document(escaped.as_bytes()).expect("a usable key");
     assert_serves("an operation with escapes", &keys);
+}
+
+#[test]
+fn one_byte_order_mark_before_the_document_changes_nothing() {
+    let marked = |mark: &str| [mark.as_bytes(), &document(&[good().jwk(KID)])].concat();
+    let keys = KeySet::from_document(&marked("\u{feff}")).expect("a key set");
+    assert_serves("a mark", &keys);
+    let twice = KeySet::from_document(&marked("\u{feff}\u{feff}")).err();
+    assert_eq!(twice, Some(KeySetError::NotAKeySet));
 }

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use derbysoft_go_auth::simulator::Fault;
 use derbysoft_go_auth::{VerifyError, VerifyErrorKind};
+use derbysoft_go_simulator::Fault;
 use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use crate::support::{
+use test_support::{
     World, at_once, eventually, keys, millis, ready, secs, settle, soon, verdict, verifying,
 };
 
@@ -358,7 +358,7 @@ async fn a_successor_does_not_begin_the_hour_anew() {
 /// The keys were fetched in a runtime elsewhere; here there is none to wait in.
 #[test]
 fn outside_a_runtime_nobody_waits_and_nothing_panics() {
-    let runtime = crate::support::runtime();
+    let runtime = test_support::runtime();
     let (world, auth) = runtime.block_on(async {
         let world = World::new().await;
         let auth = world.ready().await;

@@ -1,12 +1,12 @@
 //! The layer in process: what each request is answered.
 
 use bytes::Bytes;
-use derbysoft_go_auth::simulator::Fault;
 use derbysoft_go_auth::{BodyShape, Ignore, OnFailure, Reject, Rejection, Unverified, Verified};
+use derbysoft_go_simulator::Fault;
 use http::header::AUTHORIZATION;
 use http::{Response, StatusCode};
 
-use crate::support::{
+use test_support::{
     Answer, Api, Keys, OTHER, SUBJECT, UNUSABLE, World, millis, ready, refused_tokens, request,
     status_of, strict,
 };

@@ -7,7 +7,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
 use tower::{Layer, ServiceExt};
 
-use crate::support::{Api, Keys, OTHER, UNUSABLE, refused_tokens, request, status_of, strict};
+use test_support::{Api, Keys, OTHER, UNUSABLE, refused_tokens, request, status_of, strict};
 
 #[tokio::test]
 async fn observing_lets_all_through_with_the_verdict() {

@@ -10,42 +10,20 @@ mod attacks;
 mod axum_server;
 mod cache_history;
 mod claim_rules;
-mod cli;
 mod conformance;
-mod control;
-mod corpus;
 mod differential;
-#[path = "support/distributor.rs"]
-mod distributor;
 mod examples;
 mod extractors;
 mod faults;
-#[path = "support/forge.rs"]
-mod forge;
 mod forgeries;
-#[path = "support/front.rs"]
-mod front;
-mod gate;
-mod gate_nginx;
-#[path = "support/gate_process.rs"]
-mod gate_process;
-#[path = "support/hostile.rs"]
-mod hostile;
-#[allow(dead_code, reason = "some of it is for the benches alone")]
-#[path = "support/hostile_documents.rs"]
-mod hostile_documents;
 mod hyper_server;
 mod key_documents;
 mod key_pending;
 mod layer;
 mod layer_options;
-#[path = "gate_nginx/soak.rs"]
-mod nginx_soak;
 mod observability;
 mod outbound;
 mod properties;
-#[path = "support/property.rs"]
-mod property;
 mod published_keys;
 mod readiness;
 mod refusals;
@@ -62,11 +40,8 @@ mod secrecy;
 mod seeds;
 mod signature_classes;
 mod soak;
-mod support;
 mod token_forms;
 mod toolchain;
 mod undriven;
 mod untidy_key_servers;
-#[path = "support/wire.rs"]
-mod wire;
 mod withdrawn;

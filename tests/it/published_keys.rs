@@ -5,11 +5,11 @@ use derbysoft_go_auth::{KeySet, KeySetError, MAX_KEYS, SkipReason as Why, UnixTi
 use num_bigint::BigUint;
 use serde_json::{Value, json};
 
-use crate::forge::{
+use crate::key_documents::assert_serves;
+use test_support::forge::{
     DIGEST_INFO, KID, NOW, block, cubic, document, encode, good, key_set, message, mint, text,
     verifier, with_signature,
 };
-use crate::key_documents::assert_serves;
 
 /// The good key with one member changed, under another kid.
 fn changed(name: &str, value: Value) -> Value {

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use derbysoft_go_auth::simulator::Fault;
 use derbysoft_go_auth::{Rejection, ResponseBody};
+use derbysoft_go_simulator::Fault;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
@@ -18,7 +18,7 @@ use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_test::mock;
 
-use crate::support::{Keys, World, at_once, eventually, request, secs, settle, soon};
+use test_support::{Keys, World, at_once, eventually, request, secs, settle, soon};
 
 /// Panics when called without having been polled ready; clones are not ready.
 #[derive(Debug, Default)]

@@ -1,10 +1,10 @@
 //! Which documents count as GO's keys, where they may come from, and who asks for them.
 
-use derbysoft_go_auth::simulator::{Endpoint, Fault, PublishedKey, SigningKey, Simulator};
 use derbysoft_go_auth::{FetchError, GoAuth};
+use derbysoft_go_simulator::{Endpoint, Fault, PublishedKey, SigningKey, Simulator};
 use serde_json::json;
 
-use crate::support::{World, keys, millis, ready, refresh, secs, verdict};
+use test_support::{World, keys, millis, ready, refresh, secs, verdict};
 
 /// Pointed at the discovery document.
 fn discovering(world: &World) -> GoAuth {

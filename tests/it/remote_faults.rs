@@ -1,9 +1,9 @@
 //! Everything a key address can do wrong: a failed fetch each, and never a loss of good keys.
 
 use derbysoft_go_auth::FetchError;
-use derbysoft_go_auth::simulator::{Fault, Simulator};
+use derbysoft_go_simulator::{Fault, Simulator};
 
-use crate::support::{World, keys, millis, ready, refresh, verdict};
+use test_support::{World, keys, millis, ready, refresh, verdict};
 
 const LIMIT: usize = 256 * 1024;
 

@@ -2,11 +2,11 @@
 
 use std::task::Poll;
 
-use derbysoft_go_auth::simulator::{Fault, SignatureKind, SigningKey, Simulator};
 use derbysoft_go_auth::{FetchError, GoAuth, VerifyErrorKind};
+use derbysoft_go_simulator::{Fault, SignatureKind, SigningKey, Simulator};
 use tokio::task::JoinSet;
 
-use crate::support::{
+use test_support::{
     World, at_once, eventually, millis, ready, refresh, secs, settle, soon, verdict, verifying,
 };
 

@@ -1,9 +1,9 @@
 //! The background task: who keeps it alive, and what becomes of it with its runtime.
 
-use derbysoft_go_auth::simulator::{Fault, Simulator};
 use derbysoft_go_auth::{FetchError, GoAuth};
+use derbysoft_go_simulator::{Fault, Simulator};
 
-use crate::support::{
+use test_support::{
     World, millis, passive_runtime, ready, refresh, runtime, secs, settle, soon, verdict, verifying,
 };
 

@@ -1,9 +1,9 @@
 //! Several fetches and withdrawn keys: what is newest counts, also for tokens seen before.
 
-use derbysoft_go_auth::simulator::Fault;
 use derbysoft_go_auth::{FetchError, GoAuth};
+use derbysoft_go_simulator::Fault;
 
-use crate::support::{World, eventually, millis, refresh, secs, settle, soon, verdict};
+use test_support::{World, eventually, millis, refresh, secs, settle, soon, verdict};
 
 fn refreshing(auth: &GoAuth) -> tokio::task::JoinHandle<Result<(), FetchError>> {
     let auth = auth.clone();

@@ -1,9 +1,9 @@
 //! The background refresh: when it runs, and what a failure or a header changes in that.
 
-use derbysoft_go_auth::simulator::Fault;
 use derbysoft_go_auth::{FetchError, GoAuth, KeysState};
+use derbysoft_go_simulator::Fault;
 
-use crate::support::{
+use test_support::{
     World, at_once, eventually, millis, ready, refresh, secs, settle, state, verdict,
 };
 

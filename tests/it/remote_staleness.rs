@@ -1,10 +1,10 @@
 //! How long keys serve that can't be refreshed, and what health says meanwhile.
 
-use derbysoft_go_auth::simulator::Fault;
 use derbysoft_go_auth::{FetchError, GoAuth, GoAuthBuilder, KeysState, UnixTime};
+use derbysoft_go_simulator::Fault;
 use serde_json::{Value, json};
 
-use crate::support::{Keys, World, eventually, keys, ready, refresh, secs, settle, state, verdict};
+use test_support::{Keys, World, eventually, keys, ready, refresh, secs, settle, state, verdict};
 
 /// The only issuer's part of the health, as JSON; the whole has the same state.
 fn health(auth: &GoAuth) -> Value {

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use derbysoft_go_auth::simulator::{Expected, SampleToken};
+use derbysoft_go_simulator::{Expected, SampleToken};
 
-use crate::support::{World, strict, verdict};
+use test_support::{World, strict, verdict};
 
 #[tokio::test]
 async fn given_each_sample_when_the_plainest_gate_judges_then_its_verdict_is_that_of_the_list() {
@@ -50,7 +50,7 @@ async fn given_rules_when_a_sample_is_made_to_break_one_then_it_is_refused_for_i
 async fn given_the_widest_leeway_when_a_sample_is_out_of_time_then_it_still_is() {
     let world = World::new().await;
     let auth = world
-        .ready_with(|builder| builder.leeway(crate::support::secs(300)))
+        .ready_with(|builder| builder.leeway(test_support::secs(300)))
         .await;
     for name in ["expired", "not-yet-valid"] {
         let sample = SampleToken::named(name).expect("a sample");

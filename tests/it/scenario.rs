@@ -7,13 +7,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use derbysoft_go_auth::simulator::Fault;
 use derbysoft_go_auth::{GoAuth, GoAuthLayer};
+use derbysoft_go_simulator::Fault;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::support::{World, millis, refused_tokens, secs, soon, status_of, strict};
+use test_support::{World, millis, refused_tokens, secs, soon, status_of, strict};
 
 /// How often the handler ran.
 pub(crate) type Calls = Arc<AtomicUsize>;

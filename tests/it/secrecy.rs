@@ -3,13 +3,13 @@
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use derbysoft_go_auth::simulator::{Fault, PublishedKey, SigningKey};
 use derbysoft_go_auth::{BodyShape, OnFailure};
+use derbysoft_go_simulator::{Fault, PublishedKey, SigningKey};
 use tracing::Dispatch;
 use tracing::subscriber::{DefaultGuard, NoSubscriber};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{Api, Keys, World, refused_tokens, request, strict, verdict};
+use test_support::{Api, Keys, World, refused_tokens, request, strict, verdict};
 
 const MARK: &str = "MaRk<script>\"\\";
 
@@ -22,7 +22,7 @@ pub(crate) fn second_dispatch() {
 
 /// What was logged so far is emitted.
 pub(crate) fn log_is_flushed() {
-    assert!(derbysoft_go_auth::flush_log(crate::support::secs(10)));
+    assert!(derbysoft_go_auth::flush_log(test_support::secs(10)));
 }
 
 /// All that is logged on this thread, from TRACE up.

@@ -4,22 +4,15 @@
 use derbysoft_go_auth::{Config, KeySet, UnixTime, Verified, VerifyError, VerifyErrorKind as Kind};
 use serde_json::json;
 
-use crate::forge::{refusal, segments};
-
-/// "Successful response example" of the key address.
-pub(crate) const KEY_DOCUMENT: &str = r#"{ "keys": [ { "alg": "RS256", "e": "AQAB", "kid": "1d9ead9856fa33d753eaa9d97e0cdb0e02c5694e", "kty": "RSA", "n": "hNIFX5GQDCpFOty1EnrCk-iA8czIjG7pGSxgKrE-saYt8HORPLquoQqv55cBZjEj2GSMnimEpRHckyNn-oUrLOyrpsvWIdanSE4hGBSe5bensc0RpoCOi0rbzkBiE6Yg28ANwrnJnShv236muIKmpyoMW_ZfkPojsJUm0KURR7JQ1-HsIdWXQN_-c-wDmsAPRHnqY33QVotlhALyQSNSpTj_snDkkz8_-y7bZHSJKgmhXFzKhb5ls7gRYTkKmMl3LoVmTacC-mT4bHtQ0xiztO-Fit1ag1EXWLXF3Z-jvow4vaFwhAibtMc7sAES0okqUCtR_RFZBHHb65hmvVyC7w", "use": "sig" }, { "alg": "RS256", "e": "AQAB", "kid": "4033a0101d68472defe88f625833eb93384842b5", "kty": "RSA", "n": "0n6355e8v8-PUAgyMZO63uJbtddfh509Z31qJU_iVMJRLTYnD7E3j29hh6twE4nYXludf2cAwUX79BnXKl-XK4zkn_tUOvdbBJPT2LmKs_5ZCN8vJFH4QAoqIXWWGK9S42Q-KsFB3ADKP3I7YnPyXC8_j03dk0irPS2B21Eqjr4p6lBydGzyn2wmA_ZZnMYWiA-aFzdBj6h2_V2lru21PGDtpa9HQZn7a2jPwHLmdLatAbxS9x5oGzlFJ_oq4mNsePe4R78RZhu3LW94v68KWlIWW8eCo9O5OT7wt310pXtQx2PnW9-77FeL_DTVVNFs9j77FLpI9TitoNFi3qbo2Q", "use": "sig" } ] }"#;
+use test_support::forge::{refusal, segments};
+use test_support::seeds::{ISSUER, KEY_DOCUMENT, TOKEN};
 
 /// The later sample: one key, without `use`.
 const LATER_KEY: &str = r#"{ "alg": "RS256", "e": "AQAB", "kid": "1", "kty": "RSA", "n": "rJzRIhtaVCJDg13QJearCXgiYQjXExd6xC8oD6hjRlyc-rACKIEedLTEkWskYMPEyK5ev7uSdQ8VLHVvrwL4GI_9NKex0MndePewaLL06LPHIK4enMGtMNUczWJ7HHT1_kYXiy259eh0xqOjDKkypGkU3Kq--M7qdIOfjMSXFHR-aBXz80qABbP7nUPJpLLHoNonr_VLDhYszQHL8k71pWsKYQO2Io4P3jT-pGdADp5OHAboizPwsZsasiGEw4UFq1A47R1XNKjeWqUwBqqVzhryWSQ606iPWEAle2cGBz7coiLWG59uhT39aDlUB6gRgi0vGxJn92sWGUmfnk698w" }"#;
 
-/// "Token(JWT) Example".
-pub(crate) const TOKEN: &str = "eyJraWQiOiIzOTRiNTZjM2VhNTI0ZWU1OTAxNWY5YTdlODg2NjMxMiIsImFsZyI6IlJTMjU2In0.eyJpc3MiOiJodHRwczovL2lkLzg0QTI2QjJGQTc3QkNEMUZGNTEzMDYzNkYwNEMzMEM1Ly53ZWxsLWtub3duL29wZW5pZC1jb25maWd1cmF0aW9uIiwiYXVkIjoiWktUIiwiZXhwIjoxNzAzNTYwMDkwLCJqdGkiOiJRWGNxem5ldVZCYlJQbjE5NGtzOUFRIiwiaWF0IjoxNzAzNTU5NzkwLCJuYmYiOjE3MDM1NTk2NzAsInN1YiI6ImRzLWdvLW1vZHVsZSJ9.mNmpBZMm1lPFMvea75PSY1tn64l2XjeN5Y21KkaHyY9HHNzh5JUaG-XCn97WQwPgw7uTKs8zn5zWGgng9mZ8mie312qY0DILxCebZ2c_7Qt3drssa7EnRJf5kbFRHIay9S6lmuG9BE9o9lkAlnfFqOa7qHpzEFt35yKRS8ummlH3k_RjrBRBke7wb5VePRDryPb9LTd0hfu7e7guWOSEkR21rS6drHrd89dHHKwB28-SCs4KYeWPaUZFbBHG9vVaYn99ELoKs7cAKfBS_SX9-Ag9Z7e_wLoD-mgG9Bi8e8Mf0bfV4YdfusLTScxKnHeZwjGZkDDZN70aWZKVIaqimQ";
-
 /// The access token of the gateway's "Response Sample- Successful".
 const GATEWAY_TOKEN: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.eyJrZXkiOiJKV1QtVEVTVCIsIm5iZiI6MTcyNTQxOTk5NywiaXNzIjoiZGVyYnlzb2Z0IiwiaWF0IjoxNzI1NDIwMTE3LCJkaXMiOiJKV1QtVEVTVCIsImp0aSI6ImJmZjZkYjY4OTNlOTQxYWNiM2Y1MjUwOWIyZDA3ZmU3IiwiZXhwIjoxNzI1NDIzNzE3LCJzdWIiOiJkZXJieXNvZnQgZGdhdGV3YXkgVjIiLCJhdWQiOlsiSldULVRFU1QiXX0.MqBR5kKY-uy3gtqv7IeqAawul3OCQLO1DhZ3wdoxWNZ7FZYb-AJwlgqGHXyjj_oJuiqPGeMfI_44TonIGfXfkqhtcE2nScTtVGeeVAA2NTzZSEGD5GLxJZ4rrTILUq9zLGDc0z44edo36g_kw_NuSjlBvq2l9BDJ793jxjijQ4XgoVJZslYQmFh-1uLSMy0aCCdfceUp8-YO7Bh3eWE0PFyZvDCU4O2mZKASuK4Jc4rf-XCNP8rLJpM03Aurek3AeRBcTOtfJDMW9vFGQ-g4BOXhEa0hVz8qQGFwLVY94dc5F74xs5i4C2ybIgZHf6GHQ_G9sIxm3nr1foT7YyfJcA";
 
-pub(crate) const ISSUER: &str =
-    "https://id/84A26B2FA77BCD1FF5130636F04C30C5/.well-known/openid-configuration";
 const NOT_BEFORE: u64 = 1_703_559_670;
 const ISSUED: u64 = 1_703_559_790;
 const EXPIRES: u64 = 1_703_560_090;
@@ -154,7 +147,7 @@ fn given_the_gateways_sample_token_when_verified_then_refused_for_its_missing_ki
 
 #[test]
 fn given_the_samples_when_taken_apart_then_they_are_what_this_file_takes_them_for() {
-    let [header, payload, _] = segments(TOKEN).map(crate::forge::decode);
+    let [header, payload, _] = segments(TOKEN).map(test_support::forge::decode);
     assert_eq!(
         header,
         br#"{"kid":"394b56c3ea524ee59015f9a7e8866312","alg":"RS256"}"#

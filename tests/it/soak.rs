@@ -17,14 +17,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use derbysoft_go_auth::GoAuth;
-use derbysoft_go_auth::simulator::{Fault, SignatureKind, Simulator};
+use derbysoft_go_simulator::{Fault, SignatureKind, Simulator};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tracing::dispatcher::{set_default, with_default};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Dispatch, Event, Metadata, Subscriber};
 
-use crate::support::{eventually, millis, secs, verdict};
+use test_support::{eventually, millis, secs, verdict};
 
 const CALLERS: u64 = 6;
 

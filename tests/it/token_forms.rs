@@ -2,9 +2,9 @@
 //! JSON or the length departs from the one form, then the token is refused.
 
 use derbysoft_go_auth::VerifyErrorKind as Kind;
-use derbysoft_go_auth::simulator::{Encoding, Mint};
+use derbysoft_go_simulator::{Encoding, Mint};
 
-use crate::forge::{
+use test_support::forge::{
     assert_refused, assert_refused_with, case, config, encode, headed, header_and, judge,
     judge_with, keys, mint, paid, payload_and, refusal, segments, sign_segments, verifier,
     verifier_with,

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use derbysoft_go_auth::outbound::{ClientPair, Gateway};
-use derbysoft_go_auth::simulator::{Fault, Simulator};
 use derbysoft_go_auth::{
     AccessTokenSource, Api, GoAuth, GoAuthBuilder, ManualClock, UnixTime, VerifyErrorKind,
 };
+use derbysoft_go_simulator::{Fault, Simulator};
 use tempfile::NamedTempFile;
 use tokio::runtime::Runtime;
 
-use crate::support::{eventually, passive_runtime, runtime, secs, settle, soon, verdict};
+use test_support::{eventually, passive_runtime, runtime, secs, settle, soon, verdict};
 
 /// GO, on a runtime of its own.
 fn go() -> (Runtime, Simulator) {

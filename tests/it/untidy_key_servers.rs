@@ -1,49 +1,14 @@
 //! What servers, proxies and operators do to a key document that makes it no worse; and what is
 //! said where it can't be used.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use derbysoft_go_auth::simulator::{Endpoint, Fault};
 use derbysoft_go_auth::{FetchError, GoAuth};
+use derbysoft_go_simulator::{Endpoint, Fault};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpListener;
 
-use crate::support::{World, eventually, keys, ready, refresh, secs, settle, verdict};
-
-/// Answers each request with what `answer` makes of its head, and keeps the heads.
-pub(crate) async fn server(
-    answer: impl Fn(&str) -> Vec<u8> + Send + 'static,
-) -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let origin = format!("http://{}", listener.local_addr().expect("an address"));
-    let heads = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&heads);
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let mut stream = BufReader::new(stream);
-            let mut head = String::new();
-            while !head.ends_with("\r\n\r\n") {
-                match stream.read_line(&mut head).await {
-                    Ok(read) if read > 0 => {}
-                    _ => break,
-                }
-            }
-            let answer = answer(&head.to_ascii_lowercase());
-            log.lock().expect("not poisoned").push(head);
-            let _ = stream.get_mut().write_all(&answer).await;
-        }
-    });
-    (origin, heads)
-}
-
-/// An answer of this status with these header lines, each with its end.
-pub(crate) fn answer(status: u16, headers: &[u8], body: impl AsRef<[u8]>) -> Vec<u8> {
-    let body = body.as_ref();
-    let length = body.len();
-    let first = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n");
-    [first.as_bytes(), headers, b"\r\n", body].concat()
-}
+use test_support::raw_server::{answer, server};
+use test_support::{World, eventually, keys, ready, refresh, secs, settle, verdict};
 
 fn at(world: &World, address: &str) -> GoAuth {
     let builder = world.builder().jwks_url(address);

@@ -1,10 +1,10 @@
 //! Withdrawn means withdrawn: by the operator, though GO still publishes the key; and over a
 //! change of the settings, though the snapshot on disk is older than what is known.
 
-use derbysoft_go_auth::simulator::Fault;
 use derbysoft_go_auth::{GoAuth, GoAuthBuilder, KeySet};
+use derbysoft_go_simulator::Fault;
 
-use crate::support::{Keys, World, eventually, keys, ready, refresh, secs, settle, state, verdict};
+use test_support::{Keys, World, eventually, keys, ready, refresh, secs, settle, state, verdict};
 
 #[tokio::test]
 async fn a_distrusted_key_verifies_nothing_though_it_is_published() {

@@ -1,6 +1,6 @@
 //! Tokens that a contender has to refuse.
 
-use derbysoft_go_auth::simulator::{SignatureKind, SigningKey};
+use derbysoft_go_simulator::{SignatureKind, SigningKey};
 
 use crate::common::scene::Scene;
 

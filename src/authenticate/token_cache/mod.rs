@@ -237,5 +237,5 @@ impl<H: Hasher> Hasher for TailHasher<H> {
     }
 }
 
-#[cfg(all(test, feature = "simulator"))]
+#[cfg(test)]
 mod tests;

@@ -13,8 +13,8 @@ use std::ops::Range;
 use allocation_counter::measure;
 
 use super::*;
-use crate::simulator::{Mint, PublishedKey};
 use crate::{Config, KeySet, UnixTime};
+use derbysoft_go_simulator::{Mint, PublishedKey};
 
 const ISSUER: &str = "https://id/84A26B2FA77BCD1FF5130636F04C30C5/.well-known/openid-configuration";
 const AUDIENCE: &str = "ZKT";

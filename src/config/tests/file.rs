@@ -169,7 +169,6 @@ fn a_flood_of_faults_is_cut() {
     assert_eq!(faults_of(&"=\n".repeat(5000)).len(), 128);
 }
 
-#[cfg(feature = "cli")]
 #[test]
 fn each_place_names_its_faults_as_they_stand_there() {
     let vars = [

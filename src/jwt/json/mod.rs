@@ -111,7 +111,6 @@ pub(crate) fn is_object(document: &[u8]) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Strings<'a>(&'a str);
 
-#[cfg(feature = "cli")]
 impl<'a> Strings<'a> {
     pub(crate) fn spelled(self) -> &'a str {
         self.0

@@ -12,23 +12,26 @@ use crate::jwt::rs256::bits_of;
 
 /// One entry of a document. What it says is as untrusted as the document.
 #[derive(Debug)]
-pub(crate) struct Inspected {
-    pub(crate) kid: Option<String>,
-    pub(crate) kty: Option<String>,
-    pub(crate) alg: Option<String>,
+pub struct Inspected {
+    /// As far as it is a text, like the next ones.
+    pub kid: Option<String>,
+    /// See `kid`.
+    pub kty: Option<String>,
+    /// See `kid`.
+    pub alg: Option<String>,
     /// `use`
-    pub(crate) usage: Option<String>,
+    pub usage: Option<String>,
     /// The size of `n`, where it can be read.
-    pub(crate) bits: Option<usize>,
+    pub bits: Option<usize>,
     /// Why it can't be used; `None` where it can.
-    pub(crate) unusable: Option<SkipReason>,
+    pub unusable: Option<SkipReason>,
 }
 
 /// Every entry in the document's order, usable or not.
 ///
 /// # Errors
 /// Where the document is not a key set.
-pub(crate) fn inspect(document: &[u8]) -> Result<Vec<Inspected>, KeySetError> {
+pub fn inspect(document: &[u8]) -> Result<Vec<Inspected>, KeySetError> {
     let set = KeySet::default().read(gather(document)?);
     let Looked(entries) = gather(document)?;
     let judged = |(mut entry, key): (Inspected, Result<Key, SkippedKey>)| {

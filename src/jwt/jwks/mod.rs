@@ -5,7 +5,6 @@
 //! passed over is kept, so that an operator can see it.
 
 mod gather;
-#[cfg(feature = "cli")]
 pub(crate) mod inspect;
 
 use std::fmt;
@@ -41,7 +40,6 @@ impl Key {
         &self.kid
     }
 
-    #[cfg(feature = "cli")]
     pub(crate) fn modulus_bits(&self) -> usize {
         self.public.modulus_bits()
     }
@@ -72,12 +70,13 @@ impl KeySet {
     /// `use` is absent or `sig`, `key_ops` is absent or holds `verify`, `alg` is
     /// absent or `RS256`, and its modulus is odd and of 2048 to 4096 bits with
     /// an odd exponent of 3 to 2^33. The others are [`skipped`](KeySet::skipped).
-    /// Two keys of one `kid` and different material are both skipped.
+    /// Two keys of one `kid` and different material are both skipped. One UTF-8 byte order
+    /// mark before the document changes nothing (RFC 8259, section 8.1).
     ///
     /// # Errors
     /// If the document is not a key set, or none of its keys is usable.
     pub fn from_document(document: &[u8]) -> Result<Self, KeySetError> {
-        Self::default().successor(document)
+        Self::default().successor(json::without_mark(document))
     }
 
     /// The set that `document` describes, sharing the keys that did not change:

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::desk::Desk;
-use crate::corpus::{mint, now};
-use crate::forge::ISSUER;
+use test_support::corpus::{mint, now};
+use test_support::forge::ISSUER;
 
 pub(crate) fn all(desk: &mut Desk) {
     claim_types(desk);

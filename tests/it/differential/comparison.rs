@@ -11,7 +11,7 @@ use super::desk::Case;
 use super::peers::Opinion;
 use super::table::{self, Found};
 use super::valid::TYPED;
-use crate::forge::verifier;
+use test_support::forge::verifier;
 
 pub(crate) struct Comparison<'c> {
     corpus: &'c [Case],

@@ -2,12 +2,12 @@
 
 use std::sync::OnceLock;
 
-use derbysoft_go_auth::simulator::{PublishedKey, SigningKey};
+use derbysoft_go_simulator::{PublishedKey, SigningKey};
 use serde_json::{Value, json};
 
 use crate::claim_rules::claims_of;
-use crate::corpus::{mint, now};
-use crate::forge::{self, KID, cubic, foreign, good, header_and};
+use test_support::corpus::{mint, now};
+use test_support::forge::{self, KID, cubic, foreign, good, header_and};
 
 /// A token of the corpus.
 #[derive(Debug)]

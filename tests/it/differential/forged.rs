@@ -2,17 +2,17 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use derbysoft_go_auth::simulator::{Encoding, PublicKeyForm, PublishedKey, SignatureKind};
+use derbysoft_go_simulator::{Encoding, PublicKeyForm, PublishedKey, SignatureKind};
 use num_bigint::BigUint;
 use serde_json::json;
 
 use super::desk::{Desk, larger, long_kids};
-use crate::corpus::mint;
-use crate::forge::{
+use crate::forgeries::cube_that_starts_with;
+use test_support::corpus::mint;
+use test_support::forge::{
     DIGEST_INFO, DIGEST_INFO_WITHOUT_NULL, KID, SIGNATURE_BYTES, block, decode, encode, foreign,
     good, message, segments, sha256, sign_segments, to_width, with_signature,
 };
-use crate::forgeries::cube_that_starts_with;
 
 pub(crate) fn all(desk: &mut Desk) {
     algorithms(desk);

@@ -27,8 +27,10 @@ use self::comparison::{Comparison, same_reading};
 use self::desk::{Case, Desk, key_document};
 use self::peers::{Jsonwebtoken, Pyjwt};
 use self::table::PAGE;
-use crate::corpus::{MARGIN, now, random_token};
-use crate::forge::{AUDIENCE, ISSUER, KID, document, encode, good, keys, sign_segments, verifier};
+use test_support::corpus::{MARGIN, now, random_token};
+use test_support::forge::{
+    AUDIENCE, ISSUER, KID, document, encode, good, keys, sign_segments, verifier,
+};
 
 /// Some thousand tokens: every attack class, good ones, and some of any kind.
 fn corpus() -> Vec<Case> {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::desk::Case;
-use crate::forge::{AUDIENCE, ISSUER};
+use test_support::forge::{AUDIENCE, ISSUER};
 
 /// Where `tests/differential/run` says which Python has `PyJWT`.
 const PYTHON: &str = "DIFFERENTIAL_PYTHON";

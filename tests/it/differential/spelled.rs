@@ -4,8 +4,8 @@
 use serde_json::json;
 
 use super::desk::{Desk, claims, payload_and};
-use crate::corpus::{mint, now};
-use crate::forge::{AUDIENCE, ISSUER, KID, header_and};
+use test_support::corpus::{mint, now};
+use test_support::forge::{AUDIENCE, ISSUER, KID, header_and};
 
 pub(crate) fn all(desk: &mut Desk) {
     meaning(desk);

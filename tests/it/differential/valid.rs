@@ -3,8 +3,8 @@
 use fastrand::Rng;
 
 use super::desk::{Desk, larger, long_kids, payload_and};
-use crate::corpus::{genuine_token, mint, now};
-use crate::forge::{DIGEST_INFO, KID, block, cubic, message, with_signature};
+use test_support::corpus::{genuine_token, mint, now};
+use test_support::forge::{DIGEST_INFO, KID, block, cubic, message, with_signature};
 
 /// The class of tokens that `jsonwebtoken` refuses for members of a key which neither of us uses.
 pub(crate) const TYPED: &str = "a key in the header that is none";

@@ -1,12 +1,12 @@
 //! Requests, handles and runtimes that go away while keys are fetched.
 
-use derbysoft_go_auth::simulator::{Fault, Simulator};
 use derbysoft_go_auth::{FetchError, GoAuth};
+use derbysoft_go_simulator::{Fault, Simulator};
 use tokio::runtime::Handle;
 use tower::{Layer as _, ServiceExt as _};
 
 use super::{agreed, crowd, invented};
-use crate::support::{
+use test_support::{
     World, at_once, eventually, passive_runtime, ready, refresh, request, runtime, secs, settle,
     soon, verdict, verifying,
 };

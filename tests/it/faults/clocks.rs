@@ -1,10 +1,10 @@
 //! The wall clock is stepped, by an operator, by NTP or by a machine that slept.
 
-use derbysoft_go_auth::simulator::Fault;
 use derbysoft_go_auth::{GoAuth, UnixTime};
+use derbysoft_go_simulator::Fault;
 
 use super::readyz;
-use crate::support::{World, eventually, keys, millis, secs, settle, state, verdict, verifying};
+use test_support::{World, eventually, keys, millis, secs, settle, state, verdict, verifying};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
@@ -77,7 +77,7 @@ async fn given_a_request_that_waits_when_the_clock_is_stepped_then_its_wait_stay
     settle().await;
     assert!(!waiting.is_finished());
     world.clock.advance(millis(2000));
-    let error = crate::support::soon(waiting).await.unwrap().unwrap_err();
+    let error = test_support::soon(waiting).await.unwrap().unwrap_err();
     assert_eq!(error.kind().as_str(), "keys_unavailable");
 }
 
@@ -127,7 +127,7 @@ async fn given_keys_let_go_of_when_the_clock_is_set_back_then_ready_does_not_cla
     assert_eq!(world.last_attempt(&auth).await, "keys_unavailable");
     settle().await;
     step(&world, -7200);
-    if crate::support::ready(&auth).await.is_ok() {
+    if test_support::ready(&auth).await.is_ok() {
         assert_eq!(verdict(&auth, &world.token()).await, "ok");
     }
 }

@@ -1,10 +1,10 @@
 //! A start while the key address is down, hangs or is slow.
 
-use derbysoft_go_auth::simulator::{Fault, Simulator};
 use derbysoft_go_auth::{FetchError, GoAuth};
+use derbysoft_go_simulator::{Fault, Simulator};
 
 use super::{agreed, crowd, readyz};
-use crate::support::{
+use test_support::{
     Api, World, at_once, eventually, keys, millis, ready, secs, settle, soon, verdict, verifying,
 };
 

@@ -1,14 +1,14 @@
 //! Key documents that must not hurt, served by the key address: at the start, and as a refresh
 //! that meets good keys.
 
-use derbysoft_go_auth::simulator::{Fault, SigningKey};
 use derbysoft_go_auth::{FetchError, GoAuth};
+use derbysoft_go_simulator::{Fault, SigningKey};
 use serde_json::{Value, json};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use crate::support::{World, keys, ready, refresh, verdict};
+use test_support::{World, keys, ready, refresh, verdict};
 
 /// A modulus of so many bits, odd, with its first bit set.
 fn modulus(bits: usize) -> String {

@@ -21,7 +21,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use derbysoft_go_auth::GoAuth;
 use tokio::task::JoinSet;
 
-use crate::support::{soon, verdict};
+use test_support::{soon, verdict};
 
 /// What a readiness check says, derived as `docs/operations.md` says.
 fn readyz(auth: &GoAuth) -> u16 {

@@ -1,10 +1,10 @@
 //! The key address fails while there are good keys.
 
-use derbysoft_go_auth::simulator::Fault;
 use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
+use derbysoft_go_simulator::Fault;
 
 use super::readyz;
-use crate::support::{Api, World, at_once, eventually, keys, millis, secs, state, verdict};
+use test_support::{Api, World, at_once, eventually, keys, millis, secs, state, verdict};
 
 const DAY: u64 = 86_400;
 

@@ -5,10 +5,10 @@
 use std::task::Poll;
 use std::time::Duration;
 
-use derbysoft_go_auth::simulator::Fault;
 use derbysoft_go_auth::{GoAuth, GoAuthBuilder, UnixTime};
+use derbysoft_go_simulator::Fault;
 
-use crate::support::{
+use test_support::{
     World, at_once, eventually, keys, millis, ready, refresh, secs, settle, soon, verdict,
 };
 

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{agreed, crowd};
-use crate::support::{World, at_once, eventually, refresh, secs, settle, soon, verdict};
+use test_support::{World, at_once, eventually, refresh, secs, settle, soon, verdict};
 
 /// Tokens that are valid at present, and since which rotation.
 type Valid = (u64, Vec<String>);
@@ -28,7 +28,7 @@ async fn caller(auth: GoAuth, valid: watch::Receiver<Valid>, done: Arc<AtomicU64
             tokio::task::yield_now().await;
         }
         done.store(rotation, Ordering::Release);
-        tokio::time::sleep(crate::support::millis(1)).await;
+        tokio::time::sleep(test_support::millis(1)).await;
     }
 }
 

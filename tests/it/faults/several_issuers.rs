@@ -1,13 +1,11 @@
 //! Two issuers behind one gate: each token is held to its own issuer's keys, and an outage of one
 //! is the outage of one.
 
-use derbysoft_go_auth::simulator::{Fault, PublishedKey, SigningKey, Simulator};
 use derbysoft_go_auth::{GoAuth, GoAuthBuilder, IssuerConfig};
+use derbysoft_go_simulator::{Fault, PublishedKey, SigningKey, Simulator};
 
 use super::{agreed, crowd, readyz};
-use crate::support::{
-    Api, World, at_once, eventually, ready, refresh, secs, settle, soon, verdict,
-};
+use test_support::{Api, World, at_once, eventually, ready, refresh, secs, settle, soon, verdict};
 
 const OURS: &str = "ours";
 

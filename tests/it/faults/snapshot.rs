@@ -1,13 +1,13 @@
 //! A restart with a snapshot: what it saves, and what it must not bring back.
 
-use derbysoft_go_auth::simulator::{Fault, Simulator};
 use derbysoft_go_auth::{FetchError, GoAuth};
+use derbysoft_go_simulator::{Fault, Simulator};
 use tempfile::TempDir;
 
 use std::path::PathBuf;
 
 use super::readyz;
-use crate::support::{
+use test_support::{
     World, at_once, eventually, keys, millis, ready, refresh, secs, settle, soon, state, verdict,
     verifying,
 };

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use derbysoft_go_auth::GoAuth;
-use derbysoft_go_auth::simulator::Fault;
+use derbysoft_go_simulator::Fault;
 use tempfile::TempDir;
 
 use super::readyz;
-use crate::support::{World, eventually, keys, ready, refresh, secs, settle, verdict};
+use test_support::{World, eventually, keys, ready, refresh, secs, settle, verdict};
 
 /// A snapshot of GO's present keys, in a directory of its own.
 async fn written(world: &World) -> (TempDir, PathBuf) {
@@ -184,7 +184,7 @@ fn a_pipe_at_its_place_holds_up_neither_start_nor_end() {
     mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).expect("a pipe");
     let (ended, end) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let runtime = crate::support::runtime();
+        let runtime = test_support::runtime();
         runtime.block_on(async {
             let world = World::new().await;
             let auth = started(&world, &path);

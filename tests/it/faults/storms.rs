@@ -2,11 +2,11 @@
 
 use std::task::Poll;
 
-use derbysoft_go_auth::simulator::{Fault, SigningKey};
+use derbysoft_go_simulator::{Fault, SigningKey};
 use tokio::runtime::Handle;
 
 use super::{agreed, crowd, invented};
-use crate::support::{
+use test_support::{
     World, at_once, eventually, millis, ready, secs, settle, soon, verdict, verifying,
 };
 

@@ -1,13 +1,13 @@
 //! How keys come: over TLS to whom we know, and over nothing else.
 
-use derbysoft_go_auth::simulator::Fault;
 use derbysoft_go_auth::{FetchError, GoAuth, GoAuthBuilder};
+use derbysoft_go_simulator::Fault;
 use rcgen::CertificateParams;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::readyz;
-use crate::front::Front;
-use crate::support::{World, eventually, keys, ready, refresh, secs, state, verdict};
+use test_support::front::Front;
+use test_support::{World, eventually, keys, ready, refresh, secs, state, verdict};
 
 fn behind(world: &World, front: &Front) -> GoAuthBuilder {
     world.builder().jwks_url(front.url(world))
@@ -147,7 +147,7 @@ async fn given_a_304_when_the_document_is_held_then_it_confirms_and_without_one_
     world.go.fail(Fault::Cut);
     world.clock.advance(secs(86_400));
     assert_eq!(verdict(&auth, &lasting).await, "keys_unavailable");
-    crate::support::eventually("the keys are let go of", || keys(&auth) == 0).await;
+    test_support::eventually("the keys are let go of", || keys(&auth) == 0).await;
     world.go.fail(Fault::Status(304));
     assert_eq!(refresh(&auth).await, Err(FetchError::UnexpectedNotModified));
     assert_eq!(readyz(&auth), 503);

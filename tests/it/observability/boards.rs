@@ -8,7 +8,7 @@ use promql_parser::util::{ExprVisitor, walk_expr};
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::Value;
 
-use super::contract;
+use test_support::contract;
 
 const DASHBOARD: &str = include_str!("../../../docs/grafana-dashboard.json");
 const ALERTS: &str = include_str!("../../../docs/alerts.yml");

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::contract::{self, EventRow};
 use super::scene::everything;
+use test_support::contract::{self, EventRow};
 
 #[test]
 fn every_event_is_in_the_table_and_every_row_of_it_is_told() {

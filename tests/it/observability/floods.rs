@@ -6,7 +6,7 @@ use tracing::Level;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::witness::{Told, Witness};
-use crate::support::{Api, Keys, at_once, eventually, passive_runtime, request, secs, settle};
+use test_support::{Api, Keys, at_once, eventually, passive_runtime, request, secs, settle};
 
 const FIRST: &str = "request refused";
 const MORE: &str = "further requests refused within a minute";

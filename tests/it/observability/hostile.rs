@@ -4,7 +4,7 @@ use derbysoft_go_auth::{AccessToken, AccessTokens, Api as Name};
 use tracing_subscriber::filter::LevelFilter;
 
 use super::witness::Witness;
-use crate::support::{Api, World, eventually, refused_tokens, request, secs, strict, verdict};
+use test_support::{Api, World, eventually, refused_tokens, request, secs, strict, verdict};
 
 const ACCESS_TOKEN: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -48,7 +48,7 @@ fn parts(credential: &str) -> impl Iterator<Item = &str> {
 async fn nothing_of_it_is_told_at(level: LevelFilter) {
     let (witness, _guard) = Witness::listening(level);
     #[cfg(feature = "metrics")]
-    let recorder = super::recorded::recorder();
+    let recorder = super::recorder();
     #[cfg(feature = "metrics")]
     let _recording = metrics::set_default_local_recorder(&recorder);
 

@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use derbysoft_go_auth::outbound::{ClientPair, EndpointToken, EndpointTokens, Gateway};
-use derbysoft_go_auth::simulator::Fault;
 use derbysoft_go_auth::{AccessToken, AccessTokens, Api as Name, Clock, GoAuth, ManualClock};
+use derbysoft_go_simulator::Fault;
 use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 
-use super::contract;
-use super::recorded::{recorder, series, types, value};
+use test_support::contract;
+use test_support::recorded::{series, types, value};
+
+use super::recorder;
 use super::scene::{everything, world_of_go};
-use crate::distributor::{TokenFile, days, entry};
-use crate::support::{
+use test_support::distributor::{TokenFile, days, entry};
+use test_support::{
     Api, Keys, World, eventually, millis, refresh, secs, settle, soon, verdict, verifying,
 };
 
@@ -103,7 +105,8 @@ fn every_metric_is_in_the_table_and_every_row_of_it_is_recorded() {
 #[test]
 fn every_outcome_has_the_kinds_of_the_table_and_each_was_met() {
     for outcome in ["accepted", "refused", "observed"] {
-        let of_outcome = |series: &super::recorded::Series| series.label("outcome") == outcome;
+        let of_outcome =
+            |series: &test_support::recorded::Series| series.label("outcome") == outcome;
         let counted = series(&everything().rendered)
             .into_iter()
             .filter(of_outcome);
@@ -151,7 +154,7 @@ async fn requests_are_counted_by_what_became_of_them() {
     observer.call("53ac0777").await;
     observer.call(&keys.token()).await;
     let open = Api::behind(auth.layer().allow_missing());
-    open.send(crate::support::request(&[])).await;
+    open.send(test_support::request(&[])).await;
     assert_eq!(open.calls(), 1);
 
     assert_eq!(requests(&handle, "accepted", "jwt"), Some(4.0));
@@ -297,7 +300,7 @@ async fn asked_for_metrics_the_keys_are_as_old_as_they_are_and_none_are_fetched(
     settle().await;
     assert_eq!(world.go.fetches(), 0);
     assert_eq!(keys(&handle), ("empty".to_owned(), None, 0.0));
-    crate::support::ready(&auth).await.expect("GO is well");
+    test_support::ready(&auth).await.expect("GO is well");
     for age in 1..30 {
         world.clock.advance(secs(1));
         auth.record_metrics();
@@ -395,10 +398,7 @@ async fn client_pairs_are_followed_and_the_next_becomes_the_current() {
     let (current, next) = ("current client pair", "next client pair");
     assert_eq!(credential_left(&handle, current), Some(180.0 * 86_400.0));
     assert_eq!(credential_left(&handle, next), None);
-    go.fail_at(
-        derbysoft_go_auth::simulator::Endpoint::Token,
-        Fault::Status(500),
-    );
+    go.fail_at(derbysoft_go_simulator::Endpoint::Token, Fault::Status(500));
     let client = go.rotate_client();
     let following = ClientPair::new(&*client.client_id, &*client.client_secret);
     gateway

@@ -3,18 +3,15 @@
 
 #[cfg(feature = "metrics")]
 mod boards;
-mod contract;
 mod events;
 mod floods;
-#[cfg(all(feature = "metrics", target_os = "linux"))]
-mod gate;
 mod hostile;
 #[cfg(feature = "metrics")]
 mod metrics;
 #[cfg(feature = "metrics")]
-mod recorded;
+mod recorder;
 mod scene;
 mod witness;
 
 #[cfg(feature = "metrics")]
-pub(crate) use self::recorded::recorder;
+pub(crate) use self::recorder::recorder;

@@ -8,16 +8,16 @@ use axum::routing::post;
 use derbysoft_go_auth::outbound::{
     ClientPair, EndpointToken, EndpointTokens, Gateway, GatewayBuilder,
 };
-use derbysoft_go_auth::simulator::{Fault, PartnerApi, Simulator};
 use derbysoft_go_auth::{
     Api as Name, Clock, GoAuth, IssuerConfig, ManualClock, UnixTime, Verified,
 };
+use derbysoft_go_simulator::{Fault, PartnerApi, Simulator};
 use tower::ServiceExt;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::witness::Witness;
-use crate::distributor::{TokenFile, days, entry};
-use crate::support::{
+use test_support::distributor::{TokenFile, days, entry};
+use test_support::{
     Api, World, eventually, passive_runtime, ready, refresh, refused_tokens, request, secs, soon,
     strict,
 };
@@ -54,7 +54,7 @@ pub(super) fn everything() -> &'static Everything {
         }
         #[cfg(feature = "metrics")]
         {
-            let recorder = super::recorded::recorder();
+            let recorder = super::recorder();
             let configured = metrics::with_local_recorder(&recorder, enacted);
             Everything {
                 witness,
@@ -255,7 +255,7 @@ async fn access_tokens(witness: &Witness) -> Vec<String> {
 /// A gateway's tokens and client pairs, and the Access Tokens of endpoints.
 async fn outbound() -> Vec<String> {
     let (go, clock) = world_of_go().await;
-    let pair = |credentials: derbysoft_go_auth::simulator::ClientCredentials| {
+    let pair = |credentials: derbysoft_go_simulator::ClientCredentials| {
         ClientPair::new(&*credentials.client_id, &*credentials.client_secret).issued_at(clock.now())
     };
     let builder: GatewayBuilder = Gateway::builder()
@@ -275,9 +275,7 @@ async fn outbound() -> Vec<String> {
         .rotate_to(pair(go.rotate_client()))
         .expect("it can be sent");
     eventually("the next pair took over", only_current).await;
-    go.refuse_tokens(Some(
-        derbysoft_go_auth::simulator::GatewayFailure::InvalidToken,
-    ));
+    go.refuse_tokens(Some(derbysoft_go_simulator::GatewayFailure::InvalidToken));
     clock.advance(days(1));
     soon(gateway.ready()).await.expect_err("refused");
 

@@ -7,8 +7,8 @@ use derbysoft_go_auth::outbound::{
     BOOKING_USB, BoxError, CallRefused, EndpointToken, EndpointTokens, EndpointTokensBuilder,
     HeaderForm, ReplaceError, SHOPPING_ENGINE,
 };
-use derbysoft_go_auth::simulator::{PartnerApi, PartnerRefusal};
 use derbysoft_go_auth::{Clock, UnixTime};
+use derbysoft_go_simulator::{PartnerApi, PartnerRefusal};
 use http::Request;
 use http::header::AUTHORIZATION;
 use tower::Layer;

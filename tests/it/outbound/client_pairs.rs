@@ -6,7 +6,7 @@ use derbysoft_go_auth::Clock;
 use derbysoft_go_auth::outbound::{ClientPair, Gateway, GatewayError, GatewayErrorKind};
 
 use super::{World, pair};
-use crate::support::{eventually, secs, soon};
+use test_support::{eventually, secs, soon};
 
 const DAY: Duration = Duration::from_secs(86_400);
 

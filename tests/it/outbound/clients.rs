@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use derbysoft_go_auth::outbound::{EndpointTokens, HttpClient, reqwest_body};
-use derbysoft_go_auth::simulator::{PartnerApi, PushCredential};
+use derbysoft_go_simulator::{PartnerApi, PushCredential};
 use http::{Request, Response};
 use http_body_util::{Empty, Full, StreamBody};
 use hyper_util::rt::TokioExecutor;
@@ -15,7 +15,7 @@ use tower::retry::{Policy, RetryLayer};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
 use super::{World, http_client, send};
-use crate::support::{secs, soon};
+use test_support::{secs, soon};
 
 #[tokio::test]
 async fn hyper_utils_client_pushes_and_repeats() {

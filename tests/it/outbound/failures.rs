@@ -1,10 +1,10 @@
 //! What the token endpoint can do wrong, and what callers are told.
 
 use derbysoft_go_auth::outbound::{BoxError, GatewayError, GatewayErrorKind, GatewayRefusal};
-use derbysoft_go_auth::simulator::{Endpoint, Fault, GatewayFailure};
+use derbysoft_go_simulator::{Endpoint, Fault, GatewayFailure};
 
 use super::{Stranger, World, client, gateway_error, pair, send};
-use crate::support::{millis, secs, soon};
+use test_support::{millis, secs, soon};
 
 #[tokio::test]
 async fn all_six_documented_failures_are_typed_and_carry_gos_words() {
@@ -194,7 +194,7 @@ async fn all_who_wait_are_told_the_same_failure() {
         })
         .collect();
     soon(world.go.wait_for_token_fetches(1)).await;
-    crate::support::settle().await;
+    test_support::settle().await;
     held.release();
     for waiting in waiting {
         let error = soon(waiting).await.unwrap().expect_err("forbidden");
@@ -214,13 +214,13 @@ async fn a_refused_pair_is_asked_about_every_ten_seconds_at_most() {
         let error = soon(gateway.ready()).await.expect_err("refused");
         assert!(error.is_refusal(), "{error}");
         world.clock.advance(millis(300));
-        crate::support::settle().await;
+        test_support::settle().await;
     }
     assert_eq!(world.go.token_fetches(), 1);
     gateway.replace(pair(&world.go.client())).unwrap();
     soon(world.go.wait_for_token_fetches(2)).await;
     world.clock.advance(secs(1));
-    crate::support::eventually("the right pair serves at once", || {
+    test_support::eventually("the right pair serves at once", || {
         gateway.health().is_ready()
     })
     .await;

@@ -4,13 +4,13 @@ use std::task::Poll;
 
 use derbysoft_go_auth::Clock;
 use derbysoft_go_auth::outbound::{Gateway, GatewayErrorKind};
-use derbysoft_go_auth::simulator::Fault;
+use derbysoft_go_simulator::Fault;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Uri};
 use tower::ServiceExt;
 
 use super::{World, client, crowd_client, pair, send};
-use crate::support::{at_once, eventually, secs, settle, soon};
+use test_support::{at_once, eventually, secs, settle, soon};
 
 fn left(gateway: &Gateway) -> u64 {
     gateway.health().token_left.map_or(0, |left| left.as_secs())
@@ -131,10 +131,9 @@ async fn a_token_is_renewed_ahead_and_callers_never_wait() {
 async fn while_renewal_fails_the_token_serves_to_its_end() {
     let world = World::new().await;
     let gateway = world.ready().await;
-    world.go.fail_at(
-        derbysoft_go_auth::simulator::Endpoint::Token,
-        Fault::Status(500),
-    );
+    world
+        .go
+        .fail_at(derbysoft_go_simulator::Endpoint::Token, Fault::Status(500));
     world.clock.advance(secs(3200));
     soon(world.go.wait_for_token_fetches(2)).await;
     eventually("the failure shows", || {
@@ -223,7 +222,7 @@ async fn the_task_ends_with_the_last_handle() {
 
 #[test]
 fn a_gateway_outlives_the_runtime_that_it_ran_in() {
-    let first = crate::support::runtime();
+    let first = test_support::runtime();
     let (world, gateway) = first.block_on(async {
         let world = World::new().await;
         let gateway = world.ready().await;
@@ -231,9 +230,9 @@ fn a_gateway_outlives_the_runtime_that_it_ran_in() {
     });
     let settings = (world.go.client(), world.clock.clone());
     drop(first);
-    crate::support::runtime().block_on(async {
+    test_support::runtime().block_on(async {
         // Its server went with the first runtime; another takes its place.
-        let go = derbysoft_go_auth::simulator::Simulator::builder()
+        let go = derbysoft_go_simulator::Simulator::builder()
             .address(world.go.address())
             .clock(settings.1.clone())
             .start()

@@ -16,8 +16,8 @@ use bytes::Bytes;
 use derbysoft_go_auth::outbound::{
     BoxError, ClientPair, Gateway, GatewayBuilder, GatewayError, HttpClient,
 };
-use derbysoft_go_auth::simulator::{ClientCredentials, Simulator};
 use derbysoft_go_auth::{Clock, ManualClock, UnixTime};
+use derbysoft_go_simulator::{ClientCredentials, Simulator};
 use http::{Request, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceExt};
 
-use crate::support::soon;
+use test_support::soon;
 
 type Client = BoxCloneSyncService<Request<Bytes>, Response<reqwest::Body>, BoxError>;
 

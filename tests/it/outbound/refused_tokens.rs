@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use derbysoft_go_auth::outbound::{BoxError, CallRefused, GatewayRefusal};
-use derbysoft_go_auth::simulator::{Endpoint, Fault, GatewayFailure};
+use derbysoft_go_simulator::{Endpoint, Fault, GatewayFailure};
 use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt};
 
 use super::{World, client, crowd_client, http_client, send, status};
-use crate::support::{secs, settle, soon};
+use test_support::{secs, settle, soon};
 
 /// A token at hand that is old enough to be refused for its age.
 async fn aged(world: &World) -> derbysoft_go_auth::outbound::Gateway {
@@ -126,7 +126,7 @@ async fn a_body_that_cannot_be_had_again_gets_its_401_and_the_next_call_a_token(
     assert_eq!(answer.status(), 401);
     soon(world.go.wait_for_token_fetches(2)).await;
     assert_eq!(world.go.total_requests() - calls, 2, "401 and token");
-    crate::support::eventually("the other token serves", || {
+    test_support::eventually("the other token serves", || {
         gateway.health().last_error.is_none()
     })
     .await;

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use derbysoft_go_auth::Clock;
 use derbysoft_go_auth::outbound::{ClientPair, EndpointToken, EndpointTokens, HeaderForm};
-use derbysoft_go_auth::simulator::{Endpoint, Fault, PartnerApi};
+use derbysoft_go_simulator::{Endpoint, Fault, PartnerApi};
 use http::Request;
 use tower::Layer;
 
 use super::{World, http_client, pair, send};
 use crate::secrecy::Lines;
-use crate::support::{secs, soon};
+use test_support::{secs, soon};
 
 const DAY: u64 = 86_400;
 
@@ -34,7 +34,7 @@ async fn no_credential_is_printed_or_logged() {
 
     let pushing = gateway.layer().layer(http_client());
     let mut call = Box::pin(tower::ServiceExt::oneshot(pushing.clone(), world.push()));
-    let _ = crate::support::at_once(&mut call);
+    let _ = test_support::at_once(&mut call);
     assert_eq!(soon(call).await.unwrap().status(), 200);
     let mut headers = http::HeaderMap::new();
     let address = world.push().uri().clone();
@@ -132,6 +132,6 @@ async fn the_end_of_a_credential_is_warned_of_six_times_and_told_once() {
     let gateway = world.builder().credentials(current).build().unwrap();
     let _ = soon(gateway.ready()).await;
     world.clock.advance(secs(151 * DAY));
-    crate::support::eventually("the keeper warns", || times(&lines, SOON) == 7).await;
+    test_support::eventually("the keeper warns", || times(&lines, SOON) == 7).await;
     assert!(lines.text().contains("endpoint=\"current client pair\""));
 }

@@ -7,7 +7,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use derbysoft_go_auth::Clock;
 use derbysoft_go_auth::outbound::{ClientPair, EndpointTokens, Gateway, HttpClient};
-use derbysoft_go_auth::simulator::{Endpoint, Fault, GatewayFailure};
+use derbysoft_go_simulator::{Endpoint, Fault, GatewayFailure};
 use http::{HeaderMap, Request};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -15,7 +15,7 @@ use tower::Layer;
 
 use super::{Stranger, World, send};
 use crate::secrecy::Lines;
-use crate::support::{eventually, secs, settle, soon};
+use test_support::{eventually, secs, settle, soon};
 
 fn jwt(claims: &Value) -> String {
     format!(

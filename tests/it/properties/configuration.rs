@@ -19,8 +19,8 @@ use tempfile::TempDir;
 use self::documents::{in_toml, members, slipped, slips};
 use self::ranges::{printable, use_up, within_ranges};
 use self::values::{SETTINGS, duration, settings, text};
-use crate::property::{Tally, hold, report, try_all};
-use crate::support::secs;
+use test_support::property::{Tally, hold, report, try_all};
+use test_support::secs;
 
 /// Where a configuration says that access tokens are: files there are, and files there are not.
 struct Files(TempDir);

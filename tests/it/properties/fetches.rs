@@ -15,17 +15,17 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use derbysoft_go_auth::simulator::{Fault, Simulator};
 use derbysoft_go_auth::{Clock, GoAuth, ManualClock, UnixTime, VerifyErrorKind as Kind};
+use derbysoft_go_simulator::{Fault, Simulator};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::json;
 
 use self::model::{Model, Span, Step, Token};
-use crate::forge::{NOW, encode, segments};
-use crate::property::{Tally, report, try_all};
-use crate::support::{millis, refresh, runtime, secs, soon};
+use test_support::forge::{NOW, encode, segments};
+use test_support::property::{Tally, report, try_all};
+use test_support::{millis, refresh, runtime, secs, soon};
 
 /// A week, the longest there is: nothing is refreshed ahead within four and a half days of it, and
 /// no history lasts as long.

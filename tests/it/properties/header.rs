@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use regex::bytes::Regex;
 
-use crate::property::{Tally, report, try_all};
-use crate::support::{Api, Keys, request, runtime};
+use test_support::property::{Tally, report, try_all};
+use test_support::{Api, Keys, request, runtime};
 
 /// What a request presents, by the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

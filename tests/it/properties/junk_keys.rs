@@ -7,15 +7,15 @@
 use std::cell::Cell;
 use std::sync::LazyLock;
 
-use derbysoft_go_auth::simulator::{Mint, SigningKey};
 use derbysoft_go_auth::{KeySet, MAX_KEYS, UnixTime};
+use derbysoft_go_simulator::{Mint, SigningKey};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use serde_json::{Map, Value, json};
 
-use crate::forge::{AUDIENCE, ISSUER, NOW, encode, foreign, good, verifier};
-use crate::property::hold;
+use test_support::forge::{AUDIENCE, ISSUER, NOW, encode, foreign, good, verifier};
+use test_support::property::hold;
 
 /// A key that can be used, and a token of its.
 #[derive(Debug, Clone)]

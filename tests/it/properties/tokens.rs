@@ -7,20 +7,20 @@ use std::time::SystemTime;
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use derbysoft_go_auth::simulator::{Encoding, Mint, SigningKey};
 use derbysoft_go_auth::{GoAuth, KeySet, ManualClock, UnixTime};
+use derbysoft_go_simulator::{Encoding, Mint, SigningKey};
 use fastrand::Rng;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::corpus::random_token;
-use crate::forge::{
+use test_support::corpus::random_token;
+use test_support::forge::{
     self, AUDIENCE, ISSUER, KID, NOW, encode, good, judge, judge_with, key_set, keys, mint, paid,
     segments, sign_segments,
 };
-use crate::property::{hold, report};
-use crate::support::{Api, at_once, request};
+use test_support::property::{hold, report};
+use test_support::{Api, at_once, request};
 
 /// What a token of the fixed text sounds like; one for all cases, since only the change matters.
 fn genuine() -> String {

@@ -8,7 +8,7 @@ use derbysoft_go_auth::VerifyErrorKind as Kind;
 use serde_json::json;
 
 use super::{Published, hold, hold_published};
-use crate::forge::{
+use test_support::forge::{
     Case, KID, case, document, encode, good, message, mint, sha256, text, with_signature,
 };
 

@@ -15,7 +15,7 @@ use derbysoft_go_auth::VerifyErrorKind;
 
 use super::der::{digest_info, element};
 use super::{forged, hold};
-use crate::forge::{
+use test_support::forge::{
     Case, KID, SIGNATURE_BYTES, decode, encode, good, judge, message, mint, padded, segments,
     sha256, sign_segments,
 };

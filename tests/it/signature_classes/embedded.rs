@@ -5,12 +5,12 @@ use aws_lc_rs::digest::{self, SHA1_FOR_LEGACY_USE_ONLY};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use derbysoft_go_auth::VerifyErrorKind as Kind;
-use derbysoft_go_auth::simulator::Mint;
+use derbysoft_go_simulator::Mint;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 
 use super::hold;
-use crate::forge::{
+use test_support::forge::{
     AUDIENCE, Case, ISSUER, KID, NOW, case, encode, foreign, good, judge, mint, sha256, text,
 };
 

@@ -6,7 +6,7 @@ use num_bigint::BigUint;
 use serde_json::{Value, json};
 
 use super::{Published, hold_published, say};
-use crate::forge::{
+use test_support::forge::{
     DIGEST_INFO, KID, NOW, cubic, foreign, good, key_set, message, mint, padded, sha256, text,
     to_width, verifier, with_signature,
 };

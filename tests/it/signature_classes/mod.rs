@@ -23,7 +23,7 @@ use std::collections::HashSet;
 use derbysoft_go_auth::VerifyErrorKind as Kind;
 use serde_json::Value;
 
-use crate::forge::{
+use test_support::forge::{
     Case, assert_refused, assert_refused_with, case, foreign, good, judge, key_set, verifier,
     with_signature,
 };

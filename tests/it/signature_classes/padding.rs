@@ -9,7 +9,7 @@ use num_bigint::BigUint;
 use super::der::{Node, digest_info};
 use super::digests::SHA256_OID;
 use super::{forged, hold};
-use crate::forge::{
+use test_support::forge::{
     Case, DIGEST_INFO, SIGNATURE_BYTES, block, case, decode, good, judge, message, mint, padded,
     sha256, to_width, with_signature,
 };

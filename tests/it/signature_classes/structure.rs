@@ -5,7 +5,7 @@ use derbysoft_go_auth::VerifyErrorKind as Kind;
 use serde_json::{Value, json};
 
 use super::{Published, hold, hold_accepted, hold_published};
-use crate::forge::{
+use test_support::forge::{
     Case, KID, case, decode, encode, foreign, good, headed, header_and, mint, paid, segments,
     sign_segments,
 };

@@ -8,12 +8,6 @@ mod attacks;
 mod cache_history;
 #[path = "../../it/claim_rules.rs"]
 mod claim_rules;
-#[allow(dead_code, reason = "a part of the tests is here")]
-#[path = "../../it/corpus.rs"]
-mod corpus;
-#[allow(dead_code, reason = "a part of the tests is here")]
-#[path = "../../it/support/forge.rs"]
-mod forge;
 #[path = "../../it/forgeries.rs"]
 mod forgeries;
 #[path = "../../it/key_documents.rs"]
@@ -22,8 +16,6 @@ mod key_documents;
 mod layer;
 #[path = "../../it/properties/mod.rs"]
 mod properties;
-#[path = "../../it/support/property.rs"]
-mod property;
 #[path = "../../it/published_keys.rs"]
 mod published_keys;
 #[path = "../../it/refusals.rs"]
@@ -34,9 +26,6 @@ mod remote_keys;
 mod seeds;
 #[path = "../../it/signature_classes/mod.rs"]
 mod signature_classes;
-#[allow(dead_code, reason = "a part of the tests is here")]
-#[path = "../../it/support.rs"]
-mod support;
 #[path = "../../it/token_forms.rs"]
 mod token_forms;
 

@@ -8,7 +8,7 @@ use derbysoft_go_auth::{Config, ConfigError};
 use proptest::prelude::*;
 
 use super::Files;
-use crate::support::{millis, secs};
+use test_support::{millis, secs};
 
 /// Makes of a configuration all that can be made of it: what is accepted is within its ranges, and
 /// what is refused is said in lines of printable text.

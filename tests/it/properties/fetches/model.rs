@@ -1,7 +1,7 @@
 //! What requests may do, and when the rules have them cause a fetch.
 
 use derbysoft_go_auth::VerifyErrorKind as Kind;
-use derbysoft_go_auth::simulator::Fault;
+use derbysoft_go_simulator::Fault;
 
 /// What a request brings.
 #[derive(Debug, Clone)]

@@ -1,0 +1,248 @@
+//! The log of the process: lines for standard error, which nothing waits for.
+//!
+//! Standard error may be a file on a full disk, or a pipe that nobody reads any more.
+//! So a line is handed to a thread that writes it, through a queue that has an end. What
+//! finds the queue full is dropped and counted, and so is what could not be written.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder};
+use tracing_subscriber::EnvFilter;
+
+use super::events;
+use derbysoft_go_auth::dropped_log_events;
+
+/// How many lines wait to be written. At some 250 bytes each they take 2 MiB, and are
+/// what a thousand requests make at debug level.
+const MAX_WAITING: usize = 8192;
+
+/// How long the last lines are waited for when the process ends. A reader that reads has
+/// them in a millisecond.
+pub(crate) const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// The log. Dropping it waits until the lines so far are written, for a second at the
+/// longest.
+#[derive(Debug)]
+pub(crate) struct Log {
+    lines: NonBlocking,
+    marks: Receiver<()>,
+    dropped: DroppedLines,
+}
+
+/// How many lines did not come out, those of the crate included that did not come this
+/// far.
+#[derive(Debug, Clone)]
+pub(super) struct DroppedLines {
+    /// That the queue had no room for.
+    queue: ErrorCounter,
+    /// That could not be written.
+    writer: Arc<AtomicUsize>,
+}
+
+/// Logs to standard error, where the process has no other log: filtered by `RUST_LOG`, or
+/// by `otherwise` where that is not set.
+pub(crate) fn log_to_stderr(otherwise: &str) -> Log {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| otherwise.into());
+    let log = Log::to(io::stderr(), MAX_WAITING);
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(log.lines.clone())
+        // They would go straight to standard error, by a macro that panics if it fails.
+        .log_internal_errors(false)
+        .with_ansi(io::stderr().is_terminal())
+        .try_init();
+    log
+}
+
+impl Log {
+    fn to(writer: impl Write + Send + 'static, most: usize) -> Self {
+        let (passed, marks) = sync_channel(1);
+        let failed = Arc::new(AtomicUsize::new(0));
+        let sink = Sink {
+            writer,
+            passed,
+            failed: Arc::clone(&failed),
+        };
+        let (lines, worker) = NonBlockingBuilder::default()
+            .buffered_lines_limit(most)
+            .lossy(true)
+            .thread_name("log")
+            .finish(sink);
+        // The thread ends with the process: where the queue is full, dropping this would
+        // print to standard output, which may be stuck as well.
+        std::mem::forget(worker);
+        let dropped = DroppedLines {
+            queue: lines.error_counter(),
+            writer: failed,
+        };
+        Self {
+            lines,
+            marks,
+            dropped,
+        }
+    }
+
+    pub(super) fn dropped(&self) -> DroppedLines {
+        self.dropped.clone()
+    }
+}
+
+/// From now on a panic is an event of the log. By default its thread would write it to
+/// standard error itself, and wait there.
+pub(super) fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| events::panicked(&panic.to_string())));
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        const PAUSE: Duration = Duration::from_millis(10);
+        let started = Instant::now();
+        while started.elapsed() < LAST_LINES {
+            // An empty line is the mark behind the others. A full queue takes it later.
+            let _ = self.lines.write_all(b"");
+            if self.marks.recv_timeout(PAUSE) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    }
+}
+
+impl DroppedLines {
+    pub(super) fn count(&self) -> u64 {
+        let dropped = self.queue.dropped_lines();
+        let dropped = dropped.saturating_add(self.writer.load(Ordering::Relaxed));
+        let dropped = u64::try_from(dropped).unwrap_or(u64::MAX);
+        dropped.saturating_add(dropped_log_events())
+    }
+
+    /// None.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Log::to(io::sink(), 1).dropped()
+    }
+}
+
+/// What the thread writes to. It never fails, since nobody could be told.
+struct Sink<W> {
+    writer: W,
+    passed: SyncSender<()>,
+    failed: Arc<AtomicUsize>,
+}
+
+impl<W: Write> Write for Sink<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.write_all(line)?;
+        Ok(line.len())
+    }
+
+    fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
+        if line.is_empty() {
+            let _ = self.passed.try_send(());
+        } else if self.writer.write_all(line).is_err() {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Standard error keeps nothing back.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, mpsc};
+
+    use super::*;
+
+    /// Writes once it may.
+    struct Slow {
+        may: mpsc::Receiver<()>,
+        written: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Slow {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            let _ = self.may.recv();
+            self.written.lock().expect("a lock").extend(line);
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Full;
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+    }
+
+    #[test]
+    fn the_last_lines_are_waited_for() {
+        let (allow, may) = mpsc::channel();
+        let written = Arc::default();
+        let slow = Slow {
+            may,
+            written: Arc::clone(&written),
+        };
+        let log = Log::to(slow, 100);
+        for number in 0..50 {
+            let line = format!("{number}\n");
+            log.lines.clone().write_all(line.as_bytes()).expect("taken");
+        }
+        let reader = std::thread::spawn(move || {
+            for _ in 0..50 {
+                std::thread::sleep(Duration::from_millis(1));
+                allow.send(()).expect("it is waited for");
+            }
+            allow
+        });
+        let dropped = log.dropped();
+        drop(log);
+        let text = String::from_utf8(written.lock().expect("a lock").clone());
+        let expected: String = (0..50).map(|number| format!("{number}\n")).collect();
+        assert_eq!(text.expect("UTF-8"), expected);
+        assert_eq!(dropped.count(), 0);
+        drop(reader.join().expect("all is read"));
+    }
+
+    #[test]
+    fn a_reader_that_does_not_read_is_waited_for_a_second() {
+        let (_allow, may) = mpsc::channel();
+        let written = Arc::default();
+        let log = Log::to(Slow { may, written }, 10);
+        let dropped = log.dropped();
+        for _ in 0..100 {
+            log.lines.clone().write_all(b"line\n").expect("taken");
+        }
+        // One may be on its way already.
+        assert!((89..=90).contains(&dropped.count()), "{}", dropped.count());
+        let started = Instant::now();
+        drop(log);
+        assert!((1..5).contains(&started.elapsed().as_secs()));
+    }
+
+    #[test]
+    fn lines_that_can_not_be_written_are_counted() {
+        let log = Log::to(Full, 100);
+        let dropped = log.dropped();
+        for _ in 0..7 {
+            log.lines.clone().write_all(b"line\n").expect("taken");
+        }
+        drop(log);
+        assert_eq!(dropped.count(), 7);
+    }
+}

@@ -1,0 +1,147 @@
+//! What Prometheus is told.
+
+use std::io;
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+use metrics_exporter_prometheus::{
+    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
+use metrics_util::MetricKindMask;
+
+use super::error::ServeError;
+use super::log::DroppedLines;
+use derbysoft_go_auth::GoAuth;
+use derbysoft_go_auth::VERIFY_SECONDS_BUCKETS;
+
+/// How long a gauge that nobody sets any more is told: one of an issuer that a
+/// reload has taken away. Those that are in use are set whenever they are told.
+const GAUGE_LIFE: Duration = Duration::from_secs(5 * 60);
+
+/// What of histograms and gone gauges is put off is done this often, whether or not
+/// anybody asks for metrics: as the exporter's own server does.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+const RELOADS: &str = "go_auth_gate_reloads_total";
+const CONNECTIONS: &str = "go_auth_gate_connections";
+const LOG_DROPPED: &str = "go_auth_gate_log_dropped_total";
+
+/// The process's recorder.
+#[derive(Debug, Clone)]
+pub(super) struct Exposition {
+    handle: PrometheusHandle,
+    dropped: DroppedLines,
+}
+
+impl Exposition {
+    /// To be called once, by a process that has no other.
+    pub(super) fn install(dropped: DroppedLines) -> Result<Self, ServeError> {
+        let recorder = recorder(GAUGE_LIFE).map_err(io::Error::other)?;
+        let handle = recorder.handle();
+        metrics::set_global_recorder(recorder).map_err(|_| ServeError::Recorder)?;
+        describe_counter!(RELOADS, "Reloads of the settings, by how they ended");
+        describe_gauge!(CONNECTIONS, "Connections that are open");
+        describe_counter!(LOG_DROPPED, "Lines of the log that were not written");
+        // From the start: what appears with its first increment seems not to have
+        // increased.
+        for result in [ReloadResult::Done, ReloadResult::Refused] {
+            counter!(RELOADS, "result" => result.as_str()).increment(0);
+        }
+        Ok(Self { handle, dropped })
+    }
+
+    /// One that nothing is told to.
+    #[cfg(test)]
+    pub(super) fn apart() -> Self {
+        Self::of(&recorder(GAUGE_LIFE).expect("buckets"))
+    }
+
+    #[cfg(test)]
+    fn of(recorder: &PrometheusRecorder) -> Self {
+        Self {
+            handle: recorder.handle(),
+            dropped: DroppedLines::none(),
+        }
+    }
+
+    /// As of now. Sets every gauge first: the exporter lets go of one that was not
+    /// set for long, and does not take it up again when a handle of old sets it.
+    pub(super) fn render(&self, auth: &GoAuth, connections: usize) -> String {
+        auth.record_metrics();
+        let connections = u32::try_from(connections).unwrap_or(u32::MAX);
+        gauge!(CONNECTIONS).set(connections);
+        counter!(LOG_DROPPED).absolute(self.dropped.count());
+        self.handle.render()
+    }
+
+    pub(super) async fn keep_up(self) {
+        let mut due = tokio::time::interval(UPKEEP);
+        loop {
+            due.tick().await;
+            self.handle.run_upkeep();
+        }
+    }
+}
+
+/// How a reload ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ReloadResult {
+    Done,
+    Refused,
+}
+
+impl ReloadResult {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+pub(super) fn reloaded(result: ReloadResult) {
+    counter!(RELOADS, "result" => result.as_str()).increment(1);
+}
+
+fn recorder(gauge_life: Duration) -> Result<PrometheusRecorder, BuildError> {
+    let verifying = Matcher::Full("go_auth_verify_seconds".to_owned());
+    Ok(PrometheusBuilder::new()
+        .set_buckets_for_metric(verifying, &VERIFY_SECONDS_BUCKETS)?
+        .idle_timeout(MetricKindMask::GAUGE, Some(gauge_life))
+        .build_recorder())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::live::Live;
+    use super::*;
+
+    #[test]
+    fn a_gauge_that_nobody_sets_goes_and_all_else_stays() {
+        let recorder = recorder(Duration::from_nanos(1)).expect("buckets");
+        let exposition = Exposition::of(&recorder);
+        let live = Live::of_nobody();
+        let auth = live.auth();
+        metrics::with_local_recorder(&recorder, || {
+            gauge!("go_auth_keys", "issuer" => "gone").set(2);
+            counter!("go_auth_requests_total").increment(1);
+            let before = exposition.render(auth, 3);
+            assert!(
+                before.contains("go_auth_keys{issuer=\"gone\"} 2"),
+                "{before}"
+            );
+            for _ in 0..3 {
+                let after = exposition.render(auth, 3);
+                assert!(!after.contains("gone"), "{after}");
+                for line in [
+                    "go_auth_requests_total 1",
+                    "go_auth_gate_connections 3",
+                    "go_auth_keys{issuer=\"https://id/X\"} 0",
+                    "go_auth_token_cache_bytes 0",
+                ] {
+                    assert!(after.lines().any(|other| other == line), "{after}");
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,127 @@
+//! Where settings come from, at the start and at each reload.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+use derbysoft_go_auth::inspect::{Reading, fault, layered, read_settings};
+use derbysoft_go_auth::{Config, ConfigError};
+
+/// Where the settings are: in a file of TOML, with the names of [`Config`], and for
+/// what that does not say in the environment, as everywhere on the command line.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    file: Option<PathBuf>,
+    vars: Vec<(OsString, OsString)>,
+}
+
+impl Settings {
+    /// Those in this file, if any, which is read at the start and again at each
+    /// reload, over those of these variables (`GO_AUTH_…`).
+    pub(crate) fn new(
+        file: Option<PathBuf>,
+        vars: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Self {
+        Self {
+            file,
+            vars: vars.into_iter().collect(),
+        }
+    }
+
+    /// What they say at present, not checked yet, and how they were read. Blocks.
+    ///
+    /// # Errors
+    /// Where the file can't be read, of which then nothing is known.
+    pub(super) fn read(&self) -> Result<(Config, Reading), ConfigError> {
+        let text = self.file.as_deref().map(|path| {
+            read_settings(path, &self.vars).map_err(|error| {
+                let path = path.to_string_lossy();
+                let wrong = format!("\"{}\": {error}", path.escape_debug());
+                fault("config", [wrong])
+            })
+        });
+        let vars = self.vars.iter().cloned();
+        layered(&[], text.transpose()?.as_deref(), vars)
+    }
+}
+
+impl fmt::Debug for Settings {
+    /// The environment may hold secrets of others.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (f.debug_struct("Settings").field("file", &self.file)).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn settings_of(content: &[u8], vars: &[(&str, &str)]) -> (tempfile::NamedTempFile, Settings) {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), content).expect("written");
+        let vars = vars.iter().map(|(name, value)| (name.into(), value.into()));
+        let settings = Settings::new(Some(file.path().to_owned()), vars);
+        (file, settings)
+    }
+
+    fn fault_of(path: &Path) -> String {
+        let error = Settings::new(Some(path.to_owned()), []).read();
+        let error = error.expect_err("a fault");
+        let [fault] = error.faults().collect::<Vec<_>>()[..] else {
+            panic!("one fault: {error}");
+        };
+        let name = format!("config: {path:?}: ");
+        fault.strip_prefix(&name).expect("the file").to_owned()
+    }
+
+    #[test]
+    fn the_file_counts_before_the_environment_at_each_reading() {
+        let (file, settings) = settings_of(
+            b"issuer = \"of the file\"\nleeway = \"2s\"",
+            &[
+                ("GO_AUTH_ISSUER", "of the environment"),
+                ("GO_AUTH_AUDIENCE", "of the environment"),
+                // Overridden, it need not even be good.
+                ("GO_AUTH_LEEWAY", "soon"),
+            ],
+        );
+        let (config, reading) = settings.read().expect("a file");
+        assert_eq!(reading.and(Ok(())), Ok(()));
+        assert_eq!(config.issuer, "of the file");
+        assert_eq!(config.audience, ["of the environment"]);
+        assert_eq!(config.leeway.as_secs(), 2);
+
+        std::fs::write(file.path(), "audience = [\"of the file\"]").expect("written");
+        let (config, reading) = settings.read().expect("a file");
+        assert_eq!(config.issuer, "of the environment");
+        assert_eq!(config.audience, ["of the file"]);
+        let error = reading
+            .and(Ok(()))
+            .expect_err("a variable that counts again");
+        let faults: Vec<_> = error.faults().collect();
+        assert_eq!(
+            faults,
+            ["GO_AUTH_LEEWAY is \"soon\", not a duration such as 30s or 5m"]
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_or_has_no_end_is_not_read() {
+        let fault_of_content = |content: &[u8]| fault_of(settings_of(content, &[]).0.path());
+        assert_eq!(fault_of_content(b"issuer = \"\xff\""), "it is not UTF-8");
+        assert_eq!(
+            fault_of_content(&vec![b' '; 64 * 1024 + 1]),
+            "it is longer than 64 KiB"
+        );
+        let directory = tempfile::tempdir().expect("a directory");
+        assert_eq!(fault_of(directory.path()), "it is not a regular file");
+    }
+
+    #[test]
+    fn the_environment_does_not_print() {
+        let (_file, settings) = settings_of(b"", &[("PASSWORD", "secret")]);
+        assert!(!format!("{settings:?}").contains("secret"));
+    }
+}

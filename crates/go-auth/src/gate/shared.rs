@@ -1,0 +1,63 @@
+//! What all connections share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+
+use super::live::Live;
+use super::metrics::Exposition;
+use derbysoft_go_simulator::bounded_tcp::Draining;
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    live: ArcSwap<Live>,
+    pub(super) draining: Draining,
+    connections: AtomicUsize,
+    pub(super) exposition: Exposition,
+}
+
+impl Shared {
+    pub(super) fn new(live: Live, exposition: Exposition) -> Self {
+        Self {
+            live: ArcSwap::from_pointee(live),
+            draining: Draining::default(),
+            connections: AtomicUsize::new(0),
+            exposition,
+        }
+    }
+
+    /// One that trusts an issuer whose keys nobody fetches.
+    #[cfg(test)]
+    pub(super) fn of_nobody() -> Self {
+        Self::new(Live::of_nobody(), Exposition::apart())
+    }
+
+    pub(super) fn live(&self) -> arc_swap::Guard<Arc<Live>> {
+        self.live.load()
+    }
+
+    /// Later requests go by `live`.
+    pub(super) fn replace(&self, live: Live) {
+        self.live.store(Arc::new(live));
+    }
+
+    pub(super) fn connected(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn disconnected(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many are open.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// As of now, for Prometheus.
+    pub(super) fn metrics(&self) -> String {
+        self.exposition
+            .render(self.live().auth(), self.connections())
+    }
+}

@@ -1,0 +1,47 @@
+//! `go-auth keys`: what the key address serves, and what of it can be used.
+
+mod report;
+mod text;
+
+use self::report::{AddressReport, Report, Verdict};
+use super::Exit;
+use super::args::KeysArgs;
+use super::console::{Console, Failure, block_on};
+use super::settings::Settings;
+use super::trouble;
+use derbysoft_go_auth::inspect::key_addresses;
+
+pub(super) fn run(args: &KeysArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let Settings {
+        mut config,
+        reading,
+    } = Settings::read(None, &args.fetching, console)?;
+    if args.fetching.jwks_url.is_some() {
+        // This one, whatever else is configured.
+        config.issuers.clear();
+        config.issuer.clear();
+    }
+    let addresses = reading.and(key_addresses(&config))?;
+    let addresses = block_on(async {
+        let mut reports = Vec::new();
+        for address in addresses {
+            let visit = address.visit(trouble::words).await;
+            reports.push(AddressReport::of(&address, &visit));
+        }
+        reports
+    })?;
+    let verdicts = addresses.iter().map(|address| address.verdict);
+    let report = Report {
+        verdict: verdicts.max().unwrap_or(Verdict::Unknown),
+        addresses,
+    };
+    console.say(&report, |terminal| {
+        let blocks = (report.addresses.iter()).map(|address| text::text(address, terminal));
+        blocks.collect::<Vec<_>>().join("\n")
+    })?;
+    Ok(match report.verdict {
+        Verdict::Usable => Exit::Good,
+        Verdict::Unusable => Exit::Bad,
+        Verdict::Unknown => Exit::Unknown,
+    })
+}

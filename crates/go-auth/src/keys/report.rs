@@ -1,0 +1,259 @@
+//! What is said of a key address, to people and to machines.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use derbysoft_go_auth::inspect::show::cut;
+use derbysoft_go_auth::inspect::{self, Inspected, KeyAddress, Seen, SeenAnswer, Visit};
+use derbysoft_go_auth::{FetchError, KeySetError, MAX_KEYS};
+
+/// How many keys of a document are told of: as many again as are kept.
+const MAX_TOLD: usize = 2 * MAX_KEYS;
+
+/// What is said of all addresses: a contract, told in `docs/cli.md`.
+#[derive(Serialize)]
+pub(super) struct Report {
+    pub(super) verdict: Verdict,
+    pub(super) addresses: Vec<AddressReport>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Verdict {
+    Usable,
+    Unusable,
+    /// The address could not be reached.
+    Unknown,
+}
+
+/// What is said of one address. Texts of the peer's are cut.
+#[derive(Serialize)]
+pub(super) struct AddressReport {
+    pub(super) verdict: Verdict,
+    pub(super) address: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) issuer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<&'static str>,
+    pub(super) answers: Vec<AnswerReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) discovery: Option<Discovery>,
+    pub(super) keys: Vec<KeyReport>,
+    /// How many keys there are besides.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) more_keys: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refresh: Option<Refresh>,
+}
+
+#[derive(Serialize)]
+pub(super) struct AnswerReport {
+    pub(super) from: String,
+    pub(super) status: u16,
+    pub(super) content_type: Option<String>,
+    pub(super) etag: Option<String>,
+    pub(super) cache_control: Option<String>,
+    /// Without its query, which may hold a secret.
+    pub(super) location: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Discovery {
+    pub(super) names: String,
+    pub(super) followed: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct KeyReport {
+    pub(super) kid: Option<String>,
+    pub(super) kty: Option<String>,
+    pub(super) alg: Option<String>,
+    #[serde(rename = "use")]
+    pub(super) usage: Option<String>,
+    pub(super) bits: Option<usize>,
+    pub(super) usable: bool,
+    pub(super) why: Option<String>,
+}
+
+/// How long the gate keeps such an answer, and when it asks again.
+#[derive(Serialize)]
+pub(super) struct Refresh {
+    #[serde(rename = "fresh_seconds", serialize_with = "seconds")]
+    pub(super) fresh: Duration,
+    #[serde(rename = "earliest_seconds", serialize_with = "seconds")]
+    pub(super) earliest: Duration,
+    #[serde(rename = "latest_seconds", serialize_with = "seconds")]
+    pub(super) latest: Duration,
+    /// What the address asks for.
+    #[serde(skip)]
+    pub(super) max_age: Option<Duration>,
+}
+
+// The shapes that serde's attributes ask for.
+fn seconds<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(duration.as_secs())
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref)]
+const fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+impl AddressReport {
+    pub(super) fn of(address: &KeyAddress, visit: &Visit) -> Self {
+        let (result, seen) = (&visit.keys, &visit.seen);
+        let document = seen.document.as_deref().unwrap_or_default();
+        let mut keys: Vec<_> = (inspect::inspect(document).unwrap_or_default().into_iter())
+            .map(KeyReport::of)
+            .collect();
+        let more_keys = keys.len().saturating_sub(MAX_TOLD);
+        if more_keys > 0 {
+            // Those that can be used are told of, wherever they stand.
+            keys.sort_by_key(|key| !key.usable);
+        }
+        keys.truncate(MAX_TOLD);
+        Self {
+            verdict: verdict(result.as_ref().err()),
+            address: cut(address.as_str()),
+            issuer: Some(cut(address.issuer())).filter(|issuer| !issuer.is_empty()),
+            error: visit.fault(),
+            next: result.as_ref().err().map(next),
+            answers: seen.answers.iter().map(AnswerReport::of).collect(),
+            discovery: Discovery::of(result.as_ref().err(), seen),
+            keys,
+            more_keys,
+            refresh: visit.refresh.map(|planned| Refresh {
+                fresh: planned.fresh,
+                earliest: planned.earliest,
+                latest: planned.latest,
+                max_age: planned.max_age,
+            }),
+        }
+    }
+}
+
+/// An address that answers, but with no keys, is told from one that is out of reach.
+const fn verdict(error: Option<&FetchError>) -> Verdict {
+    match error {
+        None => Verdict::Usable,
+        Some(
+            FetchError::Unreachable(_)
+            | FetchError::Timeout
+            | FetchError::Stopped
+            | FetchError::NoRuntime,
+        ) => Verdict::Unknown,
+        Some(_) => Verdict::Unusable,
+    }
+}
+
+const fn next(error: &FetchError) -> &'static str {
+    match error {
+        FetchError::Unreachable(_) => {
+            "Try the address from this machine (curl -v): its name, the port, a firewall or proxy, \
+             the certificate. Until it answers, the gate answers 503."
+        }
+        FetchError::Timeout => {
+            "Try the address from this machine (curl -v). Where it is only slow, raise \
+             GO_AUTH_FETCH_TIMEOUT or connect_timeout."
+        }
+        FetchError::Redirect(_) => {
+            "Whoever could redirect could put in keys, so it is not followed. Set the address \
+             itself, as GO Console shows it, in GO_AUTH_JWKS_URL."
+        }
+        FetchError::Status(406) => {
+            "The gate takes any form of the document (Accept: */*), so this is a fault of the \
+             server, or a proxy that leaves the header out: look at it with curl -v."
+        }
+        FetchError::Status(429) => {
+            "It is asked too often, perhaps by others from the same address. Raise \
+             GO_AUTH_REFRESH_INTERVAL; the gate waits as long as Retry-After says, up to a minute."
+        }
+        FetchError::Status(500..) => {
+            "The server, or a proxy before it, has a fault of its own. The gate goes on asking, \
+             and the keys that it has serve for GO_AUTH_MAX_STALE."
+        }
+        FetchError::Status(_) | FetchError::UnexpectedNotModified => {
+            "Compare GO_AUTH_JWKS_URL with the JWK address in GO Console: the account in it, and \
+             the environment."
+        }
+        FetchError::TooLarge(_) => {
+            "GO's document has about 1 KiB. If this one is GO's, raise max_document_bytes."
+        }
+        FetchError::KeySet(KeySetError::NoUsableKey(_)) => {
+            "Compare GO_AUTH_JWKS_URL with the JWK address in GO Console. If it is right, GO has \
+             to publish an RSA key of 2048 bits or more."
+        }
+        FetchError::Body(_) | FetchError::KeySet(_) => {
+            "Compare GO_AUTH_JWKS_URL with the JWK address in GO Console, and look at what it \
+             serves (curl -v): a login page or a proxy's answer is no key set."
+        }
+        FetchError::ForeignKeySet(_) => {
+            "A discovery document is followed to an absolute address at its own origin alone. Set \
+             the address of the key set itself in GO_AUTH_JWKS_URL, if it is GO's."
+        }
+        FetchError::Distrusted => "Compare GO_AUTH_DISTRUSTED_KEYS with what GO publishes.",
+        _ => "Try again.",
+    }
+}
+
+impl AnswerReport {
+    fn of(answer: &SeenAnswer) -> Self {
+        let text = |text: &Option<String>| text.as_deref().map(cut);
+        Self {
+            from: cut(answer.from.as_str()),
+            status: answer.status,
+            content_type: text(&answer.content_type),
+            etag: text(&answer.etag),
+            cache_control: text(&answer.cache_control),
+            location: answer.location.as_deref().map(without_query),
+        }
+    }
+}
+
+/// An address without its query: in GO's own failure sample, that holds a code.
+fn without_query(address: &str) -> String {
+    match address.split_once(['?', '#']) {
+        Some((address, _)) => format!("{}?...", cut(address)),
+        None => cut(address),
+    }
+}
+
+impl Discovery {
+    fn of(error: Option<&FetchError>, seen: &Seen) -> Option<Self> {
+        if let [_, followed] = &*seen.answers {
+            return Some(Self {
+                names: cut(followed.from.as_str()),
+                followed: true,
+            });
+        }
+        #[derive(serde::Deserialize)]
+        struct Document {
+            jwks_uri: String,
+        }
+        let document = seen.document.as_deref().unwrap_or_default();
+        let is_foreign = matches!(error, Some(FetchError::ForeignKeySet(_)));
+        let document = serde_json::from_slice::<Document>(document).ok();
+        document.filter(|_| is_foreign).map(|document| Self {
+            names: without_query(&document.jwks_uri),
+            followed: false,
+        })
+    }
+}
+
+impl KeyReport {
+    fn of(key: Inspected) -> Self {
+        let text = |text: Option<String>| text.as_deref().map(cut);
+        Self {
+            kid: text(key.kid),
+            kty: text(key.kty),
+            alg: text(key.alg),
+            usage: text(key.usage),
+            bits: key.bits,
+            usable: key.unusable.is_none(),
+            why: key.unusable.map(|reason| reason.to_string()),
+        }
+    }
+}

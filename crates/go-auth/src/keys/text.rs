@@ -1,0 +1,145 @@
+//! What `go-auth keys` prints for people.
+
+use std::fmt::Write as _;
+
+use super::report::{AddressReport, AnswerReport, KeyReport, Refresh, Verdict};
+use crate::table::{Row, advice, marked, paragraph, table};
+use crate::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
+use derbysoft_go_auth::inspect::show::{plain, quoted};
+use derbysoft_go_auth::inspect::words::duration;
+
+pub(super) fn text(report: &AddressReport, terminal: &Terminal) -> String {
+    let mut text = headline(report, terminal);
+    if !report.keys.is_empty() {
+        text.push('\n');
+        text.push_str(&keys(report, terminal));
+    }
+    let facts = facts(report);
+    if !facts.is_empty() {
+        text.push('\n');
+    }
+    for (label, about) in facts {
+        text.push_str(&paragraph(label, &about, terminal));
+    }
+    if let Some(next) = report.next {
+        text.push_str(&advice(next, terminal));
+    }
+    text
+}
+
+fn headline(report: &AddressReport, terminal: &Terminal) -> String {
+    let address = plain(&report.address);
+    let error = report.error.as_deref().unwrap_or_default();
+    let usable = report.keys.iter().filter(|key| key.usable).count();
+    let (mark, said) = match report.verdict {
+        Verdict::Usable if usable == 1 => (Mark::Good, format!("1 usable key at {address}")),
+        Verdict::Usable => (Mark::Good, format!("{usable} usable keys at {address}")),
+        Verdict::Unusable => (Mark::Bad, format!("no usable keys at {address}: {error}")),
+        Verdict::Unknown => (Mark::Open, format!("can't reach {address}: {error}")),
+    };
+    marked(mark, &said, terminal)
+}
+
+fn keys(report: &AddressReport, terminal: &Terminal) -> String {
+    let head = ["", "kid", "kty", "bits", "alg", "use"].map(str::to_owned);
+    let mut rows = vec![Row::of(head, FAINT)];
+    rows.extend(report.keys.iter().map(|key| row(key, terminal)));
+    let mut text = table(&rows, &[], terminal);
+    if report.more_keys > 0 {
+        let _ = writeln!(text, "and {} more", report.more_keys);
+    }
+    text
+}
+
+fn row(key: &KeyReport, terminal: &Terminal) -> Row {
+    let (mark, style) = if key.usable {
+        (Mark::Good, PLAIN)
+    } else {
+        (Mark::Bad, BAD)
+    };
+    let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), plain);
+    Row {
+        cells: vec![
+            terminal.mark(mark).to_owned(),
+            key.kid.as_deref().map_or_else(|| "-".to_owned(), quoted),
+            text(&key.kty),
+            key.bits
+                .map_or_else(|| "-".to_owned(), |bits| bits.to_string()),
+            text(&key.alg),
+            text(&key.usage),
+        ],
+        styles: vec![mark.style(), style, style, style, style, style],
+        note: key.why.as_ref().map(|why| format!("not usable: {why}")),
+    }
+}
+
+/// What is told beside the keys.
+fn facts(report: &AddressReport) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    facts.extend(
+        report
+            .issuer
+            .as_ref()
+            .map(|issuer| ("issuer:   ", quoted(issuer))),
+    );
+    facts.extend((report.answers.iter()).map(|answer| ("answer:   ", answered(answer))));
+    facts.extend(report.discovery.as_ref().map(|discovery| {
+        let names = plain(&discovery.names);
+        let about = if discovery.followed {
+            format!("a discovery document, followed to {names}")
+        } else {
+            format!("a discovery document that names {names}, not followed")
+        };
+        ("discovery:", about)
+    }));
+    facts.extend(report.answers.iter().filter_map(|answer| {
+        let to = plain(answer.location.as_deref()?);
+        Some(("redirect: ", format!("to {to}, not followed")))
+    }));
+    if let Some(answer) = report.answers.last() {
+        facts.extend(answer.etag.as_ref().map(|etag| ("ETag:     ", plain(etag))));
+    }
+    facts.extend(
+        report
+            .refresh
+            .as_ref()
+            .map(|it| ("refresh:  ", refresh(it))),
+    );
+    facts
+}
+
+fn answered(answer: &AnswerReport) -> String {
+    let mut about = format!("status {}", answer.status);
+    if let Some(content_type) = &answer.content_type {
+        let _ = write!(about, ", {}", plain(content_type));
+    }
+    if let Some(cache_control) = &answer.cache_control {
+        let _ = write!(about, ", Cache-Control: {}", plain(cache_control));
+    }
+    about
+}
+
+fn refresh(refresh: &Refresh) -> String {
+    let Refresh {
+        fresh,
+        earliest,
+        latest,
+        max_age,
+    } = refresh;
+    let why = match max_age {
+        None => String::new(),
+        Some(max_age) if max_age < fresh => {
+            format!(" (max-age asks for {})", duration(*max_age))
+        }
+        Some(max_age) if max_age > fresh => {
+            format!(" (max-age would allow {})", duration(*max_age))
+        }
+        Some(_) => " (as max-age asks)".to_owned(),
+    };
+    format!(
+        "keys are fresh for {}{why}, and asked for again after {} to {}",
+        duration(*fresh),
+        duration(*earliest),
+        duration(*latest),
+    )
+}

@@ -1,0 +1,8 @@
+//! The command `go-auth`; all of it is in the library's module `cli`.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    go_auth::main()
+}

@@ -1,0 +1,51 @@
+//! The settings of a command: flags over file over environment.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::args::{FetchArgs, RuleArgs};
+use super::console::{Console, Failure};
+use derbysoft_go_auth::Config;
+use derbysoft_go_auth::inspect::{Flag, Reading, layered, read_settings};
+
+/// The largest key document that can be configured.
+const MAX_DOCUMENT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Settings, not checked yet, and how they were read.
+pub(super) struct Settings {
+    pub(super) config: Config,
+    pub(super) reading: Reading,
+}
+
+impl Settings {
+    pub(super) fn read(
+        rules: Option<&RuleArgs>,
+        fetching: &FetchArgs,
+        console: &Console<'_>,
+    ) -> Result<Self, Failure> {
+        let mut flags: Vec<Flag> = rules.map(RuleArgs::flags).unwrap_or_default();
+        flags.extend(fetching.flags());
+        let read = |path: &Path| read_settings(path, &console.vars);
+        let file = fetching.config.as_deref().map(read).transpose();
+        let file = file.map_err(|error| Failure::of_file("--config", &error))?;
+        let vars = console.vars.iter().cloned();
+        let (config, reading) = layered(&flags, file.as_deref(), vars)?;
+        Ok(Self { config, reading })
+    }
+}
+
+/// All of a key document, from a file or a pipe.
+pub(super) fn read_document(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = File::open(path)?
+        .take(MAX_DOCUMENT_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if read as u64 > MAX_DOCUMENT_BYTES {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it is longer than 16 MiB",
+        ));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,80 @@
+//! The distributor that is pushed to.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
+use reqwest::{Client, Url};
+
+use super::go::{below, words};
+use derbysoft_go_auth::inspect::address;
+use derbysoft_go_auth::inspect::bounded_http;
+use derbysoft_go_auth::{Clock as _, SystemClock};
+use derbysoft_go_simulator::{SamplePush, posted};
+
+/// A push may be stored before it is answered; GO's own patience is not known.
+const CONNECT: Duration = Duration::from_secs(2);
+const TOTAL: Duration = Duration::from_secs(10);
+
+/// As much of an answer as is read: more than is shown of it.
+const MAX_READ: usize = 1024;
+
+pub(super) struct Distributor {
+    client: Client,
+    /// Where the sample goes.
+    url: Url,
+    sample: SamplePush,
+}
+
+/// What it answered.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// The beginning of the body.
+    pub(super) body: String,
+}
+
+/// An address of the command line, or its fault. Plain http may go anywhere: a container
+/// beside this one has no certificate, and what is sent opens nothing but in a test.
+pub(super) fn base(text: &str) -> Result<Url, &'static str> {
+    let url = address::parse(text, true)?;
+    if url.query().is_some() {
+        return Err("has a query");
+    }
+    Ok(url)
+}
+
+impl Distributor {
+    pub(super) fn new(base: &Url, sample: SamplePush) -> reqwest::Result<Self> {
+        let url = below(base, sample.path());
+        Ok(Self {
+            client: bounded_http::client(Client::builder(), &url, CONNECT, TOTAL)?,
+            url,
+            sample,
+        })
+    }
+
+    /// Pushes once. The error says why there was no answer.
+    pub(super) async fn push(&self, authorization: Option<&str>) -> Result<Answer, String> {
+        let now = SystemClock::default().now();
+        let mut request = posted(&self.client, self.url.clone(), self.sample, now);
+        if let Some(text) = authorization {
+            let value = HeaderValue::from_str(text);
+            let mut value = value.map_err(|_| "the token can't stand in a header".to_owned())?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        let mut response = request.send().await.map_err(|error| words(&error))?;
+        let mut body = Vec::new();
+        while body.len() < MAX_READ {
+            // The status counts, whatever becomes of the rest.
+            let Ok(Some(chunk)) = response.chunk().await else {
+                break;
+            };
+            body.extend_from_slice(&chunk[..chunk.len().min(MAX_READ)]);
+        }
+        Ok(Answer {
+            status: response.status().as_u16(),
+            body: String::from_utf8_lossy(&body).trim().to_owned(),
+        })
+    }
+}

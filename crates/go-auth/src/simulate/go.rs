@@ -1,0 +1,133 @@
+//! A simulator that runs, as `push` asks it.
+
+use std::time::Duration;
+
+use http::header::CONTENT_LENGTH;
+use reqwest::{Client, Method, StatusCode, Url};
+use serde::Deserialize;
+
+use super::super::trouble;
+use derbysoft_go_auth::inspect::bounded_http::{self, BodyFault, describe, read_body};
+use derbysoft_go_simulator::SampleToken;
+
+/// It is at hand; a token of a new key takes it a fraction of a second.
+const CONNECT: Duration = Duration::from_secs(2);
+const TOTAL: Duration = Duration::from_secs(10);
+
+/// The longest answer: its longest token has 12 KiB, its list of Access Tokens less
+/// than one.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// A GO that runs somewhere.
+pub(super) struct Go {
+    client: Client,
+    address: Url,
+}
+
+/// The Access Tokens that matter to a distributor.
+pub(super) struct AccessTokens {
+    pub(super) current: String,
+    pub(super) previous: Option<String>,
+    /// Of another API.
+    pub(super) other: String,
+}
+
+impl Go {
+    pub(super) fn new(address: Url) -> reqwest::Result<Self> {
+        let client = bounded_http::client(Client::builder(), &address, CONNECT, TOTAL)?;
+        Ok(Self { client, address })
+    }
+
+    /// A token, made now.
+    pub(super) async fn token(&self, sample: SampleToken) -> Result<String, String> {
+        let path = format!("tokens/{}", sample.name());
+        let answer = self.ask(Method::POST, &path).await?;
+        let token = String::from_utf8(answer).ok();
+        // Whatever answers there, it must not write other headers.
+        let is_token = |token: &String| token.bytes().all(|byte| byte.is_ascii_graphic());
+        token.filter(is_token).ok_or_else(|| self.no_simulator())
+    }
+
+    pub(super) async fn access_tokens(&self) -> Result<AccessTokens, String> {
+        #[derive(Deserialize)]
+        struct Answer {
+            access_tokens: Vec<Entry>,
+        }
+        #[derive(Deserialize)]
+        struct Entry {
+            api: String,
+            token: String,
+            previous: Option<Previous>,
+        }
+        #[derive(Deserialize)]
+        struct Previous {
+            token: String,
+        }
+
+        let answer = self.ask(Method::GET, "access-tokens").await?;
+        let answer = serde_json::from_slice(&answer).map_err(|_| self.no_simulator())?;
+        let Answer { access_tokens } = answer;
+        let mut own = None;
+        let mut other = None;
+        for entry in access_tokens {
+            let of = if entry.api == "availability-peer" {
+                &mut own
+            } else {
+                &mut other
+            };
+            *of = Some(entry);
+        }
+        let (own, other) = own.zip(other).ok_or_else(|| self.no_simulator())?;
+        Ok(AccessTokens {
+            current: own.token,
+            previous: own.previous.map(|previous| previous.token),
+            other: other.token,
+        })
+    }
+
+    async fn ask(&self, method: Method, path: &str) -> Result<Vec<u8>, String> {
+        let url = below(&self.address, &format!("/simulator/{path}"));
+        let mut request = self.client.request(method.clone(), url);
+        if method == Method::POST {
+            request = request.header(CONTENT_LENGTH, 0);
+        }
+        let response = request.send().await.map_err(|error| {
+            let why = words(&error);
+            format!("the simulator at {} can't be reached: {why}", self.address)
+        })?;
+        if response.status() != StatusCode::OK {
+            return Err(self.no_simulator());
+        }
+        let mut body = Vec::new();
+        match read_body(response, MAX_ANSWER, &mut body).await {
+            Ok(()) => Ok(body),
+            Err(BodyFault::TooLarge) => Err(self.no_simulator()),
+            Err(BodyFault::Timeout | BodyFault::Broken(_)) => Err(format!(
+                "the answer of the simulator at {} broke off",
+                self.address
+            )),
+        }
+    }
+
+    fn no_simulator(&self) -> String {
+        format!(
+            "what answers at {} is no simulator like this one",
+            self.address
+        )
+    }
+}
+
+/// The address of this path below a base address.
+pub(super) fn below(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+    url
+}
+
+/// Why there was no answer.
+pub(super) fn words(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer came in time".to_owned();
+    }
+    trouble::words(error).unwrap_or_else(|| describe(error))
+}

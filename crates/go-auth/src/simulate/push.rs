@@ -1,0 +1,106 @@
+//! `go-auth simulate push`: whether a distributor lets in GO, and nobody else.
+
+use std::io;
+
+use super::args::PushArgs;
+use super::attempts::{self, Attempt, Credential};
+use super::distributor::{self, Answer, Distributor};
+use super::go::Go;
+use super::push_text;
+use super::report::{PushReport, Report, Verdict};
+use crate::Exit;
+use crate::console::{Console, Failure, block_on};
+use derbysoft_go_simulator::Expected;
+
+pub(super) fn run(args: &PushArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let address = |what: &str, text: &str| {
+        distributor::base(text).map_err(|fault| Failure::Usage(format!("{what} {fault}")))
+    };
+    let base = address("the distributor's address", &args.distributor)?;
+    let simulator = address("--simulator", &args.simulator)?;
+    let system = |error: reqwest::Error| Failure::System(io::Error::other(error.to_string()));
+    let sample = args.sample.push();
+    let mut report = Report::new(&base, &simulator, sample);
+    let to = Distributor::new(&base, sample).map_err(system)?;
+    let go = Go::new(simulator).map_err(system)?;
+    block_on(push(args, &go, &to, &mut report))??;
+    report.conclude();
+    console.say(&report, |terminal| push_text::text(&report, terminal))?;
+    Ok(match report.verdict {
+        Verdict::AsExpected => Exit::Good,
+        Verdict::Unexpected => Exit::Bad,
+        Verdict::Unknown => Exit::Unknown,
+    })
+}
+
+/// Sends one after the other, until there is no answer.
+async fn push(
+    args: &PushArgs,
+    go: &Go,
+    to: &Distributor,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let all = if args.access_token {
+        match go.access_tokens().await {
+            Ok(tokens) => attempts::of_access_tokens(&tokens),
+            Err(why) => {
+                report.error = Some(why);
+                return Ok(());
+            }
+        }
+    } else {
+        attempts::of_jwts()
+    };
+    let attempts = wanted(args, all)?;
+    report.pushes = attempts.iter().map(PushReport::unsent).collect();
+    for (attempt, told) in attempts.iter().zip(&mut report.pushes) {
+        for _ in 0..args.count {
+            match once(attempt, go, to).await {
+                Ok(answer) => told.hear(&answer),
+                Err(why) => {
+                    report.error = Some(why);
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Those that were asked for.
+fn wanted(args: &PushArgs, mut attempts: Vec<Attempt>) -> Result<Vec<Attempt>, Failure> {
+    let is_known = |name: &String| attempts.iter().any(|attempt| attempt.name == *name);
+    if !args.token.iter().all(is_known) {
+        let names: Vec<_> = attempts.iter().map(|attempt| attempt.name).collect();
+        // What was given is not repeated: it may be a token.
+        return Err(Failure::Usage(format!(
+            "--token has a name that is none of {}",
+            names.join(", ")
+        )));
+    }
+    attempts.retain(|attempt| {
+        if args.token.is_empty() {
+            args.all || attempt.expected != Expected::Either
+        } else {
+            args.token.iter().any(|name| attempt.name == *name)
+        }
+    });
+    Ok(attempts)
+}
+
+async fn once(attempt: &Attempt, go: &Go, to: &Distributor) -> Result<Answer, String> {
+    let authorization = match &attempt.credential {
+        Credential::None => None,
+        Credential::Fixed(header) => Some(header.clone()),
+        Credential::Minted { sample, bare } => {
+            let token = go.token(*sample).await?;
+            Some(if *bare {
+                token
+            } else {
+                format!("Bearer {token}")
+            })
+        }
+    };
+    let answer = to.push(authorization.as_deref()).await;
+    answer.map_err(|why| format!("the distributor does not answer: {why}"))
+}

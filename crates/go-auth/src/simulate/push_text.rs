@@ -1,0 +1,98 @@
+//! What `go-auth simulate push` prints for people.
+
+use std::fmt::Write as _;
+
+use super::report::{PushReport, Report, Verdict};
+use crate::table::{Row, advice, marked, table};
+use crate::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
+use derbysoft_go_auth::inspect::show::plain;
+use derbysoft_go_simulator::Expected;
+
+/// On narrower terminals the names have to do.
+const FIVE_COLUMNS: usize = 60;
+const WHAT_IT_IS: usize = 2;
+
+pub(super) fn text(report: &Report, terminal: &Terminal) -> String {
+    let mut text = headline(report, terminal);
+    if !report.pushes.is_empty() {
+        text.push('\n');
+        text.push_str(&pushes(report, terminal));
+    }
+    if let Some(next) = report.next {
+        text.push_str(&advice(next, terminal));
+    }
+    text
+}
+
+fn headline(report: &Report, terminal: &Terminal) -> String {
+    let to = plain(&report.distributor);
+    let all = report.pushes.len();
+    let bad = report.pushes.iter().filter(|push| push.ok == Some(false));
+    let bad = bad.count();
+    let (mark, mut said) = match report.verdict {
+        Verdict::AsExpected => (Mark::Good, format!("{to} answers as expected")),
+        Verdict::Unexpected => (
+            Mark::Bad,
+            format!("{to} answers {bad} of {all} otherwise than expected"),
+        ),
+        Verdict::Unknown => (Mark::Open, format!("nothing can be said of {to}")),
+    };
+    if let Some(error) = &report.error {
+        let _ = write!(said, ": {}", plain(error));
+    }
+    marked(mark, &said, terminal)
+}
+
+fn pushes(report: &Report, terminal: &Terminal) -> String {
+    let head = ["", "push", "what it is", "expected", "status"].map(str::to_owned);
+    let mut rows = vec![Row::of(head, FAINT)];
+    rows.extend(report.pushes.iter().map(|push| row(push, terminal)));
+    if terminal.width < FIVE_COLUMNS {
+        for row in &mut rows {
+            row.cells.remove(WHAT_IT_IS);
+            row.styles.remove(WHAT_IT_IS);
+        }
+    }
+    table(&rows, &[], terminal)
+}
+
+fn row(push: &PushReport, terminal: &Terminal) -> Row {
+    let (mark, style) = match push.ok {
+        Some(true) => (Mark::Good, PLAIN),
+        Some(false) => (Mark::Bad, BAD),
+        None => (Mark::Open, FAINT),
+    };
+    let expected = match push.expected {
+        Expected::LetIn => "let in",
+        Expected::Refused => "refused",
+        _ => "either",
+    };
+    // What somebody is told who is let in is of no interest.
+    let is_told = push.ok == Some(false) && !push.was_let_in();
+    let note = push.body.as_ref().filter(|_| is_told);
+    Row {
+        cells: vec![
+            terminal.mark(mark).to_owned(),
+            push.push.to_owned(),
+            push.about.to_owned(),
+            expected.to_owned(),
+            statuses(push),
+        ],
+        styles: vec![mark.style(), style, FAINT, FAINT, style],
+        note: note.map(|body| format!("answered: {}", plain(body))),
+    }
+}
+
+/// `200`, or `200 (999 times), 503`.
+fn statuses(push: &PushReport) -> String {
+    let answers = push.answers.iter().map(|answer| match answer.times {
+        1 => answer.status.to_string(),
+        times => format!("{} ({times} times)", answer.status),
+    });
+    let answers: Vec<_> = answers.collect();
+    if answers.is_empty() {
+        "-".to_owned()
+    } else {
+        answers.join(", ")
+    }
+}

@@ -1,0 +1,138 @@
+//! The command line itself: help, usage, completions, the manual, and a reader that goes away.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use super::{file, go_auth, path};
+use test_support::forge::{AUDIENCE, ISSUER, KID, NOW, document, good, mint};
+
+#[tokio::test]
+async fn given_a_wish_for_help_when_run_then_it_is_on_standard_output_and_the_status_is_0() {
+    for (args, told) in [
+        (&["--help"][..], "Usage: go-auth"),
+        (&["-h"], "verify"),
+        (&["help", "keys"], "--jwks-url"),
+        (&["serve", "--help"], "--status-listen"),
+        (&["verify", "--help"], "GO_AUTH_AUDIENCE"),
+        (&["simulate", "--help"], "no secret and asks nobody"),
+        (&["simulate", "push", "--help"], "--access-token"),
+        (
+            &["--version"],
+            concat!("go-auth ", env!("CARGO_PKG_VERSION")),
+        ),
+    ] {
+        let ran = go_auth(args).run().await;
+        assert_eq!((ran.status, &*ran.stderr), (0, ""), "{args:?}");
+        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+    }
+}
+
+#[tokio::test]
+async fn given_wrong_usage_when_run_then_it_is_told_on_standard_error_and_the_status_is_64() {
+    for args in [
+        &[][..],
+        &["verfy"],
+        &["verify", "--oops"],
+        &["verify", "--at"],
+        &["verify", "--at", "soon"],
+        &["--color", "pink", "keys"],
+        &["completions"],
+        &["man", "nothing"],
+        &["man", "push"],
+        &["man", "simulate", "nothing"],
+    ] {
+        let ran = go_auth(args)
+            .var("GO_AUTH_ISSUER", "i")
+            .var("GO_AUTH_AUDIENCE", "a")
+            .run()
+            .await;
+        assert_eq!((ran.status, &*ran.stdout), (64, ""), "{args:?}");
+        assert!(!ran.stderr.is_empty(), "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn given_a_shell_when_completions_are_wanted_then_they_know_every_command_and_flag() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let ran = go_auth(&["completions", shell]).run().await;
+        assert_eq!((ran.status, &*ran.stderr), (0, ""), "{shell}");
+        for word in [
+            "verify",
+            "keys",
+            "token-file",
+            "jwks-url",
+            "json",
+            "serve",
+            "status-listen",
+            "simulate",
+            "push",
+            "access-token",
+        ] {
+            assert!(ran.stdout.contains(word), "{shell} does not know {word}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn given_a_command_when_its_manual_is_wanted_then_it_is_a_page_of_roff() {
+    for (args, title, told) in [
+        (&["man"][..], ".TH go-auth 1", "keys"),
+        (&["man", "verify"], ".TH go-auth-verify 1", "token\\-file"),
+        (&["man", "keys"], ".TH go-auth-keys 1", "jwks\\-url"),
+        (&["man", "serve"], ".TH go-auth-serve 1", "status\\-listen"),
+        (&["man", "simulate"], ".TH go-auth-simulate 1", "origin"),
+        (
+            &["man", "simulate", "push"],
+            ".TH go-auth-simulate-push 1",
+            "access\\-token",
+        ),
+    ] {
+        let ran = go_auth(args).run().await;
+        assert_eq!((ran.status, &*ran.stderr), (0, ""), "{args:?}");
+        assert!(ran.stdout.contains(title), "{}", ran.stdout);
+        assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    }
+}
+
+/// `go-auth … | head -1`: the verdict stands, and nobody panics.
+#[test]
+fn given_a_reader_that_is_gone_when_the_command_writes_then_its_status_is_still_the_verdict() {
+    let keys = file(document(&[good().jwk(KID)]));
+    for (token, status) in [(mint().token(), 0), (mint().expires_in(-31).token(), 1)] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_go-auth"))
+            .args(["verify", "--keys", path(&keys), "--at", &NOW.to_string()])
+            .args(["--issuer", ISSUER, "--audience", AUDIENCE])
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program");
+        drop(program.stdout.take());
+        let mut stdin = program.stdin.take().expect("piped");
+        stdin.write_all(token.as_bytes()).expect("taken");
+        drop(stdin);
+        let output = program.wait_with_output().expect("its end");
+        assert_eq!(output.status.code(), Some(status));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    }
+}
+
+/// A disk that is full is no verdict.
+#[cfg(target_os = "linux")]
+#[test]
+fn given_an_output_that_cant_be_written_when_verified_then_the_status_is_2() {
+    let keys = file(document(&[good().jwk(KID)]));
+    let token = file(mint().token());
+    let output = Command::new(env!("CARGO_BIN_EXE_go-auth"))
+        .args(["verify", "--keys", path(&keys), "--at", &NOW.to_string()])
+        .args(["--issuer", ISSUER, "--audience", AUDIENCE])
+        .args(["--token-file", path(&token)])
+        .env_clear()
+        .stdout(std::fs::File::create("/dev/full").expect("a full disk"))
+        .stderr(Stdio::piped())
+        .output()
+        .expect("its end");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("go-auth: "));
+}

@@ -1,0 +1,162 @@
+//! Certificates that a key address may show, in words.
+
+use derbysoft_go_simulator::Fault;
+use rcgen::CertificateParams;
+
+use super::{Ran, file, go_auth, path};
+use test_support::World;
+use test_support::front::Front;
+
+/// Asks through TLS, with this certificate among the system's and no other.
+async fn keys(world: &World, front: &Front, trusted: &Front) -> Ran {
+    let roots = file(trusted.pem());
+    go_auth(&["keys", "--jwks-url"])
+        .arg(front.url(world))
+        .var("SSL_CERT_FILE", path(&roots))
+        .var("COLUMNS", "160")
+        .run()
+        .await
+}
+
+/// Somebody else, of another name.
+async fn stranger(world: &World) -> Front {
+    Front::certified(world, |params| {
+        (params.distinguished_name).push(rcgen::DnType::CommonName, "somebody else");
+    })
+    .await
+}
+
+#[tokio::test]
+async fn given_a_certificate_of_the_systems_when_asked_then_the_keys_are_told() {
+    let world = World::new().await;
+    let front = Front::of(&world).await;
+    let ran = keys(&world, &front, &front).await;
+    assert_eq!(ran.status, 0, "{}", ran.all());
+    assert!(
+        ran.stdout.starts_with("ok 2 usable keys at https://"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[tokio::test]
+async fn given_a_certificate_nobody_vouches_for_when_asked_then_that_is_told() {
+    let world = World::new().await;
+    let front = Front::of(&world).await;
+    for (trusted, told) in [
+        (
+            stranger(&world).await,
+            "its certificate is of nobody whom this machine trusts",
+        ),
+        // Of the same name, as an attacker would choose it.
+        (
+            Front::of(&world).await,
+            "its certificate is not signed by the authority that it names",
+        ),
+    ] {
+        let ran = keys(&world, &front, &trusted).await;
+        assert_eq!(ran.status, 2, "{}", ran.all());
+        assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    }
+    assert_eq!(world.go.total_requests(), 0);
+}
+
+#[tokio::test]
+async fn given_a_certificate_out_of_its_time_when_asked_then_when_it_was_is_told() {
+    let world = World::new().await;
+    for (from, to, told) in [
+        (
+            2020,
+            2021,
+            ["its certificate expired ", "ago, at 2021-01-01T00:00:00Z"],
+        ),
+        (
+            2100,
+            2101,
+            [
+                "its certificate becomes valid in ",
+                "at 2100-01-01T00:00:00Z",
+            ],
+        ),
+    ] {
+        let front = Front::certified(&world, |params| {
+            params.not_before = rcgen::date_time_ymd(from, 1, 1);
+            params.not_after = rcgen::date_time_ymd(to, 1, 1);
+        })
+        .await;
+        let ran = keys(&world, &front, &front).await;
+        assert_eq!(ran.status, 2, "{}", ran.all());
+        for told in told {
+            assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+        }
+    }
+    assert_eq!(world.go.total_requests(), 0);
+}
+
+#[tokio::test]
+async fn given_a_certificate_for_another_name_when_asked_then_both_names_are_told() {
+    let world = World::new().await;
+    let front = Front::certified(&world, |params| {
+        *params = CertificateParams::new(vec!["id.example".to_owned()]).expect("a name");
+    })
+    .await;
+    let ran = keys(&world, &front, &front).await;
+    assert_eq!(ran.status, 2, "{}", ran.all());
+    let told = "its certificate is for another name: for id.example, not for 127.0.0.1";
+    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    assert_eq!(world.go.total_requests(), 0);
+}
+
+#[tokio::test]
+async fn given_a_plain_server_at_an_https_address_when_asked_then_that_is_told() {
+    let world = World::new().await;
+    let address = world.go.jwks_url().replace("http:", "https:");
+    let front = Front::of(&world).await;
+    let pem = file(front.pem());
+    let ran = go_auth(&["keys", "--jwks-url", &address])
+        .var("SSL_CERT_FILE", path(&pem))
+        .var("COLUMNS", "160")
+        .run()
+        .await;
+    assert_eq!(ran.status, 2, "{}", ran.all());
+    assert!(ran.stdout.contains("does not speak TLS"), "{}", ran.stdout);
+}
+
+#[tokio::test]
+async fn given_trouble_with_certificates_when_a_token_is_verified_then_it_is_told_there_too() {
+    let world = World::new().await;
+    let front = Front::of(&world).await;
+    let other = file(stranger(&world).await.pem());
+    let ran = super::strict_verify(&world)
+        .var("SSL_CERT_FILE", path(&other))
+        .var("COLUMNS", "160")
+        .arg("--jwks-url")
+        .arg(front.url(&world))
+        .stdin(world.token())
+        .run()
+        .await;
+    assert_eq!(ran.status, 2, "{}", ran.all());
+    assert!(
+        ran.stdout.contains("its certificate is of nobody"),
+        "{}",
+        ran.stdout
+    );
+}
+
+/// A redirect over TLS to a plain address is as little followed as any.
+#[tokio::test]
+async fn given_an_https_address_that_redirects_to_http_when_asked_then_it_is_not_followed() {
+    let world = World::new().await;
+    let front = Front::of(&world).await;
+    let location = world.go.jwks_url();
+    world.go.fail_next(
+        1,
+        Fault::Redirect {
+            location,
+            status: 307,
+        },
+    );
+    let ran = keys(&world, &front, &front).await;
+    assert_eq!(ran.status, 1, "{}", ran.all());
+    assert_eq!(world.go.total_requests(), 1);
+}

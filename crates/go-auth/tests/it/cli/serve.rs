@@ -1,0 +1,88 @@
+//! What `go-auth serve` says on its standard output, and of what it can't do. What it serves is
+//! tested in `gate`.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Command;
+
+use derbysoft_go_simulator::Simulator;
+use serde_json::Value;
+
+use super::go_auth;
+use crate::gate_process::{Process, command};
+use test_support::soon;
+
+/// The first line that a process says.
+async fn first_line(mut command: Command) -> (Process, String) {
+    let mut process = Process(command.spawn().expect("it runs"));
+    let stdout = process.0.stdout.take().expect("piped");
+    let line = tokio::task::spawn_blocking(move || {
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).expect("text");
+        line
+    });
+    (process, soon(line).await.expect("a line"))
+}
+
+#[tokio::test]
+async fn given_json_when_it_listens_then_its_addresses_are_one_document_on_one_line() {
+    let go = Simulator::start().await.expect("a free port");
+    for status in [None, Some("127.0.0.1:0")] {
+        let mut command = command();
+        command
+            .args(["serve", "--json"])
+            .env("GO_AUTH_ISSUER", go.issuer())
+            .env("GO_AUTH_AUDIENCE", go.audience())
+            .env("GO_AUTH_JWKS_URL", go.jwks_url())
+            .envs(status.map(|address| ("STATUS_LISTEN", address)));
+        let (_serving, line) = first_line(command).await;
+        let told: Value = serde_json::from_str(&line).expect("JSON");
+        let members = told.as_object().expect("an object");
+        assert_eq!(members.len(), 1 + usize::from(status.is_some()), "{told}");
+        let health = match status {
+            Some(_) => &told["status"],
+            None => &told["listening"],
+        };
+        let health = format!("{}/healthz", health.as_str().expect("an address"));
+        let client = reqwest::Client::builder().no_proxy().build();
+        let answer = client.expect("a client").get(health).send();
+        assert_eq!(soon(answer).await.expect("an answer").status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn given_an_address_that_is_taken_when_json_is_wanted_then_the_fault_is_there_and_on_the_log()
+{
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = taken.local_addr().expect("an address").to_string();
+    for command in ["serve", "simulate"] {
+        let ran = go_auth(&[command, "--json", "--listen", &taken])
+            .var("GO_AUTH_ISSUER", "i")
+            .var("GO_AUTH_AUDIENCE", "a")
+            .var("GO_AUTH_JWKS_URL", "http://127.0.0.1:1/keys")
+            .run()
+            .await;
+        assert_eq!(ran.status, 2, "{}", ran.all());
+        let said = ran.json();
+        assert_eq!(said["error"], "system");
+        let fault = said["faults"][0].as_str().expect("a fault");
+        assert!(fault.starts_with("can't listen at "), "{fault}");
+        assert!(ran.stderr.contains(fault), "{}", ran.stderr);
+    }
+}
+
+#[tokio::test]
+async fn given_bad_settings_when_told_of_then_only_places_that_the_command_has_are_named() {
+    for (command, has_flags) in [("serve", false), ("keys", true)] {
+        let ran = go_auth(&[command]).var("GO_AUTH_LEEWAY", "1h").run().await;
+        assert_eq!(ran.status, 64, "{}", ran.all());
+        assert!(ran.stderr.contains("- "), "{}", ran.stderr);
+        let hint = ran.stderr.lines().skip_while(|line| !line.is_empty());
+        let hint = hint.collect::<Vec<_>>().join(" ");
+        assert_eq!(hint.contains("a flag (--jwks-url)"), has_flags, "{hint}");
+        assert!(hint.contains("the file of --config (jwks_url)"), "{hint}");
+        assert!(hint.contains("variable (GO_AUTH_JWKS_URL)"), "{hint}");
+    }
+    let said = go_auth(&["serve", "--json"]).run().await;
+    assert_eq!(said.status, 64);
+    assert_eq!(said.json()["error"], "settings");
+}

@@ -1,0 +1,331 @@
+//! `go-auth simulate` as a process.
+
+use std::io::{BufRead, BufReader};
+
+use derbysoft_go_auth::Config;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::documentation::PAGE;
+use super::go_auth;
+use crate::gate_process::{Process, command, fails};
+use test_support::wire::{Reply, Wire, head};
+use test_support::{secs, soon, verdict};
+
+const LISTENING: &str = "listening on http://";
+
+/// A simulator that runs, and ends when it is dropped.
+struct Simulation {
+    process: Process,
+    /// What it said, line by line.
+    said: Vec<String>,
+    log: watch::Receiver<Vec<String>>,
+}
+
+impl Simulation {
+    /// With these arguments and variables, and any free port.
+    async fn start(args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = command();
+        command
+            .arg("simulate")
+            .args(args)
+            .envs(variables.iter().copied());
+        let mut process = Process(command.spawn().expect("it runs"));
+        let is_json = args.contains(&"--json");
+        let stdout = BufReader::new(process.0.stdout.take().expect("piped"));
+        let stderr = BufReader::new(process.0.stderr.take().expect("piped"));
+        let (lines, log) = watch::channel(Vec::new());
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                lines.send_modify(|lines: &mut Vec<String>| lines.push(line));
+            }
+        });
+        let said = tokio::task::spawn_blocking(move || {
+            let mut said = Vec::new();
+            for line in stdout.lines().map_while(Result::ok) {
+                let is_last = is_json || line.starts_with("curl -X DELETE");
+                said.push(line);
+                if is_last {
+                    break;
+                }
+            }
+            said
+        });
+        let said = soon(said).await.expect("it says something");
+        assert!(!said.is_empty(), "it does not listen: {:?}", *log.borrow());
+        Self { process, said, log }
+    }
+
+    fn setting(&self, name: &str) -> String {
+        let prefix = format!("{name}=");
+        let values = self
+            .said
+            .iter()
+            .filter_map(|line| line.strip_prefix(&prefix));
+        values.collect::<Vec<_>>().join(" and ")
+    }
+
+    fn address(&self) -> &str {
+        self.said[0].strip_prefix(LISTENING).expect("an address")
+    }
+
+    async fn ask(&self, method: &str, path: &str) -> Reply {
+        let stream = soon(TcpStream::connect(self.address())).await;
+        let mut wire = Wire::new(stream.expect("it listens"));
+        wire.write(head(method, path, &[])).await;
+        wire.reply().await
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process.0), signal).expect("it runs");
+    }
+
+    /// Waits for a line of the log.
+    async fn says(&self, text: &str) {
+        let mut log = self.log.clone();
+        let said = log.wait_for(|lines| lines.iter().any(|line| line.contains(text)));
+        drop(soon(said).await.expect("it runs"));
+    }
+}
+
+#[tokio::test]
+async fn given_the_settings_that_it_prints_when_a_gate_has_them_then_its_tokens_are_let_in() {
+    let simulation = Simulation::start(&[], &[]).await;
+    let variables = ["GO_AUTH_ISSUER", "GO_AUTH_AUDIENCE", "GO_AUTH_JWKS_URL"];
+    let variables = variables.map(|name| (name, simulation.setting(name)));
+    let config = Config::from_vars(variables.clone()).expect("good settings");
+    let auth = config.build().expect("good settings");
+    for (name, kind) in [
+        ("good", "ok"),
+        ("expired", "expired"),
+        ("other-key", "signature"),
+    ] {
+        let token = simulation
+            .ask("POST", &format!("/simulator/tokens/{name}"))
+            .await;
+        assert_eq!(verdict(&auth, &token.body).await, kind);
+    }
+    let token = simulation.ask("POST", "/simulator/tokens/good").await.body;
+    let mut verify = go_auth(&["verify"]).stdin(token);
+    for (name, value) in variables {
+        verify = verify.var(name, value);
+    }
+    assert_eq!(verify.run().await.status, 0);
+}
+
+/// Each line after "In another terminal" that `curl` is to be given, and `push`.
+#[tokio::test]
+async fn given_the_lines_that_it_prints_when_they_are_pasted_then_each_does_what_it_is_for() {
+    let simulation = Simulation::start(&[], &[]).await;
+    let address = simulation.address();
+    let own = format!("http://{address}");
+    let mut done = 0;
+    for line in &simulation.said {
+        let Some(at) = line.find(&format!("{own}/")) else {
+            continue;
+        };
+        if line.starts_with("GO_AUTH") {
+            continue;
+        }
+        let path: String = line[at + own.len()..]
+            .chars()
+            .take_while(|c| *c != ')')
+            .collect();
+        let method = ["POST", "PUT", "DELETE"]
+            .into_iter()
+            .find(|method| line.contains(method));
+        let reply = simulation.ask(method.unwrap_or("GET"), &path).await;
+        assert_eq!(reply.status, 200, "{line}: {reply:?}");
+        done += 1;
+    }
+    assert_eq!(done, 5, "{:?}", simulation.said);
+    let push = format!("go-auth simulate push http://127.0.0.1:8080 --simulator {own}");
+    assert!(simulation.said.contains(&push), "{:?}", simulation.said);
+}
+
+#[tokio::test]
+async fn given_a_simulator_when_it_listens_then_the_pages_transcript_is_what_it_says() {
+    let simulation = Simulation::start(&[], &[("COLUMNS", "80")]).await;
+    let own = format!("http://{}", simulation.address());
+    let text = simulation.said.join("\n");
+    // At the address where `push` looks for it, the address need not be said.
+    let text = text.replace(&format!(" --simulator {own}"), "");
+    let text = text.replace(&own, "http://127.0.0.1:8083");
+    assert!(PAGE.contains(&format!("```text\n{text}\n```\n")), "{text}");
+}
+
+#[tokio::test]
+async fn given_json_when_it_listens_then_the_same_is_one_document_on_one_line() {
+    let simulation = Simulation::start(&["--json", "--audience", "MINE"], &[]).await;
+    let told: Value = serde_json::from_str(&simulation.said[0]).expect("JSON");
+    let address = told["listening"].as_str().expect("an address");
+    assert!(address.starts_with("http://127.0.0.1:"), "{told}");
+    assert_eq!(told["simulator"], address);
+    let settings = &told["settings"];
+    for members in [&told, settings] {
+        for member in members.as_object().expect("an object").keys() {
+            assert!(
+                PAGE.contains(&format!("`{member}`")),
+                "{member} is not on the page"
+            );
+        }
+    }
+    assert_eq!(settings["GO_AUTH_AUDIENCE"], "MINE");
+    let account = "84A26B2FA77BCD1FF5130636F04C30C5";
+    assert_eq!(
+        settings["GO_AUTH_ISSUER"],
+        format!("https://id/{account}/.well-known/openid-configuration")
+    );
+    assert_eq!(
+        settings["GO_AUTH_JWKS_URL"],
+        format!("{address}/id/{account}/keys")
+    );
+    for member in ["discovery_url", "token_url", "gateway_url"] {
+        let url = told[member].as_str().expect("an address");
+        assert!(url.starts_with(address), "{member}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn given_names_of_its_own_when_it_runs_then_tokens_and_addresses_have_them() {
+    let account = "0123456789ABCDEF0123456789abcdef";
+    let simulation = Simulation::start(
+        &[
+            "--origin",
+            "http://go.example:8083/",
+            "--account",
+            account,
+            "--issuer",
+            "https://id/it's mine",
+            "--audience",
+            "A",
+        ],
+        &[],
+    )
+    .await;
+    let jwks_url = format!("http://go.example:8083/id/{account}/keys");
+    assert_eq!(simulation.setting("GO_AUTH_JWKS_URL"), jwks_url);
+    assert_eq!(
+        simulation.setting("GO_AUTH_ISSUER"),
+        r"'https://id/it'\''s mine'"
+    );
+    assert!(simulation.address().starts_with("127.0.0.1:"));
+    let path = format!("/id/{account}/.well-known/openid-configuration");
+    let discovery = simulation.ask("GET", &path).await;
+    let discovery: Value = serde_json::from_str(&discovery.body).expect("JSON");
+    assert_eq!(discovery["jwks_uri"], jwks_url);
+    assert_eq!(discovery["issuer"], "https://id/it's mine");
+}
+
+#[tokio::test]
+async fn given_all_addresses_when_it_listens_then_the_settings_are_for_this_machine() {
+    let simulation = Simulation::start(&["--listen", "0.0.0.0:0"], &[]).await;
+    let address = simulation.address().to_owned();
+    let (host, port) = address.split_once(':').expect("a port");
+    assert_eq!(host, "0.0.0.0");
+    let jwks_url = simulation.setting("GO_AUTH_JWKS_URL");
+    assert!(
+        jwks_url.starts_with(&format!("http://127.0.0.1:{port}/")),
+        "{jwks_url}"
+    );
+}
+
+#[tokio::test]
+async fn given_flag_and_variable_when_it_listens_then_the_flag_counts() {
+    let variable = [("LISTEN", "127.0.0.2:0")];
+    let simulation = Simulation::start(&[], &variable).await;
+    assert!(simulation.address().starts_with("127.0.0.2:"));
+    let simulation = Simulation::start(&["--listen", "localhost:0"], &variable).await;
+    let address = simulation.address();
+    assert!(
+        address.starts_with("127.0.0.1:") || address.starts_with("[::1]:"),
+        "{address}"
+    );
+}
+
+#[tokio::test]
+async fn given_any_signal_when_it_is_told_to_stop_then_it_ends_well() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let mut simulation = Simulation::start(&[], &[]).await;
+        assert_eq!(simulation.ask("GET", "/simulator").await.status, 200);
+        simulation.signal(signal);
+        assert_eq!(simulation.process.exit().await.code(), Some(0));
+    }
+}
+
+#[tokio::test]
+async fn given_a_request_that_hangs_when_it_is_told_twice_then_it_waits_no_longer() {
+    let mut simulation = Simulation::start(&[], &[]).await;
+    simulation.ask("PUT", "/simulator/faults/keys/hang").await;
+    let jwks_url = simulation.setting("GO_AUTH_JWKS_URL");
+    let path = jwks_url.replace(&format!("http://{}", simulation.address()), "");
+    let stream = TcpStream::connect(simulation.address())
+        .await
+        .expect("it listens");
+    let mut hanging = Wire::new(stream);
+    hanging.write(head("GET", &path, &[])).await;
+    simulation.says("request to the simulated GO").await;
+    simulation.signal(Signal::TERM);
+    test_support::eventually("it listens no more", || {
+        std::net::TcpStream::connect(simulation.address()).is_err()
+    })
+    .await;
+    assert!(simulation.process.0.try_wait().expect("a child").is_none());
+    simulation.signal(Signal::TERM);
+    // Well before it would have ended by itself.
+    let exit = tokio::time::timeout(secs(4), simulation.process.exit()).await;
+    assert_eq!(exit.expect("its end").code(), Some(0));
+    hanging.closed().await;
+}
+
+#[tokio::test]
+async fn given_an_address_that_cant_be_had_when_run_then_that_is_told_and_the_status_is_2() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = taken.local_addr().expect("an address").to_string();
+    for (listen, why) in [
+        (&*taken, "can't listen at"),
+        ("nowhere.invalid:1", "can't listen at \"nowhere.invalid:1\""),
+        ("127.0.0.1", "can't listen at"),
+    ] {
+        let (status, told) = fails(|command| {
+            command.args(["simulate", "--listen", listen]);
+        })
+        .await;
+        assert_eq!(status, Some(2), "{told}");
+        assert!(told.contains(why), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn given_wrong_usage_when_run_then_nothing_starts_and_the_status_is_64() {
+    for (args, why) in [
+        (&["--account", "1234"][..], "--account is not 32"),
+        (
+            &["--account", "84A26B2FA77BCD1FF5130636F04C30Cé"],
+            "--account is not 32",
+        ),
+        (&["--issuer", ""], "--issuer is not"),
+        (&["--audience", "a\nb"], "--audience is not"),
+        (&["--origin", "go:8083"], "--origin"),
+        (&["--origin", "http://go:8083/x"], "--origin has a path"),
+        (
+            &["--origin", "http://u:p@go:8083"],
+            "--origin has a user name",
+        ),
+        (
+            &["--listen", "127.0.0.1:0", "push", "http://127.0.0.1:1"],
+            "--listen",
+        ),
+        (&["pull"], "unrecognized subcommand"),
+        (&["--port", "1"], "unexpected argument"),
+    ] {
+        let (status, told) = fails(|command| {
+            command.arg("simulate").args(args);
+        })
+        .await;
+        assert_eq!(status, Some(64), "{args:?}: {told}");
+        assert!(told.contains(why), "{args:?}: {told}");
+    }
+}

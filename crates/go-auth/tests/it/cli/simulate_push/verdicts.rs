@@ -1,0 +1,272 @@
+use derbysoft_go_simulator::SampleToken;
+use http::StatusCode;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use super::{answering, counts, gated, named, push, pushes, simulator, status};
+use crate::cli::go_auth;
+
+#[tokio::test]
+async fn given_an_api_behind_the_gate_when_pushed_to_then_all_is_as_expected() {
+    let go = simulator().await;
+    let server = gated(&go).await;
+    let (some, all) = counts();
+    for (flag, sent) in [(None, some), (Some("--all"), all)] {
+        let mut command = push(&go, &server.base).arg("--json");
+        if let Some(flag) = flag {
+            command = command.arg(flag);
+        }
+        let ran = command.run().await;
+        let told = ran.json();
+        assert_eq!((ran.status, &*ran.stderr), (0, ""), "{told}");
+        assert_eq!(told["verdict"], "as_expected");
+        assert_eq!(told["path"], "/ari/daily/push");
+        assert_eq!((told.get("error"), told.get("next")), (None, None));
+        assert_eq!(pushes(&told).len(), sent);
+        for push in pushes(&told) {
+            let name = push["push"].as_str().expect("a name");
+            assert_eq!(push["ok"], true, "{push}");
+            assert_eq!(push["answers"][0]["times"], 1);
+            let refused = match SampleToken::named(name) {
+                Some(sample) => sample.refused_as().is_some(),
+                None => push["expected"] == "refused",
+            };
+            assert_eq!(status(push), if refused { 401 } else { 200 }, "{push}");
+        }
+        let body = &named(&told, "good")["body"];
+        assert_eq!(body, "JWT of ds-go-module");
+    }
+
+    let text = push(&go, &server.base).var("LANG", "C.UTF-8").run().await;
+    assert_eq!(text.status, 0, "{}", text.stdout);
+    assert!(
+        text.stdout.starts_with("✓ http://127.0.0.1:"),
+        "{}",
+        text.stdout
+    );
+    assert_eq!(
+        text.stdout.matches("\n✓  ").count(),
+        some,
+        "{}",
+        text.stdout
+    );
+    assert!(text.stdout.contains("\n✓  good  "), "{}", text.stdout);
+    assert!(text.stdout.contains("  let in    200\n"), "{}", text.stdout);
+}
+
+#[tokio::test]
+async fn given_an_api_without_a_gate_when_pushed_to_then_each_that_gets_in_is_told() {
+    let go = simulator().await;
+    let server = answering("\"ok\"").await;
+    let ran = push(&go, &server.base).arg("--json").run().await;
+    let told = ran.json();
+    assert_eq!((ran.status, &told["verdict"]), (1, &"unexpected".into()));
+    for push in pushes(&told) {
+        let is_bad = push["expected"] == "refused";
+        assert_eq!(push["ok"], !is_bad, "{push}");
+        assert_eq!((status(push), &push["body"]), (200, &"\"ok\"".into()));
+    }
+    let next = told["next"].as_str().expect("an advice");
+    assert!(next.contains("not GO gets in"), "{next}");
+
+    let text = push(&go, &server.base).run().await;
+    assert_eq!(text.status, 1);
+    let bad = counts().0 - 2;
+    let headline = format!("answers {bad} of {} otherwise than expected", counts().0);
+    assert!(
+        text.stdout
+            .lines()
+            .next()
+            .expect("a line")
+            .contains(&headline),
+        "{}",
+        text.stdout
+    );
+    assert_eq!(
+        text.stdout.matches("\nFAIL  ").count(),
+        bad,
+        "{}",
+        text.stdout
+    );
+    assert!(!text.stdout.contains("answered"), "{}", text.stdout);
+}
+
+#[tokio::test]
+async fn given_an_api_that_shuts_go_out_when_pushed_to_then_that_is_told() {
+    let go = simulator().await;
+    let server = answering((StatusCode::NOT_FOUND, "nothing")).await;
+    let ran = push(&go, &server.base).arg("--json").run().await;
+    let told = ran.json();
+    assert_eq!(ran.status, 1);
+    let bad = pushes(&told).iter().filter(|push| push["ok"] == false);
+    let bad: Vec<_> = bad.map(|push| push["push"].clone()).collect();
+    assert_eq!(bad, ["good", "bare"]);
+    assert!(
+        told["next"]
+            .as_str()
+            .expect("an advice")
+            .contains("shut out")
+    );
+
+    let text = push(&go, &server.base).run().await.stdout;
+    assert_eq!(
+        text.matches("\n     answered: nothing\n").count(),
+        2,
+        "{text}"
+    );
+
+    // Which can't be seen where no good one is sent.
+    let command = push(&go, &server.base)
+        .arg("--json")
+        .arg("--token=expired,none");
+    let ran = command.run().await;
+    let told = ran.json();
+    assert_eq!((ran.status, pushes(&told).len()), (0, 2));
+    assert!(
+        told["next"]
+            .as_str()
+            .expect("an advice")
+            .contains("No good push")
+    );
+}
+
+#[tokio::test]
+async fn given_an_answer_that_is_neither_when_a_bad_token_gets_it_then_it_is_not_as_expected() {
+    let go = simulator().await;
+    let elsewhere = answering("\"ok\"").await;
+    for code in [500, 503, 302, 304] {
+        let to = format!("{}/elsewhere", elsewhere.base);
+        let code = StatusCode::from_u16(code).expect("a status");
+        let server = answering((code, [("location", to)])).await;
+        let only = push(&go, &server.base).arg("--json").arg("--token=expired");
+        let ran = only.run().await;
+        let told = ran.json();
+        assert_eq!(
+            (ran.status, &told["verdict"]),
+            (1, &"unexpected".into()),
+            "{code}"
+        );
+        assert_eq!(status(named(&told, "expired")), u64::from(code.as_u16()));
+        assert!(
+            told["next"]
+                .as_str()
+                .expect("an advice")
+                .contains("401 or 403")
+        );
+    }
+}
+
+#[tokio::test]
+async fn given_nobody_at_an_address_when_pushed_to_then_nothing_can_be_said() {
+    let go = simulator().await;
+    let server = gated(&go).await;
+    let nobody = "http://127.0.0.1:1";
+    let ran = push(&go, nobody).arg("--json").run().await;
+    let told = ran.json();
+    assert_eq!((ran.status, &told["verdict"]), (2, &"unknown".into()));
+    assert_eq!(pushes(&told), [] as [Value; 0]);
+    let error = told["error"].as_str().expect("a reason");
+    assert!(
+        error.starts_with("the distributor does not answer: nobody listens"),
+        "{error}"
+    );
+    let text = push(&go, nobody).run().await;
+    assert_eq!(text.status, 2);
+    assert!(
+        text.stdout
+            .starts_with("- nothing can be said of http://127.0.0.1:1/"),
+        "{text:?}"
+    );
+
+    // Something else than a simulator in its place.
+    for (simulator, why) in [
+        (nobody, "can't be reached"),
+        (&*server.base, "is no simulator"),
+    ] {
+        for flag in ["--count=1", "--access-token"] {
+            let args = [
+                "simulate",
+                "push",
+                "--json",
+                flag,
+                "--simulator",
+                simulator,
+                &server.base,
+            ];
+            let ran = go_auth(&args).run().await;
+            let told = ran.json();
+            assert_eq!((ran.status, &told["verdict"]), (2, &"unknown".into()));
+            let error = told["error"].as_str().expect("a reason");
+            assert!(
+                error.contains("the simulator") || error.contains("no simulator"),
+                "{error}"
+            );
+            assert!(error.contains(why), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn given_a_simulator_that_sends_anything_when_asked_for_a_token_then_it_is_not_used() {
+    let go = simulator().await;
+    let distributor = gated(&go).await;
+    for answer in ["a b", "a\r\nx: y", "é", &"x".repeat(65_537)] {
+        let simulator = answering(answer.to_owned()).await;
+        let args = ["simulate", "push", "--json", "--simulator", &simulator.base];
+        let ran = go_auth(&args).arg(&*distributor.base).run().await;
+        let told = ran.json();
+        assert_eq!(ran.status, 2, "{told}");
+        assert!(
+            told["error"]
+                .as_str()
+                .expect("a reason")
+                .contains("is no simulator"),
+            "{told}"
+        );
+    }
+}
+
+/// Answers with 200, each push on a connection of its own, but for the one after so many.
+async fn stumbling(answers: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        for n in 0.. {
+            let (mut stream, _) = listener.accept().await.expect("a push");
+            let mut read = [0; 8192];
+            let _ = stream.read(&mut read).await;
+            if n == answers {
+                continue;
+            }
+            let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            let _ = stream.write_all(answer).await;
+            let _ = stream.shutdown().await;
+            // To its end, or a reset could take the answer away.
+            while matches!(stream.read(&mut read).await, Ok(1..)) {}
+        }
+    });
+    base
+}
+
+#[tokio::test]
+async fn given_a_push_without_an_answer_when_a_hole_was_found_then_that_counts_and_no_more_is_sent()
+{
+    let go = simulator().await;
+    // Both good ones, and with a third one without credentials.
+    for (answers, exit, verdict) in [(2, 2, "unknown"), (3, 1, "unexpected")] {
+        let base = stumbling(answers).await;
+        let ran = push(&go, &base).arg("--json").run().await;
+        let told = ran.json();
+        assert_eq!(
+            (ran.status, &told["verdict"]),
+            (exit, &verdict.into()),
+            "{told}"
+        );
+        assert!(told["error"].is_string(), "{told}");
+        assert_eq!(pushes(&told).len(), counts().0);
+        let sent = pushes(&told).iter().filter(|push| !push["ok"].is_null());
+        assert_eq!(sent.count(), answers);
+        assert_eq!(named(&told, "expired")["ok"], Value::Null);
+    }
+}

@@ -1,0 +1,146 @@
+//! Colours, marks and width: what a terminal's user expects.
+
+use go_auth::{Output, Surroundings, run};
+
+use super::{GoAuth, file, go_auth, path};
+use test_support::forge::{AUDIENCE, ISSUER, KID, NOW, document, good, mint};
+use test_support::refused_tokens;
+
+fn offline(keys: &str) -> GoAuth {
+    go_auth(&["verify", "--keys", keys, "--at"])
+        .arg(NOW.to_string())
+        .var("GO_AUTH_ISSUER", ISSUER)
+        .var("GO_AUTH_AUDIENCE", AUDIENCE)
+}
+
+/// What a terminal of this width would be sent.
+fn on_terminal(command: GoAuth, columns: usize) -> String {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let args = std::iter::once("go-auth".to_owned()).chain(command.args);
+    run(Surroundings {
+        args: args.map(Into::into).collect(),
+        vars: (command.vars.into_iter())
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect(),
+        stdin: &mut &*command.stdin,
+        stdin_is_terminal: false,
+        stdout: Output {
+            to: &mut stdout,
+            is_terminal: true,
+            width: Some(columns),
+        },
+        stderr: Output {
+            to: &mut stderr,
+            is_terminal: true,
+            width: Some(columns),
+        },
+    });
+    stdout.extend(stderr);
+    String::from_utf8(stdout).expect("UTF-8")
+}
+
+fn has_colour(text: &str) -> bool {
+    text.contains('\u{1b}')
+}
+
+#[test]
+fn given_a_terminal_or_none_when_colours_are_wanted_or_not_then_they_are_there_or_not() {
+    let keys = file(document(&[good().jwk(KID)]));
+    let command = || {
+        offline(path(&keys))
+            .var("TERM", "xterm")
+            .stdin(mint().token())
+    };
+    type Change = fn(GoAuth) -> GoAuth;
+    let table: [(Change, bool, bool); 7] = [
+        (|it| it, true, false),
+        (|it| it.arg("--color=never"), false, false),
+        (|it| it.arg("--color=always"), true, true),
+        (|it| it.var("NO_COLOR", "1"), false, false),
+        (
+            |it| it.var("NO_COLOR", "1").arg("--color=always"),
+            true,
+            true,
+        ),
+        (|it| it.var("CLICOLOR_FORCE", "1"), true, true),
+        (|it| it.var("TERM", "dumb"), false, false),
+    ];
+    for (row, (change, on_a_terminal, elsewhere)) in table.into_iter().enumerate() {
+        let text = on_terminal(change(command()), 80);
+        assert_eq!(has_colour(&text), on_a_terminal, "row {row}: {text}");
+        let ran = change(command()).run_here();
+        assert_eq!(has_colour(&ran.stdout), elsewhere, "row {row}");
+    }
+    // JSON is for machines, and has none.
+    let json = on_terminal(command().arg("--json").arg("--color=always"), 80);
+    assert!(!has_colour(&json), "{json}");
+    // Nor has a message that is not wanted to have any.
+    let faulty = || go_auth(&["--color", "never", "verify", "--oops"]).var("TERM", "xterm");
+    assert!(!has_colour(&on_terminal(faulty(), 80)));
+    let faulty = || go_auth(&["verify", "--oops"]).var("TERM", "xterm");
+    assert!(has_colour(&on_terminal(faulty(), 80)));
+}
+
+#[test]
+fn given_colours_when_they_are_taken_out_then_the_text_is_the_same() {
+    let keys = file(document(&[good().jwk(KID)]));
+    for (_, token) in refused_tokens(&mint()) {
+        let plain = offline(path(&keys)).stdin(&*token).run_here().stdout;
+        let coloured = offline(path(&keys)).arg("--color=always").stdin(token);
+        let mut text = String::new();
+        for (at, part) in coloured.run_here().stdout.split("\u{1b}[").enumerate() {
+            let part = if at == 0 {
+                part
+            } else {
+                part.split_once('m').expect("a style").1
+            };
+            text.push_str(part);
+        }
+        assert_eq!(text, plain);
+    }
+}
+
+#[test]
+fn given_a_locale_when_it_shows_more_than_ascii_then_the_marks_are_signs_and_words_otherwise() {
+    let keys = file(document(&[good().jwk(KID)]));
+    let token = mint().expires_in(-31).token();
+    let in_utf8 = offline(path(&keys))
+        .var("LANG", "en_GB.UTF-8")
+        .stdin(&*token);
+    let text = in_utf8.run_here().stdout;
+    assert!(text.starts_with("✗ refused"), "{text}");
+    assert!(
+        text.contains("\n✓  alg") && text.contains("\n✗  exp"),
+        "{text}"
+    );
+    let text = offline(path(&keys)).stdin(token).run_here().stdout;
+    assert!(text.is_ascii(), "{text}");
+    assert!(
+        text.contains("\nok    alg") && text.contains("\nFAIL  exp"),
+        "{text}"
+    );
+}
+
+#[test]
+fn given_any_width_when_verified_then_no_line_is_wider() {
+    let keys = file(document(&[good().jwk(KID)]));
+    let mut tokens = refused_tokens(&mint());
+    tokens.push(("ok", mint().token()));
+    tokens.push((
+        "audience",
+        mint().audiences([&*"x".repeat(300), "b"]).token(),
+    ));
+    for columns in [40, 60, 80, 120, 160] {
+        for (kind, token) in &tokens {
+            let command = offline(path(&keys)).var("LANG", "C.UTF-8").stdin(&**token);
+            let text = on_terminal(command, columns);
+            for line in text.lines() {
+                assert!(
+                    line.chars().count() <= columns,
+                    "{kind} at {columns}: {line}"
+                );
+                assert!(!line.ends_with(' '), "{kind} at {columns}: {line:?}");
+            }
+        }
+    }
+}

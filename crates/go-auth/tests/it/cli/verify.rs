@@ -1,0 +1,489 @@
+//! What `go-auth verify` says and how it ends, of every kind of token.
+
+use derbysoft_go_simulator::{Encoding, Fault, PublishedKey, SignatureKind, SigningKey};
+
+use serde_json::json;
+
+use super::{check, file, go_auth, path, strict_verify};
+use test_support::{World, refused_tokens, secs};
+
+#[tokio::test]
+async fn given_a_genuine_token_when_verified_then_every_check_is_passed_and_the_status_is_0() {
+    let world = World::new().await;
+    let ran = strict_verify(&world).stdin(world.token()).run().await;
+    assert_eq!((ran.status, &*ran.stderr), (0, ""));
+    assert!(
+        ran.stdout.starts_with("ok valid for another 4 minutes"),
+        "{}",
+        ran.stdout
+    );
+    let marks: Vec<_> = (ran.stdout.lines().skip(3))
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| {
+            line.split_whitespace()
+                .next()
+                .filter(|_| !line.starts_with(' '))
+        })
+        .collect();
+    assert_eq!(marks, ["ok"; 15], "{}", ran.stdout);
+    assert!(!ran.stdout.contains("next:"), "{}", ran.stdout);
+    for told in [
+        "ds-go-module",
+        "jti \"",
+        &*world.go.signing_kid(),
+        &world.go.jwks_url(),
+    ] {
+        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+    }
+}
+
+#[tokio::test]
+async fn given_each_kind_of_refusal_when_verified_then_it_is_named_and_the_status_is_1() {
+    let world = World::new().await;
+    for (kind, token) in refused_tokens(&world.go.mint()) {
+        let ran = strict_verify(&world).stdin(token).run().await;
+        assert_eq!((ran.status, &*ran.stderr), (1, ""), "{kind}");
+        let first = ran.stdout.lines().next().expect("a line");
+        assert!(first.starts_with("FAIL refused: "), "{first}");
+        assert!(first.ends_with(&format!(" ({kind})")), "{first}");
+        assert!(ran.stdout.contains("\nFAIL  "), "{}", ran.stdout);
+        assert!(ran.stdout.contains("\nnext: "), "{}", ran.stdout);
+    }
+}
+
+/// Each check of a token that is wrong in many ways is told, after the first as before it.
+#[tokio::test]
+async fn given_a_token_wrong_in_many_ways_when_verified_then_each_is_told() {
+    let world = World::new().await;
+    let forged = (world.go.mint())
+        .key(SigningKey::pooled())
+        .header("typ", "JWE")
+        .audience("other")
+        .subject("nobody")
+        .expires_in(-180)
+        .without("jti")
+        .token();
+    let ran = strict_verify(&world)
+        .arg("--json")
+        .stdin(forged)
+        .run()
+        .await;
+    let said = ran.json();
+    assert_eq!(
+        (said["verdict"].as_str(), said["kind"].as_str()),
+        (Some("refused"), Some("header"))
+    );
+    for (name, kind) in [
+        ("header", "header"),
+        ("signature", "signature"),
+        ("aud", "audience"),
+        ("exp", "expired"),
+        ("required", "missing_claim"),
+        ("sub", "subject"),
+    ] {
+        let check = check(&said, name);
+        assert_eq!(
+            (&check["ok"], &check["kind"]),
+            (&false.into(), &kind.into()),
+            "{check}"
+        );
+    }
+    for name in [
+        "length", "form", "alg", "kid", "key", "claims", "iss", "nbf", "lifetime",
+    ] {
+        assert_eq!(check(&said, name)["ok"], true, "{name}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn given_a_claim_of_a_wrong_type_when_verified_then_its_own_check_says_so_too() {
+    let world = World::new().await;
+    for (claim, value) in [
+        ("iss", json!(["a"])),
+        ("aud", json!(1)),
+        ("exp", json!("soon")),
+        ("nbf", json!(null)),
+        ("sub", json!({"a": 1})),
+    ] {
+        let token = world.mint().claim(claim, value.clone()).token();
+        let ran = strict_verify(&world).arg("--json").stdin(token).run().await;
+        let said = ran.json();
+        assert_eq!(said["kind"], "claims");
+        for name in ["claims", claim] {
+            assert_eq!(check(&said, name)["kind"], "claims", "{name}: {said}");
+        }
+        let found = check(&said, claim)["found"].as_str().expect("a text");
+        assert!(found.starts_with(&value.to_string()), "{found}");
+    }
+    // One without a check of its own is told of, and not taken for absent.
+    let token = world.mint().claim("jti", 1).token();
+    let said = strict_verify(&world)
+        .arg("--json")
+        .stdin(token)
+        .run()
+        .await
+        .json();
+    assert_eq!(check(&said, "claims")["found"], "jti is not a string");
+    assert_eq!(check(&said, "required")["ok"], serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn given_a_key_file_with_a_byte_order_mark_when_verified_then_its_keys_serve() {
+    let world = World::new().await;
+    let keys = file(["\u{feff}".as_bytes(), &world.go.document()].concat());
+    let ran = go_auth(&["verify", "--keys", path(&keys)])
+        .var("GO_AUTH_ISSUER", world.go.issuer())
+        .var("GO_AUTH_AUDIENCE", world.go.audience())
+        .stdin(world.go.mint().token())
+        .run()
+        .await;
+    assert_eq!(ran.status, 0, "{}", ran.all());
+}
+
+#[tokio::test]
+async fn given_a_token_of_the_past_when_verified_then_its_times_are_told_in_words() {
+    let world = World::new().await;
+    let issued = 1_800_000_000;
+    let token = world.go.mint().at(issued).token();
+    let keys = file(world.go.document());
+    for (at, told) in [
+        (
+            "1800000048",
+            "valid for another 4 minutes 12 seconds (2027-01-15T08:05:00Z)",
+        ),
+        (
+            "2027-01-15T08:05:10Z",
+            "expired 10 seconds ago, within the leeway",
+        ),
+        (
+            "2027-01-15T16:08:00+08:00",
+            "expired 3 minutes ago (2027-01-15T08:05:00Z)",
+        ),
+        (
+            "2027-01-15T07:57:00Z",
+            "not valid for another 1 minute (2027-01-15T07:58:00Z)",
+        ),
+        (
+            "2027-01-15T07:57:45Z",
+            "valid in 15 seconds, within the leeway",
+        ),
+    ] {
+        let ran = go_auth(&["verify", "--keys", path(&keys), "--at", at])
+            .var("GO_AUTH_ISSUER", world.go.issuer())
+            .var("GO_AUTH_AUDIENCE", world.go.audience())
+            .var("COLUMNS", "160")
+            .stdin(&*token)
+            .run()
+            .await;
+        assert!(ran.stdout.contains(told), "{at}: {}", ran.stdout);
+        assert!(ran.stdout.contains("as --at says"), "{}", ran.stdout);
+    }
+    assert_eq!(
+        world.go.total_requests(),
+        0,
+        "with --keys nothing is fetched"
+    );
+}
+
+#[tokio::test]
+async fn given_keys_out_of_reach_when_verified_then_nothing_is_said_and_the_status_is_2() {
+    let world = World::new().await;
+    for (fault, why) in [
+        (Fault::Cut, "no keys to be had"),
+        (
+            Fault::Status(503),
+            "the key address answered with status 503",
+        ),
+        (Fault::EmptySet, "the key set has no usable key"),
+    ] {
+        world.go.fail(fault.clone());
+        let ran = strict_verify(&world)
+            .var("COLUMNS", "160")
+            .stdin(world.token())
+            .run()
+            .await;
+        assert_eq!((ran.status, &*ran.stderr), (2, ""), "{fault:?}");
+        let first = ran.stdout.lines().next();
+        assert_eq!(
+            first,
+            Some("- unknown: the keys are not available (keys_unavailable)")
+        );
+        assert!(ran.stdout.contains(why), "{}", ran.stdout);
+        // What can be told without a key is told.
+        let late = world.mint().expires_in(-31).token();
+        let ran = strict_verify(&world).arg("--json").stdin(late).run().await;
+        assert_eq!((ran.status, &ran.json()["kind"]), (1, &"expired".into()));
+        assert_eq!(
+            check(&ran.json(), "signature")["ok"],
+            serde_json::Value::Null
+        );
+    }
+}
+
+#[tokio::test]
+async fn given_a_token_that_no_key_could_save_when_verified_then_none_is_fetched() {
+    let world = World::new().await;
+    for token in [
+        "53ac0777".to_owned(),
+        world.mint().header("alg", "none").token(),
+        world.mint().without_header("kid").token(),
+        world.mint().encoding(Encoding::Padded).token(),
+    ] {
+        assert_eq!(strict_verify(&world).stdin(token).run().await.status, 1);
+    }
+    assert_eq!(world.go.total_requests(), 0);
+}
+
+#[tokio::test]
+async fn given_a_bad_signature_when_verified_then_key_and_length_are_told() {
+    let world = World::new().await;
+    for (signature, found) in [
+        (SignatureKind::Corrupted, "not valid"),
+        (
+            SignatureKind::Truncated,
+            "not valid: 255 bytes, and not 256",
+        ),
+        (SignatureKind::Extended, "not valid: 257 bytes, and not 256"),
+        (SignatureKind::Empty, "not valid: 0 bytes, and not 256"),
+    ] {
+        let token = world.go.mint().signature(signature).token();
+        let command = strict_verify(&world).arg("--json");
+        let said = command.stdin(token).run().await.json();
+        assert_eq!(check(&said, "key")["found"], "RSA, 2048 bits");
+        assert_eq!(check(&said, "signature")["found"], found);
+    }
+}
+
+#[tokio::test]
+async fn given_required_claims_when_verified_then_those_that_are_not_there_are_named() {
+    let world = World::new().await;
+    let names = ["nbf", "iat", "jti", "sub"];
+    let verify = || {
+        go_auth(&["verify", "--json"])
+            .knowing(&world)
+            .var("GO_AUTH_REQUIRED_CLAIMS", names.join(","))
+    };
+    for name in names {
+        let token = world.go.mint().without(name).token();
+        let said = verify().stdin(token).run().await.json();
+        let required = check(&said, "required");
+        let (expected, found) = (&required["expected"], &required["found"]);
+        for name in names {
+            assert!(expected.as_str().expect("a text").contains(name), "{said}");
+        }
+        assert!(found.as_str().expect("a text").contains(name), "{said}");
+        assert_eq!(required["ok"], false, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn given_an_unknown_key_when_verified_then_the_published_ones_are_named() {
+    let world = World::new().await;
+    let ran = strict_verify(&world)
+        .var("COLUMNS", "160")
+        .stdin(world.unknown())
+        .run()
+        .await;
+    let kids = world.go.published_keys();
+    for kid in kids.iter().filter_map(PublishedKey::kid) {
+        assert!(ran.stdout.contains(kid), "{kid}: {}", ran.stdout);
+    }
+    assert!(ran.stdout.contains("go-auth keys"), "{}", ran.stdout);
+}
+
+#[tokio::test]
+async fn given_a_token_in_a_header_when_verified_then_the_words_before_it_are_taken_off() {
+    let world = World::new().await;
+    let token = world.token();
+    for input in [
+        format!("{token}\n"),
+        format!("{token}\r\n"),
+        format!("Bearer {token}\n"),
+        format!("bearer   {token}"),
+        format!("Authorization: Bearer {token}\r\n"),
+        format!("authorization:{token}\n"),
+    ] {
+        let ran = strict_verify(&world).stdin(input).run().await;
+        assert_eq!(ran.status, 0, "{}", ran.all());
+    }
+    for (value, kind) in [
+        (
+            "Basic dXNlcjpwYXNzd29yZA==".to_owned(),
+            "missing_credentials",
+        ),
+        (format!("Bearer {token}, Bearer {token}"), "invalid_request"),
+        (format!("Bearer {token} x"), "invalid_request"),
+        ("Bearer".to_owned(), "invalid_request"),
+        (String::new(), "invalid_request"),
+        ("Bearer a\u{1b}[2J".to_owned(), "invalid_request"),
+    ] {
+        let input = format!("Authorization: {value}");
+        let ran = strict_verify(&world).arg("--json").stdin(input).run().await;
+        let said = ran.json();
+        assert_eq!((ran.status, &said["kind"]), (1, &kind.into()), "{value}");
+        assert_eq!(check(&said, "credential")["kind"], kind);
+        assert!(!ran.stdout.contains("dXNl"), "{}", ran.stdout);
+    }
+}
+
+#[tokio::test]
+async fn given_a_token_in_a_file_when_verified_then_standard_input_is_not_read() {
+    let world = World::new().await;
+    let token = file(world.token() + "\n");
+    let ran = strict_verify(&world)
+        .arg(format!("--token-file={}", path(&token)))
+        .stdin("not this one")
+        .run()
+        .await;
+    assert_eq!(ran.status, 0, "{}", ran.all());
+}
+
+#[tokio::test]
+async fn given_more_input_than_any_token_has_when_verified_then_it_is_too_long() {
+    let world = World::new().await;
+    for bytes in [8193, 64 * 1024, 64 * 1024 + 1, 1024 * 1024] {
+        let ran = strict_verify(&world)
+            .arg("--json")
+            .stdin("a".repeat(bytes))
+            .run()
+            .await;
+        assert_eq!(
+            (ran.status, &ran.json()["kind"]),
+            (1, &"too_long".into()),
+            "{bytes}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn given_a_malformed_token_when_verified_then_the_place_is_told_and_what_is_readable() {
+    let world = World::new().await;
+    let token = world.token();
+    let [header, payload, signature] = test_support::forge::segments(&token);
+    for (token, told) in [
+        (payload.to_owned(), "no dot: one segment".to_owned()),
+        (format!("{header}.{payload}"), "2 segments".to_owned()),
+        (
+            format!("{header}.{payload}. {signature}"),
+            format!(
+                "the signature has a space as byte {} of the token",
+                header.len() + payload.len() + 3
+            ),
+        ),
+        (
+            format!("{header}.{payload}.{signature}=="),
+            format!(
+                "the signature has padding (=) as byte {} of the token",
+                token.len() + 1
+            ),
+        ),
+        (
+            format!("{header}.{payload}.{}", &signature[..signature.len() - 1]),
+            "the signature has a length that base64url can't have: it was cut or grew".to_owned(),
+        ),
+    ] {
+        let ran = strict_verify(&world).arg("--json").stdin(token).run().await;
+        let said = ran.json();
+        assert_eq!(said["kind"], "malformed");
+        assert_eq!(check(&said, "form")["found"], told);
+        let has_claims = told.starts_with("the signature");
+        let iss = &check(&said, "iss")["ok"];
+        assert_eq!(
+            *iss,
+            if has_claims {
+                true.into()
+            } else {
+                serde_json::Value::Null
+            }
+        );
+    }
+}
+
+#[tokio::test]
+async fn given_an_issuer_that_differs_for_the_eye_alone_when_verified_then_how_is_told() {
+    let world = World::new().await;
+    let issuer = world.go.issuer();
+    for (other, told) in [
+        (format!("{issuer}/"), "which differs in a slash at its end"),
+        (
+            issuer.to_lowercase(),
+            "which differs in upper and lower case",
+        ),
+        (format!("{issuer} "), "which differs in spaces"),
+        (issuer.replace("id", "\u{456}d"), "\\u{456}d"),
+    ] {
+        let token = world.mint().issuer(other).token();
+        let ran = strict_verify(&world).arg("--json").stdin(token).run().await;
+        let found = check(&ran.json(), "iss")["found"].to_string();
+        assert!(found.contains(&told.replace('\\', "\\\\")), "{found}");
+    }
+}
+
+#[tokio::test]
+async fn given_json_when_verified_then_it_has_the_documented_shape() {
+    let world = World::new().await;
+    let mint = world.mint().token_id("QXcqzneuVBbRPn194ks9AQ");
+    let ran = strict_verify(&world)
+        .arg("--json")
+        .stdin(mint.token())
+        .run()
+        .await;
+    let said = ran.json();
+    let names: Vec<_> = said["checks"]
+        .as_array()
+        .expect("checks")
+        .iter()
+        .map(|check| check["check"].as_str().expect("a name"))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "length",
+            "form",
+            "header",
+            "alg",
+            "kid",
+            "key",
+            "signature",
+            "claims",
+            "iss",
+            "aud",
+            "exp",
+            "nbf",
+            "required",
+            "lifetime",
+            "sub",
+        ]
+    );
+    assert_eq!(
+        check(&said, "aud"),
+        &serde_json::json!({"check":"aud","expected":"\"ZKT\"","found":"\"ZKT\"","ok":true})
+    );
+    assert_eq!(
+        (&said["verdict"], &said["kind"]),
+        (&"valid".into(), &serde_json::Value::Null)
+    );
+    assert_eq!(said["keys_from"], world.go.jwks_url());
+    let token = &said["token"];
+    assert_eq!(token["key_id"], world.go.signing_kid());
+    assert_eq!(token["token_id"], "QXcqzneuVBbRPn194ks9AQ");
+    assert_eq!(token["issued_at"], world.time().to_string());
+    let expires_at = world.time().saturating_add(secs(300));
+    assert_eq!(token["expires_at"], expires_at.to_string());
+    assert_eq!(
+        (&token["issuer"], &token["audience"][0]),
+        (&world.go.issuer().into(), &"ZKT".into())
+    );
+}
+
+#[tokio::test]
+async fn given_no_token_when_verified_then_that_is_wrong_usage() {
+    let world = World::new().await;
+    for input in ["", "\n", "Bearer \r\n"] {
+        let ran = strict_verify(&world).stdin(input).run().await;
+        assert_eq!(ran.status, 64, "{input:?}");
+        assert!(ran.stderr.contains("there is no token"), "{}", ran.stderr);
+        let ran = strict_verify(&world).arg("--json").stdin(input).run().await;
+        assert_eq!((ran.status, &ran.json()["error"]), (64, &"usage".into()));
+    }
+}

@@ -1,0 +1,98 @@
+//! How much the gate takes from a client.
+
+use std::io::ErrorKind;
+
+use derbysoft_go_simulator::Simulator;
+
+use crate::gate_process::{GateProcess, settings_of};
+use test_support::settle;
+use test_support::wire::head;
+
+#[tokio::test]
+async fn a_body_is_not_waited_for() {
+    let go = Simulator::start().await.expect("a free port");
+    let gate = GateProcess::start(&settings_of(&go, "")).await;
+    let token = go.token();
+    for framing in [
+        &[("Content-Length", "1000000000")][..],
+        &[("Transfer-Encoding", "chunked")],
+        &[("Content-Length", "1000"), ("Expect", "100-continue")],
+    ] {
+        let mut wire = gate.connect().await;
+        let headers = [&[("Authorization", &*token)][..], framing].concat();
+        wire.write(head("POST", "/auth/ari/daily/push", &headers))
+            .await;
+        // The first answer is the verdict; nobody says to go on.
+        assert_eq!(wire.reply().await.status, 200, "{framing:?}");
+        wire.closed().await;
+    }
+}
+
+#[tokio::test]
+async fn a_head_may_be_as_long_as_the_longest_token_and_no_longer() {
+    let go = Simulator::start().await.expect("a free port");
+    let gate = GateProcess::start(&settings_of(&go, "max_token_bytes = 65536")).await;
+    let long = go.mint().claim("x", "y".repeat(48_000)).token();
+    assert!((64_000..65_536).contains(&long.len()), "{}", long.len());
+    assert_eq!(gate.verdict(&long).await.status, 200);
+
+    let mut wire = gate.connect().await;
+    wire.write(head("GET", "/auth", &[("X", &"y".repeat(200_000))]))
+        .await;
+    let reply = wire.reply().await;
+    assert_eq!(reply.status, 431);
+    assert!(!reply.body.contains("yyy"));
+    wire.closed().await;
+    assert_eq!(gate.verdict(&go.token()).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_no_http_gets_no_verdict() {
+    let go = Simulator::start().await.expect("a free port");
+    let gate = GateProcess::start(&settings_of(&go, "")).await;
+    for bytes in [
+        &b"GET /auth HTTP/1.1\r\nAuthorization : Bearer x\r\n\r\n"[..],
+        b"GET /auth HTTP/1.1\r\nX: a\0b\r\n\r\n",
+        b"GET /au th HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    ] {
+        let mut wire = gate.connect().await;
+        wire.write(bytes).await;
+        let reply = wire.reply_if_any().await;
+        assert!(reply.is_none_or(|reply| reply.status == 400), "{bytes:?}");
+    }
+    assert_eq!(gate.verdict(&go.token()).await.status, 200);
+    assert!(!gate.log().contains("Bearer"), "{}", gate.log());
+}
+
+#[tokio::test]
+async fn a_connection_too_many_waits_for_another_to_end() {
+    const MOST: usize = 512;
+    let go = Simulator::start().await.expect("a free port");
+    let gate = GateProcess::start(&settings_of(&go, "")).await;
+    let mut open = Vec::new();
+    for _ in 0..MOST {
+        let mut wire = gate.connect().await;
+        wire.write(head("GET", "/healthz", &[])).await;
+        assert_eq!(wire.reply().await.status, 200);
+        open.push(wire);
+    }
+
+    let late = tokio::net::TcpStream::connect(gate.address)
+        .await
+        .expect("it listens");
+    late.writable().await.expect("connected");
+    let request = head("GET", "/healthz", &[]);
+    assert_eq!(
+        late.try_write(request.as_bytes()).expect("written"),
+        request.len()
+    );
+    settle().await;
+    let mut byte = [0];
+    let nothing = late.try_read(&mut byte).expect_err("no answer yet");
+    assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+
+    open.pop();
+    let mut late = test_support::wire::Wire::new(late);
+    assert_eq!(late.reply().await.status, 200);
+}

@@ -1,0 +1,230 @@
+//! Where the gate's settings come from, and what becomes of faults in them.
+
+use derbysoft_go_auth::Config;
+use derbysoft_go_simulator::Simulator;
+use saphyr::{LoadableYamlNode, Yaml};
+use tokio::net::TcpListener;
+
+use crate::gate_process::{GateProcess, fails, settings_of};
+
+/// Of sysexits(3), as for all of the command.
+const EX_USAGE: i32 = 64;
+
+async fn fails_with(settings: &str) -> (Option<i32>, String) {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), settings).expect("written");
+    fails(|command| {
+        command.args(["serve", "--config"]).arg(file.path());
+    })
+    .await
+}
+
+#[tokio::test]
+async fn given_the_environment_alone_the_gate_serves() {
+    let go = Simulator::start().await.expect("a free port");
+    let (address, issuer) = (go.jwks_url(), go.issuer());
+    let gate = GateProcess::start_with(&[
+        ("GO_AUTH_ISSUER", issuer),
+        ("GO_AUTH_AUDIENCE", go.audience()),
+        ("GO_AUTH_JWKS_URL", &address),
+    ])
+    .await;
+    assert_eq!(gate.verdict(&go.token()).await.status, 200);
+    assert!(gate.reload().await.contains("settings reloaded"));
+    assert_eq!(gate.verdict(&go.token()).await.status, 200);
+}
+
+#[tokio::test]
+async fn given_a_file_and_the_environment_the_file_counts_first_at_each_reading() {
+    let go = Simulator::start().await.expect("a free port");
+    let other = Simulator::builder().audience("OTHER").start().await;
+    let other = other.expect("a free port");
+    let address = other.jwks_url();
+    let variables = [
+        ("GO_AUTH_AUDIENCE", other.audience()),
+        ("GO_AUTH_JWKS_URL", &address),
+        ("GO_AUTH_BODY", "key-not-authorised"),
+        // Of the file's, which counts, it need not even be good.
+        ("GO_AUTH_ISSUER", "no address"),
+    ];
+    let gate = GateProcess::start_over(&settings_of(&go, ""), &variables).await;
+    assert_eq!(gate.verdict(&go.token()).await.status, 200);
+    let reply = gate.verdict(&other.token()).await;
+    assert_eq!(reply.status, 401);
+    assert_eq!(reply.body, r#"{"error":"Key not authorised"}"#);
+
+    gate.configure(&format!("issuer = \"{}\"", other.issuer()));
+    assert!(gate.reload().await.contains("settings reloaded"));
+    assert_eq!(gate.verdict(&other.token()).await.status, 200);
+    assert_eq!(gate.verdict(&go.token()).await.status, 401);
+}
+
+#[tokio::test]
+async fn given_faults_in_the_file_and_the_environment_all_are_named() {
+    let go = Simulator::start().await.expect("a free port");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), settings_of(&go, "leeway = \"6m\"")).expect("written");
+    let (status, text) = fails(|command| {
+        (command.args(["serve", "--config"]).arg(file.path())).envs([
+            ("GO_AUTH_LEWAY", "1s"),
+            ("GO_AUTH_COOLDOWN", "1ms"),
+            ("GO_AUTH_KEY_WAIT", "soon"),
+            ("GO_AUTH_ON_FAILURE", "ignore"),
+        ]);
+    })
+    .await;
+    assert_eq!(status, Some(EX_USAGE));
+    for fault in [
+        "- GO_AUTH_LEWAY is not a setting; did you mean GO_AUTH_LEEWAY?",
+        "- GO_AUTH_KEY_WAIT is \"soon\", not a duration such as 30s or 5m",
+        "- config: line 4: leeway is more than 5m",
+        "- GO_AUTH_COOLDOWN is not from 100ms to 10m",
+        "- GO_AUTH_ON_FAILURE: is ignore, which is for the proxy to do",
+    ] {
+        assert!(text.lines().any(|line| line.starts_with(fault)), "{text}");
+    }
+    assert_eq!(go.fetches(), 0);
+}
+
+#[tokio::test]
+async fn given_faults_all_are_named_and_nothing_starts() {
+    let go = Simulator::start().await.expect("a free port");
+    let faulty = "on_failure = \"ignore\"\nleeway = \"6m\"\nkey_wait = \"0s\"";
+    let (status, text) = fails_with(&settings_of(&go, faulty)).await;
+    assert_eq!(status, Some(EX_USAGE));
+    for fault in [
+        "- config: line 5: leeway is more than 5m",
+        "- config: line 6: key_wait is not from 10ms to 30s",
+        "- config: line 4: on_failure: is ignore, which is for the proxy to do",
+    ] {
+        assert!(text.lines().any(|line| line.starts_with(fault)), "{text}");
+    }
+    assert_eq!(go.fetches(), 0);
+}
+
+#[tokio::test]
+async fn given_ignoring_alone_nothing_starts_either() {
+    let go = Simulator::start().await.expect("a free port");
+    let (status, text) = fails_with(&settings_of(&go, "on_failure = \"ignore\"")).await;
+    assert_eq!(status, Some(EX_USAGE));
+    assert!(text.contains("on_failure"), "{text}");
+}
+
+#[tokio::test]
+async fn given_an_issuer_that_no_header_can_hold_nothing_starts() {
+    let issuer = "i".repeat(1025);
+    let settings = format!(
+        "issuer = \"x\"\naudience = [\"a\"]\njwks_url = \"https://id.example/keys\"\n\
+        [[issuers]]\nissuer = \"{issuer}\"\naudience = [\"a\"]\njwks_url = \"https://id.example/other\"\n"
+    );
+    let (status, text) = fails_with(&settings).await;
+    assert_eq!(status, Some(EX_USAGE));
+    assert!(
+        text.contains("issuer: is more than 1024 bytes in a header"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn given_no_file_of_settings_it_is_told_which() {
+    let (status, text) = fails(|command| {
+        command.args(["serve", "--config", "/nowhere/go-auth.toml"]);
+    })
+    .await;
+    assert_eq!(status, Some(EX_USAGE));
+    assert!(
+        text.contains("\"/nowhere/go-auth.toml\": No such file"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn given_an_address_that_is_taken_it_is_told() {
+    let go = Simulator::start().await.expect("a free port");
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let (status, text) = fails(|command| {
+        command.arg("serve").envs([
+            ("LISTEN", &*address),
+            ("GO_AUTH_ISSUER", go.issuer()),
+            ("GO_AUTH_AUDIENCE", go.audience()),
+            ("GO_AUTH_JWKS_URL", &go.jwks_url()),
+        ]);
+    })
+    .await;
+    assert_eq!(status, Some(2));
+    assert!(
+        text.contains(&format!("can't listen at \"{address}\": ")),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_shipped_settings_are_good() {
+    let shipped = include_str!("../../../../../examples/gate/go-auth.toml");
+    for settings in [
+        shipped.to_owned(),
+        shipped.replace("\n#snapshot", "\nsnapshot"),
+    ] {
+        let config: Config = toml::from_str(&settings).expect("known names");
+        config.build().expect("good values");
+    }
+}
+
+#[test]
+fn every_shipped_configuration_copies_every_header() {
+    for shipped in [
+        include_str!("../../../../../examples/gate/nginx.conf"),
+        include_str!("../../../../../examples/gate/traefik.yml"),
+        include_str!("../../../../../examples/gate/envoy.yaml"),
+    ] {
+        for name in ["x-go-subject", "x-go-issuer", "x-go-token-id", "x-go-api"] {
+            let shipped = shipped.to_ascii_lowercase();
+            let is_set = shipped.lines().any(|line| {
+                let line = line.split('#').next().unwrap_or_default();
+                let mut words = line.split([' ', ',', '[', ']']);
+                words.any(|word| word == name)
+            });
+            assert!(is_set, "{name}: {shipped}");
+        }
+    }
+}
+
+#[test]
+fn every_shipped_configuration_asks_at_auth() {
+    for (shipped, asks) in [
+        (
+            include_str!("../../../../../examples/gate/nginx.conf"),
+            "proxy_pass http://go_auth/auth;",
+        ),
+        (
+            include_str!("../../../../../examples/gate/traefik.yml"),
+            "address: http://127.0.0.1:8081/auth",
+        ),
+        (
+            include_str!("../../../../../examples/gate/envoy.yaml"),
+            "path_prefix: /auth",
+        ),
+    ] {
+        let lines = shipped.lines().map(str::trim);
+        assert_eq!(lines.filter(|line| *line == asks).count(), 1, "{asks}");
+    }
+}
+
+#[test]
+fn envoy_asks_for_the_status_where_verdicts_are_not() {
+    let shipped = include_str!("../../../../../examples/gate/envoy.yaml");
+    let documents = Yaml::load_from_str(shipped).expect("YAML");
+    let clusters = &documents[0]["static_resources"]["clusters"];
+    let clusters = clusters.as_sequence().expect("clusters");
+    let gate = clusters
+        .iter()
+        .find(|cluster| cluster["name"].as_str() == Some("go_auth"))
+        .expect("the gate's");
+    let endpoint = &gate["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"];
+    let port = |of: &Yaml<'_>| of["port_value"].as_integer().expect("a port");
+    assert_eq!(port(&endpoint["address"]["socket_address"]), 8081);
+    assert_eq!(port(&endpoint["health_check_config"]), 8082);
+    let check = &gate["health_checks"][0]["http_health_check"];
+    assert_eq!(check["path"].as_str(), Some("/readyz"));
+}

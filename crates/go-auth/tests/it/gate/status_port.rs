@@ -1,0 +1,252 @@
+//! A port of its own for the status: then the other says yes to genuine tokens alone.
+
+use std::io::ErrorKind;
+
+use derbysoft_go_simulator::Simulator;
+use rustix::process::Signal;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+use crate::gate_process::{GateProcess, fails, settings_of};
+use test_support::wire::{Wire, head};
+use test_support::{settle, soon};
+
+const STATUS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+async fn go() -> Simulator {
+    Simulator::start().await.expect("a free port")
+}
+
+/// The names of the issuers whose health is told.
+fn issuers(health: &str) -> Vec<String> {
+    let health: Value = serde_json::from_str(health).expect("JSON");
+    let issuers = health["issuers"].as_array().expect("issuers");
+    let name = |issuer: &Value| issuer["issuer"].as_str().expect("a name").to_owned();
+    issuers.iter().map(name).collect()
+}
+
+/// Without its `path_prefix` Envoy asks at the path that the client has written; a slip in an
+/// `address` makes Traefik ask at `/healthz` for everything.
+#[tokio::test]
+async fn given_a_status_port_nothing_but_a_genuine_token_is_let_in_at_the_other() {
+    let go = go().await;
+    let gate = GateProcess::start_apart(&settings_of(&go, "")).await;
+    let token = go.token();
+    let credentials = [
+        &[][..],
+        &[("Authorization", "a.b.c")],
+        &[("Authorization", &token)],
+    ];
+    let mut wire = gate.connect().await;
+    for path in STATUS {
+        for target in [
+            path.to_owned(),
+            format!("{path}?a=b"),
+            format!("{path}/"),
+            format!("/.{path}"),
+            format!("{path}/..{path}"),
+            format!("http://gate.example{path}"),
+        ] {
+            for method in ["GET", "POST", "PUT", "OPTIONS", "PROPFIND"] {
+                for headers in credentials {
+                    wire.write(head(method, &target, headers)).await;
+                    let reply = wire.reply().await;
+                    assert_eq!(reply.status, 404, "{method} {target} {headers:?}");
+                    assert_eq!(reply.body, "not found\n");
+                }
+            }
+            wire.write(head("HEAD", &target, &[])).await;
+            assert_eq!(wire.reply_to_head().await.status, 404, "{target}");
+        }
+    }
+    for (credential, status) in credentials.iter().zip([401, 401, 200]) {
+        for target in ["/auth", "/auth/healthz", "/auth/../healthz"] {
+            wire.write(head("GET", target, credential)).await;
+            assert_eq!(wire.reply().await.status, status, "{target} {credential:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn given_a_status_port_the_status_is_there_and_no_verdict_is() {
+    let go = go().await;
+    let gate = GateProcess::start_apart(&settings_of(&go, "")).await;
+    let token = go.token();
+    assert_eq!(gate.verdict(&token).await.status, 200);
+    assert_eq!(gate.get_status("/healthz").await.status, 200);
+    assert_eq!(gate.get_status("/readyz").await.status, 200);
+    let metrics = gate.get_status("/metrics").await;
+    assert_eq!(metrics.status, 200);
+    let accepted = "go_auth_requests_total{outcome=\"accepted\",kind=\"jwt\"} 1";
+    assert!(metrics.body.contains(accepted), "{}", metrics.body);
+    let mut wire = gate.connect_for_status().await;
+    for target in ["/auth", "/auth/ping", "/", "/auth/../healthz", "/healthz/"] {
+        wire.write(head("GET", target, &[("Authorization", &token)]))
+            .await;
+        let reply = wire.reply().await;
+        assert_eq!(reply.status, 404, "{target}");
+        assert_eq!(reply.header("x-go-subject"), None);
+    }
+}
+
+#[tokio::test]
+async fn each_address_is_announced_in_a_line() {
+    let go = go().await;
+    let settings = settings_of(&go, "");
+    let flag = ["--status-listen", "127.0.0.1:0"];
+    let other = GateProcess::start(&settings).await;
+    let taken = other.address.to_string();
+    // A flag counts before the variable, and an empty variable as none.
+    for (arguments, variable, apart) in [
+        (&[][..], "", false),
+        (&[], "127.0.0.1:0", true),
+        (&flag[..], "", true),
+        (&flag, &*taken, true),
+    ] {
+        let variables = [("STATUS_LISTEN", variable)];
+        let addresses = 1 + usize::from(apart);
+        let mut gate = GateProcess::start_told(&settings, arguments, &variables, addresses).await;
+        let mut expected = vec![format!("listening on http://{}", gate.address)];
+        if let Some(status) = gate.status_address {
+            assert_ne!(status, gate.address);
+            expected.push(format!("listening on http://{status} for the status"));
+            assert_eq!(gate.get_status("/healthz").await.status, 200);
+        } else {
+            assert_eq!(gate.get("/healthz").await.status, 200);
+        }
+        gate.signal(Signal::TERM);
+        assert_eq!(gate.exit().await.code(), Some(0));
+        assert_eq!(gate.said(), expected);
+        assert_eq!(expected.len(), addresses);
+    }
+}
+
+#[tokio::test]
+async fn given_a_status_address_that_is_taken_nothing_serves() {
+    let go = go().await;
+    let other = GateProcess::start(&settings_of(&go, "")).await;
+    let taken = other.address.to_string();
+    let jwks_url = go.jwks_url();
+    let (status, text) = fails(|command| {
+        command.args(["serve", "--status-listen", &taken]).envs([
+            ("GO_AUTH_ISSUER", go.issuer()),
+            ("GO_AUTH_AUDIENCE", go.audience()),
+            ("GO_AUTH_JWKS_URL", &jwks_url),
+        ]);
+    })
+    .await;
+    assert_eq!(status, Some(2));
+    let told = format!("can't listen at \"{taken}\": ");
+    assert!(text.contains(&told), "{text}");
+}
+
+#[tokio::test]
+async fn a_reload_is_seen_at_both() {
+    let before = go().await;
+    let after = Simulator::builder()
+        .issuer("https://id/after")
+        .start()
+        .await;
+    let after = after.expect("a free port");
+    let gate = GateProcess::start_apart(&settings_of(&before, "")).await;
+    let addresses = (gate.address, gate.status_address);
+    assert_eq!(gate.verdict(&before.token()).await.status, 200);
+    let mut kept = gate.connect_for_status().await;
+    kept.write(head("GET", "/readyz", &[])).await;
+    assert_eq!(issuers(&kept.reply().await.body), [before.issuer()]);
+
+    gate.configure(&settings_of(&after, ""));
+    assert!(gate.reload().await.contains("settings reloaded"));
+    assert_eq!(gate.verdict(&after.token()).await.status, 200);
+    assert_eq!(gate.verdict(&before.token()).await.status, 401);
+    // Connections stay, and so do addresses.
+    kept.write(head("GET", "/readyz", &[])).await;
+    assert_eq!(issuers(&kept.reply().await.body), [after.issuer()]);
+    assert_eq!(gate.get("/healthz").await.status, 404);
+    let metrics = gate.get_status("/metrics").await.body;
+    let done = "go_auth_gate_reloads_total{result=\"done\"} 1";
+    assert!(metrics.lines().any(|line| line == done), "{metrics}");
+    assert_eq!((gate.address, gate.status_address), addresses);
+    assert_eq!(gate.said().len(), 2);
+}
+
+#[tokio::test]
+async fn while_it_ends_the_status_says_so_and_does_not_keep_it() {
+    let go = go().await;
+    let hold = go.hold();
+    let mut gate = GateProcess::start_apart(&settings_of(&go, "key_wait = \"30s\"")).await;
+    soon(go.wait_for_fetches(1)).await;
+    let mut waiting = gate.connect().await;
+    waiting
+        .write(head("GET", "/auth", &[("Authorization", &go.token())]))
+        .await;
+    // Its turn has come once a later connection is answered.
+    assert_eq!(gate.get("/healthz").await.status, 404);
+    settle().await;
+    let mut kept = gate.connect_for_status().await;
+    kept.write(head("GET", "/healthz", &[])).await;
+    assert_eq!(kept.reply().await.status, 200);
+    let mut idle = gate.connect_for_status().await;
+
+    gate.signal(Signal::TERM);
+    gate.says("stopping").await;
+    let refused = TcpStream::connect(gate.address).await;
+    assert!(refused.is_err(), "no more verdicts");
+    for _ in 0..2 {
+        assert_eq!(gate.get_status("/healthz").await.status, 200);
+        assert_eq!(gate.get_status("/readyz").await.status, 503);
+        kept.write(head("GET", "/readyz", &[])).await;
+        assert_eq!(kept.reply().await.status, 503);
+    }
+    let metrics = gate.get_status("/metrics").await.body;
+    assert!(metrics.contains("go_auth_gate_connections "), "{metrics}");
+
+    hold.release();
+    assert_eq!(waiting.reply().await.status, 200);
+    assert_eq!(gate.exit().await.code(), Some(0));
+    kept.closed().await;
+    idle.closed().await;
+    let gone = TcpStream::connect(gate.status_address.expect("one of its own")).await;
+    assert!(gone.is_err(), "it has ended");
+}
+
+#[tokio::test]
+async fn neither_port_takes_the_others_connections() {
+    const MOST_WATCHERS: usize = 16;
+    const MOST_PROXIES: usize = 512;
+    let go = go().await;
+    let gate = GateProcess::start_apart(&settings_of(&go, "")).await;
+    let token = go.token();
+    let mut open = Vec::new();
+    for _ in 0..MOST_WATCHERS {
+        let mut wire = gate.connect_for_status().await;
+        wire.write(head("GET", "/healthz", &[])).await;
+        assert_eq!(wire.reply().await.status, 200);
+        open.push(wire);
+    }
+    let late = TcpStream::connect(gate.status_address.expect("one of its own"));
+    let late = late.await.expect("it listens");
+    let request = head("GET", "/healthz", &[]);
+    late.writable().await.expect("connected");
+    let written = late.try_write(request.as_bytes()).expect("written");
+    assert_eq!(written, request.len());
+    assert_eq!(gate.verdict(&token).await.status, 200);
+    settle().await;
+    let nothing = late.try_read(&mut [0]).expect_err("no answer yet");
+    assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+    open.clear();
+    assert_eq!(Wire::new(late).reply().await.status, 200);
+
+    for _ in 0..MOST_PROXIES {
+        let mut wire = gate.connect().await;
+        wire.write(head("GET", "/auth", &[("Authorization", &token)]))
+            .await;
+        assert_eq!(wire.reply().await.status, 200);
+        open.push(wire);
+    }
+    assert_eq!(gate.get_status("/readyz").await.status, 200);
+    let metrics = gate.get_status("/metrics").await.body;
+    // This one, too; the last one's end may not have been seen yet.
+    let of = |open: usize| metrics.contains(&format!("go_auth_gate_connections {open}\n"));
+    assert!(of(MOST_PROXIES + 1) || of(MOST_PROXIES + 2), "{metrics}");
+}

@@ -1,0 +1,10 @@
+//! The command and the gate, as their users have them: over real TCP, as real processes.
+
+mod cli;
+#[cfg(target_os = "linux")]
+mod events;
+mod gate;
+mod gate_nginx;
+mod gate_process;
+#[path = "gate_nginx/soak.rs"]
+mod nginx_soak;

@@ -1,0 +1,245 @@
+//! Serving one port, within bounds: what the gate and the simulator have in common.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, Sleep};
+
+/// From the first look for a request to the end of its head: a proxy has it at hand.
+/// A connection on which none comes for as long is closed.
+pub const HEAD_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a client may take nothing of an answer. As long as for a head: one that
+/// neither writes nor reads for as long is gone, or here to take a place.
+pub const WRITE_WAIT: Duration = HEAD_WAIT;
+
+/// How long all of an answer may take once the client keeps it waiting: as long as a
+/// request may go on at the end. At 4 KB/s that is enough for metrics of 100 KB; a
+/// client that takes a byte now and then does not stay for ever.
+pub const ANSWER_WAIT: Duration = Duration::from_secs(30);
+
+/// How many connections are served at once; further ones wait to be accepted. A proxy
+/// keeps some tens. With one file each they leave room under the 1,024 that a process
+/// may have open by default.
+pub const MAX_CONNECTIONS: usize = 512;
+
+/// A connection, once there is room for it, and its place there.
+pub async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(room).acquire_owned().await;
+    let place = place.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
+}
+
+/// A connection that fails when the other end takes nothing for [`WRITE_WAIT`], or not
+/// all of an answer within [`ANSWER_WAIT`]. Reading is left to hyper, which has a time
+/// limit for it.
+#[derive(Debug)]
+pub struct TimedWrites<S> {
+    stream: S,
+    is_limited: bool,
+    /// Of the answer that is being written, from when the other end kept it waiting on.
+    answer_ends: Option<Instant>,
+    /// While the other end takes nothing.
+    wait: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> TimedWrites<S> {
+    pub fn new(stream: S) -> Self {
+        Self {
+            stream,
+            is_limited: true,
+            answer_ends: None,
+            wait: None,
+        }
+    }
+
+    /// One that waits for ever.
+    pub fn unlimited(stream: S) -> Self {
+        Self {
+            is_limited: false,
+            ..Self::new(stream)
+        }
+    }
+
+    /// The same, as long as there is time.
+    fn in_time<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() || !self.is_limited {
+            self.wait = None;
+            return written;
+        }
+        let now = Instant::now();
+        let ends = *self.answer_ends.get_or_insert(now + ANSWER_WAIT);
+        let wait = self.wait.get_or_insert_with(|| {
+            let until = ends.min(now + WRITE_WAIT);
+            Box::pin(tokio::time::sleep_until(until))
+        });
+        ready!(wait.as_mut().poll(cx));
+        let error = io::Error::new(io::ErrorKind::TimedOut, "the client does not read");
+        Poll::Ready(Err(error))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for TimedWrites<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for TimedWrites<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.in_time(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.in_time(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// hyper flushes when it has written all of an answer.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        let flushed = self.in_time(cx, flushed);
+        if flushed.is_ready() {
+            self.answer_ends = None;
+        }
+        flushed
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.in_time(cx, shut)
+    }
+}
+
+/// Whether a server was told to stop: it takes no more requests, and ends those that
+/// there are.
+#[derive(Debug)]
+pub struct Draining(watch::Sender<bool>);
+
+impl Default for Draining {
+    fn default() -> Self {
+        Self(watch::Sender::new(false))
+    }
+}
+
+impl Draining {
+    pub fn begin(&self) {
+        self.0.send_replace(true);
+    }
+
+    pub fn has_begun(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Completes once it has begun.
+    pub async fn begun(&self) {
+        let mut draining = self.0.subscribe();
+        // The sender lives as long as `self`.
+        let _ = draining.wait_for(|begun| *begun).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// Two ends, between which no more than 16 bytes wait.
+    fn ends() -> (TimedWrites<DuplexStream>, DuplexStream) {
+        let (server, client) = tokio::io::duplex(16);
+        (TimedWrites::new(server), client)
+    }
+
+    async fn fails_after(
+        mut server: TimedWrites<DuplexStream>,
+        answer: usize,
+    ) -> (io::ErrorKind, u64) {
+        let started = Instant::now();
+        let written = async {
+            server.write_all(&vec![0; answer]).await?;
+            server.flush().await
+        };
+        let error = written.await.expect_err("time is up");
+        (error.kind(), started.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_waited_for_ten_seconds() {
+        let (server, _client) = ends();
+        let failed = fails_after(server, 17).await;
+        assert_eq!(failed, (io::ErrorKind::TimedOut, 10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_byte_now_and_then_is_waited_for_thirty_seconds() {
+        let (server, mut client) = ends();
+        tokio::spawn(async move {
+            loop {
+                sleep(Duration::from_secs(7)).await;
+                let _ = client.read_u8().await;
+            }
+        });
+        let failed = fails_after(server, 1000).await;
+        assert_eq!(failed, (io::ErrorKind::TimedOut, 30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_answer_that_is_taken_begins_anew() {
+        let (mut server, mut client) = ends();
+        tokio::spawn(async move {
+            loop {
+                sleep(Duration::from_secs(9)).await;
+                let mut taken = [0; 16];
+                client.read_exact(&mut taken).await.expect("more");
+            }
+        });
+        // Two at a time fit, and each takes 9 s from then on.
+        for _ in 0..20 {
+            server.write_all(&[0; 16]).await.expect("in time");
+            server.flush().await.expect("in time");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_limit_it_is_waited_for() {
+        let (server, mut client) = tokio::io::duplex(16);
+        let mut server = TimedWrites::unlimited(server);
+        let writing = tokio::spawn(async move { server.write_all(&[0; 17]).await });
+        sleep(Duration::from_secs(100_000)).await;
+        client.read_u8().await.expect("a byte");
+        writing.await.expect("no panic").expect("written");
+    }
+}

@@ -1,0 +1,348 @@
+//! GO's gateway: the token endpoint, and an API behind it that suppliers push to.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::OnceLock;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use http::request::Parts;
+use http::{HeaderMap, Method};
+use serde_json::{Value, json};
+
+use super::Simulator;
+use super::answer::Answer;
+use super::issue::{Issue, presented, random_hex};
+use super::keys::SigningKey;
+use super::mint::Mint;
+use derbysoft_go_auth::UnixTime;
+
+/// GO's documentation prints the second word, its knowledge base the first.
+pub(super) const TOKEN_PATHS: [&str; 2] = ["/authorizer/token", "/authorizer/toker"];
+
+const API: &str = "/gateway";
+
+/// How many tokens are good at once; with one more, the one that ends first is not any longer. A
+/// client fetches one in an hour, so this is for thousands of clients, and 10 MiB.
+const MAX_ISSUED: usize = 10_000;
+
+/// The `key` of the sample token.
+const USER_KEY: &str = "JWT-TEST";
+
+/// A client ID and client secret as GO's mail gives them.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClientCredentials {
+    /// 31 characters in the sample.
+    pub client_id: String,
+    /// 32 characters in the sample, punctuation among them.
+    pub client_secret: String,
+}
+
+impl ClientCredentials {
+    fn fresh() -> Self {
+        Self {
+            client_id: random_hex(31),
+            client_secret: format!("p;f{}A)2{}", random_hex(12), random_hex(14)),
+        }
+    }
+}
+
+impl fmt::Debug for ClientCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCredentials").finish_non_exhaustive()
+    }
+}
+
+/// The failures that GO's documentation lists, with their status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GatewayFailure {
+    /// 401 `Missing JWT token in request`: no `Authorization`, or no client ID and secret.
+    MissingToken,
+    /// 401 `JWT token invalid`: not a JWT.
+    InvalidToken,
+    /// 401 `missing user key in JWT token`: a JWT without `key`.
+    MissingUserKey,
+    /// 401 `Invalid user key in JWT token`: a `key` of nobody's, or an unknown client ID and secret.
+    InvalidUserKey,
+    /// 401 `failed to verify jwt`: expired, revoked or signed by somebody else.
+    NotVerified,
+    /// 403 `The consumer_name is forbidden`; only on [command](Simulator::refuse_pushes).
+    ForbiddenConsumer,
+}
+
+impl GatewayFailure {
+    /// All six, for a test that goes through them.
+    pub const ALL: [Self; 6] = [
+        Self::MissingToken,
+        Self::InvalidToken,
+        Self::MissingUserKey,
+        Self::InvalidUserKey,
+        Self::NotVerified,
+        Self::ForbiddenConsumer,
+    ];
+
+    /// The status and the message of the documentation's table.
+    pub const fn documented(self) -> (u16, &'static str) {
+        match self {
+            Self::MissingToken => (401, "Missing JWT token in request"),
+            Self::InvalidToken => (401, "JWT token invalid"),
+            Self::MissingUserKey => (401, "missing user key in JWT token"),
+            Self::InvalidUserKey => (401, "Invalid user key in JWT token"),
+            Self::NotVerified => (401, "failed to verify jwt"),
+            Self::ForbiddenConsumer => (403, "The consumer_name is forbidden"),
+        }
+    }
+
+    fn answer(self) -> Answer {
+        let (status, message) = self.documented();
+        let body = format!(r#"{{"message":"{message}","source":"Derbysoft DGateway2"}}"#);
+        Answer::json(status, body)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Gateway {
+    /// Made with the first token.
+    key: OnceLock<SigningKey>,
+    pub(super) clients: Issue<ClientCredentials>,
+    /// The tokens that are good, with the ends that they name.
+    issued: HashMap<String, UnixTime>,
+    lifetime: u64,
+    expires_in: u64,
+    own_answer: Option<Vec<u8>>,
+    pub(super) refuse_tokens: Option<GatewayFailure>,
+    pub(super) refuse_pushes: Option<GatewayFailure>,
+    pushes: usize,
+}
+
+impl Gateway {
+    pub(super) fn new(now: UnixTime) -> Self {
+        Self {
+            key: OnceLock::new(),
+            clients: Issue::new(ClientCredentials::fresh(), now),
+            issued: HashMap::new(),
+            lifetime: 3600,
+            expires_in: 7200,
+            own_answer: None,
+            refuse_tokens: None,
+            refuse_pushes: None,
+            pushes: 0,
+        }
+    }
+
+    pub(super) fn token_endpoint(&mut self, head: &Parts, now: UnixTime) -> Answer {
+        if head.method != Method::GET {
+            return Answer::method_not_allowed();
+        }
+        let client = |name: &str| head.headers.get(name)?.to_str().ok();
+        let failure = match client("client-id").zip(client("client-secret")) {
+            _ if self.refuse_tokens.is_some() => self.refuse_tokens,
+            None => Some(GatewayFailure::MissingToken),
+            Some((id, secret)) => {
+                let is_it =
+                    |it: &ClientCredentials| it.client_id == id && it.client_secret == secret;
+                (!self.clients.accepts(is_it, now)).then_some(GatewayFailure::InvalidUserKey)
+            }
+        };
+        match failure {
+            Some(failure) => failure.answer(),
+            None => Answer::json(200, self.new_token_document(now)),
+        }
+    }
+
+    /// The answer with a new token.
+    pub(super) fn new_token_document(&mut self, now: UnixTime) -> Vec<u8> {
+        if let Some(answer) = &self.own_answer {
+            return answer.clone();
+        }
+        let (token, expires_in) = (self.new_token(now), self.expires_in);
+        format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":{expires_in}}}"#)
+            .into_bytes()
+    }
+
+    fn new_token(&mut self, now: UnixTime) -> String {
+        let iat = now.as_secs();
+        let exp = iat + self.lifetime;
+        // The members and their order in the sample token.
+        let payload = format!(
+            r#"{{"key":"{USER_KEY}","nbf":{nbf},"iss":"derbysoft","iat":{iat},"dis":"JWT-TEST","jti":"{jti}","exp":{exp},"sub":"derbysoft dgateway V2","aud":["JWT-TEST"]}}"#,
+            nbf = iat.saturating_sub(120),
+            jti = random_hex(32),
+        );
+        let key = self.key.get_or_init(SigningKey::pooled).clone();
+        let token = Mint::new(key, "", "", "")
+            .raw_header(r#"{"typ":"JWT","alg":"RS256"}"#)
+            .raw_payload(payload)
+            .token();
+        self.make_room(now);
+        self.issued.insert(token.clone(), UnixTime::from_secs(exp));
+        token
+    }
+
+    fn make_room(&mut self, now: UnixTime) {
+        if self.issued.len() < MAX_ISSUED {
+            return;
+        }
+        self.issued.retain(|_, exp| now < *exp);
+        while self.issued.len() >= MAX_ISSUED {
+            let first = self.issued.iter().min_by_key(|(_, exp)| **exp);
+            let Some(token) = first.map(|(token, _)| token.clone()) else {
+                return;
+            };
+            self.issued.remove(&token);
+        }
+    }
+
+    /// The API; `None` for a path that is none of its own.
+    pub(super) fn api(&mut self, head: &Parts, now: UnixTime) -> Option<Answer> {
+        let path = head.uri.path().strip_prefix(API)?;
+        if !path.starts_with('/') {
+            return None;
+        }
+        let failure = self
+            .refuse_pushes
+            .or_else(|| self.judge(&head.headers, now));
+        if let Some(failure) = failure {
+            return Some(failure.answer());
+        }
+        self.pushes += 1;
+        let taken = json!({ "success": true });
+        Some(Answer::json(200, taken.to_string()))
+    }
+
+    fn judge(&self, headers: &HeaderMap, now: UnixTime) -> Option<GatewayFailure> {
+        let Some(token) = presented(headers) else {
+            return Some(GatewayFailure::MissingToken);
+        };
+        if let Some(exp) = self.issued.get(token) {
+            return (now >= *exp).then_some(GatewayFailure::NotVerified);
+        }
+        let segments: Vec<_> = token.split('.').collect();
+        let payload = (segments.len() == 3).then(|| BASE64_URL_SAFE_NO_PAD.decode(segments[1]));
+        let claims = payload
+            .and_then(Result::ok)
+            .and_then(|payload| serde_json::from_slice::<Value>(&payload).ok());
+        Some(match claims.as_ref().map(|claims| claims.get("key")) {
+            None => GatewayFailure::InvalidToken,
+            Some(None) => GatewayFailure::MissingUserKey,
+            Some(Some(key)) if key != USER_KEY => GatewayFailure::InvalidUserKey,
+            Some(Some(_)) => GatewayFailure::NotVerified,
+        })
+    }
+}
+
+/// The gateway that suppliers push to.
+impl Simulator {
+    /// The token endpoint, `http://127.0.0.1:PORT/authorizer/token`.
+    pub fn token_url(&self) -> String {
+        format!("{}{}", self.origin(), TOKEN_PATHS[0])
+    }
+
+    /// The token endpoint under the word of GO's documentation,
+    /// `http://127.0.0.1:PORT/authorizer/toker`.
+    pub fn toker_url(&self) -> String {
+        format!("{}{}", self.origin(), TOKEN_PATHS[1])
+    }
+
+    /// The base of the API that takes pushes, on any path below it:
+    /// `http://127.0.0.1:PORT/gateway`.
+    pub fn gateway_url(&self) -> String {
+        format!("{}{API}", self.origin())
+    }
+
+    /// The client ID and secret in force.
+    pub fn client(&self) -> ClientCredentials {
+        self.state().gateway.clients.current().clone()
+    }
+
+    /// *Rotate*: new client ID and secret; those before are good for 7 more days.
+    pub fn rotate_client(&self) -> ClientCredentials {
+        let (fresh, now) = (ClientCredentials::fresh(), self.shared.clock.now());
+        self.state().gateway.clients.rotate(fresh.clone(), now);
+        fresh
+    }
+
+    /// *Revoke*: new client ID and secret; those before are dead at once.
+    pub fn revoke_client(&self) -> ClientCredentials {
+        let (fresh, now) = (ClientCredentials::fresh(), self.shared.clock.now());
+        self.state().gateway.clients.revoke(fresh.clone(), now);
+        fresh
+    }
+
+    /// A token of the gateway's, issued now: `exp` − `iat` is 3600 as in the sample.
+    #[must_use]
+    pub fn gateway_token(&self) -> String {
+        let now = self.shared.clock.now();
+        self.state().gateway.new_token(now)
+    }
+
+    /// Refuses all tokens that were issued up to now.
+    pub fn revoke_gateway_tokens(&self) {
+        self.state().gateway.issued.clear();
+    }
+
+    /// What tokens say of their end, in seconds: `exp` − `iat`, 3600 in the sample, and
+    /// `expires_in`, 7200 there.
+    pub fn set_token_times(&self, lifetime: u64, expires_in: u64) {
+        let gateway = &mut self.state().gateway;
+        (gateway.lifetime, gateway.expires_in) = (lifetime, expires_in);
+    }
+
+    /// Gives exactly these bytes for a token, with status 200; again a token with `None`.
+    pub fn set_token_answer(&self, answer: Option<&str>) {
+        self.state().gateway.own_answer = answer.map(|text| text.as_bytes().to_vec());
+    }
+
+    /// Refuses every client at the token endpoint, until it is told `None`.
+    pub fn refuse_tokens(&self, failure: Option<GatewayFailure>) {
+        self.state().gateway.refuse_tokens = failure;
+    }
+
+    /// Refuses every push, until it is told `None`.
+    pub fn refuse_pushes(&self, failure: Option<GatewayFailure>) {
+        self.state().gateway.refuse_pushes = failure;
+    }
+
+    /// How many pushes the gateway has taken.
+    pub fn pushes(&self) -> usize {
+        self.state().gateway.pushes
+    }
+
+    /// How many requests have reached the token endpoint, those held back included.
+    pub fn token_fetches(&self) -> usize {
+        *self.shared.token_fetches.borrow()
+    }
+
+    /// Waits until `n` requests in all have reached the token endpoint since the start.
+    pub async fn wait_for_token_fetches(&self, n: usize) {
+        let mut fetches = self.shared.token_fetches.subscribe();
+        // The sender lives in `self`, so the channel can't close.
+        let _ = fetches.wait_for(|count| *count >= n).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_than_ten_thousand_tokens_are_good_at_once() {
+        let now = UnixTime::from_secs(1_800_000_000);
+        let at = |seconds: u64| UnixTime::from_secs(1_800_000_000 + seconds);
+        let mut gateway = Gateway::new(now);
+        for n in 0..MAX_ISSUED as u64 {
+            gateway.issued.insert(n.to_string(), at(n + 1));
+        }
+        let token = gateway.new_token(now);
+        assert_eq!(gateway.issued.len(), MAX_ISSUED);
+        assert!(gateway.issued.contains_key(&token) && gateway.issued.contains_key("1"));
+        assert!(
+            !gateway.issued.contains_key("0"),
+            "which would have ended first"
+        );
+        // A thousand have ended by then.
+        gateway.new_token(at(1_000));
+        assert_eq!(gateway.issued.len(), MAX_ISSUED - 1_000 + 2);
+    }
+}

@@ -1,0 +1,121 @@
+//! Credentials as GO issues them: for 180 days, and for 7 beside their successor.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use derbysoft_go_auth::UnixTime;
+
+const DAY: u64 = 24 * 60 * 60;
+const LIFETIME: Duration = Duration::from_secs(180 * DAY);
+const OVERLAP: Duration = Duration::from_secs(7 * DAY);
+
+/// The credential in force and the one before it.
+#[derive(Debug)]
+pub(super) struct Issue<T> {
+    current: T,
+    expires_at: UnixTime,
+    previous: Option<Previous<T>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Previous<T> {
+    pub(super) credential: T,
+    pub(super) issued_at: UnixTime,
+    pub(super) expires_at: UnixTime,
+}
+
+impl<T> Issue<T> {
+    pub(super) fn new(credential: T, now: UnixTime) -> Self {
+        Self {
+            current: credential,
+            expires_at: now.saturating_add(LIFETIME),
+            previous: None,
+        }
+    }
+
+    pub(super) const fn current(&self) -> &T {
+        &self.current
+    }
+
+    /// When the current one was issued.
+    pub(super) fn issued_at(&self) -> UnixTime {
+        self.expires_at.saturating_sub(LIFETIME)
+    }
+
+    pub(super) const fn expires_at(&self) -> UnixTime {
+        self.expires_at
+    }
+
+    pub(super) const fn previous(&self) -> Option<&Previous<T>> {
+        self.previous.as_ref()
+    }
+
+    /// The one before serves for 7 more days, or to its own end.
+    pub(super) fn rotate(&mut self, next: T, now: UnixTime) {
+        let before = std::mem::replace(self, Self::new(next, now));
+        self.previous = Some(Previous {
+            issued_at: before.issued_at(),
+            expires_at: before.expires_at.min(now.saturating_add(OVERLAP)),
+            credential: before.current,
+        });
+    }
+
+    /// The one before is dead at once.
+    pub(super) fn revoke(&mut self, next: T, now: UnixTime) {
+        *self = Self::new(next, now);
+    }
+
+    pub(super) fn accepts(&self, is_it: impl Fn(&T) -> bool, now: UnixTime) -> bool {
+        let current = is_it(&self.current) && now < self.expires_at;
+        let previous =
+            (self.previous.as_ref()).is_some_and(|it| is_it(&it.credential) && now < it.expires_at);
+        current || previous
+    }
+}
+
+/// What stands in `Authorization`, in either of GO's forms.
+pub(super) fn presented(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
+    let token = match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        _ => value,
+    };
+    (!token.is_empty()).then_some(token)
+}
+
+/// As many random hexadecimal digits, as GO's IDs and tokens are made of.
+pub(super) fn random_hex(digits: usize) -> String {
+    (0..digits)
+        .map(|_| char::from(b"0123456789abcdef"[fastrand::usize(..16)]))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_serves_180_days_and_7_beside_its_successor() {
+        let day = |day: u64| UnixTime::from_secs(1_700_000_000 + day * DAY);
+        let mut issue = Issue::new('a', day(0));
+        let accepts =
+            |issue: &Issue<char>, credential, at| issue.accepts(|it| *it == credential, day(at));
+        assert!(accepts(&issue, 'a', 179) && !accepts(&issue, 'a', 180));
+        issue.rotate('b', day(100));
+        assert!(accepts(&issue, 'a', 106) && !accepts(&issue, 'a', 107));
+        assert!(accepts(&issue, 'b', 279) && !accepts(&issue, 'b', 280));
+        issue.rotate('c', day(275));
+        assert!(accepts(&issue, 'b', 279) && !accepts(&issue, 'b', 280));
+        let previous = issue.previous().expect("one before");
+        assert_eq!((previous.credential, previous.expires_at), ('b', day(280)));
+        assert_eq!(
+            (previous.issued_at, issue.issued_at()),
+            (day(100), day(275))
+        );
+        issue.revoke('d', day(276));
+        assert!(issue.previous().is_none());
+        assert!(!accepts(&issue, 'c', 276) && accepts(&issue, 'd', 276));
+    }
+}

@@ -1,0 +1,186 @@
+//! GO's own APIs, which distributors call with Access Tokens; and the Access Token that GO calls
+//! with.
+
+use http::Method;
+use http::request::Parts;
+
+use super::Simulator;
+use super::answer::Answer;
+use super::issue::{Issue, presented, random_hex};
+use derbysoft_go_auth::UnixTime;
+
+/// An API with an Access Token of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartnerApi {
+    /// BookingUSB, which the distributor calls.
+    BookingUsb,
+    /// ShoppingEngine, which the distributor calls.
+    ShoppingEngine,
+    /// AvailabilityPeer, which GO calls at the distributor; there is nothing of it here but the
+    /// token.
+    AvailabilityPeer,
+}
+
+/// How a credential is refused. GO's own pages show both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PartnerRefusal {
+    /// 403 `{"errorCode":"InvalidField","errorMessage":"Unauthorized token"}`, of 2025.
+    #[default]
+    ErrorCode,
+    /// 401 `{"error":"Key not authorised"}`, older.
+    KeyNotAuthorised,
+}
+
+/// The routes of "Access Token"; `{}` stands for one segment. Its pages name the paths alone; the
+/// methods are a guess but for `/ping`.
+type Routes = [(Method, &'static str)];
+
+const BOOKING_USB: &Routes = &[
+    (Method::GET, "/ping"),
+    (Method::GET, "/hotels/{}"),
+    (Method::GET, "/hotel/{}/{}"),
+    (Method::POST, "/availability"),
+    (Method::POST, "/reservation/prebook"),
+    (Method::POST, "/reservation/book"),
+    (Method::POST, "/reservation/modify"),
+    (Method::POST, "/reservation/cancel"),
+    (Method::POST, "/reservations"),
+    (Method::POST, "/reservation/detail"),
+];
+
+const SHOPPING_ENGINE: &Routes = &[
+    (Method::GET, "/ping"),
+    (Method::GET, "/hotels/{}/setup"),
+    (Method::POST, "/shopping/multihotels"),
+];
+
+impl PartnerApi {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::BookingUsb => "/bookingusb",
+            Self::ShoppingEngine => "/shoppingengine",
+            Self::AvailabilityPeer => "/availabilitypeer",
+        }
+    }
+
+    const fn routes(self) -> &'static Routes {
+        match self {
+            Self::BookingUsb => BOOKING_USB,
+            Self::ShoppingEngine => SHOPPING_ENGINE,
+            Self::AvailabilityPeer => &[],
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct PartnerApis {
+    booking_usb: Issue<String>,
+    shopping_engine: Issue<String>,
+    availability_peer: Issue<String>,
+    refusal: PartnerRefusal,
+}
+
+impl PartnerApis {
+    pub(super) fn new(now: UnixTime) -> Self {
+        let fresh = || Issue::new(random_hex(32), now);
+        Self {
+            booking_usb: fresh(),
+            shopping_engine: fresh(),
+            availability_peer: fresh(),
+            refusal: PartnerRefusal::default(),
+        }
+    }
+
+    pub(super) fn tokens(&mut self, api: PartnerApi) -> &mut Issue<String> {
+        match api {
+            PartnerApi::BookingUsb => &mut self.booking_usb,
+            PartnerApi::ShoppingEngine => &mut self.shopping_engine,
+            PartnerApi::AvailabilityPeer => &mut self.availability_peer,
+        }
+    }
+
+    /// `None` for a path that is none of these APIs'.
+    pub(super) fn answer(&mut self, head: &Parts, now: UnixTime) -> Option<Answer> {
+        let (api, path) = [PartnerApi::BookingUsb, PartnerApi::ShoppingEngine]
+            .into_iter()
+            .find_map(|api| Some((api, head.uri.path().strip_prefix(api.prefix())?)))?;
+        if !path.starts_with('/') {
+            return None;
+        }
+        let refusal = self.refusal;
+        let token = presented(&head.headers).unwrap_or_default();
+        if !self.tokens(api).accepts(|it| it == token, now) {
+            return Some(refusal.answer());
+        }
+        let known = (api.routes().iter())
+            .any(|(method, route)| *method == head.method && is_of(path, route));
+        Some(if !known {
+            let body = r#"{"errorCode":"InvalidField","errorMessage":"Invalid Message"}"#;
+            Answer::json(500, body)
+        } else if path == "/ping" {
+            Answer::json(200, r#""ok""#)
+        } else {
+            Answer::json(200, "{}")
+        })
+    }
+}
+
+impl PartnerRefusal {
+    fn answer(self) -> Answer {
+        match self {
+            Self::ErrorCode => Answer::json(
+                403,
+                r#"{"errorCode":"InvalidField","errorMessage":"Unauthorized token"}"#,
+            ),
+            Self::KeyNotAuthorised => Answer::json(401, r#"{"error":"Key not authorised"}"#),
+        }
+    }
+}
+
+fn is_of(path: &str, route: &str) -> bool {
+    let mut wanted = route.split('/');
+    let all = (path.split('/')).all(|segment| match wanted.next() {
+        Some("{}") => !segment.is_empty(),
+        literal => literal == Some(segment),
+    });
+    all && wanted.next().is_none()
+}
+
+/// GO's own APIs and their Access Tokens.
+impl Simulator {
+    /// The base address of an API here: `http://127.0.0.1:PORT/bookingusb` and the like.
+    ///
+    /// # Panics
+    ///
+    /// For [`PartnerApi::AvailabilityPeer`], which is the distributor's.
+    pub fn api_url(&self, api: PartnerApi) -> String {
+        assert!(!api.routes().is_empty(), "AvailabilityPeer isn't GO's");
+        format!("{}{}", self.origin(), api.prefix())
+    }
+
+    /// The API's Access Token in force: 32 hexadecimal digits.
+    #[must_use]
+    pub fn access_token(&self, api: PartnerApi) -> String {
+        self.state().partners.tokens(api).current().clone()
+    }
+
+    /// A renewal in GO Console: a new Access Token; the one before is good for 7 more days, or to
+    /// its own end.
+    pub fn rotate_access_token(&self, api: PartnerApi) -> String {
+        let (fresh, now) = (random_hex(32), self.shared.clock.now());
+        self.state().partners.tokens(api).rotate(fresh.clone(), now);
+        fresh
+    }
+
+    /// A new Access Token; the one before is dead at once.
+    pub fn revoke_access_token(&self, api: PartnerApi) -> String {
+        let (fresh, now) = (random_hex(32), self.shared.clock.now());
+        self.state().partners.tokens(api).revoke(fresh.clone(), now);
+        fresh
+    }
+
+    /// How GO's own APIs refuse a token, from now on.
+    pub fn set_partner_refusal(&self, refusal: PartnerRefusal) {
+        self.state().partners.refusal = refusal;
+    }
+}

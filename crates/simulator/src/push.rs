@@ -1,0 +1,131 @@
+//! GO as a caller: a push to a distributor's AvailabilityPeer API.
+
+use std::time::Duration;
+
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE};
+use reqwest::{Client, IntoUrl, RequestBuilder};
+
+use super::Simulator;
+use super::ari::SamplePush;
+use super::partner_apis::PartnerApi;
+use derbysoft_go_auth::UnixTime;
+
+/// What GO shows the distributor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PushCredential {
+    /// A JWT, as [`Simulator::mint`] makes it, by the simulator's clock.
+    #[default]
+    Jwt,
+    /// The AvailabilityPeer's Access Token in force.
+    AccessToken,
+    /// Any text: a token of one's own making.
+    Token(String),
+    /// Nothing.
+    None,
+}
+
+/// A push of GO's to a distributor; made by [`Simulator::push`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing is sent until `send` is awaited"]
+pub struct Push<'a> {
+    go: &'a Simulator,
+    base: String,
+    sample: SamplePush,
+    path: Option<String>,
+    credential: PushCredential,
+    bare: bool,
+}
+
+impl Simulator {
+    /// A sample push to the distributor's API at this base address, of plain `http`: `POST
+    /// /ari/daily/push` with a JWT as `Bearer`, unless told otherwise.
+    pub fn push(&self, base: impl Into<String>) -> Push<'_> {
+        Push {
+            go: self,
+            base: base.into(),
+            sample: SamplePush::default(),
+            path: None,
+            credential: PushCredential::default(),
+            bare: false,
+        }
+    }
+}
+
+impl Push<'_> {
+    /// Posts this sample, to its own path.
+    pub fn sample(mut self, sample: SamplePush) -> Self {
+        self.sample = sample;
+        self
+    }
+
+    /// Posts to this path instead of the sample's own.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// Shows this credential.
+    pub fn credential(mut self, credential: PushCredential) -> Self {
+        self.credential = credential;
+        self
+    }
+
+    /// Sends the token without `Bearer`.
+    pub fn bare(mut self) -> Self {
+        self.bare = true;
+        self
+    }
+
+    /// Sends it and gives the status of the answer. Follows no redirect, and waits 10 s at most.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer.
+    pub async fn send(self) -> reqwest::Result<u16> {
+        let client = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(10))
+            .no_proxy()
+            .tls_certs_only([])
+            .build()?;
+        let base = self.base.trim_end_matches('/');
+        let path = self.path.as_deref().unwrap_or(self.sample.path());
+        let url = format!("{base}{path}");
+        let mut request = posted(&client, url, self.sample, self.go.shared.clock.now());
+        if let Some(token) = self.token() {
+            let scheme = if self.bare { "" } else { "Bearer " };
+            request = request.header(AUTHORIZATION, format!("{scheme}{token}"));
+        }
+        let response = request.send().await?;
+        Ok(response.status().as_u16())
+    }
+
+    fn token(&self) -> Option<String> {
+        match &self.credential {
+            PushCredential::Jwt => {
+                let now = self.go.shared.clock.now().as_secs();
+                let now = i64::try_from(now).unwrap_or(i64::MAX);
+                Some(self.go.mint().at(now).token())
+            }
+            PushCredential::AccessToken => Some(self.go.access_token(PartnerApi::AvailabilityPeer)),
+            PushCredential::Token(token) => Some(token.clone()),
+            PushCredential::None => None,
+        }
+    }
+}
+
+/// A sample as GO posts it, without a credential yet.
+#[doc(hidden)]
+pub fn posted(
+    client: &Client,
+    url: impl IntoUrl,
+    sample: SamplePush,
+    now: UnixTime,
+) -> RequestBuilder {
+    client
+        .post(url)
+        .header(ACCEPT_ENCODING, "gzip")
+        .header(CONTENT_TYPE, "application/json;charset=utf-8")
+        .body(sample.body(now).to_string())
+}

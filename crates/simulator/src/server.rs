@@ -1,0 +1,162 @@
+//! The HTTP side: one task that accepts, and the answers it gives.
+
+use std::convert::Infallible;
+use std::future::{pending, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWrite as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::answer::Answer;
+use super::body::Script;
+use super::control;
+use super::shared::Shared;
+use crate::bounded_tcp::{HEAD_WAIT, MAX_CONNECTIONS, TimedWrites, accept};
+
+/// Serves until it is told to stop, or nobody is left to tell it; then closes the port, and every
+/// connection when it has ended or the patience with it has.
+pub(super) async fn run(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    mut stop: oneshot::Receiver<Duration>,
+) {
+    let mut connections = JoinSet::new();
+    let places = if shared.who.control {
+        MAX_CONNECTIONS
+    } else {
+        Semaphore::MAX_PERMITS
+    };
+    let room = Arc::new(Semaphore::new(places));
+    let patience = loop {
+        tokio::select! {
+            biased;
+            patience = &mut stop => break patience.unwrap_or_default(),
+            Some(_) = connections.join_next() => {}
+            accepted = accept(&listener, &room) => match accepted {
+                Ok((stream, place)) => {
+                    connections.spawn(connection(stream, place, Arc::clone(&shared)));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the simulated GO can't accept a connection");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            },
+        }
+    };
+    drop(listener);
+    if !patience.is_zero() {
+        shared.draining.begin();
+        let ended = async { while connections.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(patience, ended).await;
+    }
+    connections.shutdown().await;
+}
+
+async fn connection(stream: TcpStream, _place: OwnedSemaphorePermit, shared: Arc<Shared>) {
+    // Small answers on a kept connection shouldn't wait for an acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let (takeover, mut taken_over) = mpsc::channel(1);
+    let service = service_fn(|request: Request<Incoming>| {
+        Box::pin(respond(request, Arc::clone(&shared), takeover.clone()))
+    });
+    // Within a test nobody else's places are taken, and paused time passes at once.
+    let stream = if shared.who.control {
+        TimedWrites::new(stream)
+    } else {
+        TimedWrites::unlimited(stream)
+    };
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(shared.who.control.then_some(HEAD_WAIT))
+        .serve_connection(TokioIo::new(stream), service);
+    let mut is_last = false;
+    loop {
+        tokio::select! {
+            ended = &mut connection => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection to the simulated GO ended");
+                }
+                return;
+            }
+            Some(bytes) = taken_over.recv() => {
+                let stream = connection.into_parts().io.into_inner();
+                if let Err(error) = write_raw(stream, &bytes).await {
+                    tracing::debug!(%error, "raw bytes of the simulated GO weren't taken");
+                }
+                return;
+            }
+            () = shared.draining.begun(), if !is_last => {
+                is_last = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+        }
+    }
+}
+
+async fn respond(
+    request: Request<Incoming>,
+    shared: Arc<Shared>,
+    takeover: mpsc::Sender<Vec<u8>>,
+) -> Result<Response<Script>, io::Error> {
+    let (head, body) = request.into_parts();
+    if shared.who.control && control::is_asked(&head) {
+        return Ok(control::respond(shared, head, body).await);
+    }
+    // Unread, a body would cost the connection that it came on.
+    drain(body).await?;
+    let (answer, barrier) = shared.receive(&head);
+    if let Some(mut barrier) = barrier {
+        while barrier.changed().await.is_ok() {}
+    }
+    match answer {
+        Answer::Reply(response) => Ok(response),
+        Answer::Late(time, response) => {
+            tokio::time::sleep(time).await;
+            Ok(response)
+        }
+        Answer::Never => Ok(never().await),
+        Answer::Cut => Err(io::Error::other("the simulator cuts this connection")),
+        Answer::Raw(bytes) => {
+            let _ = takeover.send(bytes).await;
+            Ok(never().await)
+        }
+    }
+}
+
+/// Reads a body to its end, for as long as it is one that GO would take.
+async fn drain(mut body: Incoming) -> io::Result<()> {
+    const LONGEST: usize = 1 << 20;
+    let mut read = 0;
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let frame = frame.map_err(io::Error::other)?;
+        read += frame.data_ref().map_or(0, Bytes::len);
+        if read > LONGEST {
+            return Err(io::Error::other("a body of more than 1 MiB"));
+        }
+    }
+    Ok(())
+}
+
+async fn never() -> Response<Script> {
+    match pending::<Infallible>().await {}
+}
+
+async fn write_raw(mut stream: TimedWrites<TcpStream>, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = poll_fn(|cx| Pin::new(&mut stream).poll_write(cx, bytes)).await?;
+        bytes = &bytes[written..];
+    }
+    Ok(())
+}

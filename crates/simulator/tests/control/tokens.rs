@@ -1,0 +1,130 @@
+use derbysoft_go_simulator::SampleToken;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::Room;
+use test_support::forge::{decode, segments};
+use test_support::{soon, verdict};
+
+fn json_of(segment: &str) -> Value {
+    serde_json::from_slice(&decode(segment)).expect("JSON")
+}
+
+#[tokio::test]
+async fn given_each_name_of_the_list_when_minted_then_a_gate_judges_it_as_the_list_says() {
+    let room = Room::open().await;
+    let auth = room.auth();
+    soon(auth.ready()).await.expect("keys");
+    let list = room.get("/simulator/tokens").await.done();
+    let tokens = list["tokens"].as_array().expect("a list");
+    assert_eq!(tokens.len(), SampleToken::all().count());
+    for told in tokens {
+        let name = told["name"].as_str().expect("a name");
+        let reply = room.post(&format!("/simulator/tokens/{name}"), "").await;
+        assert_eq!(reply.status, 200, "{name}");
+        let kind = told["refused_as"].as_str().unwrap_or("ok");
+        assert_eq!(verdict(&auth, &reply.text).await, kind, "{name}");
+        let sample = SampleToken::named(name).expect("a sample");
+        assert_eq!(told["expected"], sample.expected().as_str());
+        assert_eq!(told["about"], sample.about());
+    }
+}
+
+#[tokio::test]
+async fn given_wishes_when_minted_then_the_token_says_what_was_wished() {
+    let room = Room::open().await;
+    let wishes = json!({
+        "claims": { "sub": "somebody", "x": [1, { "y": null }], "aud": ["A", "B"] },
+        "without": ["jti"],
+        "header": { "typ": "JWT" },
+        "expires_in": 7200,
+    });
+    let reply = room
+        .post("/simulator/tokens/good", &wishes.to_string())
+        .await;
+    let [header, payload, _] = segments(&reply.text);
+    let (header, payload) = (json_of(header), json_of(payload));
+    assert_eq!(header["typ"], "JWT");
+    assert_eq!(header["kid"], room.go.signing_kid());
+    assert_eq!(payload["sub"], "somebody");
+    assert_eq!(payload["x"], json!([1, { "y": null }]));
+    assert_eq!(payload["aud"], json!(["A", "B"]));
+    assert_eq!(payload.get("jti"), None);
+    let seconds = |name: &str| payload[name].as_i64().expect("seconds");
+    assert_eq!(seconds("exp") - seconds("iat"), 7200);
+
+    let bare = r#"{"without_header":["kid"]}"#;
+    let reply = room.post("/simulator/tokens/good", bare).await;
+    assert_eq!(json_of(segments(&reply.text)[0]), json!({ "alg": "RS256" }));
+}
+
+/// What makes it bad comes last: no wish makes a good token of it.
+#[tokio::test]
+async fn given_wishes_for_a_bad_token_when_minted_then_it_is_bad_all_the_same() {
+    let room = Room::open().await;
+    let auth = room.auth();
+    for (name, wishes, kind) in [
+        ("expired", r#"{"expires_in":3600}"#, "expired"),
+        ("other-audience", r#"{"claims":{"aud":"ZKT"}}"#, "audience"),
+        ("other-key", r#"{"claims":{"sub":"x"}}"#, "signature"),
+        ("good", r#"{"claims":{"iss":"https://other"}}"#, "issuer"),
+    ] {
+        let reply = room
+            .post(&format!("/simulator/tokens/{name}"), wishes)
+            .await;
+        assert_eq!(verdict(&auth, &reply.text).await, kind, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn given_wishes_that_cant_be_understood_when_minted_then_the_error_says_why() {
+    let room = Room::open().await;
+    for (wishes, why) in [
+        ("{", "EOF"),
+        ("claims=x", "no JSON object"),
+        ("[]", "no JSON object"),
+        (" [{}]", "no JSON object"),
+        (r#"{"claim":{}}"#, "unknown field `claim`"),
+        (r#"{"claims":[]}"#, "an object"),
+        (r#"{"claims":{"a":1,"\u0061":2}}"#, "twice"),
+        (r#"{"claims":{},"claims":{}}"#, "duplicate field"),
+        (r#"{"without":"jti"}"#, "invalid type"),
+        (r#"{"expires_in":"5m"}"#, "invalid type"),
+        (r#"{"expires_in":31622401}"#, "more than a year"),
+        (r#"{"expires_in":-31622401}"#, "more than a year"),
+        ("{} {}", "trailing"),
+        ("\u{feff}{}", "no JSON object"),
+    ] {
+        let reply = room.post("/simulator/tokens/good", wishes).await;
+        assert_eq!(reply.status, 400, "{wishes}");
+        assert!(reply.error().contains(why), "{wishes}: {reply:?}");
+    }
+    let reply = room
+        .post("/simulator/tokens/good", r#"{"expires_in":31622400}"#)
+        .await;
+    assert_eq!(reply.status, 200);
+}
+
+#[tokio::test]
+async fn given_no_such_token_or_method_when_asked_then_the_answer_says_what_there_is() {
+    let room = Room::open().await;
+    for path in [
+        "/simulator/tokens/bad",
+        "/simulator/tokens/Good",
+        "/simulator/tokens/",
+    ] {
+        let reply = room.post(path, "").await;
+        assert_eq!(reply.status, 404, "{path}");
+        assert!(reply.error().contains("GET /simulator/tokens"), "{reply:?}");
+    }
+    let reply = room.get("/simulator/tokens/good").await;
+    assert_eq!((reply.status, reply.allow.as_deref()), (405, Some("POST")));
+    let reply = room.post("/simulator/tokens", "").await;
+    assert_eq!(
+        (reply.status, reply.allow.as_deref()),
+        (405, Some("GET, HEAD"))
+    );
+    assert!(reply.error().contains("GET"), "{reply:?}");
+    let head = room.request(Method::HEAD, "/simulator/tokens");
+    assert_eq!(room.send(head).await.status, 200);
+}

@@ -1,0 +1,91 @@
+//! TLS in front of GO.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use rcgen::{CertificateParams, KeyPair};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+
+use crate::World;
+
+/// TLS in front of GO, with a certificate that it has signed itself.
+pub struct Front {
+    pub address: SocketAddr,
+    certificate: CertificateDer<'static>,
+    server: JoinHandle<()>,
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Front {
+    pub async fn of(world: &World) -> Self {
+        Self::certified(world, |_| ()).await
+    }
+
+    pub async fn certified(world: &World, change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
+        let mut params = CertificateParams::new(names).expect("names");
+        change(&mut params);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        let certificate = CertificateDer::from(certificate);
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key.into())
+            .expect("a certificate and its key");
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let behind = world.go.address();
+        let server = tokio::spawn(async move {
+            while let Ok((caller, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let mut caller = acceptor.accept(caller).await?;
+                    let mut go = TcpStream::connect(behind).await?;
+                    tokio::io::copy_bidirectional(&mut caller, &mut go).await
+                });
+            }
+        });
+        Self {
+            address,
+            certificate,
+            server,
+        }
+    }
+
+    pub fn url(&self, world: &World) -> String {
+        let plain = world.go.origin();
+        let tls = format!("https://{}", self.address);
+        world.go.jwks_url().replace(&plain, &tls)
+    }
+
+    /// The certificate as `SSL_CERT_FILE` takes it.
+    pub fn pem(&self) -> String {
+        let text = BASE64_STANDARD.encode(&self.certificate);
+        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+    }
+
+    /// A client that trusts this certificate and no other.
+    pub fn client(&self) -> reqwest::Client {
+        let certificate = reqwest::Certificate::from_der(&self.certificate).expect("a certificate");
+        reqwest::Client::builder()
+            .tls_certs_only([certificate])
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .build()
+            .expect("a client")
+    }
+}

@@ -1,8 +1,0 @@
-//! The command `go-auth`; all of it is in the library's module `cli`.
-#![forbid(unsafe_code)]
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    derbysoft_go_auth::cli::main()
-}

@@ -1,0 +1,59 @@
+//! What the gate needs beside the public interface: settings from several places, and
+//! a successor that takes over while the one before it is at work.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::{self, Config, ConfigError, Flag, Reading};
+use crate::go_auth::GoAuth;
+use crate::inbound::Reject;
+
+pub use crate::config::both;
+pub use crate::go_auth::union;
+
+/// The text of a file of settings, not looked at yet. Blocks.
+///
+/// # Errors
+/// Where it can't be read, or is another's to write.
+pub fn read_settings(path: &Path, vars: &[(OsString, OsString)]) -> io::Result<String> {
+    config::file::read(path, vars)
+}
+
+/// The settings of flags, file and environment, not checked yet, and how they were read.
+///
+/// # Errors
+/// Where the file is not TOML: then nobody knows which settings it has.
+pub fn layered(
+    flags: &[Flag],
+    file: Option<&str>,
+    vars: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<(Config, Reading), ConfigError> {
+    Config::layered(flags, file, vars)
+}
+
+/// The faults of one setting, for what only the gate minds.
+pub fn fault(setting: &str, wrong: impl IntoIterator<Item = String>) -> ConfigError {
+    ConfigError::of_setting(setting, wrong)
+}
+
+/// How the settings have a request refused.
+pub fn reject(config: &Config) -> Reject {
+    Reject::with_realm(config.body, &config.realm)
+}
+
+/// The keys that the settings distrust.
+pub fn distrusted(config: &Config) -> Arc<[Box<str>]> {
+    config.distrusted()
+}
+
+/// Distrusts these keys for a while: nothing that a successor goes on with.
+pub fn distrust_meanwhile(auth: &GoAuth, kids: &Arc<[Box<str>]>) {
+    auth.distrust_meanwhile(kids);
+}
+
+/// Has `auth` go on with the keys that `predecessor` has fetched, where they are newer.
+pub fn take_over(auth: &GoAuth, predecessor: &GoAuth) {
+    auth.take_over(predecessor);
+}

@@ -1,0 +1,143 @@
+//! What judges a token: the gate itself, with keys at hand and a clock that stands.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Semaphore;
+
+use super::visit::KeyAddress;
+use super::{Explanation, Ground, addressee, explain};
+use crate::access_token::{AccessTokenSource, AccessTokens, Api, Terms};
+use crate::authenticate::authority::{Authority, Issuer, Issuers};
+use crate::clock::{Clock, ManualClock, UnixTime};
+use crate::config::{Checked, Config, ConfigError, Keys, Reading, both};
+use crate::file::guarded_file::Writable;
+use crate::inbound::RejectionKind;
+use crate::jwt::jwks::KeySet;
+use crate::keys::KeySource;
+use crate::observe::Requests;
+
+#[derive(Debug)]
+pub struct Judge {
+    authority: Authority,
+    /// Where each trusted issuer's keys are; `None` where they are given.
+    addresses: Vec<Option<KeyAddress>>,
+    distrusted: Arc<[Box<str>]>,
+    clock: ManualClock,
+}
+
+impl Judge {
+    /// The gate that these settings make, without keys yet.
+    ///
+    /// # Errors
+    /// With every fault of the settings.
+    pub fn of(
+        mut config: Config,
+        reading: Reading,
+        are_keys_given: bool,
+    ) -> Result<Self, ConfigError> {
+        let is_top_used = !config.issuer.is_empty() || config.issuers.is_empty();
+        let keys = if are_keys_given && is_top_used {
+            config.jwks_url.clear();
+            config.snapshot = None;
+            Keys::Given
+        } else {
+            Keys::Fetched
+        };
+        let checked = config.checked(keys, false);
+        let terms = Terms {
+            beside_jwts: (checked.as_ref()).is_ok_and(|checked| !checked.trusted.is_empty()),
+            writable: Writable::from_setting(config.danger_allow_writable_files),
+        };
+        let tokens = config.access_tokens.as_deref().map(|file| {
+            AccessTokens::from_file(file, terms)
+                .map_err(|error| ConfigError::of_access_tokens(file, &error))
+        });
+        let (checked, tokens) = reading.and(both(checked, tokens.transpose()))?;
+        let distrusted = config.distrusted();
+        let stands = ManualClock::new(UnixTime::EPOCH);
+        let clock: Arc<dyn Clock> = Arc::new(stands.clone());
+        let Checked {
+            trusted,
+            elsewhere,
+            schedule,
+            ..
+        } = checked;
+        let (trusted, addresses) = trusted
+            .into_iter()
+            .map(|issuer| {
+                let keyless = Issuer {
+                    verifier: issuer.verifier,
+                    keys: KeySource::fixed(KeySet::default(), &distrusted),
+                };
+                let address = issuer.fetch.map(|fetch| KeyAddress {
+                    issuer: keyless.verifier.issuer().to_owned(),
+                    fetch,
+                    schedule,
+                });
+                (keyless, address)
+            })
+            .unzip::<_, _, Vec<_>, Vec<_>>();
+        Ok(Self {
+            authority: Authority {
+                issuers: Issuers {
+                    trusted: trusted.into(),
+                    elsewhere,
+                    max_token_bytes: config.max_token_bytes,
+                },
+                access_tokens: tokens
+                    .map(|tokens| AccessTokenSource::fixed(tokens, Arc::clone(&clock))),
+                cache: None,
+                requests: Arc::new(Requests::new(RejectionKind::names(), Arc::clone(&clock))),
+                clock,
+                key_wait: config.key_wait,
+                waiting: Arc::new(Semaphore::new(0)),
+                distrusted: Mutex::default(),
+            },
+            distrusted,
+            addresses,
+            clock: stands,
+        })
+    }
+
+    /// Which of the trusted issuers' keys decide about a token; `None` where none do:
+    /// it is no JWT, or it is refused before keys are looked at.
+    pub fn addressee(&self, token: &[u8]) -> Option<usize> {
+        addressee(&self.authority, token)
+    }
+
+    /// Where the keys of this issuer are; `None` where they are given.
+    pub fn address(&self, issuer: usize) -> Option<&KeyAddress> {
+        self.addresses.get(issuer)?.as_ref()
+    }
+
+    pub const fn max_token_bytes(&self) -> usize {
+        self.authority.issuers.max_token_bytes
+    }
+
+    /// Lets one issuer have these keys.
+    pub fn give(&mut self, issuer: usize, keys: KeySet) {
+        if let Some(issuer) = self.authority.issuers.trusted.get_mut(issuer) {
+            issuer.keys = KeySource::fixed(keys, &self.distrusted);
+        }
+    }
+
+    /// Explains a token, given as in the `Authorization` header without its scheme, as of
+    /// `now`. `api`: that which it is to open, where it is an Access Token. `no_keys`: why
+    /// the keys of its issuer could not be had, if they could not.
+    pub fn explain(
+        &self,
+        token: &[u8],
+        api: &Api,
+        now: UnixTime,
+        no_keys: Option<&str>,
+    ) -> Explanation {
+        self.clock.step_to(now);
+        let ground = Ground {
+            authority: &self.authority,
+            api,
+            now,
+            no_keys,
+        };
+        explain(&ground, token)
+    }
+}
