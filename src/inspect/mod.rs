@@ -3,7 +3,7 @@
 //! For the command `go-auth`, and no part of the interface: it depends on exactly this
 //! version. What is here is what the command and its gate need of the inside.
 //!
-//! The verdict is the gate's own: [`Authority::check`] gives it, on the same token,
+//! The verdict is the gate's own: `Authority::check` gives it, on the same token,
 //! keys and time, and nothing here can change it. The checks beside it go on after
 //! the first that fails, as far as anything can be said: whoever looks for a reason
 //! wants to know of all. Each is decided by the function that the verifier decides
