@@ -1,10 +1,10 @@
-//! When a credential with an end should be spoken of: GO's own rhythm, for what
-//! GO issues.
+//! How long a credential that GO issues is valid, and when its end is reported: GO's own
+//! rhythm.
 //!
-//! Access tokens and client pairs live for 180 days, and for 7 more days beside
-//! their successor. GO reminds their owner by mail every 10 days from 30 days
-//! before the end, and daily in the last 72 hours ("Security Access with OAuth2.0
-//! For PUSH", *Rotate*). The logs of both sides keep to the same days.
+//! Access Tokens and client pairs live for 180 days, and for 7 more days beside their
+//! successor. GO reminds their owner by mail every 10 days from 30 days before the end,
+//! and daily in the last 72 hours ("Security Access with OAuth2.0 For PUSH", *Rotate*).
+//! The logs of both sides keep to the same days.
 
 use std::time::Duration;
 
@@ -12,34 +12,60 @@ use crate::clock::UnixTime;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// From the issue of an access token or a client pair to its end: 180 days.
+/// From the issue of an Access Token or a client pair to its end: 180 days.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(180 * DAY.as_secs());
 
 /// From the issue of a successor to the end of what it succeeds, where that is
 /// not earlier anyway: 7 days.
 pub(crate) const OVERLAP: Duration = Duration::from_secs(7 * DAY.as_secs());
 
-/// The days left at each reminder of the series.
+/// The days left at each reminder of the series. Another follows at the end itself.
 const DAYS_LEFT: [u32; 6] = [30, 20, 10, 3, 2, 1];
 
-/// One reminder of the series for one expiry. A later one is greater.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Reminder(u8);
+/// The end of what was issued then.
+pub(crate) fn end_of(issued_at: UnixTime) -> UnixTime {
+    issued_at.saturating_add(LIFETIME)
+}
 
-/// The latest reminder that is due at `now`; `None` more than 30 days before
-/// `expires_at`. From a day before the end it is the last, also past the end.
-///
-/// Who keeps the last one given, and speaks only where a greater one is due,
-/// says each once, and after a pause only the latest. Another expiry begins
-/// another series.
-pub(crate) fn due(expires_at: UnixTime, now: UnixTime) -> Option<Reminder> {
+/// One report on one end. A later one is greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Reminder(usize);
+
+/// The latest reminder that is due at `now`; `None` more than 30 days before the end.
+fn latest(expires_at: UnixTime, now: UnixTime) -> Option<Reminder> {
     let left = expires_at.saturating_since(now);
-    let past = |days: &u32| left <= DAY * *days;
-    (1..)
-        .zip(DAYS_LEFT)
-        .take_while(|(_, days)| past(days))
-        .map(|(number, _)| Reminder(number))
-        .last()
+    let near = DAYS_LEFT.iter().filter(|days| left <= DAY * **days).count();
+    let is_past = usize::from(now >= expires_at);
+    (near > 0).then_some(Reminder(near + is_past))
+}
+
+/// The reports on one credential's end: each once, after a pause only the latest, and
+/// anew for another end.
+#[derive(Debug, Default)]
+pub(crate) struct Reminders {
+    given: Option<(UnixTime, Reminder)>,
+}
+
+/// That an end is near, or has come: then nothing is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) expires_at: UnixTime,
+    pub(crate) left: Duration,
+}
+
+impl Reminders {
+    /// What is to be reported at `now`, and then counts as reported.
+    pub(crate) fn due(&mut self, expires_at: UnixTime, now: UnixTime) -> Option<Notice> {
+        let latest = latest(expires_at, now)?;
+        if (self.given).is_some_and(|(end, given)| end == expires_at && given >= latest) {
+            return None;
+        }
+        self.given = Some((expires_at, latest));
+        Some(Notice {
+            expires_at,
+            left: expires_at.saturating_since(now),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -53,12 +79,12 @@ mod tests {
         UnixTime::from_secs(1_700_000_000)
     }
 
-    fn left(left: Duration) -> Option<u8> {
-        due(expiry(), expiry().saturating_sub(left)).map(|Reminder(number)| number)
+    fn left(left: Duration) -> Option<usize> {
+        latest(expiry(), expiry().saturating_sub(left)).map(|Reminder(number)| number)
     }
 
     #[test]
-    fn reminders_come_at_thirty_twenty_and_ten_days_and_daily_in_the_last_72_hours() {
+    fn reminders_come_at_gos_days_and_at_the_end() {
         let table = [
             (LIFETIME, None),
             (DAY * 30 + SECOND, None),
@@ -72,33 +98,47 @@ mod tests {
             (HOUR * 48, Some(5)),
             (HOUR * 24 + SECOND, Some(5)),
             (HOUR * 24, Some(6)),
-            (Duration::ZERO, Some(6)),
+            (SECOND, Some(6)),
+            (Duration::ZERO, Some(7)),
         ];
         for (time_left, expected) in table {
             assert_eq!(left(time_left), expected, "{time_left:?} left");
         }
         let past = expiry().saturating_add(LIFETIME);
-        assert_eq!(due(expiry(), past), Some(Reminder(6)));
+        assert_eq!(latest(expiry(), past), Some(Reminder(7)));
+    }
+
+    /// The days left at each report, asking every hour, and twice.
+    fn reported(reminders: &mut Reminders, end: UnixTime, hours_left: &[u32]) -> Vec<u64> {
+        (hours_left.iter())
+            .flat_map(|hours| [hours, hours])
+            .filter_map(|hours| reminders.due(end, end.saturating_sub(HOUR * *hours)))
+            .map(|notice| notice.left.as_secs() / DAY.as_secs())
+            .collect()
     }
 
     #[test]
-    fn who_remembers_the_last_one_is_reminded_six_times_in_180_days() {
-        let mut given = None;
-        let mut days = Vec::new();
-        for hours_left in (0..=180 * 24).rev() {
-            let now = due(expiry(), expiry().saturating_sub(HOUR * hours_left));
-            if now > given {
-                given = now;
-                days.push(hours_left / 24);
-            }
-        }
-        assert_eq!(days, DAYS_LEFT);
+    fn each_reminder_is_given_once() {
+        let mut reminders = Reminders::default();
+        let life: Vec<_> = (0..=180 * 24).rev().collect();
+        let days = reported(&mut reminders, expiry(), &life);
+        assert_eq!(days, [30, 20, 10, 3, 2, 1, 0]);
+        // A clock that is set back repeats nothing.
+        assert!(reported(&mut reminders, expiry(), &life).is_empty());
     }
 
     #[test]
-    fn after_a_pause_only_the_latest_is_due() {
-        assert_eq!(left(DAY * 25), Some(1));
-        assert_eq!(left(DAY * 5), Some(3));
-        assert!(left(DAY * 25) < left(DAY * 5));
+    fn after_a_pause_only_the_latest_is_given() {
+        let mut reminders = Reminders::default();
+        let days = reported(&mut reminders, expiry(), &[25 * 24, 5 * 24]);
+        assert_eq!(days, [25, 5]);
+    }
+
+    #[test]
+    fn another_end_begins_another_series() {
+        let mut reminders = Reminders::default();
+        let other = expiry().saturating_sub(DAY);
+        assert_eq!(reported(&mut reminders, expiry(), &[25 * 24]), [25]);
+        assert_eq!(reported(&mut reminders, other, &[25 * 24]), [25]);
     }
 }

@@ -1,36 +1,19 @@
-//! Expiry announced: once at each of GO's reminders, not once a request.
+//! What is reported of tokens' dates: once at each of GO's reminders, not once a request.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
 use super::api::Api;
 use super::set::AccessTokens;
 use crate::clock::UnixTime;
-use crate::credential_lifetime::{self, Reminder};
+use crate::credential_lifetime::{Notice, Reminders};
 
-/// What was said of the tokens.
+/// What was reported of the tokens.
 #[derive(Debug, Default)]
 pub(super) struct Announced {
     /// Of each API's current one.
-    current: HashMap<Api, (UnixTime, Stage)>,
+    current: HashMap<Api, Reminders>,
     /// Those dated ahead, by API and issue.
     ahead: HashSet<(Api, UnixTime)>,
-}
-
-/// How near the end is. A later stage is greater.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    Near(Reminder),
-    Past,
-}
-
-/// What is to be said of an API's current token.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Announcement {
-    pub(super) api: Api,
-    pub(super) expires_at: UnixTime,
-    /// Zero where it has expired.
-    pub(super) left: Duration,
 }
 
 /// A token whose issue is dated too far ahead.
@@ -62,29 +45,15 @@ impl Announced {
             .collect()
     }
 
-    /// What is to be said at `now`, and then counts as said. Where several
-    /// reminders were missed, the latest alone.
-    pub(super) fn due(&mut self, tokens: &AccessTokens, now: UnixTime) -> Vec<Announcement> {
+    /// What is to be reported of the current tokens at `now`, and then counts as reported.
+    pub(super) fn due(&mut self, tokens: &AccessTokens, now: UnixTime) -> Vec<(Api, Notice)> {
         self.current
             .retain(|api, _| tokens.apis().any(|held| held == api));
         (tokens.current())
             .filter_map(|token| {
-                let expires_at = token.accepted_until;
-                let stage = if now >= expires_at {
-                    Stage::Past
-                } else {
-                    Stage::Near(credential_lifetime::due(expires_at, now)?)
-                };
-                let said = self.current.get(&token.api);
-                if said.is_some_and(|(of, said)| *of == expires_at && *said >= stage) {
-                    return None;
-                }
-                self.current.insert(token.api.clone(), (expires_at, stage));
-                Some(Announcement {
-                    api: token.api.clone(),
-                    expires_at,
-                    left: expires_at.saturating_since(now),
-                })
+                let reminders = self.current.entry(token.api.clone()).or_default();
+                let notice = reminders.due(token.accepted_until, now)?;
+                Some((token.api.clone(), notice))
             })
             .collect()
     }
@@ -92,6 +61,8 @@ impl Announced {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::entry::AccessToken;
     use super::*;
 
@@ -121,7 +92,7 @@ mod tests {
                 let now = issued().saturating_add(Duration::from_secs(tick * HOUR / 6));
                 announced.due(tokens, now)
             })
-            .map(|due| due.left.as_secs() / HOUR)
+            .map(|(_, notice)| notice.left.as_secs() / HOUR)
             .collect()
     }
 
@@ -184,13 +155,5 @@ mod tests {
         assert_eq!(ahead(issued()), []);
         // A clock that is set back again.
         assert_eq!(ahead(early).len(), 1);
-    }
-
-    #[test]
-    fn a_clock_that_is_set_back_repeats_nothing() {
-        let mut announced = Announced::default();
-        let tokens = tokens(&[(Api::AVAILABILITY_PEER, issued())]);
-        assert_eq!(watched(&mut announced, &tokens, 0..151 * 24), [720]);
-        assert!(watched(&mut announced, &tokens, 0..151 * 24).is_empty());
     }
 }

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use crate::clock::UnixTime;
-use crate::credential_lifetime::{LIFETIME, OVERLAP};
+use crate::credential_lifetime::{OVERLAP, end_of};
 
 /// How far ahead of the clock a token's issue may be dated. Up to this, a token is
 /// accepted from when it is known: it is GO's, and GO may use it at once, while the
@@ -27,7 +27,7 @@ pub(super) const EARLY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The first moment at which a token is refused that was issued at `issued`; where
 /// it has a successor, that was issued at `successor`.
 pub(super) fn accepted_until(issued: UnixTime, successor: Option<UnixTime>) -> UnixTime {
-    let own_end = issued.saturating_add(LIFETIME);
+    let own_end = end_of(issued);
     match successor {
         Some(successor) => own_end.min(successor.saturating_add(OVERLAP)),
         None => own_end,

@@ -415,8 +415,8 @@ impl Shared {
             let mut announced = (self.announced.lock()).unwrap_or_else(PoisonError::into_inner);
             announced.due(&self.current.load(), now)
         };
-        for due in due {
-            observe::access_token_expires(due.api.as_str(), due.expires_at, due.left);
+        for (api, notice) in due {
+            observe::access_token_expires(api.as_str(), notice);
         }
     }
 }

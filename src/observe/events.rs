@@ -10,8 +10,7 @@ use std::time::Duration;
 use super::metrics::{Refresh, key_refresh, key_refresh_failed_later};
 use super::{ACCESS_TOKENS, CONFIG, KEYS, OUTBOUND, REQUEST, foreign};
 use crate::clock::UnixTime;
-
-const DAY: u64 = 24 * 60 * 60;
+use crate::credential_lifetime::Notice;
 
 /// A handler asks for what no layer has put there; `advice` says what to do.
 #[cfg(feature = "axum")]
@@ -166,29 +165,31 @@ pub(crate) fn next_pair_failed(error: &dyn Error) {
 }
 
 /// `endpoint`: its name, or which of a gateway's client pairs it is.
-pub(crate) fn credential_expires(endpoint: &str, at: UnixTime, left: Duration) {
-    let (endpoint, days_left) = (endpoint.to_owned(), left.as_secs() / DAY);
+pub(crate) fn credential_expires(endpoint: &str, Notice { expires_at, left }: Notice) {
+    let endpoint = endpoint.to_owned();
     foreign::line(move || {
-        tracing::warn!(
-            target: OUTBOUND,
-            endpoint,
-            expires_at = %at,
-            days_left,
-            "a credential for GO expires soon"
-        );
+        if left.is_zero() {
+            tracing::error!(
+                target: OUTBOUND,
+                endpoint,
+                %expires_at,
+                "a credential for GO has expired"
+            );
+        } else {
+            tracing::warn!(
+                target: OUTBOUND,
+                endpoint,
+                %expires_at,
+                days_left = days(left),
+                "a credential for GO expires soon"
+            );
+        }
     });
 }
 
-pub(crate) fn credential_expired(endpoint: &str, at: UnixTime) {
-    let endpoint = endpoint.to_owned();
-    foreign::line(move || {
-        tracing::error!(
-            target: OUTBOUND,
-            endpoint,
-            expires_at = %at,
-            "a credential for GO has expired"
-        );
-    });
+/// Days that have begun, so that less than one is no 0.
+fn days(left: Duration) -> u64 {
+    left.as_secs().div_ceil(24 * 60 * 60)
 }
 
 /// By `danger_allow_writable_files`.
@@ -250,8 +251,8 @@ pub(crate) fn access_token_ahead(api: &str, line: Option<usize>, issued: UnixTim
     });
 }
 
-pub(crate) fn access_token_expires(api: &str, expires_at: UnixTime, left: Duration) {
-    let (api, days_left) = (api.to_owned(), left.as_secs().div_ceil(DAY));
+pub(crate) fn access_token_expires(api: &str, Notice { expires_at, left }: Notice) {
+    let api = api.to_owned();
     foreign::line(move || {
         if left.is_zero() {
             tracing::error!(
@@ -265,7 +266,7 @@ pub(crate) fn access_token_expires(api: &str, expires_at: UnixTime, left: Durati
                 target: ACCESS_TOKENS,
                 api,
                 %expires_at,
-                days_left,
+                days_left = days(left),
                 "the access token expires: generate another in GO Console"
             );
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::ser::SerializeStruct;
 
 use crate::clock::UnixTime;
-use crate::credential_lifetime::{self, Reminder};
+use crate::credential_lifetime::{Notice, Reminders};
 use crate::observe;
 
 /// How long a credential will do.
@@ -51,24 +51,12 @@ impl Serialize for CredentialHealth {
     }
 }
 
-/// The end of what was issued then.
-pub(super) fn end_of(issued_at: UnixTime) -> UnixTime {
-    issued_at.saturating_add(credential_lifetime::LIFETIME)
-}
-
-/// What was last said of a credential's end.
+/// What was reported of a credential's end.
 #[derive(Debug, Default)]
-pub(super) struct Told {
-    of: Option<UnixTime>,
-    reminder: Option<Reminder>,
-    end: bool,
-}
-
-/// What is to be said.
-#[derive(Debug, PartialEq, Eq)]
-enum Notice {
-    Expires { at: UnixTime, left: Duration },
-    Expired { at: UnixTime },
+pub(super) struct Reported {
+    reminders: Reminders,
+    /// An end was known.
+    was_known: bool,
 }
 
 /// What there is to report of one credential, once nothing is locked any more.
@@ -81,49 +69,27 @@ pub(super) struct CredentialReport {
     notice: Option<Notice>,
 }
 
+impl Reported {
+    /// What is to be reported now, and then counts as reported.
+    pub(super) fn due(&mut self, expires_at: Option<UnixTime>, now: UnixTime) -> CredentialReport {
+        let was_known = std::mem::replace(&mut self.was_known, expires_at.is_some());
+        CredentialReport {
+            is_known: was_known || self.was_known,
+            left: expires_at.map(|end| end.saturating_since(now)),
+            notice: expires_at.and_then(|end| self.reminders.due(end, now)),
+        }
+    }
+}
+
 impl CredentialReport {
     /// `name`: of the credential.
     pub(super) fn emit(self, name: &str) {
         if self.is_known {
             observe::credential_left(name, self.left);
         }
-        match self.notice {
-            Some(Notice::Expires { at, left }) => observe::credential_expires(name, at, left),
-            Some(Notice::Expired { at }) => observe::credential_expired(name, at),
-            None => {}
+        if let Some(notice) = self.notice {
+            observe::credential_expires(name, notice);
         }
-    }
-}
-
-impl Told {
-    /// What is to be said now, and then counts as said.
-    pub(super) fn due(&mut self, expires_at: Option<UnixTime>, now: UnixTime) -> CredentialReport {
-        CredentialReport {
-            is_known: expires_at.or(self.of).is_some(),
-            left: expires_at.map(|end| end.saturating_since(now)),
-            notice: self.next(expires_at, now),
-        }
-    }
-
-    fn next(&mut self, expires_at: Option<UnixTime>, now: UnixTime) -> Option<Notice> {
-        if self.of != expires_at {
-            *self = Self {
-                of: expires_at,
-                ..Self::default()
-            };
-        }
-        let at = expires_at?;
-        if now >= at {
-            let said = std::mem::replace(&mut self.end, true);
-            return (!said).then_some(Notice::Expired { at });
-        }
-        let due = credential_lifetime::due(at, now);
-        if due <= self.reminder {
-            return None;
-        }
-        self.reminder = due;
-        let left = at.saturating_since(now);
-        Some(Notice::Expires { at, left })
     }
 }
 
@@ -132,33 +98,6 @@ mod tests {
     use super::*;
 
     const DAY: Duration = Duration::from_secs(86_400);
-
-    #[test]
-    fn each_notice_is_given_once_and_anew_for_another_credential() {
-        let issued = UnixTime::from_secs(1_700_000_000);
-        let at = end_of(issued);
-        let mut told = Told::default();
-        let mut said = Vec::new();
-        for hours in 0..=181 * 24 {
-            let now = issued.saturating_add(Duration::from_secs(hours * 3600));
-            for _ in 0..2 {
-                said.extend(told.next(Some(at), now));
-            }
-        }
-        let expires = |days| Notice::Expires {
-            at,
-            left: DAY * days,
-        };
-        let mut expected: Vec<_> = [30, 20, 10, 3, 2, 1].map(expires).into();
-        expected.push(Notice::Expired { at });
-        assert_eq!(said, expected);
-
-        let late = at.saturating_sub(DAY * 25);
-        let another = end_of(issued.saturating_sub(DAY));
-        assert!(told.next(Some(another), late).is_some());
-        assert_eq!(told.next(Some(another), late), None);
-        assert_eq!(told.next(None, at), None);
-    }
 
     #[test]
     fn health_says_how_long_it_will_do() {

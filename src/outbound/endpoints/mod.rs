@@ -13,9 +13,10 @@ use http::{HeaderMap, HeaderValue, Uri};
 pub use self::layer::{EndpointFuture, EndpointTokensLayer, EndpointTokensService};
 use super::base::{self, Base};
 use super::error::{BuildError, CallRefused, Faults};
-use super::expiry::{CredentialHealth, Told, end_of};
+use super::expiry::{CredentialHealth, Reported};
 use super::form::HeaderForm;
 use crate::clock::{Clock, SystemClock, UnixTime};
+use crate::credential_lifetime::end_of;
 use crate::secret::Secret;
 
 /// The name of the endpoint that [`EndpointTokensBuilder::booking_usb`] adds.
@@ -103,7 +104,7 @@ struct Endpoint {
     name: Box<str>,
     base: Base,
     current: ArcSwap<Current>,
-    told: Mutex<Told>,
+    reported: Mutex<Reported>,
 }
 
 struct Current {
@@ -209,8 +210,9 @@ impl Inner {
         for endpoint in &self.endpoints {
             let expires_at = endpoint.current.load().expires_at;
             let report = {
-                let mut told = endpoint.told.lock().unwrap_or_else(PoisonError::into_inner);
-                told.due(expires_at, now)
+                let mut reported =
+                    (endpoint.reported.lock()).unwrap_or_else(PoisonError::into_inner);
+                reported.due(expires_at, now)
             };
             report.emit(&endpoint.name);
         }
@@ -316,7 +318,7 @@ impl EndpointTokensBuilder {
                     name: name.into(),
                     base,
                     current: ArcSwap::from_pointee(current),
-                    told: Mutex::default(),
+                    reported: Mutex::default(),
                 });
             }
         }

@@ -22,7 +22,7 @@ use super::token::Answer;
 use crate::clock::{Clock, Moment, UnixTime};
 use crate::net::task::{Due, Pulse};
 use crate::observe;
-use crate::outbound::expiry::Told;
+use crate::outbound::expiry::Reported;
 use crate::outbound::form::HeaderForm;
 
 /// The keeper looks at both clocks at least this often: its timers stand still
@@ -61,8 +61,8 @@ pub(super) struct Status {
     /// Wakes the keeper: somebody wants a fetch.
     wake: Arc<Notify>,
     issued: u64,
-    told_of_current: Told,
-    told_of_next: Told,
+    reported_of_current: Reported,
+    reported_of_next: Reported,
 }
 
 impl Shared {
@@ -87,8 +87,8 @@ impl Shared {
                 wanted: false,
                 wake: Arc::default(),
                 issued: 0,
-                told_of_current: Told::default(),
-                told_of_next: Told::default(),
+                reported_of_current: Reported::default(),
+                reported_of_next: Reported::default(),
             }),
             ended: watch::Sender::new(0),
             pulse: Pulse::default(),
@@ -271,8 +271,8 @@ impl Shared {
             let mut status = self.status();
             let (current, next) = (status.pairs.end_of_current(), status.pairs.end_of_next());
             [
-                status.told_of_current.due(current, now),
-                status.told_of_next.due(next, now),
+                status.reported_of_current.due(current, now),
+                status.reported_of_next.due(next, now),
             ]
         };
         current.emit("current client pair");

@@ -9,8 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::UnixTime;
-use crate::credential_lifetime;
-use crate::outbound::expiry::end_of;
+use crate::credential_lifetime::{OVERLAP, end_of};
 use crate::secret::Secret;
 
 /// A client ID and client secret, and when GO issued them if that is known. They
@@ -83,7 +82,7 @@ impl Pairs {
         now: UnixTime,
     ) -> (Arc<ClientPair>, Option<Arc<ClientPair>>) {
         if let Some(next) = &self.next
-            && now >= next.since.saturating_add(credential_lifetime::OVERLAP)
+            && now >= next.since.saturating_add(OVERLAP)
         {
             self.current = Arc::clone(&next.pair);
             self.next = None;
@@ -122,8 +121,7 @@ impl Pairs {
     /// was issued.
     pub(super) fn end_of_current(&self) -> Option<UnixTime> {
         let own = self.current.issued_at.map(end_of);
-        let overlap = (self.next.as_ref())
-            .map(|next| next.since.saturating_add(credential_lifetime::OVERLAP));
+        let overlap = (self.next.as_ref()).map(|next| next.since.saturating_add(OVERLAP));
         own.into_iter().chain(overlap).min()
     }
 
