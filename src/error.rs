@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Serialize as _, Serializer};
+
 /// Why a token was refused, as a stable name.
 ///
 /// The names are a contract: [`as_str`](VerifyErrorKind::as_str) gives the same
@@ -98,6 +100,17 @@ impl fmt::Display for VerifyErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// What has happened last as text, if it has: for `serialize_with`.
+// The shape that serde asks for.
+#[expect(clippy::ref_option)]
+pub(crate) fn text<S: Serializer>(
+    error: &Option<impl fmt::Display>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let text = error.as_ref().map(ToString::to_string);
+    text.serialize(serializer)
 }
 
 /// Every reason for which a token is refused, with its kind and its text: all

@@ -1,15 +1,15 @@
 //! What an operator should know about the access tokens.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
 use super::api::Api;
 use super::fault::AccessTokensError;
 use super::set::AccessTokens;
 use crate::clock::UnixTime;
+use crate::error;
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -32,7 +32,7 @@ pub struct AccessTokensHealth {
 /// `days_left` (whole days, zero once it has expired), and, where there is a
 /// previous token that is still accepted, `previous_accepted_until`, and where the
 /// clock is too far behind the current token's issue, `accepted_from`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct AccessTokenHealth {
     /// The API.
@@ -40,12 +40,15 @@ pub struct AccessTokenHealth {
     /// From when the current token is refused.
     pub expires_at: UnixTime,
     /// How long until then; zero once it has expired.
+    #[serde(flatten, serialize_with = "time_left")]
     pub left: Duration,
     /// From when the previous token is refused, if there is one that is not yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_accepted_until: Option<UnixTime>,
     /// From when the current token is accepted, where its issue is dated more than 24 h
     /// ahead of the clock: until then it is refused, since its date or the clock is
     /// wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted_from: Option<UnixTime>,
 }
 
@@ -53,16 +56,42 @@ pub struct AccessTokenHealth {
 ///
 /// Serializes as an object with `path` and, where they apply, `modified` (RFC 3339)
 /// and `last_error`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct AccessTokensFileHealth {
     /// The file, as configured.
+    #[serde(serialize_with = "displayed")]
     pub path: PathBuf,
     /// When the file was written that the tokens in use are of.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub modified: Option<UnixTime>,
     /// Why the file as it is now can't be used; the tokens that it had before are
     /// in use instead, but for those that it revokes.
+    #[serde(
+        serialize_with = "error::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub last_error: Option<AccessTokensError>,
+}
+
+fn time_left<S: Serializer>(left: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Left {
+        seconds_left: u64,
+        days_left: u64,
+    }
+    let seconds_left = left.as_secs();
+    let days_left = seconds_left / DAY;
+    (Left {
+        seconds_left,
+        days_left,
+    })
+    .serialize(serializer)
+}
+
+/// Whatever its bytes.
+fn displayed<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 impl AccessTokensHealth {
@@ -92,37 +121,5 @@ impl AccessTokenHealth {
     /// this API.
     pub const fn is_expired(&self) -> bool {
         self.left.is_zero()
-    }
-}
-
-impl Serialize for AccessTokenHealth {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("AccessTokenHealth", 6)?;
-        let seconds = self.left.as_secs();
-        object.serialize_field("api", &self.api)?;
-        object.serialize_field("expires_at", &self.expires_at.to_string())?;
-        object.serialize_field("seconds_left", &seconds)?;
-        object.serialize_field("days_left", &(seconds / DAY))?;
-        if let Some(until) = self.previous_accepted_until {
-            object.serialize_field("previous_accepted_until", &until.to_string())?;
-        }
-        if let Some(from) = self.accepted_from {
-            object.serialize_field("accepted_from", &from.to_string())?;
-        }
-        object.end()
-    }
-}
-
-impl Serialize for AccessTokensFileHealth {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("AccessTokensFileHealth", 3)?;
-        object.serialize_field("path", &self.path.display().to_string())?;
-        if let Some(modified) = self.modified {
-            object.serialize_field("modified", &modified.to_string())?;
-        }
-        if let Some(error) = &self.last_error {
-            object.serialize_field("last_error", &error.to_string())?;
-        }
-        object.end()
     }
 }

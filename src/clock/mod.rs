@@ -18,6 +18,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::{Serialize, Serializer};
 use tokio::sync::watch;
 
 /// The last second that a `NumericDate` may name: 9999-12-31T23:59:59Z.
@@ -88,6 +89,22 @@ impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         humantime::format_rfc3339_seconds(SystemTime::from(*self)).fmt(f)
     }
+}
+
+/// As it is displayed: RFC 3339.
+impl Serialize for UnixTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A duration, or one that may be absent, as whole seconds: for `serialize_with`.
+pub(crate) fn seconds<S: Serializer>(
+    time: &(impl Copy + Into<Option<Duration>>),
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let time: Option<Duration> = (*time).into();
+    time.map(|time| time.as_secs()).serialize(serializer)
 }
 
 impl From<UnixTime> for SystemTime {

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use serde::ser::SerializeStruct;
 
 use super::FetchError;
-use crate::clock::UnixTime;
+use crate::clock::{self, UnixTime};
+use crate::error;
 
 /// The state of one issuer's keys.
 ///
 /// Serializes as an object with `issuer`, `keys` (their number) and `state`
 /// (`fresh`, `stale` or `empty`); where they apply, `age_seconds`, `deadline`
 /// (RFC 3339) and `last_error`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct IssuerHealth {
     /// The issuer, as configured.
@@ -21,6 +21,7 @@ pub struct IssuerHealth {
     /// How many keys can verify at present.
     pub keys: usize,
     /// How far they can be relied on.
+    #[serde(flatten)]
     pub state: KeysState,
 }
 
@@ -36,7 +37,10 @@ pub struct KeysError {
 }
 
 /// How far an issuer's keys can be relied on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Serializes as an object, of which `state` is the name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum KeysState {
     /// Fetched within the refresh interval, or given once and for all.
@@ -46,10 +50,15 @@ pub enum KeysState {
     #[non_exhaustive]
     Stale {
         /// The time since the keys were fetched.
+        #[serde(rename = "age_seconds", serialize_with = "clock::seconds")]
         age: Duration,
         /// When the keys will no longer be used.
         deadline: UnixTime,
         /// What the last refresh failed of.
+        #[serde(
+            serialize_with = "error::text",
+            skip_serializing_if = "Option::is_none"
+        )]
         last_error: Option<FetchError>,
     },
     /// There are no keys to verify with: none was fetched yet, or the last good
@@ -58,6 +67,10 @@ pub enum KeysState {
     #[non_exhaustive]
     Empty {
         /// What the last fetch failed of, if there was one.
+        #[serde(
+            serialize_with = "error::text",
+            skip_serializing_if = "Option::is_none"
+        )]
         last_error: Option<FetchError>,
     },
 }
@@ -86,22 +99,5 @@ impl KeysState {
             Self::Fresh => None,
             Self::Stale { last_error, .. } | Self::Empty { last_error } => last_error.as_ref(),
         }
-    }
-}
-
-impl Serialize for IssuerHealth {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("IssuerHealth", 6)?;
-        object.serialize_field("issuer", &self.issuer)?;
-        object.serialize_field("keys", &self.keys)?;
-        object.serialize_field("state", self.state.as_str())?;
-        if let KeysState::Stale { age, deadline, .. } = &self.state {
-            object.serialize_field("age_seconds", &age.as_secs())?;
-            object.serialize_field("deadline", &deadline.to_string())?;
-        }
-        if let Some(error) = self.state.last_error() {
-            object.serialize_field("last_error", &error.to_string())?;
-        }
-        object.end()
     }
 }

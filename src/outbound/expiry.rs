@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use serde::ser::SerializeStruct;
 
-use crate::clock::UnixTime;
+use crate::clock::{self, UnixTime};
 use crate::credential_lifetime::{Notice, Reminders};
 use crate::observe;
 
@@ -13,14 +12,20 @@ use crate::observe;
 ///
 /// Serializes as an object with `name` and, where the issue time is known,
 /// `expires_at` (RFC 3339) and `seconds_left`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CredentialHealth {
     /// The endpoint's name; for a [`Gateway`](super::Gateway) `current` or `next`.
     pub name: String,
     /// Its end; `None` where nobody said when it was issued.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<UnixTime>,
     /// The time until then, zero past it.
+    #[serde(
+        rename = "seconds_left",
+        serialize_with = "clock::seconds",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub left: Option<Duration>,
 }
 
@@ -36,18 +41,6 @@ impl CredentialHealth {
     /// Whether its end has come, as far as that is known.
     pub fn is_expired(&self) -> bool {
         self.left.is_some_and(|left| left.is_zero())
-    }
-}
-
-impl Serialize for CredentialHealth {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("CredentialHealth", 3)?;
-        object.serialize_field("name", &self.name)?;
-        if let Some((expires_at, left)) = self.expires_at.zip(self.left) {
-            object.serialize_field("expires_at", &expires_at.to_string())?;
-            object.serialize_field("seconds_left", &left.as_secs())?;
-        }
-        object.end()
     }
 }
 

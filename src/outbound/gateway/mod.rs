@@ -29,7 +29,6 @@ use std::time::Duration;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Uri};
 use serde::Serialize;
-use serde::ser::SerializeStruct;
 use tokio::runtime::Handle;
 
 pub use self::authorized::Authorized;
@@ -48,7 +47,7 @@ pub(crate) use self::token::token_answer;
 use super::base::{self, Base};
 use super::error::CallRefused;
 use super::expiry::CredentialHealth;
-use crate::clock::UnixTime;
+use crate::clock::{self, UnixTime};
 use crate::net::task::Background;
 
 /// GO's gateway, as a supplier pushes to it: a token that is fetched once for all
@@ -377,13 +376,22 @@ impl fmt::Debug for Gateway {
 ///
 /// Serializes as an object with `token_seconds_left` where there is a token,
 /// `last_error` where the last fetch failed, and `credentials`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct GatewayHealth {
     /// The time to the end of the token at hand; `None` where there is none, so that
     /// the next request waits for a fetch.
+    #[serde(
+        rename = "token_seconds_left",
+        serialize_with = "clock::seconds",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub token_left: Option<Duration>,
     /// What the last fetch failed of; `None` where it succeeded.
+    #[serde(
+        serialize_with = "crate::error::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub last_error: Option<GatewayError>,
     /// The pair in use, `current`, and the one that is to follow, `next`.
     pub credentials: Vec<CredentialHealth>,
@@ -393,19 +401,5 @@ impl GatewayHealth {
     /// Whether there is a token to send.
     pub const fn is_ready(&self) -> bool {
         self.token_left.is_some()
-    }
-}
-
-impl Serialize for GatewayHealth {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("GatewayHealth", 3)?;
-        if let Some(left) = self.token_left {
-            object.serialize_field("token_seconds_left", &left.as_secs())?;
-        }
-        if let Some(error) = &self.last_error {
-            object.serialize_field("last_error", &error.to_string())?;
-        }
-        object.serialize_field("credentials", &self.credentials)?;
-        object.end()
     }
 }
