@@ -132,7 +132,7 @@ pub(crate) enum Mode {
 pub(crate) struct Failed {
     pub(crate) error: FetchError,
     /// How long the answer, a 429 or 503, asks to wait: at most
-    /// [`MAX_RETRY_AFTER`](bounded_http::MAX_RETRY_AFTER), counted from its end.
+    /// [a minute](crate::net::retry::LONGEST), counted from its end.
     pub(crate) retry_after: Option<Duration>,
 }
 

@@ -15,13 +15,7 @@
 use std::time::Duration;
 
 use crate::clock::{Moment, UnixTime};
-
-/// The first wait after a failed refresh; doubled by each further failure.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-
-/// The longest wait after a failed refresh: an outage that ends is noticed
-/// within a minute, and a fleet of a hundred asks about twice a second.
-const RETRY_LAST: Duration = Duration::from_secs(60);
+use crate::net::retry::{self, ahead_of, back_off};
 
 /// What `Cache-Control: max-age` cannot go below: a key address that forbids
 /// caching would otherwise be asked without pause.
@@ -122,7 +116,7 @@ impl Freshness {
             at: started,
             age_then: Duration::ZERO,
             lifetime,
-            refresh_after: refresh_after(lifetime, jitter),
+            refresh_after: ahead_of(lifetime, jitter),
         });
         if fresh {
             self.looked = Some(Looked {
@@ -161,17 +155,14 @@ impl Freshness {
         retry_after: Option<Duration>,
         jitter: f64,
     ) {
-        let doubled = RETRY_FIRST * 2_u32.pow(self.failures.min(6));
-        let asked_to_wait = retry_after.unwrap_or_default().min(RETRY_LAST);
+        self.failures = self.failures.saturating_add(1);
+        let asked_to_wait = retry_after.unwrap_or_default().min(retry::LONGEST);
         self.attempt = Some(Attempt {
             started: Some(started.elapsed),
             ended: ended.elapsed,
-            retry_after: (doubled.min(RETRY_LAST))
-                .mul_f64(0.5 + 0.5 * jitter)
-                .max(asked_to_wait),
+            retry_after: back_off(self.failures, Duration::ZERO, jitter).max(asked_to_wait),
             asked_to_wait,
         });
-        self.failures = self.failures.saturating_add(1);
     }
 
     /// The same history for a successor, whose clock says `now` where this one's says
@@ -329,11 +320,6 @@ fn lifetime(schedule: &Schedule, max_age: Option<Duration>) -> Duration {
     })
 }
 
-/// 80 % ± 10 %: a fleet started at once drifts apart.
-fn refresh_after(lifetime: Duration, jitter: f64) -> Duration {
-    lifetime.mul_f64(0.7 + 0.2 * jitter)
-}
-
 /// How long a set is fresh whose answer has this `max-age`, and between which ages
 /// it is refreshed.
 pub(crate) fn plan(
@@ -341,7 +327,7 @@ pub(crate) fn plan(
     max_age: Option<Duration>,
 ) -> (Duration, std::ops::RangeInclusive<Duration>) {
     let lifetime = lifetime(schedule, max_age);
-    let window = refresh_after(lifetime, 0.0)..=refresh_after(lifetime, 1.0);
+    let window = ahead_of(lifetime, 0.0)..=ahead_of(lifetime, 1.0);
     (lifetime, window)
 }
 

@@ -9,6 +9,8 @@ use http::{HeaderMap, StatusCode};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response, Url};
 
+use super::retry::LONGEST;
+
 /// A client for `address` that keeps to the limits, whatever its builder was told,
 /// and is never led elsewhere.
 ///
@@ -47,12 +49,8 @@ pub(crate) fn lenient(builder: ClientBuilder) -> ClientBuilder {
         .http1_allow_obsolete_multiline_headers_in_responses(true)
 }
 
-/// The longest wait that an answer can ask for: as long as the longest back-off of ours,
-/// so that an outage that ends is noticed within a minute, whatever was answered in it.
-pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
-
 /// How long a 429 or 503 asks to wait (RFC 9110, section 10.2.3), at most
-/// [`MAX_RETRY_AFTER`].
+/// [`LONGEST`].
 pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
     let asks = matches!(
         response.status(),
@@ -73,7 +71,7 @@ fn wait(headers: &HeaderMap) -> Option<Duration> {
         let now = http_date(text(DATE)?)?;
         http_date(asked)?.duration_since(now).unwrap_or_default()
     };
-    Some(wait.min(MAX_RETRY_AFTER))
+    Some(wait.min(LONGEST))
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that may be sent today (RFC 9110,

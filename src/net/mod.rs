@@ -2,4 +2,5 @@
 
 pub mod address;
 pub mod bounded_http;
+pub(crate) mod retry;
 pub(crate) mod task;

@@ -9,14 +9,7 @@ use std::time::Duration;
 
 use super::error::GatewayErrorKind;
 use crate::clock::Moment;
-use crate::net::bounded_http::MAX_RETRY_AFTER;
-
-/// The first wait after a fetch that failed; doubled by each further failure.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-
-/// The longest wait after a fetch that failed: an outage that ends is noticed
-/// within a minute. An answer can ask for no longer one.
-const RETRY_LAST: Duration = MAX_RETRY_AFTER;
+use crate::net::retry::{ahead_of, back_off};
 
 /// How soon after a failure a call may cause a fetch of its own: a gateway that
 /// comes back is noticed with the next call, and one that is down is asked once
@@ -47,7 +40,7 @@ impl Life {
             asked,
             lifetime,
             usable,
-            renew_after: usable.mul_f64(0.7 + 0.2 * jitter),
+            renew_after: ahead_of(usable, jitter),
         }
     }
 
@@ -87,9 +80,9 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    /// `jitter` is uniform in 0…1; it takes up to a quarter off the wait.
+    /// `jitter` is uniform in 0…1.
     pub(super) fn add(&mut self, now: Moment, error: &GatewayErrorKind, jitter: f64) {
-        let doubled = RETRY_FIRST.saturating_mul(1 << self.count.min(16));
+        let count = self.count.saturating_add(1);
         let cooldown = if error.is_refusal() {
             LONG_COOLDOWN
         } else {
@@ -97,12 +90,9 @@ impl Failures {
         };
         let asked = error.asks_to_wait();
         *self = Self {
-            count: self.count.saturating_add(1),
+            count,
             last: now.elapsed,
-            retry_after: (doubled.min(RETRY_LAST))
-                .mul_f64(1.0 - jitter / 4.0)
-                .max(cooldown.mul_f64(0.75))
-                .max(asked),
+            retry_after: back_off(count, cooldown, jitter).max(asked),
             cooldown: cooldown.max(asked),
         };
     }
@@ -186,21 +176,21 @@ mod tests {
         assert_eq!(failures.until_retry(at(0)), None);
         assert_eq!(failures.cooling_down(at(0)), secs(0));
         for expected in [1, 2, 4, 8, 16, 32, 60, 60] {
-            failures.add(at(5), &GatewayErrorKind::Timeout, 0.0);
+            failures.add(at(5), &GatewayErrorKind::Timeout, 1.0);
             assert_eq!(failures.until_retry(at(5)), Some(secs(expected)));
             assert_eq!(failures.cooling_down(at(5)), secs(1));
             assert_eq!(failures.cooling_down(at(6)), secs(0));
         }
-        failures.add(at(5), &GatewayErrorKind::Timeout, 1.0);
-        assert_eq!(failures.until_retry(at(5)), Some(secs(45)));
+        failures.add(at(5), &GatewayErrorKind::Timeout, 0.0);
+        assert_eq!(failures.until_retry(at(5)), Some(secs(30)));
 
         let mut refused = Failures::default();
         refused.add(
             at(5),
             &GatewayErrorKind::Refused(GatewayRefusal::Forbidden),
-            1.0,
+            0.0,
         );
-        assert_eq!(refused.until_retry(at(5)), Some(secs(10).mul_f64(0.75)));
+        assert_eq!(refused.until_retry(at(5)), Some(secs(5)));
         assert_eq!(refused.cooling_down(at(14)), secs(1));
         assert_eq!(refused.cooling_down(at(15)), secs(0));
     }
@@ -213,11 +203,11 @@ mod tests {
             retry_after: Some(secs(seconds)),
         };
         let mut failures = Failures::default();
-        failures.add(at(5), &asking(30), 1.0);
+        failures.add(at(5), &asking(30), 0.0);
         assert_eq!(failures.until_retry(at(5)), Some(secs(30)));
         assert_eq!(failures.cooling_down(at(5)), secs(30));
         for _ in 0..8 {
-            failures.add(at(5), &asking(0), 0.0);
+            failures.add(at(5), &asking(0), 1.0);
         }
         assert_eq!(failures.until_retry(at(5)), Some(secs(60)));
         assert_eq!(failures.cooling_down(at(5)), secs(1));

@@ -1,0 +1,47 @@
+//! When to ask again: after failures, and ahead of an end. Pure; `jitter` is uniform in
+//! 0…1, and has a fleet that was started at once drift apart.
+
+use std::time::Duration;
+
+/// The first wait after a failure; doubled by each further one.
+const FIRST: Duration = Duration::from_secs(1);
+
+/// The longest wait after a failure, of our own and that an answer can ask for: an outage
+/// that ends is noticed within a minute, and a fleet of a hundred asks about twice a
+/// second.
+pub(crate) const LONGEST: Duration = Duration::from_secs(60);
+
+/// How long to wait after another failure, the latest of so many in a row: at least half
+/// of the doubled wait, which is no shorter than `least`.
+pub(crate) fn back_off(failures: u32, least: Duration, jitter: f64) -> Duration {
+    let doubled = FIRST * 2_u32.pow(failures.saturating_sub(1).min(6));
+    doubled.clamp(least, LONGEST).mul_f64(0.5 + 0.5 * jitter)
+}
+
+/// When to ask for the successor of what is good for `lifetime`: at 80 % ± 10 %.
+pub(crate) fn ahead_of(lifetime: Duration, jitter: f64) -> Duration {
+    lifetime.mul_f64(0.7 + 0.2 * jitter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_from_a_second_to_a_minute() {
+        let waits = |least, jitter| {
+            let wait = |failures| back_off(failures, Duration::from_secs(least), jitter);
+            (1..=9)
+                .map(wait)
+                .map(|wait| wait.as_secs_f64())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            waits(0, 1.0),
+            [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
+        );
+        assert_eq!(waits(0, 0.0)[..3], [0.5, 1.0, 2.0]);
+        assert_eq!(waits(10, 1.0)[..5], [10.0, 10.0, 10.0, 10.0, 16.0]);
+        assert_eq!(back_off(u32::MAX, Duration::ZERO, 1.0), LONGEST);
+    }
+}
