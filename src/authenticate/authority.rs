@@ -20,7 +20,8 @@ use crate::clock::{Clock, UnixTime};
 use crate::error::{Reason, VerifyError};
 use crate::jwt::json::Text;
 use crate::jwt::jws::{Room, Segments};
-use crate::keys::{Demand, KeySource, Published, Ticket};
+use crate::keys::{Demand, KeySource, Published};
+use crate::net::single_flight::Ticket;
 use crate::observe::{self, Requests, Stopwatch};
 
 /// How often keys may be replaced under one look at them: each time another

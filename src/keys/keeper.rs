@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use super::Published;
 use super::fetch::{Document, Failed, FetchError, Fetched, Fetcher, Mode, Validator};
@@ -20,6 +20,7 @@ use super::snapshot::{Restored, SnapshotFile};
 use crate::clock::{Clock, Moment, UnixTime};
 use crate::file::detached;
 use crate::jwt::jwks::KeySet;
+use crate::net::single_flight::Flight;
 use crate::net::task::{Due, Pulse};
 use crate::observe::{self, KeysTaken};
 
@@ -45,16 +46,8 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) current: Arc<ArcSwap<Published>>,
     status: Mutex<Status>,
-    pub(super) progress: watch::Sender<Progress>,
     pub(super) pulse: Pulse,
     saving: Mutex<Saving>,
-}
-
-/// What waiting requests are told.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    /// Counted after the result is published.
-    pub(super) fetches_ended: u64,
 }
 
 #[derive(Debug)]
@@ -63,12 +56,7 @@ pub(super) struct Status {
     pub(super) last_error: Option<FetchError>,
     held: Held,
     distrusted: Arc<[Box<str>]>,
-    /// A fetch is under way.
-    pub(super) fetching: bool,
-    /// Another is to follow at once.
-    pub(super) wanted: Wanted,
-    /// Wakes the keeper: somebody wants a fetch.
-    wake: Arc<Notify>,
+    pub(super) flight: Flight<Wanted>,
 }
 
 /// The document that the published keys were read from, and all of its keys.
@@ -84,18 +72,11 @@ struct Held {
 /// What somebody wants to be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wanted {
-    Nothing,
     /// Keys, where there are none.
     Any,
     /// What the key address has at this moment: a key that is not in the document
     /// that is held, or no longer in another.
     Fresh,
-}
-
-impl Wanted {
-    const fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::Nothing)
-    }
 }
 
 /// What there is to report, once the change is whole.
@@ -126,11 +107,8 @@ impl Shared {
                 last_error: None,
                 held: Held::none(),
                 distrusted,
-                fetching: false,
-                wanted: Wanted::Nothing,
-                wake: Arc::default(),
+                flight: Flight::default(),
             }),
-            progress: watch::Sender::default(),
             pulse: Pulse::default(),
             saving: Mutex::default(),
         }
@@ -157,30 +135,11 @@ impl Shared {
         // Under the lock, as all that a keeper changes.
         let mut status = self.status();
         let number = self.pulse.begin(now, Due::within(SNAPSHOT_WAIT))?;
-        if std::mem::take(&mut status.fetching) {
-            if status.wanted != Wanted::Nothing {
-                // Somebody waits for the end of two.
-                self.progress.send_modify(|it| it.fetches_ended += 1);
-            }
-            status.wanted = Wanted::Fresh;
-        }
-        // Its own: the one before may be waiting to be woken for ever.
-        status.wake = Arc::default();
         Some(Running {
             shared: Arc::clone(self),
             number,
-            wake: Arc::clone(&status.wake),
+            wake: status.flight.take_over(Wanted::Fresh),
         })
-    }
-
-    /// Has the keeper fetch.
-    pub(super) fn want(&self, status: &mut Status, wanted: Wanted) {
-        // Who wants it once more puts nothing off.
-        if !status.fetching && status.wanted == Wanted::Nothing {
-            self.pulse.expect(Due::within(Duration::ZERO));
-        }
-        status.wanted = status.wanted.max(wanted);
-        status.wake.notify_one();
     }
 
     fn next_step(&self, number: u64) -> Step {
@@ -191,18 +150,16 @@ impl Shared {
         }
         let refresh = status.freshness.until_refresh(now);
         let is_due = refresh.is_some_and(|wait| wait.is_zero());
-        if is_due {
-            status.wanted = status.wanted.max(Wanted::Any);
-        }
         let expiry = status.freshness.until_expiry(&self.schedule, now);
         if expiry.is_some_and(|wait| wait.is_zero()) {
-            // First, since a fetch takes a while, and at its end another may be wanted.
+            // First, since a fetch takes a while. Without keys none is due by itself.
+            if is_due {
+                status.flight.want(&self.pulse, Wanted::Any);
+            }
             self.pulse.expect(Due::within(Duration::ZERO));
             return Step::Expire;
         }
-        let wanted = status.wanted.take();
-        if wanted != Wanted::Nothing {
-            status.fetching = true;
+        if let Some(wanted) = status.flight.begin(is_due.then_some(Wanted::Any)) {
             self.pulse.expect(Due::within(self.fetcher.timeout()));
             let held = status.held.clone();
             let may_be_confirmed =
@@ -236,8 +193,7 @@ impl Shared {
             }
             // What was taken over meanwhile.
             if status.freshness.is_newer_than(started) && fetched.is_ok() {
-                status.fetching = false;
-                self.progress.send_modify(|it| it.fetches_ended += 1);
+                status.flight.end();
                 return;
             }
             let times = (started, ended);
@@ -259,7 +215,6 @@ impl Shared {
         jitter: f64,
         fetched: Result<Fetched, Failed>,
     ) -> Report {
-        status.fetching = false;
         let report = match fetched {
             Ok(Fetched { document, max_age }) => {
                 let previous = status.held.keys.clone();
@@ -281,8 +236,7 @@ impl Shared {
                 Report::Failed(error)
             }
         };
-        self.progress
-            .send_modify(|progress| progress.fetches_ended += 1);
+        status.flight.end();
         report
     }
 
@@ -416,7 +370,7 @@ impl Shared {
                     let held = Held::of(document, read_at);
                     let previous = std::mem::replace(&mut status.held, held);
                     self.store(&status);
-                    self.progress.send_modify(|_| ());
+                    status.flight.wake_waiting();
                     (previous.keys, status.held.keys.clone())
                 };
                 observe::keys_restored(&self.issuer, age, taken(&previous, &keys));
@@ -579,8 +533,8 @@ enum Step {
     End,
 }
 
-/// Held by the keeper as long as it runs. Where it is stopped from outside, the fetches
-/// that will not end have failed, so that nobody waits for them.
+/// Held by the keeper as long as it runs. Where it is stopped from outside, the fetch
+/// that will not end has failed, so that nobody waits for it.
 pub(super) struct Running {
     shared: Arc<Shared>,
     number: u64,
@@ -591,22 +545,21 @@ impl Drop for Running {
     fn drop(&mut self) {
         let Self { shared, number, .. } = self;
         let now = shared.now();
-        let stopped = {
+        let has_stopped_one = {
             // All under the lock: the next keeper begins after this one's end.
             let mut status = shared.status();
             if !shared.pulse.is_current(*number) {
                 return;
             }
-            let stopped = [status.fetching, status.wanted.take() != Wanted::Nothing];
-            let stopped = stopped.into_iter().filter(|pending| *pending).count();
-            for _ in 0..stopped {
+            let has_stopped_one = status.flight.abandon();
+            if has_stopped_one {
                 let error = Failed::from(FetchError::Stopped);
                 shared.settle(&mut status, (now, now), Mode::Fresh, 1.0, Err(error));
             }
             shared.pulse.end(*number);
-            stopped
+            has_stopped_one
         };
-        for _ in 0..stopped {
+        if has_stopped_one {
             observe::keys_fetch_stopped(&shared.issuer, &FetchError::Stopped);
         }
     }

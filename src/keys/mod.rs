@@ -34,7 +34,7 @@ pub(crate) use self::freshness::plan;
 pub use self::health::{IssuerHealth, KeysError, KeysState};
 use self::keeper::Shared;
 use self::remote::Remote;
-pub(crate) use self::remote::{Demand, Pending, Ticket};
+pub(crate) use self::remote::{Demand, Pending};
 pub(crate) use self::snapshot::SnapshotFile;
 
 /// A key set and the end of its use.

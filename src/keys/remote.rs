@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 
 use super::Published;
 use super::fetch::FetchError;
 use super::health::KeysState;
-use super::keeper::{Progress, SNAPSHOT_WAIT, Shared, Wanted, keep};
+use super::keeper::{SNAPSHOT_WAIT, Shared, Wanted, keep};
 use crate::clock::UnixTime;
+use crate::net::single_flight::Ticket;
 use crate::net::task::Background;
 
 /// The handle on an issuer's keeper; dropping it ends the task.
@@ -40,33 +40,6 @@ pub(crate) enum Demand {
     },
     /// The keys are given, and there will be no others.
     Never,
-}
-
-/// A place among those who wait for one fetch.
-#[derive(Debug)]
-pub(crate) struct Ticket {
-    until: u64,
-    progress: watch::Receiver<Progress>,
-}
-
-impl Ticket {
-    /// Completes when the keys may have changed; `true` once the fetch has ended
-    /// and its result, if any, is published.
-    pub(crate) async fn progress(&mut self) -> bool {
-        loop {
-            if self.progress.borrow().fetches_ended >= self.until {
-                return true;
-            }
-            // An error would mean that the keeper's handle is gone, and with it
-            // whoever could be asking.
-            if self.progress.changed().await.is_err() {
-                return true;
-            }
-            if self.progress.borrow().fetches_ended < self.until {
-                return false;
-            }
-        }
-    }
 }
 
 /// A fetch that somebody has asked for.
@@ -153,10 +126,10 @@ impl Remote {
         if !Arc::ptr_eq(&shared.current.load(), seen) {
             return Demand::Replaced;
         }
-        let under_way = status.fetching || status.wanted != Wanted::Nothing;
+        let is_pending = status.flight.is_pending();
         let freshness = &status.freshness;
         let rest = freshness.cooling_down(&shared.schedule, now);
-        if !may_wait || !under_way && !rest.is_zero() {
+        if !may_wait || !is_pending && !rest.is_zero() {
             return match freshness.outage(&shared.schedule, now) {
                 Some(retry_after) => Demand::Outage { retry_after },
                 None => Demand::CoolingDown {
@@ -166,10 +139,10 @@ impl Remote {
                 },
             };
         }
-        if !under_way {
-            shared.want(&mut status, Wanted::Fresh);
+        if !is_pending {
+            status.flight.want(&shared.pulse, Wanted::Fresh);
         }
-        let ticket = self.ticket(1);
+        let ticket = status.flight.ticket();
         drop(status);
         // Should the keeper have ended just before it was told.
         self.keep_running();
@@ -202,9 +175,9 @@ impl Remote {
         let may_wait = Handle::try_current().is_ok() && self.keep_driven();
         let ticket = may_wait.then(|| {
             let mut status = self.shared.status();
-            self.shared.want(&mut status, wanted);
+            status.flight.want(&self.shared.pulse, wanted);
             // What is under way may have been answered before this call.
-            self.ticket(if status.fetching { 2 } else { 1 })
+            status.flight.ticket_of_next()
         });
         // Should the keeper have ended just before it was told.
         self.keep_running();
@@ -220,21 +193,13 @@ impl Remote {
         }
         let under_way = {
             let status = self.shared.status();
-            status.fetching.then(|| self.ticket(1))
+            (status.flight.is_under_way()).then(|| status.flight.ticket())
         };
         Some(Pending {
             remote: self,
             ticket: under_way.or_else(|| self.fetch_now(Wanted::Any)),
             keys_suffice: true,
         })
-    }
-
-    /// A ticket for the end of the `nth` fetch from now. To be asked for under
-    /// the lock of the status.
-    fn ticket(&self, nth: u64) -> Ticket {
-        let progress = self.shared.progress.subscribe();
-        let until = progress.borrow().fetches_ended + nth;
-        Ticket { until, progress }
     }
 
     /// How many keys can verify, and how far they can be relied on. Who asks for the
@@ -244,8 +209,8 @@ impl Remote {
         let running = self.keep_driven();
         let now = self.shared.now();
         let mut status = self.shared.status();
-        if running && status.freshness.is_untouched() && !status.fetching {
-            self.shared.want(&mut status, Wanted::Any);
+        if running && status.freshness.is_untouched() && !status.flight.is_under_way() {
+            (status.flight).want(&self.shared.pulse, Wanted::Any);
         }
         let keys = self.shared.current.load().keys(now.wall).len();
         (keys, self.shared.state(&status, now))

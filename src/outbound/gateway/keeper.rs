@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use super::error::{GatewayError, GatewayErrorKind};
 use super::fetch::Fetcher;
@@ -20,6 +20,7 @@ use super::pairs::{ClientPair, Pairs};
 use super::renewal::{Failures, Life};
 use super::token::Answer;
 use crate::clock::{Clock, Moment, UnixTime};
+use crate::net::single_flight::Flight;
 use crate::net::task::{Due, Pulse};
 use crate::observe;
 use crate::outbound::expiry::Reported;
@@ -45,8 +46,6 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) current: ArcSwapOption<Issued>,
     status: Mutex<Status>,
-    /// How many fetches have ended; counted after the result is published.
-    pub(super) ended: watch::Sender<u64>,
     pub(super) pulse: Pulse,
 }
 
@@ -54,12 +53,7 @@ pub(super) struct Status {
     pub(super) pairs: Pairs,
     pub(super) failures: Failures,
     pub(super) last_error: Option<GatewayErrorKind>,
-    /// A fetch is under way.
-    pub(super) fetching: bool,
-    /// Another is to follow at once.
-    pub(super) wanted: bool,
-    /// Wakes the keeper: somebody wants a fetch.
-    wake: Arc<Notify>,
+    pub(super) flight: Flight<()>,
     issued: u64,
     reported_of_current: Reported,
     reported_of_next: Reported,
@@ -83,14 +77,11 @@ impl Shared {
                 pairs,
                 failures: Failures::default(),
                 last_error: None,
-                fetching: false,
-                wanted: false,
-                wake: Arc::default(),
+                flight: Flight::default(),
                 issued: 0,
                 reported_of_current: Reported::default(),
                 reported_of_next: Reported::default(),
             }),
-            ended: watch::Sender::new(0),
             pulse: Pulse::default(),
         }
     }
@@ -103,14 +94,6 @@ impl Shared {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn want(&self, status: &mut Status) {
-        status.wanted = true;
-        if !status.fetching {
-            self.pulse.expect(Due::within(Duration::ZERO));
-        }
-        status.wake.notify_one();
-    }
-
     /// A keeper's beginning, which takes up all that one before it was to do; `None`
     /// where one runs and is driven.
     pub(super) fn begin_running(self: &Arc<Self>) -> Option<Running> {
@@ -118,13 +101,10 @@ impl Shared {
         // Under the lock, as all that a keeper changes.
         let mut status = self.status();
         let number = self.pulse.begin(now, Due::within(Duration::ZERO))?;
-        status.wanted |= std::mem::take(&mut status.fetching);
-        // Its own: the one before may be waiting to be woken for ever.
-        status.wake = Arc::default();
         Some(Running {
             shared: Arc::clone(self),
             number,
-            wake: Arc::clone(&status.wake),
+            wake: status.flight.take_over(()),
         })
     }
 
@@ -139,8 +119,8 @@ impl Shared {
             let current = self.current.load();
             (current.as_ref()).map(|issued| issued.life.until_renewal(now))
         });
-        if std::mem::take(&mut status.wanted) || renewal.is_some_and(|wait| wait.is_zero()) {
-            status.fetching = true;
+        let is_due = renewal.is_some_and(|wait| wait.is_zero());
+        if status.flight.begin(is_due.then_some(())).is_some() {
             // Each of two pairs is asked twice at most.
             self.pulse.expect(Due::within(self.fetcher.timeout() * 4));
             let (first, second) = status.pairs.candidates(now.wall);
@@ -215,7 +195,7 @@ impl Shared {
             // What a pair gave or got that was replaced meanwhile is nobody's; the
             // next fetch is wanted already, and who waits waits for that.
             if !status.pairs.has(pair) {
-                status.fetching = false;
+                status.flight.pass_over();
                 return;
             }
             let issued = result.and_then(|fetched| self.issue(asked, fetched, status.issued + 1));
@@ -231,7 +211,7 @@ impl Shared {
             if let Err(error) = &issued {
                 status.failed(now, error, jitter);
             }
-            self.finish(&mut status);
+            status.flight.end();
             issued
         };
         match issued {
@@ -258,11 +238,6 @@ impl Shared {
             life,
         };
         Ok((issued, lifetime))
-    }
-
-    fn finish(&self, status: &mut Status) {
-        status.fetching = false;
-        self.ended.send_modify(|ended| *ended += 1);
     }
 
     /// Gives the reminders that are due and were not given.
@@ -323,8 +298,8 @@ enum Step {
     End,
 }
 
-/// Held by the keeper as long as it runs; told from here when it is stopped from
-/// outside, so that nobody waits for a fetch that will not end.
+/// Held by the keeper as long as it runs. Where it is stopped from outside, the fetch
+/// that will not end has failed, so that nobody waits for it.
 pub(super) struct Running {
     shared: Arc<Shared>,
     number: u64,
@@ -335,22 +310,21 @@ impl Drop for Running {
     fn drop(&mut self) {
         let Self { shared, number, .. } = self;
         let now = shared.now();
-        let stopped = {
+        let has_stopped_one = {
             // All under the lock: the next keeper begins after this one's end.
             let mut status = shared.status();
             if !shared.pulse.is_current(*number) {
                 return;
             }
-            let stopped = [status.fetching, std::mem::take(&mut status.wanted)];
-            let stopped = stopped.into_iter().filter(|pending| *pending).count();
-            for _ in 0..stopped {
+            let has_stopped_one = status.flight.abandon();
+            if has_stopped_one {
                 status.failed(now, &GatewayErrorKind::Stopped, 1.0);
-                shared.finish(&mut status);
+                status.flight.end();
             }
             shared.pulse.end(*number);
-            stopped
+            has_stopped_one
         };
-        for _ in 0..stopped {
+        if has_stopped_one {
             observe::token_fetch_failed(&GatewayErrorKind::Stopped);
         }
     }

@@ -215,8 +215,8 @@ impl Gateway {
         // What another pair failed of is no reason to wait with this one.
         status.failures = Failures::default();
         // Where no keeper runs, the next fetch is the next caller's.
-        if running || status.fetching {
-            shared.want(&mut status);
+        if running || status.flight.is_under_way() {
+            status.flight.want(&shared.pulse, ());
         }
         Ok(())
     }
@@ -280,21 +280,19 @@ impl Gateway {
             return alive()
                 .ok_or_else(|| GatewayError::new(GatewayErrorKind::NoRuntime, Duration::ZERO));
         }
-        let (mut ended, until) = {
+        let ticket = {
             let mut status = shared.status();
             if let Some(issued) = good(|issued, shared| issued.life.is_usable(shared.now())) {
                 return Ok(issued);
             }
-            if !status.fetching && !status.wanted {
+            if !status.flight.is_pending() {
                 let now = shared.now();
                 if !status.failures.cooling_down(now).is_zero() {
                     return alive().ok_or_else(|| status.last_failure(now));
                 }
-                shared.want(&mut status);
+                status.flight.want(&shared.pulse, ());
             }
-            let ended = shared.ended.subscribe();
-            let until = *ended.borrow() + 1;
-            (ended, until)
+            status.flight.ticket()
         };
         // Should the keeper have ended just before it was told.
         self.keep_running();
@@ -304,7 +302,7 @@ impl Gateway {
         let limit = shared.now().elapsed + shared.fetcher.timeout() * 4;
         tokio::select! {
             biased;
-            _ = ended.wait_for(|ended| *ended >= until) => {}
+            () = ticket.ended() => {}
             () = shared.clock.sleep_until(limit) => {
                 return alive().ok_or_else(|| {
                     let (status, now) = (shared.status(), shared.now());
@@ -330,9 +328,9 @@ impl Gateway {
         let mut status = shared.status();
         let is_current = (shared.current.load().as_ref())
             .is_some_and(|current| current.number == refused.number);
-        let idle = !status.fetching && !status.wanted;
+        let idle = !status.flight.is_pending();
         if running && is_current && idle && status.failures.cooling_down(shared.now()).is_zero() {
-            shared.want(&mut status);
+            status.flight.want(&shared.pulse, ());
         }
     }
 
