@@ -1,7 +1,7 @@
 //! The fault suite: what becomes of requests while GO, the network, the disk or the clock fails.
 //!
 //! Each test tells one incident as its name says: given a situation, when something goes wrong,
-//! then this and nothing else shows. The rules are those of `docs/operations.md`.
+//! then this and nothing else shows. The rules are those of `docs/guide/operations.md`.
 
 mod cancellation;
 mod clocks;
@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 use test_support::{soon, verdict};
 
-/// What a readiness check says, derived as `docs/operations.md` says.
+/// What a readiness check says, derived as `docs/guide/operations.md` says.
 fn readyz(auth: &GoAuth) -> u16 {
     if auth.health().is_ready() { 200 } else { 503 }
 }

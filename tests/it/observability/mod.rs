@@ -1,5 +1,5 @@
 //! What is told: events, metrics, the dashboard and the alerts, held to the tables of
-//! `docs/observability.md`.
+//! `docs/guide/observability.md`.
 
 #[cfg(feature = "metrics")]
 mod boards;
