@@ -11,8 +11,9 @@ use crate::authenticate::Verified;
 use crate::authenticate::authority::{Authority, Issuer, Issuers};
 use crate::authenticate::token_cache::TokenCache;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, ConfigError, IssuerConfig, Keys, OnFailure};
+use crate::config::{Config, IssuerConfig, Keys, OnFailure, both, of_access_tokens};
 use crate::error::VerifyError;
+use crate::fault::ConfigError;
 use crate::file::guarded_file::Writable;
 use crate::health::Health;
 use crate::inbound::{BodyShape, GoAuthLayer, Ignore, Reject, RejectionKind, Respond};
@@ -508,14 +509,10 @@ impl GoAuthBuilder {
             (Some(given), _) => Ok(Some(AccessTokenSource::fixed(given, Arc::clone(&clock)))),
             (None, Some(file)) => AccessTokenSource::open(file.clone(), terms, Arc::clone(&clock))
                 .map(Some)
-                .map_err(|error| ConfigError::of_access_tokens(file, &error)),
+                .map_err(|error| of_access_tokens(file, &error)),
             (None, None) => Ok(None),
         };
-        let (checked, access_tokens) = match (checked, access_tokens) {
-            (Ok(checked), Ok(access_tokens)) => (checked, access_tokens),
-            (Err(error), Err(more)) => return Err(error.and(more)),
-            (Err(error), _) | (_, Err(error)) => return Err(error),
-        };
+        let (checked, access_tokens) = both(checked, access_tokens)?;
         if config.danger_allow_writable_files {
             observe::writable_files_allowed();
         }

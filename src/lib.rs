@@ -101,6 +101,7 @@ mod clock;
 mod config;
 mod credential_lifetime;
 mod error;
+mod fault;
 mod file;
 mod go_auth;
 mod health;
@@ -122,8 +123,9 @@ pub use access_token::{
 pub use authenticate::Verified;
 pub use authenticate::verifier::Verifier;
 pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
-pub use config::{Config, ConfigError, IssuerConfig, OnFailure};
+pub use config::{Config, IssuerConfig, OnFailure};
 pub use error::{VerifyError, VerifyErrorKind};
+pub use fault::ConfigError;
 pub use go_auth::{GoAuth, GoAuthBuilder};
 pub use health::Health;
 #[cfg(feature = "axum")]

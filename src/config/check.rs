@@ -1,15 +1,16 @@
 //! A configuration checked whole, and made into what the rest works with.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::StatusCode;
 use reqwest::Url;
 
-use super::fault::{ConfigError, Faults};
 use super::{Config, IssuerConfig};
+use crate::access_token::AccessTokensError;
 use crate::authenticate::verifier::Verifier;
+use crate::fault::{ConfigError, Faults};
 use crate::file::guarded_file::Writable;
 use crate::inbound::is_realm;
 use crate::jwt::jws::MAX_KID_BYTES;
@@ -44,6 +45,13 @@ pub(crate) struct CheckedIssuer {
     pub(crate) snapshot: Option<SnapshotFile>,
 }
 
+/// The faults of the file of the access tokens.
+pub(crate) fn of_access_tokens(file: &Path, error: &AccessTokensError) -> ConfigError {
+    let file = file.to_string_lossy();
+    let of_file = |fault| format!("\"{}\": {fault}", file.escape_debug());
+    ConfigError::of_setting("access_tokens", error.faults().map(of_file))
+}
+
 /// One issuer as configured, and what to call its settings in a fault.
 struct Entry<'a> {
     prefix: String,
@@ -66,7 +74,7 @@ impl Config {
         self.check_rules(&mut faults);
         let top = self.top(Keys::Given);
         top.check_names(&mut faults);
-        faults.into_result()?;
+        faults.or(())?;
         Ok(self.verifier_of(&top))
     }
 
@@ -93,7 +101,7 @@ impl Config {
                 self.checked_issuer(entry, address)
             })
             .collect();
-        faults.into_result()?;
+        faults.or(())?;
         Ok(Checked {
             trusted,
             elsewhere,
@@ -121,8 +129,7 @@ impl Config {
                 Some((entry.issuer.to_owned(), self.fetch_settings(address)))
             })
             .collect();
-        faults.into_result()?;
-        Ok((addresses, self.schedule()))
+        faults.or((addresses, self.schedule()))
     }
 
     const fn schedule(&self) -> Schedule {

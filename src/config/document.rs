@@ -7,9 +7,10 @@ use memchr::memchr_iter;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::fault::{MAX_FAULTS, Source};
 use super::layers::{Layers, Table};
+use super::sources::Source;
 use super::value::Value;
+use crate::fault::MAX_FAULTS;
 
 /// Where the lines of a text end.
 struct Lines(Vec<usize>);

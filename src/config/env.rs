@@ -3,11 +3,12 @@
 use std::ffi::{OsStr, OsString};
 
 use super::Config;
-use super::fault::{ConfigError, ENV_PREFIX, Source};
 use super::layers::{Layers, fields};
 use super::nearest::nearest;
 use super::platform::Links;
+use super::sources::{ENV_PREFIX, Source};
 use super::value::Value;
+use crate::fault::ConfigError;
 
 /// What an empty value would open wide without a word.
 const RESTRICTIONS: [&str; 3] = ["subjects", "required_claims", "distrusted_keys"];

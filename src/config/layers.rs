@@ -9,10 +9,11 @@ use serde::de::DeserializeOwned;
 use serde::de::value::MapDeserializer;
 
 use super::check::Keys;
-use super::fault::{ConfigError, Faults, Source, Sources};
 use super::nearest::nearest;
+use super::sources::{Source, Sources};
 use super::value::{Value, Wrong};
 use super::{Config, IssuerConfig};
+use crate::fault::{ConfigError, Faults};
 
 /// A flag by its setting's name (`jwks_url`), and its value.
 pub type Flag = (&'static str, String);
@@ -34,7 +35,7 @@ impl Reading {
     /// # Errors
     /// With every fault.
     pub fn and<T>(self, made: Result<T, ConfigError>) -> Result<T, ConfigError> {
-        let made = made.map_err(|error| error.named_by(&self.sources));
+        let made = made.map_err(|error| error.named(|setting| self.sources.name_of(setting)));
         let is_reported = |setting: &str| {
             let is_meant = self.meant.contains(&setting) && !self.sources.know(setting);
             is_meant || self.faults.are_of(setting)
@@ -44,7 +45,7 @@ impl Reading {
             .as_ref()
             .err()
             .and_then(|error| error.without(is_reported));
-        match (self.faults.into_result(), more) {
+        match (self.faults.or(()), more) {
             (Err(error), Some(more)) => Err(error.and(more)),
             (Err(error), None) => Err(error),
             (Ok(()), _) => made,
@@ -191,9 +192,8 @@ impl<'a> Layers<'a> {
     /// A known setting with a value that can't be used.
     pub(super) fn add_fault(&mut self, setting: &str, source: Source, wrong: &str) {
         self.reading.sources.insert(setting, source);
-        self.reading
-            .faults
-            .add_named(setting, wrong, &self.reading.sources);
+        let name = self.reading.sources.name_of(setting);
+        self.reading.faults.add_named(setting, &name, wrong);
     }
 
     fn unknown_member(
@@ -261,7 +261,7 @@ impl<'a> Layers<'a> {
     fn read(self) -> Result<(Config, Reading), ConfigError> {
         let mut reading = self.reading;
         if self.is_broken {
-            reading.faults.into_result()?;
+            reading.faults.or(())?;
             reading = Reading::default();
         }
         // Each of them was good on its own.

@@ -7,11 +7,11 @@ mod check;
 mod document;
 mod duration;
 mod env;
-mod fault;
 pub(crate) mod file;
 mod layers;
 mod nearest;
 mod platform;
+mod sources;
 mod value;
 
 use std::path::PathBuf;
@@ -23,8 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::inbound::{BodyShape, DEFAULT_REALM};
 use crate::jwt::policy::RequiredClaim;
 
-pub(crate) use self::check::{Checked, Keys};
-pub use self::fault::ConfigError;
+pub(crate) use self::check::{Checked, Keys, of_access_tokens};
 pub use self::layers::{Flag, Reading, both};
 
 /// Everything that can be set as data.

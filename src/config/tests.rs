@@ -1,5 +1,6 @@
 use super::*;
 use crate::GoAuth;
+use crate::fault::ConfigError;
 
 fn good() -> Config {
     Config {

@@ -6,7 +6,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{self, Config, ConfigError, Flag, Reading};
+use crate::config::{self, Config, Flag, Reading};
+use crate::fault::ConfigError;
 use crate::go_auth::GoAuth;
 use crate::inbound::Reject;
 

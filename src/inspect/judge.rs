@@ -9,7 +9,8 @@ use super::{Explanation, Ground, addressee, explain};
 use crate::access_token::{AccessTokenSource, AccessTokens, Api, Terms};
 use crate::authenticate::authority::{Authority, Issuer, Issuers};
 use crate::clock::{Clock, ManualClock, UnixTime};
-use crate::config::{Checked, Config, ConfigError, Keys, Reading, both};
+use crate::config::{Checked, Config, Keys, Reading, both, of_access_tokens};
+use crate::fault::ConfigError;
 use crate::file::guarded_file::Writable;
 use crate::inbound::RejectionKind;
 use crate::jwt::jwks::KeySet;
@@ -49,8 +50,7 @@ impl Judge {
             writable: Writable::from_setting(config.danger_allow_writable_files),
         };
         let tokens = config.access_tokens.as_deref().map(|file| {
-            AccessTokens::from_file(file, terms)
-                .map_err(|error| ConfigError::of_access_tokens(file, &error))
+            AccessTokens::from_file(file, terms).map_err(|error| of_access_tokens(file, &error))
         });
         let (checked, tokens) = reading.and(both(checked, tokens.transpose()))?;
         let distrusted = config.distrusted();

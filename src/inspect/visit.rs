@@ -7,7 +7,8 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, LOCATION};
 use reqwest::{Response, Url};
 
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
+use crate::fault::ConfigError;
 use crate::jwt::jwks::KeySet;
 use crate::keys::{FetchError, FetchSettings, Fetcher, Mode, Schedule, Watch, plan};
 

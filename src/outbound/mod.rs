@@ -36,7 +36,7 @@ pub use self::endpoints::{
     BOOKING_USB, EndpointFuture, EndpointToken, EndpointTokens, EndpointTokensBuilder,
     EndpointTokensLayer, EndpointTokensService, ReplaceError, SHOPPING_ENGINE,
 };
-pub use self::error::{BuildError, CallRefused};
+pub use self::error::CallRefused;
 pub use self::expiry::CredentialHealth;
 pub use self::form::HeaderForm;
 #[cfg(fuzzing)]

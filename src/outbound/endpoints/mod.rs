@@ -12,11 +12,12 @@ use http::{HeaderMap, HeaderValue, Uri};
 
 pub use self::layer::{EndpointFuture, EndpointTokensLayer, EndpointTokensService};
 use super::base::{self, Base};
-use super::error::{BuildError, CallRefused, Faults};
+use super::error::CallRefused;
 use super::expiry::{CredentialHealth, Reported};
 use super::form::HeaderForm;
 use crate::clock::{Clock, SystemClock, UnixTime};
 use crate::credential_lifetime::end_of;
+use crate::fault::{ConfigError, Faults};
 use crate::secret::Secret;
 
 /// The name of the endpoint that [`EndpointTokensBuilder::booking_usb`] adds.
@@ -296,7 +297,7 @@ impl EndpointTokensBuilder {
     /// # Errors
     /// With every fault: no endpoint, a base that can't be one or is there twice,
     /// a name that is empty or there twice, a token that can't stand in a header.
-    pub fn build(self) -> Result<EndpointTokens, BuildError> {
+    pub fn build(self) -> Result<EndpointTokens, ConfigError> {
         let mut faults = Faults::default();
         let mut endpoints: Vec<Endpoint> = Vec::new();
         faults.unless(!self.entries.is_empty(), "endpoint", "is required");
@@ -322,7 +323,7 @@ impl EndpointTokensBuilder {
                 });
             }
         }
-        faults.into_result()?;
+        faults.or(())?;
         Ok(EndpointTokens {
             inner: Arc::new(Inner {
                 endpoints,

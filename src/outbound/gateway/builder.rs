@@ -11,9 +11,9 @@ use super::fetch::{FetchSettings, Fetcher, credential};
 use super::keeper::Shared;
 use super::pairs::{ClientPair, Pairs};
 use crate::clock::{Clock, SystemClock};
+use crate::fault::{ConfigError, Faults};
 use crate::net::address;
 use crate::outbound::base::Base;
-use crate::outbound::error::{BuildError, Faults};
 use crate::outbound::form::HeaderForm;
 
 /// What is wrong with a client pair that can't be sent.
@@ -132,7 +132,7 @@ impl GatewayBuilder {
     /// With every fault: what is required and missing, addresses that can't be
     /// used or are there twice, credentials that can't stand in a header, times
     /// out of range.
-    pub fn build(self) -> Result<Gateway, BuildError> {
+    pub fn build(self) -> Result<Gateway, ConfigError> {
         let mut faults = Faults::default();
         let address = address::parse(&self.token_url, self.danger_allow_http)
             .map_err(|wrong| faults.add("token_url", wrong));
@@ -158,7 +158,7 @@ impl GatewayBuilder {
         let (Ok(fetcher), Some(current)) = (fetcher, self.current) else {
             return Err(faults.into_error());
         };
-        faults.into_result()?;
+        faults.or(())?;
         let mut pairs = Pairs::new(current);
         if let Some(next) = self.next {
             pairs.rotate_to(next, self.clock.now());
@@ -173,9 +173,9 @@ impl GatewayBuilder {
         for (at, api) in self.apis.iter().enumerate() {
             let setting = format!("api[{at}]");
             match Base::parse(api, self.danger_allow_http) {
-                Ok(base) if bases.contains(&base) => faults.add(setting, "is there twice"),
+                Ok(base) if bases.contains(&base) => faults.add(&setting, "is there twice"),
                 Ok(base) => bases.push(base),
-                Err(wrong) => faults.add(setting, wrong),
+                Err(wrong) => faults.add(&setting, wrong),
             }
         }
         bases

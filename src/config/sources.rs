@@ -1,0 +1,65 @@
+//! Where each setting was read, and what it is called there.
+
+use std::collections::HashMap;
+
+/// What the names of all variables begin with.
+pub(super) const ENV_PREFIX: &str = "GO_AUTH_";
+
+/// Where a setting was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    Flag,
+    /// Of the file, counted from 1.
+    Line(usize),
+    Variable,
+}
+
+/// Where the settings were read: a fault names each as it is written there.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    known: HashMap<String, Source>,
+    /// What a setting that is in none of them is named as; without it by its field.
+    pub(super) others: Option<Source>,
+    /// What the file is called where there are other sources: `config: `.
+    pub(super) file: &'static str,
+}
+
+impl Sources {
+    pub(super) fn insert(&mut self, setting: &str, source: Source) {
+        self.known.insert(setting.to_owned(), source);
+    }
+
+    pub(super) fn know(&self, setting: &str) -> bool {
+        self.known.contains_key(setting)
+    }
+
+    /// Whether another source than this one has the setting.
+    pub(super) fn overrides(&self, setting: &str, source: Source) -> bool {
+        (self.known.get(setting)).is_some_and(|known| *known != source)
+    }
+
+    /// What is before a name of this source.
+    pub(super) fn place(&self, source: Source) -> String {
+        if let Source::Line(line) = source {
+            format!("{}line {line}: ", self.file)
+        } else {
+            String::new()
+        }
+    }
+
+    /// As the operator finds it. What an issuer lacks is at the line of the issuer.
+    pub(super) fn name_of(&self, setting: &str) -> String {
+        let known = |setting| self.known.get(setting).copied();
+        let of_issuer = || {
+            setting
+                .rsplit_once('.')
+                .and_then(|(issuer, _)| known(issuer))
+        };
+        match known(setting).or_else(of_issuer).or(self.others) {
+            Some(Source::Flag) => format!("--{}", setting.replace('_', "-")),
+            Some(line @ Source::Line(_)) => self.place(line) + setting,
+            Some(Source::Variable) => format!("{ENV_PREFIX}{}", setting.to_uppercase()),
+            None => setting.to_owned(),
+        }
+    }
+}

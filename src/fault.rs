@@ -1,0 +1,145 @@
+//! What is wrong with settings, all of it at once.
+
+use std::fmt;
+
+/// The most faults that are named: four times what there are settings, and as many as
+/// of a file of access tokens. They go into one line of a log.
+pub(crate) const MAX_FAULTS: usize = 128;
+
+/// Settings that can't be used, with all of their faults.
+///
+/// It prints them one a line. Values are not repeated but for those of the
+/// environment and of flags, and the path of the access tokens, escaped: settings are
+/// no secrets, but a file may be another than was meant, and an address may have a
+/// password in it by mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    faults: Vec<Fault>,
+}
+
+/// One setting, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Fault {
+    /// Its field: `issuers[0].issuer`.
+    setting: String,
+    /// What follows its name.
+    wrong: String,
+    text: String,
+}
+
+impl ConfigError {
+    /// Each fault: the setting, and what is wrong with it. Of more than 128 the first.
+    pub fn faults(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.faults.iter().map(|fault| &*fault.text)
+    }
+
+    /// Those of a setting whose value is more than data: a file.
+    pub(crate) fn of_setting(setting: &str, wrong: impl IntoIterator<Item = String>) -> Self {
+        let wrong = wrong.into_iter().take(MAX_FAULTS);
+        Self {
+            faults: wrong
+                .map(|wrong| Fault::new(setting, format!(": {wrong}")))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn and(mut self, more: Self) -> Self {
+        self.faults.extend(more.faults);
+        self.faults.truncate(MAX_FAULTS);
+        self
+    }
+
+    /// The same, with each setting named as `name` has it.
+    pub(crate) fn named(mut self, name: impl Fn(&str) -> String) -> Self {
+        for fault in &mut self.faults {
+            fault.text = name(&fault.setting) + &fault.wrong;
+        }
+        self
+    }
+
+    /// Those of other settings than these, if there are any.
+    pub(crate) fn without(&self, is_one: impl Fn(&str) -> bool) -> Option<Self> {
+        let others = self.faults.iter().filter(|fault| !is_one(&fault.setting));
+        let faults: Vec<_> = others.cloned().collect();
+        (!faults.is_empty()).then_some(Self { faults })
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration can't be used:")?;
+        for fault in self.faults() {
+            write!(f, "\n- {fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Fault {
+    fn new(setting: &str, wrong: String) -> Self {
+        Self {
+            setting: setting.to_owned(),
+            text: format!("{setting}{wrong}"),
+            wrong,
+        }
+    }
+}
+
+/// Faults as they are found.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Vec<Fault>);
+
+impl Faults {
+    pub(crate) fn unless(&mut self, good: bool, setting: impl AsRef<str>, wrong: &str) {
+        if !good {
+            self.add(setting, wrong);
+        }
+    }
+
+    pub(crate) fn add(&mut self, setting: impl AsRef<str>, wrong: &str) {
+        self.push(Fault::new(setting.as_ref(), format!(" {wrong}")));
+    }
+
+    /// One of an entry of a list, counted from 1.
+    pub(crate) fn add_of_entry(&mut self, setting: &str, entry: usize, wrong: &str) {
+        self.push(Fault::new(setting, format!(": entry {entry} {wrong}")));
+    }
+
+    /// One of a setting that is named otherwise in its source.
+    pub(crate) fn add_named(&mut self, setting: &str, name: &str, wrong: &str) {
+        self.push(Fault {
+            text: format!("{name} {wrong}"),
+            ..Fault::new(setting, format!(" {wrong}"))
+        });
+    }
+
+    /// One of no setting.
+    pub(crate) fn add_text(&mut self, text: String) {
+        self.push(Fault::new("", text));
+    }
+
+    fn push(&mut self, fault: Fault) {
+        if self.0.len() < MAX_FAULTS {
+            self.0.push(fault);
+        }
+    }
+
+    pub(crate) fn are_of(&self, setting: &str) -> bool {
+        self.0.iter().any(|fault| fault.setting == setting)
+    }
+
+    /// What was made, where there are none.
+    pub(crate) fn or<T>(self, made: T) -> Result<T, ConfigError> {
+        if self.0.is_empty() {
+            Ok(made)
+        } else {
+            Err(self.into_error())
+        }
+    }
+
+    pub(crate) fn into_error(self) -> ConfigError {
+        ConfigError { faults: self.0 }
+    }
+}
