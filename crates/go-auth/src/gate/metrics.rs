@@ -10,7 +10,7 @@ use metrics_exporter_prometheus::{
 use metrics_util::MetricKindMask;
 
 use super::error::ServeError;
-use super::log::DroppedLines;
+use crate::process::DroppedLines;
 use derbysoft_go_auth::GoAuth;
 use derbysoft_go_auth::VERIFY_SECONDS_BUCKETS;
 

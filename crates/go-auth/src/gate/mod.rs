@@ -17,14 +17,14 @@
 //! recorder of metrics and a log for the whole process, which is not a library's
 //! business.
 
-mod deadline;
+mod args;
+mod command;
 mod error;
 mod events;
 #[cfg(test)]
 mod failing_log;
 mod identity;
 mod live;
-mod log;
 mod metrics;
 mod port;
 mod reload;
@@ -33,12 +33,7 @@ mod serve;
 mod server;
 mod settings;
 mod shared;
-mod signals;
 mod supervisor;
 
-pub(crate) use self::deadline::Deadline;
-pub(crate) use self::error::ServeError;
-pub(crate) use self::log::{LAST_LINES, log_to_stderr};
-pub(crate) use self::serve::{DEFAULT_LISTEN, ServeOptions, serve};
-pub(crate) use self::settings::Settings;
-pub(crate) use self::signals::Signals;
+pub(crate) use self::args::ServeArgs;
+pub(crate) use self::command::run;

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::deadline::Deadline;
 use super::error::ServeError;
-use super::log::{LAST_LINES, log_panics, log_to_stderr};
+use super::events;
 use super::metrics::Exposition;
 use super::server::{Addresses, Gate};
 use super::settings::Settings;
-use super::signals::Signals;
+use crate::process::{Deadline, LAST_LINES, Signals, log_to_stderr};
 use derbysoft_go_auth::flush_log;
 
 /// Where it listens unless it is told otherwise: where the proxy of the same machine
@@ -109,4 +108,10 @@ fn serve_on<E: From<ServeError>>(
         Ok((Ok(()), deadline)) => Ok(Some(deadline)),
         Ok((Err(error), _)) | Err(error) => Err(ServeError::from(io::Error::from(error)).into()),
     }
+}
+
+/// From now on a panic is an event of the log. By default its thread would write it to
+/// standard error itself, and wait there.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| events::panicked(&panic.to_string())));
 }

@@ -17,8 +17,8 @@ use super::reload::reload;
 use super::routes::Offer;
 use super::settings::Settings;
 use super::shared::Shared;
-use super::signals::{Signal, Signals};
 use super::supervisor::supervised;
+use crate::process::{Signal, Signals};
 
 /// How long requests may go on after the process was told to stop: as long as
 /// [`key_wait`](derbysoft_go_auth::Config::key_wait) may be set to, the longest of what a request

@@ -1,14 +1,14 @@
 //! `go-auth keys`: what the key address serves, and what of it can be used.
 
+mod args;
 mod report;
 mod text;
 
+pub(crate) use self::args::KeysArgs;
 use self::report::{AddressReport, Report, Verdict};
-use super::Exit;
-use super::args::KeysArgs;
-use super::console::{Console, Failure, block_on};
-use super::settings::Settings;
-use super::trouble;
+use crate::connection_error;
+use crate::console::{Console, Exit, Failure, block_on};
+use crate::settings::Settings;
 use derbysoft_go_auth::inspect::key_addresses;
 
 pub(super) fn run(args: &KeysArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
@@ -25,7 +25,7 @@ pub(super) fn run(args: &KeysArgs, console: &mut Console<'_>) -> Result<Exit, Fa
     let addresses = block_on(async {
         let mut reports = Vec::new();
         for address in addresses {
-            let visit = address.visit(trouble::words).await;
+            let visit = address.visit(connection_error::words).await;
             reports.push(AddressReport::of(&address, &visit));
         }
         reports

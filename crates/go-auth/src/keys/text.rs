@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::report::{AddressReport, AnswerReport, KeyReport, Refresh, Verdict};
-use crate::table::{Row, advice, marked, paragraph, table};
-use crate::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
+use crate::console::table::{Row, advice, marked, paragraph, table};
+use crate::console::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
 use derbysoft_go_auth::inspect::show::{plain, quoted};
 use derbysoft_go_auth::inspect::words::duration;
 

@@ -1,12 +1,7 @@
 //! `go-auth simulate`: GO on a port, as a process.
 
 mod args;
-mod attempts;
-mod distributor;
-mod go;
 mod push;
-mod push_text;
-mod report;
 
 use std::io;
 use std::time::Duration;
@@ -16,11 +11,10 @@ use tokio::runtime::Runtime;
 
 pub(super) use self::args::SimulateArgs;
 use self::args::{DEFAULT_LISTEN, SimulateCommand};
-use super::Exit;
-use super::console::{Console, Failure};
-use super::table::broken;
-use super::terminal::Terminal;
-use crate::gate::{Deadline, LAST_LINES, Signals, log_to_stderr};
+use crate::console::table::broken;
+use crate::console::terminal::Terminal;
+use crate::console::{Console, Exit, Failure};
+use crate::process::{Deadline, LAST_LINES, Signals, fail, log_to_stderr};
 use derbysoft_go_auth::inspect::address;
 use derbysoft_go_auth::inspect::show;
 use derbysoft_go_simulator::{Simulator, SimulatorBuilder};
@@ -62,10 +56,7 @@ fn serve(args: &SimulateArgs, console: &mut Console<'_>) -> Result<Exit, Failure
     let log = log_to_stderr(LOG);
     let served = serve_on(&runtime, &listen, &builder, console);
     drop(log);
-    Ok(served.map_or_else(
-        |failure| super::serve::fail(&failure, console),
-        |()| Exit::Good,
-    ))
+    Ok(served.map_or_else(|failure| fail(&failure, console), |()| Exit::Good))
 }
 
 fn serve_on(

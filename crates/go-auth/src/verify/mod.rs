@@ -1,18 +1,19 @@
 //! `go-auth verify`: why a token is accepted or refused.
 
 mod advice;
+mod args;
 mod circumstances;
+mod input;
 mod text;
 
 use serde::Serialize;
 
+pub(crate) use self::args::VerifyArgs;
 use self::circumstances::Circumstances;
-use super::Exit;
-use super::args::VerifyArgs;
-use super::console::{Console, Failure, block_on};
-use super::input::{self, Given};
-use super::settings::{self, Settings};
-use super::trouble;
+use self::input::Given;
+use crate::connection_error;
+use crate::console::{Console, Exit, Failure, block_on};
+use crate::settings::{self, Settings};
 use derbysoft_go_auth::Api;
 use derbysoft_go_auth::KeySet;
 use derbysoft_go_auth::inspect::rfc3339;
@@ -113,7 +114,7 @@ fn keys(judge: &Judge, token: &[u8], document: Option<&[u8]>) -> Result<Option<K
         return Ok(None);
     };
     let from = show::plain(address.as_str());
-    let visit = block_on(address.visit(trouble::words))?;
+    let visit = block_on(address.visit(connection_error::words))?;
     let fault = visit.fault().unwrap_or_default();
     let set = visit.keys.map_err(|_| fault);
     Ok(Some(Keys { issuer, from, set }))

@@ -1,8 +1,8 @@
 //! What `go-auth verify` prints for people.
 
 use super::circumstances::Circumstances;
-use crate::table::{Row, advice, marked, paragraph, table};
-use crate::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
+use crate::console::table::{Row, advice, marked, paragraph, table};
+use crate::console::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
 use derbysoft_go_auth::Rejection;
 use derbysoft_go_auth::inspect::words::{duration, relative};
 use derbysoft_go_auth::inspect::{Claimed, Explanation, Outcome, Verdict, show};

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder};
 use tracing_subscriber::EnvFilter;
 
-use super::events;
 use derbysoft_go_auth::dropped_log_events;
 
 /// How many lines wait to be written. At some 250 bytes each they take 2 MiB, and are
@@ -36,7 +35,7 @@ pub(crate) struct Log {
 /// How many lines did not come out, those of the crate included that did not come this
 /// far.
 #[derive(Debug, Clone)]
-pub(super) struct DroppedLines {
+pub(crate) struct DroppedLines {
     /// That the queue had no room for.
     queue: ErrorCounter,
     /// That could not be written.
@@ -86,15 +85,9 @@ impl Log {
         }
     }
 
-    pub(super) fn dropped(&self) -> DroppedLines {
+    pub(crate) fn dropped(&self) -> DroppedLines {
         self.dropped.clone()
     }
-}
-
-/// From now on a panic is an event of the log. By default its thread would write it to
-/// standard error itself, and wait there.
-pub(super) fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| events::panicked(&panic.to_string())));
 }
 
 impl Drop for Log {
@@ -112,7 +105,7 @@ impl Drop for Log {
 }
 
 impl DroppedLines {
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         let dropped = self.queue.dropped_lines();
         let dropped = dropped.saturating_add(self.writer.load(Ordering::Relaxed));
         let dropped = u64::try_from(dropped).unwrap_or(u64::MAX);
@@ -121,7 +114,7 @@ impl DroppedLines {
 
     /// None.
     #[cfg(test)]
-    pub(super) fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Log::to(io::sink(), 1).dropped()
     }
 }

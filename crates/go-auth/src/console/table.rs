@@ -13,17 +13,17 @@ const NOTE_INDENT: usize = 5;
 const NARROWEST: usize = 10;
 
 /// A line of a table, of several where cells are broken.
-pub(super) struct Row {
-    pub(super) cells: Vec<String>,
+pub(crate) struct Row {
+    pub(crate) cells: Vec<String>,
     /// One of each cell.
-    pub(super) styles: Vec<Style>,
+    pub(crate) styles: Vec<Style>,
     /// Told on a line of its own below, in the style of the last cell.
-    pub(super) note: Option<String>,
+    pub(crate) note: Option<String>,
 }
 
 impl Row {
     /// All cells alike.
-    pub(super) fn of(cells: impl IntoIterator<Item = String>, style: Style) -> Self {
+    pub(crate) fn of(cells: impl IntoIterator<Item = String>, style: Style) -> Self {
         let cells: Vec<_> = cells.into_iter().collect();
         Self {
             styles: vec![style; cells.len()],
@@ -35,7 +35,7 @@ impl Row {
 
 /// The rows in columns as wide as they need to be, and together no wider than the
 /// terminal, and none wider than its cap, where it has one.
-pub(super) fn table(rows: &[Row], caps: &[usize], terminal: &Terminal) -> String {
+pub(crate) fn table(rows: &[Row], caps: &[usize], terminal: &Terminal) -> String {
     let columns = rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
     let gaps = GAP * columns.saturating_sub(1);
     let widths = fitted(rows, columns, caps, terminal.width.saturating_sub(gaps));
@@ -107,7 +107,7 @@ fn longest_word(text: &str) -> usize {
 
 /// A text in lines of at most `width`: broken at spaces, or else after a mark that
 /// separates, or else anywhere.
-pub(super) fn broken(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn broken(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut rest: Vec<char> = text.chars().collect();
     while rest.len() > width {
@@ -131,7 +131,7 @@ pub(super) fn broken(text: &str, width: usize) -> Vec<String> {
 }
 
 /// A paragraph behind a label, its further lines under its first.
-pub(super) fn paragraph(label: &str, text: &str, terminal: &Terminal) -> String {
+pub(crate) fn paragraph(label: &str, text: &str, terminal: &Terminal) -> String {
     let label_width = label.chars().count() + 1;
     let lines = broken(
         text,
@@ -142,7 +142,7 @@ pub(super) fn paragraph(label: &str, text: &str, terminal: &Terminal) -> String 
 }
 
 /// A verdict: a paragraph behind its mark, in its style.
-pub(super) fn marked(mark: Mark, text: &str, terminal: &Terminal) -> String {
+pub(crate) fn marked(mark: Mark, text: &str, terminal: &Terminal) -> String {
     let said = paragraph(terminal.mark(mark), text, terminal);
     let painted: Vec<_> = said
         .lines()
@@ -152,7 +152,7 @@ pub(super) fn marked(mark: Mark, text: &str, terminal: &Terminal) -> String {
 }
 
 /// What to do next, below all else.
-pub(super) fn advice(next: &str, terminal: &Terminal) -> String {
+pub(crate) fn advice(next: &str, terminal: &Terminal) -> String {
     format!("\n{}", paragraph("next:", next, terminal))
 }
 

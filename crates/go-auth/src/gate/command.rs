@@ -5,14 +5,14 @@ use std::io;
 
 use serde::Serialize;
 
-use super::Exit;
 use super::args::ServeArgs;
-use super::console::{Console, Failure};
-use crate::gate::{
-    DEFAULT_LISTEN, Deadline, LAST_LINES, ServeError, ServeOptions, Settings, serve,
-};
+use super::error::ServeError;
+use super::serve::{DEFAULT_LISTEN, ServeOptions, serve};
+use super::settings::Settings;
+use crate::console::{Console, Exit, Failure};
+use crate::process::fail;
 
-pub(super) fn run(args: &ServeArgs, console: &mut Console<'_>) -> Exit {
+pub(crate) fn run(args: &ServeArgs, console: &mut Console<'_>) -> Exit {
     let listen = console.given(args.listen.as_deref(), "LISTEN");
     let options = ServeOptions {
         listen: listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned()),
@@ -27,12 +27,6 @@ pub(super) fn run(args: &ServeArgs, console: &mut Console<'_>) -> Exit {
         console.say(&told, |_| told.text())
     });
     served.map_or_else(|failure| fail(&failure, console), |()| Exit::Good)
-}
-
-/// Says why, to whoever reads it: nobody has to, for a process that runs by itself.
-pub(super) fn fail(failure: &Failure, console: &mut Console<'_>) -> Exit {
-    let _deadline = Deadline::exit_within(LAST_LINES, failure.exit().code());
-    console.fail(failure)
 }
 
 /// What is said once it listens: a contract, told in `docs/cli.md`.

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 const SHORTEST_TOKEN: usize = 16;
 
 /// A message without the arguments in it that may be tokens.
-pub(super) fn without_tokens(mut text: String, args: &[OsString]) -> String {
+pub(crate) fn without_tokens(mut text: String, args: &[OsString]) -> String {
     for arg in args.iter().skip(1) {
         let arg = arg.to_string_lossy();
         let value = arg.split_once('=').map(|(_, value)| value);

@@ -1,23 +1,89 @@
 //! Where a command is told what it needs and says what it has to say.
 
+mod json;
+pub(crate) mod table;
+pub(crate) mod terminal;
+pub(crate) mod withheld;
+
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 
 use serde::Serialize;
 
-use super::json;
-use super::terminal::{BAD, Terminal, When};
-use super::withheld::without_tokens;
-use super::{Exit, Output, Surroundings};
+use self::terminal::{BAD, Terminal, When};
+use self::withheld::without_tokens;
 use derbysoft_go_auth::ConfigError;
 use derbysoft_go_auth::inspect::show;
 
+/// How a command ended, for scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// The token is valid; there are usable keys; the distributor answers as it should.
+    Good,
+    /// The token is refused; there are no usable keys; the distributor answers otherwise.
+    Bad,
+    /// Nothing can be said: keys or output were out of reach.
+    Unknown,
+    /// The command or the settings can't be used: `EX_USAGE` of `sysexits.h`.
+    Usage,
+}
+
+impl Exit {
+    /// The status of the process.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::Bad => 1,
+            Self::Unknown => 2,
+            Self::Usage => 64,
+        }
+    }
+}
+
+/// A stream to write to.
+pub struct Output<'a> {
+    /// Where it goes.
+    pub to: &'a mut dyn Write,
+    /// Whether that is a terminal.
+    pub is_terminal: bool,
+    /// The terminal's width in columns.
+    pub width: Option<usize>,
+}
+
+/// All that a command has to do with.
+pub struct Surroundings<'a> {
+    /// The command line, from the program's name on.
+    pub args: Vec<OsString>,
+    /// The environment.
+    pub vars: Vec<(OsString, OsString)>,
+    /// Standard input.
+    pub stdin: &'a mut dyn Read,
+    /// Whether somebody types there.
+    pub stdin_is_terminal: bool,
+    /// Standard output.
+    pub stdout: Output<'a>,
+    /// Standard error.
+    pub stderr: Output<'a>,
+}
+
+impl std::fmt::Debug for Surroundings<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Output<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        (f.debug_struct("Output").field("width", &self.width)).finish_non_exhaustive()
+    }
+}
+
 /// What a command has to do with, once its line is read.
-pub(super) struct Console<'a> {
+pub(crate) struct Console<'a> {
     args: Vec<OsString>,
-    pub(super) vars: Vec<(OsString, OsString)>,
-    pub(super) stdin: &'a mut dyn Read,
-    pub(super) stdin_is_terminal: bool,
+    pub(crate) vars: Vec<(OsString, OsString)>,
+    pub(crate) stdin: &'a mut dyn Read,
+    pub(crate) stdin_is_terminal: bool,
     stdout: Output<'a>,
     stderr: Output<'a>,
     json: bool,
@@ -26,7 +92,7 @@ pub(super) struct Console<'a> {
 
 /// Why a command ends without having done its work.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The command line can't be used, for this fault.
     Usage(String),
     /// The settings can't.
@@ -51,7 +117,7 @@ impl From<ConfigError> for Failure {
 impl Failure {
     /// A file of the command line's, and why it can't be read. Its name is not
     /// repeated: it may be a token at the wrong place.
-    pub(super) fn of_file(flag: &str, error: &io::Error) -> Self {
+    pub(crate) fn of_file(flag: &str, error: &io::Error) -> Self {
         Self::Usage(format!("the file of {flag} can't be read: {error}"))
     }
 
@@ -63,7 +129,7 @@ impl Failure {
         }
     }
 
-    pub(super) const fn exit(&self) -> Exit {
+    pub(crate) const fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::Settings { .. } => Exit::Usage,
             Self::System(_) => Exit::Unknown,
@@ -80,7 +146,7 @@ impl Failure {
 }
 
 impl<'a> Console<'a> {
-    pub(super) fn new(surroundings: Surroundings<'a>, json: bool, when: When) -> Self {
+    pub(crate) fn new(surroundings: Surroundings<'a>, json: bool, when: When) -> Self {
         let Surroundings {
             vars,
             stdin,
@@ -102,7 +168,7 @@ impl<'a> Console<'a> {
     }
 
     /// What a flag says, or else a variable of the environment that is not empty.
-    pub(super) fn given(&self, flag: Option<&str>, variable: &str) -> Option<String> {
+    pub(crate) fn given(&self, flag: Option<&str>, variable: &str) -> Option<String> {
         if let Some(value) = flag {
             return Some(value.to_owned());
         }
@@ -111,7 +177,7 @@ impl<'a> Console<'a> {
     }
 
     /// Says what the command has found: as text, or as JSON where that is wanted.
-    pub(super) fn say(
+    pub(crate) fn say(
         &mut self,
         json: &impl Serialize,
         text: impl FnOnce(&Terminal) -> String,
@@ -125,7 +191,7 @@ impl<'a> Console<'a> {
     }
 
     /// Writes to standard output. Whoever has stopped listening has heard enough.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let to = &mut self.stdout.to;
         match to.write_all(bytes).and_then(|()| to.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::System(error)),
@@ -134,11 +200,11 @@ impl<'a> Console<'a> {
     }
 
     /// Says something beside the result.
-    pub(super) fn note(&mut self, text: &str) {
+    pub(crate) fn note(&mut self, text: &str) {
         let _ = writeln!(self.stderr.to, "{text}");
     }
 
-    pub(super) fn fail(&mut self, failure: &Failure) -> Exit {
+    pub(crate) fn fail(&mut self, failure: &Failure) -> Exit {
         let faults: Vec<_> = (failure.faults().into_iter())
             .map(|fault| without_tokens(fault, &self.args))
             .collect();
@@ -183,7 +249,7 @@ impl<'a> Console<'a> {
 }
 
 /// Runs what has to wait.
-pub(super) fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
+pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::report::{PushReport, Report, Verdict};
-use crate::table::{Row, advice, marked, table};
-use crate::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
+use crate::console::table::{Row, advice, marked, table};
+use crate::console::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
 use derbysoft_go_auth::inspect::show::plain;
 use derbysoft_go_simulator::Expected;
 

@@ -1,15 +1,19 @@
 //! `go-auth simulate push`: whether a distributor lets in GO, and nobody else.
 
+mod attempts;
+mod distributor;
+mod go;
+mod report;
+mod text;
+
 use std::io;
 
+use self::attempts::{Attempt, Credential};
+use self::distributor::{Answer, Distributor};
+use self::go::Go;
+use self::report::{PushReport, Report, Verdict};
 use super::args::PushArgs;
-use super::attempts::{self, Attempt, Credential};
-use super::distributor::{self, Answer, Distributor};
-use super::go::Go;
-use super::push_text;
-use super::report::{PushReport, Report, Verdict};
-use crate::Exit;
-use crate::console::{Console, Failure, block_on};
+use crate::console::{Console, Exit, Failure, block_on};
 use derbysoft_go_simulator::Expected;
 
 pub(super) fn run(args: &PushArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
@@ -25,7 +29,7 @@ pub(super) fn run(args: &PushArgs, console: &mut Console<'_>) -> Result<Exit, Fa
     let go = Go::new(simulator).map_err(system)?;
     block_on(push(args, &go, &to, &mut report))??;
     report.conclude();
-    console.say(&report, |terminal| push_text::text(&report, terminal))?;
+    console.say(&report, |terminal| text::text(&report, terminal))?;
     Ok(match report.verdict {
         Verdict::AsExpected => Exit::Good,
         Verdict::Unexpected => Exit::Bad,

@@ -1,11 +1,13 @@
 //! The settings of a command: flags over file over environment.
 
+mod args;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::args::{FetchArgs, RuleArgs};
-use super::console::{Console, Failure};
+pub(crate) use self::args::{FetchArgs, RuleArgs};
+use crate::console::{Console, Failure};
 use derbysoft_go_auth::Config;
 use derbysoft_go_auth::inspect::{Flag, Reading, layered, read_settings};
 

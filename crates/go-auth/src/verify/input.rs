@@ -6,7 +6,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::console::{Console, Failure};
+use crate::console::{Console, Failure};
 
 /// As much as is read. It is the most that `max_token_bytes` can be set to: whatever
 /// is longer is refused for its length, and need not be known whole.

@@ -6,7 +6,7 @@ use http::header::CONTENT_LENGTH;
 use reqwest::{Client, Method, StatusCode, Url};
 use serde::Deserialize;
 
-use super::super::trouble;
+use crate::connection_error;
 use derbysoft_go_auth::inspect::bounded_http::{self, BodyFault, describe, read_body};
 use derbysoft_go_simulator::SampleToken;
 
@@ -129,5 +129,5 @@ pub(super) fn words(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer came in time".to_owned();
     }
-    trouble::words(error).unwrap_or_else(|| describe(error))
+    connection_error::words(error).unwrap_or_else(|| describe(error))
 }

@@ -11,17 +11,17 @@ use super::Output;
 const WIDTH: usize = 100;
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=160;
 
-pub(super) const GOOD: Style = AnsiColor::Green.on_default();
-pub(super) const BAD: Style = AnsiColor::Red.on_default();
-pub(super) const UNSURE: Style = AnsiColor::Yellow.on_default();
-pub(super) const FAINT: Style = Style::new().dimmed();
-pub(super) const PLAIN: Style = Style::new();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default();
+pub(crate) const UNSURE: Style = AnsiColor::Yellow.on_default();
+pub(crate) const FAINT: Style = Style::new().dimmed();
+pub(crate) const PLAIN: Style = Style::new();
 
 /// When to use colours.
 // The documentation is the help.
 #[expect(clippy::doc_markdown)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum When {
+pub(crate) enum When {
     /// On a terminal that can, unless NO_COLOR or CLICOLOR=0 is set; with
     /// CLICOLOR_FORCE everywhere
     #[default]
@@ -34,23 +34,23 @@ pub(super) enum When {
 
 /// How to write to an output.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Terminal {
-    pub(super) colour: bool,
+pub(crate) struct Terminal {
+    pub(crate) colour: bool,
     /// Whether it shows more than ASCII.
-    pub(super) unicode: bool,
-    pub(super) width: usize,
+    pub(crate) unicode: bool,
+    pub(crate) width: usize,
 }
 
 /// How something ended, as a mark in front of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(crate) enum Mark {
     Good,
     Bad,
     Open,
 }
 
 impl Mark {
-    pub(super) const fn style(self) -> Style {
+    pub(crate) const fn style(self) -> Style {
         match self {
             Self::Good => GOOD,
             Self::Bad => BAD,
@@ -67,7 +67,7 @@ fn var<'a>(vars: &'a Vars, name: &str) -> Option<&'a str> {
 }
 
 impl Terminal {
-    pub(super) fn of(when: When, vars: &Vars, output: &Output<'_>) -> Self {
+    pub(crate) fn of(when: When, vars: &Vars, output: &Output<'_>) -> Self {
         let colour = match when {
             When::Always => true,
             When::Never => false,
@@ -80,13 +80,13 @@ impl Terminal {
         }
     }
 
-    pub(super) fn width_of(vars: &Vars, output: &Output<'_>) -> usize {
+    pub(crate) fn width_of(vars: &Vars, output: &Output<'_>) -> usize {
         let columns = || var(vars, "COLUMNS")?.parse().ok();
         let width = output.width.or_else(columns).unwrap_or(WIDTH);
         width.clamp(*WIDTHS.start(), *WIDTHS.end())
     }
 
-    pub(super) fn paint(&self, style: Style, text: &str) -> String {
+    pub(crate) fn paint(&self, style: Style, text: &str) -> String {
         if self.colour && style != PLAIN && !text.is_empty() {
             format!("{style}{text}{style:#}")
         } else {
@@ -94,7 +94,7 @@ impl Terminal {
         }
     }
 
-    pub(super) const fn mark(&self, mark: Mark) -> &'static str {
+    pub(crate) const fn mark(&self, mark: Mark) -> &'static str {
         match (mark, self.unicode) {
             (Mark::Good, true) => "✓",
             (Mark::Bad, true) => "✗",
