@@ -173,13 +173,13 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_fits_is_as_wide_as_it_needs_to_be() {
+    fn a_table_is_no_wider_than_it_needs_to_be() {
         let rows = [row(&["a", "bb", "ccc"]), row(&["aaaa", "b", ""])];
         assert_eq!(table(&rows, &[], &terminal(40)), "a     bb  ccc\naaaa  b\n");
     }
 
     #[test]
-    fn the_widest_column_is_broken_where_it_does_not_fit() {
+    fn the_widest_column_is_broken_to_fit() {
         let long = "one two three four five six seven";
         let rows = [row(&["name", long]), row(&["other", "short"])];
         let text = table(&rows, &[], &terminal(24));
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_word_is_broken_after_a_slash_or_anywhere() {
+    fn a_long_word_breaks_after_a_slash_or_anywhere() {
         assert_eq!(
             broken("https://id.example/keys", 20),
             ["https://id.example/", "keys"]

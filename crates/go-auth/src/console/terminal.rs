@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_locale_that_is_set_decides_about_marks() {
+    fn the_first_locale_set_decides_the_marks() {
         for (set, unicode) in [
             (&[("LANG", "en_GB.UTF-8")][..], true),
             (&[("LANG", "C.utf8")], true),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_width_is_the_terminals_or_that_of_columns_within_reason() {
+    fn the_width_is_the_terminals_within_limits() {
         let width = |width: Option<usize>, set: &[(&str, &str)]| {
             let output = Output {
                 to: &mut std::io::sink(),

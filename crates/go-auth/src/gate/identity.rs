@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn go_s_claims_are_written_as_they_are() {
+    fn claims_of_go_are_written_as_they_are() {
         for claim in [
             "ds-go-module",
             "https://id/84A26B2FA77BCD1FF5130636F04C30C5/.well-known/openid-configuration",
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_header_can_t_hold_is_escaped() {
+    fn what_a_header_cannot_hold_is_escaped() {
         for (claim, value) in [
             ("a b", "a%20b"),
             (" a", "%20a"),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_has_an_end() {
+    fn a_value_is_limited_to_1024_bytes() {
         assert!(can_be_told(&"a".repeat(1024)));
         assert!(!can_be_told(&"a".repeat(1025)));
         assert!(can_be_told(&" ".repeat(341)));

@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn without_a_proof_nobody_is_let_in() {
+    async fn without_a_verdict_nobody_is_accepted() {
         let Ok(response) = Granted.call(Request::default()).await;
         assert_eq!(response.status(), 403);
         assert!(response.headers().is_empty());

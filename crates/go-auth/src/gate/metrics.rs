@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gauge_that_nobody_sets_goes_and_all_else_stays() {
+    fn a_gauge_not_set_any_more_goes_alone() {
         let recorder = recorder(Duration::from_nanos(1)).expect("buckets");
         let exposition = Exposition::of(&recorder);
         let live = Live::of_nobody();

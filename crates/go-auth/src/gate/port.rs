@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_is_counted_from_before_its_task_begins_to_its_end() {
+    async fn a_connection_counts_before_its_task_begins() {
         let shared = Arc::new(Shared::of_nobody());
         let open = || shared.connections();
         let (_client, unbegun) = accepted(&shared).await;
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_head_that_does_not_come_is_waited_for_ten_seconds() {
+    async fn a_client_has_ten_seconds_to_send_a_head() {
         let shared = Arc::new(Shared::of_nobody());
         for begun in ["", "GET /auth HTTP/1.1\r\nAuthorization: "] {
             let (mut client, serving) = accepted(&shared).await;

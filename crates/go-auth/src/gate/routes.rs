@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_at_or_under_auth_gets_a_verdict() {
+    fn only_paths_at_or_under_auth_get_a_verdict() {
         for path in [
             "/auth",
             "/auth/",

@@ -169,7 +169,7 @@ mod tests {
 
     /// A line of the log that fails comes when the new settings are at work already.
     #[tokio::test]
-    async fn a_reload_that_panics_keeps_no_other_from_it() {
+    async fn a_reload_after_a_panicking_one_works() {
         let _failing = panics_at("settings reloaded");
         let go = Simulator::start().await.expect("a free port");
         let variables = [
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_does_not_end_is_waited_for_thirty_seconds() {
+    async fn hanging_requests_delay_the_end_by_thirty_seconds() {
         let mut connections = JoinSet::new();
         connections.spawn(pending());
         let started = Instant::now();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_ends_is_not_waited_for_longer() {
+    async fn the_end_waits_no_longer_than_requests_take() {
         let mut connections = JoinSet::new();
         connections.spawn(tokio::time::sleep(Duration::from_secs(7)));
         let started = Instant::now();

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_counts_before_the_environment_at_each_reading() {
+    fn the_file_overrides_the_environment_when_read() {
         let (file, settings) = settings_of(
             b"issuer = \"of the file\"\nleeway = \"2s\"",
             &[
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_text_or_has_no_end_is_not_read() {
+    fn a_file_that_is_no_text_or_too_long_is_not_read() {
         let fault_of_content = |content: &[u8]| fault_of(settings_of(content, &[]).0.path());
         assert_eq!(fault_of_content(b"issuer = \"\xff\""), "it is not UTF-8");
         assert_eq!(
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_does_not_print() {
+    fn the_environment_is_not_printed() {
         let (_file, settings) = settings_of(b"", &[("PASSWORD", "secret")]);
         assert!(!format!("{settings:?}").contains("secret"));
     }

@@ -68,13 +68,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_task_that_panics_is_started_again_and_again() {
+    async fn a_panicking_task_is_restarted_again_and_again() {
         let starts = starts_of(8, Duration::ZERO).await;
         assert_eq!(starts, [0, 1, 3, 7, 15, 31, 63, 123, 183]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_a_good_while_the_pause_is_short_again() {
+    async fn after_a_good_run_the_pause_is_short_again() {
         let starts = starts_of(3, Duration::from_secs(61)).await;
         assert_eq!(starts, [0, 62, 124, 186]);
     }

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_lines_are_waited_for() {
+    fn the_last_lines_are_written_before_the_end() {
         let (allow, may) = mpsc::channel();
         let written = Arc::default();
         let slow = Slow {
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_does_not_read_is_waited_for_a_second() {
+    fn a_stuck_reader_delays_the_end_by_a_second() {
         let (_allow, may) = mpsc::channel();
         let written = Arc::default();
         let log = Log::to(Slow { may, written }, 10);
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_can_not_be_written_are_counted() {
+    fn lines_that_cannot_be_written_are_counted() {
         let log = Log::to(Full, 100);
         let dropped = log.dropped();
         for _ in 0..7 {

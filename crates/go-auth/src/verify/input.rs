@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_around_a_token_is_taken_off() {
+    fn what_surrounds_a_token_is_removed() {
         for (input, given_as) in [
             ("a.b.c", Given::Token(&b"a.b.c"[..])),
             ("a.b.c\n", Given::Token(b"a.b.c")),
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn an_input_that_was_cut_is_as_it_came() {
+    fn a_truncated_input_stays_as_it_came() {
         let input = format!("Bearer {}\n", "a".repeat(64 * 1024));
         let bytes = bounded(input.as_bytes()).expect("readable");
         assert_eq!(bytes.len(), 64 * 1024 + 1);

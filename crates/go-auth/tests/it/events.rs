@@ -102,7 +102,7 @@ async fn everything() -> String {
 }
 
 #[tokio::test]
-async fn every_event_of_the_gate_is_in_its_table_and_every_row_of_it_is_told() {
+async fn the_events_are_those_of_the_table() {
     let log = everything().await;
     let table: BTreeSet<_> = (contract::gate_events().into_iter())
         .filter(|row| !UNTOLD.contains(&&*row.message))
@@ -124,7 +124,7 @@ async fn every_event_of_the_gate_is_in_its_table_and_every_row_of_it_is_told() {
 }
 
 #[tokio::test]
-async fn every_metric_of_the_gate_is_in_its_table_and_every_row_of_it_is_recorded() {
+async fn the_metrics_are_those_of_the_table() {
     let go = Simulator::start().await.expect("a free port");
     let gate = GateProcess::start(&settings_of(&go, "")).await;
     assert_eq!(gate.verdict(&go.token()).await.status, 200);

@@ -63,7 +63,7 @@ fn assert_advised(ran: &Ran, kind: &str) {
 }
 
 #[tokio::test]
-async fn given_each_kind_of_refusal_when_verified_then_it_has_an_advice_of_its_own() {
+async fn each_kind_of_rejection_has_its_own_advice() {
     let world = World::new().await;
     let refused = refused_tokens(&world.go.mint()).into_iter();
     let mut runs: BTreeMap<_, _> = refused
@@ -103,7 +103,7 @@ async fn given_each_kind_of_refusal_when_verified_then_it_has_an_advice_of_its_o
 
 /// No address was asked, so none is to blame.
 #[tokio::test]
-async fn given_a_file_that_is_no_key_set_when_verified_then_the_file_is_what_is_spoken_of() {
+async fn a_bad_key_file_is_blamed_and_not_the_address() {
     let world = World::new().await;
     world.go.fail(Fault::Html);
     let keys = file("<html>");

@@ -13,7 +13,7 @@ fn keys_at(address: &str) -> GoAuth {
 }
 
 #[tokio::test]
-async fn given_a_good_address_when_asked_then_its_keys_are_named_and_the_status_is_0() {
+async fn usable_keys_are_listed_with_status_0() {
     let world = World::new().await;
     let ran = go_auth(&["keys"])
         .knowing(&world)
@@ -40,7 +40,7 @@ async fn given_a_good_address_when_asked_then_its_keys_are_named_and_the_status_
 }
 
 #[tokio::test]
-async fn given_an_address_alone_when_asked_then_nothing_else_need_be_configured() {
+async fn an_address_alone_is_enough_for_keys() {
     let world = World::new().await;
     assert_eq!(keys_at(&world.go.jwks_url()).run().await.status, 0);
     // Nor does it matter what is.
@@ -53,7 +53,7 @@ async fn given_an_address_alone_when_asked_then_nothing_else_need_be_configured(
 }
 
 #[tokio::test]
-async fn given_a_bad_key_among_good_ones_when_asked_then_each_is_told_with_its_reason() {
+async fn each_unusable_key_is_shown_with_its_reason() {
     let world = World::new().await;
     let good = world.go.signing_kid();
     for bad in [
@@ -97,7 +97,7 @@ async fn given_a_bad_key_among_good_ones_when_asked_then_each_is_told_with_its_r
 }
 
 #[tokio::test]
-async fn given_two_keys_of_one_kid_when_asked_then_neither_is_usable_and_the_status_is_1() {
+async fn of_two_keys_with_one_kid_neither_is_usable() {
     let go = Simulator::start().await.expect("a free port");
     let twin = |key: &derbysoft_go_simulator::PublishedKey| key.clone().with_kid("twin");
     go.set_keys(go.published_keys().iter().map(twin));
@@ -109,7 +109,7 @@ async fn given_two_keys_of_one_kid_when_asked_then_neither_is_usable_and_the_sta
 }
 
 #[tokio::test]
-async fn given_caching_headers_when_asked_then_the_interval_that_follows_is_told() {
+async fn the_refresh_interval_follows_caching_headers() {
     let world = World::new().await;
     for (cache_control, interval, expected) in [
         (None, "5m", [300, 210, 270]),
@@ -147,7 +147,7 @@ async fn given_caching_headers_when_asked_then_the_interval_that_follows_is_told
 }
 
 #[tokio::test]
-async fn given_a_discovery_document_when_asked_then_it_is_told_whether_it_was_followed() {
+async fn whether_discovery_was_followed_is_shown() {
     let world = World::new().await;
     let ran = keys_at(&world.go.discovery_url()).run().await;
     assert_eq!(ran.status, 0, "{}", ran.all());
@@ -181,7 +181,7 @@ async fn given_a_discovery_document_when_asked_then_it_is_told_whether_it_was_fo
 }
 
 #[tokio::test]
-async fn given_a_redirect_when_asked_then_where_to_is_told_without_its_secrets_and_nobody_goes() {
+async fn a_redirect_is_shown_without_secrets_nor_followed() {
     let world = World::new().await;
     let elsewhere = Simulator::start().await.expect("a free port");
     let location = format!(
@@ -213,7 +213,7 @@ async fn given_a_redirect_when_asked_then_where_to_is_told_without_its_secrets_a
 }
 
 #[tokio::test]
-async fn given_each_fault_of_an_address_when_asked_then_it_is_told_in_words() {
+async fn each_fault_of_an_address_is_explained() {
     let world = World::new().await;
     for (fault, status, told) in [
         (
@@ -273,7 +273,7 @@ async fn given_each_fault_of_an_address_when_asked_then_it_is_told_in_words() {
 }
 
 #[tokio::test]
-async fn given_a_cache_before_an_address_when_asked_then_it_must_not_answer() {
+async fn caches_are_asked_not_to_answer() {
     let document = World::new().await.go.document();
     let (origin, heads) = server(move |_| answer(200, b"", &document)).await;
     assert_eq!(keys_at(&origin).run().await.status, 0);
@@ -285,7 +285,7 @@ async fn given_a_cache_before_an_address_when_asked_then_it_must_not_answer() {
 }
 
 #[tokio::test]
-async fn given_a_closed_port_when_asked_then_the_status_is_2() {
+async fn a_closed_port_gives_status_2() {
     let ran = keys_at("http://127.0.0.1:1/keys").run().await;
     assert_eq!(ran.status, 2, "{}", ran.all());
     assert!(
@@ -297,7 +297,7 @@ async fn given_a_closed_port_when_asked_then_the_status_is_2() {
 
 /// Who can't be trusted with an address is not asked.
 #[tokio::test]
-async fn given_an_address_that_the_gate_would_not_ask_when_asked_then_that_is_wrong_usage() {
+async fn addresses_the_gate_would_not_ask_are_faults() {
     for (address, told) in [
         (
             "http://id.example/keys",
@@ -324,7 +324,7 @@ async fn given_an_address_that_the_gate_would_not_ask_when_asked_then_that_is_wr
 }
 
 #[tokio::test]
-async fn given_several_issuers_when_asked_then_each_is_told_and_the_worst_counts() {
+async fn of_several_issuers_the_worst_counts() {
     let (a, b) = (World::new().await, World::new().await);
     let settings = file(format!(
         "environment = \"production\"\nissuer = \"a\"\naudience = [\"ZKT\"]\njwks_url = \"{}\"\n\
@@ -348,7 +348,7 @@ async fn given_several_issuers_when_asked_then_each_is_told_and_the_worst_counts
 }
 
 #[tokio::test]
-async fn given_a_status_when_asked_then_the_advice_is_about_it() {
+async fn the_advice_depends_on_the_http_status() {
     let world = World::new().await;
     for (status, told) in [
         (404, "Compare GO_AUTH_JWKS_URL with"),

@@ -27,7 +27,7 @@ async fn stranger(world: &World) -> Front {
 }
 
 #[tokio::test]
-async fn given_a_certificate_of_the_systems_when_asked_then_the_keys_are_told() {
+async fn a_certificate_of_the_system_is_trusted() {
     let world = World::new().await;
     let front = Front::of(&world).await;
     let ran = keys(&world, &front, &front).await;
@@ -40,7 +40,7 @@ async fn given_a_certificate_of_the_systems_when_asked_then_the_keys_are_told() 
 }
 
 #[tokio::test]
-async fn given_a_certificate_nobody_vouches_for_when_asked_then_that_is_told() {
+async fn an_untrusted_certificate_is_explained() {
     let world = World::new().await;
     let front = Front::of(&world).await;
     for (trusted, told) in [
@@ -62,7 +62,7 @@ async fn given_a_certificate_nobody_vouches_for_when_asked_then_that_is_told() {
 }
 
 #[tokio::test]
-async fn given_a_certificate_out_of_its_time_when_asked_then_when_it_was_is_told() {
+async fn an_expired_certificate_is_shown_with_its_time() {
     let world = World::new().await;
     for (from, to, told) in [
         (
@@ -94,7 +94,7 @@ async fn given_a_certificate_out_of_its_time_when_asked_then_when_it_was_is_told
 }
 
 #[tokio::test]
-async fn given_a_certificate_for_another_name_when_asked_then_both_names_are_told() {
+async fn a_misnamed_certificate_is_shown_with_both_names() {
     let world = World::new().await;
     let front = Front::certified(&world, |params| {
         *params = CertificateParams::new(vec!["id.example".to_owned()]).expect("a name");
@@ -108,7 +108,7 @@ async fn given_a_certificate_for_another_name_when_asked_then_both_names_are_tol
 }
 
 #[tokio::test]
-async fn given_a_plain_server_at_an_https_address_when_asked_then_that_is_told() {
+async fn a_plain_server_at_an_https_address_is_explained() {
     let world = World::new().await;
     let address = world.go.jwks_url().replace("http:", "https:");
     let front = Front::of(&world).await;
@@ -123,7 +123,7 @@ async fn given_a_plain_server_at_an_https_address_when_asked_then_that_is_told()
 }
 
 #[tokio::test]
-async fn given_trouble_with_certificates_when_a_token_is_verified_then_it_is_told_there_too() {
+async fn verify_explains_untrusted_certificates_too() {
     let world = World::new().await;
     let front = Front::of(&world).await;
     let other = file(stranger(&world).await.pem());
@@ -145,7 +145,7 @@ async fn given_trouble_with_certificates_when_a_token_is_verified_then_it_is_tol
 
 /// A redirect over TLS to a plain address is as little followed as any.
 #[tokio::test]
-async fn given_an_https_address_that_redirects_to_http_when_asked_then_it_is_not_followed() {
+async fn a_redirect_from_https_to_http_is_not_followed() {
     let world = World::new().await;
     let front = Front::of(&world).await;
     let location = world.go.jwks_url();

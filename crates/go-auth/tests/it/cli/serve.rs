@@ -24,7 +24,7 @@ async fn first_line(mut command: Command) -> (Process, String) {
 }
 
 #[tokio::test]
-async fn given_json_when_it_listens_then_its_addresses_are_one_document_on_one_line() {
+async fn addresses_are_one_json_document_on_one_line() {
     let go = Simulator::start().await.expect("a free port");
     for status in [None, Some("127.0.0.1:0")] {
         let mut command = command();
@@ -50,8 +50,7 @@ async fn given_json_when_it_listens_then_its_addresses_are_one_document_on_one_l
 }
 
 #[tokio::test]
-async fn given_an_address_that_is_taken_when_json_is_wanted_then_the_fault_is_there_and_on_the_log()
-{
+async fn a_system_fault_is_in_the_json_and_on_the_log() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let taken = taken.local_addr().expect("an address").to_string();
     for command in ["serve", "simulate"] {
@@ -71,7 +70,7 @@ async fn given_an_address_that_is_taken_when_json_is_wanted_then_the_fault_is_th
 }
 
 #[tokio::test]
-async fn given_bad_settings_when_told_of_then_only_places_that_the_command_has_are_named() {
+async fn only_places_that_a_command_has_are_named() {
     for (command, has_flags) in [("serve", false), ("keys", true)] {
         let ran = go_auth(&[command]).var("GO_AUTH_LEEWAY", "1h").run().await;
         assert_eq!(ran.status, 64, "{}", ran.all());

@@ -22,7 +22,7 @@ fn offline(keys: &str) -> GoAuth {
 }
 
 #[test]
-fn given_settings_from_everywhere_when_they_differ_then_flag_beats_file_beats_environment() {
+fn flags_override_file_overrides_environment() {
     let keys = file(document(&[good().jwk(KID)]));
     let settings = file("issuer = \"i\"\naudience = [\"of the file\"]\nleeway = \"2s\"\n");
     let everywhere = || {
@@ -52,7 +52,7 @@ fn given_settings_from_everywhere_when_they_differ_then_flag_beats_file_beats_en
 }
 
 #[test]
-fn given_bad_settings_when_run_then_every_fault_is_named_by_where_it_is() {
+fn every_fault_of_settings_is_named_by_its_place() {
     let ran = go_auth(&["verify", "--leeway=soon", "--max-lifetime", "0s"])
         .var("GO_AUTH_COOLDOWN", "1ms")
         .var("GO_AUTH_LEWAY", "1s")
@@ -96,7 +96,7 @@ fn given_bad_settings_when_run_then_every_fault_is_named_by_where_it_is() {
 }
 
 #[test]
-fn given_a_settings_file_that_cant_be_used_when_run_then_the_line_is_named_and_not_repeated() {
+fn a_faulty_line_of_the_file_is_named_not_repeated() {
     let token = "53ac077700000000000000000000abcd";
     for (text, told) in [
         (
@@ -134,7 +134,7 @@ fn given_a_settings_file_that_cant_be_used_when_run_then_the_line_is_named_and_n
 }
 
 #[test]
-fn given_each_flag_when_it_is_set_then_it_holds() {
+fn each_flag_takes_effect() {
     let keys = file(document(&[good().jwk(KID)]));
     for (flag, name, expected) in [
         ("--issuer=i", "iss", "\"i\""),
@@ -156,7 +156,7 @@ fn given_each_flag_when_it_is_set_then_it_holds() {
 }
 
 #[test]
-fn given_a_key_document_that_is_none_when_verified_with_it_then_nothing_is_said_of_the_token() {
+fn a_bad_key_document_gives_no_verdict() {
     for (document, told) in [
         ("[]", "the document is not a JSON Web Key Set"),
         ("{\"keys\":[]}", "the key set has no usable key"),

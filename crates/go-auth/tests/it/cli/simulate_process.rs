@@ -91,7 +91,7 @@ impl Simulation {
 }
 
 #[tokio::test]
-async fn given_the_settings_that_it_prints_when_a_gate_has_them_then_its_tokens_are_let_in() {
+async fn a_gate_with_the_printed_settings_takes_its_tokens() {
     let simulation = Simulation::start(&[], &[]).await;
     let variables = ["GO_AUTH_ISSUER", "GO_AUTH_AUDIENCE", "GO_AUTH_JWKS_URL"];
     let variables = variables.map(|name| (name, simulation.setting(name)));
@@ -117,7 +117,7 @@ async fn given_the_settings_that_it_prints_when_a_gate_has_them_then_its_tokens_
 
 /// Each line after "In another terminal" that `curl` is to be given, and `push`.
 #[tokio::test]
-async fn given_the_lines_that_it_prints_when_they_are_pasted_then_each_does_what_it_is_for() {
+async fn the_printed_commands_work_when_pasted() {
     let simulation = Simulation::start(&[], &[]).await;
     let address = simulation.address();
     let own = format!("http://{address}");
@@ -146,7 +146,7 @@ async fn given_the_lines_that_it_prints_when_they_are_pasted_then_each_does_what
 }
 
 #[tokio::test]
-async fn given_a_simulator_when_it_listens_then_the_pages_transcript_is_what_it_says() {
+async fn the_transcript_of_simulate_is_what_it_prints() {
     let simulation = Simulation::start(&[], &[("COLUMNS", "80")]).await;
     let own = format!("http://{}", simulation.address());
     let text = simulation.said.join("\n");
@@ -157,7 +157,7 @@ async fn given_a_simulator_when_it_listens_then_the_pages_transcript_is_what_it_
 }
 
 #[tokio::test]
-async fn given_json_when_it_listens_then_the_same_is_one_document_on_one_line() {
+async fn settings_are_one_json_document_on_one_line() {
     let simulation = Simulation::start(&["--json", "--audience", "MINE"], &[]).await;
     let told: Value = serde_json::from_str(&simulation.said[0]).expect("JSON");
     let address = told["listening"].as_str().expect("an address");
@@ -189,7 +189,7 @@ async fn given_json_when_it_listens_then_the_same_is_one_document_on_one_line() 
 }
 
 #[tokio::test]
-async fn given_names_of_its_own_when_it_runs_then_tokens_and_addresses_have_them() {
+async fn tokens_and_addresses_have_the_names_given() {
     let account = "0123456789ABCDEF0123456789abcdef";
     let simulation = Simulation::start(
         &[
@@ -220,7 +220,7 @@ async fn given_names_of_its_own_when_it_runs_then_tokens_and_addresses_have_them
 }
 
 #[tokio::test]
-async fn given_all_addresses_when_it_listens_then_the_settings_are_for_this_machine() {
+async fn settings_name_this_machine_for_all_addresses() {
     let simulation = Simulation::start(&["--listen", "0.0.0.0:0"], &[]).await;
     let address = simulation.address().to_owned();
     let (host, port) = address.split_once(':').expect("a port");
@@ -233,7 +233,7 @@ async fn given_all_addresses_when_it_listens_then_the_settings_are_for_this_mach
 }
 
 #[tokio::test]
-async fn given_flag_and_variable_when_it_listens_then_the_flag_counts() {
+async fn the_listen_flag_overrides_the_variable() {
     let variable = [("LISTEN", "127.0.0.2:0")];
     let simulation = Simulation::start(&[], &variable).await;
     assert!(simulation.address().starts_with("127.0.0.2:"));
@@ -246,7 +246,7 @@ async fn given_flag_and_variable_when_it_listens_then_the_flag_counts() {
 }
 
 #[tokio::test]
-async fn given_any_signal_when_it_is_told_to_stop_then_it_ends_well() {
+async fn any_signal_ends_the_simulator_well() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let mut simulation = Simulation::start(&[], &[]).await;
         assert_eq!(simulation.ask("GET", "/simulator").await.status, 200);
@@ -256,7 +256,7 @@ async fn given_any_signal_when_it_is_told_to_stop_then_it_ends_well() {
 }
 
 #[tokio::test]
-async fn given_a_request_that_hangs_when_it_is_told_twice_then_it_waits_no_longer() {
+async fn a_second_signal_ends_a_hanging_simulator() {
     let mut simulation = Simulation::start(&[], &[]).await;
     simulation.ask("PUT", "/simulator/faults/keys/hang").await;
     let jwks_url = simulation.setting("GO_AUTH_JWKS_URL");
@@ -281,7 +281,7 @@ async fn given_a_request_that_hangs_when_it_is_told_twice_then_it_waits_no_longe
 }
 
 #[tokio::test]
-async fn given_an_address_that_cant_be_had_when_run_then_that_is_told_and_the_status_is_2() {
+async fn an_address_that_is_not_free_gives_status_2() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let taken = taken.local_addr().expect("an address").to_string();
     for (listen, why) in [
@@ -299,7 +299,7 @@ async fn given_an_address_that_cant_be_had_when_run_then_that_is_told_and_the_st
 }
 
 #[tokio::test]
-async fn given_wrong_usage_when_run_then_nothing_starts_and_the_status_is_64() {
+async fn wrong_usage_of_simulate_starts_nothing() {
     for (args, why) in [
         (&["--account", "1234"][..], "--account is not 32"),
         (

@@ -44,7 +44,7 @@ fn has_colour(text: &str) -> bool {
 }
 
 #[test]
-fn given_a_terminal_or_none_when_colours_are_wanted_or_not_then_they_are_there_or_not() {
+fn colours_are_there_where_they_are_wanted() {
     let keys = file(document(&[good().jwk(KID)]));
     let command = || {
         offline(path(&keys))
@@ -82,7 +82,7 @@ fn given_a_terminal_or_none_when_colours_are_wanted_or_not_then_they_are_there_o
 }
 
 #[test]
-fn given_colours_when_they_are_taken_out_then_the_text_is_the_same() {
+fn without_its_colours_the_text_is_the_same() {
     let keys = file(document(&[good().jwk(KID)]));
     for (_, token) in refused_tokens(&mint()) {
         let plain = offline(path(&keys)).stdin(&*token).run_here().stdout;
@@ -101,7 +101,7 @@ fn given_colours_when_they_are_taken_out_then_the_text_is_the_same() {
 }
 
 #[test]
-fn given_a_locale_when_it_shows_more_than_ascii_then_the_marks_are_signs_and_words_otherwise() {
+fn marks_are_signs_in_utf8_and_words_otherwise() {
     let keys = file(document(&[good().jwk(KID)]));
     let token = mint().expires_in(-31).token();
     let in_utf8 = offline(path(&keys))
@@ -122,7 +122,7 @@ fn given_a_locale_when_it_shows_more_than_ascii_then_the_marks_are_signs_and_wor
 }
 
 #[test]
-fn given_any_width_when_verified_then_no_line_is_wider() {
+fn no_line_is_wider_than_the_terminal() {
     let keys = file(document(&[good().jwk(KID)]));
     let mut tokens = refused_tokens(&mint());
     tokens.push(("ok", mint().token()));

@@ -28,7 +28,7 @@ macro_rules! waiting {
 }
 
 #[tokio::test]
-async fn either_signal_ends_it_well() {
+async fn either_signal_ends_the_gate_well() {
     for signal in [Signal::TERM, Signal::INT] {
         let go = Simulator::start().await.expect("a free port");
         let mut gate = GateProcess::start(&settings_of(&go, "")).await;
@@ -73,7 +73,7 @@ async fn requests_in_flight_are_answered_first() {
 }
 
 #[tokio::test]
-async fn a_second_signal_waits_for_nobody() {
+async fn a_second_signal_ends_the_gate_at_once() {
     waiting!(go, gate, hold, wire);
     gate.signal(Signal::TERM);
     gate.says("stopping").await;
@@ -84,7 +84,7 @@ async fn a_second_signal_waits_for_nobody() {
 }
 
 #[tokio::test]
-async fn a_reload_that_waits_for_keys_does_not_keep_it() {
+async fn a_reload_that_waits_for_keys_delays_no_end() {
     let (go, slow) = (Simulator::start().await, Simulator::start().await);
     let (go, slow) = (go.expect("a free port"), slow.expect("a free port"));
     let mut gate = GateProcess::start(&settings_of(&go, "")).await;

@@ -28,7 +28,7 @@ fn issuers(health: &str) -> Vec<String> {
 /// Without its `path_prefix` Envoy asks at the path that the client has written; a slip in an
 /// `address` makes Traefik ask at `/healthz` for everything.
 #[tokio::test]
-async fn given_a_status_port_nothing_but_a_genuine_token_is_let_in_at_the_other() {
+async fn beside_a_status_port_only_genuine_tokens_get_200() {
     let go = go().await;
     let gate = GateProcess::start_apart(&settings_of(&go, "")).await;
     let token = go.token();
@@ -68,7 +68,7 @@ async fn given_a_status_port_nothing_but_a_genuine_token_is_let_in_at_the_other(
 }
 
 #[tokio::test]
-async fn given_a_status_port_the_status_is_there_and_no_verdict_is() {
+async fn a_status_port_serves_no_verdicts() {
     let go = go().await;
     let gate = GateProcess::start_apart(&settings_of(&go, "")).await;
     let token = go.token();
@@ -122,7 +122,7 @@ async fn each_address_is_announced_in_a_line() {
 }
 
 #[tokio::test]
-async fn given_a_status_address_that_is_taken_nothing_serves() {
+async fn nothing_serves_where_the_status_address_is_taken() {
     let go = go().await;
     let other = GateProcess::start(&settings_of(&go, "")).await;
     let taken = other.address.to_string();
@@ -141,7 +141,7 @@ async fn given_a_status_address_that_is_taken_nothing_serves() {
 }
 
 #[tokio::test]
-async fn a_reload_is_seen_at_both() {
+async fn a_reload_takes_effect_at_both_addresses() {
     let before = go().await;
     let after = Simulator::builder()
         .issuer("https://id/after")
@@ -171,7 +171,7 @@ async fn a_reload_is_seen_at_both() {
 }
 
 #[tokio::test]
-async fn while_it_ends_the_status_says_so_and_does_not_keep_it() {
+async fn the_status_is_served_during_shutdown() {
     let go = go().await;
     let hold = go.hold();
     let mut gate = GateProcess::start_apart(&settings_of(&go, "key_wait = \"30s\"")).await;
@@ -211,7 +211,7 @@ async fn while_it_ends_the_status_says_so_and_does_not_keep_it() {
 }
 
 #[tokio::test]
-async fn neither_port_takes_the_others_connections() {
+async fn neither_port_takes_connections_of_the_other() {
     const MOST_WATCHERS: usize = 16;
     const MOST_PROXIES: usize = 512;
     let go = go().await;

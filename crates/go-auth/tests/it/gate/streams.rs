@@ -72,7 +72,7 @@ async fn a_log_whose_reader_is_gone_changes_nothing() {
 
 /// Two kinds at once: two lines that wait would take both of the smallest machine's workers.
 #[tokio::test]
-async fn floods_of_refusals_into_a_stuck_log_hold_up_no_push() {
+async fn rejections_flooding_a_stuck_log_delay_no_push() {
     let go = go().await;
     let (_reader, log) = full_stream();
     let gate = GateProcess::start_logging_to(&settings_of(&go, ""), log).await;
@@ -102,7 +102,7 @@ async fn floods_of_refusals_into_a_stuck_log_hold_up_no_push() {
 
 #[tokio::test]
 #[cfg(target_os = "linux")]
-async fn lines_that_are_lost_are_counted() {
+async fn dropped_log_lines_are_counted() {
     let go = go().await;
     let log = crate::gate_process::full_disk();
     let gate = GateProcess::start_logging_to(&settings_of(&go, ""), log).await;
@@ -130,7 +130,7 @@ async fn lines_that_are_lost_are_counted() {
 }
 
 #[tokio::test]
-async fn the_last_lines_are_the_faults_and_come_out_whole() {
+async fn the_faults_are_written_whole_before_the_end() {
     let settings: String = (0..100)
         .map(|number| {
             format!("[[issuers]]\nissuer = \"https://{number}\"\naudience = []\njwks_url = \"x\"\n")
@@ -159,7 +159,7 @@ async fn ends(settings: &str, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>
 }
 
 #[tokio::test]
-async fn faults_that_nobody_reads_do_not_keep_it() {
+async fn faults_that_nobody_reads_delay_no_end() {
     for settings in ["", "leeway = "] {
         let (_reader, stderr) = full_stream();
         let started = Instant::now();
@@ -170,7 +170,7 @@ async fn faults_that_nobody_reads_do_not_keep_it() {
 
 #[tokio::test]
 #[cfg(target_os = "linux")]
-async fn exit_statuses_stay_where_nothing_can_be_said() {
+async fn exit_statuses_are_right_without_any_output() {
     use crate::gate_process::full_disk;
     let go = go().await;
     assert_eq!(ends("", full_disk(), full_disk()).await, Some(64));
@@ -211,7 +211,7 @@ async fn serves_and_ends(mut command: Command, request: &str) -> Duration {
 }
 
 #[tokio::test]
-async fn an_output_that_nobody_reads_keeps_it_from_nothing() {
+async fn an_output_that_nobody_reads_blocks_nothing() {
     let go = go().await;
     let (gate, _directory) = with_file(&settings_of(&go, ""));
     let request = head("GET", "/auth", &[("Authorization", &go.token())]);
@@ -234,7 +234,7 @@ fn fifo(directory: &tempfile::TempDir) -> std::path::PathBuf {
 }
 
 #[tokio::test]
-async fn a_snapshot_s_path_that_hangs_does_not_keep_it() {
+async fn a_snapshot_path_that_hangs_delays_no_end() {
     let go = go().await;
     let directory = tempfile::tempdir().expect("a directory");
     let path = fifo(&directory);
@@ -272,7 +272,7 @@ fn just_begun(settings: &str) -> (Process, tempfile::TempDir) {
 
 #[tokio::test]
 #[cfg(target_os = "linux")]
-async fn told_to_end_while_it_starts_it_ends_well() {
+async fn a_signal_during_the_start_ends_it_well() {
     let go = go().await;
     for wait in [0, 0, 1, 3, 10, 30] {
         let (mut process, _directory) = just_begun(&settings_of(&go, ""));
@@ -284,7 +284,7 @@ async fn told_to_end_while_it_starts_it_ends_well() {
 
 #[tokio::test]
 #[cfg(target_os = "linux")]
-async fn hangups_from_the_first_moment_on_are_heeded() {
+async fn hangups_are_handled_from_the_first_moment_on() {
     let go = go().await;
     let (mut process, _directory) = just_begun(&settings_of(&go, ""));
     for _ in 0..300 {

@@ -155,7 +155,7 @@ async fn reloads_under_load_and_no_wrong_verdict() {
 
 #[tokio::test]
 #[ignore = "needs nginx: see .ci/run"]
-async fn one_of_two_gates_ends_under_load_and_no_verdict_is_wrong() {
+async fn a_gate_ends_under_load_and_no_wrong_verdict() {
     let stage = stage(2).await;
     let cases = cases(&stage.go.mint(), 1000);
     let done = Arc::new(AtomicUsize::new(0));

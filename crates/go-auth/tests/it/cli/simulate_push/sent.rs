@@ -13,7 +13,7 @@ use super::{named, push, pushes, simulator, status};
 use test_support::distributor::{Server, TokenFile};
 
 #[tokio::test]
-async fn given_access_tokens_when_pushed_with_then_only_those_of_this_api_are_let_in() {
+async fn only_access_tokens_of_this_api_are_accepted() {
     let go = simulator().await;
     let previous = go.access_token(PartnerApi::AvailabilityPeer);
     let token_file = async || {
@@ -75,7 +75,7 @@ async fn recording() -> (Server, Seen) {
 }
 
 #[tokio::test]
-async fn given_a_sample_and_a_count_when_pushed_then_so_many_come_as_go_sends_them() {
+async fn pushes_come_as_go_sends_them_and_as_often() {
     let go = simulator().await;
     for (sample, path, member) in [
         ("daily", "/base/ari/daily/push", "dailyAris"),

@@ -6,7 +6,7 @@ use crate::cli::go_auth;
 use test_support::distributor::Server;
 
 #[tokio::test]
-async fn given_an_answer_without_end_or_full_of_commands_when_shown_then_it_is_cut_and_harmless() {
+async fn answers_are_shown_cut_and_escaped() {
     let go = simulator().await;
     let harmful = format!("\u{1b}[31m\u{9b}1m\r\n\u{202e}{}", "x".repeat(500));
     let server = answering((StatusCode::IM_A_TEAPOT, harmful)).await;
@@ -30,7 +30,7 @@ async fn given_an_answer_without_end_or_full_of_commands_when_shown_then_it_is_c
 }
 
 #[tokio::test]
-async fn given_any_width_when_shown_then_no_line_is_wider_and_colours_are_there_on_demand() {
+async fn push_fits_any_width_and_colours_on_demand() {
     let go = simulator().await;
     let long = "x".repeat(30).repeat(5);
     let server = answering(long).await;
@@ -51,7 +51,7 @@ async fn given_any_width_when_shown_then_no_line_is_wider_and_colours_are_there_
 }
 
 #[tokio::test]
-async fn given_wrong_usage_when_pushed_then_it_is_told_and_the_status_is_64() {
+async fn wrong_usage_of_push_is_reported_with_status_64() {
     let token = test_support::forge::mint().token();
     for (args, why) in [
         (&[][..], "<URL>"),

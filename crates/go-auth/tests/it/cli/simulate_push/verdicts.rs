@@ -8,7 +8,7 @@ use super::{answering, counts, gated, named, push, pushes, simulator, status};
 use crate::cli::go_auth;
 
 #[tokio::test]
-async fn given_an_api_behind_the_gate_when_pushed_to_then_all_is_as_expected() {
+async fn an_api_behind_the_layer_answers_as_expected() {
     let go = simulator().await;
     let server = gated(&go).await;
     let (some, all) = counts();
@@ -56,7 +56,7 @@ async fn given_an_api_behind_the_gate_when_pushed_to_then_all_is_as_expected() {
 }
 
 #[tokio::test]
-async fn given_an_api_without_a_gate_when_pushed_to_then_each_that_gets_in_is_told() {
+async fn an_api_without_a_gate_is_found_out() {
     let go = simulator().await;
     let server = answering("\"ok\"").await;
     let ran = push(&go, &server.base).arg("--json").run().await;
@@ -93,7 +93,7 @@ async fn given_an_api_without_a_gate_when_pushed_to_then_each_that_gets_in_is_to
 }
 
 #[tokio::test]
-async fn given_an_api_that_shuts_go_out_when_pushed_to_then_that_is_told() {
+async fn an_api_that_rejects_go_is_found_out() {
     let go = simulator().await;
     let server = answering((StatusCode::NOT_FOUND, "nothing")).await;
     let ran = push(&go, &server.base).arg("--json").run().await;
@@ -132,7 +132,7 @@ async fn given_an_api_that_shuts_go_out_when_pushed_to_then_that_is_told() {
 }
 
 #[tokio::test]
-async fn given_an_answer_that_is_neither_when_a_bad_token_gets_it_then_it_is_not_as_expected() {
+async fn a_redirect_or_server_error_rejects_nothing() {
     let go = simulator().await;
     let elsewhere = answering("\"ok\"").await;
     for code in [500, 503, 302, 304] {
@@ -158,7 +158,7 @@ async fn given_an_answer_that_is_neither_when_a_bad_token_gets_it_then_it_is_not
 }
 
 #[tokio::test]
-async fn given_nobody_at_an_address_when_pushed_to_then_nothing_can_be_said() {
+async fn without_distributor_or_simulator_no_verdict() {
     let go = simulator().await;
     let server = gated(&go).await;
     let nobody = "http://127.0.0.1:1";
@@ -208,7 +208,7 @@ async fn given_nobody_at_an_address_when_pushed_to_then_nothing_can_be_said() {
 }
 
 #[tokio::test]
-async fn given_a_simulator_that_sends_anything_when_asked_for_a_token_then_it_is_not_used() {
+async fn tokens_of_a_strange_simulator_are_not_used() {
     let go = simulator().await;
     let distributor = gated(&go).await;
     for answer in ["a b", "a\r\nx: y", "é", &"x".repeat(65_537)] {
@@ -250,8 +250,7 @@ async fn stumbling(answers: usize) -> String {
 }
 
 #[tokio::test]
-async fn given_a_push_without_an_answer_when_a_hole_was_found_then_that_counts_and_no_more_is_sent()
-{
+async fn a_hole_found_counts_though_later_pushes_fail() {
     let go = simulator().await;
     // Both good ones, and with a third one without credentials.
     for (answers, exit, verdict) in [(2, 2, "unknown"), (3, 1, "unexpected")] {
