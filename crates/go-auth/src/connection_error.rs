@@ -1,4 +1,5 @@
-//! Why an address can't be reached, in words: certificates above all.
+//! Why an address can't be reached, in plain words: above all what is wrong with a
+//! certificate.
 
 use std::error::Error;
 use std::io;
@@ -10,7 +11,7 @@ use derbysoft_go_auth::inspect::show::{list, plain};
 use derbysoft_go_auth::inspect::words::relative;
 
 /// What is at the bottom of a client's error, where that is known.
-pub(super) fn words(error: &reqwest::Error) -> Option<String> {
+pub(crate) fn words(error: &reqwest::Error) -> Option<String> {
     let mut next = error.source();
     while let Some(error) = next {
         if let Some(words) = of_one(error) {
@@ -38,15 +39,15 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
         return of_tls(error);
     }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
-        let words = "what answers there breaks the rules of HTTP";
-        return (error.is_parse()).then(|| format!("{words}: {}", plain(&error.to_string())));
+        let why = plain(&error.to_string());
+        return (error.is_parse()).then(|| format!("the answer is not valid HTTP: {why}"));
     }
     let error = error.downcast_ref::<io::Error>()?;
     let words = match error.kind() {
-        io::ErrorKind::ConnectionRefused => "nobody listens there: the connection was refused",
+        io::ErrorKind::ConnectionRefused => "connection refused: nothing listens there",
         io::ErrorKind::ConnectionReset => "the connection was reset",
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            "there is no way to that machine"
+            "no route to that machine"
         }
         _ => return None,
     };
@@ -57,16 +58,14 @@ fn of_tls(error: &rustls::Error) -> Option<String> {
     Some(match error {
         rustls::Error::InvalidCertificate(certificate) => of_certificate(certificate),
         rustls::Error::InvalidMessage(_) => {
-            "what answers there does not speak TLS: it may be plain http".to_owned()
+            "the server does not speak TLS: it may be plain http".to_owned()
         }
         rustls::Error::PeerIncompatible(_) => {
-            "it has no version of TLS or no cipher in common with this machine".to_owned()
+            "the server and this machine have no TLS version or no cipher in common".to_owned()
         }
         rustls::Error::AlertReceived(alert) => {
-            format!(
-                "it broke off the TLS handshake: {}",
-                plain(&format!("{alert:?}"))
-            )
+            let alert = plain(&format!("{alert:?}"));
+            format!("the server aborted the TLS handshake: {alert}")
         }
         _ => return None,
     })
@@ -74,40 +73,45 @@ fn of_tls(error: &rustls::Error) -> Option<String> {
 
 fn of_certificate(error: &Certificate) -> String {
     let at = |time: &rustls::pki_types::UnixTime| UnixTime::from_secs(time.as_secs());
-    match error {
-        Certificate::Expired => "its certificate has expired".to_owned(),
-        Certificate::ExpiredContext { time, not_after } => format!(
-            "its certificate expired {}, at {}",
-            relative(at(not_after), at(time)),
-            at(not_after)
-        ),
-        Certificate::NotValidYet => "its certificate is not valid yet".to_owned(),
-        Certificate::NotValidYetContext { time, not_before } => format!(
-            "its certificate becomes valid {}, at {}: is this machine's clock right?",
-            relative(at(not_before), at(time)),
-            at(not_before)
-        ),
-        Certificate::UnknownIssuer => "its certificate is of nobody whom this machine trusts: \
-             it is self-signed, or its authority is not among the system's"
-            .to_owned(),
-        Certificate::BadSignature => "its certificate is not signed by the authority that it \
-             names: somebody else may be answering"
-            .to_owned(),
-        Certificate::NotValidForName => "its certificate is for another name".to_owned(),
+    let what = match error {
+        Certificate::Expired => "has expired",
+        Certificate::NotValidYet => "is not valid yet",
+        Certificate::UnknownIssuer => {
+            "is not trusted by this machine: it is self-signed, or its authority is not among \
+             the system's"
+        }
+        Certificate::BadSignature => {
+            "is not signed by the authority that it names: someone else may be answering"
+        }
+        Certificate::NotValidForName => "is for another name",
+        Certificate::Revoked => "has been revoked",
+        Certificate::ExpiredContext { time, not_after } => {
+            let (now, end) = (at(time), at(not_after));
+            return format!("its certificate expired {}, at {end}", relative(end, now));
+        }
+        Certificate::NotValidYetContext { time, not_before } => {
+            let (now, start) = (at(time), at(not_before));
+            return format!(
+                "its certificate becomes valid {}, at {start}: check this machine's clock",
+                relative(start, now),
+            );
+        }
         Certificate::NotValidForNameContext {
             expected,
             presented,
-        } => format!(
-            "its certificate is for another name: for {}, not for {}",
-            list(presented.iter().map(|name| plain(&bare(name)))),
-            plain(&expected.to_str()),
-        ),
-        Certificate::Revoked => "its certificate is revoked".to_owned(),
-        other => format!(
-            "its certificate is not acceptable: {}",
-            plain(&other.to_string())
-        ),
-    }
+        } => {
+            return format!(
+                "its certificate is for another name: for {}, not for {}",
+                list(presented.iter().map(|name| plain(&bare(name)))),
+                plain(&expected.to_str()),
+            );
+        }
+        other => {
+            let why = plain(&other.to_string());
+            return format!("its certificate is not acceptable: {why}");
+        }
+    };
+    format!("its certificate {what}")
 }
 
 /// The name in `DnsName("id.example")`.

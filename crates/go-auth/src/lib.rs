@@ -1,10 +1,19 @@
-//! The command `go-auth`: a look at tokens and keys with the gate's own eyes.
+//! The command `go-auth`: a look at tokens and keys by the gate's own code, the gate
+//! itself, and GO for tests.
 //!
-//! No part of the crate's interface; it is public for the binary and the tests. It
-//! reads no clock, stream or variable that [`Surroundings`] does not hand to it, but
-//! for the time, and writes nothing elsewhere. A command is a function of its arguments
-//! and the console: it says what it has to say once, as text or, with `--json`, as one
-//! JSON document, and ends with an [`Exit`].
+//! No part of the crate's interface; it is public for the binary and the tests. A
+//! command is a function of its arguments and the console, and ends with an [`Exit`]. It
+//! uses no stream or variable that [`Surroundings`] does not hand to it.
+//!
+//! A room imports only from those above it:
+//!
+//! | room | what it does |
+//! |---|---|
+//! | `console`, `connection_error` | reads input, writes the result, explains failures |
+//! | `settings` | flags over file over environment |
+//! | `process` | signals, a log that nothing waits for, an end whatever hangs |
+//! | `verify`, `keys`, `simulate`, `gate` | the commands, each with its arguments |
+//! | `command_line` | chooses between them; help, completions, manual |
 
 mod command_line;
 mod connection_error;
@@ -19,9 +28,10 @@ mod verify;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
+use anstream::{AutoStream, ColorChoice};
+
 use self::command_line::{Command, manual};
 use self::console::Console;
-use self::console::terminal::Terminal;
 
 pub use self::console::{Exit, Output, Surroundings};
 
@@ -29,24 +39,22 @@ pub use self::console::{Exit, Output, Surroundings};
 pub fn main() -> ExitCode {
     let (stdout, stderr) = (io::stdout(), io::stderr());
     let width = |terminal: Option<(terminal_size::Width, _)>| terminal.map(|it| it.0.0.into());
-    let stdout_width = width(terminal_size::terminal_size_of(&stdout));
-    let stderr_width = width(terminal_size::terminal_size_of(&stderr));
     let surroundings = Surroundings {
         args: std::env::args_os().collect(),
         vars: std::env::vars_os().collect(),
         stdin: &mut io::stdin().lock(),
         stdin_is_terminal: io::stdin().is_terminal(),
         stdout: Output {
-            is_terminal: stdout.is_terminal(),
-            width: stdout_width,
+            colour: AutoStream::choice(&stdout) != ColorChoice::Never,
+            width: width(terminal_size::terminal_size_of(&stdout)),
             // Elsewhere these do nothing; on Windows they see to colours. Not locked:
             // other threads of the gate write to them, too.
-            to: &mut anstream::AutoStream::always(stdout),
+            to: &mut AutoStream::always(stdout),
         },
         stderr: Output {
-            is_terminal: stderr.is_terminal(),
-            width: stderr_width,
-            to: &mut anstream::AutoStream::always(stderr),
+            colour: AutoStream::choice(&stderr) != ColorChoice::Never,
+            width: width(terminal_size::terminal_size_of(&stderr)),
+            to: &mut AutoStream::always(stderr),
         },
     };
     run(surroundings).code().into()
@@ -54,12 +62,12 @@ pub fn main() -> ExitCode {
 
 /// Runs a command.
 pub fn run(surroundings: Surroundings<'_>) -> Exit {
-    let when = command_line::colour_wanted(&surroundings.args);
-    let arguments = match command_line::parse(&surroundings.args, surroundings.width()) {
+    let colour = command_line::colour_wanted(&surroundings.args);
+    let arguments = match command_line::parse(&surroundings) {
         Ok(arguments) => arguments,
-        Err(error) => return command_line::tell(&error, when, surroundings),
+        Err(error) => return command_line::show(&error, colour, surroundings),
     };
-    let mut console = Console::new(surroundings, arguments.json, when);
+    let mut console = Console::new(surroundings, arguments.json, colour);
     let result = match arguments.command {
         Command::Verify(args) => verify::run(&args, &mut console),
         Command::Keys(args) => keys::run(&args, &mut console),
@@ -69,10 +77,4 @@ pub fn run(surroundings: Surroundings<'_>) -> Exit {
         Command::Man { command } => manual::page(&command, &mut console),
     };
     result.unwrap_or_else(|failure| console.fail(&failure))
-}
-
-impl Surroundings<'_> {
-    fn width(&self) -> usize {
-        Terminal::width_of(&self.vars, &self.stdout)
-    }
 }

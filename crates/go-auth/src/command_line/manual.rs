@@ -18,7 +18,7 @@ pub(crate) fn page(command: &[String], console: &mut Console<'_>) -> Result<Exit
     let found = (command.iter()).try_fold(&root, |within, name| within.find_subcommand(name));
     let page = found
         .cloned()
-        .ok_or_else(|| Failure::Usage("there is no such command".to_owned()))?;
+        .ok_or_else(|| Failure::Usage("unknown command".to_owned()))?;
     let mut text = Vec::new();
     clap_mangen::Man::new(page)
         .manual("derbysoft-go-auth")

@@ -1,4 +1,5 @@
-//! Where a command is told what it needs and says what it has to say.
+//! The console: what a command reads, and how it says once what it has found, as text
+//! or, with `--json`, as one JSON document.
 
 mod json;
 pub(crate) mod table;
@@ -6,11 +7,13 @@ pub(crate) mod terminal;
 pub(crate) mod withheld;
 
 use std::ffi::OsString;
+use std::fmt::{self, Display};
 use std::io::{self, Read, Write};
 
+use clap::ColorChoice;
 use serde::Serialize;
 
-use self::terminal::{BAD, Terminal, When};
+use self::terminal::{BAD, Terminal, paint};
 use self::withheld::without_tokens;
 use derbysoft_go_auth::ConfigError;
 use derbysoft_go_auth::inspect::show;
@@ -18,13 +21,14 @@ use derbysoft_go_auth::inspect::show;
 /// How a command ended, for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// The token is valid; there are usable keys; the distributor answers as it should.
+    /// The token is valid; there are usable keys; the distributor answers as expected.
     Good,
-    /// The token is refused; there are no usable keys; the distributor answers otherwise.
+    /// The token is rejected; there are no usable keys; the distributor answers
+    /// otherwise.
     Bad,
-    /// Nothing can be said: keys or output were out of reach.
+    /// No verdict: keys or output were out of reach.
     Unknown,
-    /// The command or the settings can't be used: `EX_USAGE` of `sysexits.h`.
+    /// The command or the settings are invalid: `EX_USAGE` of `sysexits.h`.
     Usage,
 }
 
@@ -44,13 +48,13 @@ impl Exit {
 pub struct Output<'a> {
     /// Where it goes.
     pub to: &'a mut dyn Write,
-    /// Whether that is a terminal.
-    pub is_terminal: bool,
-    /// The terminal's width in columns.
+    /// Whether colours are wanted there, unless `--color` says otherwise.
+    pub colour: bool,
+    /// The terminal's width in columns, if it is one.
     pub width: Option<usize>,
 }
 
-/// All that a command has to do with.
+/// Everything that a command has to do with.
 pub struct Surroundings<'a> {
     /// The command line, from the program's name on.
     pub args: Vec<OsString>,
@@ -66,42 +70,37 @@ pub struct Surroundings<'a> {
     pub stderr: Output<'a>,
 }
 
-impl std::fmt::Debug for Surroundings<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Surroundings<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Surroundings").finish_non_exhaustive()
     }
 }
 
-impl std::fmt::Debug for Output<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Output<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (f.debug_struct("Output").field("width", &self.width)).finish_non_exhaustive()
     }
 }
 
-/// What a command has to do with, once its line is read.
+/// The surroundings of a command whose line is read.
 pub(crate) struct Console<'a> {
-    args: Vec<OsString>,
-    pub(crate) vars: Vec<(OsString, OsString)>,
-    pub(crate) stdin: &'a mut dyn Read,
-    pub(crate) stdin_is_terminal: bool,
-    stdout: Output<'a>,
-    stderr: Output<'a>,
+    surroundings: Surroundings<'a>,
     json: bool,
-    when: When,
+    colour: ColorChoice,
 }
 
 /// Why a command ends without having done its work.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The command line can't be used, for this fault.
+    /// The command line is invalid, with this fault.
     Usage(String),
-    /// The settings can't.
+    /// The settings are.
     Settings {
         error: ConfigError,
         /// Whether the command has flags for them, beside file and environment.
         have_flags: bool,
     },
-    /// The output could not be written, or the runtime not be started.
+    /// The output could not be written, or the system lacks something.
     System(io::Error),
 }
 
@@ -115,10 +114,19 @@ impl From<ConfigError> for Failure {
 }
 
 impl Failure {
-    /// A file of the command line's, and why it can't be read. Its name is not
-    /// repeated: it may be a token at the wrong place.
+    /// A file given by a flag, and why it can't be read. Its name is not repeated: it
+    /// may be a token at the wrong place.
     pub(crate) fn of_file(flag: &str, error: &io::Error) -> Self {
-        Self::Usage(format!("the file of {flag} can't be read: {error}"))
+        Self::Usage(format!("can't read the file given by {flag}: {error}"))
+    }
+
+    /// What the system does not let the process do.
+    pub(crate) fn cannot(what: impl Display, error: impl Display) -> Self {
+        Self::System(io::Error::other(format!("can't {what}: {error}")))
+    }
+
+    pub(crate) fn cannot_listen(address: &str, error: &io::Error) -> Self {
+        Self::cannot(format_args!("listen on {}", show::quoted(address)), error)
     }
 
     fn name(&self) -> &'static str {
@@ -146,33 +154,39 @@ impl Failure {
 }
 
 impl<'a> Console<'a> {
-    pub(crate) fn new(surroundings: Surroundings<'a>, json: bool, when: When) -> Self {
-        let Surroundings {
-            vars,
-            stdin,
-            stdin_is_terminal,
-            stdout,
-            stderr,
-            args,
-        } = surroundings;
+    pub(crate) const fn new(
+        surroundings: Surroundings<'a>,
+        json: bool,
+        colour: ColorChoice,
+    ) -> Self {
         Self {
-            args,
-            vars,
-            stdin,
-            stdin_is_terminal,
-            stdout,
-            stderr,
+            surroundings,
             json,
-            when,
+            colour,
         }
     }
 
-    /// What a flag says, or else a variable of the environment that is not empty.
+    /// The environment.
+    pub(crate) fn vars(&self) -> &[(OsString, OsString)] {
+        &self.surroundings.vars
+    }
+
+    /// Standard input, and whether somebody types there.
+    pub(crate) fn stdin(&mut self) -> (&mut dyn Read, bool) {
+        let Surroundings {
+            stdin,
+            stdin_is_terminal,
+            ..
+        } = &mut self.surroundings;
+        (stdin, *stdin_is_terminal)
+    }
+
+    /// The value of a flag, or else of a variable of the environment that is not empty.
     pub(crate) fn given(&self, flag: Option<&str>, variable: &str) -> Option<String> {
         if let Some(value) = flag {
             return Some(value.to_owned());
         }
-        let (_, value) = self.vars.iter().find(|(known, _)| known == variable)?;
+        let (_, value) = self.vars().iter().find(|(known, _)| known == variable)?;
         Some(value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
     }
 
@@ -182,69 +196,64 @@ impl<'a> Console<'a> {
         json: &impl Serialize,
         text: impl FnOnce(&Terminal) -> String,
     ) -> Result<(), Failure> {
-        let text = if self.json {
-            json::line(json)
-        } else {
-            text(&Terminal::of(self.when, &self.vars, &self.stdout))
-        };
-        self.write(text.as_bytes())
+        if self.json {
+            return self.write(json::line(json).as_bytes());
+        }
+        let Surroundings { vars, stdout, .. } = &mut self.surroundings;
+        let text = text(&Terminal::of(vars, stdout));
+        written(stdout.write(self.colour, &text))
     }
 
-    /// Writes to standard output. Whoever has stopped listening has heard enough.
+    /// Writes to standard output, as it is.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let to = &mut self.stdout.to;
-        match to.write_all(bytes).and_then(|()| to.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::System(error)),
-            _ => Ok(()),
-        }
+        let to = &mut self.surroundings.stdout.to;
+        written(to.write_all(bytes).and_then(|()| to.flush()))
     }
 
     /// Says something beside the result.
     pub(crate) fn note(&mut self, text: &str) {
-        let _ = writeln!(self.stderr.to, "{text}");
+        let stderr = &mut self.surroundings.stderr;
+        let _ = stderr.write(self.colour, &format!("{text}\n"));
     }
 
     pub(crate) fn fail(&mut self, failure: &Failure) -> Exit {
         let faults: Vec<_> = (failure.faults().into_iter())
-            .map(|fault| without_tokens(fault, &self.args))
+            .map(|fault| without_tokens(fault, &self.surroundings.args))
             .collect();
         if self.json {
-            #[derive(Serialize)]
-            struct Failed<'a> {
-                error: &'a str,
-                faults: &'a [String],
-            }
-            let error = failure.name();
-            let document = Failed {
-                error,
-                faults: &faults,
-            };
+            let document = serde_json::json!({ "error": failure.name(), "faults": faults });
             let _ = self.write(json::line(&document).as_bytes());
-            // Where nothing can be written there, it is told all the same.
+            // Where nothing can be written there, it is said all the same.
             if !matches!(failure, Failure::System(_)) {
                 return failure.exit();
             }
         }
-        let terminal = Terminal::of(self.when, &self.vars, &self.stderr);
-        let name = terminal.paint(BAD, "go-auth:");
-        let text = match failure {
+        let name = paint(BAD, "go-auth:");
+        self.note(&match failure {
             Failure::Settings { have_flags, .. } => {
                 let faults: String = faults.iter().map(|it| format!("\n- {it}")).collect();
                 let (flag, gap) = if *have_flags {
-                    ("a flag (--jwks-url), ", '\n')
+                    ("by a flag (--jwks-url), ", '\n')
                 } else {
                     ("", ' ')
                 };
                 format!(
-                    "{name} the settings can't be used:{faults}\n\n\
-                     A setting is {flag}a field of the file of --config (jwks_url){gap}\
-                     or a variable (GO_AUTH_JWKS_URL); the first of them counts."
+                    "{name} invalid settings:{faults}\n\n\
+                     Set each {flag}in the file of --config (jwks_url){gap}\
+                     or by a variable (GO_AUTH_JWKS_URL); the first of them counts."
                 )
             }
             Failure::Usage(_) | Failure::System(_) => format!("{name} {}", faults.join("; ")),
-        };
-        self.note(&text);
+        });
         failure.exit()
+    }
+}
+
+/// A reader that has gone away has read enough.
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::System(error)),
+        _ => Ok(()),
     }
 }
 

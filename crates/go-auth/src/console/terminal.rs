@@ -1,9 +1,12 @@
-//! What a terminal can show, and what its user wants of it.
+//! How text is shown: its styles, its marks and its width.
+//!
+//! Everything is written with colours; where none are wanted, anstream strips them.
 
 use std::ffi::OsString;
+use std::io;
 
 use anstyle::{AnsiColor, Style};
-use clap::ValueEnum;
+use clap::ColorChoice;
 
 use super::Output;
 
@@ -17,25 +20,9 @@ pub(crate) const UNSURE: Style = AnsiColor::Yellow.on_default();
 pub(crate) const FAINT: Style = Style::new().dimmed();
 pub(crate) const PLAIN: Style = Style::new();
 
-/// When to use colours.
-// The documentation is the help.
-#[expect(clippy::doc_markdown)]
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum When {
-    /// On a terminal that can, unless NO_COLOR or CLICOLOR=0 is set; with
-    /// CLICOLOR_FORCE everywhere
-    #[default]
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
-/// How to write to an output.
+/// What an output can show.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terminal {
-    pub(crate) colour: bool,
     /// Whether it shows more than ASCII.
     pub(crate) unicode: bool,
     pub(crate) width: usize,
@@ -66,31 +53,39 @@ fn var<'a>(vars: &'a Vars, name: &str) -> Option<&'a str> {
     value.to_str().filter(|value| !value.is_empty())
 }
 
-impl Terminal {
-    pub(crate) fn of(when: When, vars: &Vars, output: &Output<'_>) -> Self {
-        let colour = match when {
-            When::Always => true,
-            When::Never => false,
-            When::Auto => wants_colour(vars, output.is_terminal),
-        };
-        Self {
-            colour,
-            unicode: shows_unicode(vars),
-            width: Self::width_of(vars, output),
-        }
+pub(crate) fn paint(style: Style, text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
     }
+    format!("{style}{text}{style:#}")
+}
 
-    pub(crate) fn width_of(vars: &Vars, output: &Output<'_>) -> usize {
+impl Output<'_> {
+    /// Writes a painted text.
+    pub(crate) fn write(&mut self, colour: ColorChoice, text: &str) -> io::Result<()> {
+        let is_coloured = match colour {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => self.colour,
+        };
+        let stripped = anstream::adapter::strip_str(text);
+        let text = if is_coloured {
+            text
+        } else {
+            &stripped.to_string()
+        };
+        self.to.write_all(text.as_bytes())?;
+        self.to.flush()
+    }
+}
+
+impl Terminal {
+    pub(crate) fn of(vars: &Vars, output: &Output<'_>) -> Self {
         let columns = || var(vars, "COLUMNS")?.parse().ok();
         let width = output.width.or_else(columns).unwrap_or(WIDTH);
-        width.clamp(*WIDTHS.start(), *WIDTHS.end())
-    }
-
-    pub(crate) fn paint(&self, style: Style, text: &str) -> String {
-        if self.colour && style != PLAIN && !text.is_empty() {
-            format!("{style}{text}{style:#}")
-        } else {
-            text.to_owned()
+        Self {
+            unicode: shows_unicode(vars),
+            width: width.clamp(*WIDTHS.start(), *WIDTHS.end()),
         }
     }
 
@@ -106,56 +101,27 @@ impl Terminal {
     }
 }
 
-/// As <https://no-color.org> and <https://bixense.com/clicolors> have it.
-fn wants_colour(vars: &Vars, is_terminal: bool) -> bool {
-    if var(vars, "NO_COLOR").is_some() {
-        return false;
-    }
-    if var(vars, "CLICOLOR_FORCE").is_some_and(|value| value != "0") {
-        return true;
-    }
-    let can = cfg!(windows) || var(vars, "TERM").is_some_and(|term| term != "dumb");
-    is_terminal && can && var(vars, "CLICOLOR") != Some("0")
-}
-
 /// By the character set of the locale (POSIX, "Environment Variables").
 fn shows_unicode(vars: &Vars) -> bool {
-    let mut locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
-    cfg!(windows)
-        || locale
-            .find_map(|name| var(vars, name))
-            .is_some_and(|locale| {
-                let locale = locale.to_ascii_lowercase();
-                locale.contains("utf-8") || locale.contains("utf8")
-            })
+    let mut names = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
+    let locale = names.find_map(|name| var(vars, name)).unwrap_or_default();
+    let locale = locale.to_ascii_lowercase();
+    cfg!(windows) || locale.contains("utf-8") || locale.contains("utf8")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn vars(vars: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+    fn terminal(width: Option<usize>, vars: &[(&str, &str)]) -> Terminal {
         let owned = |(name, value): &(&str, &str)| (name.into(), value.into());
-        vars.iter().map(owned).collect()
-    }
-
-    #[test]
-    fn colour_is_for_terminals_that_can_and_users_who_want() {
-        let xterm = ("TERM", "xterm-256color");
-        for (set, is_terminal, colour) in [
-            (&[xterm][..], true, true),
-            (&[xterm], false, false),
-            (&[("TERM", "dumb")], true, false),
-            (&[], true, cfg!(windows)),
-            (&[xterm, ("NO_COLOR", "1")], true, false),
-            (&[xterm, ("NO_COLOR", "")], true, true),
-            (&[xterm, ("CLICOLOR", "0")], true, false),
-            (&[("CLICOLOR_FORCE", "1")], false, true),
-            (&[xterm, ("CLICOLOR_FORCE", "0")], false, false),
-            (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], true, false),
-        ] {
-            assert_eq!(wants_colour(&vars(set), is_terminal), colour, "{set:?}");
-        }
+        let vars: Vec<_> = vars.iter().map(owned).collect();
+        let output = Output {
+            to: &mut io::sink(),
+            colour: false,
+            width,
+        };
+        Terminal::of(&vars, &output)
     }
 
     #[test]
@@ -168,25 +134,21 @@ mod tests {
             (&[("LANG", "C")], cfg!(windows)),
             (&[], cfg!(windows)),
         ] {
-            assert_eq!(shows_unicode(&vars(set)), unicode, "{set:?}");
+            assert_eq!(terminal(None, set).unicode, unicode, "{set:?}");
         }
     }
 
     #[test]
     fn the_width_is_the_terminals_within_limits() {
-        let width = |width: Option<usize>, set: &[(&str, &str)]| {
-            let output = Output {
-                to: &mut std::io::sink(),
-                is_terminal: width.is_some(),
-                width,
-            };
-            Terminal::width_of(&vars(set), &output)
-        };
-        assert_eq!(width(Some(80), &[("COLUMNS", "90")]), 80);
-        assert_eq!(width(None, &[("COLUMNS", "90")]), 90);
-        assert_eq!(width(None, &[("COLUMNS", "x")]), 100);
-        assert_eq!(width(None, &[]), 100);
-        assert_eq!(width(Some(10), &[]), 40);
-        assert_eq!(width(Some(1000), &[]), 160);
+        for (is, columns, width) in [
+            (Some(80), "90", 80),
+            (None, "90", 90),
+            (None, "x", 100),
+            (None, "", 100),
+            (Some(10), "", 40),
+            (Some(1000), "", 160),
+        ] {
+            assert_eq!(terminal(is, &[("COLUMNS", columns)]).width, width);
+        }
     }
 }

@@ -7,17 +7,16 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// A file with settings, in TOML: the fields of `Config`. What it says counts before
-    /// the environment
+    /// A settings file, in TOML: the fields of `Config`. It overrides the environment
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
-    /// The address to listen at. Default: the variable LISTEN, or 127.0.0.1:8081
+    /// The address to listen on. Default: the variable LISTEN, or 127.0.0.1:8081
     #[arg(long, value_name = "HOST:PORT")]
     pub(super) listen: Option<String>,
 
-    /// Another address for /healthz, /readyz and /metrics, so that the first answers
-    /// nothing but /auth. Default: the variable STATUS_LISTEN, or none
+    /// A separate address for /healthz, /readyz and /metrics, so that the first one
+    /// answers nothing but /auth. Default: the variable STATUS_LISTEN, or none
     #[arg(long, value_name = "HOST:PORT")]
     pub(super) status_listen: Option<String>,
 }

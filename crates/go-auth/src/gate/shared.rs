@@ -37,7 +37,7 @@ impl Shared {
         self.live.load()
     }
 
-    /// Later requests go by `live`.
+    /// Later requests use `live`.
     pub(super) fn replace(&self, live: Live) {
         self.live.store(Arc::new(live));
     }

@@ -1,4 +1,4 @@
-//! Tasks of the background, none of which may be missing.
+//! Background tasks, none of which may be missing.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::events;
 
-/// The pause before a task that has panicked is started again: doubled each time, as that
-/// of failed refreshes of the keys is.
+/// The pause before a panicked task is restarted: doubled each time, as with failed
+/// refreshes of the keys.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Runs the task that `begin` makes, and another after each that panics; until one ends
@@ -29,7 +29,7 @@ where
         if started.elapsed() > longest {
             pause = first;
         }
-        // In a task of its own, since a report can fail, too.
+        // In a task of its own, since logging can panic, too.
         tokio::spawn(async move { events::task_panicked(task) });
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(longest);

@@ -1,22 +1,20 @@
-//! `go-auth keys`: what the key address serves, and what of it can be used.
+//! `go-auth keys`: what the key address serves, and which keys are usable.
 
-mod args;
 mod report;
 mod text;
 
-pub(crate) use self::args::KeysArgs;
 use self::report::{AddressReport, Report, Verdict};
 use crate::connection_error;
 use crate::console::{Console, Exit, Failure, block_on};
-use crate::settings::Settings;
+use crate::settings::{FetchArgs, Settings};
 use derbysoft_go_auth::inspect::key_addresses;
 
-pub(super) fn run(args: &KeysArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
+pub(super) fn run(args: &FetchArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let Settings {
         mut config,
         reading,
-    } = Settings::read(None, &args.fetching, console)?;
-    if args.fetching.jwks_url.is_some() {
+    } = Settings::read(None, args, console)?;
+    if args.jwks_url.is_some() {
         // This one, whatever else is configured.
         config.issuers.clear();
         config.issuer.clear();

@@ -1,8 +1,8 @@
 //! The log of the process: lines for standard error, which nothing waits for.
 //!
-//! Standard error may be a file on a full disk, or a pipe that nobody reads any more.
-//! So a line is handed to a thread that writes it, through a queue that has an end. What
-//! finds the queue full is dropped and counted, and so is what could not be written.
+//! Standard error may be a file on a full disk, or a pipe that nobody reads any more. So
+//! a thread writes the lines, from a bounded queue. Lines that find the queue full, or
+//! can't be written, are dropped and counted.
 
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::Arc;
@@ -15,49 +15,50 @@ use tracing_subscriber::EnvFilter;
 
 use derbysoft_go_auth::dropped_log_events;
 
-/// How many lines wait to be written. At some 250 bytes each they take 2 MiB, and are
-/// what a thousand requests make at debug level.
+/// How many lines may wait to be written. At some 250 bytes each they take 2 MiB, and are
+/// what a thousand requests log at debug level.
 const MAX_WAITING: usize = 8192;
 
-/// How long the last lines are waited for when the process ends. A reader that reads has
-/// them in a millisecond.
+/// How long the process waits at its end until the last lines are written. A reader that
+/// reads has them in a millisecond.
 pub(crate) const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// The log. Dropping it waits until the lines so far are written, for a second at the
 /// longest.
 #[derive(Debug)]
-pub(crate) struct Log {
+pub(super) struct Log {
     lines: NonBlocking,
     marks: Receiver<()>,
     dropped: DroppedLines,
 }
 
-/// How many lines did not come out, those of the crate included that did not come this
-/// far.
+/// How many lines were dropped, including those that the library dropped before they came
+/// this far.
 #[derive(Debug, Clone)]
 pub(crate) struct DroppedLines {
-    /// That the queue had no room for.
+    /// By the full queue.
     queue: ErrorCounter,
-    /// That could not be written.
+    /// Since they could not be written.
     writer: Arc<AtomicUsize>,
 }
 
-/// Logs to standard error, where the process has no other log: filtered by `RUST_LOG`, or
-/// by `otherwise` where that is not set.
-pub(crate) fn log_to_stderr(otherwise: &str) -> Log {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| otherwise.into());
-    let log = Log::to(io::stderr(), MAX_WAITING);
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(log.lines.clone())
-        // They would go straight to standard error, by a macro that panics if it fails.
-        .log_internal_errors(false)
-        .with_ansi(io::stderr().is_terminal())
-        .try_init();
-    log
-}
-
 impl Log {
+    /// Logs to standard error, where the process has no other log: filtered by
+    /// `RUST_LOG`, or by `otherwise` where that is not set.
+    pub(super) fn to_stderr(otherwise: &str) -> Self {
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| otherwise.into());
+        let log = Self::to(io::stderr(), MAX_WAITING);
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(log.lines.clone())
+            // They would go straight to standard error, by a macro that panics if it
+            // fails.
+            .log_internal_errors(false)
+            .with_ansi(io::stderr().is_terminal())
+            .try_init();
+        log
+    }
+
     fn to(writer: impl Write + Send + 'static, most: usize) -> Self {
         let (passed, marks) = sync_channel(1);
         let failed = Arc::new(AtomicUsize::new(0));
@@ -85,7 +86,7 @@ impl Log {
         }
     }
 
-    pub(crate) fn dropped(&self) -> DroppedLines {
+    pub(super) fn dropped(&self) -> DroppedLines {
         self.dropped.clone()
     }
 }
@@ -119,7 +120,7 @@ impl DroppedLines {
     }
 }
 
-/// What the thread writes to. It never fails, since nobody could be told.
+/// What the thread writes to. It never fails, since there is nowhere to report it.
 struct Sink<W> {
     writer: W,
     passed: SyncSender<()>,

@@ -7,7 +7,7 @@ use clap::Args;
 
 use derbysoft_go_auth::inspect::Flag;
 
-/// What a token must say.
+/// What a token has to say.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Rules (flag over file over environment)")]
 pub(crate) struct RuleArgs {
@@ -15,36 +15,36 @@ pub(crate) struct RuleArgs {
     #[arg(long, value_name = "ISS")]
     issuer: Option<String>,
 
-    /// The audiences of which a token must name one, with commas [GO_AUTH_AUDIENCE]
+    /// The accepted audiences, comma-separated [GO_AUTH_AUDIENCE]
     #[arg(long, value_name = "AUD")]
     audience: Vec<String>,
 
-    /// How much exp and nbf may be off, such as 30s [GO_AUTH_LEEWAY]
+    /// The tolerance for exp and nbf, such as 30s [GO_AUTH_LEEWAY]
     #[arg(long, value_name = "TIME")]
     leeway: Option<String>,
 
-    /// The subjects that are let in, with commas [GO_AUTH_SUBJECTS]
+    /// The accepted subjects, comma-separated [GO_AUTH_SUBJECTS]
     #[arg(long, value_name = "SUB")]
     subjects: Vec<String>,
 
-    /// Claims demanded beside iss, aud and exp: nbf, iat, jti, sub
+    /// Claims required besides iss, aud and exp: nbf, iat, jti, sub
     /// [GO_AUTH_REQUIRED_CLAIMS]
     #[arg(long, value_name = "NAMES")]
     required_claims: Vec<String>,
 
-    /// The longest life of a token from iat to exp, such as 5m
+    /// The longest accepted lifetime, from iat to exp, such as 5m
     #[arg(long, value_name = "TIME")]
     max_lifetime: Option<String>,
 
-    /// The longest token that is looked at [GO_AUTH_MAX_TOKEN_BYTES]
+    /// The longest accepted token [GO_AUTH_MAX_TOKEN_BYTES]
     #[arg(long, value_name = "BYTES")]
     max_token_bytes: Option<String>,
 
-    /// The file of the Access Tokens [GO_AUTH_ACCESS_TOKENS]
+    /// The file of Access Tokens [GO_AUTH_ACCESS_TOKENS]
     #[arg(long, value_name = "FILE")]
     access_tokens: Option<String>,
 
-    /// The environment that is served, where the file tells of several issuers
+    /// The environment that is served, where the file has several issuers
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
 }
@@ -53,7 +53,7 @@ pub(crate) struct RuleArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Keys (flag over file over environment)")]
 pub(crate) struct FetchArgs {
-    /// A file with settings, in TOML: the fields of `Config`
+    /// A settings file, in TOML: the fields of `Config`
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
@@ -61,11 +61,11 @@ pub(crate) struct FetchArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) jwks_url: Option<String>,
 
-    /// How long a connection may take, such as 2s
+    /// The time limit for connecting, such as 2s
     #[arg(long, value_name = "TIME")]
     connect_timeout: Option<String>,
 
-    /// How long a fetch may take in all, such as 5s [GO_AUTH_FETCH_TIMEOUT]
+    /// The time limit for a whole fetch, such as 5s [GO_AUTH_FETCH_TIMEOUT]
     #[arg(long, value_name = "TIME")]
     fetch_timeout: Option<String>,
 
@@ -73,13 +73,13 @@ pub(crate) struct FetchArgs {
     #[arg(long, value_name = "TIME")]
     refresh_interval: Option<String>,
 
-    /// Allows http to other machines: whoever is on the way can put in keys
+    /// Allow http to other machines: anyone on the network path can supply keys
     #[arg(long)]
     danger_allow_http: bool,
 }
 
 impl RuleArgs {
-    /// The settings that are given, by name.
+    /// The settings given as flags, by name.
     pub(crate) fn flags(&self) -> Vec<Flag> {
         let joined = |values: &[String]| (!values.is_empty()).then(|| values.join(","));
         given([
@@ -97,7 +97,7 @@ impl RuleArgs {
 }
 
 impl FetchArgs {
-    /// The settings that are given, by name.
+    /// The settings given as flags, by name.
     pub(crate) fn flags(&self) -> Vec<Flag> {
         given([
             ("jwks_url", self.jwks_url.clone()),

@@ -28,10 +28,10 @@ impl Settings {
     ) -> Result<Self, Failure> {
         let mut flags: Vec<Flag> = rules.map(RuleArgs::flags).unwrap_or_default();
         flags.extend(fetching.flags());
-        let read = |path: &Path| read_settings(path, &console.vars);
+        let read = |path: &Path| read_settings(path, console.vars());
         let file = fetching.config.as_deref().map(read).transpose();
         let file = file.map_err(|error| Failure::of_file("--config", &error))?;
-        let vars = console.vars.iter().cloned();
+        let vars = console.vars().iter().cloned();
         let (config, reading) = layered(&flags, file.as_deref(), vars)?;
         Ok(Self { config, reading })
     }

@@ -1,5 +1,4 @@
 //! The command line of `go-auth verify`. What stands here as documentation is the help.
-#![expect(clippy::doc_markdown)]
 
 use std::path::PathBuf;
 
@@ -9,19 +8,19 @@ use crate::settings::{FetchArgs, RuleArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// Reads the token from this file instead of standard input
+    /// Read the token from this file instead of standard input
     #[arg(long, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
 
-    /// Judges as of this moment: RFC 3339, or seconds since 1970. Default: now
+    /// Verify as of this time: RFC 3339, or seconds since 1970. Default: now
     #[arg(long, value_name = "TIME")]
     pub(super) at: Option<String>,
 
-    /// The API that an Access Token is to open. Default: availability-peer
+    /// The API that an Access Token has to be for. Default: availability-peer
     #[arg(long, value_name = "NAME")]
     pub(super) api: Option<String>,
 
-    /// Takes the keys from this key-set document instead of fetching them
+    /// Take the keys from this key-set document instead of fetching them
     #[arg(long, value_name = "FILE")]
     pub(super) keys: Option<PathBuf>,
 

@@ -1,5 +1,5 @@
-//! What the gate tells besides, held to its tables: of the real process, which has a log and a
-//! recorder of its own.
+//! Events and metrics of the gate, compared with the tables of `docs/observability.md`:
+//! of the real process, which has a log and a recorder of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,12 +13,12 @@ use test_support::recorded::{series, types};
 use test_support::wire::head;
 use test_support::{eventually, settle, soon};
 
-/// Told after half a minute of real time, which the unit test of `gate/server.rs` has for nothing;
-/// and of what no input makes happen.
+/// Emitted after half a minute of real time, which the unit test of `gate/server.rs` has
+/// for nothing; and what no input makes happen.
 const UNTOLD: [&str; 3] = [
     "stopped after 30s, before all requests had ended",
-    "a thread has panicked",
-    "a background task has panicked and is started again",
+    "a thread panicked",
+    "a background task panicked and is restarted",
 ];
 
 /// The level, the message and the names of the fields of each line of the gate's.
@@ -59,7 +59,7 @@ async fn everything() -> String {
     let mut wire = gate.connect().await;
     wire.write("no HTTP\r\n\r\n").await;
     wire.reply_if_any().await;
-    gate.says("a connection ended").await;
+    gate.says("a connection failed").await;
     gate.let_open_files(false);
     let waiting = TcpStream::connect(gate.address).await.expect("it listens");
     let failure = "a connection could not be accepted";
@@ -160,7 +160,8 @@ async fn the_metrics_are_those_of_the_table() {
             "{name} {label}: {found:?}"
         );
     }
-    // Of the library's it has all but those of calls to GO and of what is not set up here.
+    // Of the library's it has all but those of calls to GO and of what is not set up
+    // here.
     let absent: Vec<_> = (library.keys())
         .filter(|name| !rendered.contains(&format!("# TYPE {name} ")))
         .collect();

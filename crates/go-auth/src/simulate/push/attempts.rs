@@ -1,4 +1,4 @@
-//! What is tried on a distributor.
+//! What is pushed to a distributor.
 
 use super::go::AccessTokens;
 use derbysoft_go_simulator::{Expected, SampleToken};
@@ -49,7 +49,7 @@ fn basic() -> Attempt {
     attempt("basic", "another scheme", Expected::Refused, header)
 }
 
-/// All that can be tried with JWTs.
+/// All that can be pushed with JWTs.
 pub(super) fn of_jwts() -> Vec<Attempt> {
     let minted = |sample: SampleToken| {
         let credential = Credential::Minted {
@@ -71,7 +71,7 @@ pub(super) fn of_jwts() -> Vec<Attempt> {
         .collect()
 }
 
-/// All that can be tried with these.
+/// All that can be pushed with these.
 pub(super) fn of_access_tokens(tokens: &AccessTokens) -> Vec<Attempt> {
     let bearer = |token: &str| Credential::Fixed(format!("Bearer {token}"));
     let (good, refused) = (Expected::LetIn, Expected::Refused);
@@ -90,7 +90,7 @@ pub(super) fn of_access_tokens(tokens: &AccessTokens) -> Vec<Attempt> {
         ),
     ];
     if let Some(previous) = &tokens.previous {
-        let about = "the one before it, within its 7 days";
+        let about = "the previous one, within its 7 days";
         attempts.push(attempt("previous", about, good, bearer(previous)));
     }
     attempts.extend([
@@ -104,7 +104,7 @@ pub(super) fn of_access_tokens(tokens: &AccessTokens) -> Vec<Attempt> {
         ),
         attempt(
             "unknown",
-            "a token of nobody's",
+            "a token that GO never issued",
             refused,
             bearer(&unlike(&tokens.current)),
         ),
@@ -112,7 +112,7 @@ pub(super) fn of_access_tokens(tokens: &AccessTokens) -> Vec<Attempt> {
     attempts
 }
 
-/// The token with its last digit changed: as hard to tell from it as a token can be.
+/// The token with its last digit changed: as similar as a wrong token can be.
 fn unlike(token: &str) -> String {
     let mut other = token.to_owned();
     let last = other.pop();

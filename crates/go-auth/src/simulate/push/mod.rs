@@ -1,4 +1,4 @@
-//! `go-auth simulate push`: whether a distributor lets in GO, and nobody else.
+//! `go-auth simulate push`: whether a distributor accepts GO, and nobody else.
 
 mod attempts;
 mod distributor;
@@ -57,10 +57,10 @@ async fn push(
     };
     let attempts = wanted(args, all)?;
     report.pushes = attempts.iter().map(PushReport::unsent).collect();
-    for (attempt, told) in attempts.iter().zip(&mut report.pushes) {
+    for (attempt, pushed) in attempts.iter().zip(&mut report.pushes) {
         for _ in 0..args.count {
             match once(attempt, go, to).await {
-                Ok(answer) => told.hear(&answer),
+                Ok(answer) => pushed.record(&answer),
                 Err(why) => {
                     report.error = Some(why);
                     return Ok(());
@@ -78,7 +78,7 @@ fn wanted(args: &PushArgs, mut attempts: Vec<Attempt>) -> Result<Vec<Attempt>, F
         let names: Vec<_> = attempts.iter().map(|attempt| attempt.name).collect();
         // What was given is not repeated: it may be a token.
         return Err(Failure::Usage(format!(
-            "--token has a name that is none of {}",
+            "--token: unknown name, not one of {}",
             names.join(", ")
         )));
     }
@@ -106,5 +106,5 @@ async fn once(attempt: &Attempt, go: &Go, to: &Distributor) -> Result<Answer, St
         }
     };
     let answer = to.push(authorization.as_deref()).await;
-    answer.map_err(|why| format!("the distributor does not answer: {why}"))
+    answer.map_err(|why| format!("no answer from the distributor: {why}"))
 }

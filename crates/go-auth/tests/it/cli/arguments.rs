@@ -1,4 +1,5 @@
-//! The command line itself: help, usage, completions, the manual, and a reader that goes away.
+//! The command line itself: help, usage, completions, the manual, and a reader that goes
+//! away.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -14,7 +15,7 @@ async fn help_is_on_standard_output_with_status_0() {
         (&["help", "keys"], "--jwks-url"),
         (&["serve", "--help"], "--status-listen"),
         (&["verify", "--help"], "GO_AUTH_AUDIENCE"),
-        (&["simulate", "--help"], "no secret and asks nobody"),
+        (&["simulate", "--help"], "authenticates"),
         (&["simulate", "push", "--help"], "--access-token"),
         (
             &["--version"],

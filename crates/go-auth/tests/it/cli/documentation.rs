@@ -77,7 +77,8 @@ async fn the_transcript_of_push_is_what_it_prints() {
     assert!(PAGE.contains(&format!("```text\n{text}```\n")), "{text}");
 }
 
-/// The names in backticks at the beginning of the page's table rows, and those within them.
+/// The names in backticks at the beginning of the page's table rows, and those within
+/// them.
 fn documented() -> BTreeSet<&'static str> {
     (PAGE.split('`').skip(1).step_by(2))
         .filter(|name| !name.contains('\n'))

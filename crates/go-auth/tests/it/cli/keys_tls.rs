@@ -46,7 +46,7 @@ async fn an_untrusted_certificate_is_explained() {
     for (trusted, told) in [
         (
             stranger(&world).await,
-            "its certificate is of nobody whom this machine trusts",
+            "its certificate is not trusted by this machine",
         ),
         // Of the same name, as an attacker would choose it.
         (
@@ -137,7 +137,7 @@ async fn verify_explains_untrusted_certificates_too() {
         .await;
     assert_eq!(ran.status, 2, "{}", ran.all());
     assert!(
-        ran.stdout.contains("its certificate is of nobody"),
+        ran.stdout.contains("its certificate is not trusted"),
         "{}",
         ran.stdout
     );

@@ -1,5 +1,6 @@
-//! The command `go-auth`, as its users have it: the real program, run against the simulator over
-//! loopback; and within this process, where a thousand tokens have to be judged.
+//! The command `go-auth`, as its users have it: the real program, run against the
+//! simulator over loopback; and within this process, where a thousand tokens have to be
+//! judged.
 
 mod access_tokens;
 mod advice;
@@ -140,7 +141,7 @@ impl GoAuth {
 fn output(to: &mut Vec<u8>) -> Output<'_> {
     Output {
         to,
-        is_terminal: false,
+        colour: false,
         width: None,
     }
 }

@@ -1,10 +1,12 @@
-//! No token comes out of the command, and what an attacker wrote does nothing to a terminal.
+//! No token comes out of the command, and what an attacker wrote does nothing to a
+//! terminal.
 
 use super::{GoAuth, Ran, file, go_auth, path, strict_verify};
 use test_support::forge::{KID, document, good};
 use test_support::{World, refused_tokens};
 
-/// A terminal's commands, quotes and a letter that reads backwards: all that could do harm.
+/// A terminal's commands, quotes and a letter that reads backwards: all that could do
+/// harm.
 const MARK: &str = "MaRk\u{1b}[31m\u{1b}]0;x\u{7}\r\n\u{8}\u{9b}1m\u{202e}\"\\\u{0}";
 
 /// Each segment of a token long enough to give something away.
@@ -185,7 +187,7 @@ fn a_token_among_the_arguments_is_not_repeated() {
     }
     let ran = go_auth(&["verify", "--keys", path(&keys), &jwt]).run_here();
     assert!(
-        ran.stderr.contains("A token is not given as an argument"),
+        ran.stderr.contains("A token is not passed as an argument"),
         "{}",
         ran.stderr
     );

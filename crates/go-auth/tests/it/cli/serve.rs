@@ -1,27 +1,12 @@
-//! What `go-auth serve` says on its standard output, and of what it can't do. What it serves is
-//! tested in `gate`.
-
-use std::io::{BufRead as _, BufReader};
-use std::process::Command;
+//! The standard output of `go-auth serve`, and its failures. What it serves is tested in
+//! `gate`.
 
 use derbysoft_go_simulator::Simulator;
 use serde_json::Value;
 
 use super::go_auth;
-use crate::gate_process::{Process, command};
+use crate::process::{Process, command};
 use test_support::soon;
-
-/// The first line that a process says.
-async fn first_line(mut command: Command) -> (Process, String) {
-    let mut process = Process(command.spawn().expect("it runs"));
-    let stdout = process.0.stdout.take().expect("piped");
-    let line = tokio::task::spawn_blocking(move || {
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).expect("text");
-        line
-    });
-    (process, soon(line).await.expect("a line"))
-}
 
 #[tokio::test]
 async fn addresses_are_one_json_document_on_one_line() {
@@ -34,8 +19,9 @@ async fn addresses_are_one_json_document_on_one_line() {
             .env("GO_AUTH_AUDIENCE", go.audience())
             .env("GO_AUTH_JWKS_URL", go.jwks_url())
             .envs(status.map(|address| ("STATUS_LISTEN", address)));
-        let (_serving, line) = first_line(command).await;
-        let told: Value = serde_json::from_str(&line).expect("JSON");
+        let (_serving, stdout, _) = Process::with_lines(command);
+        let lines = stdout.enough(|lines| !lines.is_empty()).await;
+        let told: Value = serde_json::from_str(&lines.expect("a line")[0]).expect("JSON");
         let members = told.as_object().expect("an object");
         assert_eq!(members.len(), 1 + usize::from(status.is_some()), "{told}");
         let health = match status {
@@ -64,7 +50,7 @@ async fn a_system_fault_is_in_the_json_and_on_the_log() {
         let said = ran.json();
         assert_eq!(said["error"], "system");
         let fault = said["faults"][0].as_str().expect("a fault");
-        assert!(fault.starts_with("can't listen at "), "{fault}");
+        assert!(fault.starts_with("can't listen on "), "{fault}");
         assert!(ran.stderr.contains(fault), "{}", ran.stderr);
     }
 }

@@ -1,9 +1,11 @@
-//! Where the command's settings come from, which of them counts, and what is wrong with them.
+//! Where the command's settings come from, which of them counts, and what is wrong with
+//! them.
 
 use super::{GoAuth, check, file, go_auth, path};
 use test_support::forge::{KID, NOW, document, good, mint};
 
-/// What was expected of `aud` and `exp`, which tells the audience and the leeway in force.
+/// What was expected of `aud` and `exp`, which tells the audience and the leeway in
+/// force.
 #[track_caller]
 fn in_force(command: GoAuth) -> (String, String) {
     let ran = command.stdin(mint().token()).run_here();
@@ -127,7 +129,8 @@ fn a_faulty_line_of_the_file_is_named_not_repeated() {
     let ran = go_auth(&["verify", "--config", "/nowhere"]).run_here();
     assert_eq!(ran.status, 64);
     assert!(
-        ran.stderr.contains("the file of --config can't be read: "),
+        ran.stderr
+            .contains("can't read the file given by --config: "),
         "{}",
         ran.stderr
     );

@@ -1,16 +1,13 @@
 //! `go-auth simulate` as a process.
 
-use std::io::{BufRead, BufReader};
-
 use derbysoft_go_auth::Config;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 
 use super::documentation::PAGE;
 use super::go_auth;
-use crate::gate_process::{Process, command, fails};
+use crate::process::{Lines, Process, command, fails};
 use test_support::wire::{Reply, Wire, head};
 use test_support::{secs, soon, verdict};
 
@@ -21,7 +18,7 @@ struct Simulation {
     process: Process,
     /// What it said, line by line.
     said: Vec<String>,
-    log: watch::Receiver<Vec<String>>,
+    log: Lines,
 }
 
 impl Simulation {
@@ -32,29 +29,13 @@ impl Simulation {
             .arg("simulate")
             .args(args)
             .envs(variables.iter().copied());
-        let mut process = Process(command.spawn().expect("it runs"));
+        let (process, stdout, log) = Process::with_lines(command);
         let is_json = args.contains(&"--json");
-        let stdout = BufReader::new(process.0.stdout.take().expect("piped"));
-        let stderr = BufReader::new(process.0.stderr.take().expect("piped"));
-        let (lines, log) = watch::channel(Vec::new());
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                lines.send_modify(|lines: &mut Vec<String>| lines.push(line));
-            }
-        });
-        let said = tokio::task::spawn_blocking(move || {
-            let mut said = Vec::new();
-            for line in stdout.lines().map_while(Result::ok) {
-                let is_last = is_json || line.starts_with("curl -X DELETE");
-                said.push(line);
-                if is_last {
-                    break;
-                }
-            }
-            said
-        });
-        let said = soon(said).await.expect("it says something");
-        assert!(!said.is_empty(), "it does not listen: {:?}", *log.borrow());
+        let is_last = |line: &String| is_json || line.starts_with("curl -X DELETE");
+        let said = stdout
+            .enough(|lines| lines.last().is_some_and(is_last))
+            .await;
+        let said = said.unwrap_or_else(|| panic!("it does not listen: {:?}", log.so_far()));
         Self { process, said, log }
     }
 
@@ -76,17 +57,6 @@ impl Simulation {
         let mut wire = Wire::new(stream.expect("it listens"));
         wire.write(head(method, path, &[])).await;
         wire.reply().await
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.process.0), signal).expect("it runs");
-    }
-
-    /// Waits for a line of the log.
-    async fn says(&self, text: &str) {
-        let mut log = self.log.clone();
-        let said = log.wait_for(|lines| lines.iter().any(|line| line.contains(text)));
-        drop(soon(said).await.expect("it runs"));
     }
 }
 
@@ -250,7 +220,7 @@ async fn any_signal_ends_the_simulator_well() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let mut simulation = Simulation::start(&[], &[]).await;
         assert_eq!(simulation.ask("GET", "/simulator").await.status, 200);
-        simulation.signal(signal);
+        simulation.process.signal(signal);
         assert_eq!(simulation.process.exit().await.code(), Some(0));
     }
 }
@@ -266,14 +236,14 @@ async fn a_second_signal_ends_a_hanging_simulator() {
         .expect("it listens");
     let mut hanging = Wire::new(stream);
     hanging.write(head("GET", &path, &[])).await;
-    simulation.says("request to the simulated GO").await;
-    simulation.signal(Signal::TERM);
+    simulation.log.says("request to the simulated GO").await;
+    simulation.process.signal(Signal::TERM);
     test_support::eventually("it listens no more", || {
         std::net::TcpStream::connect(simulation.address()).is_err()
     })
     .await;
     assert!(simulation.process.0.try_wait().expect("a child").is_none());
-    simulation.signal(Signal::TERM);
+    simulation.process.signal(Signal::TERM);
     // Well before it would have ended by itself.
     let exit = tokio::time::timeout(secs(4), simulation.process.exit()).await;
     assert_eq!(exit.expect("its end").code(), Some(0));
@@ -285,9 +255,9 @@ async fn an_address_that_is_not_free_gives_status_2() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let taken = taken.local_addr().expect("an address").to_string();
     for (listen, why) in [
-        (&*taken, "can't listen at"),
-        ("nowhere.invalid:1", "can't listen at \"nowhere.invalid:1\""),
-        ("127.0.0.1", "can't listen at"),
+        (&*taken, "can't listen on"),
+        ("nowhere.invalid:1", "can't listen on \"nowhere.invalid:1\""),
+        ("127.0.0.1", "can't listen on"),
     ] {
         let (status, told) = fails(|command| {
             command.args(["simulate", "--listen", listen]);

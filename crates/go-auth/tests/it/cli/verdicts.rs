@@ -1,4 +1,5 @@
-//! The command's verdict is the gate's own, on whatever token; and its checks fit its verdict.
+//! The command's verdict is the gate's own, on whatever token; and its checks fit its
+//! verdict.
 
 use derbysoft_go_auth::{GoAuth as Gate, KeySet, UnixTime, VerifyErrorKind as Kind};
 use fastrand::Rng;
@@ -11,8 +12,8 @@ use test_support::{SUBJECT, World, refused_tokens, runtime, secs, verdict};
 
 const TOKENS: usize = 600;
 
-/// That what the command says of a token holds together: its checks have a reason for its verdict,
-/// or none against it.
+/// That what the command says of a token holds together: its checks have a reason for its
+/// verdict, or none against it.
 #[track_caller]
 fn assert_sound(said: &Value, token: &str) {
     let checks = said["checks"].as_array().expect("checks");
@@ -153,8 +154,8 @@ fn kind_and_detail_are_those_of_the_verifier() {
     }
 }
 
-/// Several issuers, one of another environment, and access tokens, all at once: what decides is
-/// the gate and not a verifier.
+/// Several issuers, one of another environment, and access tokens, all at once: what
+/// decides is the gate and not a verifier.
 #[test]
 fn the_verdict_is_that_of_the_gate() {
     let runtime = runtime();

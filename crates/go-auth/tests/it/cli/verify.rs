@@ -44,14 +44,15 @@ async fn each_kind_of_rejection_is_named_with_status_1() {
         let ran = strict_verify(&world).stdin(token).run().await;
         assert_eq!((ran.status, &*ran.stderr), (1, ""), "{kind}");
         let first = ran.stdout.lines().next().expect("a line");
-        assert!(first.starts_with("FAIL refused: "), "{first}");
+        assert!(first.starts_with("FAIL rejected: "), "{first}");
         assert!(first.ends_with(&format!(" ({kind})")), "{first}");
         assert!(ran.stdout.contains("\nFAIL  "), "{}", ran.stdout);
         assert!(ran.stdout.contains("\nnext: "), "{}", ran.stdout);
     }
 }
 
-/// Each check of a token that is wrong in many ways is told, after the first as before it.
+/// Each check of a token that is wrong in many ways is told, after the first as before
+/// it.
 #[tokio::test]
 async fn everything_wrong_with_a_token_is_shown() {
     let world = World::new().await;
@@ -176,7 +177,7 @@ async fn times_are_shown_in_words() {
             .run()
             .await;
         assert!(ran.stdout.contains(told), "{at}: {}", ran.stdout);
-        assert!(ran.stdout.contains("as --at says"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("as given by --at"), "{}", ran.stdout);
     }
     assert_eq!(
         world.go.total_requests(),
@@ -482,7 +483,7 @@ async fn an_empty_input_is_wrong_usage() {
     for input in ["", "\n", "Bearer \r\n"] {
         let ran = strict_verify(&world).stdin(input).run().await;
         assert_eq!(ran.status, 64, "{input:?}");
-        assert!(ran.stderr.contains("there is no token"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("no token: pass it"), "{}", ran.stderr);
         let ran = strict_verify(&world).arg("--json").stdin(input).run().await;
         assert_eq!((ran.status, &ran.json()["error"]), (64, &"usage".into()));
     }

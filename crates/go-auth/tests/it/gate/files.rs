@@ -7,7 +7,8 @@ use derbysoft_go_auth::Api;
 use derbysoft_go_simulator::Simulator;
 use rustix::process::Signal;
 
-use crate::gate_process::{GateProcess, fails, settings_of};
+use crate::gate_process::{GateProcess, settings_of};
+use crate::process::fails;
 use test_support::distributor::{TokenFile, entry, now};
 
 const PEER: Api = Api::AVAILABILITY_PEER;

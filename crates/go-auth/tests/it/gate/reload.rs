@@ -48,7 +48,7 @@ async fn the_old_settings_stay_where_the_new_are_faulty() {
     for (settings, faults) in [
         (
             settings_of(&go, "leeway = \"6m\"\non_failure = \"ignore\""),
-            &["leeway is more than 5m", "on_failure: is ignore"][..],
+            &["leeway is more than 5m", "is up to the proxy"][..],
         ),
         (
             settings_of(&go, "leewayy = \"1s\""),

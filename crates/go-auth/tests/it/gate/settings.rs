@@ -5,7 +5,8 @@ use derbysoft_go_simulator::Simulator;
 use saphyr::{LoadableYamlNode, Yaml};
 use tokio::net::TcpListener;
 
-use crate::gate_process::{GateProcess, fails, settings_of};
+use crate::gate_process::{GateProcess, settings_of};
+use crate::process::fails;
 
 /// Of sysexits(3), as for all of the command.
 const EX_USAGE: i32 = 64;
@@ -79,7 +80,7 @@ async fn all_faults_of_file_and_environment_are_named() {
         "- GO_AUTH_KEY_WAIT is \"soon\", not a duration such as 30s or 5m",
         "- config: line 4: leeway is more than 5m",
         "- GO_AUTH_COOLDOWN is not from 100ms to 10m",
-        "- GO_AUTH_ON_FAILURE: is ignore, which is for the proxy to do",
+        "- GO_AUTH_ON_FAILURE: \"ignore\" is up to the proxy",
     ] {
         assert!(text.lines().any(|line| line.starts_with(fault)), "{text}");
     }
@@ -95,7 +96,7 @@ async fn all_faults_of_the_file_are_named() {
     for fault in [
         "- config: line 5: leeway is more than 5m",
         "- config: line 6: key_wait is not from 10ms to 30s",
-        "- config: line 4: on_failure: is ignore, which is for the proxy to do",
+        "- config: line 4: on_failure: \"ignore\" is up to the proxy",
     ] {
         assert!(text.lines().any(|line| line.starts_with(fault)), "{text}");
     }
@@ -120,7 +121,7 @@ async fn an_issuer_too_long_for_a_header_is_a_fault() {
     let (status, text) = fails_with(&settings).await;
     assert_eq!(status, Some(EX_USAGE));
     assert!(
-        text.contains("issuer: is more than 1024 bytes in a header"),
+        text.contains("issuer: longer than 1024 bytes in a header"),
         "{text}"
     );
 }
@@ -154,7 +155,7 @@ async fn an_address_in_use_is_named() {
     .await;
     assert_eq!(status, Some(2));
     assert!(
-        text.contains(&format!("can't listen at \"{address}\": ")),
+        text.contains(&format!("can't listen on \"{address}\": ")),
         "{text}"
     );
 }

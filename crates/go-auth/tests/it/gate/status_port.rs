@@ -7,7 +7,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use crate::gate_process::{GateProcess, fails, settings_of};
+use crate::gate_process::{GateProcess, settings_of};
+use crate::process::fails;
 use test_support::wire::{Wire, head};
 use test_support::{settle, soon};
 
@@ -25,8 +26,8 @@ fn issuers(health: &str) -> Vec<String> {
     issuers.iter().map(name).collect()
 }
 
-/// Without its `path_prefix` Envoy asks at the path that the client has written; a slip in an
-/// `address` makes Traefik ask at `/healthz` for everything.
+/// Without its `path_prefix` Envoy asks at the path that the client has written; a slip
+/// in an `address` makes Traefik ask at `/healthz` for everything.
 #[tokio::test]
 async fn beside_a_status_port_only_genuine_tokens_get_200() {
     let go = go().await;
@@ -136,7 +137,7 @@ async fn nothing_serves_where_the_status_address_is_taken() {
     })
     .await;
     assert_eq!(status, Some(2));
-    let told = format!("can't listen at \"{taken}\": ");
+    let told = format!("can't listen on \"{taken}\": ");
     assert!(text.contains(&told), "{text}");
 }
 

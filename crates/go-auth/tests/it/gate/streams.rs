@@ -8,7 +8,8 @@ use rustix::process::Signal;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::gate_process::{GateProcess, Process, command, full_stream, settings_of, with_file};
+use crate::gate_process::{GateProcess, settings_of, with_file};
+use crate::process::{Process, command, full_stream};
 use test_support::wire::{Wire, head};
 use test_support::{millis, secs, soon};
 
@@ -55,7 +56,7 @@ async fn lives_well(log: impl Into<Stdio>) {
 #[tokio::test]
 #[cfg(target_os = "linux")]
 async fn a_log_on_a_full_disk_changes_nothing() {
-    lives_well(crate::gate_process::full_disk()).await;
+    lives_well(crate::process::full_disk()).await;
 }
 
 #[tokio::test]
@@ -70,7 +71,8 @@ async fn a_log_whose_reader_is_gone_changes_nothing() {
     lives_well(log).await;
 }
 
-/// Two kinds at once: two lines that wait would take both of the smallest machine's workers.
+/// Two kinds at once: two lines that wait would take both of the smallest machine's
+/// workers.
 #[tokio::test]
 async fn rejections_flooding_a_stuck_log_delay_no_push() {
     let go = go().await;
@@ -104,7 +106,7 @@ async fn rejections_flooding_a_stuck_log_delay_no_push() {
 #[cfg(target_os = "linux")]
 async fn dropped_log_lines_are_counted() {
     let go = go().await;
-    let log = crate::gate_process::full_disk();
+    let log = crate::process::full_disk();
     let gate = GateProcess::start_logging_to(&settings_of(&go, ""), log).await;
     gate.comes_to(&go.token(), 200).await;
     let lost = async || {
@@ -148,13 +150,7 @@ async fn the_faults_are_written_whole_before_the_end() {
 /// A process that can't say what it has to say, and how it ends.
 async fn ends(settings: &str, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> Option<i32> {
     let (mut command, _directory) = with_file(settings);
-    let mut process = Process(
-        command
-            .stdout(stdout)
-            .stderr(stderr)
-            .spawn()
-            .expect("it runs"),
-    );
+    let mut process = Process::spawn(command.stdout(stdout).stderr(stderr));
     process.exit().await.code()
 }
 
@@ -171,7 +167,7 @@ async fn faults_that_nobody_reads_delay_no_end() {
 #[tokio::test]
 #[cfg(target_os = "linux")]
 async fn exit_statuses_are_right_without_any_output() {
-    use crate::gate_process::full_disk;
+    use crate::process::full_disk;
     let go = go().await;
     assert_eq!(ends("", full_disk(), full_disk()).await, Some(64));
     let good = settings_of(&go, "");
@@ -186,13 +182,7 @@ async fn serves_and_ends(mut command: Command, request: &str) -> Duration {
     let (_stdout_reader, stdout) = full_stream();
     let (_stderr_reader, stderr) = full_stream();
     command.env("LISTEN", address.to_string());
-    let mut process = Process(
-        command
-            .stdout(stdout)
-            .stderr(stderr)
-            .spawn()
-            .expect("it runs"),
-    );
+    let mut process = Process::spawn(command.stdout(stdout).stderr(stderr));
     let answered = soon(async {
         loop {
             if let Ok(stream) = TcpStream::connect(address).await {
@@ -262,7 +252,7 @@ fn heeds_hangups(process: &Process) -> bool {
 #[cfg(target_os = "linux")]
 fn just_begun(settings: &str) -> (Process, tempfile::TempDir) {
     let (mut command, directory) = with_file(settings);
-    let mut process = Process(command.spawn().expect("it runs"));
+    let mut process = Process::spawn(&mut command);
     while !heeds_hangups(&process) {
         assert!(process.0.try_wait().expect("a child").is_none());
         std::hint::spin_loop();

@@ -1,5 +1,5 @@
-//! Many requests at once, good and bad among each other, while nothing changes and while something
-//! does: no verdict may be wrong.
+//! Many requests at once, good and bad among each other, while nothing changes and while
+//! something does: no verdict may be wrong.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -64,7 +64,8 @@ fn cases(mint: &Mint, count: usize) -> Vec<Case> {
         .collect()
 }
 
-/// Sends all over some connections, each on its way as soon as the one before is answered.
+/// Sends all over some connections, each on its way as soon as the one before is
+/// answered.
 async fn send_all(stage: &Arc<Stage>, cases: Vec<Case>, done: &Arc<AtomicUsize>) {
     let cases: Arc<[Case]> = cases.into();
     let next = Arc::new(AtomicUsize::new(0));

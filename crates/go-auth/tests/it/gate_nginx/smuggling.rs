@@ -6,7 +6,8 @@ use super::stage::Stage;
 use test_support::SUBJECT;
 use test_support::wire::head;
 
-/// Header lines that somebody may take for the gate's, in all spellings that a client can write.
+/// Header lines that somebody may take for the gate's, in all spellings that a client can
+/// write.
 fn forgeries() -> Vec<String> {
     let mut lines = Vec::new();
     for name in ["x-go-subject", "x-go-issuer", "x-go-token-id", "x-go-api"] {

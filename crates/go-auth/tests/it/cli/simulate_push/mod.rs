@@ -1,4 +1,5 @@
-//! `go-auth simulate push`: what it says of distributors that are as they should be, and of others.
+//! `go-auth simulate push`: what it says of distributors that are as they should be, and
+//! of others.
 
 mod sent;
 mod shown;

@@ -68,13 +68,13 @@ async fn wrong_usage_of_push_is_reported_with_status_64() {
         ),
         (
             &["http://127.0.0.1", "--token", "nothing"],
-            "none of good, bare, none, basic, ",
+            "not one of good, bare, none, basic, ",
         ),
         (
             &["http://127.0.0.1", "--token", &token],
-            "--token has a name",
+            "--token: unknown name",
         ),
-        (&["http://127.0.0.1", &token], "not given as an argument"),
+        (&["http://127.0.0.1", &token], "not passed as an argument"),
         (
             &["http://127.0.0.1", "--token=good", "--all"],
             "cannot be used with",
