@@ -15,7 +15,7 @@ use crate::console::terminal::{BAD, Terminal, paint};
 use crate::console::withheld::without_tokens;
 use crate::console::{Exit, Surroundings};
 use crate::gate::ServeArgs;
-use crate::settings::FetchArgs;
+use crate::settings::SettingArgs;
 use crate::simulate::SimulateArgs;
 use crate::verify::VerifyArgs;
 
@@ -59,7 +59,7 @@ pub(super) enum Command {
         after_help = "Exit status: 0 there are usable keys, 1 the address answers without any, \
                       2 it can't be reached, 64 wrong usage or settings."
     )]
-    Keys(FetchArgs),
+    Keys(SettingArgs<false>),
 
     /// Runs the gate for API servers of any language
     ///

@@ -104,21 +104,16 @@ impl Live {
 
 /// What is a fault in the gate alone.
 fn faults_for_a_gate(config: &Config) -> Result<(), ConfigError> {
-    let ignores = if config.on_failure == OnFailure::Ignore {
-        let wrong = "\"ignore\" is up to the proxy, see docs/gate.md";
-        Err(fault("on_failure", [wrong.to_owned()]))
-    } else {
-        Ok(())
+    let check = |setting, is_fine: bool, wrong: String| {
+        is_fine.then_some(()).ok_or_else(|| fault(setting, [wrong]))
     };
-    let issuers = [&config.issuer].into_iter();
-    let issuers = issuers.chain(config.issuers.iter().map(|other| &other.issuer));
-    let too_long = if issuers.clone().all(|issuer| identity::fits(issuer)) {
-        Ok(())
-    } else {
-        let wrong = format!("longer than {} bytes in a header", identity::MAX_BYTES);
-        Err(fault("issuer", [wrong]))
-    };
-    both(ignores, too_long).map(drop)
+    let wrong = "\"ignore\" is up to the proxy, see docs/gate.md".to_owned();
+    let answers = check("on_failure", config.on_failure != OnFailure::Ignore, wrong);
+    let mut issuers =
+        std::iter::once(&config.issuer).chain(config.issuers.iter().map(|other| &other.issuer));
+    let fit = issuers.all(|issuer| identity::fits(issuer));
+    let wrong = format!("longer than {} bytes in a header", identity::MAX_BYTES);
+    both(answers, check("issuer", fit, wrong)).map(drop)
 }
 
 /// Rejects a caller whose claims do not fit into headers: they are genuine, and of a size

@@ -96,28 +96,6 @@ impl Port {
     }
 }
 
-/// A connection that is counted, and its permit.
-struct Counted {
-    shared: Arc<Shared>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Counted {
-    fn new(shared: Arc<Shared>, place: OwnedSemaphorePermit) -> Self {
-        shared.connected();
-        Self {
-            shared,
-            _place: place,
-        }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.shared.disconnected();
-    }
-}
-
 /// Serves a connection, which is counted from now on: its task may begin only after the
 /// next look at the metrics.
 fn connection(
@@ -126,8 +104,11 @@ fn connection(
     offer: Offer,
     shared: Arc<Shared>,
 ) -> impl Future<Output = ()> {
-    let counted = Counted::new(shared, place);
-    async move { serve(stream, offer, &counted.shared).await }
+    let counted = (shared.connected(), place);
+    async move {
+        serve(stream, offer, &shared).await;
+        drop(counted);
+    }
 }
 
 async fn serve(stream: TcpStream, offer: Offer, shared: &Arc<Shared>) {

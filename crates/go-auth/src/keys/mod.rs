@@ -6,15 +6,15 @@ mod text;
 use self::report::{AddressReport, Report, Verdict};
 use crate::connection_error;
 use crate::console::{Console, Exit, Failure, block_on};
-use crate::settings::{FetchArgs, Settings};
+use crate::settings::{SettingArgs, Settings};
 use derbysoft_go_auth::inspect::key_addresses;
 
-pub(super) fn run(args: &FetchArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
+pub(super) fn run(args: &SettingArgs<false>, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let Settings {
         mut config,
         reading,
-    } = Settings::read(None, args, console)?;
-    if args.jwks_url.is_some() {
+    } = Settings::read(args, console)?;
+    if args.flags.iter().any(|(name, _)| *name == "jwks_url") {
         // This one, whatever else is configured.
         config.issuers.clear();
         config.issuer.clear();

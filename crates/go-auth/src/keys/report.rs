@@ -1,11 +1,11 @@
 //! What is reported of a key address, to people and to machines.
 
-use std::time::Duration;
+use std::num::NonZeroUsize;
 
 use serde::{Serialize, Serializer};
 
 use derbysoft_go_auth::inspect::show::cut;
-use derbysoft_go_auth::inspect::{self, Inspected, KeyAddress, Seen, SeenAnswer, Visit};
+use derbysoft_go_auth::inspect::{self, Inspected, KeyAddress, Refresh, Seen, SeenAnswer, Visit};
 use derbysoft_go_auth::{FetchError, KeySetError, MAX_KEYS};
 
 /// How many keys of a document are listed: twice as many as are used.
@@ -43,9 +43,10 @@ pub(super) struct AddressReport {
     pub(super) discovery: Option<Discovery>,
     pub(super) keys: Vec<KeyReport>,
     /// How many further keys there are.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub(super) more_keys: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) more_keys: Option<NonZeroUsize>,
+    /// How long the gate uses such an answer, and when it refreshes it.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "seconds")]
     pub(super) refresh: Option<Refresh>,
 }
 
@@ -78,28 +79,17 @@ pub(super) struct KeyReport {
     pub(super) why: Option<String>,
 }
 
-/// How long the gate uses such an answer, and when it refreshes it.
-#[derive(Serialize)]
-pub(super) struct Refresh {
-    #[serde(rename = "fresh_seconds", serialize_with = "seconds")]
-    pub(super) fresh: Duration,
-    #[serde(rename = "earliest_seconds", serialize_with = "seconds")]
-    pub(super) earliest: Duration,
-    #[serde(rename = "latest_seconds", serialize_with = "seconds")]
-    pub(super) latest: Duration,
-    /// What the address asks for.
-    #[serde(skip)]
-    pub(super) max_age: Option<Duration>,
-}
-
-// The shapes that serde's attributes ask for.
-fn seconds<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_u64(duration.as_secs())
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref)]
-const fn is_zero(number: &usize) -> bool {
-    *number == 0
+// The shape that serde's attribute asks for.
+#[expect(clippy::ref_option)]
+fn seconds<S: Serializer>(refresh: &Option<Refresh>, to: S) -> Result<S::Ok, S::Error> {
+    let seconds = refresh.map(|refresh| {
+        serde_json::json!({
+            "fresh_seconds": refresh.fresh.as_secs(),
+            "earliest_seconds": refresh.earliest.as_secs(),
+            "latest_seconds": refresh.latest.as_secs(),
+        })
+    });
+    seconds.serialize(to)
 }
 
 impl AddressReport {
@@ -109,8 +99,8 @@ impl AddressReport {
         let mut keys: Vec<_> = (inspect::inspect(document).unwrap_or_default().into_iter())
             .map(KeyReport::of)
             .collect();
-        let more_keys = keys.len().saturating_sub(MAX_LISTED);
-        if more_keys > 0 {
+        let more_keys = NonZeroUsize::new(keys.len().saturating_sub(MAX_LISTED));
+        if more_keys.is_some() {
             // Usable keys are listed, wherever they stand.
             keys.sort_by_key(|key| !key.usable);
         }
@@ -125,12 +115,7 @@ impl AddressReport {
             discovery: Discovery::of(result.as_ref().err(), seen),
             keys,
             more_keys,
-            refresh: visit.refresh.map(|planned| Refresh {
-                fresh: planned.fresh,
-                earliest: planned.earliest,
-                latest: planned.latest,
-                max_age: planned.max_age,
-            }),
+            refresh: visit.refresh,
         }
     }
 }

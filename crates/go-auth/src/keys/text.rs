@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::report::{AddressReport, AnswerReport, KeyReport, Refresh, Verdict};
+use super::report::{AddressReport, AnswerReport, KeyReport, Verdict};
 use crate::console::table::{Row, advice, marked, paragraph, table};
 use crate::console::terminal::{BAD, Mark, PLAIN, Terminal};
+use derbysoft_go_auth::inspect::Refresh;
 use derbysoft_go_auth::inspect::show::{plain, quoted};
 use derbysoft_go_auth::inspect::words::duration;
 
@@ -44,8 +45,8 @@ fn keys(report: &AddressReport, terminal: &Terminal) -> String {
     let mut rows = vec![Row::head(["kid", "kty", "bits", "alg", "use"])];
     rows.extend(report.keys.iter().map(|key| row(key, terminal)));
     let mut text = table(&rows, &[], terminal);
-    if report.more_keys > 0 {
-        let _ = writeln!(text, "and {} more", report.more_keys);
+    if let Some(more) = report.more_keys {
+        let _ = writeln!(text, "and {more} more");
     }
     text
 }

@@ -1,120 +1,127 @@
-//! Settings as flags. What stands here as documentation is the help.
-#![expect(clippy::doc_markdown)]
+//! Settings as flags.
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches, value_parser};
 
 use derbysoft_go_auth::inspect::Flag;
 
-/// What a token has to say.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Rules (flag over file over environment)")]
-pub(crate) struct RuleArgs {
-    /// The `iss` of GO's tokens [GO_AUTH_ISSUER]
-    #[arg(long, value_name = "ISS")]
-    issuer: Option<String>,
-
-    /// The accepted audiences, comma-separated [GO_AUTH_AUDIENCE]
-    #[arg(long, value_name = "AUD")]
-    audience: Vec<String>,
-
-    /// The tolerance for exp and nbf, such as 30s [GO_AUTH_LEEWAY]
-    #[arg(long, value_name = "TIME")]
-    leeway: Option<String>,
-
-    /// The accepted subjects, comma-separated [GO_AUTH_SUBJECTS]
-    #[arg(long, value_name = "SUB")]
-    subjects: Vec<String>,
-
-    /// Claims required besides iss, aud and exp: nbf, iat, jti, sub
-    /// [GO_AUTH_REQUIRED_CLAIMS]
-    #[arg(long, value_name = "NAMES")]
-    required_claims: Vec<String>,
-
-    /// The longest accepted lifetime, from iat to exp, such as 5m
-    #[arg(long, value_name = "TIME")]
-    max_lifetime: Option<String>,
-
-    /// The longest accepted token [GO_AUTH_MAX_TOKEN_BYTES]
-    #[arg(long, value_name = "BYTES")]
-    max_token_bytes: Option<String>,
-
-    /// The file of Access Tokens [GO_AUTH_ACCESS_TOKENS]
-    #[arg(long, value_name = "FILE")]
-    access_tokens: Option<String>,
-
-    /// The environment that is served, where the file has several issuers
-    #[arg(long, value_name = "NAME")]
-    environment: Option<String>,
+/// The flag of a setting has its name, with dashes.
+struct Setting {
+    name: &'static str,
+    /// What its value is; a flag without one sets `true`.
+    value: Option<&'static str>,
+    help: &'static str,
+    action: ArgAction,
 }
 
-/// Where the keys come from.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Keys (flag over file over environment)")]
-pub(crate) struct FetchArgs {
-    /// A settings file, in TOML: the fields of `Config`
-    #[arg(long, value_name = "FILE")]
+const fn one(name: &'static str, value: &'static str, help: &'static str) -> Setting {
+    Setting {
+        name,
+        value: Some(value),
+        help,
+        action: ArgAction::Set,
+    }
+}
+
+const fn many(name: &'static str, value: &'static str, help: &'static str) -> Setting {
+    Setting {
+        action: ArgAction::Append,
+        ..one(name, value, help)
+    }
+}
+
+#[rustfmt::skip]
+const RULES: [Setting; 9] = [
+    one("issuer", "ISS", "The `iss` of GO's tokens [GO_AUTH_ISSUER]"),
+    many("audience", "AUD", "The accepted audiences, comma-separated [GO_AUTH_AUDIENCE]"),
+    one("leeway", "TIME", "The tolerance for exp and nbf, such as 30s [GO_AUTH_LEEWAY]"),
+    many("subjects", "SUB", "The accepted subjects, comma-separated [GO_AUTH_SUBJECTS]"),
+    many("required_claims", "NAMES",
+        "Claims required besides iss, aud and exp: nbf, iat, jti, sub [GO_AUTH_REQUIRED_CLAIMS]"),
+    one("max_lifetime", "TIME", "The longest accepted lifetime, from iat to exp, such as 5m"),
+    one("max_token_bytes", "BYTES", "The longest accepted token [GO_AUTH_MAX_TOKEN_BYTES]"),
+    one("access_tokens", "FILE", "The file of Access Tokens [GO_AUTH_ACCESS_TOKENS]"),
+    one("environment", "NAME", "The environment that is served, where the file has several issuers"),
+];
+
+#[rustfmt::skip]
+const FETCHING: [Setting; 5] = [
+    one("jwks_url", "URL", "The key address [GO_AUTH_JWKS_URL]"),
+    one("connect_timeout", "TIME", "The time limit for connecting, such as 2s"),
+    one("fetch_timeout", "TIME",
+        "The time limit for a whole fetch, such as 5s [GO_AUTH_FETCH_TIMEOUT]"),
+    one("refresh_interval", "TIME", "How long keys are fresh, such as 5m [GO_AUTH_REFRESH_INTERVAL]"),
+    Setting {
+        name: "danger_allow_http",
+        value: None,
+        help: "Allow http to other machines: anyone on the network path can supply keys",
+        action: ArgAction::SetTrue,
+    },
+];
+
+/// The settings of a command: where the keys come from and, with `RULES`, what a token
+/// has to say.
+#[derive(Debug)]
+pub(crate) struct SettingArgs<const RULES: bool> {
     pub(crate) config: Option<PathBuf>,
-
-    /// The key address [GO_AUTH_JWKS_URL]
-    #[arg(long, value_name = "URL")]
-    pub(crate) jwks_url: Option<String>,
-
-    /// The time limit for connecting, such as 2s
-    #[arg(long, value_name = "TIME")]
-    connect_timeout: Option<String>,
-
-    /// The time limit for a whole fetch, such as 5s [GO_AUTH_FETCH_TIMEOUT]
-    #[arg(long, value_name = "TIME")]
-    fetch_timeout: Option<String>,
-
-    /// How long keys are fresh, such as 5m [GO_AUTH_REFRESH_INTERVAL]
-    #[arg(long, value_name = "TIME")]
-    refresh_interval: Option<String>,
-
-    /// Allow http to other machines: anyone on the network path can supply keys
-    #[arg(long)]
-    danger_allow_http: bool,
+    pub(crate) flags: Vec<Flag>,
 }
 
-impl RuleArgs {
-    /// The settings given as flags, by name.
-    pub(crate) fn flags(&self) -> Vec<Flag> {
-        let joined = |values: &[String]| (!values.is_empty()).then(|| values.join(","));
-        given([
-            ("issuer", self.issuer.clone()),
-            ("audience", joined(&self.audience)),
-            ("leeway", self.leeway.clone()),
-            ("subjects", joined(&self.subjects)),
-            ("required_claims", joined(&self.required_claims)),
-            ("max_lifetime", self.max_lifetime.clone()),
-            ("max_token_bytes", self.max_token_bytes.clone()),
-            ("access_tokens", self.access_tokens.clone()),
-            ("environment", self.environment.clone()),
-        ])
+impl<const WITH_RULES: bool> SettingArgs<WITH_RULES> {
+    fn settings() -> impl Iterator<Item = (&'static str, Setting)> {
+        let rules = RULES.into_iter().filter(|_| WITH_RULES);
+        let rules = rules.map(|it| ("Rules (flag over file over environment)", it));
+        rules.chain(FETCHING.into_iter().map(|it| (KEYS, it)))
     }
 }
 
-impl FetchArgs {
-    /// The settings given as flags, by name.
-    pub(crate) fn flags(&self) -> Vec<Flag> {
-        given([
-            ("jwks_url", self.jwks_url.clone()),
-            ("connect_timeout", self.connect_timeout.clone()),
-            ("fetch_timeout", self.fetch_timeout.clone()),
-            ("refresh_interval", self.refresh_interval.clone()),
-            (
-                "danger_allow_http",
-                self.danger_allow_http.then(|| "true".to_owned()),
-            ),
-        ])
+const KEYS: &str = "Keys (flag over file over environment)";
+
+impl<const RULES: bool> Args for SettingArgs<RULES> {
+    fn augment_args(command: Command) -> Command {
+        let config = Arg::new("config")
+            .long("config")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help_heading(KEYS)
+            .help("A settings file, in TOML: the fields of `Config`");
+        let flags = Self::settings().map(|(heading, setting)| {
+            let flag = Arg::new(setting.name)
+                .long(setting.name.replace('_', "-"))
+                .action(setting.action)
+                .help_heading(heading)
+                .help(setting.help);
+            match setting.value {
+                Some(value) => flag.value_name(value),
+                None => flag,
+            }
+        });
+        command.args(flags).arg(config)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
     }
 }
 
-fn given<const N: usize>(flags: [(&'static str, Option<String>); N]) -> Vec<Flag> {
-    let flags = flags.into_iter();
-    flags
-        .filter_map(|(setting, value)| Some((setting, value?)))
-        .collect()
+impl<const RULES: bool> FromArgMatches for SettingArgs<RULES> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let flags = Self::settings().filter_map(|(_, Setting { name, value, .. })| {
+            if value.is_none() {
+                return matches.get_flag(name).then(|| (name, "true".to_owned()));
+            }
+            let values: Vec<_> = matches.get_many::<String>(name)?.cloned().collect();
+            Some((name, values.join(",")))
+        });
+        Ok(Self {
+            config: matches.get_one("config").cloned(),
+            flags: flags.collect(),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }

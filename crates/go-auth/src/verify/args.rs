@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::settings::{FetchArgs, RuleArgs};
+use crate::settings::SettingArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
@@ -25,8 +25,5 @@ pub(crate) struct VerifyArgs {
     pub(super) keys: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(super) rules: RuleArgs,
-
-    #[command(flatten)]
-    pub(super) fetching: FetchArgs,
+    pub(super) settings: SettingArgs<true>,
 }

@@ -27,7 +27,7 @@ pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, 
     let document = document
         .transpose()
         .map_err(|error| Failure::of_file("--keys", &error))?;
-    let Settings { config, reading } = Settings::read(Some(&args.rules), &args.fetching, console)?;
+    let Settings { config, reading } = Settings::read(&args.settings, console)?;
     let mut judge = Judge::of(config, reading, document.is_some())?;
     let input = input::read(args.token_file.as_deref(), console)?;
     let token = match input::given(&input) {

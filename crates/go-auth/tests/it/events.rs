@@ -22,7 +22,7 @@ const UNTOLD: [&str; 3] = [
 ];
 
 /// The level, the message and the names of the fields of each line of the gate's.
-fn told(log: &str) -> BTreeSet<(String, String, Vec<String>)> {
+fn emitted(log: &str) -> BTreeSet<(String, String, Vec<String>)> {
     let messages: Vec<_> = contract::gate_events()
         .into_iter()
         .map(|row| row.message)
@@ -42,7 +42,7 @@ fn told(log: &str) -> BTreeSet<(String, String, Vec<String>)> {
     log.lines().filter_map(of_line).collect()
 }
 
-/// Everything that the gate can tell of itself, in two lives.
+/// All events that the gate can emit, in two runs.
 async fn everything() -> String {
     let go = Simulator::start().await.expect("a free port");
     let settings = settings_of(&go, "key_wait = \"30s\"\ncooldown = \"100ms\"");
@@ -108,12 +108,12 @@ async fn the_events_are_those_of_the_table() {
         .filter(|row| !UNTOLD.contains(&&*row.message))
         .map(|row| (row.level, row.message, row.fields.into_iter().collect()))
         .collect();
-    assert_eq!(told(&log), table, "{log}");
+    assert_eq!(emitted(&log), table, "{log}");
     let source = include_str!("../../src/gate/events.rs");
     for untold in UNTOLD {
         assert!(source.contains(&format!("\"{untold}\"")), "{untold}");
     }
-    // Whatever is told is told under a target of the table.
+    // Every event has a target of the table.
     for line in log
         .lines()
         .filter(|line| line.contains("derbysoft_go_auth::"))

@@ -19,7 +19,7 @@ const STATUS: &str = " for the status";
 /// A gate that serves, and ends when it is dropped.
 pub(crate) struct GateProcess {
     pub(crate) address: SocketAddr,
-    /// Of the status, where that has one of its own.
+    /// Of the status, where that has a separate one.
     pub(crate) status_address: Option<SocketAddr>,
     directory: TempDir,
     process: Process,
@@ -65,12 +65,12 @@ impl GateProcess {
 
     /// With such a file, and with these variables.
     pub(crate) async fn start_over(settings: &str, variables: &[(&str, &str)]) -> Self {
-        Self::start_told(settings, &[], variables, 1).await
+        Self::start_given(settings, &[], variables, 1).await
     }
 
-    /// With such a file, and an address of its own for the status.
+    /// With such a file, and a separate address for the status.
     pub(crate) async fn start_apart(settings: &str) -> Self {
-        Self::start_told(settings, &[], &[("STATUS_LISTEN", "127.0.0.1:0")], 2).await
+        Self::start_given(settings, &[], &[("STATUS_LISTEN", "127.0.0.1:0")], 2).await
     }
 
     /// With these variables, and no file.
@@ -82,7 +82,7 @@ impl GateProcess {
 
     /// With this file of settings, these further arguments and these variables, which
     /// make it listen at so many addresses.
-    pub(crate) async fn start_told(
+    pub(crate) async fn start_given(
         settings: &str,
         arguments: &[&str],
         variables: &[(&str, &str)],
@@ -93,8 +93,8 @@ impl GateProcess {
         Self::spawn(command, directory, addresses).await
     }
 
-    /// With this file of settings, an address of its own for the status, and its log
-    /// going where no test reads it.
+    /// With this file of settings, a separate address for the status, and a log that no
+    /// test reads.
     pub(crate) async fn start_logging_to(settings: &str, log: impl Into<Stdio>) -> Self {
         let (mut command, directory) = with_file(settings);
         command.stderr(log).env("STATUS_LISTEN", "127.0.0.1:0");
@@ -182,17 +182,17 @@ impl GateProcess {
         connect_to(self.address).await
     }
 
-    /// Where the status is told, which has an address of its own.
+    /// To the separate address of the status.
     pub(crate) async fn connect_for_status(&self) -> Wire<TcpStream> {
         connect_to(self.status_address.expect("one of its own")).await
     }
 
-    /// On a connection of its own, and without credentials.
+    /// On a new connection, without credentials.
     pub(crate) async fn get(&self, path: &str) -> Reply {
         get_over(self.connect().await, path).await
     }
 
-    /// The same, where the status is told.
+    /// The same, at the address of the status.
     pub(crate) async fn get_status(&self, path: &str) -> Reply {
         get_over(self.connect_for_status().await, path).await
     }
@@ -207,7 +207,7 @@ impl GateProcess {
         .await;
     }
 
-    /// The verdict on a token, on a connection of its own.
+    /// The verdict on a token, on a new connection.
     pub(crate) async fn verdict(&self, token: &str) -> Reply {
         let mut wire = self.connect().await;
         wire.write(head("GET", "/auth", &[("Authorization", token)]))

@@ -1,4 +1,4 @@
-//! The command `go-auth` as a process of its own.
+//! The command `go-auth` as a process.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;

@@ -22,21 +22,20 @@ pub(super) enum Credential {
     },
 }
 
-const fn attempt(
-    name: &'static str,
-    about: &'static str,
-    expected: Expected,
-    credential: Credential,
-) -> Attempt {
-    Attempt {
+type Row = (&'static str, &'static str, Expected, Credential);
+
+fn attempts(rows: impl IntoIterator<Item = Row>) -> Vec<Attempt> {
+    let rows = rows.into_iter();
+    rows.map(|(name, about, expected, credential)| Attempt {
         name,
         about,
         expected,
         credential,
-    }
+    })
+    .collect()
 }
 
-const NONE: Attempt = attempt(
+const NONE: Row = (
     "none",
     "no credentials",
     Expected::Refused,
@@ -44,72 +43,46 @@ const NONE: Attempt = attempt(
 );
 
 /// As curl makes it of a user and a password.
-fn basic() -> Attempt {
+fn basic() -> Row {
     let header = Credential::Fixed("Basic dXNlcjpwYXNzd29yZA==".to_owned());
-    attempt("basic", "another scheme", Expected::Refused, header)
+    ("basic", "another scheme", Expected::Refused, header)
 }
 
 /// All that can be pushed with JWTs.
 pub(super) fn of_jwts() -> Vec<Attempt> {
-    let minted = |sample: SampleToken| {
-        let credential = Credential::Minted {
-            sample,
-            bare: false,
-        };
-        attempt(sample.name(), sample.about(), sample.expected(), credential)
+    let minted = |sample, bare| Credential::Minted { sample, bare };
+    let row = |sample: SampleToken| {
+        let credential = minted(sample, false);
+        (sample.name(), sample.about(), sample.expected(), credential)
     };
-    let bare = Credential::Minted {
-        sample: SampleToken::GOOD,
-        bare: true,
-    };
-    let bare = attempt("bare", "good, without Bearer", Expected::LetIn, bare);
-    let good = minted(SampleToken::GOOD);
+    let bare = minted(SampleToken::GOOD, true);
+    let bare = ("bare", "good, without Bearer", Expected::LetIn, bare);
     let others = SampleToken::all().filter(|sample| *sample != SampleToken::GOOD);
-    [good, bare, NONE, basic()]
-        .into_iter()
-        .chain(others.map(minted))
-        .collect()
+    let first = [row(SampleToken::GOOD), bare, NONE, basic()];
+    attempts(first.into_iter().chain(others.map(row)))
 }
 
 /// All that can be pushed with these.
 pub(super) fn of_access_tokens(tokens: &AccessTokens) -> Vec<Attempt> {
     let bearer = |token: &str| Credential::Fixed(format!("Bearer {token}"));
-    let (good, refused) = (Expected::LetIn, Expected::Refused);
-    let mut attempts = vec![
-        attempt(
-            "good",
-            "the AvailabilityPeer's token",
-            good,
-            bearer(&tokens.current),
-        ),
-        attempt(
-            "bare",
-            "good, without Bearer",
-            good,
-            Credential::Fixed(tokens.current.clone()),
-        ),
+    let bare = Credential::Fixed(tokens.current.clone());
+    let current = bearer(&tokens.current);
+    let previous = tokens.previous.as_deref().map(bearer);
+    let (other, unknown) = (bearer(&tokens.other), bearer(&unlike(&tokens.current)));
+    let (good, bad) = (Expected::LetIn, Expected::Refused);
+    let mut rows = vec![
+        ("good", "the AvailabilityPeer's token", good, current),
+        ("bare", "good, without Bearer", good, bare),
     ];
-    if let Some(previous) = &tokens.previous {
-        let about = "the previous one, within its 7 days";
-        attempts.push(attempt("previous", about, good, bearer(previous)));
-    }
-    attempts.extend([
+    let about = "the previous one, within its 7 days";
+    rows.extend(previous.map(|header| ("previous", about, good, header)));
+    rows.extend([
         NONE,
         basic(),
-        attempt(
-            "other-api",
-            "the token of another API",
-            refused,
-            bearer(&tokens.other),
-        ),
-        attempt(
-            "unknown",
-            "a token that GO never issued",
-            refused,
-            bearer(&unlike(&tokens.current)),
-        ),
+        ("other-api", "the token of another API", bad, other),
+        ("unknown", "a token that GO never issued", bad, unknown),
     ]);
-    attempts
+    attempts(rows)
 }
 
 /// The token with its last digit changed: as similar as a wrong token can be.

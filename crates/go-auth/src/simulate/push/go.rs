@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::header::CONTENT_LENGTH;
 use reqwest::{Client, Method, StatusCode, Url};
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::connection_error;
 use derbysoft_go_auth::inspect::bounded_http::{self, BodyFault, describe, read_body};
@@ -49,39 +49,22 @@ impl Go {
     }
 
     pub(super) async fn access_tokens(&self) -> Result<AccessTokens, String> {
-        #[derive(Deserialize)]
-        struct Answer {
-            access_tokens: Vec<Entry>,
-        }
-        #[derive(Deserialize)]
-        struct Entry {
-            api: String,
-            token: String,
-            previous: Option<Previous>,
-        }
-        #[derive(Deserialize)]
-        struct Previous {
-            token: String,
-        }
-
         let answer = self.ask(Method::GET, "access-tokens").await?;
-        let answer = serde_json::from_slice(&answer).map_err(|_| self.no_simulator())?;
-        let Answer { access_tokens } = answer;
-        let mut own = None;
-        let mut other = None;
-        for entry in access_tokens {
-            let of = if entry.api == "availability-peer" {
-                &mut own
-            } else {
-                &mut other
-            };
-            *of = Some(entry);
-        }
-        let (own, other) = own.zip(other).ok_or_else(|| self.no_simulator())?;
+        let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+        let mut entries: Vec<_> = (answer["access_tokens"].as_array().into_iter())
+            .flatten()
+            .collect();
+        entries.sort_by_key(|entry| entry["api"] != "availability-peer");
+        let token = |entry: &Value| entry["token"].as_str().map(str::to_owned);
+        let tokens = match entries[..] {
+            [own, other, ..] => token(own).zip(token(other)),
+            _ => None,
+        };
+        let (current, other) = tokens.ok_or_else(|| self.no_simulator())?;
         Ok(AccessTokens {
-            current: own.token,
-            previous: own.previous.map(|previous| previous.token),
-            other: other.token,
+            current,
+            previous: token(&entries[0]["previous"]),
+            other,
         })
     }
 

@@ -39,7 +39,7 @@ pub(super) fn verify(file: &TokenFile, token: &str) -> GoAuth {
 #[tokio::test]
 async fn access_tokens_are_judged_as_by_the_gate() {
     let file = held();
-    for (token, status, kind, told) in [
+    for (token, status, kind, shown) in [
         (CURRENT, 0, "", "the current token of its API"),
         (PREVIOUS, 0, "", "the previous token of its API"),
         (OTHERS, 1, "wrong_api", "a token of v3-reservation"),
@@ -61,7 +61,7 @@ async fn access_tokens_are_judged_as_by_the_gate() {
             "{token}: {}",
             ran.stdout
         );
-        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+        assert!(ran.stdout.contains(shown), "{shown}: {}", ran.stdout);
         assert!(!ran.stdout.contains(token), "{}", ran.stdout);
         let said = verify(&file, token).arg("--json").run().await;
         assert_eq!(said.json()["kind"].as_str().unwrap_or_default(), kind);
@@ -69,7 +69,7 @@ async fn access_tokens_are_judged_as_by_the_gate() {
     }
 }
 
-/// All that is wrong with it is told, as with a JWT.
+/// Everything wrong with it is shown, as with a JWT.
 #[tokio::test]
 async fn everything_wrong_with_an_access_token_is_shown() {
     let ran = verify(&held(), LAPSED).arg("--json").run().await;

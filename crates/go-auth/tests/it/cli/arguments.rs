@@ -1,5 +1,4 @@
-//! The command line itself: help, usage, completions, the manual, and a reader that goes
-//! away.
+//! The command line: help, usage, completions, manual, and a reader that goes away.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -9,7 +8,7 @@ use test_support::forge::{AUDIENCE, ISSUER, KID, NOW, document, good, mint};
 
 #[tokio::test]
 async fn help_is_on_standard_output_with_status_0() {
-    for (args, told) in [
+    for (args, shown) in [
         (&["--help"][..], "Usage: go-auth"),
         (&["-h"], "verify"),
         (&["help", "keys"], "--jwks-url"),
@@ -24,7 +23,7 @@ async fn help_is_on_standard_output_with_status_0() {
     ] {
         let ran = go_auth(args).run().await;
         assert_eq!((ran.status, &*ran.stderr), (0, ""), "{args:?}");
-        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+        assert!(ran.stdout.contains(shown), "{shown}: {}", ran.stdout);
     }
 }
 
@@ -76,7 +75,7 @@ async fn completions_know_every_command_and_flag() {
 
 #[tokio::test]
 async fn each_command_has_a_manual_page_in_roff() {
-    for (args, title, told) in [
+    for (args, title, shown) in [
         (&["man"][..], ".TH go-auth 1", "keys"),
         (&["man", "verify"], ".TH go-auth-verify 1", "token\\-file"),
         (&["man", "keys"], ".TH go-auth-keys 1", "jwks\\-url"),
@@ -91,11 +90,11 @@ async fn each_command_has_a_manual_page_in_roff() {
         let ran = go_auth(args).run().await;
         assert_eq!((ran.status, &*ran.stderr), (0, ""), "{args:?}");
         assert!(ran.stdout.contains(title), "{}", ran.stdout);
-        assert!(ran.stdout.contains(told), "{}", ran.stdout);
+        assert!(ran.stdout.contains(shown), "{}", ran.stdout);
     }
 }
 
-/// `go-auth … | head -1`: the verdict stands, and nobody panics.
+/// `go-auth … | head -1`: the verdict stands, without a panic.
 #[test]
 fn the_verdict_stands_where_the_reader_is_gone() {
     let keys = file(document(&[good().jwk(KID)]));

@@ -1,4 +1,4 @@
-//! What `docs/cli.md` says is what the command does.
+//! `docs/cli.md` matches what the command prints.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What `go-auth keys` says of a key address that is well, and of one that is not.
+//! `go-auth keys` at a key address that works, and at ones that don't.
 
 use derbysoft_go_simulator::{Endpoint, Fault, Simulator};
 use serde_json::{Value, json};
@@ -29,12 +29,12 @@ async fn usable_keys_are_listed_with_status_0() {
         let row = format!("ok  \"{kid}\"  RSA  2048  RS256  sig\n");
         assert!(ran.stdout.contains(&row), "{}", ran.stdout);
     }
-    for told in [
+    for shown in [
         "status 200, application/json",
         "ETag:",
         "keys are fresh for 5 minutes",
     ] {
-        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+        assert!(ran.stdout.contains(shown), "{shown}: {}", ran.stdout);
     }
     assert_eq!(world.go.total_requests(), 1);
 }
@@ -66,7 +66,7 @@ async fn each_unusable_key_is_shown_with_its_reason() {
     }
     let ran = keys_at(&world.go.jwks_url()).run().await;
     assert_eq!(ran.status, 0, "{}", ran.all());
-    for told in [
+    for shown in [
         "\nFAIL  -  ",
         "not usable: not a readable JWK",
         "FAIL  \"e\\u{1b}c\"",
@@ -74,7 +74,7 @@ async fn each_unusable_key_is_shown_with_its_reason() {
         "not usable: not for checking signatures",
         "not usable: modulus not of 2048 to 4096 bits",
     ] {
-        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+        assert!(ran.stdout.contains(shown), "{shown}: {}", ran.stdout);
     }
     let said = keys_at(&world.go.jwks_url())
         .arg("--json")
@@ -151,8 +151,8 @@ async fn whether_discovery_was_followed_is_shown() {
     let world = World::new().await;
     let ran = keys_at(&world.go.discovery_url()).run().await;
     assert_eq!(ran.status, 0, "{}", ran.all());
-    let told = format!("a discovery document, followed to {}", world.go.jwks_url());
-    assert!(ran.stdout.contains(&told), "{}", ran.stdout);
+    let shown = format!("a discovery document, followed to {}", world.go.jwks_url());
+    assert!(ran.stdout.contains(&shown), "{}", ran.stdout);
 
     let foreign = Simulator::start().await.expect("a free port");
     world
@@ -160,8 +160,8 @@ async fn whether_discovery_was_followed_is_shown() {
         .set_jwks_uri(format!("{}?code=secret", foreign.jwks_url()));
     let ran = keys_at(&world.go.discovery_url()).run().await;
     assert_eq!(ran.status, 1, "{}", ran.all());
-    let told = format!("that names {}?..., not followed", foreign.jwks_url());
-    assert!(ran.stdout.contains(&told), "{}", ran.stdout);
+    let shown = format!("that names {}?..., not followed", foreign.jwks_url());
+    assert!(ran.stdout.contains(&shown), "{}", ran.stdout);
     assert!(!ran.stdout.contains("secret"), "{}", ran.stdout);
     let said = keys_at(&world.go.discovery_url())
         .arg("--json")
@@ -194,8 +194,8 @@ async fn a_redirect_is_shown_without_secrets_nor_followed() {
     });
     let ran = keys_at(&world.go.jwks_url()).run().await;
     assert_eq!(ran.status, 1, "{}", ran.all());
-    let told = format!("redirect:  to {}?..., not followed", elsewhere.jwks_url());
-    assert!(ran.stdout.contains(&told), "{}", ran.stdout);
+    let shown = format!("redirect:  to {}?..., not followed", elsewhere.jwks_url());
+    assert!(ran.stdout.contains(&shown), "{}", ran.stdout);
     assert!(ran.stdout.contains("status 302"), "{}", ran.stdout);
     assert!(!ran.stdout.contains("Splxl"), "{}", ran.stdout);
     assert_eq!(elsewhere.total_requests(), 0);
@@ -215,7 +215,7 @@ async fn a_redirect_is_shown_without_secrets_nor_followed() {
 #[tokio::test]
 async fn each_fault_of_an_address_is_explained() {
     let world = World::new().await;
-    for (fault, status, told) in [
+    for (fault, status, shown) in [
         (
             Fault::Status(404),
             1,
@@ -259,13 +259,13 @@ async fn each_fault_of_an_address_is_explained() {
             ran.stdout
         );
         let first = ran.stdout.lines().next().expect("a line");
-        assert!(first.contains(told), "{fault:?}: {first}");
+        assert!(first.contains(shown), "{fault:?}: {first}");
         assert!(ran.stdout.contains("\nnext: "), "{}", ran.stdout);
         let said = command().arg("--json").run().await.json();
         let verdict = if status == 1 { "unusable" } else { "unknown" };
         assert_eq!(said["verdict"], verdict, "{said}");
         assert!(
-            said["addresses"][0]["error"].to_string().contains(told),
+            said["addresses"][0]["error"].to_string().contains(shown),
             "{said}"
         );
         assert_eq!(said["addresses"][0]["keys"], json!([]));
@@ -299,7 +299,7 @@ async fn a_closed_port_gives_status_2() {
 /// Who can't be trusted with an address is not asked.
 #[tokio::test]
 async fn addresses_the_gate_would_not_ask_are_faults() {
-    for (address, told) in [
+    for (address, shown) in [
         (
             "http://id.example/keys",
             "- --jwks-url is plain http to another machine",
@@ -312,7 +312,7 @@ async fn addresses_the_gate_would_not_ask_are_faults() {
     ] {
         let ran = keys_at(address).run().await;
         assert_eq!((ran.status, &*ran.stdout), (64, ""), "{address}");
-        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+        assert!(ran.stderr.contains(shown), "{}", ran.stderr);
         assert!(!ran.stderr.contains("pass@"), "{}", ran.stderr);
     }
     let ran = go_auth(&["keys"]).run().await;
@@ -351,7 +351,7 @@ async fn of_several_issuers_the_worst_counts() {
 #[tokio::test]
 async fn the_advice_depends_on_the_http_status() {
     let world = World::new().await;
-    for (status, told) in [
+    for (status, shown) in [
         (404, "Compare GO_AUTH_JWKS_URL with"),
         (406, "any form of the document"),
         (429, "asked too often"),
@@ -362,7 +362,7 @@ async fn the_advice_depends_on_the_http_status() {
         let ran = keys_at(&world.go.jwks_url()).run().await;
         let next = ran.stdout.split("\nnext: ").nth(1).expect("advice");
         let next = next.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(next.contains(told), "{status}: {next}");
+        assert!(next.contains(shown), "{status}: {next}");
         assert_eq!(next.contains("Compare"), status == 404, "{next}");
     }
 }

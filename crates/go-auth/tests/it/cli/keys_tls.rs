@@ -1,4 +1,4 @@
-//! Certificates that a key address may show, in words.
+//! How certificates of a key address are explained.
 
 use derbysoft_go_simulator::Fault;
 use rcgen::CertificateParams;
@@ -18,7 +18,7 @@ async fn keys(world: &World, front: &Front, trusted: &Front) -> Ran {
         .await
 }
 
-/// Somebody else, of another name.
+/// Another server, with another name.
 async fn stranger(world: &World) -> Front {
     Front::certified(world, |params| {
         (params.distinguished_name).push(rcgen::DnType::CommonName, "somebody else");
@@ -43,7 +43,7 @@ async fn a_certificate_of_the_system_is_trusted() {
 async fn an_untrusted_certificate_is_explained() {
     let world = World::new().await;
     let front = Front::of(&world).await;
-    for (trusted, told) in [
+    for (trusted, shown) in [
         (
             stranger(&world).await,
             "its certificate is not trusted by this machine",
@@ -56,7 +56,7 @@ async fn an_untrusted_certificate_is_explained() {
     ] {
         let ran = keys(&world, &front, &trusted).await;
         assert_eq!(ran.status, 2, "{}", ran.all());
-        assert!(ran.stdout.contains(told), "{}", ran.stdout);
+        assert!(ran.stdout.contains(shown), "{}", ran.stdout);
     }
     assert_eq!(world.go.total_requests(), 0);
 }
@@ -64,7 +64,7 @@ async fn an_untrusted_certificate_is_explained() {
 #[tokio::test]
 async fn an_expired_certificate_is_shown_with_its_time() {
     let world = World::new().await;
-    for (from, to, told) in [
+    for (from, to, shown) in [
         (
             2020,
             2021,
@@ -86,8 +86,8 @@ async fn an_expired_certificate_is_shown_with_its_time() {
         .await;
         let ran = keys(&world, &front, &front).await;
         assert_eq!(ran.status, 2, "{}", ran.all());
-        for told in told {
-            assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+        for shown in shown {
+            assert!(ran.stdout.contains(shown), "{shown}: {}", ran.stdout);
         }
     }
     assert_eq!(world.go.total_requests(), 0);
@@ -102,8 +102,8 @@ async fn a_misnamed_certificate_is_shown_with_both_names() {
     .await;
     let ran = keys(&world, &front, &front).await;
     assert_eq!(ran.status, 2, "{}", ran.all());
-    let told = "its certificate is for another name: for id.example, not for 127.0.0.1";
-    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    let shown = "its certificate is for another name: for id.example, not for 127.0.0.1";
+    assert!(ran.stdout.contains(shown), "{}", ran.stdout);
     assert_eq!(world.go.total_requests(), 0);
 }
 

@@ -1,5 +1,4 @@
-//! No token comes out of the command, and what an attacker wrote does nothing to a
-//! terminal.
+//! The command prints no token, and text from an attacker can't steer a terminal.
 
 use super::{GoAuth, Ran, file, go_auth, path, strict_verify};
 use test_support::forge::{KID, document, good};

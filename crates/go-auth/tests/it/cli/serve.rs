@@ -21,12 +21,12 @@ async fn addresses_are_one_json_document_on_one_line() {
             .envs(status.map(|address| ("STATUS_LISTEN", address)));
         let (_serving, stdout, _) = Process::with_lines(command);
         let lines = stdout.enough(|lines| !lines.is_empty()).await;
-        let told: Value = serde_json::from_str(&lines.expect("a line")[0]).expect("JSON");
-        let members = told.as_object().expect("an object");
-        assert_eq!(members.len(), 1 + usize::from(status.is_some()), "{told}");
+        let shown: Value = serde_json::from_str(&lines.expect("a line")[0]).expect("JSON");
+        let members = shown.as_object().expect("an object");
+        assert_eq!(members.len(), 1 + usize::from(status.is_some()), "{shown}");
         let health = match status {
-            Some(_) => &told["status"],
-            None => &told["listening"],
+            Some(_) => &shown["status"],
+            None => &shown["listening"],
         };
         let health = format!("{}/healthz", health.as_str().expect("an address"));
         let client = reqwest::Client::builder().no_proxy().build();

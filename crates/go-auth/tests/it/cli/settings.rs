@@ -1,10 +1,9 @@
-//! Where the command's settings come from, which of them counts, and what is wrong with
-//! them.
+//! Settings of the command: their sources, precedence and faults.
 
 use super::{GoAuth, check, file, go_auth, path};
 use test_support::forge::{KID, NOW, document, good, mint};
 
-/// What was expected of `aud` and `exp`, which tells the audience and the leeway in
+/// What was expected of `aud` and `exp`, which shows the audience and the leeway in
 /// force.
 #[track_caller]
 fn in_force(command: GoAuth) -> (String, String) {
@@ -100,7 +99,7 @@ fn every_fault_of_settings_is_named_by_its_place() {
 #[test]
 fn a_faulty_line_of_the_file_is_named_not_repeated() {
     let token = "53ac077700000000000000000000abcd";
-    for (text, told) in [
+    for (text, shown) in [
         (
             "issuer = \"i\"\nleway = \"1s\"\n".to_owned(),
             "- config: line 2: leway is not a setting; did you mean leeway?",
@@ -119,7 +118,7 @@ fn a_faulty_line_of_the_file_is_named_not_repeated() {
         let settings = file(&text);
         let ran = go_auth(&["verify", "--config", path(&settings)]).run_here();
         assert_eq!((ran.status, &*ran.stdout), (64, ""), "{text}");
-        assert!(ran.stderr.contains(told), "{told}: {}", ran.stderr);
+        assert!(ran.stderr.contains(shown), "{shown}: {}", ran.stderr);
         assert!(!ran.stderr.contains(token), "{}", ran.stderr);
     }
     // Of a file that is not TOML nothing is known to be absent.
@@ -160,7 +159,7 @@ fn each_flag_takes_effect() {
 
 #[test]
 fn a_bad_key_document_gives_no_verdict() {
-    for (document, told) in [
+    for (document, shown) in [
         ("[]", "the document is not a JSON Web Key Set"),
         ("{\"keys\":[]}", "the key set has no usable key"),
     ] {
@@ -173,6 +172,6 @@ fn a_bad_key_document_gives_no_verdict() {
             .run_here();
         assert_eq!(ran.status, 2, "{}", ran.all());
         let found = check(&ran.json(), "key")["found"].to_string();
-        assert!(found.contains(told), "{found}");
+        assert!(found.contains(shown), "{found}");
     }
 }

@@ -16,7 +16,7 @@ const LISTENING: &str = "listening on http://";
 /// A simulator that runs, and ends when it is dropped.
 struct Simulation {
     process: Process,
-    /// What it said, line by line.
+    /// The lines of its standard output.
     said: Vec<String>,
     log: Lines,
 }
@@ -120,7 +120,7 @@ async fn the_transcript_of_simulate_is_what_it_prints() {
     let simulation = Simulation::start(&[], &[("COLUMNS", "80")]).await;
     let own = format!("http://{}", simulation.address());
     let text = simulation.said.join("\n");
-    // At the address where `push` looks for it, the address need not be said.
+    // At the default address of `push`, the address is left out.
     let text = text.replace(&format!(" --simulator {own}"), "");
     let text = text.replace(&own, "http://127.0.0.1:8083");
     assert!(PAGE.contains(&format!("```text\n{text}\n```\n")), "{text}");
@@ -129,12 +129,12 @@ async fn the_transcript_of_simulate_is_what_it_prints() {
 #[tokio::test]
 async fn settings_are_one_json_document_on_one_line() {
     let simulation = Simulation::start(&["--json", "--audience", "MINE"], &[]).await;
-    let told: Value = serde_json::from_str(&simulation.said[0]).expect("JSON");
-    let address = told["listening"].as_str().expect("an address");
-    assert!(address.starts_with("http://127.0.0.1:"), "{told}");
-    assert_eq!(told["simulator"], address);
-    let settings = &told["settings"];
-    for members in [&told, settings] {
+    let shown: Value = serde_json::from_str(&simulation.said[0]).expect("JSON");
+    let address = shown["listening"].as_str().expect("an address");
+    assert!(address.starts_with("http://127.0.0.1:"), "{shown}");
+    assert_eq!(shown["simulator"], address);
+    let settings = &shown["settings"];
+    for members in [&shown, settings] {
         for member in members.as_object().expect("an object").keys() {
             assert!(
                 PAGE.contains(&format!("`{member}`")),
@@ -153,8 +153,8 @@ async fn settings_are_one_json_document_on_one_line() {
         format!("{address}/id/{account}/keys")
     );
     for member in ["discovery_url", "token_url", "gateway_url"] {
-        let url = told[member].as_str().expect("an address");
-        assert!(url.starts_with(address), "{member}: {told}");
+        let url = shown[member].as_str().expect("an address");
+        assert!(url.starts_with(address), "{member}: {shown}");
     }
 }
 
@@ -259,12 +259,12 @@ async fn an_address_that_is_not_free_gives_status_2() {
         ("nowhere.invalid:1", "can't listen on \"nowhere.invalid:1\""),
         ("127.0.0.1", "can't listen on"),
     ] {
-        let (status, told) = fails(|command| {
+        let (status, shown) = fails(|command| {
             command.args(["simulate", "--listen", listen]);
         })
         .await;
-        assert_eq!(status, Some(2), "{told}");
-        assert!(told.contains(why), "{told}");
+        assert_eq!(status, Some(2), "{shown}");
+        assert!(shown.contains(why), "{shown}");
     }
 }
 
@@ -291,11 +291,11 @@ async fn wrong_usage_of_simulate_starts_nothing() {
         (&["pull"], "unrecognized subcommand"),
         (&["--port", "1"], "unexpected argument"),
     ] {
-        let (status, told) = fails(|command| {
+        let (status, shown) = fails(|command| {
             command.arg("simulate").args(args);
         })
         .await;
-        assert_eq!(status, Some(64), "{args:?}: {told}");
-        assert!(told.contains(why), "{args:?}: {told}");
+        assert_eq!(status, Some(64), "{args:?}: {shown}");
+        assert!(shown.contains(why), "{args:?}: {shown}");
     }
 }

@@ -1,5 +1,4 @@
-//! The command's verdict is the gate's own, on whatever token; and its checks fit its
-//! verdict.
+//! The command's verdict on any token is the gate's own, and its checks fit its verdict.
 
 use derbysoft_go_auth::{GoAuth as Gate, KeySet, UnixTime, VerifyErrorKind as Kind};
 use fastrand::Rng;

@@ -1,4 +1,4 @@
-//! What `go-auth verify` says and how it ends, of every kind of token.
+//! `go-auth verify` on every kind of token: output and exit status.
 
 use derbysoft_go_simulator::{Encoding, Fault, PublishedKey, SignatureKind, SigningKey};
 
@@ -27,13 +27,13 @@ async fn a_genuine_token_passes_every_check() {
         .collect();
     assert_eq!(marks, ["ok"; 15], "{}", ran.stdout);
     assert!(!ran.stdout.contains("next:"), "{}", ran.stdout);
-    for told in [
+    for shown in [
         "ds-go-module",
         "jti \"",
         &*world.go.signing_kid(),
         &world.go.jwks_url(),
     ] {
-        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+        assert!(ran.stdout.contains(shown), "{shown}: {}", ran.stdout);
     }
 }
 
@@ -51,8 +51,7 @@ async fn each_kind_of_rejection_is_named_with_status_1() {
     }
 }
 
-/// Each check of a token that is wrong in many ways is told, after the first as before
-/// it.
+/// Checks go on after the first that fails.
 #[tokio::test]
 async fn everything_wrong_with_a_token_is_shown() {
     let world = World::new().await;
@@ -116,7 +115,7 @@ async fn a_claim_of_a_wrong_type_fails_its_own_check() {
         let found = check(&said, claim)["found"].as_str().expect("a text");
         assert!(found.starts_with(&value.to_string()), "{found}");
     }
-    // One without a check of its own is told of, and not taken for absent.
+    // A claim without its own check is shown, and not taken for absent.
     let token = world.mint().claim("jti", 1).token();
     let said = strict_verify(&world)
         .arg("--json")
@@ -147,7 +146,7 @@ async fn times_are_shown_in_words() {
     let issued = 1_800_000_000;
     let token = world.go.mint().at(issued).token();
     let keys = file(world.go.document());
-    for (at, told) in [
+    for (at, shown) in [
         (
             "1800000048",
             "valid for another 4 minutes 12 seconds (2027-01-15T08:05:00Z)",
@@ -176,7 +175,7 @@ async fn times_are_shown_in_words() {
             .stdin(&*token)
             .run()
             .await;
-        assert!(ran.stdout.contains(told), "{at}: {}", ran.stdout);
+        assert!(ran.stdout.contains(shown), "{at}: {}", ran.stdout);
         assert!(ran.stdout.contains("as given by --at"), "{}", ran.stdout);
     }
     assert_eq!(
@@ -210,7 +209,7 @@ async fn unreachable_keys_give_status_2_and_no_verdict() {
             Some("- unknown: the keys are not available (keys_unavailable)")
         );
         assert!(ran.stdout.contains(why), "{}", ran.stdout);
-        // What can be told without a key is told.
+        // What can be checked without a key is checked.
         let late = world.mint().expires_in(-31).token();
         let ran = strict_verify(&world).arg("--json").stdin(late).run().await;
         assert_eq!((ran.status, &ran.json()["kind"]), (1, &"expired".into()));
@@ -361,7 +360,7 @@ async fn the_fault_of_a_malformed_token_is_located() {
     let world = World::new().await;
     let token = world.token();
     let [header, payload, signature] = test_support::forge::segments(&token);
-    for (token, told) in [
+    for (token, shown) in [
         (payload.to_owned(), "no dot: one segment".to_owned()),
         (format!("{header}.{payload}"), "2 segments".to_owned()),
         (
@@ -386,8 +385,8 @@ async fn the_fault_of_a_malformed_token_is_located() {
         let ran = strict_verify(&world).arg("--json").stdin(token).run().await;
         let said = ran.json();
         assert_eq!(said["kind"], "malformed");
-        assert_eq!(check(&said, "form")["found"], told);
-        let has_claims = told.starts_with("the signature");
+        assert_eq!(check(&said, "form")["found"], shown);
+        let has_claims = shown.starts_with("the signature");
         let iss = &check(&said, "iss")["ok"];
         assert_eq!(
             *iss,
@@ -404,7 +403,7 @@ async fn the_fault_of_a_malformed_token_is_located() {
 async fn a_subtle_difference_of_issuers_is_explained() {
     let world = World::new().await;
     let issuer = world.go.issuer();
-    for (other, told) in [
+    for (other, shown) in [
         (format!("{issuer}/"), "which differs in a slash at its end"),
         (
             issuer.to_lowercase(),
@@ -416,7 +415,7 @@ async fn a_subtle_difference_of_issuers_is_explained() {
         let token = world.mint().issuer(other).token();
         let ran = strict_verify(&world).arg("--json").stdin(token).run().await;
         let found = check(&ran.json(), "iss")["found"].to_string();
-        assert!(found.contains(&told.replace('\\', "\\\\")), "{found}");
+        assert!(found.contains(&shown.replace('\\', "\\\\")), "{found}");
     }
 }
 

@@ -22,7 +22,7 @@ async fn a_verdict_does_not_wait_for_the_body() {
         let headers = [&[("Authorization", &*token)][..], framing].concat();
         wire.write(head("POST", "/auth/ari/daily/push", &headers))
             .await;
-        // The first answer is the verdict; nobody says to go on.
+        // The first answer is the verdict, without a 100 before it.
         assert_eq!(wire.reply().await.status, 200, "{framing:?}");
         wire.closed().await;
     }

@@ -51,12 +51,12 @@ async fn settings_writable_by_all_are_refused() {
     let link = directory.path().join("link.toml");
     std::os::unix::fs::symlink(&path, &link).expect("linked");
     for path in [&path, &link] {
-        let (status, told) = fails(|command| {
+        let (status, shown) = fails(|command| {
             command.args(["serve", "--config"]).arg(path);
         })
         .await;
-        assert_eq!(status, Some(64), "{told}");
-        assert!(told.contains("everybody can write it"), "{told}");
+        assert_eq!(status, Some(64), "{shown}");
+        assert!(shown.contains("everybody can write it"), "{shown}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Other settings, while the gate serves.
+//! New settings, while the gate serves.
 
 use derbysoft_go_simulator::{Fault, Simulator};
 

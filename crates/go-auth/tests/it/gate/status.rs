@@ -41,7 +41,7 @@ async fn readiness_gives_the_reason_of_an_outage() {
         }
         tokio::time::sleep(millis(20)).await;
     }
-    panic!("no reason is told");
+    panic!("no reason is shown");
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn metrics_are_in_the_format_of_prometheus() {
     drop(idle);
 
     assert_eq!(gate.verdict(&go.token()).await.status, 200);
-    let told = gate.get("/metrics").await.body;
+    let shown = gate.get("/metrics").await.body;
     for line in [
         "# TYPE go_auth_verify_seconds histogram",
         "go_auth_verify_seconds_bucket{le=\"0.0001\"} ",
@@ -80,8 +80,8 @@ async fn metrics_are_in_the_format_of_prometheus() {
         "go_auth_keys_state{issuer=\"https://id/84A26B2FA77BCD1FF5130636F04C30C5/.well-known/openid-configuration\",state=\"fresh\"} 1",
     ] {
         assert!(
-            told.lines().any(|other| other.starts_with(line)),
-            "{line}: {told}"
+            shown.lines().any(|other| other.starts_with(line)),
+            "{line}: {shown}"
         );
     }
 }

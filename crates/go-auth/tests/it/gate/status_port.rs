@@ -1,4 +1,4 @@
-//! A port of its own for the status: then the other says yes to genuine tokens alone.
+//! A separate port for the status: then the other accepts nothing but genuine tokens.
 
 use std::io::ErrorKind;
 
@@ -18,7 +18,7 @@ async fn go() -> Simulator {
     Simulator::start().await.expect("a free port")
 }
 
-/// The names of the issuers whose health is told.
+/// The names of the issuers in the health.
 fn issuers(health: &str) -> Vec<String> {
     let health: Value = serde_json::from_str(health).expect("JSON");
     let issuers = health["issuers"].as_array().expect("issuers");
@@ -106,7 +106,7 @@ async fn each_address_is_announced_in_a_line() {
     ] {
         let variables = [("STATUS_LISTEN", variable)];
         let addresses = 1 + usize::from(apart);
-        let mut gate = GateProcess::start_told(&settings, arguments, &variables, addresses).await;
+        let mut gate = GateProcess::start_given(&settings, arguments, &variables, addresses).await;
         let mut expected = vec![format!("listening on http://{}", gate.address)];
         if let Some(status) = gate.status_address {
             assert_ne!(status, gate.address);
@@ -137,8 +137,8 @@ async fn nothing_serves_where_the_status_address_is_taken() {
     })
     .await;
     assert_eq!(status, Some(2));
-    let told = format!("can't listen on \"{taken}\": ");
-    assert!(text.contains(&told), "{text}");
+    let shown = format!("can't listen on \"{taken}\": ");
+    assert!(text.contains(&shown), "{text}");
 }
 
 #[tokio::test]
@@ -181,7 +181,7 @@ async fn the_status_is_served_during_shutdown() {
     waiting
         .write(head("GET", "/auth", &[("Authorization", &go.token())]))
         .await;
-    // Its turn has come once a later connection is answered.
+    // It has begun once a later connection is answered.
     assert_eq!(gate.get("/healthz").await.status, 404);
     settle().await;
     let mut kept = gate.connect_for_status().await;

@@ -1,4 +1,4 @@
-//! A log and an output that fail, or that nobody reads: verdicts, keys and signals go on.
+//! Log and output fail, or nobody reads them: verdicts, keys and signals work on.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -142,12 +142,12 @@ async fn the_faults_are_written_whole_before_the_end() {
     let output = tokio::task::spawn_blocking(move || command.output());
     let output = soon(output).await.expect("it ran").expect("it runs");
     assert_eq!(output.status.code(), Some(64));
-    let told = String::from_utf8(output.stderr).expect("UTF-8");
-    assert!(told.lines().count() > 100, "{told}");
-    assert!(told.ends_with("the first of them counts.\n"), "{told}");
+    let shown = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(shown.lines().count() > 100, "{shown}");
+    assert!(shown.ends_with("the first of them counts.\n"), "{shown}");
 }
 
-/// A process that can't say what it has to say, and how it ends.
+/// How a process ends that can't write its output.
 async fn ends(settings: &str, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> Option<i32> {
     let (mut command, _directory) = with_file(settings);
     let mut process = Process::spawn(command.stdout(stdout).stderr(stderr));
@@ -174,7 +174,7 @@ async fn exit_statuses_are_right_without_any_output() {
     assert_eq!(ends(&good, full_disk(), full_disk()).await, Some(2));
 }
 
-/// Serves all the same, and ends in time when it is told to.
+/// It still serves, and ends in time at a signal.
 async fn serves_and_ends(mut command: Command, request: &str) -> Duration {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = free.local_addr().expect("an address");
@@ -194,10 +194,10 @@ async fn serves_and_ends(mut command: Command, request: &str) -> Duration {
         }
     });
     assert_eq!(answered.await.status, 200);
-    let told = Instant::now();
+    let shown = Instant::now();
     process.signal(Signal::TERM);
     assert_eq!(process.exit().await.code(), Some(0));
-    told.elapsed()
+    shown.elapsed()
 }
 
 #[tokio::test]
@@ -231,13 +231,13 @@ async fn a_snapshot_path_that_hangs_delays_no_end() {
     let settings = settings_of(&go, &format!("snapshot = {path:?}"));
     let mut gate = GateProcess::start(&settings).await;
     gate.comes_to(&go.token(), 200).await;
-    let told = Instant::now();
+    let shown = Instant::now();
     gate.signal(Signal::TERM);
     assert_eq!(gate.exit().await.code(), Some(0));
-    assert!(told.elapsed() < secs(9), "{:?}", told.elapsed());
+    assert!(shown.elapsed() < secs(9), "{:?}", shown.elapsed());
 }
 
-/// Whether the process has a handler of its own for SIGHUP (proc(5), `SigCgt`).
+/// Whether the process has its own handler for SIGHUP (proc(5), `SigCgt`).
 #[cfg(target_os = "linux")]
 fn heeds_hangups(process: &Process) -> bool {
     let path = format!("/proc/{}/status", process.0.id());

@@ -25,8 +25,8 @@ fn identity(reply: &Reply) -> [Option<&str>; 4] {
     IDENTITY.map(|name| reply.header(name))
 }
 
-/// That a verdict lets in as this caller, with all that belongs to it.
-fn assert_let_in(reply: &Reply, caller: [&str; 4]) {
+/// That a verdict accepts this caller, with all that belongs to it.
+fn assert_accepted(reply: &Reply, caller: [&str; 4]) {
     assert_eq!(reply.status, 200, "{reply:?}");
     assert_eq!(identity(reply), caller.map(Some));
     assert_eq!(reply.body, "");
@@ -50,12 +50,12 @@ async fn any_method_and_path_under_auth_is_accepted() {
             ] {
                 let request = head(method, target, &[("Authorization", &authorization)]);
                 wire.write(request).await;
-                assert_let_in(&wire.reply().await, caller);
+                assert_accepted(&wire.reply().await, caller);
             }
         }
         let request = head("HEAD", "/auth", &[("Authorization", &authorization)]);
         wire.write(request).await;
-        assert_let_in(&wire.reply_to_head().await, caller);
+        assert_accepted(&wire.reply_to_head().await, caller);
     }
 }
 
@@ -71,7 +71,7 @@ async fn an_access_token_is_answered_with_its_api() {
     let gate = GateProcess::start(&format!("access_tokens = {:?}", file.path())).await;
 
     let caller = ["", "", "", "availability-peer"];
-    assert_let_in(&gate.verdict(token).await, caller);
+    assert_accepted(&gate.verdict(token).await, caller);
     assert_eq!(gate.verdict(others).await.status, 403);
     assert_eq!(
         gate.verdict("53ac0777cccccccccccccccccccccccc")
@@ -85,7 +85,7 @@ async fn an_access_token_is_answered_with_its_api() {
 async fn a_missing_claim_is_an_empty_header() {
     let (go, gate) = stage("").await;
     let token = go.mint().without("sub").without("jti").token();
-    assert_let_in(&gate.verdict(&token).await, ["", go.issuer(), "", ""]);
+    assert_accepted(&gate.verdict(&token).await, ["", go.issuer(), "", ""]);
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn claims_of_any_characters_are_escaped_in_headers() {
         "%C3%BC%20100%25",
         "",
     ];
-    assert_let_in(&gate.verdict(&token).await, caller);
+    assert_accepted(&gate.verdict(&token).await, caller);
 }
 
 #[tokio::test]
@@ -219,7 +219,7 @@ async fn identity_headers_of_a_client_are_not_used() {
         head("GET", "/auth", &headers)
     };
     wire.write(forged(&token)).await;
-    assert_let_in(&wire.reply().await, ["", go.issuer(), "1", ""]);
+    assert_accepted(&wire.reply().await, ["", go.issuer(), "1", ""]);
     wire.write(forged("a.b.c")).await;
     let reply = wire.reply().await;
     assert_eq!(reply.status, 401);

@@ -273,7 +273,7 @@ async fn claims_of_any_characters_are_one_header_each() {
         ("x-go-token-id", "$host%20\"%C3%BC\""),
     ];
     assert_eq!(received.identity(), identity);
-    // The longest that the gate tells fit through nginx as it is shipped.
+    // The longest values of the gate fit through nginx as shipped.
     let longest = "a".repeat(1024);
     let token = stage.go.mint().subject(&longest).token_id(&longest).token();
     assert_eq!(stage.push_with(&token).await.status, 200);

@@ -3,7 +3,7 @@
 //! reloads, rotations and withdrawals. Not run by default; needs nginx:
 //!
 //! ```text
-//! cargo test --all-features --release --test it -- --ignored nginx_soak --nocapture
+//! cargo test --package go-auth --release --test it -- --ignored nginx_soak --nocapture
 //! NGINX_SOAK_SECONDS=60 cargo test …
 //! ```
 //!
@@ -315,12 +315,12 @@ async fn soak_for(length: Duration) -> String {
 
     let mut soak = Arc::into_inner(soak).expect("all have ended");
     let metrics = soak.stage.gate().get_status("/metrics").await.body;
-    let told = metrics.lines().filter(|line| {
+    let shown = metrics.lines().filter(|line| {
         ["log_dropped", "reloads_total", "key_refreshes_total"]
             .iter()
             .any(|name| line.contains(name) && !line.starts_with('#'))
     });
-    let mut summary: Vec<_> = told.map(str::to_owned).collect();
+    let mut summary: Vec<_> = shown.map(str::to_owned).collect();
     soak.stage.gate().signal(Signal::TERM);
     assert_eq!(soak.stage.gates[0].exit().await.code(), Some(0));
 

@@ -1,3 +1,5 @@
+//! What push sends.
+
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -33,16 +35,16 @@ async fn only_access_tokens_of_this_api_are_accepted() {
         let server = Server::of(&auth.build().expect("a good file")).await;
         let command = push(&go, &server.base).arg("--access-token");
         let ran = command.arg("--json").run().await;
-        let told = ran.json();
-        assert_eq!((ran.status, pushes(&told).len()), (0, sent), "{told}");
+        let shown = ran.json();
+        assert_eq!((ran.status, pushes(&shown).len()), (0, sent), "{shown}");
         for name in names {
             let is_good = matches!(name, "good" | "bare");
-            assert_eq!(status(named(&told, name)), if is_good { 200 } else { 401 });
+            assert_eq!(status(named(&shown, name)), if is_good { 200 } else { 401 });
         }
         if is_renewed {
-            assert_eq!(named(&told, "previous")["expected"], "let_in");
+            assert_eq!(named(&shown, "previous")["expected"], "let_in");
             assert_eq!(
-                named(&told, "previous")["body"],
+                named(&shown, "previous")["body"],
                 "previous token of availability-peer"
             );
         }
@@ -85,15 +87,15 @@ async fn pushes_come_as_go_sends_them_and_as_often() {
         let command = push(&go, &format!("{}/base/", server.base));
         let command = command.arg("--sample").arg(sample).arg("--count=3");
         let ran = command.arg("--token=bare,good").arg("--json").run().await;
-        let told = ran.json();
+        let shown = ran.json();
         assert_eq!(ran.status, 1);
         // In the list's order, whatever that of the names.
-        assert_eq!(pushes(&told)[0]["push"], "good");
+        assert_eq!(pushes(&shown)[0]["push"], "good");
         let answers = serde_json::json!([
             { "status": 204, "times": 2 }, { "status": 403, "times": 1 },
         ]);
-        assert_eq!(named(&told, "good")["answers"], answers);
-        assert_eq!(named(&told, "good")["ok"], false);
+        assert_eq!(named(&shown, "good")["answers"], answers);
+        assert_eq!(named(&shown, "good")["ok"], false);
 
         let seen = std::mem::take(&mut *seen.0.lock().expect("not poisoned"));
         assert_eq!(seen.len(), 6);

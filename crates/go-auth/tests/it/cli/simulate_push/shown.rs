@@ -1,3 +1,5 @@
+//! How push shows answers, and wrong usage.
+
 use axum::Router;
 use http::StatusCode;
 

@@ -1,3 +1,5 @@
+//! What push finds out about distributors.
+
 use derbysoft_go_simulator::SampleToken;
 use http::StatusCode;
 use serde_json::Value;
@@ -18,13 +20,13 @@ async fn an_api_behind_the_layer_answers_as_expected() {
             command = command.arg(flag);
         }
         let ran = command.run().await;
-        let told = ran.json();
-        assert_eq!((ran.status, &*ran.stderr), (0, ""), "{told}");
-        assert_eq!(told["verdict"], "as_expected");
-        assert_eq!(told["path"], "/ari/daily/push");
-        assert_eq!((told.get("error"), told.get("next")), (None, None));
-        assert_eq!(pushes(&told).len(), sent);
-        for push in pushes(&told) {
+        let shown = ran.json();
+        assert_eq!((ran.status, &*ran.stderr), (0, ""), "{shown}");
+        assert_eq!(shown["verdict"], "as_expected");
+        assert_eq!(shown["path"], "/ari/daily/push");
+        assert_eq!((shown.get("error"), shown.get("next")), (None, None));
+        assert_eq!(pushes(&shown).len(), sent);
+        for push in pushes(&shown) {
             let name = push["push"].as_str().expect("a name");
             assert_eq!(push["ok"], true, "{push}");
             assert_eq!(push["answers"][0]["times"], 1);
@@ -34,7 +36,7 @@ async fn an_api_behind_the_layer_answers_as_expected() {
             };
             assert_eq!(status(push), if refused { 401 } else { 200 }, "{push}");
         }
-        let body = &named(&told, "good")["body"];
+        let body = &named(&shown, "good")["body"];
         assert_eq!(body, "JWT of ds-go-module");
     }
 
@@ -60,14 +62,14 @@ async fn an_api_without_a_gate_is_found_out() {
     let go = simulator().await;
     let server = answering("\"ok\"").await;
     let ran = push(&go, &server.base).arg("--json").run().await;
-    let told = ran.json();
-    assert_eq!((ran.status, &told["verdict"]), (1, &"unexpected".into()));
-    for push in pushes(&told) {
+    let shown = ran.json();
+    assert_eq!((ran.status, &shown["verdict"]), (1, &"unexpected".into()));
+    for push in pushes(&shown) {
         let is_bad = push["expected"] == "refused";
         assert_eq!(push["ok"], !is_bad, "{push}");
         assert_eq!((status(push), &push["body"]), (200, &"\"ok\"".into()));
     }
-    let next = told["next"].as_str().expect("an advice");
+    let next = shown["next"].as_str().expect("an advice");
     assert!(next.contains("Callers who are not GO get in"), "{next}");
 
     let text = push(&go, &server.base).run().await;
@@ -97,13 +99,13 @@ async fn an_api_that_rejects_go_is_found_out() {
     let go = simulator().await;
     let server = answering((StatusCode::NOT_FOUND, "nothing")).await;
     let ran = push(&go, &server.base).arg("--json").run().await;
-    let told = ran.json();
+    let shown = ran.json();
     assert_eq!(ran.status, 1);
-    let bad = pushes(&told).iter().filter(|push| push["ok"] == false);
+    let bad = pushes(&shown).iter().filter(|push| push["ok"] == false);
     let bad: Vec<_> = bad.map(|push| push["push"].clone()).collect();
     assert_eq!(bad, ["good", "bare"]);
     assert!(
-        told["next"]
+        shown["next"]
             .as_str()
             .expect("an advice")
             .contains("GO itself is rejected")
@@ -121,10 +123,10 @@ async fn an_api_that_rejects_go_is_found_out() {
         .arg("--json")
         .arg("--token=expired,none");
     let ran = command.run().await;
-    let told = ran.json();
-    assert_eq!((ran.status, pushes(&told).len()), (0, 2));
+    let shown = ran.json();
+    assert_eq!((ran.status, pushes(&shown).len()), (0, 2));
     assert!(
-        told["next"]
+        shown["next"]
             .as_str()
             .expect("an advice")
             .contains("No good push")
@@ -141,15 +143,15 @@ async fn a_redirect_or_server_error_rejects_nothing() {
         let server = answering((code, [("location", to)])).await;
         let only = push(&go, &server.base).arg("--json").arg("--token=expired");
         let ran = only.run().await;
-        let told = ran.json();
+        let shown = ran.json();
         assert_eq!(
-            (ran.status, &told["verdict"]),
+            (ran.status, &shown["verdict"]),
             (1, &"unexpected".into()),
             "{code}"
         );
-        assert_eq!(status(named(&told, "expired")), u64::from(code.as_u16()));
+        assert_eq!(status(named(&shown, "expired")), u64::from(code.as_u16()));
         assert!(
-            told["next"]
+            shown["next"]
                 .as_str()
                 .expect("an advice")
                 .contains("401 or 403")
@@ -163,10 +165,10 @@ async fn without_distributor_or_simulator_no_verdict() {
     let server = gated(&go).await;
     let nobody = "http://127.0.0.1:1";
     let ran = push(&go, nobody).arg("--json").run().await;
-    let told = ran.json();
-    assert_eq!((ran.status, &told["verdict"]), (2, &"unknown".into()));
-    assert_eq!(pushes(&told), [] as [Value; 0]);
-    let error = told["error"].as_str().expect("a reason");
+    let shown = ran.json();
+    assert_eq!((ran.status, &shown["verdict"]), (2, &"unknown".into()));
+    assert_eq!(pushes(&shown), [] as [Value; 0]);
+    let error = shown["error"].as_str().expect("a reason");
     assert!(
         error.starts_with("no answer from the distributor: connection refused"),
         "{error}"
@@ -195,9 +197,9 @@ async fn without_distributor_or_simulator_no_verdict() {
                 &server.base,
             ];
             let ran = go_auth(&args).run().await;
-            let told = ran.json();
-            assert_eq!((ran.status, &told["verdict"]), (2, &"unknown".into()));
-            let error = told["error"].as_str().expect("a reason");
+            let shown = ran.json();
+            assert_eq!((ran.status, &shown["verdict"]), (2, &"unknown".into()));
+            let error = shown["error"].as_str().expect("a reason");
             assert!(error.contains(why), "{error}");
         }
     }
@@ -211,19 +213,19 @@ async fn tokens_of_a_strange_simulator_are_not_used() {
         let simulator = answering(answer.to_owned()).await;
         let args = ["simulate", "push", "--json", "--simulator", &simulator.base];
         let ran = go_auth(&args).arg(&*distributor.base).run().await;
-        let told = ran.json();
-        assert_eq!(ran.status, 2, "{told}");
+        let shown = ran.json();
+        assert_eq!(ran.status, 2, "{shown}");
         assert!(
-            told["error"]
+            shown["error"]
                 .as_str()
                 .expect("a reason")
                 .contains("is not a simulator"),
-            "{told}"
+            "{shown}"
         );
     }
 }
 
-/// Answers with 200, each push on a connection of its own, but for the one after so many.
+/// Answers with 200, each push on a new connection, except the one after so many.
 async fn stumbling(answers: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
@@ -252,16 +254,16 @@ async fn a_hole_found_counts_though_later_pushes_fail() {
     for (answers, exit, verdict) in [(2, 2, "unknown"), (3, 1, "unexpected")] {
         let base = stumbling(answers).await;
         let ran = push(&go, &base).arg("--json").run().await;
-        let told = ran.json();
+        let shown = ran.json();
         assert_eq!(
-            (ran.status, &told["verdict"]),
+            (ran.status, &shown["verdict"]),
             (exit, &verdict.into()),
-            "{told}"
+            "{shown}"
         );
-        assert!(told["error"].is_string(), "{told}");
-        assert_eq!(pushes(&told).len(), counts().0);
-        let sent = pushes(&told).iter().filter(|push| !push["ok"].is_null());
+        assert!(shown["error"].is_string(), "{shown}");
+        assert_eq!(pushes(&shown).len(), counts().0);
+        let sent = pushes(&shown).iter().filter(|push| !push["ok"].is_null());
         assert_eq!(sent.count(), answers);
-        assert_eq!(named(&told, "expired")["ok"], Value::Null);
+        assert_eq!(named(&shown, "expired")["ok"], Value::Null);
     }
 }
