@@ -232,14 +232,14 @@ impl<'a> Console<'a> {
         self.note(&match failure {
             Failure::Settings { have_flags, .. } => {
                 let faults: String = faults.iter().map(|it| format!("\n- {it}")).collect();
-                let (flag, gap) = if *have_flags {
-                    ("by a flag (--jwks-url), ", '\n')
+                let flag = if *have_flags {
+                    "by a flag (--jwks-url), "
                 } else {
-                    ("", ' ')
+                    ""
                 };
                 format!(
                     "{name} invalid settings:{faults}\n\n\
-                     Set each {flag}in the file of --config (jwks_url){gap}\
+                     Set each {flag}in the file of --config (jwks_url)\n\
                      or by a variable (GO_AUTH_JWKS_URL); the first of them counts."
                 )
             }

@@ -20,7 +20,7 @@ pub(super) fn run(args: &PushArgs, console: &mut Console<'_>) -> Result<Exit, Fa
     let address = |what: &str, text: &str| {
         distributor::base(text).map_err(|fault| Failure::Usage(format!("{what} {fault}")))
     };
-    let base = address("the distributor's address", &args.distributor)?;
+    let base = address("the distributor's URL", &args.distributor)?;
     let simulator = address("--simulator", &args.simulator)?;
     let system = |error: reqwest::Error| Failure::System(io::Error::other(error.to_string()));
     let sample = args.sample.push();

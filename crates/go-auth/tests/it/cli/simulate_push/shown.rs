@@ -57,10 +57,7 @@ async fn wrong_usage_of_push_is_reported_with_status_64() {
     let token = test_support::forge::mint().token();
     for (args, why) in [
         (&[][..], "<URL>"),
-        (
-            &["distributor"],
-            "the distributor's address is not an address",
-        ),
+        (&["distributor"], "the distributor's URL is not an address"),
         (&["ftp://127.0.0.1"], "is neither https nor http"),
         (&["http://u:p@127.0.0.1"], "has a user name"),
         (&["http://127.0.0.1/?x"], "has a query"),
