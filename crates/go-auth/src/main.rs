@@ -1,4 +1,4 @@
-//! The command `go-auth`; all of it is in the library's module `cli`.
+//! The command `go-auth`; all of it is in the library beside it.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

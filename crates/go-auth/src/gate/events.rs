@@ -1,5 +1,5 @@
-//! What the log is told of the gate itself, in one place: the tables of
-//! `docs/guide/observability.md` have it, and `tests/it/observability/gate.rs` holds them.
+//! The events of the gate itself, in one place: `docs/guide/observability.md` lists them, and
+//! `tests/it/events.rs` compares.
 
 use std::error::Error;
 
@@ -17,10 +17,10 @@ pub(super) fn settings_refused(faults: &[String]) {
     );
 }
 
-/// Told of the first at a level that people read, since all of a caller's tokens
-/// have such a claim if one has.
+/// Only the first at a level that people read, since all of a caller's tokens have such a
+/// claim if one has.
 pub(super) fn claim_too_long(is_first: bool) {
-    const MESSAGE: &str = "a genuine token has a claim that is too long for a header; refused";
+    const MESSAGE: &str = "a genuine token is rejected: it has a claim too long for a header";
     if is_first {
         tracing::warn!(target: GATE, "{MESSAGE}");
     } else {
@@ -28,8 +28,8 @@ pub(super) fn claim_too_long(is_first: bool) {
     }
 }
 
-/// `again`: the one before could not be either, as it is for a while where files are
-/// wanting.
+/// `again`: the one before was not accepted either, as goes on for a while where file
+/// descriptors are lacking.
 pub(super) fn not_accepted(error: &dyn Error, again: bool) {
     const MESSAGE: &str = "a connection could not be accepted";
     if again {
@@ -40,15 +40,15 @@ pub(super) fn not_accepted(error: &dyn Error, again: bool) {
 }
 
 pub(super) fn connection_failed(error: &dyn Error) {
-    tracing::debug!(target: GATE, %error, "a connection ended");
+    tracing::debug!(target: GATE, %error, "a connection failed");
 }
 
 pub(super) fn panicked(panic: &str) {
-    tracing::error!(target: GATE, panic, "a thread has panicked");
+    tracing::error!(target: GATE, panic, "a thread panicked");
 }
 
 pub(super) fn task_panicked(task: &'static str) {
-    tracing::error!(target: GATE, task, "a background task has panicked and is started again");
+    tracing::error!(target: GATE, task, "a background task panicked and is restarted");
 }
 
 pub(super) fn stopping() {
@@ -59,10 +59,10 @@ pub(super) fn stopped() {
     tracing::info!(target: GATE, "stopped");
 }
 
-pub(super) fn stopped_when_told_again() {
+pub(super) fn stopped_by_a_second_signal() {
     tracing::warn!(target: GATE, "stopped before all requests had ended");
 }
 
-pub(super) fn stopped_when_time_was_up() {
+pub(super) fn stopped_after_the_time_limit() {
     tracing::warn!(target: GATE, "stopped after 30s, before all requests had ended");
 }

@@ -1,15 +1,15 @@
-//! Who was let in, as the headers that a proxy copies into the request.
+//! Who was accepted, as the headers that a proxy copies into the request.
 //!
-//! All four are in every answer that lets a request in, empty where there is
-//! nothing to say: a proxy that copies them always replaces what a client has sent
-//! under these names.
+//! All four are in every answer that accepts a request, empty where there is nothing to
+//! say: a proxy that copies them always replaces what a client has sent under these
+//! names.
 //!
 //! A claim is a string of any characters, and a header is not (RFC 9110, section
 //! 5.5). A claim's UTF-8 is written as it is where it is of visible ASCII other
 //! than `%` and `,`; any other byte, and these two, as `%` and two upper-case hex
-//! digits (RFC 3986, section 2.1). So no two claims look alike, whoever decodes gets
-//! the claim back, and nothing in it can end a line or begin a second value: a
-//! comma would, to who joins header lines (RFC 9110, section 5.3).
+//! digits (RFC 3986, section 2.1). So no two claims look alike, decoding gives the
+//! claim back, and nothing in it can end a line or begin a second value, as a comma
+//! would where header lines are joined (RFC 9110, section 5.3).
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -20,9 +20,9 @@ pub(super) const ISSUER: HeaderName = HeaderName::from_static("x-go-issuer");
 pub(super) const TOKEN_ID: HeaderName = HeaderName::from_static("x-go-token-id");
 pub(super) const API: HeaderName = HeaderName::from_static("x-go-api");
 
-/// The longest value, as it is written. Three of them and the rest of an answer fit
-/// into the 4 KiB that nginx reads an answer's head into by default; GO's longest is
-/// the issuer, with some 80.
+/// The longest value, as it is written. Three of them and the rest of an answer fit into
+/// the 4 KiB that nginx reads an answer's head into by default (the fourth, the API, is
+/// empty with a JWT); GO's longest is the issuer, with some 80.
 pub(super) const MAX_BYTES: usize = 1024;
 
 /// The values of a caller's headers.
@@ -30,7 +30,7 @@ pub(super) const MAX_BYTES: usize = 1024;
 pub(super) struct Identity([(HeaderName, HeaderValue); 4]);
 
 impl Identity {
-    /// `None` where one of them is too long to be told.
+    /// `None` where one of them is too long for a header.
     pub(super) fn of(caller: &Verified) -> Option<Self> {
         let api = caller
             .access_token()
@@ -48,8 +48,8 @@ impl Identity {
     }
 }
 
-/// Whether a claim can be told.
-pub(super) fn can_be_told(claim: &str) -> bool {
+/// Whether a claim fits into a header.
+pub(super) fn fits(claim: &str) -> bool {
     encode(Some(claim)).is_some()
 }
 
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn go_s_claims_are_written_as_they_are() {
+    fn claims_of_go_are_written_as_they_are() {
         for claim in [
             "ds-go-module",
             "https://id/84A26B2FA77BCD1FF5130636F04C30C5/.well-known/openid-configuration",
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_header_can_t_hold_is_escaped() {
+    fn what_a_header_cannot_hold_is_escaped() {
         for (claim, value) in [
             ("a b", "a%20b"),
             (" a", "%20a"),
@@ -134,11 +134,11 @@ mod tests {
     }
 
     #[test]
-    fn a_value_has_an_end() {
-        assert!(can_be_told(&"a".repeat(1024)));
-        assert!(!can_be_told(&"a".repeat(1025)));
-        assert!(can_be_told(&" ".repeat(341)));
-        assert!(!can_be_told(&" ".repeat(342)));
+    fn a_value_is_limited_to_1024_bytes() {
+        assert!(fits(&"a".repeat(1024)));
+        assert!(!fits(&"a".repeat(1025)));
+        assert!(fits(&" ".repeat(341)));
+        assert!(!fits(&" ".repeat(342)));
     }
 
     proptest! {

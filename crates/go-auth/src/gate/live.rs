@@ -1,4 +1,4 @@
-//! What verdicts are made of at present: one configuration, built.
+//! What gives verdicts at present: one configuration, built.
 
 use std::convert::Infallible;
 use std::future::{Ready, poll_fn, ready};
@@ -22,8 +22,8 @@ use derbysoft_go_auth::inspect::{both, distrusted, fault, reject};
 use derbysoft_go_auth::{Config, ConfigError, OnFailure};
 use derbysoft_go_auth::{GoAuthService, Reject, Rejection, Respond, ResponseBody};
 
-/// A configuration at work. Requests hold the parts of it that they need, so that
-/// those in flight end by what they began with when another takes its place.
+/// A configuration in use. Requests hold the parts of it that they need, so that those in
+/// flight end with what they began with when another takes its place.
 #[derive(Debug)]
 pub(super) struct Live {
     auth: GoAuth,
@@ -42,11 +42,11 @@ impl Live {
         Self::new(config, None).expect("a good configuration")
     }
 
-    /// The one that the settings make at present. It goes on with the keys that
-    /// `predecessor` has fetched. Blocks.
+    /// By the present settings. It goes on with the keys that `predecessor` has fetched.
+    /// Blocks.
     ///
     /// # Errors
-    /// With every fault.
+    /// If the settings have faults; each is named.
     pub(super) fn read(
         settings: &Settings,
         predecessor: Option<&GoAuth>,
@@ -55,10 +55,10 @@ impl Live {
         reading.and(Self::new(config, predecessor))
     }
 
-    /// Does no I/O, but for reading the file of the access tokens.
+    /// Does no I/O but to read the file of Access Tokens.
     ///
     /// # Errors
-    /// With every fault.
+    /// If the settings have faults; each is named.
     pub(super) fn new(config: Config, predecessor: Option<&GoAuth>) -> Result<Self, ConfigError> {
         let faults = faults_for_a_gate(&config);
         let distrusted = distrusted(&config);
@@ -68,7 +68,7 @@ impl Live {
             builder = builder.successor_of(predecessor);
         }
         let (auth, ()) = both(builder.build(), faults)?;
-        let layer = auth.layer().check(told_of());
+        let layer = auth.layer().check(fits_into_headers());
         Ok(Self {
             service: layer.layer(Granted),
             auth,
@@ -80,12 +80,12 @@ impl Live {
         &self.auth
     }
 
-    /// By its settings.
+    /// The keys that its settings distrust.
     pub(super) const fn distrusted(&self) -> &Arc<[Box<str>]> {
         &self.distrusted
     }
 
-    /// The verdict on a request, whose body nobody looks at.
+    /// The verdict on a request, whose body is not read.
     pub(super) fn verdict(
         &self,
         request: Request<()>,
@@ -102,40 +102,35 @@ impl Live {
     }
 }
 
-/// What is no fault of a configuration elsewhere.
+/// What is a fault in the gate alone.
 fn faults_for_a_gate(config: &Config) -> Result<(), ConfigError> {
-    let ignores = if config.on_failure == OnFailure::Ignore {
-        let wrong = "is ignore, which is for the proxy to do: docs/guide/gate.md says how";
-        Err(fault("on_failure", [wrong.to_owned()]))
-    } else {
-        Ok(())
+    let check = |setting, is_fine: bool, wrong: String| {
+        is_fine.then_some(()).ok_or_else(|| fault(setting, [wrong]))
     };
-    let issuers = [&config.issuer].into_iter();
-    let issuers = issuers.chain(config.issuers.iter().map(|other| &other.issuer));
-    let too_long = if issuers.clone().all(|issuer| identity::can_be_told(issuer)) {
-        Ok(())
-    } else {
-        let wrong = format!("is more than {} bytes in a header", identity::MAX_BYTES);
-        Err(fault("issuer", [wrong]))
-    };
-    both(ignores, too_long).map(drop)
+    let wrong = "\"ignore\" is up to the proxy, see docs/guide/gate.md".to_owned();
+    let answers = check("on_failure", config.on_failure != OnFailure::Ignore, wrong);
+    let mut issuers =
+        std::iter::once(&config.issuer).chain(config.issuers.iter().map(|other| &other.issuer));
+    let fit = issuers.all(|issuer| identity::fits(issuer));
+    let wrong = format!("longer than {} bytes in a header", identity::MAX_BYTES);
+    both(answers, check("issuer", fit, wrong)).map(drop)
 }
 
-/// Refuses a caller of whom the headers could not tell: its claims are genuine, and
-/// of a size that GO's never have.
-fn told_of() -> impl Fn(&Verified) -> bool + Send + Sync + 'static {
+/// Rejects a caller whose claims do not fit into headers: they are genuine, and of a size
+/// that GO's never have.
+fn fits_into_headers() -> impl Fn(&Verified) -> bool + Send + Sync + 'static {
     let is_first = AtomicBool::new(true);
     move |caller| {
-        let can_be_told = Identity::of(caller).is_some();
-        if !can_be_told {
+        let fits = Identity::of(caller).is_some();
+        if !fits {
             events::claim_too_long(is_first.swap(false, Ordering::Relaxed));
         }
-        can_be_told
+        fits
     }
 }
 
-/// Says why, in the statuses that a proxy passes on: to nginx, any but 401 and 403
-/// is an error of the gate itself.
+/// Answers with the statuses that a proxy passes on: to nginx, any but 401 and 403 is an
+/// error of the gate itself.
 struct Refusal(Reject);
 
 impl Respond for Refusal {
@@ -148,9 +143,8 @@ impl Respond for Refusal {
     }
 }
 
-/// What the layer guards: the answer that lets a request in. 200 and no other, since
-/// Envoy takes nothing else for it; without a body, so that nginx keeps the
-/// connection.
+/// What the layer guards: the answer that accepts a request. 200, since Envoy accepts
+/// nothing else; without a body, so that nginx keeps the connection.
 #[derive(Debug, Clone, Copy)]
 struct Granted;
 
@@ -167,7 +161,7 @@ impl Service<Request<()>> for Granted {
         let mut response = Response::default();
         match request.extensions().get().and_then(Identity::of) {
             Some(identity) => identity.write_to(response.headers_mut()),
-            // Not by the layer: nobody gets in by another way.
+            // Not from the layer: there is no other way in.
             None => *response.status_mut() = StatusCode::FORBIDDEN,
         }
         ready(Ok(response))
@@ -179,7 +173,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn without_a_proof_nobody_is_let_in() {
+    async fn without_a_verdict_nobody_is_accepted() {
         let Ok(response) = Granted.call(Request::default()).await;
         assert_eq!(response.status(), 403);
         assert!(response.headers().is_empty());

@@ -1,6 +1,5 @@
-//! What Prometheus is told.
+//! The metrics, for Prometheus.
 
-use std::io;
 use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
@@ -9,17 +8,17 @@ use metrics_exporter_prometheus::{
 };
 use metrics_util::MetricKindMask;
 
-use super::error::ServeError;
-use super::log::DroppedLines;
+use crate::console::Failure;
+use crate::process::DroppedLines;
 use derbysoft_go_auth::GoAuth;
 use derbysoft_go_auth::VERIFY_SECONDS_BUCKETS;
 
-/// How long a gauge that nobody sets any more is told: one of an issuer that a
-/// reload has taken away. Those that are in use are set whenever they are told.
+/// How long a gauge is exported that is not set any more: that of an issuer which a
+/// reload has removed. Those in use are set at each export.
 const GAUGE_LIFE: Duration = Duration::from_secs(5 * 60);
 
-/// What of histograms and gone gauges is put off is done this often, whether or not
-/// anybody asks for metrics: as the exporter's own server does.
+/// How often histograms and removed gauges are tidied up, whether or not anybody asks for
+/// metrics: as the exporter's own server does.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 const RELOADS: &str = "go_auth_gate_reloads_total";
@@ -35,22 +34,24 @@ pub(super) struct Exposition {
 
 impl Exposition {
     /// To be called once, by a process that has no other.
-    pub(super) fn install(dropped: DroppedLines) -> Result<Self, ServeError> {
-        let recorder = recorder(GAUGE_LIFE).map_err(io::Error::other)?;
+    pub(super) fn install(dropped: DroppedLines) -> Result<Self, Failure> {
+        let recorder =
+            recorder(GAUGE_LIFE).map_err(|error| Failure::cannot("record metrics", error))?;
         let handle = recorder.handle();
-        metrics::set_global_recorder(recorder).map_err(|_| ServeError::Recorder)?;
-        describe_counter!(RELOADS, "Reloads of the settings, by how they ended");
-        describe_gauge!(CONNECTIONS, "Connections that are open");
-        describe_counter!(LOG_DROPPED, "Lines of the log that were not written");
-        // From the start: what appears with its first increment seems not to have
-        // increased.
+        metrics::set_global_recorder(recorder)
+            .map_err(|error| Failure::cannot("record metrics", error))?;
+        describe_counter!(RELOADS, "Reloads of the settings, by result");
+        describe_gauge!(CONNECTIONS, "Open connections");
+        describe_counter!(LOG_DROPPED, "Log lines that were not written");
+        // From the start: a counter that appears with its first increment does not seem
+        // to have increased.
         for result in [ReloadResult::Done, ReloadResult::Refused] {
             counter!(RELOADS, "result" => result.as_str()).increment(0);
         }
         Ok(Self { handle, dropped })
     }
 
-    /// One that nothing is told to.
+    /// One that records nothing.
     #[cfg(test)]
     pub(super) fn apart() -> Self {
         Self::of(&recorder(GAUGE_LIFE).expect("buckets"))
@@ -64,8 +65,8 @@ impl Exposition {
         }
     }
 
-    /// As of now. Sets every gauge first: the exporter lets go of one that was not
-    /// set for long, and does not take it up again when a handle of old sets it.
+    /// As of now. Sets every gauge first: the exporter drops one that was not set for
+    /// long, and does not take it up again when an old handle sets it.
     pub(super) fn render(&self, auth: &GoAuth, connections: usize) -> String {
         auth.record_metrics();
         let connections = u32::try_from(connections).unwrap_or(u32::MAX);
@@ -117,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gauge_that_nobody_sets_goes_and_all_else_stays() {
+    fn a_gauge_not_set_any_more_goes_alone() {
         let recorder = recorder(Duration::from_nanos(1)).expect("buckets");
         let exposition = Exposition::of(&recorder);
         let live = Live::of_nobody();

@@ -18,26 +18,27 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use super::error::ServeError;
 use super::events;
 use super::routes::{self, Offer};
 use super::shared::Shared;
+use crate::console::Failure;
 use derbysoft_go_simulator::bounded_tcp::{HEAD_WAIT, MAX_CONNECTIONS, TimedWrites, accept};
 
 /// The largest head of a request: the longest token that can be configured, 64 KiB,
-/// and the 32 KiB that nginx takes for all of a head by default. hyper looks at it
-/// between reads, so that it may have read as much again. 96 MiB hold the largest head
-/// of each connection.
+/// and the 32 KiB that nginx takes for a whole head by default. hyper checks it between
+/// reads, so that it may have read as much again. 96 MiB hold the largest head of each
+/// connection.
 const MAX_HEAD: usize = 96 * 1024;
 
-/// How many connections are served at once where the status alone is asked for: by some
-/// probes and a Prometheus or two, each with a connection at a time.
+/// How many connections are served at once at the address of the status: some probes and
+/// a Prometheus or two, each with one connection at a time.
 const MAX_WATCHERS: usize = 16;
 
-/// The wait after a connection could not be accepted, for want of files mostly.
+/// The pause after a connection could not be accepted, mostly for lack of file
+/// descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// An address that is listened at, and the connections that were accepted there.
+/// An address to listen on, and the connections accepted there.
 #[derive(Debug)]
 pub(super) struct Port {
     listener: TcpListener,
@@ -47,13 +48,9 @@ pub(super) struct Port {
 }
 
 impl Port {
-    pub(super) async fn bind(listen: &str, offer: Offer) -> Result<Self, ServeError> {
-        let listener = TcpListener::bind(listen)
-            .await
-            .map_err(|source| ServeError::Listen {
-                listen: listen.to_owned(),
-                source,
-            })?;
+    pub(super) async fn bind(listen: &str, offer: Offer) -> Result<Self, Failure> {
+        let listener = TcpListener::bind(listen).await;
+        let listener = listener.map_err(|error| Failure::cannot_listen(listen, &error))?;
         let most = match offer {
             Offer::Everything | Offer::Verdicts => MAX_CONNECTIONS,
             Offer::Status => MAX_WATCHERS,
@@ -66,11 +63,11 @@ impl Port {
         })
     }
 
-    pub(super) fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+    pub(super) fn address(&self) -> Result<SocketAddr, Failure> {
+        (self.listener.local_addr()).map_err(|error| Failure::cannot("serve", error))
     }
 
-    /// Serves whoever connects. May be stopped at any await: connections that are
+    /// Serves each connection. May be stopped at any await: connections that are
     /// open stay.
     pub(super) async fn serve(&mut self, shared: &Arc<Shared>) -> Infallible {
         let mut failing = false;
@@ -99,38 +96,19 @@ impl Port {
     }
 }
 
-/// A connection that is counted, and its place among all.
-struct Counted {
-    shared: Arc<Shared>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Counted {
-    fn new(shared: Arc<Shared>, place: OwnedSemaphorePermit) -> Self {
-        shared.connected();
-        Self {
-            shared,
-            _place: place,
-        }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.shared.disconnected();
-    }
-}
-
-/// Serves a connection, which is counted from now on: the task that serves it may
-/// begin later than a look at the metrics.
+/// Serves a connection, which is counted from now on: its task may begin only after the
+/// next look at the metrics.
 fn connection(
     stream: TcpStream,
     place: OwnedSemaphorePermit,
     offer: Offer,
     shared: Arc<Shared>,
 ) -> impl Future<Output = ()> {
-    let counted = Counted::new(shared, place);
-    async move { serve(stream, offer, &counted.shared).await }
+    let counted = (shared.connected(), place);
+    async move {
+        serve(stream, offer, &shared).await;
+        drop(counted);
+    }
 }
 
 async fn serve(stream: TcpStream, offer: Offer, shared: &Arc<Shared>) {
@@ -204,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_is_counted_from_before_its_task_begins_to_its_end() {
+    async fn a_connection_counts_before_its_task_begins() {
         let shared = Arc::new(Shared::of_nobody());
         let open = || shared.connections();
         let (_client, unbegun) = accepted(&shared).await;
@@ -242,7 +220,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_that_panics_ends_alone() {
-        let _failing = panics_at("a connection ended");
+        let _failing = panics_at("a connection failed");
         let shared = Arc::new(Shared::of_nobody());
         let address = served(2, &shared).await;
         for _ in 0..3 {
@@ -258,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_head_that_does_not_come_is_waited_for_ten_seconds() {
+    async fn a_client_has_ten_seconds_to_send_a_head() {
         let shared = Arc::new(Shared::of_nobody());
         for begun in ["", "GET /auth HTTP/1.1\r\nAuthorization: "] {
             let (mut client, serving) = accepted(&shared).await;

@@ -1,4 +1,4 @@
-//! What is answered at which path.
+//! What each path answers.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -13,10 +13,10 @@ pub(super) type Body = Either<ResponseBody<Full<Bytes>>, Full<Bytes>>;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// As Prometheus has it.
+/// As Prometheus defines it.
 const EXPOSITION: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
 
-/// What is answered at a port.
+/// What a port answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Offer {
     Everything,
@@ -26,7 +26,7 @@ pub(super) enum Offer {
 }
 
 impl Offer {
-    /// What is asked for, as far as it is offered.
+    /// What a path is, as far as it is offered.
     fn route(self, path: &str) -> Route {
         match (self, Route::of(path)) {
             (Self::Everything, route)
@@ -47,8 +47,8 @@ enum Route {
 }
 
 impl Route {
-    /// The path is taken as it is written: Envoy puts the client's own behind
-    /// `/auth`, and `/auth/../healthz` must not get by for being something else.
+    /// The path is used as it is written: Envoy puts the client's own behind `/auth`, and
+    /// `/auth/../healthz` must not pass as something else.
     fn of(path: &str) -> Self {
         match path {
             "/auth" => Self::Verdict,
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_at_or_under_auth_gets_a_verdict() {
+    fn only_paths_at_or_under_auth_get_a_verdict() {
         for path in [
             "/auth",
             "/auth/",

@@ -1,6 +1,5 @@
-//! The gate at work, until the process is told to stop.
+//! The gate, from its start until the process is stopped.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +7,6 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinSet;
 
-use super::error::ServeError;
 use super::events;
 use super::live::Live;
 use super::metrics::Exposition;
@@ -17,19 +15,20 @@ use super::reload::reload;
 use super::routes::Offer;
 use super::settings::Settings;
 use super::shared::Shared;
-use super::signals::{Signal, Signals};
 use super::supervisor::supervised;
+use crate::console::Failure;
+use crate::process::{Signal, Signals};
 
-/// How long requests may go on after the process was told to stop: as long as
-/// [`key_wait`](derbysoft_go_auth::Config::key_wait) may be set to, the longest of what a request
-/// waits for. It is also the time that Kubernetes leaves by default.
+/// How long requests may go on after the signal to stop: as long as
+/// [`key_wait`](derbysoft_go_auth::Config::key_wait) may be set to, the longest of what a
+/// request waits for. It is also the time that Kubernetes leaves by default.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// A gate that is bound to its addresses.
+/// A gate bound to its addresses.
 #[derive(Debug)]
 pub(super) struct Gate {
     verdicts: Port,
-    /// Where the status is not told there.
+    /// Where the status has an address of its own.
     status: Option<Port>,
     settings: Settings,
     shared: Arc<Shared>,
@@ -52,12 +51,16 @@ impl Gate {
         status_listen: Option<&str>,
         settings: Settings,
         exposition: Exposition,
-    ) -> Result<Self, ServeError> {
+    ) -> Result<Self, Failure> {
         let reading = tokio::task::spawn_blocking({
             let settings = settings.clone();
             move || Live::read(&settings, None)
         });
-        let live = reading.await.map_err(io::Error::from)??;
+        let live = (reading.await).map_err(|error| Failure::cannot("read the settings", error))?;
+        let live = live.map_err(|error| Failure::Settings {
+            error,
+            have_flags: false,
+        })?;
         let (verdicts, status) = match status_listen {
             None => (Port::bind(listen, Offer::Everything).await?, None),
             Some(apart) => (
@@ -73,14 +76,14 @@ impl Gate {
         })
     }
 
-    pub(super) fn addresses(&self) -> io::Result<Addresses> {
+    pub(super) fn addresses(&self) -> Result<Addresses, Failure> {
         Ok(Addresses {
             verdicts: self.verdicts.address()?,
             status: self.status.as_ref().map(Port::address).transpose()?,
         })
     }
 
-    /// Serves until it is told to stop, and ends when all requests have.
+    /// Serves until a signal to stop, and ends when all requests have.
     pub(super) async fn run(self, mut signals: Signals) {
         let Self {
             mut verdicts,
@@ -102,11 +105,11 @@ impl Gate {
         background.spawn(supervised("reloads", move || {
             keep_reloading(Arc::clone(&all), settings.clone(), Arc::clone(&reload))
         }));
-        // To the end: that it ends is a status, too.
+        // To the end: shutting down is a status, too.
         if let Some(status) = status {
             let (status, all) = (Arc::new(Mutex::new(status)), Arc::clone(&shared));
             background.spawn(supervised("status", move || {
-                keep_telling(Arc::clone(&status), Arc::clone(&all))
+                keep_serving(Arc::clone(&status), Arc::clone(&all))
             }));
         }
 
@@ -127,8 +130,8 @@ impl Gate {
     }
 }
 
-/// Until there are keys requests are answered 503, so they are fetched at once. The
-/// keeper goes on trying.
+/// Requests get 503 until there are keys, so they are fetched at once. The library keeps
+/// trying.
 async fn fetch_keys(shared: Arc<Shared>) {
     let auth = shared.live().auth().clone();
     // A failure is in the log already.
@@ -142,18 +145,17 @@ async fn keep_reloading(shared: Arc<Shared>, settings: Settings, wanted: Arc<Not
     }
 }
 
-async fn keep_telling(status: Arc<Mutex<Port>>, shared: Arc<Shared>) {
+async fn keep_serving(status: Arc<Mutex<Port>>, shared: Arc<Shared>) {
     match status.lock().await.serve(&shared).await {}
 }
 
-/// Waits for the connections to end: for [`DRAIN`] at the longest, or until it is
-/// told to stop a second time.
-async fn drain(mut connections: JoinSet<()>, told_again: impl Future<Output = ()>) {
+/// Waits for the connections to end: for [`DRAIN`] at most, or until a second signal.
+async fn drain(mut connections: JoinSet<()>, signalled_again: impl Future<Output = ()>) {
     let ended = async { while connections.join_next().await.is_some() {} };
     tokio::select! {
         () = ended => events::stopped(),
-        () = told_again => events::stopped_when_told_again(),
-        () = tokio::time::sleep(DRAIN) => events::stopped_when_time_was_up(),
+        () = signalled_again => events::stopped_by_a_second_signal(),
+        () = tokio::time::sleep(DRAIN) => events::stopped_after_the_time_limit(),
     }
 }
 
@@ -167,9 +169,9 @@ mod tests {
     use super::*;
     use derbysoft_go_simulator::Simulator;
 
-    /// A line of the log that fails comes when the new settings are at work already.
+    /// The log line that panics is written when the new settings are in use already.
     #[tokio::test]
-    async fn a_reload_that_panics_keeps_no_other_from_it() {
+    async fn a_reload_after_a_panicking_one_works() {
         let _failing = panics_at("settings reloaded");
         let go = Simulator::start().await.expect("a free port");
         let variables = [
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_does_not_end_is_waited_for_thirty_seconds() {
+    async fn hanging_requests_delay_the_end_by_thirty_seconds() {
         let mut connections = JoinSet::new();
         connections.spawn(pending());
         let started = Instant::now();
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_ends_is_not_waited_for_longer() {
+    async fn the_end_waits_no_longer_than_requests_take() {
         let mut connections = JoinSet::new();
         connections.spawn(tokio::time::sleep(Duration::from_secs(7)));
         let started = Instant::now();

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use derbysoft_go_auth::inspect::{Reading, fault, layered, read_settings};
 use derbysoft_go_auth::{Config, ConfigError};
 
-/// Where the settings are: in a file of TOML, with the names of [`Config`], and for
-/// what that does not say in the environment, as everywhere on the command line.
+/// Where the settings are: in a file of TOML, with the names of [`Config`], and in the
+/// environment for what the file does not set, as with the other commands.
 #[derive(Clone)]
 pub(crate) struct Settings {
     file: Option<PathBuf>,
@@ -16,8 +16,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Those in this file, if any, which is read at the start and again at each
-    /// reload, over those of these variables (`GO_AUTH_…`).
+    /// Those in this file, if any, which is read at the start and at each reload, over
+    /// those of these variables (`GO_AUTH_…`).
     pub(crate) fn new(
         file: Option<PathBuf>,
         vars: impl IntoIterator<Item = (OsString, OsString)>,
@@ -28,10 +28,10 @@ impl Settings {
         }
     }
 
-    /// What they say at present, not checked yet, and how they were read. Blocks.
+    /// The present settings, not checked yet, and how they were read. Blocks.
     ///
     /// # Errors
-    /// Where the file can't be read, of which then nothing is known.
+    /// If the file can't be read: then nothing is known of it.
     pub(super) fn read(&self) -> Result<(Config, Reading), ConfigError> {
         let text = self.file.as_deref().map(|path| {
             read_settings(path, &self.vars).map_err(|error| {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_counts_before_the_environment_at_each_reading() {
+    fn the_file_overrides_the_environment_when_read() {
         let (file, settings) = settings_of(
             b"issuer = \"of the file\"\nleeway = \"2s\"",
             &[
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_text_or_has_no_end_is_not_read() {
+    fn a_file_that_is_no_text_or_too_long_is_not_read() {
         let fault_of_content = |content: &[u8]| fault_of(settings_of(content, &[]).0.path());
         assert_eq!(fault_of_content(b"issuer = \"\xff\""), "it is not UTF-8");
         assert_eq!(
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_does_not_print() {
+    fn the_environment_is_not_printed() {
         let (_file, settings) = settings_of(b"", &[("PASSWORD", "secret")]);
         assert!(!format!("{settings:?}").contains("secret"));
     }

@@ -1,7 +1,6 @@
 //! What all connections share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -13,7 +12,8 @@ use derbysoft_go_simulator::bounded_tcp::Draining;
 pub(super) struct Shared {
     live: ArcSwap<Live>,
     pub(super) draining: Draining,
-    connections: AtomicUsize,
+    /// Held by each connection.
+    connection: Arc<()>,
     pub(super) exposition: Exposition,
 }
 
@@ -22,7 +22,7 @@ impl Shared {
         Self {
             live: ArcSwap::from_pointee(live),
             draining: Draining::default(),
-            connections: AtomicUsize::new(0),
+            connection: Arc::default(),
             exposition,
         }
     }
@@ -37,22 +37,19 @@ impl Shared {
         self.live.load()
     }
 
-    /// Later requests go by `live`.
+    /// Later requests use `live`.
     pub(super) fn replace(&self, live: Live) {
         self.live.store(Arc::new(live));
     }
 
-    pub(super) fn connected(&self) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn disconnected(&self) {
-        self.connections.fetch_sub(1, Ordering::Relaxed);
+    /// A connection, which is open as long as this is held.
+    pub(super) fn connected(&self) -> Arc<()> {
+        Arc::clone(&self.connection)
     }
 
     /// How many are open.
     pub(super) fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+        Arc::strong_count(&self.connection) - 1
     }
 
     /// As of now, for Prometheus.

@@ -1,4 +1,4 @@
-//! Tasks of the background, none of which may be missing.
+//! Background tasks, none of which may be missing.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::events;
 
-/// The pause before a task that has panicked is started again: doubled each time, as that
-/// of failed refreshes of the keys is.
+/// The pause before a panicked task is restarted: doubled each time, as with failed
+/// refreshes of the keys.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Runs the task that `begin` makes, and another after each that panics; until one ends
@@ -29,7 +29,7 @@ where
         if started.elapsed() > longest {
             pause = first;
         }
-        // In a task of its own, since a report can fail, too.
+        // In a task of its own, since logging can panic, too.
         tokio::spawn(async move { events::task_panicked(task) });
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(longest);
@@ -68,13 +68,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_task_that_panics_is_started_again_and_again() {
+    async fn a_panicking_task_is_restarted_again_and_again() {
         let starts = starts_of(8, Duration::ZERO).await;
         assert_eq!(starts, [0, 1, 3, 7, 15, 31, 63, 123, 183]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_a_good_while_the_pause_is_short_again() {
+    async fn after_a_good_run_the_pause_is_short_again() {
         let starts = starts_of(3, Duration::from_secs(61)).await;
         assert_eq!(starts, [0, 62, 124, 186]);
     }

@@ -1,22 +1,20 @@
-//! `go-auth keys`: what the key address serves, and what of it can be used.
+//! `go-auth keys`: what the key address serves, and which keys are usable.
 
 mod report;
 mod text;
 
 use self::report::{AddressReport, Report, Verdict};
-use super::Exit;
-use super::args::KeysArgs;
-use super::console::{Console, Failure, block_on};
-use super::settings::Settings;
-use super::trouble;
+use crate::connection_error;
+use crate::console::{Console, Exit, Failure, block_on};
+use crate::settings::{SettingArgs, Settings};
 use derbysoft_go_auth::inspect::key_addresses;
 
-pub(super) fn run(args: &KeysArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
+pub(super) fn run(args: &SettingArgs<false>, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let Settings {
         mut config,
         reading,
-    } = Settings::read(None, &args.fetching, console)?;
-    if args.fetching.jwks_url.is_some() {
+    } = Settings::read(args, console)?;
+    if args.flags.iter().any(|(name, _)| *name == "jwks_url") {
         // This one, whatever else is configured.
         config.issuers.clear();
         config.issuer.clear();
@@ -25,7 +23,7 @@ pub(super) fn run(args: &KeysArgs, console: &mut Console<'_>) -> Result<Exit, Fa
     let addresses = block_on(async {
         let mut reports = Vec::new();
         for address in addresses {
-            let visit = address.visit(trouble::words).await;
+            let visit = address.visit(connection_error::words).await;
             reports.push(AddressReport::of(&address, &visit));
         }
         reports

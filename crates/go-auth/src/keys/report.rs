@@ -1,17 +1,17 @@
-//! What is said of a key address, to people and to machines.
+//! What is reported of a key address, to people and to machines.
 
-use std::time::Duration;
+use std::num::NonZeroUsize;
 
 use serde::{Serialize, Serializer};
 
 use derbysoft_go_auth::inspect::show::cut;
-use derbysoft_go_auth::inspect::{self, Inspected, KeyAddress, Seen, SeenAnswer, Visit};
+use derbysoft_go_auth::inspect::{self, Inspected, KeyAddress, Refresh, Seen, SeenAnswer, Visit};
 use derbysoft_go_auth::{FetchError, KeySetError, MAX_KEYS};
 
-/// How many keys of a document are told of: as many again as are kept.
-const MAX_TOLD: usize = 2 * MAX_KEYS;
+/// How many keys of a document are listed: twice as many as are used.
+const MAX_LISTED: usize = 2 * MAX_KEYS;
 
-/// What is said of all addresses: a contract, told in `docs/guide/cli.md`.
+/// Of all addresses. A contract: see `docs/guide/cli.md`.
 #[derive(Serialize)]
 pub(super) struct Report {
     pub(super) verdict: Verdict,
@@ -27,7 +27,7 @@ pub(super) enum Verdict {
     Unknown,
 }
 
-/// What is said of one address. Texts of the peer's are cut.
+/// Of one address. Texts of the peer's are cut.
 #[derive(Serialize)]
 pub(super) struct AddressReport {
     pub(super) verdict: Verdict,
@@ -42,10 +42,11 @@ pub(super) struct AddressReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) discovery: Option<Discovery>,
     pub(super) keys: Vec<KeyReport>,
-    /// How many keys there are besides.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub(super) more_keys: usize,
+    /// How many further keys there are.
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) more_keys: Option<NonZeroUsize>,
+    /// How long the gate uses such an answer, and when it refreshes it.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "seconds")]
     pub(super) refresh: Option<Refresh>,
 }
 
@@ -78,28 +79,17 @@ pub(super) struct KeyReport {
     pub(super) why: Option<String>,
 }
 
-/// How long the gate keeps such an answer, and when it asks again.
-#[derive(Serialize)]
-pub(super) struct Refresh {
-    #[serde(rename = "fresh_seconds", serialize_with = "seconds")]
-    pub(super) fresh: Duration,
-    #[serde(rename = "earliest_seconds", serialize_with = "seconds")]
-    pub(super) earliest: Duration,
-    #[serde(rename = "latest_seconds", serialize_with = "seconds")]
-    pub(super) latest: Duration,
-    /// What the address asks for.
-    #[serde(skip)]
-    pub(super) max_age: Option<Duration>,
-}
-
-// The shapes that serde's attributes ask for.
-fn seconds<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_u64(duration.as_secs())
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref)]
-const fn is_zero(number: &usize) -> bool {
-    *number == 0
+// The shape that serde's attribute asks for.
+#[expect(clippy::ref_option)]
+fn seconds<S: Serializer>(refresh: &Option<Refresh>, to: S) -> Result<S::Ok, S::Error> {
+    let seconds = refresh.map(|refresh| {
+        serde_json::json!({
+            "fresh_seconds": refresh.fresh.as_secs(),
+            "earliest_seconds": refresh.earliest.as_secs(),
+            "latest_seconds": refresh.latest.as_secs(),
+        })
+    });
+    seconds.serialize(to)
 }
 
 impl AddressReport {
@@ -109,12 +99,12 @@ impl AddressReport {
         let mut keys: Vec<_> = (inspect::inspect(document).unwrap_or_default().into_iter())
             .map(KeyReport::of)
             .collect();
-        let more_keys = keys.len().saturating_sub(MAX_TOLD);
-        if more_keys > 0 {
-            // Those that can be used are told of, wherever they stand.
+        let more_keys = NonZeroUsize::new(keys.len().saturating_sub(MAX_LISTED));
+        if more_keys.is_some() {
+            // Usable keys are listed, wherever they stand.
             keys.sort_by_key(|key| !key.usable);
         }
-        keys.truncate(MAX_TOLD);
+        keys.truncate(MAX_LISTED);
         Self {
             verdict: verdict(result.as_ref().err()),
             address: cut(address.as_str()),
@@ -125,17 +115,12 @@ impl AddressReport {
             discovery: Discovery::of(result.as_ref().err(), seen),
             keys,
             more_keys,
-            refresh: visit.refresh.map(|planned| Refresh {
-                fresh: planned.fresh,
-                earliest: planned.earliest,
-                latest: planned.latest,
-                max_age: planned.max_age,
-            }),
+            refresh: visit.refresh,
         }
     }
 }
 
-/// An address that answers, but with no keys, is told from one that is out of reach.
+/// An address that answers without keys differs from one that is out of reach.
 const fn verdict(error: Option<&FetchError>) -> Verdict {
     match error {
         None => Verdict::Usable,
@@ -156,31 +141,31 @@ const fn next(error: &FetchError) -> &'static str {
              the certificate. Until it answers, the gate answers 503."
         }
         FetchError::Timeout => {
-            "Try the address from this machine (curl -v). Where it is only slow, raise \
+            "Try the address from this machine (curl -v). If it is merely slow, raise \
              GO_AUTH_FETCH_TIMEOUT or connect_timeout."
         }
         FetchError::Redirect(_) => {
-            "Whoever could redirect could put in keys, so it is not followed. Set the address \
-             itself, as GO Console shows it, in GO_AUTH_JWKS_URL."
+            "Redirects are not followed, since whoever can redirect could supply keys. Set \
+             GO_AUTH_JWKS_URL to the address itself, as GO Console shows it."
         }
         FetchError::Status(406) => {
-            "The gate takes any form of the document (Accept: */*), so this is a fault of the \
-             server, or a proxy that leaves the header out: look at it with curl -v."
+            "The gate accepts any form of the document (Accept: */*), so the server is at fault, \
+             or a proxy that drops the header: look at it with curl -v."
         }
         FetchError::Status(429) => {
-            "It is asked too often, perhaps by others from the same address. Raise \
+            "The address is asked too often, perhaps by others from the same address. Raise \
              GO_AUTH_REFRESH_INTERVAL; the gate waits as long as Retry-After says, up to a minute."
         }
         FetchError::Status(500..) => {
-            "The server, or a proxy before it, has a fault of its own. The gate goes on asking, \
-             and the keys that it has serve for GO_AUTH_MAX_STALE."
+            "The server, or a proxy before it, has failed. The gate keeps trying, and goes on with \
+             the keys that it has for GO_AUTH_MAX_STALE."
         }
         FetchError::Status(_) | FetchError::UnexpectedNotModified => {
             "Compare GO_AUTH_JWKS_URL with the JWK address in GO Console: the account in it, and \
              the environment."
         }
         FetchError::TooLarge(_) => {
-            "GO's document has about 1 KiB. If this one is GO's, raise max_document_bytes."
+            "GO's document is about 1 KiB. If this one is from GO, raise max_document_bytes."
         }
         FetchError::KeySet(KeySetError::NoUsableKey(_)) => {
             "Compare GO_AUTH_JWKS_URL with the JWK address in GO Console. If it is right, GO has \
@@ -188,11 +173,11 @@ const fn next(error: &FetchError) -> &'static str {
         }
         FetchError::Body(_) | FetchError::KeySet(_) => {
             "Compare GO_AUTH_JWKS_URL with the JWK address in GO Console, and look at what it \
-             serves (curl -v): a login page or a proxy's answer is no key set."
+             serves (curl -v): a login page or a proxy's error page is not a key set."
         }
         FetchError::ForeignKeySet(_) => {
-            "A discovery document is followed to an absolute address at its own origin alone. Set \
-             the address of the key set itself in GO_AUTH_JWKS_URL, if it is GO's."
+            "A discovery document is only followed to an absolute address at its own origin. If \
+             the key set is GO's, set GO_AUTH_JWKS_URL to its address."
         }
         FetchError::Distrusted => "Compare GO_AUTH_DISTRUSTED_KEYS with what GO publishes.",
         _ => "Try again.",

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::report::{AddressReport, AnswerReport, KeyReport, Refresh, Verdict};
-use crate::table::{Row, advice, marked, paragraph, table};
-use crate::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
+use super::report::{AddressReport, AnswerReport, KeyReport, Verdict};
+use crate::console::table::{Row, advice, marked, paragraph, table};
+use crate::console::terminal::{BAD, Mark, PLAIN, Terminal};
+use derbysoft_go_auth::inspect::Refresh;
 use derbysoft_go_auth::inspect::show::{plain, quoted};
 use derbysoft_go_auth::inspect::words::duration;
 
@@ -41,12 +42,11 @@ fn headline(report: &AddressReport, terminal: &Terminal) -> String {
 }
 
 fn keys(report: &AddressReport, terminal: &Terminal) -> String {
-    let head = ["", "kid", "kty", "bits", "alg", "use"].map(str::to_owned);
-    let mut rows = vec![Row::of(head, FAINT)];
+    let mut rows = vec![Row::head(["kid", "kty", "bits", "alg", "use"])];
     rows.extend(report.keys.iter().map(|key| row(key, terminal)));
     let mut text = table(&rows, &[], terminal);
-    if report.more_keys > 0 {
-        let _ = writeln!(text, "and {} more", report.more_keys);
+    if let Some(more) = report.more_keys {
+        let _ = writeln!(text, "and {more} more");
     }
     text
 }
@@ -57,31 +57,25 @@ fn row(key: &KeyReport, terminal: &Terminal) -> Row {
     } else {
         (Mark::Bad, BAD)
     };
-    let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), plain);
-    Row {
-        cells: vec![
-            terminal.mark(mark).to_owned(),
-            key.kid.as_deref().map_or_else(|| "-".to_owned(), quoted),
-            text(&key.kty),
-            key.bits
-                .map_or_else(|| "-".to_owned(), |bits| bits.to_string()),
-            text(&key.alg),
-            text(&key.usage),
-        ],
-        styles: vec![mark.style(), style, style, style, style, style],
-        note: key.why.as_ref().map(|why| format!("not usable: {why}")),
-    }
+    let text = |text: &Option<String>, shown: fn(&str) -> String| {
+        text.as_deref().map_or_else(|| "-".to_owned(), shown)
+    };
+    let cells = [
+        text(&key.kid, quoted),
+        text(&key.kty, plain),
+        (key.bits).map_or_else(|| "-".to_owned(), |bits| bits.to_string()),
+        text(&key.alg, plain),
+        text(&key.usage, plain),
+    ];
+    let note = key.why.as_ref().map(|why| format!("not usable: {why}"));
+    Row::marked(mark, cells.iter().map(|cell| (&**cell, style)), terminal).with_note(note)
 }
 
-/// What is told beside the keys.
+/// What is shown beside the keys.
 fn facts(report: &AddressReport) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
-    facts.extend(
-        report
-            .issuer
-            .as_ref()
-            .map(|issuer| ("issuer:   ", quoted(issuer))),
-    );
+    let issuer = report.issuer.as_ref();
+    facts.extend(issuer.map(|issuer| ("issuer:   ", quoted(issuer))));
     facts.extend((report.answers.iter()).map(|answer| ("answer:   ", answered(answer))));
     facts.extend(report.discovery.as_ref().map(|discovery| {
         let names = plain(&discovery.names);
@@ -99,12 +93,8 @@ fn facts(report: &AddressReport) -> Vec<(&'static str, String)> {
     if let Some(answer) = report.answers.last() {
         facts.extend(answer.etag.as_ref().map(|etag| ("ETag:     ", plain(etag))));
     }
-    facts.extend(
-        report
-            .refresh
-            .as_ref()
-            .map(|it| ("refresh:  ", refresh(it))),
-    );
+    let planned = report.refresh.as_ref();
+    facts.extend(planned.map(|it| ("refresh:  ", refresh(it))));
     facts
 }
 
@@ -137,7 +127,7 @@ fn refresh(refresh: &Refresh) -> String {
         Some(_) => " (as max-age asks)".to_owned(),
     };
     format!(
-        "keys are fresh for {}{why}, and asked for again after {} to {}",
+        "keys are fresh for {}{why}, and refreshed after {} to {}",
         duration(*fresh),
         duration(*earliest),
         duration(*latest),

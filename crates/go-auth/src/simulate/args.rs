@@ -14,17 +14,16 @@ pub(crate) struct SimulateArgs {
     #[command(subcommand)]
     pub(super) command: Option<SimulateCommand>,
 
-    /// The address to listen at. Default: the variable LISTEN, or 127.0.0.1:8083
+    /// The address to listen on. Default: the variable LISTEN, or 127.0.0.1:8083
     #[arg(long, value_name = "HOST:PORT")]
     pub(super) listen: Option<String>,
 
-    /// What its addresses begin with, where others know it by another name:
+    /// The start of its addresses, where others know it by another name:
     /// http://go:8083
     #[arg(long, value_name = "URL")]
     pub(super) origin: Option<String>,
 
-    /// The account in its addresses, 32 hexadecimal digits. Default: that of GO's
-    /// samples
+    /// The account in its addresses, 32 hexadecimal digits. Default: as in GO's samples
     #[arg(long, value_name = "HEX")]
     pub(super) account: Option<String>,
 
@@ -38,7 +37,7 @@ pub(crate) struct SimulateArgs {
 }
 
 impl SimulateArgs {
-    /// Whether anything is said that is not for a subcommand.
+    /// Whether there are arguments that are not for a subcommand.
     pub(super) const fn is_of_the_server(&self) -> bool {
         self.listen.is_some()
             || self.origin.is_some()
@@ -50,14 +49,14 @@ impl SimulateArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SimulateCommand {
-    /// Sends sample pushes to a distributor, good ones and forged ones
+    /// Sends sample pushes to a distributor, with good and with forged tokens
     ///
-    /// A simulator has to run, and the distributor has to trust it. Without --token these
-    /// are a push with a good token, in both forms of the header, without credentials and
-    /// with those of another scheme, and with each token that nobody may let in. What
-    /// counts is the status: 2xx is let in, 4xx is refused.
+    /// It needs a running simulator that the distributor trusts. Without --token it sends
+    /// a push with a good token in both forms of the header, without credentials, with
+    /// another scheme, and with each token that has to be rejected. The status decides:
+    /// 2xx is accepted, 4xx is rejected.
     #[command(
-        after_help = "Exit status: 0 the answers are as expected, 1 they are not, \
+        after_help = "Exit status: 0 all answers are as expected, 1 some are not, \
                       2 the distributor or the simulator can't be reached, 64 wrong usage."
     )]
     Push(PushArgs),
@@ -69,28 +68,28 @@ pub(super) struct PushArgs {
     #[arg(value_name = "URL")]
     pub(super) distributor: String,
 
-    /// The simulator that runs
+    /// The running simulator
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8083")]
     pub(super) simulator: String,
 
-    /// Sends these alone, by name, with commas: good, bare, none, basic, expired ...
+    /// Send only these, by name, comma-separated: good, bare, none, basic, expired ...
     /// (GET /simulator/tokens lists the tokens)
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(super) token: Vec<String>,
 
-    /// Sends those too that a gate may let in or not, by its rules
+    /// Also send those that a gate may accept or reject, depending on its rules
     #[arg(long, conflicts_with = "token")]
     pub(super) all: bool,
 
-    /// Sends Access Tokens instead of JWTs
+    /// Send Access Tokens instead of JWTs
     #[arg(long, conflicts_with = "all")]
     pub(super) access_token: bool,
 
-    /// What is pushed
+    /// What to push
     #[arg(long, value_enum, value_name = "SAMPLE", default_value_t)]
     pub(super) sample: Sample,
 
-    /// How often each is sent, at most 1000 times
+    /// How often to send each, at most 1000 times
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(super) count: u32,
@@ -99,10 +98,10 @@ pub(super) struct PushArgs {
 /// What is pushed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Sample {
-    /// Availability, inventory and a price for each night: POST /ari/daily/push
+    /// Availability, inventory and a price per night: POST /ari/daily/push
     #[default]
     Daily,
-    /// The same with a price for each length of stay: POST /ari/los/push
+    /// The same with a price per length of stay: POST /ari/los/push
     Los,
 }
 

@@ -1,12 +1,7 @@
-//! `go-auth simulate`: GO on a port, as a process.
+//! `go-auth simulate`: GO as a process, for tests.
 
 mod args;
-mod attempts;
-mod distributor;
-mod go;
 mod push;
-mod push_text;
-mod report;
 
 use std::io;
 use std::time::Duration;
@@ -16,24 +11,22 @@ use tokio::runtime::Runtime;
 
 pub(super) use self::args::SimulateArgs;
 use self::args::{DEFAULT_LISTEN, SimulateCommand};
-use super::Exit;
-use super::console::{Console, Failure};
-use super::table::broken;
-use super::terminal::Terminal;
-use crate::gate::{Deadline, LAST_LINES, Signals, log_to_stderr};
+use crate::console::table::broken;
+use crate::console::terminal::Terminal;
+use crate::console::{Console, Exit, Failure};
+use crate::process::{self, Deadline, LAST_LINES, Signals};
 use derbysoft_go_auth::inspect::address;
-use derbysoft_go_auth::inspect::show;
 use derbysoft_go_simulator::{Simulator, SimulatorBuilder};
 
-/// What asks and what is answered is told, which a simulator is watched for.
+/// With requests and their answers, which a simulator is watched for.
 const LOG: &str = "info,derbysoft_go_simulator=debug";
 
-/// How long requests may go on after the process was told to stop: half of what
-/// `docker stop` leaves by default. A fault may hold one for ever.
+/// How long requests may go on after a signal to stop: half of what `docker stop` leaves
+/// by default. A fault may hold one for ever.
 const DRAIN: Duration = Duration::from_secs(5);
 
-const WARNING: &str = "A simulated GO, for tests: whoever reaches it gets tokens, secrets and all \
-                       else of it, and no API may trust it but in a test.";
+const WARNING: &str = "A simulated GO, for tests: anyone who can reach it gets tokens, secrets and \
+                       everything else from it. No API may trust it outside tests.";
 
 /// The longest issuer and audience, in bytes: GO's own issuer has 76.
 const MAX_NAME: usize = 1024;
@@ -42,52 +35,36 @@ pub(super) fn run(args: &SimulateArgs, console: &mut Console<'_>) -> Result<Exit
     match &args.command {
         // Not by clap, for which the global --json would be one of these.
         Some(_) if args.is_of_the_server() => Err(Failure::Usage(
-            "--listen, --origin, --account, --issuer and --audience are for a simulator to start, \
-             and push takes one that runs"
+            "--listen, --origin, --account, --issuer and --audience start a simulator, and push \
+             uses a running one"
                 .to_owned(),
         )),
         Some(SimulateCommand::Push(args)) => push::run(args, console),
-        None => serve(args, console),
+        None => {
+            let listen = console.given(args.listen.as_deref(), "LISTEN");
+            let listen = listen.as_deref().unwrap_or(DEFAULT_LISTEN);
+            let builder = builder(args)?;
+            let exit = process::serve(LOG, console, |runtime, signals, _, console| {
+                serve(listen, &builder, runtime, signals, console)
+            });
+            Ok(exit)
+        }
     }
 }
 
-fn serve(args: &SimulateArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
-    let listen = console.given(args.listen.as_deref(), "LISTEN");
-    let listen = listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
-    let builder = builder(args)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::System)?;
-    let log = log_to_stderr(LOG);
-    let served = serve_on(&runtime, &listen, &builder, console);
-    drop(log);
-    Ok(served.map_or_else(
-        |failure| super::serve::fail(&failure, console),
-        |()| Exit::Good,
-    ))
-}
-
-fn serve_on(
-    runtime: &Runtime,
+fn serve(
     listen: &str,
     builder: &SimulatorBuilder,
+    runtime: &Runtime,
+    mut signals: Signals,
     console: &mut Console<'_>,
-) -> Result<(), Failure> {
-    let (mut signals, go) = runtime.block_on(async {
-        let signals = Signals::install().map_err(Failure::System)?;
-        let go = start(listen, builder).await.map_err(|error| {
-            let listen = show::quoted(listen);
-            Failure::System(io::Error::other(format!(
-                "can't listen at {listen}: {error}"
-            )))
-        })?;
-        Ok::<_, Failure>((signals, go))
-    })?;
-    let told = Told::of(&go);
-    // Not on this thread, which may wait for a reader of what is said.
+) -> Result<Option<Deadline>, Failure> {
+    let go = runtime.block_on(start(listen, builder));
+    let go = go.map_err(|error| Failure::cannot_listen(listen, &error))?;
+    let announcement = Announcement::of(&go);
+    // Not on this thread, which may wait for a reader of the announcement.
     let running = runtime.spawn(async move {
-        // There are no settings to read again: whichever it is, it is the end.
+        // There are no settings to reload: any signal is the end.
         signals.next().await;
         let deadline = Deadline::exit_within(DRAIN + LAST_LINES, Exit::Good.code());
         tokio::select! {
@@ -96,11 +73,9 @@ fn serve_on(
         }
         deadline
     });
-    console.say(&told, |terminal| told.text(terminal))?;
+    console.say(&announcement, |terminal| announcement.text(terminal))?;
     let ended = runtime.block_on(running);
-    ended
-        .map(drop)
-        .map_err(|error| Failure::System(error.into()))
+    (ended.map(Some)).map_err(|error| Failure::cannot("serve", error))
 }
 
 fn builder(args: &SimulateArgs) -> Result<SimulatorBuilder, Failure> {
@@ -135,21 +110,21 @@ fn origin(text: &str) -> Result<String, Failure> {
     Ok(url.origin().ascii_serialization())
 }
 
-/// What can be pasted into a shell, and compared by eye.
+/// A name that can be pasted into a shell, and compared by eye.
 fn name<'a>(flag: &str, text: &'a str) -> Result<&'a str, Failure> {
     let is_plain = text.chars().all(|c| matches!(c, ' '..='~'));
     if is_plain && (1..=MAX_NAME).contains(&text.len()) {
         Ok(text)
     } else {
         Err(Failure::Usage(format!(
-            "{flag} is not from 1 to {MAX_NAME} characters of printable ASCII"
+            "{flag} is not 1 to {MAX_NAME} characters of printable ASCII"
         )))
     }
 }
 
-/// At the first address of that name that can be had.
+/// At the first address of that name that is free.
 async fn start(listen: &str, builder: &SimulatorBuilder) -> io::Result<Simulator> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "there is no such address");
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "no such address");
     for address in tokio::net::lookup_host(listen).await? {
         match builder.clone().address(address).start().await {
             Ok(go) => return Ok(go),
@@ -159,9 +134,9 @@ async fn start(listen: &str, builder: &SimulatorBuilder) -> io::Result<Simulator
     Err(last)
 }
 
-/// What is said once it listens: a contract, told in `docs/guide/cli.md`.
+/// What is said once it listens: a contract, see `docs/guide/cli.md`.
 #[derive(Serialize)]
-struct Told {
+struct Announcement {
     listening: String,
     simulator: String,
     settings: Settings,
@@ -181,7 +156,7 @@ struct Settings {
     jwks_url: String,
 }
 
-impl Told {
+impl Announcement {
     fn of(go: &Simulator) -> Self {
         Self {
             listening: format!("http://{}", go.address()),
@@ -217,7 +192,7 @@ impl Told {
 
 {warning}
 
-The settings of the API that is tested:
+Settings for the API under test:
 
 GO_AUTH_ISSUER={issuer}
 GO_AUTH_AUDIENCE={audience}
@@ -237,7 +212,7 @@ curl -X DELETE {simulator}/simulator/faults
     }
 }
 
-/// A text as a shell takes it for one word, itself.
+/// A text as one word of a shell.
 fn in_shell(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if text.chars().all(is_plain) {

@@ -1,23 +1,21 @@
-//! `go-auth verify`: why a token is accepted or refused.
+//! `go-auth verify`: why a token is accepted or rejected.
 
 mod advice;
+mod args;
 mod circumstances;
+mod input;
+mod report;
 mod text;
 
-use serde::Serialize;
-
+pub(crate) use self::args::VerifyArgs;
 use self::circumstances::Circumstances;
-use super::Exit;
-use super::args::VerifyArgs;
-use super::console::{Console, Failure, block_on};
-use super::input::{self, Given};
-use super::settings::{self, Settings};
-use super::trouble;
-use derbysoft_go_auth::Api;
-use derbysoft_go_auth::KeySet;
-use derbysoft_go_auth::inspect::rfc3339;
-use derbysoft_go_auth::inspect::{self, Claimed, Explanation, Judge, Outcome, Verdict, show};
-use derbysoft_go_auth::{Clock, SystemClock, UnixTime};
+use self::input::Given;
+use self::report::Report;
+use crate::connection_error;
+use crate::console::{Console, Exit, Failure, block_on};
+use crate::settings::{self, Settings};
+use derbysoft_go_auth::inspect::{self, Judge, Verdict, rfc3339, show};
+use derbysoft_go_auth::{Api, Clock, KeySet, SystemClock, UnixTime};
 
 pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let at = args.at.as_deref().map(moment).transpose()?;
@@ -25,13 +23,11 @@ pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, 
         Some(name) => Api::new(name).map_err(|error| Failure::Usage(format!("--api: {error}")))?,
         None => Api::AVAILABILITY_PEER,
     };
-    let document = args
-        .keys
-        .as_deref()
-        .map(settings::read_document)
-        .transpose();
-    let document = document.map_err(|error| Failure::of_file("--keys", &error))?;
-    let Settings { config, reading } = Settings::read(Some(&args.rules), &args.fetching, console)?;
+    let document = args.keys.as_deref().map(settings::read_document);
+    let document = document
+        .transpose()
+        .map_err(|error| Failure::of_file("--keys", &error))?;
+    let Settings { config, reading } = Settings::read(&args.settings, console)?;
     let mut judge = Judge::of(config, reading, document.is_some())?;
     let input = input::read(args.token_file.as_deref(), console)?;
     let token = match input::given(&input) {
@@ -84,7 +80,7 @@ pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, 
 fn moment(text: &str) -> Result<UnixTime, Failure> {
     let seconds = || text.parse().ok().map(UnixTime::from_secs);
     rfc3339::parse(text).or_else(seconds).ok_or_else(|| {
-        let wrong = "--at is no time such as 2026-11-01T00:00:00Z or 1793491200";
+        let wrong = "--at is not a time such as 2026-11-01T00:00:00Z or 1793491200";
         Failure::Usage(wrong.to_owned())
     })
 }
@@ -105,7 +101,7 @@ fn keys(judge: &Judge, token: &[u8], document: Option<&[u8]>) -> Result<Option<K
     if let Some(document) = document {
         return Ok(Some(Keys {
             issuer,
-            from: "the file of --keys".to_owned(),
+            from: "the file given by --keys".to_owned(),
             set: KeySet::from_document(document).map_err(|error| error.to_string()),
         }));
     }
@@ -113,69 +109,8 @@ fn keys(judge: &Judge, token: &[u8], document: Option<&[u8]>) -> Result<Option<K
         return Ok(None);
     };
     let from = show::plain(address.as_str());
-    let visit = block_on(address.visit(trouble::words))?;
+    let visit = block_on(address.visit(connection_error::words))?;
     let fault = visit.fault().unwrap_or_default();
     let set = visit.keys.map_err(|_| fault);
     Ok(Some(Keys { issuer, from, set }))
-}
-
-/// The same for a machine: a contract, told in `docs/guide/cli.md`.
-#[derive(Serialize)]
-struct Report<'a> {
-    verdict: &'static str,
-    kind: Option<&'static str>,
-    detail: Option<&'static str>,
-    at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    keys_from: Option<&'a str>,
-    checks: Vec<CheckReport<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<&'a Claimed>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct CheckReport<'a> {
-    check: &'static str,
-    expected: &'a str,
-    found: &'a str,
-    ok: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<&'static str>,
-}
-
-impl<'a> Report<'a> {
-    fn of(
-        explanation: &'a Explanation,
-        circumstances: &'a Circumstances,
-        next: Option<&'a str>,
-    ) -> Self {
-        let rejection = explanation.verdict.rejection();
-        Self {
-            verdict: explanation.verdict.as_str(),
-            kind: rejection.map(|rejection| rejection.kind().as_str()),
-            detail: rejection.map(derbysoft_go_auth::Rejection::detail),
-            at: circumstances.now.to_string(),
-            keys_from: circumstances.keys_from.as_deref(),
-            checks: (explanation.checks.iter())
-                .map(|check| CheckReport {
-                    check: check.name,
-                    expected: &check.expected,
-                    found: &check.found,
-                    ok: match check.outcome {
-                        Outcome::Passed => Some(true),
-                        Outcome::Failed(_) => Some(false),
-                        Outcome::Open => None,
-                    },
-                    kind: match check.outcome {
-                        Outcome::Failed(kind) => Some(kind.as_str()),
-                        _ => None,
-                    },
-                })
-                .collect(),
-            token: explanation.claimed.as_ref(),
-            next,
-        }
-    }
 }

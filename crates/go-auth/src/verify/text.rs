@@ -1,13 +1,13 @@
 //! What `go-auth verify` prints for people.
 
 use super::circumstances::Circumstances;
-use crate::table::{Row, advice, marked, paragraph, table};
-use crate::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
+use crate::console::table::{Row, advice, marked, paragraph, table};
+use crate::console::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
 use derbysoft_go_auth::Rejection;
 use derbysoft_go_auth::inspect::words::{duration, relative};
 use derbysoft_go_auth::inspect::{Claimed, Explanation, Outcome, Verdict, show};
 
-/// An issuer's address is broken rather than that all else moves to the right.
+/// An issuer's address is broken rather than moving everything else to the right.
 const WIDEST_EXPECTED: usize = 30;
 
 pub(super) fn text(
@@ -34,7 +34,7 @@ fn headline(explanation: &Explanation, given: &Circumstances, terminal: &Termina
         Verdict::Valid => (Mark::Good, valid(explanation, given)),
         Verdict::Refused(rejection) => (
             Mark::Bad,
-            format!("refused: {rejection} ({})", rejection.kind()),
+            format!("rejected: {rejection} ({})", rejection.kind()),
         ),
         Verdict::Unknown(rejection) => (
             Mark::Open,
@@ -45,11 +45,8 @@ fn headline(explanation: &Explanation, given: &Circumstances, terminal: &Termina
 }
 
 fn valid(explanation: &Explanation, given: &Circumstances) -> String {
-    let expires_at = explanation
-        .claimed
-        .as_ref()
-        .and_then(|claimed| claimed.expires_at);
-    match expires_at {
+    let claimed = explanation.claimed.as_ref();
+    match claimed.and_then(|claimed| claimed.expires_at) {
         Some(expires_at) if expires_at > given.now => format!(
             "valid for another {}",
             duration(expires_at.saturating_since(given.now))
@@ -61,8 +58,7 @@ fn valid(explanation: &Explanation, given: &Circumstances) -> String {
 
 fn checks(explanation: &Explanation, terminal: &Terminal) -> String {
     let decisive = explanation.verdict.rejection().map(Rejection::kind);
-    let head = ["", "check", "expected", "found"].map(str::to_owned);
-    let mut rows = vec![Row::of(head, FAINT)];
+    let mut rows = vec![Row::head(["check", "expected", "found"])];
     rows.extend(explanation.checks.iter().map(|check| {
         let (mark, style) = match check.outcome {
             Outcome::Passed => (Mark::Good, PLAIN),
@@ -72,21 +68,17 @@ fn checks(explanation: &Explanation, terminal: &Terminal) -> String {
         };
         let is_same = check.outcome == Outcome::Passed && check.found == check.expected;
         let found = if is_same { "the same" } else { &check.found };
-        Row {
-            cells: vec![
-                terminal.mark(mark).to_owned(),
-                check.name.to_owned(),
-                check.expected.clone(),
-                found.to_owned(),
-            ],
-            styles: vec![mark.style(), style, FAINT, style],
-            note: None,
-        }
+        let cells = [
+            (check.name, style),
+            (&check.expected, FAINT),
+            (found, style),
+        ];
+        Row::marked(mark, cells, terminal)
     }));
     table(&rows, &[usize::MAX, usize::MAX, WIDEST_EXPECTED], terminal)
 }
 
-/// What is told beside the checks.
+/// What is shown beside the checks.
 fn facts(explanation: &Explanation, given: &Circumstances) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if let Some(claimed) = &explanation.claimed {
@@ -96,7 +88,7 @@ fn facts(explanation: &Explanation, given: &Circumstances) -> Vec<(&'static str,
         facts.push(("keys: ", format!("from {from}")));
     }
     let by = if given.is_now_given {
-        "as --at says"
+        "as given by --at"
     } else {
         "by this machine's clock"
     };

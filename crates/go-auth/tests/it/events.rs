@@ -1,5 +1,5 @@
-//! What the gate tells besides, held to its tables: of the real process, which has a log and a
-//! recorder of its own.
+//! Events and metrics of the gate, compared with the tables of `docs/guide/observability.md`:
+//! of the real process, which has a log and a recorder of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,16 +13,16 @@ use test_support::recorded::{series, types};
 use test_support::wire::head;
 use test_support::{eventually, settle, soon};
 
-/// Told after half a minute of real time, which the unit test of `gate/server.rs` has for nothing;
-/// and of what no input makes happen.
+/// Emitted after half a minute of real time, which the unit test of `gate/server.rs` has
+/// for nothing; and what no input makes happen.
 const UNTOLD: [&str; 3] = [
     "stopped after 30s, before all requests had ended",
-    "a thread has panicked",
-    "a background task has panicked and is started again",
+    "a thread panicked",
+    "a background task panicked and is restarted",
 ];
 
 /// The level, the message and the names of the fields of each line of the gate's.
-fn told(log: &str) -> BTreeSet<(String, String, Vec<String>)> {
+fn emitted(log: &str) -> BTreeSet<(String, String, Vec<String>)> {
     let messages: Vec<_> = contract::gate_events()
         .into_iter()
         .map(|row| row.message)
@@ -42,7 +42,7 @@ fn told(log: &str) -> BTreeSet<(String, String, Vec<String>)> {
     log.lines().filter_map(of_line).collect()
 }
 
-/// Everything that the gate can tell of itself, in two lives.
+/// All events that the gate can emit, in two runs.
 async fn everything() -> String {
     let go = Simulator::start().await.expect("a free port");
     let settings = settings_of(&go, "key_wait = \"30s\"\ncooldown = \"100ms\"");
@@ -59,7 +59,7 @@ async fn everything() -> String {
     let mut wire = gate.connect().await;
     wire.write("no HTTP\r\n\r\n").await;
     wire.reply_if_any().await;
-    gate.says("a connection ended").await;
+    gate.says("a connection failed").await;
     gate.let_open_files(false);
     let waiting = TcpStream::connect(gate.address).await.expect("it listens");
     let failure = "a connection could not be accepted";
@@ -102,18 +102,18 @@ async fn everything() -> String {
 }
 
 #[tokio::test]
-async fn every_event_of_the_gate_is_in_its_table_and_every_row_of_it_is_told() {
+async fn the_events_are_those_of_the_table() {
     let log = everything().await;
     let table: BTreeSet<_> = (contract::gate_events().into_iter())
         .filter(|row| !UNTOLD.contains(&&*row.message))
         .map(|row| (row.level, row.message, row.fields.into_iter().collect()))
         .collect();
-    assert_eq!(told(&log), table, "{log}");
+    assert_eq!(emitted(&log), table, "{log}");
     let source = include_str!("../../src/gate/events.rs");
     for untold in UNTOLD {
         assert!(source.contains(&format!("\"{untold}\"")), "{untold}");
     }
-    // Whatever is told is told under a target of the table.
+    // Every event has a target of the table.
     for line in log
         .lines()
         .filter(|line| line.contains("derbysoft_go_auth::"))
@@ -124,7 +124,7 @@ async fn every_event_of_the_gate_is_in_its_table_and_every_row_of_it_is_told() {
 }
 
 #[tokio::test]
-async fn every_metric_of_the_gate_is_in_its_table_and_every_row_of_it_is_recorded() {
+async fn the_metrics_are_those_of_the_table() {
     let go = Simulator::start().await.expect("a free port");
     let gate = GateProcess::start(&settings_of(&go, "")).await;
     assert_eq!(gate.verdict(&go.token()).await.status, 200);
@@ -160,7 +160,8 @@ async fn every_metric_of_the_gate_is_in_its_table_and_every_row_of_it_is_recorde
             "{name} {label}: {found:?}"
         );
     }
-    // Of the library's it has all but those of calls to GO and of what is not set up here.
+    // Of the library's it has all but those of calls to GO and of what is not set up
+    // here.
     let absent: Vec<_> = (library.keys())
         .filter(|name| !rendered.contains(&format!("# TYPE {name} ")))
         .collect();

@@ -8,3 +8,4 @@ mod gate_nginx;
 mod gate_process;
 #[path = "gate_nginx/soak.rs"]
 mod nginx_soak;
+mod process;

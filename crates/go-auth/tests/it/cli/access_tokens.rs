@@ -37,9 +37,9 @@ pub(super) fn verify(file: &TokenFile, token: &str) -> GoAuth {
 }
 
 #[tokio::test]
-async fn given_access_tokens_when_verified_then_each_is_what_the_gate_takes_it_for() {
+async fn access_tokens_are_judged_as_by_the_gate() {
     let file = held();
-    for (token, status, kind, told) in [
+    for (token, status, kind, shown) in [
         (CURRENT, 0, "", "the current token of its API"),
         (PREVIOUS, 0, "", "the previous token of its API"),
         (OTHERS, 1, "wrong_api", "a token of v3-reservation"),
@@ -61,7 +61,7 @@ async fn given_access_tokens_when_verified_then_each_is_what_the_gate_takes_it_f
             "{token}: {}",
             ran.stdout
         );
-        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+        assert!(ran.stdout.contains(shown), "{shown}: {}", ran.stdout);
         assert!(!ran.stdout.contains(token), "{}", ran.stdout);
         let said = verify(&file, token).arg("--json").run().await;
         assert_eq!(said.json()["kind"].as_str().unwrap_or_default(), kind);
@@ -69,9 +69,9 @@ async fn given_access_tokens_when_verified_then_each_is_what_the_gate_takes_it_f
     }
 }
 
-/// All that is wrong with it is told, as with a JWT.
+/// Everything wrong with it is shown, as with a JWT.
 #[tokio::test]
-async fn given_a_lapsed_token_of_another_api_when_verified_then_both_are_told() {
+async fn everything_wrong_with_an_access_token_is_shown() {
     let ran = verify(&held(), LAPSED).arg("--json").run().await;
     let said = ran.json();
     assert_eq!(check(&said, "exp")["kind"], "access_token_expired");
@@ -81,7 +81,7 @@ async fn given_a_lapsed_token_of_another_api_when_verified_then_both_are_told() 
 }
 
 #[tokio::test]
-async fn given_another_api_when_its_token_is_verified_then_it_is_valid() {
+async fn a_token_of_the_api_given_is_valid() {
     let ran = verify(&held(), OTHERS)
         .arg("--api=v3-reservation")
         .run()
@@ -97,7 +97,7 @@ async fn given_another_api_when_its_token_is_verified_then_it_is_valid() {
 }
 
 #[tokio::test]
-async fn given_another_moment_when_a_token_is_verified_then_it_is_judged_as_of_then() {
+async fn an_access_token_is_judged_as_of_another_time() {
     let file = held();
     for (ahead, status) in [(0, 0), (176, 0), (178, 1)] {
         let at = now().saturating_add(days(ahead)).to_string();
@@ -107,7 +107,7 @@ async fn given_another_moment_when_a_token_is_verified_then_it_is_judged_as_of_t
 }
 
 #[tokio::test]
-async fn given_a_file_that_cant_be_used_when_verified_then_its_faults_are_named_without_it() {
+async fn faults_of_the_file_are_named_without_tokens() {
     let file = TokenFile::of(format!("[[token]]\ntoken = \"{CURRENT}\"\nfoo = 1\n"));
     let ran = verify(&file, CURRENT).run().await;
     assert_eq!((ran.status, &*ran.stdout), (64, ""));

@@ -1,4 +1,4 @@
-//! The command line itself: help, usage, completions, the manual, and a reader that goes away.
+//! The command line: help, usage, completions, manual, and a reader that goes away.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -7,14 +7,14 @@ use super::{file, go_auth, path};
 use test_support::forge::{AUDIENCE, ISSUER, KID, NOW, document, good, mint};
 
 #[tokio::test]
-async fn given_a_wish_for_help_when_run_then_it_is_on_standard_output_and_the_status_is_0() {
-    for (args, told) in [
+async fn help_is_on_standard_output_with_status_0() {
+    for (args, shown) in [
         (&["--help"][..], "Usage: go-auth"),
         (&["-h"], "verify"),
         (&["help", "keys"], "--jwks-url"),
         (&["serve", "--help"], "--status-listen"),
         (&["verify", "--help"], "GO_AUTH_AUDIENCE"),
-        (&["simulate", "--help"], "no secret and asks nobody"),
+        (&["simulate", "--help"], "authenticates"),
         (&["simulate", "push", "--help"], "--access-token"),
         (
             &["--version"],
@@ -23,12 +23,12 @@ async fn given_a_wish_for_help_when_run_then_it_is_on_standard_output_and_the_st
     ] {
         let ran = go_auth(args).run().await;
         assert_eq!((ran.status, &*ran.stderr), (0, ""), "{args:?}");
-        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+        assert!(ran.stdout.contains(shown), "{shown}: {}", ran.stdout);
     }
 }
 
 #[tokio::test]
-async fn given_wrong_usage_when_run_then_it_is_told_on_standard_error_and_the_status_is_64() {
+async fn wrong_usage_is_reported_with_status_64() {
     for args in [
         &[][..],
         &["verfy"],
@@ -52,7 +52,7 @@ async fn given_wrong_usage_when_run_then_it_is_told_on_standard_error_and_the_st
 }
 
 #[tokio::test]
-async fn given_a_shell_when_completions_are_wanted_then_they_know_every_command_and_flag() {
+async fn completions_know_every_command_and_flag() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let ran = go_auth(&["completions", shell]).run().await;
         assert_eq!((ran.status, &*ran.stderr), (0, ""), "{shell}");
@@ -74,8 +74,8 @@ async fn given_a_shell_when_completions_are_wanted_then_they_know_every_command_
 }
 
 #[tokio::test]
-async fn given_a_command_when_its_manual_is_wanted_then_it_is_a_page_of_roff() {
-    for (args, title, told) in [
+async fn each_command_has_a_manual_page_in_roff() {
+    for (args, title, shown) in [
         (&["man"][..], ".TH go-auth 1", "keys"),
         (&["man", "verify"], ".TH go-auth-verify 1", "token\\-file"),
         (&["man", "keys"], ".TH go-auth-keys 1", "jwks\\-url"),
@@ -90,13 +90,13 @@ async fn given_a_command_when_its_manual_is_wanted_then_it_is_a_page_of_roff() {
         let ran = go_auth(args).run().await;
         assert_eq!((ran.status, &*ran.stderr), (0, ""), "{args:?}");
         assert!(ran.stdout.contains(title), "{}", ran.stdout);
-        assert!(ran.stdout.contains(told), "{}", ran.stdout);
+        assert!(ran.stdout.contains(shown), "{}", ran.stdout);
     }
 }
 
-/// `go-auth … | head -1`: the verdict stands, and nobody panics.
+/// `go-auth … | head -1`: the verdict stands, without a panic.
 #[test]
-fn given_a_reader_that_is_gone_when_the_command_writes_then_its_status_is_still_the_verdict() {
+fn the_verdict_stands_where_the_reader_is_gone() {
     let keys = file(document(&[good().jwk(KID)]));
     for (token, status) in [(mint().token(), 0), (mint().expires_in(-31).token(), 1)] {
         let mut program = Command::new(env!("CARGO_BIN_EXE_go-auth"))
@@ -121,7 +121,7 @@ fn given_a_reader_that_is_gone_when_the_command_writes_then_its_status_is_still_
 /// A disk that is full is no verdict.
 #[cfg(target_os = "linux")]
 #[test]
-fn given_an_output_that_cant_be_written_when_verified_then_the_status_is_2() {
+fn an_output_that_cannot_be_written_gives_status_2() {
     let keys = file(document(&[good().jwk(KID)]));
     let token = file(mint().token());
     let output = Command::new(env!("CARGO_BIN_EXE_go-auth"))

@@ -1,4 +1,4 @@
-//! What `docs/guide/cli.md` says is what the command does.
+//! `docs/guide/cli.md` matches what the command prints.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ fn sample(keys: &str) -> GoAuth {
 }
 
 #[test]
-fn given_the_sample_token_when_it_is_verified_then_the_pages_transcript_is_what_comes() {
+fn the_transcript_of_verify_is_what_it_prints() {
     let keys = file(seeds::KEY_DOCUMENT);
     let ran = sample(path(&keys)).run_here();
     assert!(
@@ -51,7 +51,7 @@ async fn credulous(headers: HeaderMap) -> (StatusCode, &'static str) {
 }
 
 #[tokio::test]
-async fn given_a_credulous_api_when_pushed_to_then_the_pages_transcript_is_what_comes() {
+async fn the_transcript_of_push_is_what_it_prints() {
     let go = Simulator::builder().with_control().start().await;
     let go = go.expect("a free port");
     let server = Server::start(Router::new().fallback(credulous)).await;
@@ -77,7 +77,8 @@ async fn given_a_credulous_api_when_pushed_to_then_the_pages_transcript_is_what_
     assert!(PAGE.contains(&format!("```text\n{text}```\n")), "{text}");
 }
 
-/// The names in backticks at the beginning of the page's table rows, and those within them.
+/// The names in backticks at the beginning of the page's table rows, and those within
+/// them.
 fn documented() -> BTreeSet<&'static str> {
     (PAGE.split('`').skip(1).step_by(2))
         .filter(|name| !name.contains('\n'))
@@ -103,7 +104,7 @@ fn members<'a>(document: &'a Value, names: &mut BTreeSet<&'a str>) {
 }
 
 #[tokio::test]
-async fn given_each_kind_of_document_when_it_is_looked_through_then_every_name_is_on_the_page() {
+async fn every_name_in_the_json_is_on_the_page() {
     let world = World::new().await;
     let discovery = world.go.discovery_url();
     let mut said = Vec::new();
@@ -132,8 +133,7 @@ async fn given_each_kind_of_document_when_it_is_looked_through_then_every_name_i
 }
 
 #[tokio::test]
-async fn given_all_that_a_simulator_says_when_it_is_looked_through_then_every_name_is_on_the_page()
-{
+async fn every_name_of_the_simulator_is_on_the_page() {
     let go = Simulator::builder().with_control().start().await;
     let go = go.expect("a free port");
     let mut said = Vec::new();

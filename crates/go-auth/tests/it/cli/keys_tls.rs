@@ -1,4 +1,4 @@
-//! Certificates that a key address may show, in words.
+//! How certificates of a key address are explained.
 
 use derbysoft_go_simulator::Fault;
 use rcgen::CertificateParams;
@@ -18,7 +18,7 @@ async fn keys(world: &World, front: &Front, trusted: &Front) -> Ran {
         .await
 }
 
-/// Somebody else, of another name.
+/// Another server, with another name.
 async fn stranger(world: &World) -> Front {
     Front::certified(world, |params| {
         (params.distinguished_name).push(rcgen::DnType::CommonName, "somebody else");
@@ -27,7 +27,7 @@ async fn stranger(world: &World) -> Front {
 }
 
 #[tokio::test]
-async fn given_a_certificate_of_the_systems_when_asked_then_the_keys_are_told() {
+async fn a_certificate_of_the_system_is_trusted() {
     let world = World::new().await;
     let front = Front::of(&world).await;
     let ran = keys(&world, &front, &front).await;
@@ -40,13 +40,13 @@ async fn given_a_certificate_of_the_systems_when_asked_then_the_keys_are_told() 
 }
 
 #[tokio::test]
-async fn given_a_certificate_nobody_vouches_for_when_asked_then_that_is_told() {
+async fn an_untrusted_certificate_is_explained() {
     let world = World::new().await;
     let front = Front::of(&world).await;
-    for (trusted, told) in [
+    for (trusted, shown) in [
         (
             stranger(&world).await,
-            "its certificate is of nobody whom this machine trusts",
+            "its certificate is not trusted by this machine",
         ),
         // Of the same name, as an attacker would choose it.
         (
@@ -56,15 +56,15 @@ async fn given_a_certificate_nobody_vouches_for_when_asked_then_that_is_told() {
     ] {
         let ran = keys(&world, &front, &trusted).await;
         assert_eq!(ran.status, 2, "{}", ran.all());
-        assert!(ran.stdout.contains(told), "{}", ran.stdout);
+        assert!(ran.stdout.contains(shown), "{}", ran.stdout);
     }
     assert_eq!(world.go.total_requests(), 0);
 }
 
 #[tokio::test]
-async fn given_a_certificate_out_of_its_time_when_asked_then_when_it_was_is_told() {
+async fn an_expired_certificate_is_shown_with_its_time() {
     let world = World::new().await;
-    for (from, to, told) in [
+    for (from, to, shown) in [
         (
             2020,
             2021,
@@ -86,15 +86,15 @@ async fn given_a_certificate_out_of_its_time_when_asked_then_when_it_was_is_told
         .await;
         let ran = keys(&world, &front, &front).await;
         assert_eq!(ran.status, 2, "{}", ran.all());
-        for told in told {
-            assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+        for shown in shown {
+            assert!(ran.stdout.contains(shown), "{shown}: {}", ran.stdout);
         }
     }
     assert_eq!(world.go.total_requests(), 0);
 }
 
 #[tokio::test]
-async fn given_a_certificate_for_another_name_when_asked_then_both_names_are_told() {
+async fn a_misnamed_certificate_is_shown_with_both_names() {
     let world = World::new().await;
     let front = Front::certified(&world, |params| {
         *params = CertificateParams::new(vec!["id.example".to_owned()]).expect("a name");
@@ -102,13 +102,13 @@ async fn given_a_certificate_for_another_name_when_asked_then_both_names_are_tol
     .await;
     let ran = keys(&world, &front, &front).await;
     assert_eq!(ran.status, 2, "{}", ran.all());
-    let told = "its certificate is for another name: for id.example, not for 127.0.0.1";
-    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    let shown = "its certificate is for another name: for id.example, not for 127.0.0.1";
+    assert!(ran.stdout.contains(shown), "{}", ran.stdout);
     assert_eq!(world.go.total_requests(), 0);
 }
 
 #[tokio::test]
-async fn given_a_plain_server_at_an_https_address_when_asked_then_that_is_told() {
+async fn a_plain_server_at_an_https_address_is_explained() {
     let world = World::new().await;
     let address = world.go.jwks_url().replace("http:", "https:");
     let front = Front::of(&world).await;
@@ -123,7 +123,7 @@ async fn given_a_plain_server_at_an_https_address_when_asked_then_that_is_told()
 }
 
 #[tokio::test]
-async fn given_trouble_with_certificates_when_a_token_is_verified_then_it_is_told_there_too() {
+async fn verify_explains_untrusted_certificates_too() {
     let world = World::new().await;
     let front = Front::of(&world).await;
     let other = file(stranger(&world).await.pem());
@@ -137,7 +137,7 @@ async fn given_trouble_with_certificates_when_a_token_is_verified_then_it_is_tol
         .await;
     assert_eq!(ran.status, 2, "{}", ran.all());
     assert!(
-        ran.stdout.contains("its certificate is of nobody"),
+        ran.stdout.contains("its certificate is not trusted"),
         "{}",
         ran.stdout
     );
@@ -145,7 +145,7 @@ async fn given_trouble_with_certificates_when_a_token_is_verified_then_it_is_tol
 
 /// A redirect over TLS to a plain address is as little followed as any.
 #[tokio::test]
-async fn given_an_https_address_that_redirects_to_http_when_asked_then_it_is_not_followed() {
+async fn a_redirect_from_https_to_http_is_not_followed() {
     let world = World::new().await;
     let front = Front::of(&world).await;
     let location = world.go.jwks_url();

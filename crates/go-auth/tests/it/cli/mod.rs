@@ -1,5 +1,5 @@
-//! The command `go-auth`, as its users have it: the real program, run against the simulator over
-//! loopback; and within this process, where a thousand tokens have to be judged.
+//! The command `go-auth`: the real program against the simulator over loopback, and the
+//! same code within this process where hundreds of tokens are judged.
 
 mod access_tokens;
 mod advice;
@@ -34,7 +34,7 @@ struct Ran {
 }
 
 impl Ran {
-    /// What it said with `--json`.
+    /// Its output with `--json`.
     #[track_caller]
     fn json(&self) -> Value {
         assert_eq!(self.stdout.lines().count(), 1, "{self:?}");
@@ -140,12 +140,12 @@ impl GoAuth {
 fn output(to: &mut Vec<u8>) -> Output<'_> {
     Output {
         to,
-        is_terminal: false,
+        colour: false,
         width: None,
     }
 }
 
-/// `go-auth verify`, told of this GO and of the rules that
+/// `go-auth verify` with the settings of this GO and the rules that
 /// [`refused_tokens`](test_support::refused_tokens) violate.
 fn strict_verify(world: &World) -> GoAuth {
     go_auth(&["verify", "--max-lifetime", "300s"])

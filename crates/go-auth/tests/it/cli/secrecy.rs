@@ -1,10 +1,11 @@
-//! No token comes out of the command, and what an attacker wrote does nothing to a terminal.
+//! The command prints no token, and text from an attacker can't steer a terminal.
 
 use super::{GoAuth, Ran, file, go_auth, path, strict_verify};
 use test_support::forge::{KID, document, good};
 use test_support::{World, refused_tokens};
 
-/// A terminal's commands, quotes and a letter that reads backwards: all that could do harm.
+/// A terminal's commands, quotes and a letter that reads backwards: all that could do
+/// harm.
 const MARK: &str = "MaRk\u{1b}[31m\u{1b}]0;x\u{7}\r\n\u{8}\u{9b}1m\u{202e}\"\\\u{0}";
 
 /// Each segment of a token long enough to give something away.
@@ -27,7 +28,7 @@ fn assert_secret(ran: &Ran, token: &str) {
 }
 
 #[tokio::test]
-async fn given_any_token_when_verified_then_no_part_of_it_is_printed() {
+async fn no_part_of_a_token_is_printed() {
     let world = World::new().await;
     let mut tokens = refused_tokens(&world.go.mint());
     tokens.push(("ok", world.token()));
@@ -49,7 +50,7 @@ async fn given_any_token_when_verified_then_no_part_of_it_is_printed() {
 }
 
 #[tokio::test]
-async fn given_a_token_with_an_attackers_text_everywhere_when_verified_then_it_is_escaped() {
+async fn text_from_an_attacker_is_escaped() {
     let world = World::new().await;
     let mint = || world.go.mint();
     let mut name = MARK.to_owned();
@@ -94,7 +95,7 @@ async fn given_a_token_with_an_attackers_text_everywhere_when_verified_then_it_i
 }
 
 #[tokio::test]
-async fn given_claims_of_kilobytes_when_verified_then_little_of_them_is_printed() {
+async fn little_of_very_long_claims_is_printed() {
     let world = World::new().await;
     let long = "\u{10ffff}".repeat(600);
     let token = (world.go.mint())
@@ -112,7 +113,7 @@ async fn given_claims_of_kilobytes_when_verified_then_little_of_them_is_printed(
 
 /// Wherever a user puts a token by mistake, it stays out of the terminal's memory.
 #[test]
-fn given_a_token_as_an_argument_anywhere_when_run_then_it_is_refused_and_not_repeated() {
+fn a_token_among_the_arguments_is_not_repeated() {
     let jwt = test_support::forge::mint().token();
     let keys = file(document(&[good().jwk(KID)]));
     for token in [
@@ -185,7 +186,7 @@ fn given_a_token_as_an_argument_anywhere_when_run_then_it_is_refused_and_not_rep
     }
     let ran = go_auth(&["verify", "--keys", path(&keys), &jwt]).run_here();
     assert!(
-        ran.stderr.contains("A token is not given as an argument"),
+        ran.stderr.contains("A token is not passed as an argument"),
         "{}",
         ran.stderr
     );

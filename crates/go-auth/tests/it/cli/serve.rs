@@ -1,30 +1,15 @@
-//! What `go-auth serve` says on its standard output, and of what it can't do. What it serves is
-//! tested in `gate`.
-
-use std::io::{BufRead as _, BufReader};
-use std::process::Command;
+//! The standard output of `go-auth serve`, and its failures. What it serves is tested in
+//! `gate`.
 
 use derbysoft_go_simulator::Simulator;
 use serde_json::Value;
 
 use super::go_auth;
-use crate::gate_process::{Process, command};
+use crate::process::{Process, command};
 use test_support::soon;
 
-/// The first line that a process says.
-async fn first_line(mut command: Command) -> (Process, String) {
-    let mut process = Process(command.spawn().expect("it runs"));
-    let stdout = process.0.stdout.take().expect("piped");
-    let line = tokio::task::spawn_blocking(move || {
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).expect("text");
-        line
-    });
-    (process, soon(line).await.expect("a line"))
-}
-
 #[tokio::test]
-async fn given_json_when_it_listens_then_its_addresses_are_one_document_on_one_line() {
+async fn addresses_are_one_json_document_on_one_line() {
     let go = Simulator::start().await.expect("a free port");
     for status in [None, Some("127.0.0.1:0")] {
         let mut command = command();
@@ -34,13 +19,14 @@ async fn given_json_when_it_listens_then_its_addresses_are_one_document_on_one_l
             .env("GO_AUTH_AUDIENCE", go.audience())
             .env("GO_AUTH_JWKS_URL", go.jwks_url())
             .envs(status.map(|address| ("STATUS_LISTEN", address)));
-        let (_serving, line) = first_line(command).await;
-        let told: Value = serde_json::from_str(&line).expect("JSON");
-        let members = told.as_object().expect("an object");
-        assert_eq!(members.len(), 1 + usize::from(status.is_some()), "{told}");
+        let (_serving, stdout, _) = Process::with_lines(command);
+        let lines = stdout.enough(|lines| !lines.is_empty()).await;
+        let shown: Value = serde_json::from_str(&lines.expect("a line")[0]).expect("JSON");
+        let members = shown.as_object().expect("an object");
+        assert_eq!(members.len(), 1 + usize::from(status.is_some()), "{shown}");
         let health = match status {
-            Some(_) => &told["status"],
-            None => &told["listening"],
+            Some(_) => &shown["status"],
+            None => &shown["listening"],
         };
         let health = format!("{}/healthz", health.as_str().expect("an address"));
         let client = reqwest::Client::builder().no_proxy().build();
@@ -50,8 +36,7 @@ async fn given_json_when_it_listens_then_its_addresses_are_one_document_on_one_l
 }
 
 #[tokio::test]
-async fn given_an_address_that_is_taken_when_json_is_wanted_then_the_fault_is_there_and_on_the_log()
-{
+async fn a_system_fault_is_in_the_json_and_on_the_log() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let taken = taken.local_addr().expect("an address").to_string();
     for command in ["serve", "simulate"] {
@@ -65,13 +50,13 @@ async fn given_an_address_that_is_taken_when_json_is_wanted_then_the_fault_is_th
         let said = ran.json();
         assert_eq!(said["error"], "system");
         let fault = said["faults"][0].as_str().expect("a fault");
-        assert!(fault.starts_with("can't listen at "), "{fault}");
+        assert!(fault.starts_with("can't listen on "), "{fault}");
         assert!(ran.stderr.contains(fault), "{}", ran.stderr);
     }
 }
 
 #[tokio::test]
-async fn given_bad_settings_when_told_of_then_only_places_that_the_command_has_are_named() {
+async fn only_places_that_a_command_has_are_named() {
     for (command, has_flags) in [("serve", false), ("keys", true)] {
         let ran = go_auth(&[command]).var("GO_AUTH_LEEWAY", "1h").run().await;
         assert_eq!(ran.status, 64, "{}", ran.all());

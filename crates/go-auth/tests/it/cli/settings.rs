@@ -1,9 +1,10 @@
-//! Where the command's settings come from, which of them counts, and what is wrong with them.
+//! Settings of the command: their sources, precedence and faults.
 
 use super::{GoAuth, check, file, go_auth, path};
 use test_support::forge::{KID, NOW, document, good, mint};
 
-/// What was expected of `aud` and `exp`, which tells the audience and the leeway in force.
+/// What was expected of `aud` and `exp`, which shows the audience and the leeway in
+/// force.
 #[track_caller]
 fn in_force(command: GoAuth) -> (String, String) {
     let ran = command.stdin(mint().token()).run_here();
@@ -22,7 +23,7 @@ fn offline(keys: &str) -> GoAuth {
 }
 
 #[test]
-fn given_settings_from_everywhere_when_they_differ_then_flag_beats_file_beats_environment() {
+fn flags_override_file_overrides_environment() {
     let keys = file(document(&[good().jwk(KID)]));
     let settings = file("issuer = \"i\"\naudience = [\"of the file\"]\nleeway = \"2s\"\n");
     let everywhere = || {
@@ -52,7 +53,7 @@ fn given_settings_from_everywhere_when_they_differ_then_flag_beats_file_beats_en
 }
 
 #[test]
-fn given_bad_settings_when_run_then_every_fault_is_named_by_where_it_is() {
+fn every_fault_of_settings_is_named_by_its_place() {
     let ran = go_auth(&["verify", "--leeway=soon", "--max-lifetime", "0s"])
         .var("GO_AUTH_COOLDOWN", "1ms")
         .var("GO_AUTH_LEWAY", "1s")
@@ -96,9 +97,9 @@ fn given_bad_settings_when_run_then_every_fault_is_named_by_where_it_is() {
 }
 
 #[test]
-fn given_a_settings_file_that_cant_be_used_when_run_then_the_line_is_named_and_not_repeated() {
+fn a_faulty_line_of_the_file_is_named_not_repeated() {
     let token = "53ac077700000000000000000000abcd";
-    for (text, told) in [
+    for (text, shown) in [
         (
             "issuer = \"i\"\nleway = \"1s\"\n".to_owned(),
             "- config: line 2: leway is not a setting; did you mean leeway?",
@@ -117,7 +118,7 @@ fn given_a_settings_file_that_cant_be_used_when_run_then_the_line_is_named_and_n
         let settings = file(&text);
         let ran = go_auth(&["verify", "--config", path(&settings)]).run_here();
         assert_eq!((ran.status, &*ran.stdout), (64, ""), "{text}");
-        assert!(ran.stderr.contains(told), "{told}: {}", ran.stderr);
+        assert!(ran.stderr.contains(shown), "{shown}: {}", ran.stderr);
         assert!(!ran.stderr.contains(token), "{}", ran.stderr);
     }
     // Of a file that is not TOML nothing is known to be absent.
@@ -127,14 +128,15 @@ fn given_a_settings_file_that_cant_be_used_when_run_then_the_line_is_named_and_n
     let ran = go_auth(&["verify", "--config", "/nowhere"]).run_here();
     assert_eq!(ran.status, 64);
     assert!(
-        ran.stderr.contains("the file of --config can't be read: "),
+        ran.stderr
+            .contains("can't read the file given by --config: "),
         "{}",
         ran.stderr
     );
 }
 
 #[test]
-fn given_each_flag_when_it_is_set_then_it_holds() {
+fn each_flag_takes_effect() {
     let keys = file(document(&[good().jwk(KID)]));
     for (flag, name, expected) in [
         ("--issuer=i", "iss", "\"i\""),
@@ -156,8 +158,8 @@ fn given_each_flag_when_it_is_set_then_it_holds() {
 }
 
 #[test]
-fn given_a_key_document_that_is_none_when_verified_with_it_then_nothing_is_said_of_the_token() {
-    for (document, told) in [
+fn a_bad_key_document_gives_no_verdict() {
+    for (document, shown) in [
         ("[]", "the document is not a JSON Web Key Set"),
         ("{\"keys\":[]}", "the key set has no usable key"),
     ] {
@@ -170,6 +172,6 @@ fn given_a_key_document_that_is_none_when_verified_with_it_then_nothing_is_said_
             .run_here();
         assert_eq!(ran.status, 2, "{}", ran.all());
         let found = check(&ran.json(), "key")["found"].to_string();
-        assert!(found.contains(told), "{found}");
+        assert!(found.contains(shown), "{found}");
     }
 }

@@ -1,16 +1,13 @@
 //! `go-auth simulate` as a process.
 
-use std::io::{BufRead, BufReader};
-
 use derbysoft_go_auth::Config;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 
 use super::documentation::PAGE;
 use super::go_auth;
-use crate::gate_process::{Process, command, fails};
+use crate::process::{Lines, Process, command, fails};
 use test_support::wire::{Reply, Wire, head};
 use test_support::{secs, soon, verdict};
 
@@ -19,9 +16,9 @@ const LISTENING: &str = "listening on http://";
 /// A simulator that runs, and ends when it is dropped.
 struct Simulation {
     process: Process,
-    /// What it said, line by line.
+    /// The lines of its standard output.
     said: Vec<String>,
-    log: watch::Receiver<Vec<String>>,
+    log: Lines,
 }
 
 impl Simulation {
@@ -32,29 +29,13 @@ impl Simulation {
             .arg("simulate")
             .args(args)
             .envs(variables.iter().copied());
-        let mut process = Process(command.spawn().expect("it runs"));
+        let (process, stdout, log) = Process::with_lines(command);
         let is_json = args.contains(&"--json");
-        let stdout = BufReader::new(process.0.stdout.take().expect("piped"));
-        let stderr = BufReader::new(process.0.stderr.take().expect("piped"));
-        let (lines, log) = watch::channel(Vec::new());
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                lines.send_modify(|lines: &mut Vec<String>| lines.push(line));
-            }
-        });
-        let said = tokio::task::spawn_blocking(move || {
-            let mut said = Vec::new();
-            for line in stdout.lines().map_while(Result::ok) {
-                let is_last = is_json || line.starts_with("curl -X DELETE");
-                said.push(line);
-                if is_last {
-                    break;
-                }
-            }
-            said
-        });
-        let said = soon(said).await.expect("it says something");
-        assert!(!said.is_empty(), "it does not listen: {:?}", *log.borrow());
+        let is_last = |line: &String| is_json || line.starts_with("curl -X DELETE");
+        let said = stdout
+            .enough(|lines| lines.last().is_some_and(is_last))
+            .await;
+        let said = said.unwrap_or_else(|| panic!("it does not listen: {:?}", log.so_far()));
         Self { process, said, log }
     }
 
@@ -77,21 +58,10 @@ impl Simulation {
         wire.write(head(method, path, &[])).await;
         wire.reply().await
     }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.process.0), signal).expect("it runs");
-    }
-
-    /// Waits for a line of the log.
-    async fn says(&self, text: &str) {
-        let mut log = self.log.clone();
-        let said = log.wait_for(|lines| lines.iter().any(|line| line.contains(text)));
-        drop(soon(said).await.expect("it runs"));
-    }
 }
 
 #[tokio::test]
-async fn given_the_settings_that_it_prints_when_a_gate_has_them_then_its_tokens_are_let_in() {
+async fn a_gate_with_the_printed_settings_takes_its_tokens() {
     let simulation = Simulation::start(&[], &[]).await;
     let variables = ["GO_AUTH_ISSUER", "GO_AUTH_AUDIENCE", "GO_AUTH_JWKS_URL"];
     let variables = variables.map(|name| (name, simulation.setting(name)));
@@ -117,7 +87,7 @@ async fn given_the_settings_that_it_prints_when_a_gate_has_them_then_its_tokens_
 
 /// Each line after "In another terminal" that `curl` is to be given, and `push`.
 #[tokio::test]
-async fn given_the_lines_that_it_prints_when_they_are_pasted_then_each_does_what_it_is_for() {
+async fn the_printed_commands_work_when_pasted() {
     let simulation = Simulation::start(&[], &[]).await;
     let address = simulation.address();
     let own = format!("http://{address}");
@@ -146,25 +116,25 @@ async fn given_the_lines_that_it_prints_when_they_are_pasted_then_each_does_what
 }
 
 #[tokio::test]
-async fn given_a_simulator_when_it_listens_then_the_pages_transcript_is_what_it_says() {
+async fn the_transcript_of_simulate_is_what_it_prints() {
     let simulation = Simulation::start(&[], &[("COLUMNS", "80")]).await;
     let own = format!("http://{}", simulation.address());
     let text = simulation.said.join("\n");
-    // At the address where `push` looks for it, the address need not be said.
+    // At the default address of `push`, the address is left out.
     let text = text.replace(&format!(" --simulator {own}"), "");
     let text = text.replace(&own, "http://127.0.0.1:8083");
     assert!(PAGE.contains(&format!("```text\n{text}\n```\n")), "{text}");
 }
 
 #[tokio::test]
-async fn given_json_when_it_listens_then_the_same_is_one_document_on_one_line() {
+async fn settings_are_one_json_document_on_one_line() {
     let simulation = Simulation::start(&["--json", "--audience", "MINE"], &[]).await;
-    let told: Value = serde_json::from_str(&simulation.said[0]).expect("JSON");
-    let address = told["listening"].as_str().expect("an address");
-    assert!(address.starts_with("http://127.0.0.1:"), "{told}");
-    assert_eq!(told["simulator"], address);
-    let settings = &told["settings"];
-    for members in [&told, settings] {
+    let shown: Value = serde_json::from_str(&simulation.said[0]).expect("JSON");
+    let address = shown["listening"].as_str().expect("an address");
+    assert!(address.starts_with("http://127.0.0.1:"), "{shown}");
+    assert_eq!(shown["simulator"], address);
+    let settings = &shown["settings"];
+    for members in [&shown, settings] {
         for member in members.as_object().expect("an object").keys() {
             assert!(
                 PAGE.contains(&format!("`{member}`")),
@@ -183,13 +153,13 @@ async fn given_json_when_it_listens_then_the_same_is_one_document_on_one_line() 
         format!("{address}/id/{account}/keys")
     );
     for member in ["discovery_url", "token_url", "gateway_url"] {
-        let url = told[member].as_str().expect("an address");
-        assert!(url.starts_with(address), "{member}: {told}");
+        let url = shown[member].as_str().expect("an address");
+        assert!(url.starts_with(address), "{member}: {shown}");
     }
 }
 
 #[tokio::test]
-async fn given_names_of_its_own_when_it_runs_then_tokens_and_addresses_have_them() {
+async fn tokens_and_addresses_have_the_names_given() {
     let account = "0123456789ABCDEF0123456789abcdef";
     let simulation = Simulation::start(
         &[
@@ -220,7 +190,7 @@ async fn given_names_of_its_own_when_it_runs_then_tokens_and_addresses_have_them
 }
 
 #[tokio::test]
-async fn given_all_addresses_when_it_listens_then_the_settings_are_for_this_machine() {
+async fn settings_name_this_machine_for_all_addresses() {
     let simulation = Simulation::start(&["--listen", "0.0.0.0:0"], &[]).await;
     let address = simulation.address().to_owned();
     let (host, port) = address.split_once(':').expect("a port");
@@ -233,7 +203,7 @@ async fn given_all_addresses_when_it_listens_then_the_settings_are_for_this_mach
 }
 
 #[tokio::test]
-async fn given_flag_and_variable_when_it_listens_then_the_flag_counts() {
+async fn the_listen_flag_overrides_the_variable() {
     let variable = [("LISTEN", "127.0.0.2:0")];
     let simulation = Simulation::start(&[], &variable).await;
     assert!(simulation.address().starts_with("127.0.0.2:"));
@@ -246,17 +216,17 @@ async fn given_flag_and_variable_when_it_listens_then_the_flag_counts() {
 }
 
 #[tokio::test]
-async fn given_any_signal_when_it_is_told_to_stop_then_it_ends_well() {
+async fn any_signal_ends_the_simulator_well() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let mut simulation = Simulation::start(&[], &[]).await;
         assert_eq!(simulation.ask("GET", "/simulator").await.status, 200);
-        simulation.signal(signal);
+        simulation.process.signal(signal);
         assert_eq!(simulation.process.exit().await.code(), Some(0));
     }
 }
 
 #[tokio::test]
-async fn given_a_request_that_hangs_when_it_is_told_twice_then_it_waits_no_longer() {
+async fn a_second_signal_ends_a_hanging_simulator() {
     let mut simulation = Simulation::start(&[], &[]).await;
     simulation.ask("PUT", "/simulator/faults/keys/hang").await;
     let jwks_url = simulation.setting("GO_AUTH_JWKS_URL");
@@ -266,14 +236,14 @@ async fn given_a_request_that_hangs_when_it_is_told_twice_then_it_waits_no_longe
         .expect("it listens");
     let mut hanging = Wire::new(stream);
     hanging.write(head("GET", &path, &[])).await;
-    simulation.says("request to the simulated GO").await;
-    simulation.signal(Signal::TERM);
+    simulation.log.says("request to the simulated GO").await;
+    simulation.process.signal(Signal::TERM);
     test_support::eventually("it listens no more", || {
         std::net::TcpStream::connect(simulation.address()).is_err()
     })
     .await;
     assert!(simulation.process.0.try_wait().expect("a child").is_none());
-    simulation.signal(Signal::TERM);
+    simulation.process.signal(Signal::TERM);
     // Well before it would have ended by itself.
     let exit = tokio::time::timeout(secs(4), simulation.process.exit()).await;
     assert_eq!(exit.expect("its end").code(), Some(0));
@@ -281,25 +251,25 @@ async fn given_a_request_that_hangs_when_it_is_told_twice_then_it_waits_no_longe
 }
 
 #[tokio::test]
-async fn given_an_address_that_cant_be_had_when_run_then_that_is_told_and_the_status_is_2() {
+async fn an_address_that_is_not_free_gives_status_2() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let taken = taken.local_addr().expect("an address").to_string();
     for (listen, why) in [
-        (&*taken, "can't listen at"),
-        ("nowhere.invalid:1", "can't listen at \"nowhere.invalid:1\""),
-        ("127.0.0.1", "can't listen at"),
+        (&*taken, "can't listen on"),
+        ("nowhere.invalid:1", "can't listen on \"nowhere.invalid:1\""),
+        ("127.0.0.1", "can't listen on"),
     ] {
-        let (status, told) = fails(|command| {
+        let (status, shown) = fails(|command| {
             command.args(["simulate", "--listen", listen]);
         })
         .await;
-        assert_eq!(status, Some(2), "{told}");
-        assert!(told.contains(why), "{told}");
+        assert_eq!(status, Some(2), "{shown}");
+        assert!(shown.contains(why), "{shown}");
     }
 }
 
 #[tokio::test]
-async fn given_wrong_usage_when_run_then_nothing_starts_and_the_status_is_64() {
+async fn wrong_usage_of_simulate_starts_nothing() {
     for (args, why) in [
         (&["--account", "1234"][..], "--account is not 32"),
         (
@@ -321,11 +291,11 @@ async fn given_wrong_usage_when_run_then_nothing_starts_and_the_status_is_64() {
         (&["pull"], "unrecognized subcommand"),
         (&["--port", "1"], "unexpected argument"),
     ] {
-        let (status, told) = fails(|command| {
+        let (status, shown) = fails(|command| {
             command.arg("simulate").args(args);
         })
         .await;
-        assert_eq!(status, Some(64), "{args:?}: {told}");
-        assert!(told.contains(why), "{args:?}: {told}");
+        assert_eq!(status, Some(64), "{args:?}: {shown}");
+        assert!(shown.contains(why), "{args:?}: {shown}");
     }
 }

@@ -17,23 +17,23 @@ fn offline(keys: &str) -> GoAuth {
 fn on_terminal(command: GoAuth, columns: usize) -> String {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let args = std::iter::once("go-auth".to_owned()).chain(command.args);
+    let vars = command.vars.into_iter();
+    fn output(to: &mut Vec<u8>, columns: usize) -> Output<'_> {
+        Output {
+            to,
+            colour: true,
+            width: Some(columns),
+        }
+    }
     run(Surroundings {
         args: args.map(Into::into).collect(),
-        vars: (command.vars.into_iter())
+        vars: vars
             .map(|(name, value)| (name.into(), value.into()))
             .collect(),
         stdin: &mut &*command.stdin,
         stdin_is_terminal: false,
-        stdout: Output {
-            to: &mut stdout,
-            is_terminal: true,
-            width: Some(columns),
-        },
-        stderr: Output {
-            to: &mut stderr,
-            is_terminal: true,
-            width: Some(columns),
-        },
+        stdout: output(&mut stdout, columns),
+        stderr: output(&mut stderr, columns),
     });
     stdout.extend(stderr);
     String::from_utf8(stdout).expect("UTF-8")
@@ -43,46 +43,50 @@ fn has_colour(text: &str) -> bool {
     text.contains('\u{1b}')
 }
 
-#[test]
-fn given_a_terminal_or_none_when_colours_are_wanted_or_not_then_they_are_there_or_not() {
+#[tokio::test]
+async fn colours_are_there_where_they_are_wanted() {
     let keys = file(document(&[good().jwk(KID)]));
-    let command = || {
-        offline(path(&keys))
-            .var("TERM", "xterm")
-            .stdin(mint().token())
-    };
-    type Change = fn(GoAuth) -> GoAuth;
-    let table: [(Change, bool, bool); 7] = [
-        (|it| it, true, false),
-        (|it| it.arg("--color=never"), false, false),
-        (|it| it.arg("--color=always"), true, true),
-        (|it| it.var("NO_COLOR", "1"), false, false),
-        (
-            |it| it.var("NO_COLOR", "1").arg("--color=always"),
-            true,
-            true,
-        ),
-        (|it| it.var("CLICOLOR_FORCE", "1"), true, true),
-        (|it| it.var("TERM", "dumb"), false, false),
-    ];
-    for (row, (change, on_a_terminal, elsewhere)) in table.into_iter().enumerate() {
-        let text = on_terminal(change(command()), 80);
-        assert_eq!(has_colour(&text), on_a_terminal, "row {row}: {text}");
-        let ran = change(command()).run_here();
-        assert_eq!(has_colour(&ran.stdout), elsewhere, "row {row}");
+    let command = || offline(path(&keys)).stdin(mint().token());
+    for (flag, on_a_terminal, elsewhere) in [
+        ("--color=auto", true, false),
+        ("--color=always", true, true),
+        ("--color=never", false, false),
+    ] {
+        let text = on_terminal(command().arg(flag), 80);
+        assert_eq!(has_colour(&text), on_a_terminal, "{flag}: {text}");
+        let ran = command().arg(flag).run_here();
+        assert_eq!(has_colour(&ran.stdout), elsewhere, "{flag}");
     }
     // JSON is for machines, and has none.
     let json = on_terminal(command().arg("--json").arg("--color=always"), 80);
     assert!(!has_colour(&json), "{json}");
-    // Nor has a message that is not wanted to have any.
-    let faulty = || go_auth(&["--color", "never", "verify", "--oops"]).var("TERM", "xterm");
-    assert!(!has_colour(&on_terminal(faulty(), 80)));
-    let faulty = || go_auth(&["verify", "--oops"]).var("TERM", "xterm");
-    assert!(has_colour(&on_terminal(faulty(), 80)));
+    for (faulty, colour) in [
+        (go_auth(&["--color", "never", "verify", "--oops"]), false),
+        (go_auth(&["verify", "--oops"]), true),
+        (go_auth(&["verify", "a word too many"]), true),
+        (go_auth(&["verify", "--at=soon"]), true),
+    ] {
+        assert_eq!(has_colour(&on_terminal(faulty, 80)), colour);
+    }
+    // Of the real process, which is asked by variables.
+    for (variables, colour) in [
+        (&[][..], false),
+        (&["CLICOLOR_FORCE"], true),
+        (&["CLICOLOR_FORCE", "NO_COLOR"], false),
+    ] {
+        let command = variables
+            .iter()
+            .fold(command(), |it, name| it.var(name, "1"));
+        assert_eq!(
+            has_colour(&command.run().await.stdout),
+            colour,
+            "{variables:?}"
+        );
+    }
 }
 
 #[test]
-fn given_colours_when_they_are_taken_out_then_the_text_is_the_same() {
+fn without_its_colours_the_text_is_the_same() {
     let keys = file(document(&[good().jwk(KID)]));
     for (_, token) in refused_tokens(&mint()) {
         let plain = offline(path(&keys)).stdin(&*token).run_here().stdout;
@@ -101,14 +105,14 @@ fn given_colours_when_they_are_taken_out_then_the_text_is_the_same() {
 }
 
 #[test]
-fn given_a_locale_when_it_shows_more_than_ascii_then_the_marks_are_signs_and_words_otherwise() {
+fn marks_are_signs_in_utf8_and_words_otherwise() {
     let keys = file(document(&[good().jwk(KID)]));
     let token = mint().expires_in(-31).token();
     let in_utf8 = offline(path(&keys))
         .var("LANG", "en_GB.UTF-8")
         .stdin(&*token);
     let text = in_utf8.run_here().stdout;
-    assert!(text.starts_with("✗ refused"), "{text}");
+    assert!(text.starts_with("✗ rejected"), "{text}");
     assert!(
         text.contains("\n✓  alg") && text.contains("\n✗  exp"),
         "{text}"
@@ -122,7 +126,7 @@ fn given_a_locale_when_it_shows_more_than_ascii_then_the_marks_are_signs_and_wor
 }
 
 #[test]
-fn given_any_width_when_verified_then_no_line_is_wider() {
+fn no_line_is_wider_than_the_terminal() {
     let keys = file(document(&[good().jwk(KID)]));
     let mut tokens = refused_tokens(&mint());
     tokens.push(("ok", mint().token()));
@@ -132,7 +136,8 @@ fn given_any_width_when_verified_then_no_line_is_wider() {
     ));
     for columns in [40, 60, 80, 120, 160] {
         for (kind, token) in &tokens {
-            let command = offline(path(&keys)).var("LANG", "C.UTF-8").stdin(&**token);
+            let command = offline(path(&keys)).arg("--color=never");
+            let command = command.var("LANG", "C.UTF-8").stdin(&**token);
             let text = on_terminal(command, columns);
             for line in text.lines() {
                 assert!(

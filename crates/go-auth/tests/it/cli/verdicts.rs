@@ -1,4 +1,4 @@
-//! The command's verdict is the gate's own, on whatever token; and its checks fit its verdict.
+//! The command's verdict on any token is the gate's own, and its checks fit its verdict.
 
 use derbysoft_go_auth::{GoAuth as Gate, KeySet, UnixTime, VerifyErrorKind as Kind};
 use fastrand::Rng;
@@ -11,8 +11,8 @@ use test_support::{SUBJECT, World, refused_tokens, runtime, secs, verdict};
 
 const TOKENS: usize = 600;
 
-/// That what the command says of a token holds together: its checks have a reason for its verdict,
-/// or none against it.
+/// That what the command says of a token holds together: its checks have a reason for its
+/// verdict, or none against it.
 #[track_caller]
 fn assert_sound(said: &Value, token: &str) {
     let checks = said["checks"].as_array().expect("checks");
@@ -69,7 +69,7 @@ fn token(rng: &mut Rng) -> String {
 }
 
 #[test]
-fn given_any_token_when_the_keys_are_at_hand_then_the_verdict_is_the_verifiers() {
+fn the_verdict_is_that_of_the_verifier() {
     let keys = document(&[good().jwk(KID)]);
     let in_file = file(&keys);
     let keys = KeySet::from_document(&keys).expect("a good document");
@@ -96,7 +96,7 @@ fn given_any_token_when_the_keys_are_at_hand_then_the_verdict_is_the_verifiers()
 }
 
 #[test]
-fn given_any_token_when_the_keys_are_out_of_reach_then_unknown_is_all_that_a_key_could_turn() {
+fn without_keys_only_a_key_could_change_unknown() {
     let nobody = "http://127.0.0.1:1/keys";
     let verifier = verifier_with(|_| ());
     let mut rng = Rng::with_seed(0xdead);
@@ -124,7 +124,7 @@ fn given_any_token_when_the_keys_are_out_of_reach_then_unknown_is_all_that_a_key
 }
 
 #[test]
-fn given_each_kind_of_refusal_when_every_rule_is_on_then_kind_and_detail_are_the_verifiers() {
+fn kind_and_detail_are_those_of_the_verifier() {
     let keys = document(&[good().jwk(KID)]);
     let in_file = file(&keys);
     let keys = key_set(&[good().jwk(KID)]);
@@ -153,10 +153,10 @@ fn given_each_kind_of_refusal_when_every_rule_is_on_then_kind_and_detail_are_the
     }
 }
 
-/// Several issuers, one of another environment, and access tokens, all at once: what decides is
-/// the gate and not a verifier.
+/// Several issuers, one of another environment, and access tokens, all at once: what
+/// decides is the gate and not a verifier.
 #[test]
-fn given_several_issuers_and_access_tokens_when_any_token_comes_then_the_verdict_is_the_gates() {
+fn the_verdict_is_that_of_the_gate() {
     let runtime = runtime();
     let (ours, next) = runtime.block_on(async { (World::new().await, World::new().await) });
     let held = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";

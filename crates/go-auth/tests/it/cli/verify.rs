@@ -1,4 +1,4 @@
-//! What `go-auth verify` says and how it ends, of every kind of token.
+//! `go-auth verify` on every kind of token: output and exit status.
 
 use derbysoft_go_simulator::{Encoding, Fault, PublishedKey, SignatureKind, SigningKey};
 
@@ -8,7 +8,7 @@ use super::{check, file, go_auth, path, strict_verify};
 use test_support::{World, refused_tokens, secs};
 
 #[tokio::test]
-async fn given_a_genuine_token_when_verified_then_every_check_is_passed_and_the_status_is_0() {
+async fn a_genuine_token_passes_every_check() {
     let world = World::new().await;
     let ran = strict_verify(&world).stdin(world.token()).run().await;
     assert_eq!((ran.status, &*ran.stderr), (0, ""));
@@ -27,33 +27,33 @@ async fn given_a_genuine_token_when_verified_then_every_check_is_passed_and_the_
         .collect();
     assert_eq!(marks, ["ok"; 15], "{}", ran.stdout);
     assert!(!ran.stdout.contains("next:"), "{}", ran.stdout);
-    for told in [
+    for shown in [
         "ds-go-module",
         "jti \"",
         &*world.go.signing_kid(),
         &world.go.jwks_url(),
     ] {
-        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+        assert!(ran.stdout.contains(shown), "{shown}: {}", ran.stdout);
     }
 }
 
 #[tokio::test]
-async fn given_each_kind_of_refusal_when_verified_then_it_is_named_and_the_status_is_1() {
+async fn each_kind_of_rejection_is_named_with_status_1() {
     let world = World::new().await;
     for (kind, token) in refused_tokens(&world.go.mint()) {
         let ran = strict_verify(&world).stdin(token).run().await;
         assert_eq!((ran.status, &*ran.stderr), (1, ""), "{kind}");
         let first = ran.stdout.lines().next().expect("a line");
-        assert!(first.starts_with("FAIL refused: "), "{first}");
+        assert!(first.starts_with("FAIL rejected: "), "{first}");
         assert!(first.ends_with(&format!(" ({kind})")), "{first}");
         assert!(ran.stdout.contains("\nFAIL  "), "{}", ran.stdout);
         assert!(ran.stdout.contains("\nnext: "), "{}", ran.stdout);
     }
 }
 
-/// Each check of a token that is wrong in many ways is told, after the first as before it.
+/// Checks go on after the first that fails.
 #[tokio::test]
-async fn given_a_token_wrong_in_many_ways_when_verified_then_each_is_told() {
+async fn everything_wrong_with_a_token_is_shown() {
     let world = World::new().await;
     let forged = (world.go.mint())
         .key(SigningKey::pooled())
@@ -96,7 +96,7 @@ async fn given_a_token_wrong_in_many_ways_when_verified_then_each_is_told() {
 }
 
 #[tokio::test]
-async fn given_a_claim_of_a_wrong_type_when_verified_then_its_own_check_says_so_too() {
+async fn a_claim_of_a_wrong_type_fails_its_own_check() {
     let world = World::new().await;
     for (claim, value) in [
         ("iss", json!(["a"])),
@@ -115,7 +115,7 @@ async fn given_a_claim_of_a_wrong_type_when_verified_then_its_own_check_says_so_
         let found = check(&said, claim)["found"].as_str().expect("a text");
         assert!(found.starts_with(&value.to_string()), "{found}");
     }
-    // One without a check of its own is told of, and not taken for absent.
+    // A claim without its own check is shown, and not taken for absent.
     let token = world.mint().claim("jti", 1).token();
     let said = strict_verify(&world)
         .arg("--json")
@@ -128,7 +128,7 @@ async fn given_a_claim_of_a_wrong_type_when_verified_then_its_own_check_says_so_
 }
 
 #[tokio::test]
-async fn given_a_key_file_with_a_byte_order_mark_when_verified_then_its_keys_serve() {
+async fn a_key_file_may_have_a_byte_order_mark() {
     let world = World::new().await;
     let keys = file(["\u{feff}".as_bytes(), &world.go.document()].concat());
     let ran = go_auth(&["verify", "--keys", path(&keys)])
@@ -141,12 +141,12 @@ async fn given_a_key_file_with_a_byte_order_mark_when_verified_then_its_keys_ser
 }
 
 #[tokio::test]
-async fn given_a_token_of_the_past_when_verified_then_its_times_are_told_in_words() {
+async fn times_are_shown_in_words() {
     let world = World::new().await;
     let issued = 1_800_000_000;
     let token = world.go.mint().at(issued).token();
     let keys = file(world.go.document());
-    for (at, told) in [
+    for (at, shown) in [
         (
             "1800000048",
             "valid for another 4 minutes 12 seconds (2027-01-15T08:05:00Z)",
@@ -175,8 +175,8 @@ async fn given_a_token_of_the_past_when_verified_then_its_times_are_told_in_word
             .stdin(&*token)
             .run()
             .await;
-        assert!(ran.stdout.contains(told), "{at}: {}", ran.stdout);
-        assert!(ran.stdout.contains("as --at says"), "{}", ran.stdout);
+        assert!(ran.stdout.contains(shown), "{at}: {}", ran.stdout);
+        assert!(ran.stdout.contains("as given by --at"), "{}", ran.stdout);
     }
     assert_eq!(
         world.go.total_requests(),
@@ -186,7 +186,7 @@ async fn given_a_token_of_the_past_when_verified_then_its_times_are_told_in_word
 }
 
 #[tokio::test]
-async fn given_keys_out_of_reach_when_verified_then_nothing_is_said_and_the_status_is_2() {
+async fn unreachable_keys_give_status_2_and_no_verdict() {
     let world = World::new().await;
     for (fault, why) in [
         (Fault::Cut, "no keys to be had"),
@@ -209,7 +209,7 @@ async fn given_keys_out_of_reach_when_verified_then_nothing_is_said_and_the_stat
             Some("- unknown: the keys are not available (keys_unavailable)")
         );
         assert!(ran.stdout.contains(why), "{}", ran.stdout);
-        // What can be told without a key is told.
+        // What can be checked without a key is checked.
         let late = world.mint().expires_in(-31).token();
         let ran = strict_verify(&world).arg("--json").stdin(late).run().await;
         assert_eq!((ran.status, &ran.json()["kind"]), (1, &"expired".into()));
@@ -221,7 +221,7 @@ async fn given_keys_out_of_reach_when_verified_then_nothing_is_said_and_the_stat
 }
 
 #[tokio::test]
-async fn given_a_token_that_no_key_could_save_when_verified_then_none_is_fetched() {
+async fn no_key_is_fetched_where_none_could_help() {
     let world = World::new().await;
     for token in [
         "53ac0777".to_owned(),
@@ -235,7 +235,7 @@ async fn given_a_token_that_no_key_could_save_when_verified_then_none_is_fetched
 }
 
 #[tokio::test]
-async fn given_a_bad_signature_when_verified_then_key_and_length_are_told() {
+async fn a_bad_signature_is_shown_with_key_and_length() {
     let world = World::new().await;
     for (signature, found) in [
         (SignatureKind::Corrupted, "not valid"),
@@ -255,7 +255,7 @@ async fn given_a_bad_signature_when_verified_then_key_and_length_are_told() {
 }
 
 #[tokio::test]
-async fn given_required_claims_when_verified_then_those_that_are_not_there_are_named() {
+async fn missing_required_claims_are_named() {
     let world = World::new().await;
     let names = ["nbf", "iat", "jti", "sub"];
     let verify = || {
@@ -277,7 +277,7 @@ async fn given_required_claims_when_verified_then_those_that_are_not_there_are_n
 }
 
 #[tokio::test]
-async fn given_an_unknown_key_when_verified_then_the_published_ones_are_named() {
+async fn for_an_unknown_key_published_ones_are_named() {
     let world = World::new().await;
     let ran = strict_verify(&world)
         .var("COLUMNS", "160")
@@ -292,7 +292,7 @@ async fn given_an_unknown_key_when_verified_then_the_published_ones_are_named() 
 }
 
 #[tokio::test]
-async fn given_a_token_in_a_header_when_verified_then_the_words_before_it_are_taken_off() {
+async fn a_token_may_be_given_as_a_whole_header() {
     let world = World::new().await;
     let token = world.token();
     for input in [
@@ -327,7 +327,7 @@ async fn given_a_token_in_a_header_when_verified_then_the_words_before_it_are_ta
 }
 
 #[tokio::test]
-async fn given_a_token_in_a_file_when_verified_then_standard_input_is_not_read() {
+async fn with_a_token_file_standard_input_is_not_read() {
     let world = World::new().await;
     let token = file(world.token() + "\n");
     let ran = strict_verify(&world)
@@ -339,7 +339,7 @@ async fn given_a_token_in_a_file_when_verified_then_standard_input_is_not_read()
 }
 
 #[tokio::test]
-async fn given_more_input_than_any_token_has_when_verified_then_it_is_too_long() {
+async fn more_input_than_any_token_has_is_too_long() {
     let world = World::new().await;
     for bytes in [8193, 64 * 1024, 64 * 1024 + 1, 1024 * 1024] {
         let ran = strict_verify(&world)
@@ -356,11 +356,11 @@ async fn given_more_input_than_any_token_has_when_verified_then_it_is_too_long()
 }
 
 #[tokio::test]
-async fn given_a_malformed_token_when_verified_then_the_place_is_told_and_what_is_readable() {
+async fn the_fault_of_a_malformed_token_is_located() {
     let world = World::new().await;
     let token = world.token();
     let [header, payload, signature] = test_support::forge::segments(&token);
-    for (token, told) in [
+    for (token, shown) in [
         (payload.to_owned(), "no dot: one segment".to_owned()),
         (format!("{header}.{payload}"), "2 segments".to_owned()),
         (
@@ -385,8 +385,8 @@ async fn given_a_malformed_token_when_verified_then_the_place_is_told_and_what_i
         let ran = strict_verify(&world).arg("--json").stdin(token).run().await;
         let said = ran.json();
         assert_eq!(said["kind"], "malformed");
-        assert_eq!(check(&said, "form")["found"], told);
-        let has_claims = told.starts_with("the signature");
+        assert_eq!(check(&said, "form")["found"], shown);
+        let has_claims = shown.starts_with("the signature");
         let iss = &check(&said, "iss")["ok"];
         assert_eq!(
             *iss,
@@ -400,10 +400,10 @@ async fn given_a_malformed_token_when_verified_then_the_place_is_told_and_what_i
 }
 
 #[tokio::test]
-async fn given_an_issuer_that_differs_for_the_eye_alone_when_verified_then_how_is_told() {
+async fn a_subtle_difference_of_issuers_is_explained() {
     let world = World::new().await;
     let issuer = world.go.issuer();
-    for (other, told) in [
+    for (other, shown) in [
         (format!("{issuer}/"), "which differs in a slash at its end"),
         (
             issuer.to_lowercase(),
@@ -415,12 +415,12 @@ async fn given_an_issuer_that_differs_for_the_eye_alone_when_verified_then_how_i
         let token = world.mint().issuer(other).token();
         let ran = strict_verify(&world).arg("--json").stdin(token).run().await;
         let found = check(&ran.json(), "iss")["found"].to_string();
-        assert!(found.contains(&told.replace('\\', "\\\\")), "{found}");
+        assert!(found.contains(&shown.replace('\\', "\\\\")), "{found}");
     }
 }
 
 #[tokio::test]
-async fn given_json_when_verified_then_it_has_the_documented_shape() {
+async fn the_json_has_the_documented_shape() {
     let world = World::new().await;
     let mint = world.mint().token_id("QXcqzneuVBbRPn194ks9AQ");
     let ran = strict_verify(&world)
@@ -477,12 +477,12 @@ async fn given_json_when_verified_then_it_has_the_documented_shape() {
 }
 
 #[tokio::test]
-async fn given_no_token_when_verified_then_that_is_wrong_usage() {
+async fn an_empty_input_is_wrong_usage() {
     let world = World::new().await;
     for input in ["", "\n", "Bearer \r\n"] {
         let ran = strict_verify(&world).stdin(input).run().await;
         assert_eq!(ran.status, 64, "{input:?}");
-        assert!(ran.stderr.contains("there is no token"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("no token: pass it"), "{}", ran.stderr);
         let ran = strict_verify(&world).arg("--json").stdin(input).run().await;
         assert_eq!((ran.status, &ran.json()["error"]), (64, &"usage".into()));
     }

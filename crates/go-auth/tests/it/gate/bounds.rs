@@ -9,7 +9,7 @@ use test_support::settle;
 use test_support::wire::head;
 
 #[tokio::test]
-async fn a_body_is_not_waited_for() {
+async fn a_verdict_does_not_wait_for_the_body() {
     let go = Simulator::start().await.expect("a free port");
     let gate = GateProcess::start(&settings_of(&go, "")).await;
     let token = go.token();
@@ -22,14 +22,14 @@ async fn a_body_is_not_waited_for() {
         let headers = [&[("Authorization", &*token)][..], framing].concat();
         wire.write(head("POST", "/auth/ari/daily/push", &headers))
             .await;
-        // The first answer is the verdict; nobody says to go on.
+        // The first answer is the verdict, without a 100 before it.
         assert_eq!(wire.reply().await.status, 200, "{framing:?}");
         wire.closed().await;
     }
 }
 
 #[tokio::test]
-async fn a_head_may_be_as_long_as_the_longest_token_and_no_longer() {
+async fn a_head_is_limited_to_the_longest_token() {
     let go = Simulator::start().await.expect("a free port");
     let gate = GateProcess::start(&settings_of(&go, "max_token_bytes = 65536")).await;
     let long = go.mint().claim("x", "y".repeat(48_000)).token();
@@ -47,7 +47,7 @@ async fn a_head_may_be_as_long_as_the_longest_token_and_no_longer() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_gets_no_verdict() {
+async fn what_is_not_http_gets_no_verdict() {
     let go = Simulator::start().await.expect("a free port");
     let gate = GateProcess::start(&settings_of(&go, "")).await;
     for bytes in [

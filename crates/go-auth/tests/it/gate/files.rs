@@ -7,7 +7,8 @@ use derbysoft_go_auth::Api;
 use derbysoft_go_simulator::Simulator;
 use rustix::process::Signal;
 
-use crate::gate_process::{GateProcess, fails, settings_of};
+use crate::gate_process::{GateProcess, settings_of};
+use crate::process::fails;
 use test_support::distributor::{TokenFile, entry, now};
 
 const PEER: Api = Api::AVAILABILITY_PEER;
@@ -15,7 +16,7 @@ const TOKEN: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
 const ALLOWED: (&str, &str) = ("GO_AUTH_DANGER_ALLOW_WRITABLE_FILES", "true");
 
 #[tokio::test]
-async fn the_only_token_is_refused_after_a_reload() {
+async fn the_only_token_is_withdrawn_by_a_reload() {
     for (text, kind) in [
         (entry(&PEER, TOKEN, now()) + "revoked = true\n", "revoked"),
         ("token = []\n".to_owned(), "not known"),
@@ -39,7 +40,7 @@ async fn the_only_token_is_refused_after_a_reload() {
 }
 
 #[tokio::test]
-async fn settings_open_to_all_are_refused() {
+async fn settings_writable_by_all_are_refused() {
     let go = Simulator::start().await.expect("a free port");
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("go-auth.toml");
@@ -50,17 +51,17 @@ async fn settings_open_to_all_are_refused() {
     let link = directory.path().join("link.toml");
     std::os::unix::fs::symlink(&path, &link).expect("linked");
     for path in [&path, &link] {
-        let (status, told) = fails(|command| {
+        let (status, shown) = fails(|command| {
             command.args(["serve", "--config"]).arg(path);
         })
         .await;
-        assert_eq!(status, Some(64), "{told}");
-        assert!(told.contains("everybody can write it"), "{told}");
+        assert_eq!(status, Some(64), "{shown}");
+        assert!(shown.contains("everybody can write it"), "{shown}");
     }
 }
 
 #[tokio::test]
-async fn settings_open_to_all_are_used_by_leave_of_the_environment() {
+async fn the_environment_may_allow_writable_settings() {
     let go = Simulator::start().await.expect("a free port");
     let warning = "danger_allow_writable_files is set";
     for (variables, outcome) in [

@@ -1,4 +1,4 @@
-//! Other settings, while the gate serves.
+//! New settings, while the gate serves.
 
 use derbysoft_go_simulator::{Fault, Simulator};
 
@@ -13,7 +13,7 @@ async fn go_of(audience: &str) -> Simulator {
 }
 
 #[tokio::test]
-async fn given_good_settings_later_requests_go_by_them() {
+async fn later_requests_use_the_new_settings() {
     let (before, after) = (go_of("BEFORE").await, go_of("AFTER").await);
     let gate = GateProcess::start(&settings_of(&before, "")).await;
     assert_eq!(gate.verdict(&before.token()).await.status, 200);
@@ -42,13 +42,13 @@ async fn given_good_settings_later_requests_go_by_them() {
 }
 
 #[tokio::test]
-async fn given_bad_settings_the_old_ones_stay_and_every_fault_is_logged() {
+async fn the_old_settings_stay_where_the_new_are_faulty() {
     let go = go_of("ZKT").await;
     let gate = GateProcess::start(&settings_of(&go, "")).await;
     for (settings, faults) in [
         (
             settings_of(&go, "leeway = \"6m\"\non_failure = \"ignore\""),
-            &["leeway is more than 5m", "on_failure: is ignore"][..],
+            &["leeway is more than 5m", "is up to the proxy"][..],
         ),
         (
             settings_of(&go, "leewayy = \"1s\""),
@@ -81,7 +81,7 @@ async fn given_bad_settings_the_old_ones_stay_and_every_fault_is_logged() {
 }
 
 #[tokio::test]
-async fn given_settings_whose_keys_can_t_be_had_the_old_ones_stay() {
+async fn the_old_settings_stay_without_keys_for_the_new() {
     let (go, down, down_too) = (go_of("ZKT").await, go_of("B").await, go_of("C").await);
     down.fail(Fault::Cut);
     down_too.fail(Fault::Html);
@@ -108,7 +108,7 @@ async fn given_settings_whose_keys_can_t_be_had_the_old_ones_stay() {
 }
 
 #[tokio::test]
-async fn a_request_in_flight_ends_by_the_settings_it_began_with() {
+async fn a_request_ends_with_the_settings_it_began_with() {
     let (before, after) = (go_of("BEFORE").await, go_of("AFTER").await);
     let gate = GateProcess::start(&settings_of(
         &before,
@@ -141,7 +141,7 @@ async fn a_request_in_flight_ends_by_the_settings_it_began_with() {
 }
 
 #[tokio::test]
-async fn the_old_settings_keys_are_fetched_no_more() {
+async fn keys_of_the_old_settings_are_not_fetched_again() {
     let (before, after) = (go_of("BEFORE").await, go_of("AFTER").await);
     let every_second = "refresh_interval = \"1s\"";
     let gate = GateProcess::start(&settings_of(&before, every_second)).await;
@@ -155,7 +155,7 @@ async fn the_old_settings_keys_are_fetched_no_more() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_distrusted_is_refused_from_the_reload_on() {
+async fn a_distrusted_key_is_rejected_after_the_reload() {
     let go = go_of("ZKT").await;
     let gate = GateProcess::start(&settings_of(&go, "")).await;
     let (kid, leaked) = (go.signing_kid(), go.token());
@@ -210,7 +210,7 @@ async fn the_only_key_can_be_distrusted() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_is_dead_anyway_keeps_no_distrust_from_counting() {
+async fn a_dead_issuer_does_not_block_distrusting_a_key() {
     let (go, dead) = (go_of("ZKT").await, go_of("B").await);
     dead.fail(Fault::Cut);
     let address = dead.jwks_url();
@@ -228,7 +228,7 @@ async fn an_issuer_that_is_dead_anyway_keeps_no_distrust_from_counting() {
 }
 
 #[tokio::test]
-async fn a_key_is_distrusted_though_other_settings_are_refused() {
+async fn refused_settings_still_distrust_their_keys() {
     let (go, dead) = (go_of("ZKT").await, go_of("B").await);
     dead.fail(Fault::Cut);
     let gate = GateProcess::start(&settings_of(&go, "")).await;

@@ -5,7 +5,8 @@ use derbysoft_go_simulator::Simulator;
 use saphyr::{LoadableYamlNode, Yaml};
 use tokio::net::TcpListener;
 
-use crate::gate_process::{GateProcess, fails, settings_of};
+use crate::gate_process::{GateProcess, settings_of};
+use crate::process::fails;
 
 /// Of sysexits(3), as for all of the command.
 const EX_USAGE: i32 = 64;
@@ -20,7 +21,7 @@ async fn fails_with(settings: &str) -> (Option<i32>, String) {
 }
 
 #[tokio::test]
-async fn given_the_environment_alone_the_gate_serves() {
+async fn the_environment_alone_is_enough_to_serve() {
     let go = Simulator::start().await.expect("a free port");
     let (address, issuer) = (go.jwks_url(), go.issuer());
     let gate = GateProcess::start_with(&[
@@ -35,7 +36,7 @@ async fn given_the_environment_alone_the_gate_serves() {
 }
 
 #[tokio::test]
-async fn given_a_file_and_the_environment_the_file_counts_first_at_each_reading() {
+async fn the_file_overrides_the_environment_each_time() {
     let go = Simulator::start().await.expect("a free port");
     let other = Simulator::builder().audience("OTHER").start().await;
     let other = other.expect("a free port");
@@ -60,7 +61,7 @@ async fn given_a_file_and_the_environment_the_file_counts_first_at_each_reading(
 }
 
 #[tokio::test]
-async fn given_faults_in_the_file_and_the_environment_all_are_named() {
+async fn all_faults_of_file_and_environment_are_named() {
     let go = Simulator::start().await.expect("a free port");
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), settings_of(&go, "leeway = \"6m\"")).expect("written");
@@ -79,7 +80,7 @@ async fn given_faults_in_the_file_and_the_environment_all_are_named() {
         "- GO_AUTH_KEY_WAIT is \"soon\", not a duration such as 30s or 5m",
         "- config: line 4: leeway is more than 5m",
         "- GO_AUTH_COOLDOWN is not from 100ms to 10m",
-        "- GO_AUTH_ON_FAILURE: is ignore, which is for the proxy to do",
+        "- GO_AUTH_ON_FAILURE: \"ignore\" is up to the proxy",
     ] {
         assert!(text.lines().any(|line| line.starts_with(fault)), "{text}");
     }
@@ -87,7 +88,7 @@ async fn given_faults_in_the_file_and_the_environment_all_are_named() {
 }
 
 #[tokio::test]
-async fn given_faults_all_are_named_and_nothing_starts() {
+async fn all_faults_of_the_file_are_named() {
     let go = Simulator::start().await.expect("a free port");
     let faulty = "on_failure = \"ignore\"\nleeway = \"6m\"\nkey_wait = \"0s\"";
     let (status, text) = fails_with(&settings_of(&go, faulty)).await;
@@ -95,7 +96,7 @@ async fn given_faults_all_are_named_and_nothing_starts() {
     for fault in [
         "- config: line 5: leeway is more than 5m",
         "- config: line 6: key_wait is not from 10ms to 30s",
-        "- config: line 4: on_failure: is ignore, which is for the proxy to do",
+        "- config: line 4: on_failure: \"ignore\" is up to the proxy",
     ] {
         assert!(text.lines().any(|line| line.starts_with(fault)), "{text}");
     }
@@ -103,7 +104,7 @@ async fn given_faults_all_are_named_and_nothing_starts() {
 }
 
 #[tokio::test]
-async fn given_ignoring_alone_nothing_starts_either() {
+async fn ignoring_alone_is_a_fault() {
     let go = Simulator::start().await.expect("a free port");
     let (status, text) = fails_with(&settings_of(&go, "on_failure = \"ignore\"")).await;
     assert_eq!(status, Some(EX_USAGE));
@@ -111,7 +112,7 @@ async fn given_ignoring_alone_nothing_starts_either() {
 }
 
 #[tokio::test]
-async fn given_an_issuer_that_no_header_can_hold_nothing_starts() {
+async fn an_issuer_too_long_for_a_header_is_a_fault() {
     let issuer = "i".repeat(1025);
     let settings = format!(
         "issuer = \"x\"\naudience = [\"a\"]\njwks_url = \"https://id.example/keys\"\n\
@@ -120,13 +121,13 @@ async fn given_an_issuer_that_no_header_can_hold_nothing_starts() {
     let (status, text) = fails_with(&settings).await;
     assert_eq!(status, Some(EX_USAGE));
     assert!(
-        text.contains("issuer: is more than 1024 bytes in a header"),
+        text.contains("issuer: longer than 1024 bytes in a header"),
         "{text}"
     );
 }
 
 #[tokio::test]
-async fn given_no_file_of_settings_it_is_told_which() {
+async fn a_missing_file_of_settings_is_named() {
     let (status, text) = fails(|command| {
         command.args(["serve", "--config", "/nowhere/go-auth.toml"]);
     })
@@ -139,7 +140,7 @@ async fn given_no_file_of_settings_it_is_told_which() {
 }
 
 #[tokio::test]
-async fn given_an_address_that_is_taken_it_is_told() {
+async fn an_address_in_use_is_named() {
     let go = Simulator::start().await.expect("a free port");
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = taken.local_addr().expect("an address").to_string();
@@ -154,7 +155,7 @@ async fn given_an_address_that_is_taken_it_is_told() {
     .await;
     assert_eq!(status, Some(2));
     assert!(
-        text.contains(&format!("can't listen at \"{address}\": ")),
+        text.contains(&format!("can't listen on \"{address}\": ")),
         "{text}"
     );
 }
@@ -212,7 +213,7 @@ fn every_shipped_configuration_asks_at_auth() {
 }
 
 #[test]
-fn envoy_asks_for_the_status_where_verdicts_are_not() {
+fn envoy_asks_for_the_status_at_its_own_address() {
     let shipped = include_str!("../../../../../examples/gate/envoy.yaml");
     let documents = Yaml::load_from_str(shipped).expect("YAML");
     let clusters = &documents[0]["static_resources"]["clusters"];

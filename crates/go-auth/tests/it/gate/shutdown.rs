@@ -21,14 +21,14 @@ macro_rules! waiting {
         $wire
             .write(head("GET", "/auth", &[("Authorization", &token)]))
             .await;
-        // Its turn has come once a later connection is answered.
+        // It has begun once a later connection is answered.
         assert_eq!($gate.get("/healthz").await.status, 200);
         settle().await;
     };
 }
 
 #[tokio::test]
-async fn either_signal_ends_it_well() {
+async fn either_signal_ends_the_gate_well() {
     for signal in [Signal::TERM, Signal::INT] {
         let go = Simulator::start().await.expect("a free port");
         let mut gate = GateProcess::start(&settings_of(&go, "")).await;
@@ -48,7 +48,7 @@ async fn either_signal_ends_it_well() {
 #[tokio::test]
 async fn requests_in_flight_are_answered_first() {
     waiting!(go, gate, hold, wire);
-    // On its way, and not yet whole.
+    // A request that is not complete yet.
     let mut half = gate.connect().await;
     half.write("GET /readyz HTTP/1.1\r\n").await;
     settle().await;
@@ -63,7 +63,7 @@ async fn requests_in_flight_are_answered_first() {
     assert_eq!(reply.header("connection"), Some("close"));
     wire.closed().await;
 
-    // With keys at hand it would be ready, were it not for the end.
+    // It has keys, and would be ready if it were not shutting down.
     half.write("Host: x\r\n\r\n").await;
     let reply = half.reply().await;
     assert_eq!(reply.status, 503);
@@ -73,7 +73,7 @@ async fn requests_in_flight_are_answered_first() {
 }
 
 #[tokio::test]
-async fn a_second_signal_waits_for_nobody() {
+async fn a_second_signal_ends_the_gate_at_once() {
     waiting!(go, gate, hold, wire);
     gate.signal(Signal::TERM);
     gate.says("stopping").await;
@@ -84,7 +84,7 @@ async fn a_second_signal_waits_for_nobody() {
 }
 
 #[tokio::test]
-async fn a_reload_that_waits_for_keys_does_not_keep_it() {
+async fn a_reload_that_waits_for_keys_delays_no_end() {
     let (go, slow) = (Simulator::start().await, Simulator::start().await);
     let (go, slow) = (go.expect("a free port"), slow.expect("a free port"));
     let mut gate = GateProcess::start(&settings_of(&go, "")).await;

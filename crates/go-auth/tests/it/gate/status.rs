@@ -7,7 +7,7 @@ use crate::gate_process::{GateProcess, settings_of};
 use test_support::millis;
 
 #[tokio::test]
-async fn readiness_follows_the_keys_and_life_does_not() {
+async fn readiness_follows_the_keys_liveness_does_not() {
     let go = Simulator::start().await.expect("a free port");
     let hold = go.hold();
     let gate = GateProcess::start(&settings_of(&go, "")).await;
@@ -30,7 +30,7 @@ async fn readiness_follows_the_keys_and_life_does_not() {
 }
 
 #[tokio::test]
-async fn an_outage_s_reason_is_told_to_who_asks_for_readiness() {
+async fn readiness_gives_the_reason_of_an_outage() {
     let go = Simulator::start().await.expect("a free port");
     go.fail(Fault::Status(500));
     let gate = GateProcess::start(&settings_of(&go, "")).await;
@@ -41,11 +41,11 @@ async fn an_outage_s_reason_is_told_to_who_asks_for_readiness() {
         }
         tokio::time::sleep(millis(20)).await;
     }
-    panic!("no reason is told");
+    panic!("no reason is shown");
 }
 
 #[tokio::test]
-async fn metrics_are_told_as_prometheus_reads_them() {
+async fn metrics_are_in_the_format_of_prometheus() {
     let go = Simulator::start().await.expect("a free port");
     let gate = GateProcess::start(&settings_of(&go, "")).await;
     let idle = gate.connect().await;
@@ -72,7 +72,7 @@ async fn metrics_are_told_as_prometheus_reads_them() {
     drop(idle);
 
     assert_eq!(gate.verdict(&go.token()).await.status, 200);
-    let told = gate.get("/metrics").await.body;
+    let shown = gate.get("/metrics").await.body;
     for line in [
         "# TYPE go_auth_verify_seconds histogram",
         "go_auth_verify_seconds_bucket{le=\"0.0001\"} ",
@@ -80,14 +80,14 @@ async fn metrics_are_told_as_prometheus_reads_them() {
         "go_auth_keys_state{issuer=\"https://id/84A26B2FA77BCD1FF5130636F04C30C5/.well-known/openid-configuration\",state=\"fresh\"} 1",
     ] {
         assert!(
-            told.lines().any(|other| other.starts_with(line)),
-            "{line}: {told}"
+            shown.lines().any(|other| other.starts_with(line)),
+            "{line}: {shown}"
         );
     }
 }
 
 #[tokio::test]
-async fn nothing_else_is_there() {
+async fn other_paths_get_404() {
     let go = Simulator::start().await.expect("a free port");
     let gate = GateProcess::start(&settings_of(&go, "")).await;
     for path in [

@@ -1,4 +1,4 @@
-//! A port of its own for the status: then the other says yes to genuine tokens alone.
+//! A separate port for the status: then the other accepts nothing but genuine tokens.
 
 use std::io::ErrorKind;
 
@@ -7,7 +7,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use crate::gate_process::{GateProcess, fails, settings_of};
+use crate::gate_process::{GateProcess, settings_of};
+use crate::process::fails;
 use test_support::wire::{Wire, head};
 use test_support::{settle, soon};
 
@@ -17,7 +18,7 @@ async fn go() -> Simulator {
     Simulator::start().await.expect("a free port")
 }
 
-/// The names of the issuers whose health is told.
+/// The names of the issuers in the health.
 fn issuers(health: &str) -> Vec<String> {
     let health: Value = serde_json::from_str(health).expect("JSON");
     let issuers = health["issuers"].as_array().expect("issuers");
@@ -25,10 +26,10 @@ fn issuers(health: &str) -> Vec<String> {
     issuers.iter().map(name).collect()
 }
 
-/// Without its `path_prefix` Envoy asks at the path that the client has written; a slip in an
-/// `address` makes Traefik ask at `/healthz` for everything.
+/// Without its `path_prefix` Envoy asks at the path that the client has written; a slip
+/// in an `address` makes Traefik ask at `/healthz` for everything.
 #[tokio::test]
-async fn given_a_status_port_nothing_but_a_genuine_token_is_let_in_at_the_other() {
+async fn beside_a_status_port_only_genuine_tokens_get_200() {
     let go = go().await;
     let gate = GateProcess::start_apart(&settings_of(&go, "")).await;
     let token = go.token();
@@ -68,7 +69,7 @@ async fn given_a_status_port_nothing_but_a_genuine_token_is_let_in_at_the_other(
 }
 
 #[tokio::test]
-async fn given_a_status_port_the_status_is_there_and_no_verdict_is() {
+async fn a_status_port_serves_no_verdicts() {
     let go = go().await;
     let gate = GateProcess::start_apart(&settings_of(&go, "")).await;
     let token = go.token();
@@ -105,7 +106,7 @@ async fn each_address_is_announced_in_a_line() {
     ] {
         let variables = [("STATUS_LISTEN", variable)];
         let addresses = 1 + usize::from(apart);
-        let mut gate = GateProcess::start_told(&settings, arguments, &variables, addresses).await;
+        let mut gate = GateProcess::start_given(&settings, arguments, &variables, addresses).await;
         let mut expected = vec![format!("listening on http://{}", gate.address)];
         if let Some(status) = gate.status_address {
             assert_ne!(status, gate.address);
@@ -122,7 +123,7 @@ async fn each_address_is_announced_in_a_line() {
 }
 
 #[tokio::test]
-async fn given_a_status_address_that_is_taken_nothing_serves() {
+async fn nothing_serves_where_the_status_address_is_taken() {
     let go = go().await;
     let other = GateProcess::start(&settings_of(&go, "")).await;
     let taken = other.address.to_string();
@@ -136,12 +137,12 @@ async fn given_a_status_address_that_is_taken_nothing_serves() {
     })
     .await;
     assert_eq!(status, Some(2));
-    let told = format!("can't listen at \"{taken}\": ");
-    assert!(text.contains(&told), "{text}");
+    let shown = format!("can't listen on \"{taken}\": ");
+    assert!(text.contains(&shown), "{text}");
 }
 
 #[tokio::test]
-async fn a_reload_is_seen_at_both() {
+async fn a_reload_takes_effect_at_both_addresses() {
     let before = go().await;
     let after = Simulator::builder()
         .issuer("https://id/after")
@@ -171,7 +172,7 @@ async fn a_reload_is_seen_at_both() {
 }
 
 #[tokio::test]
-async fn while_it_ends_the_status_says_so_and_does_not_keep_it() {
+async fn the_status_is_served_during_shutdown() {
     let go = go().await;
     let hold = go.hold();
     let mut gate = GateProcess::start_apart(&settings_of(&go, "key_wait = \"30s\"")).await;
@@ -180,7 +181,7 @@ async fn while_it_ends_the_status_says_so_and_does_not_keep_it() {
     waiting
         .write(head("GET", "/auth", &[("Authorization", &go.token())]))
         .await;
-    // Its turn has come once a later connection is answered.
+    // It has begun once a later connection is answered.
     assert_eq!(gate.get("/healthz").await.status, 404);
     settle().await;
     let mut kept = gate.connect_for_status().await;
@@ -211,7 +212,7 @@ async fn while_it_ends_the_status_says_so_and_does_not_keep_it() {
 }
 
 #[tokio::test]
-async fn neither_port_takes_the_others_connections() {
+async fn neither_port_takes_connections_of_the_other() {
     const MOST_WATCHERS: usize = 16;
     const MOST_PROXIES: usize = 512;
     let go = go().await;

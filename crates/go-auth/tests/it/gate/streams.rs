@@ -1,4 +1,4 @@
-//! A log and an output that fail, or that nobody reads: verdicts, keys and signals go on.
+//! Log and output fail, or nobody reads them: verdicts, keys and signals work on.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,7 +8,8 @@ use rustix::process::Signal;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::gate_process::{GateProcess, Process, command, full_stream, settings_of, with_file};
+use crate::gate_process::{GateProcess, settings_of, with_file};
+use crate::process::{Process, command, full_stream};
 use test_support::wire::{Wire, head};
 use test_support::{millis, secs, soon};
 
@@ -55,7 +56,7 @@ async fn lives_well(log: impl Into<Stdio>) {
 #[tokio::test]
 #[cfg(target_os = "linux")]
 async fn a_log_on_a_full_disk_changes_nothing() {
-    lives_well(crate::gate_process::full_disk()).await;
+    lives_well(crate::process::full_disk()).await;
 }
 
 #[tokio::test]
@@ -70,9 +71,10 @@ async fn a_log_whose_reader_is_gone_changes_nothing() {
     lives_well(log).await;
 }
 
-/// Two kinds at once: two lines that wait would take both of the smallest machine's workers.
+/// Two kinds at once: two lines that wait would take both of the smallest machine's
+/// workers.
 #[tokio::test]
-async fn floods_of_refusals_into_a_stuck_log_hold_up_no_push() {
+async fn rejections_flooding_a_stuck_log_delay_no_push() {
     let go = go().await;
     let (_reader, log) = full_stream();
     let gate = GateProcess::start_logging_to(&settings_of(&go, ""), log).await;
@@ -102,9 +104,9 @@ async fn floods_of_refusals_into_a_stuck_log_hold_up_no_push() {
 
 #[tokio::test]
 #[cfg(target_os = "linux")]
-async fn lines_that_are_lost_are_counted() {
+async fn dropped_log_lines_are_counted() {
     let go = go().await;
-    let log = crate::gate_process::full_disk();
+    let log = crate::process::full_disk();
     let gate = GateProcess::start_logging_to(&settings_of(&go, ""), log).await;
     gate.comes_to(&go.token(), 200).await;
     let lost = async || {
@@ -130,7 +132,7 @@ async fn lines_that_are_lost_are_counted() {
 }
 
 #[tokio::test]
-async fn the_last_lines_are_the_faults_and_come_out_whole() {
+async fn the_faults_are_written_whole_before_the_end() {
     let settings: String = (0..100)
         .map(|number| {
             format!("[[issuers]]\nissuer = \"https://{number}\"\naudience = []\njwks_url = \"x\"\n")
@@ -140,26 +142,20 @@ async fn the_last_lines_are_the_faults_and_come_out_whole() {
     let output = tokio::task::spawn_blocking(move || command.output());
     let output = soon(output).await.expect("it ran").expect("it runs");
     assert_eq!(output.status.code(), Some(64));
-    let told = String::from_utf8(output.stderr).expect("UTF-8");
-    assert!(told.lines().count() > 100, "{told}");
-    assert!(told.ends_with("the first of them counts.\n"), "{told}");
+    let shown = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(shown.lines().count() > 100, "{shown}");
+    assert!(shown.ends_with("the first of them counts.\n"), "{shown}");
 }
 
-/// A process that can't say what it has to say, and how it ends.
+/// How a process ends that can't write its output.
 async fn ends(settings: &str, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> Option<i32> {
     let (mut command, _directory) = with_file(settings);
-    let mut process = Process(
-        command
-            .stdout(stdout)
-            .stderr(stderr)
-            .spawn()
-            .expect("it runs"),
-    );
+    let mut process = Process::spawn(command.stdout(stdout).stderr(stderr));
     process.exit().await.code()
 }
 
 #[tokio::test]
-async fn faults_that_nobody_reads_do_not_keep_it() {
+async fn faults_that_nobody_reads_delay_no_end() {
     for settings in ["", "leeway = "] {
         let (_reader, stderr) = full_stream();
         let started = Instant::now();
@@ -170,15 +166,15 @@ async fn faults_that_nobody_reads_do_not_keep_it() {
 
 #[tokio::test]
 #[cfg(target_os = "linux")]
-async fn exit_statuses_stay_where_nothing_can_be_said() {
-    use crate::gate_process::full_disk;
+async fn exit_statuses_are_right_without_any_output() {
+    use crate::process::full_disk;
     let go = go().await;
     assert_eq!(ends("", full_disk(), full_disk()).await, Some(64));
     let good = settings_of(&go, "");
     assert_eq!(ends(&good, full_disk(), full_disk()).await, Some(2));
 }
 
-/// Serves all the same, and ends in time when it is told to.
+/// It still serves, and ends in time at a signal.
 async fn serves_and_ends(mut command: Command, request: &str) -> Duration {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = free.local_addr().expect("an address");
@@ -186,13 +182,7 @@ async fn serves_and_ends(mut command: Command, request: &str) -> Duration {
     let (_stdout_reader, stdout) = full_stream();
     let (_stderr_reader, stderr) = full_stream();
     command.env("LISTEN", address.to_string());
-    let mut process = Process(
-        command
-            .stdout(stdout)
-            .stderr(stderr)
-            .spawn()
-            .expect("it runs"),
-    );
+    let mut process = Process::spawn(command.stdout(stdout).stderr(stderr));
     let answered = soon(async {
         loop {
             if let Ok(stream) = TcpStream::connect(address).await {
@@ -204,14 +194,14 @@ async fn serves_and_ends(mut command: Command, request: &str) -> Duration {
         }
     });
     assert_eq!(answered.await.status, 200);
-    let told = Instant::now();
+    let shown = Instant::now();
     process.signal(Signal::TERM);
     assert_eq!(process.exit().await.code(), Some(0));
-    told.elapsed()
+    shown.elapsed()
 }
 
 #[tokio::test]
-async fn an_output_that_nobody_reads_keeps_it_from_nothing() {
+async fn an_output_that_nobody_reads_blocks_nothing() {
     let go = go().await;
     let (gate, _directory) = with_file(&settings_of(&go, ""));
     let request = head("GET", "/auth", &[("Authorization", &go.token())]);
@@ -234,20 +224,20 @@ fn fifo(directory: &tempfile::TempDir) -> std::path::PathBuf {
 }
 
 #[tokio::test]
-async fn a_snapshot_s_path_that_hangs_does_not_keep_it() {
+async fn a_snapshot_path_that_hangs_delays_no_end() {
     let go = go().await;
     let directory = tempfile::tempdir().expect("a directory");
     let path = fifo(&directory);
     let settings = settings_of(&go, &format!("snapshot = {path:?}"));
     let mut gate = GateProcess::start(&settings).await;
     gate.comes_to(&go.token(), 200).await;
-    let told = Instant::now();
+    let shown = Instant::now();
     gate.signal(Signal::TERM);
     assert_eq!(gate.exit().await.code(), Some(0));
-    assert!(told.elapsed() < secs(9), "{:?}", told.elapsed());
+    assert!(shown.elapsed() < secs(9), "{:?}", shown.elapsed());
 }
 
-/// Whether the process has a handler of its own for SIGHUP (proc(5), `SigCgt`).
+/// Whether the process has its own handler for SIGHUP (proc(5), `SigCgt`).
 #[cfg(target_os = "linux")]
 fn heeds_hangups(process: &Process) -> bool {
     let path = format!("/proc/{}/status", process.0.id());
@@ -262,7 +252,7 @@ fn heeds_hangups(process: &Process) -> bool {
 #[cfg(target_os = "linux")]
 fn just_begun(settings: &str) -> (Process, tempfile::TempDir) {
     let (mut command, directory) = with_file(settings);
-    let mut process = Process(command.spawn().expect("it runs"));
+    let mut process = Process::spawn(&mut command);
     while !heeds_hangups(&process) {
         assert!(process.0.try_wait().expect("a child").is_none());
         std::hint::spin_loop();
@@ -272,7 +262,7 @@ fn just_begun(settings: &str) -> (Process, tempfile::TempDir) {
 
 #[tokio::test]
 #[cfg(target_os = "linux")]
-async fn told_to_end_while_it_starts_it_ends_well() {
+async fn a_signal_during_the_start_ends_it_well() {
     let go = go().await;
     for wait in [0, 0, 1, 3, 10, 30] {
         let (mut process, _directory) = just_begun(&settings_of(&go, ""));
@@ -284,7 +274,7 @@ async fn told_to_end_while_it_starts_it_ends_well() {
 
 #[tokio::test]
 #[cfg(target_os = "linux")]
-async fn hangups_from_the_first_moment_on_are_heeded() {
+async fn hangups_are_handled_from_the_first_moment_on() {
     let go = go().await;
     let (mut process, _directory) = just_begun(&settings_of(&go, ""));
     for _ in 0..300 {

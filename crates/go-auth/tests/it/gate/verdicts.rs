@@ -25,8 +25,8 @@ fn identity(reply: &Reply) -> [Option<&str>; 4] {
     IDENTITY.map(|name| reply.header(name))
 }
 
-/// That a verdict lets in as this caller, with all that belongs to it.
-fn assert_let_in(reply: &Reply, caller: [&str; 4]) {
+/// That a verdict accepts this caller, with all that belongs to it.
+fn assert_accepted(reply: &Reply, caller: [&str; 4]) {
     assert_eq!(reply.status, 200, "{reply:?}");
     assert_eq!(identity(reply), caller.map(Some));
     assert_eq!(reply.body, "");
@@ -34,7 +34,7 @@ fn assert_let_in(reply: &Reply, caller: [&str; 4]) {
 }
 
 #[tokio::test]
-async fn given_a_genuine_token_any_method_at_any_path_under_auth_is_let_in() {
+async fn any_method_and_path_under_auth_is_accepted() {
     let (go, gate) = stage("").await;
     let token = go.mint().token_id("wOoSYqfOyuPFZPaLkSVVGQ").token();
     let caller = [SUBJECT, go.issuer(), "wOoSYqfOyuPFZPaLkSVVGQ", ""];
@@ -50,17 +50,17 @@ async fn given_a_genuine_token_any_method_at_any_path_under_auth_is_let_in() {
             ] {
                 let request = head(method, target, &[("Authorization", &authorization)]);
                 wire.write(request).await;
-                assert_let_in(&wire.reply().await, caller);
+                assert_accepted(&wire.reply().await, caller);
             }
         }
         let request = head("HEAD", "/auth", &[("Authorization", &authorization)]);
         wire.write(request).await;
-        assert_let_in(&wire.reply_to_head().await, caller);
+        assert_accepted(&wire.reply_to_head().await, caller);
     }
 }
 
 #[tokio::test]
-async fn given_an_access_token_its_api_is_told() {
+async fn an_access_token_is_answered_with_its_api() {
     let token = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
     let others = "53ac0777bbbbbbbbbbbbbbbbbbbbbbbb";
     let file = TokenFile::of(format!(
@@ -71,7 +71,7 @@ async fn given_an_access_token_its_api_is_told() {
     let gate = GateProcess::start(&format!("access_tokens = {:?}", file.path())).await;
 
     let caller = ["", "", "", "availability-peer"];
-    assert_let_in(&gate.verdict(token).await, caller);
+    assert_accepted(&gate.verdict(token).await, caller);
     assert_eq!(gate.verdict(others).await.status, 403);
     assert_eq!(
         gate.verdict("53ac0777cccccccccccccccccccccccc")
@@ -82,14 +82,14 @@ async fn given_an_access_token_its_api_is_told() {
 }
 
 #[tokio::test]
-async fn given_a_token_without_a_claim_its_header_is_there_and_empty() {
+async fn a_missing_claim_is_an_empty_header() {
     let (go, gate) = stage("").await;
     let token = go.mint().without("sub").without("jti").token();
-    assert_let_in(&gate.verdict(&token).await, ["", go.issuer(), "", ""]);
+    assert_accepted(&gate.verdict(&token).await, ["", go.issuer(), "", ""]);
 }
 
 #[tokio::test]
-async fn given_claims_of_any_characters_the_headers_hold_them_escaped() {
+async fn claims_of_any_characters_are_escaped_in_headers() {
     let (go, gate) = stage("").await;
     let token = go
         .mint()
@@ -102,11 +102,11 @@ async fn given_claims_of_any_characters_the_headers_hold_them_escaped() {
         "%C3%BC%20100%25",
         "",
     ];
-    assert_let_in(&gate.verdict(&token).await, caller);
+    assert_accepted(&gate.verdict(&token).await, caller);
 }
 
 #[tokio::test]
-async fn given_a_claim_that_no_header_can_hold_the_token_is_refused() {
+async fn a_claim_too_long_for_a_header_is_rejected() {
     let (go, gate) = stage("").await;
     let longest = go.mint().subject("a".repeat(1024)).token();
     assert_eq!(gate.verdict(&longest).await.status, 200);
@@ -122,7 +122,7 @@ async fn given_a_claim_that_no_header_can_hold_the_token_is_refused() {
 }
 
 #[tokio::test]
-async fn given_a_bad_token_the_answer_is_the_layer_s() {
+async fn a_bad_token_is_answered_as_by_the_layer() {
     let (go, gate) = stage(STRICT).await;
     for (kind, token) in refused_tokens(&go.mint()) {
         let reply = gate.verdict(&token).await;
@@ -142,7 +142,7 @@ async fn given_a_bad_token_the_answer_is_the_layer_s() {
 }
 
 #[tokio::test]
-async fn given_no_credential_or_an_unusable_one_the_answer_is_401() {
+async fn a_missing_or_unusable_credential_gets_401() {
     let (_go, gate) = stage("").await;
     let challenges = [
         (&OTHER[..], r#"Bearer realm="derbysoft-go""#),
@@ -171,7 +171,7 @@ async fn given_no_credential_or_an_unusable_one_the_answer_is_401() {
 }
 
 #[tokio::test]
-async fn given_other_answers_in_the_settings_the_gate_gives_them() {
+async fn body_and_realm_are_those_of_the_settings() {
     let (_go, gate) = stage("body = \"key-not-authorised\"\nrealm = \"hotels\"").await;
     let reply = gate.verdict("a.b.c").await;
     assert_eq!(reply.body, r#"{"error":"Key not authorised"}"#);
@@ -183,7 +183,7 @@ async fn given_other_answers_in_the_settings_the_gate_gives_them() {
 }
 
 #[tokio::test]
-async fn given_an_outage_of_the_keys_the_answer_is_503_until_they_can_be_had() {
+async fn an_outage_of_the_keys_gets_503_until_it_ends() {
     let go = Simulator::start().await.expect("a free port");
     go.fail(Fault::Cut);
     let gate = GateProcess::start(&settings_of(&go, "cooldown = \"100ms\"")).await;
@@ -208,7 +208,7 @@ async fn given_an_outage_of_the_keys_the_answer_is_503_until_they_can_be_had() {
 }
 
 #[tokio::test]
-async fn given_headers_that_the_gate_sets_itself_a_client_s_are_not_heeded() {
+async fn identity_headers_of_a_client_are_not_used() {
     let (go, gate) = stage("").await;
     let token = go.mint().without("sub").token_id("1").token();
     let mut wire = gate.connect().await;
@@ -219,7 +219,7 @@ async fn given_headers_that_the_gate_sets_itself_a_client_s_are_not_heeded() {
         head("GET", "/auth", &headers)
     };
     wire.write(forged(&token)).await;
-    assert_let_in(&wire.reply().await, ["", go.issuer(), "1", ""]);
+    assert_accepted(&wire.reply().await, ["", go.issuer(), "1", ""]);
     wire.write(forged("a.b.c")).await;
     let reply = wire.reply().await;
     assert_eq!(reply.status, 401);

@@ -1,5 +1,5 @@
-//! Many requests at once, good and bad among each other, while nothing changes and while something
-//! does: no verdict may be wrong.
+//! Many requests at once, good and bad among each other, while nothing changes and while
+//! something does: no verdict may be wrong.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -64,7 +64,8 @@ fn cases(mint: &Mint, count: usize) -> Vec<Case> {
         .collect()
 }
 
-/// Sends all over some connections, each on its way as soon as the one before is answered.
+/// Sends all over some connections, each on its way as soon as the one before is
+/// answered.
 async fn send_all(stage: &Arc<Stage>, cases: Vec<Case>, done: &Arc<AtomicUsize>) {
     let cases: Arc<[Case]> = cases.into();
     let next = Arc::new(AtomicUsize::new(0));
@@ -155,7 +156,7 @@ async fn reloads_under_load_and_no_wrong_verdict() {
 
 #[tokio::test]
 #[ignore = "needs nginx: see .ci/run"]
-async fn one_of_two_gates_ends_under_load_and_no_verdict_is_wrong() {
+async fn a_gate_ends_under_load_and_no_wrong_verdict() {
     let stage = stage(2).await;
     let cases = cases(&stage.go.mint(), 1000);
     let done = Arc::new(AtomicUsize::new(0));

@@ -6,7 +6,8 @@ use super::stage::Stage;
 use test_support::SUBJECT;
 use test_support::wire::head;
 
-/// Header lines that somebody may take for the gate's, in all spellings that a client can write.
+/// Header lines that somebody may take for the gate's, in all spellings that a client can
+/// write.
 fn forgeries() -> Vec<String> {
     let mut lines = Vec::new();
     for name in ["x-go-subject", "x-go-issuer", "x-go-token-id", "x-go-api"] {
@@ -43,7 +44,7 @@ fn forgeries() -> Vec<String> {
 
 #[tokio::test]
 #[ignore = "needs nginx: see .ci/run"]
-async fn no_spelling_of_a_header_passes_for_the_gate_s() {
+async fn no_spelling_of_a_header_passes_as_the_gates() {
     let stage = Stage::set("").await;
     let issuer = stage.go.issuer().to_owned();
     let whole = stage.go.mint().token_id("1").token();
@@ -99,7 +100,7 @@ async fn no_spelling_of_a_header_passes_for_the_gate_s() {
 
 #[tokio::test]
 #[ignore = "needs nginx: see .ci/run"]
-async fn forged_headers_alone_let_nobody_in() {
+async fn forged_headers_alone_are_not_accepted() {
     let stage = Stage::set("").await;
     for line in forgeries() {
         let request = format!("GET /ping HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n");
@@ -251,7 +252,7 @@ async fn a_verdict_is_of_one_request_of_its_connection() {
 
 #[tokio::test]
 #[ignore = "needs nginx: see .ci/run"]
-async fn claims_of_any_characters_come_as_one_header_each() {
+async fn claims_of_any_characters_are_one_header_each() {
     let go = Simulator::start().await.expect("a free port");
     let stage = Stage::of(go, "", 1, |shipped| shipped).await;
     let subject = "a,b\r\nx-go-api: c\r\n\r\nGET /bad HTTP/1.1\r\n\r\n";
@@ -272,7 +273,7 @@ async fn claims_of_any_characters_come_as_one_header_each() {
         ("x-go-token-id", "$host%20\"%C3%BC\""),
     ];
     assert_eq!(received.identity(), identity);
-    // The longest that the gate tells fit through nginx as it is shipped.
+    // The longest values of the gate fit through nginx as shipped.
     let longest = "a".repeat(1024);
     let token = stage.go.mint().subject(&longest).token_id(&longest).token();
     assert_eq!(stage.push_with(&token).await.status, 200);

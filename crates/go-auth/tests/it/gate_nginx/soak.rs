@@ -1,16 +1,16 @@
-//! Ten minutes of the gate behind a real nginx, in a world where nothing is tidy: forged tokens
-//! of keys that nobody knows, a key address that hangs, a log that nobody reads, reloads,
-//! rotations and withdrawals. Not run by default; needs nginx:
+//! Ten minutes of the gate behind a real nginx, in a world where nothing is tidy: forged
+//! tokens of keys that nobody knows, a key address that hangs, a log that nobody reads,
+//! reloads, rotations and withdrawals. Not run by default; needs nginx:
 //!
 //! ```text
-//! cargo test --all-features --release --test it -- --ignored nginx_soak --nocapture
+//! cargo test --package go-auth --release --test it -- --ignored nginx_soak --nocapture
 //! NGINX_SOAK_SECONDS=60 cargo test …
 //! ```
 //!
-//! What is right: a genuine push is answered 200. 503 with `Retry-After` is right as well while
-//! its key can't have been looked for since it was published; then it is sent again until it is
-//! 200. It is never answered otherwise, and 200 means that it has reached the API. A withdrawn
-//! key lets nobody in once keys were fetched after the withdrawal.
+//! What is right: a genuine push is answered 200. 503 with `Retry-After` is right as well
+//! while its key can't have been looked for since it was published; then it is sent again
+//! until it is 200. It is never answered otherwise, and 200 means that it has reached the
+//! API. A withdrawn key lets nobody in once keys were fetched after the withdrawal.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +25,8 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::gate_nginx::stage::Stage;
-use crate::gate_process::{GateProcess, full_stream, settings_of};
+use crate::gate_process::{GateProcess, settings_of};
+use crate::process::full_stream;
 use test_support::wire::Reply;
 use test_support::{millis, secs};
 
@@ -41,12 +42,12 @@ const FORGED_AT_ONCE: usize = 600;
 
 const PUSHERS: u64 = 4;
 
-/// A fetch that was answered later than this after an event was begun after it: its time limit,
-/// and as much again for a busy machine.
+/// A fetch that was answered later than this after an event was begun after it: its time
+/// limit, and as much again for a busy machine.
 const MARGIN: Duration = secs(2);
 
-/// How long a push may be sent again: the longest outage, the longest back-off within it, and
-/// the rest for a busy machine.
+/// How long a push may be sent again: the longest outage, the longest back-off within it,
+/// and the rest for a busy machine.
 const LATEST: Duration = secs(40);
 
 /// One of GO's keys. Pushes that are on their way hold it.
@@ -314,12 +315,12 @@ async fn soak_for(length: Duration) -> String {
 
     let mut soak = Arc::into_inner(soak).expect("all have ended");
     let metrics = soak.stage.gate().get_status("/metrics").await.body;
-    let told = metrics.lines().filter(|line| {
+    let shown = metrics.lines().filter(|line| {
         ["log_dropped", "reloads_total", "key_refreshes_total"]
             .iter()
             .any(|name| line.contains(name) && !line.starts_with('#'))
     });
-    let mut summary: Vec<_> = told.map(str::to_owned).collect();
+    let mut summary: Vec<_> = shown.map(str::to_owned).collect();
     soak.stage.gate().signal(Signal::TERM);
     assert_eq!(soak.stage.gates[0].exit().await.code(), Some(0));
 

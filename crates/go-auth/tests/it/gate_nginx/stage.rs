@@ -1,4 +1,5 @@
-//! A real nginx with the shipped configuration, between a client and an API, and the gate beside it.
+//! A real nginx with the shipped configuration, between a client and an API, and the gate
+//! beside it.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,8 +25,8 @@ use test_support::{eventually, millis, soon};
 /// The file that is shipped, which is what is tested.
 const CONFIGURATION: &str = include_str!("../../../../../examples/gate/nginx.conf");
 
-/// Puts an address or a path of the test in the place of one of the file's, which has to be there
-/// exactly once.
+/// Puts an address or a path of the test in the place of one of the file's, which has to
+/// be there exactly once.
 fn substitute(configuration: &str, theirs: &str, ours: &str) -> String {
     assert_eq!(configuration.matches(theirs).count(), 1, "{theirs}");
     configuration.replace(theirs, ours)
@@ -47,8 +48,8 @@ impl Received {
         Some(value)
     }
 
-    /// Everything that somebody may take for one of the gate's headers: names that begin alike
-    /// once all but letters and digits is the same.
+    /// Everything that somebody may take for one of the gate's headers: names that begin
+    /// alike once all but letters and digits is the same.
     pub(crate) fn identity(&self) -> Vec<(&str, &str)> {
         let alike = |name: &str| {
             let same = |byte: u8| {

@@ -20,7 +20,7 @@ fn assert_come_again(reply: &Reply) {
 
 #[tokio::test]
 #[ignore = "needs nginx: see .ci/run"]
-async fn a_genuine_push_reaches_the_api_and_tells_who_it_is_from() {
+async fn a_genuine_push_reaches_the_api_with_its_caller() {
     let stage = Stage::set("").await;
     let token = stage.go.mint().token_id("wOoSYqfOyuPFZPaLkSVVGQ").token();
     for authorization in [format!("Bearer {token}"), token] {
@@ -94,7 +94,7 @@ async fn every_method_and_form_of_request_gets_its_verdict() {
 
 #[tokio::test]
 #[ignore = "needs nginx: see .ci/run"]
-async fn a_refused_request_never_reaches_the_api() {
+async fn a_rejected_request_never_reaches_the_api() {
     let stage = Stage::set(STRICT).await;
     for (kind, token) in refused_tokens(&stage.go.mint()) {
         if kind == "too_long" {
@@ -134,7 +134,7 @@ async fn a_refused_request_never_reaches_the_api() {
 /// The way of `docs/guide/refused.md` begins there.
 #[tokio::test]
 #[ignore = "needs nginx: see .ci/run"]
-async fn the_access_log_says_why_a_request_was_refused_and_no_token() {
+async fn the_access_log_has_the_reason_and_no_token() {
     let stage = Stage::set(STRICT).await;
     let mut pushes = vec![("", stage.go.token())];
     pushes.extend(refused_tokens(&stage.go.mint()));
@@ -166,7 +166,7 @@ async fn the_access_log_says_why_a_request_was_refused_and_no_token() {
 
 #[tokio::test]
 #[ignore = "needs nginx: see .ci/run"]
-async fn an_outage_of_the_keys_is_503_and_not_a_refusal() {
+async fn an_outage_of_the_keys_is_503_and_no_rejection() {
     let go = Simulator::start().await.expect("a free port");
     go.fail(Fault::RedirectNotFound);
     let stage = Stage::of(go, "cooldown = \"60s\"", 1, |shipped| shipped).await;
@@ -227,7 +227,7 @@ async fn a_gate_that_hangs_closes_the_api_too() {
 
 #[tokio::test]
 #[ignore = "needs nginx: see .ci/run"]
-async fn a_push_in_flight_is_answered_when_the_gate_is_told_to_end() {
+async fn a_push_in_flight_is_answered_at_the_end() {
     let go = Simulator::start().await.expect("a free port");
     let hold = go.hold();
     let mut stage = Stage::of(go, "key_wait = \"4s\"", 1, |shipped| shipped).await;
@@ -256,7 +256,7 @@ async fn a_push_in_flight_is_answered_when_the_gate_is_told_to_end() {
 
 #[tokio::test]
 #[ignore = "needs nginx: see .ci/run"]
-async fn told_to_ignore_nginx_answers_404_and_nothing_else() {
+async fn nginx_set_to_ignore_answers_only_404() {
     let go = Simulator::start().await.expect("a free port");
     let ignoring = |shipped: String| {
         assert_eq!(shipped.matches("#ignore: ").count(), 5);

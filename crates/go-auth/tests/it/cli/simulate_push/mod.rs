@@ -1,4 +1,4 @@
-//! `go-auth simulate push`: what it says of distributors that are as they should be, and of others.
+//! `go-auth simulate push` against distributors that answer as expected, and others.
 
 mod sent;
 mod shown;
@@ -44,14 +44,14 @@ fn counts() -> (usize, usize) {
     (sent + beside, SampleToken::all().count() + beside)
 }
 
-fn pushes(told: &Value) -> &[Value] {
-    told["pushes"].as_array().expect("a list")
+fn pushes(shown: &Value) -> &[Value] {
+    shown["pushes"].as_array().expect("a list")
 }
 
 #[track_caller]
-fn named<'a>(told: &'a Value, name: &str) -> &'a Value {
-    let found = pushes(told).iter().find(|push| push["push"] == name);
-    found.unwrap_or_else(|| panic!("no {name} in {told}"))
+fn named<'a>(shown: &'a Value, name: &str) -> &'a Value {
+    let found = pushes(shown).iter().find(|push| push["push"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {shown}"))
 }
 
 /// The only status that came.

@@ -1,3 +1,5 @@
+//! What push sends.
+
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -13,7 +15,7 @@ use super::{named, push, pushes, simulator, status};
 use test_support::distributor::{Server, TokenFile};
 
 #[tokio::test]
-async fn given_access_tokens_when_pushed_with_then_only_those_of_this_api_are_let_in() {
+async fn only_access_tokens_of_this_api_are_accepted() {
     let go = simulator().await;
     let previous = go.access_token(PartnerApi::AvailabilityPeer);
     let token_file = async || {
@@ -33,16 +35,16 @@ async fn given_access_tokens_when_pushed_with_then_only_those_of_this_api_are_le
         let server = Server::of(&auth.build().expect("a good file")).await;
         let command = push(&go, &server.base).arg("--access-token");
         let ran = command.arg("--json").run().await;
-        let told = ran.json();
-        assert_eq!((ran.status, pushes(&told).len()), (0, sent), "{told}");
+        let shown = ran.json();
+        assert_eq!((ran.status, pushes(&shown).len()), (0, sent), "{shown}");
         for name in names {
             let is_good = matches!(name, "good" | "bare");
-            assert_eq!(status(named(&told, name)), if is_good { 200 } else { 401 });
+            assert_eq!(status(named(&shown, name)), if is_good { 200 } else { 401 });
         }
         if is_renewed {
-            assert_eq!(named(&told, "previous")["expected"], "let_in");
+            assert_eq!(named(&shown, "previous")["expected"], "let_in");
             assert_eq!(
-                named(&told, "previous")["body"],
+                named(&shown, "previous")["body"],
                 "previous token of availability-peer"
             );
         }
@@ -75,7 +77,7 @@ async fn recording() -> (Server, Seen) {
 }
 
 #[tokio::test]
-async fn given_a_sample_and_a_count_when_pushed_then_so_many_come_as_go_sends_them() {
+async fn pushes_come_as_go_sends_them_and_as_often() {
     let go = simulator().await;
     for (sample, path, member) in [
         ("daily", "/base/ari/daily/push", "dailyAris"),
@@ -85,15 +87,15 @@ async fn given_a_sample_and_a_count_when_pushed_then_so_many_come_as_go_sends_th
         let command = push(&go, &format!("{}/base/", server.base));
         let command = command.arg("--sample").arg(sample).arg("--count=3");
         let ran = command.arg("--token=bare,good").arg("--json").run().await;
-        let told = ran.json();
+        let shown = ran.json();
         assert_eq!(ran.status, 1);
         // In the list's order, whatever that of the names.
-        assert_eq!(pushes(&told)[0]["push"], "good");
+        assert_eq!(pushes(&shown)[0]["push"], "good");
         let answers = serde_json::json!([
             { "status": 204, "times": 2 }, { "status": 403, "times": 1 },
         ]);
-        assert_eq!(named(&told, "good")["answers"], answers);
-        assert_eq!(named(&told, "good")["ok"], false);
+        assert_eq!(named(&shown, "good")["answers"], answers);
+        assert_eq!(named(&shown, "good")["ok"], false);
 
         let seen = std::mem::take(&mut *seen.0.lock().expect("not poisoned"));
         assert_eq!(seen.len(), 6);

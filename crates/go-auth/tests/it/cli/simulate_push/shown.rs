@@ -1,3 +1,5 @@
+//! How push shows answers, and wrong usage.
+
 use axum::Router;
 use http::StatusCode;
 
@@ -6,7 +8,7 @@ use crate::cli::go_auth;
 use test_support::distributor::Server;
 
 #[tokio::test]
-async fn given_an_answer_without_end_or_full_of_commands_when_shown_then_it_is_cut_and_harmless() {
+async fn answers_are_shown_cut_and_escaped() {
     let go = simulator().await;
     let harmful = format!("\u{1b}[31m\u{9b}1m\r\n\u{202e}{}", "x".repeat(500));
     let server = answering((StatusCode::IM_A_TEAPOT, harmful)).await;
@@ -30,7 +32,7 @@ async fn given_an_answer_without_end_or_full_of_commands_when_shown_then_it_is_c
 }
 
 #[tokio::test]
-async fn given_any_width_when_shown_then_no_line_is_wider_and_colours_are_there_on_demand() {
+async fn push_fits_any_width_and_colours_on_demand() {
     let go = simulator().await;
     let long = "x".repeat(30).repeat(5);
     let server = answering(long).await;
@@ -51,14 +53,11 @@ async fn given_any_width_when_shown_then_no_line_is_wider_and_colours_are_there_
 }
 
 #[tokio::test]
-async fn given_wrong_usage_when_pushed_then_it_is_told_and_the_status_is_64() {
+async fn wrong_usage_of_push_is_reported_with_status_64() {
     let token = test_support::forge::mint().token();
     for (args, why) in [
         (&[][..], "<URL>"),
-        (
-            &["distributor"],
-            "the distributor's address is not an address",
-        ),
+        (&["distributor"], "the distributor's URL is not an address"),
         (&["ftp://127.0.0.1"], "is neither https nor http"),
         (&["http://u:p@127.0.0.1"], "has a user name"),
         (&["http://127.0.0.1/?x"], "has a query"),
@@ -68,13 +67,13 @@ async fn given_wrong_usage_when_pushed_then_it_is_told_and_the_status_is_64() {
         ),
         (
             &["http://127.0.0.1", "--token", "nothing"],
-            "none of good, bare, none, basic, ",
+            "not one of good, bare, none, basic, ",
         ),
         (
             &["http://127.0.0.1", "--token", &token],
-            "--token has a name",
+            "--token: unknown name",
         ),
-        (&["http://127.0.0.1", &token], "not given as an argument"),
+        (&["http://127.0.0.1", &token], "not passed as an argument"),
         (
             &["http://127.0.0.1", "--token=good", "--all"],
             "cannot be used with",

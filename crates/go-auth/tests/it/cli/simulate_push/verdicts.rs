@@ -1,3 +1,5 @@
+//! What push finds out about distributors.
+
 use derbysoft_go_simulator::SampleToken;
 use http::StatusCode;
 use serde_json::Value;
@@ -8,7 +10,7 @@ use super::{answering, counts, gated, named, push, pushes, simulator, status};
 use crate::cli::go_auth;
 
 #[tokio::test]
-async fn given_an_api_behind_the_gate_when_pushed_to_then_all_is_as_expected() {
+async fn an_api_behind_the_layer_answers_as_expected() {
     let go = simulator().await;
     let server = gated(&go).await;
     let (some, all) = counts();
@@ -18,13 +20,13 @@ async fn given_an_api_behind_the_gate_when_pushed_to_then_all_is_as_expected() {
             command = command.arg(flag);
         }
         let ran = command.run().await;
-        let told = ran.json();
-        assert_eq!((ran.status, &*ran.stderr), (0, ""), "{told}");
-        assert_eq!(told["verdict"], "as_expected");
-        assert_eq!(told["path"], "/ari/daily/push");
-        assert_eq!((told.get("error"), told.get("next")), (None, None));
-        assert_eq!(pushes(&told).len(), sent);
-        for push in pushes(&told) {
+        let shown = ran.json();
+        assert_eq!((ran.status, &*ran.stderr), (0, ""), "{shown}");
+        assert_eq!(shown["verdict"], "as_expected");
+        assert_eq!(shown["path"], "/ari/daily/push");
+        assert_eq!((shown.get("error"), shown.get("next")), (None, None));
+        assert_eq!(pushes(&shown).len(), sent);
+        for push in pushes(&shown) {
             let name = push["push"].as_str().expect("a name");
             assert_eq!(push["ok"], true, "{push}");
             assert_eq!(push["answers"][0]["times"], 1);
@@ -34,7 +36,7 @@ async fn given_an_api_behind_the_gate_when_pushed_to_then_all_is_as_expected() {
             };
             assert_eq!(status(push), if refused { 401 } else { 200 }, "{push}");
         }
-        let body = &named(&told, "good")["body"];
+        let body = &named(&shown, "good")["body"];
         assert_eq!(body, "JWT of ds-go-module");
     }
 
@@ -52,28 +54,28 @@ async fn given_an_api_behind_the_gate_when_pushed_to_then_all_is_as_expected() {
         text.stdout
     );
     assert!(text.stdout.contains("\n✓  good  "), "{}", text.stdout);
-    assert!(text.stdout.contains("  let in    200\n"), "{}", text.stdout);
+    assert!(text.stdout.contains("  accepted  200\n"), "{}", text.stdout);
 }
 
 #[tokio::test]
-async fn given_an_api_without_a_gate_when_pushed_to_then_each_that_gets_in_is_told() {
+async fn an_api_without_a_gate_is_found_out() {
     let go = simulator().await;
     let server = answering("\"ok\"").await;
     let ran = push(&go, &server.base).arg("--json").run().await;
-    let told = ran.json();
-    assert_eq!((ran.status, &told["verdict"]), (1, &"unexpected".into()));
-    for push in pushes(&told) {
+    let shown = ran.json();
+    assert_eq!((ran.status, &shown["verdict"]), (1, &"unexpected".into()));
+    for push in pushes(&shown) {
         let is_bad = push["expected"] == "refused";
         assert_eq!(push["ok"], !is_bad, "{push}");
         assert_eq!((status(push), &push["body"]), (200, &"\"ok\"".into()));
     }
-    let next = told["next"].as_str().expect("an advice");
-    assert!(next.contains("not GO gets in"), "{next}");
+    let next = shown["next"].as_str().expect("an advice");
+    assert!(next.contains("Callers who are not GO get in"), "{next}");
 
     let text = push(&go, &server.base).run().await;
     assert_eq!(text.status, 1);
     let bad = counts().0 - 2;
-    let headline = format!("answers {bad} of {} otherwise than expected", counts().0);
+    let headline = format!("{bad} of {} pushes to ", counts().0);
     assert!(
         text.stdout
             .lines()
@@ -93,20 +95,20 @@ async fn given_an_api_without_a_gate_when_pushed_to_then_each_that_gets_in_is_to
 }
 
 #[tokio::test]
-async fn given_an_api_that_shuts_go_out_when_pushed_to_then_that_is_told() {
+async fn an_api_that_rejects_go_is_found_out() {
     let go = simulator().await;
     let server = answering((StatusCode::NOT_FOUND, "nothing")).await;
     let ran = push(&go, &server.base).arg("--json").run().await;
-    let told = ran.json();
+    let shown = ran.json();
     assert_eq!(ran.status, 1);
-    let bad = pushes(&told).iter().filter(|push| push["ok"] == false);
+    let bad = pushes(&shown).iter().filter(|push| push["ok"] == false);
     let bad: Vec<_> = bad.map(|push| push["push"].clone()).collect();
     assert_eq!(bad, ["good", "bare"]);
     assert!(
-        told["next"]
+        shown["next"]
             .as_str()
             .expect("an advice")
-            .contains("shut out")
+            .contains("GO itself is rejected")
     );
 
     let text = push(&go, &server.base).run().await.stdout;
@@ -121,10 +123,10 @@ async fn given_an_api_that_shuts_go_out_when_pushed_to_then_that_is_told() {
         .arg("--json")
         .arg("--token=expired,none");
     let ran = command.run().await;
-    let told = ran.json();
-    assert_eq!((ran.status, pushes(&told).len()), (0, 2));
+    let shown = ran.json();
+    assert_eq!((ran.status, pushes(&shown).len()), (0, 2));
     assert!(
-        told["next"]
+        shown["next"]
             .as_str()
             .expect("an advice")
             .contains("No good push")
@@ -132,7 +134,7 @@ async fn given_an_api_that_shuts_go_out_when_pushed_to_then_that_is_told() {
 }
 
 #[tokio::test]
-async fn given_an_answer_that_is_neither_when_a_bad_token_gets_it_then_it_is_not_as_expected() {
+async fn a_redirect_or_server_error_rejects_nothing() {
     let go = simulator().await;
     let elsewhere = answering("\"ok\"").await;
     for code in [500, 503, 302, 304] {
@@ -141,15 +143,15 @@ async fn given_an_answer_that_is_neither_when_a_bad_token_gets_it_then_it_is_not
         let server = answering((code, [("location", to)])).await;
         let only = push(&go, &server.base).arg("--json").arg("--token=expired");
         let ran = only.run().await;
-        let told = ran.json();
+        let shown = ran.json();
         assert_eq!(
-            (ran.status, &told["verdict"]),
+            (ran.status, &shown["verdict"]),
             (1, &"unexpected".into()),
             "{code}"
         );
-        assert_eq!(status(named(&told, "expired")), u64::from(code.as_u16()));
+        assert_eq!(status(named(&shown, "expired")), u64::from(code.as_u16()));
         assert!(
-            told["next"]
+            shown["next"]
                 .as_str()
                 .expect("an advice")
                 .contains("401 or 403")
@@ -158,31 +160,31 @@ async fn given_an_answer_that_is_neither_when_a_bad_token_gets_it_then_it_is_not
 }
 
 #[tokio::test]
-async fn given_nobody_at_an_address_when_pushed_to_then_nothing_can_be_said() {
+async fn without_distributor_or_simulator_no_verdict() {
     let go = simulator().await;
     let server = gated(&go).await;
     let nobody = "http://127.0.0.1:1";
     let ran = push(&go, nobody).arg("--json").run().await;
-    let told = ran.json();
-    assert_eq!((ran.status, &told["verdict"]), (2, &"unknown".into()));
-    assert_eq!(pushes(&told), [] as [Value; 0]);
-    let error = told["error"].as_str().expect("a reason");
+    let shown = ran.json();
+    assert_eq!((ran.status, &shown["verdict"]), (2, &"unknown".into()));
+    assert_eq!(pushes(&shown), [] as [Value; 0]);
+    let error = shown["error"].as_str().expect("a reason");
     assert!(
-        error.starts_with("the distributor does not answer: nobody listens"),
+        error.starts_with("no answer from the distributor: connection refused"),
         "{error}"
     );
     let text = push(&go, nobody).run().await;
     assert_eq!(text.status, 2);
     assert!(
         text.stdout
-            .starts_with("- nothing can be said of http://127.0.0.1:1/"),
+            .starts_with("- no verdict on http://127.0.0.1:1/"),
         "{text:?}"
     );
 
     // Something else than a simulator in its place.
     for (simulator, why) in [
-        (nobody, "can't be reached"),
-        (&*server.base, "is no simulator"),
+        (nobody, "can't reach the simulator"),
+        (&*server.base, "is not a simulator"),
     ] {
         for flag in ["--count=1", "--access-token"] {
             let args = [
@@ -195,39 +197,35 @@ async fn given_nobody_at_an_address_when_pushed_to_then_nothing_can_be_said() {
                 &server.base,
             ];
             let ran = go_auth(&args).run().await;
-            let told = ran.json();
-            assert_eq!((ran.status, &told["verdict"]), (2, &"unknown".into()));
-            let error = told["error"].as_str().expect("a reason");
-            assert!(
-                error.contains("the simulator") || error.contains("no simulator"),
-                "{error}"
-            );
+            let shown = ran.json();
+            assert_eq!((ran.status, &shown["verdict"]), (2, &"unknown".into()));
+            let error = shown["error"].as_str().expect("a reason");
             assert!(error.contains(why), "{error}");
         }
     }
 }
 
 #[tokio::test]
-async fn given_a_simulator_that_sends_anything_when_asked_for_a_token_then_it_is_not_used() {
+async fn tokens_of_a_strange_simulator_are_not_used() {
     let go = simulator().await;
     let distributor = gated(&go).await;
     for answer in ["a b", "a\r\nx: y", "é", &"x".repeat(65_537)] {
         let simulator = answering(answer.to_owned()).await;
         let args = ["simulate", "push", "--json", "--simulator", &simulator.base];
         let ran = go_auth(&args).arg(&*distributor.base).run().await;
-        let told = ran.json();
-        assert_eq!(ran.status, 2, "{told}");
+        let shown = ran.json();
+        assert_eq!(ran.status, 2, "{shown}");
         assert!(
-            told["error"]
+            shown["error"]
                 .as_str()
                 .expect("a reason")
-                .contains("is no simulator"),
-            "{told}"
+                .contains("is not a simulator"),
+            "{shown}"
         );
     }
 }
 
-/// Answers with 200, each push on a connection of its own, but for the one after so many.
+/// Answers with 200, each push on a new connection, except the one after so many.
 async fn stumbling(answers: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
@@ -250,23 +248,22 @@ async fn stumbling(answers: usize) -> String {
 }
 
 #[tokio::test]
-async fn given_a_push_without_an_answer_when_a_hole_was_found_then_that_counts_and_no_more_is_sent()
-{
+async fn a_hole_found_counts_though_later_pushes_fail() {
     let go = simulator().await;
     // Both good ones, and with a third one without credentials.
     for (answers, exit, verdict) in [(2, 2, "unknown"), (3, 1, "unexpected")] {
         let base = stumbling(answers).await;
         let ran = push(&go, &base).arg("--json").run().await;
-        let told = ran.json();
+        let shown = ran.json();
         assert_eq!(
-            (ran.status, &told["verdict"]),
+            (ran.status, &shown["verdict"]),
             (exit, &verdict.into()),
-            "{told}"
+            "{shown}"
         );
-        assert!(told["error"].is_string(), "{told}");
-        assert_eq!(pushes(&told).len(), counts().0);
-        let sent = pushes(&told).iter().filter(|push| !push["ok"].is_null());
+        assert!(shown["error"].is_string(), "{shown}");
+        assert_eq!(pushes(&shown).len(), counts().0);
+        let sent = pushes(&shown).iter().filter(|push| !push["ok"].is_null());
         assert_eq!(sent.count(), answers);
-        assert_eq!(named(&told, "expired")["ok"], Value::Null);
+        assert_eq!(named(&shown, "expired")["ok"], Value::Null);
     }
 }

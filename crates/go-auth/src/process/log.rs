@@ -1,8 +1,8 @@
 //! The log of the process: lines for standard error, which nothing waits for.
 //!
-//! Standard error may be a file on a full disk, or a pipe that nobody reads any more.
-//! So a line is handed to a thread that writes it, through a queue that has an end. What
-//! finds the queue full is dropped and counted, and so is what could not be written.
+//! Standard error may be a file on a full disk, or a pipe that nobody reads any more. So
+//! a thread writes the lines, from a bounded queue. Lines that find the queue full, or
+//! can't be written, are dropped and counted.
 
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::Arc;
@@ -13,52 +13,52 @@ use std::time::{Duration, Instant};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder};
 use tracing_subscriber::EnvFilter;
 
-use super::events;
 use derbysoft_go_auth::dropped_log_events;
 
-/// How many lines wait to be written. At some 250 bytes each they take 2 MiB, and are
-/// what a thousand requests make at debug level.
+/// How many lines may wait to be written. At some 250 bytes each they take 2 MiB, and are
+/// what a thousand requests log at debug level.
 const MAX_WAITING: usize = 8192;
 
-/// How long the last lines are waited for when the process ends. A reader that reads has
-/// them in a millisecond.
+/// How long the process waits at its end until the last lines are written. A reader that
+/// reads has them in a millisecond.
 pub(crate) const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// The log. Dropping it waits until the lines so far are written, for a second at the
 /// longest.
 #[derive(Debug)]
-pub(crate) struct Log {
+pub(super) struct Log {
     lines: NonBlocking,
     marks: Receiver<()>,
     dropped: DroppedLines,
 }
 
-/// How many lines did not come out, those of the crate included that did not come this
-/// far.
+/// How many lines were dropped, including those that the library dropped before they came
+/// this far.
 #[derive(Debug, Clone)]
-pub(super) struct DroppedLines {
-    /// That the queue had no room for.
+pub(crate) struct DroppedLines {
+    /// By the full queue.
     queue: ErrorCounter,
-    /// That could not be written.
+    /// Since they could not be written.
     writer: Arc<AtomicUsize>,
 }
 
-/// Logs to standard error, where the process has no other log: filtered by `RUST_LOG`, or
-/// by `otherwise` where that is not set.
-pub(crate) fn log_to_stderr(otherwise: &str) -> Log {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| otherwise.into());
-    let log = Log::to(io::stderr(), MAX_WAITING);
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(log.lines.clone())
-        // They would go straight to standard error, by a macro that panics if it fails.
-        .log_internal_errors(false)
-        .with_ansi(io::stderr().is_terminal())
-        .try_init();
-    log
-}
-
 impl Log {
+    /// Logs to standard error, where the process has no other log: filtered by
+    /// `RUST_LOG`, or by `otherwise` where that is not set.
+    pub(super) fn to_stderr(otherwise: &str) -> Self {
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| otherwise.into());
+        let log = Self::to(io::stderr(), MAX_WAITING);
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(log.lines.clone())
+            // They would go straight to standard error, by a macro that panics if it
+            // fails.
+            .log_internal_errors(false)
+            .with_ansi(io::stderr().is_terminal())
+            .try_init();
+        log
+    }
+
     fn to(writer: impl Write + Send + 'static, most: usize) -> Self {
         let (passed, marks) = sync_channel(1);
         let failed = Arc::new(AtomicUsize::new(0));
@@ -91,12 +91,6 @@ impl Log {
     }
 }
 
-/// From now on a panic is an event of the log. By default its thread would write it to
-/// standard error itself, and wait there.
-pub(super) fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| events::panicked(&panic.to_string())));
-}
-
 impl Drop for Log {
     fn drop(&mut self) {
         const PAUSE: Duration = Duration::from_millis(10);
@@ -112,7 +106,7 @@ impl Drop for Log {
 }
 
 impl DroppedLines {
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         let dropped = self.queue.dropped_lines();
         let dropped = dropped.saturating_add(self.writer.load(Ordering::Relaxed));
         let dropped = u64::try_from(dropped).unwrap_or(u64::MAX);
@@ -121,12 +115,12 @@ impl DroppedLines {
 
     /// None.
     #[cfg(test)]
-    pub(super) fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Log::to(io::sink(), 1).dropped()
     }
 }
 
-/// What the thread writes to. It never fails, since nobody could be told.
+/// What the thread writes to. It never fails, since there is nowhere to report it.
 struct Sink<W> {
     writer: W,
     passed: SyncSender<()>,
@@ -191,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_lines_are_waited_for() {
+    fn the_last_lines_are_written_before_the_end() {
         let (allow, may) = mpsc::channel();
         let written = Arc::default();
         let slow = Slow {
@@ -220,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_does_not_read_is_waited_for_a_second() {
+    fn a_stuck_reader_delays_the_end_by_a_second() {
         let (_allow, may) = mpsc::channel();
         let written = Arc::default();
         let log = Log::to(Slow { may, written }, 10);
@@ -236,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_can_not_be_written_are_counted() {
+    fn lines_that_cannot_be_written_are_counted() {
         let log = Log::to(Full, 100);
         let dropped = log.dropped();
         for _ in 0..7 {

@@ -1,4 +1,4 @@
-//! What the process is told from outside.
+//! Signals.
 
 use std::io;
 
@@ -10,12 +10,11 @@ use tokio::signal::unix;
 pub(crate) enum Signal {
     /// Read the settings again (SIGHUP).
     Reload,
-    /// Take no more connections, end those that there are, and end (SIGTERM, SIGINT).
+    /// Accept no more connections, end the open ones, and end (SIGTERM, SIGINT).
     Stop,
 }
 
-/// From when they are installed on, no signal ends the process by itself, and none is
-/// lost.
+/// Once installed, no signal ends the process by itself, and none is lost.
 #[cfg(unix)]
 #[derive(Debug)]
 pub(crate) struct Signals {
@@ -36,7 +35,7 @@ impl Signals {
         })
     }
 
-    /// The next; several alike may be told as one.
+    /// The next; several of a kind may count as one.
     pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
             () = either(&mut self.terminate, &mut self.interrupt) => Signal::Stop,

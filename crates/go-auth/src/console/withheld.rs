@@ -1,5 +1,5 @@
-//! What of a command line is not repeated: whoever gives a token as an argument has shown it to
-//! enough people.
+//! What of a command line is not repeated: a token passed as an argument has been shown
+//! to enough people.
 
 use std::ffi::OsString;
 
@@ -7,7 +7,7 @@ use std::ffi::OsString;
 const SHORTEST_TOKEN: usize = 16;
 
 /// A message without the arguments in it that may be tokens.
-pub(super) fn without_tokens(mut text: String, args: &[OsString]) -> String {
+pub(crate) fn without_tokens(mut text: String, args: &[OsString]) -> String {
     for arg in args.iter().skip(1) {
         let arg = arg.to_string_lossy();
         let value = arg.split_once('=').map(|(_, value)| value);
@@ -21,8 +21,8 @@ pub(super) fn without_tokens(mut text: String, args: &[OsString]) -> String {
     text
 }
 
-/// Whether it is as long as the shortest Access Token, and no path or address, which
-/// neither a JWT nor a token of GO's looks like.
+/// Whether it is as long as the shortest Access Token, and no path or address: neither a
+/// JWT nor GO's tokens look like one.
 fn may_be_a_token(text: &str) -> bool {
     text.len() >= SHORTEST_TOKEN && !text.contains(['/', '\\', ':', ' '])
 }

@@ -1,4 +1,4 @@
-//! What is said of a distributor, and what follows.
+//! What is reported of a distributor, and what follows.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +10,7 @@ use super::distributor::Answer;
 use derbysoft_go_auth::inspect::show::cut;
 use derbysoft_go_simulator::{Expected, SamplePush};
 
-/// A contract, told in `docs/guide/cli.md`. Texts of the peer's are cut.
+/// A contract: see `docs/guide/cli.md`. Texts of the peer's are cut.
 #[derive(Serialize)]
 pub(super) struct Report {
     pub(super) verdict: Verdict,
@@ -73,11 +73,11 @@ impl PushReport {
         }
     }
 
-    pub(super) fn hear(&mut self, answer: &Answer) {
+    pub(super) fn record(&mut self, answer: &Answer) {
         let is_expected = match (self.expected, answer.status) {
-            (Expected::LetIn, status) => is_let_in(status),
-            (Expected::Refused, status) => is_refused(status),
-            (_, status) => is_let_in(status) || is_refused(status),
+            (Expected::LetIn, status) => is_accepted(status),
+            (Expected::Refused, status) => is_rejected(status),
+            (_, status) => is_accepted(status) || is_rejected(status),
         };
         if self.ok.is_none() || self.ok == Some(true) && !is_expected {
             self.body = Some(cut(&answer.body)).filter(|body| !body.is_empty());
@@ -93,19 +93,19 @@ impl PushReport {
         }
     }
 
-    pub(super) fn was_let_in(&self) -> bool {
-        self.answers.iter().any(|answer| is_let_in(answer.status))
+    pub(super) fn was_accepted(&self) -> bool {
+        self.answers.iter().any(|answer| is_accepted(answer.status))
     }
 }
 
 /// A redirect is neither, and nor is a server's failure.
-fn is_let_in(status: u16) -> bool {
+fn is_accepted(status: u16) -> bool {
     const SUCCESS: RangeInclusive<u16> = 200..=299;
     SUCCESS.contains(&status)
 }
 
 /// 404 and the like, too: that is how a distributor ignores a push.
-fn is_refused(status: u16) -> bool {
+fn is_rejected(status: u16) -> bool {
     const CLIENT_ERROR: RangeInclusive<u16> = 400..=499;
     CLIENT_ERROR.contains(&status)
 }
@@ -123,7 +123,7 @@ impl Report {
         }
     }
 
-    /// A hole that was found is one, even where what came after it could not be sent.
+    /// A hole found stays one, even where later pushes could not be sent.
     pub(super) fn conclude(&mut self) {
         if self.pushes.iter().all(|push| push.ok.is_none()) {
             self.pushes.clear();
@@ -137,30 +137,25 @@ impl Report {
             Verdict::AsExpected
         };
         let of = |expected| bad().filter(move |push| push.expected == expected);
-        self.next = if of(Expected::Refused).any(PushReport::was_let_in) {
+        let was_good_sent = || (self.pushes.iter()).any(|push| push.expected == Expected::LetIn);
+        self.next = if of(Expected::Refused).any(PushReport::was_accepted) {
             Some(
-                "Somebody who is not GO gets in by what was let in above. Have the API accept \
-                 RS256 alone, with keys from GO's key address alone, and check signature, issuer, \
+                "Callers who are not GO get in with what was accepted above. Have the API accept \
+                 only RS256, only with keys from GO's key address, and check signature, issuer, \
                  audience and times of every token.",
             )
         } else if of(Expected::LetIn).next().is_some() {
             Some(
-                "GO itself is shut out. Compare the API's issuer, audience and key address with \
-                 those of the simulator (GET /simulator), and see whether it reaches that address \
+                "GO itself is rejected. Compare the API's issuer, audience and key address with \
+                 those of the simulator (GET /simulator), and check that it reaches that address \
                  and takes pushes at this path.",
             )
         } else if bad().next().is_some() {
-            Some("A bad token is refused with 401 or 403. See the API's log for why it was not.")
+            Some("A bad token should get 401 or 403. See the API's log for why it did not.")
         } else if self.error.is_some() {
-            Some(
-                "See whether `go-auth simulate` and the API run, and at these addresses (curl -v).",
-            )
-        } else if !self
-            .pushes
-            .iter()
-            .any(|push| push.expected == Expected::LetIn)
-        {
-            Some("No good push was among these: an API that refuses all would do as well.")
+            Some("Check that `go-auth simulate` and the API run at these addresses (curl -v).")
+        } else if !was_good_sent() {
+            Some("No good push was among these: an API that rejects everything would pass, too.")
         } else {
             None
         };

@@ -1,16 +1,16 @@
-//! A simulator that runs, as `push` asks it.
+//! A running simulator, as `push` asks it.
 
 use std::time::Duration;
 
 use http::header::CONTENT_LENGTH;
 use reqwest::{Client, Method, StatusCode, Url};
-use serde::Deserialize;
+use serde_json::Value;
 
-use super::super::trouble;
+use crate::connection_error;
 use derbysoft_go_auth::inspect::bounded_http::{self, BodyFault, describe, read_body};
 use derbysoft_go_simulator::SampleToken;
 
-/// It is at hand; a token of a new key takes it a fraction of a second.
+/// It is nearby; a token of a new key takes it a fraction of a second.
 const CONNECT: Duration = Duration::from_secs(2);
 const TOTAL: Duration = Duration::from_secs(10);
 
@@ -18,7 +18,7 @@ const TOTAL: Duration = Duration::from_secs(10);
 /// than one.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// A GO that runs somewhere.
+/// A simulated GO that runs somewhere.
 pub(super) struct Go {
     client: Client,
     address: Url,
@@ -43,45 +43,28 @@ impl Go {
         let path = format!("tokens/{}", sample.name());
         let answer = self.ask(Method::POST, &path).await?;
         let token = String::from_utf8(answer).ok();
-        // Whatever answers there, it must not write other headers.
+        // Whatever answers there must not add other headers.
         let is_token = |token: &String| token.bytes().all(|byte| byte.is_ascii_graphic());
         token.filter(is_token).ok_or_else(|| self.no_simulator())
     }
 
     pub(super) async fn access_tokens(&self) -> Result<AccessTokens, String> {
-        #[derive(Deserialize)]
-        struct Answer {
-            access_tokens: Vec<Entry>,
-        }
-        #[derive(Deserialize)]
-        struct Entry {
-            api: String,
-            token: String,
-            previous: Option<Previous>,
-        }
-        #[derive(Deserialize)]
-        struct Previous {
-            token: String,
-        }
-
         let answer = self.ask(Method::GET, "access-tokens").await?;
-        let answer = serde_json::from_slice(&answer).map_err(|_| self.no_simulator())?;
-        let Answer { access_tokens } = answer;
-        let mut own = None;
-        let mut other = None;
-        for entry in access_tokens {
-            let of = if entry.api == "availability-peer" {
-                &mut own
-            } else {
-                &mut other
-            };
-            *of = Some(entry);
-        }
-        let (own, other) = own.zip(other).ok_or_else(|| self.no_simulator())?;
+        let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+        let mut entries: Vec<_> = (answer["access_tokens"].as_array().into_iter())
+            .flatten()
+            .collect();
+        entries.sort_by_key(|entry| entry["api"] != "availability-peer");
+        let token = |entry: &Value| entry["token"].as_str().map(str::to_owned);
+        let tokens = match entries[..] {
+            [own, other, ..] => token(own).zip(token(other)),
+            _ => None,
+        };
+        let (current, other) = tokens.ok_or_else(|| self.no_simulator())?;
         Ok(AccessTokens {
-            current: own.token,
-            previous: own.previous.map(|previous| previous.token),
-            other: other.token,
+            current,
+            previous: token(&entries[0]["previous"]),
+            other,
         })
     }
 
@@ -93,7 +76,7 @@ impl Go {
         }
         let response = request.send().await.map_err(|error| {
             let why = words(&error);
-            format!("the simulator at {} can't be reached: {why}", self.address)
+            format!("can't reach the simulator at {}: {why}", self.address)
         })?;
         if response.status() != StatusCode::OK {
             return Err(self.no_simulator());
@@ -103,7 +86,7 @@ impl Go {
             Ok(()) => Ok(body),
             Err(BodyFault::TooLarge) => Err(self.no_simulator()),
             Err(BodyFault::Timeout | BodyFault::Broken(_)) => Err(format!(
-                "the answer of the simulator at {} broke off",
+                "the simulator at {} broke off its answer",
                 self.address
             )),
         }
@@ -111,7 +94,7 @@ impl Go {
 
     fn no_simulator(&self) -> String {
         format!(
-            "what answers at {} is no simulator like this one",
+            "the server at {} is not a simulator of this version",
             self.address
         )
     }
@@ -127,7 +110,7 @@ pub(super) fn below(base: &Url, path: &str) -> Url {
 /// Why there was no answer.
 pub(super) fn words(error: &reqwest::Error) -> String {
     if error.is_timeout() {
-        return "no answer came in time".to_owned();
+        return "no answer in time".to_owned();
     }
-    trouble::words(error).unwrap_or_else(|| describe(error))
+    connection_error::words(error).unwrap_or_else(|| describe(error))
 }

@@ -1,7 +1,14 @@
 //! Columns that fit: what is too long is broken onto further lines.
+//!
+//! By hand: the crates for tables (comfy-table, tabled) have no notes across columns,
+//! break addresses anywhere and pad lines with spaces. A character is a column here,
+//! since all but the marks is printable ASCII.
 
-use super::terminal::{Mark, PLAIN, Terminal};
+use std::fmt::Write as _;
+
 use anstyle::Style;
+
+use super::terminal::{FAINT, Mark, Terminal, paint};
 
 /// Between two columns.
 const GAP: usize = 2;
@@ -12,59 +19,68 @@ const NOTE_INDENT: usize = 5;
 /// No column is made narrower.
 const NARROWEST: usize = 10;
 
-/// A line of a table, of several where cells are broken.
-pub(super) struct Row {
-    pub(super) cells: Vec<String>,
-    /// One of each cell.
-    pub(super) styles: Vec<Style>,
-    /// Told on a line of its own below, in the style of the last cell.
-    pub(super) note: Option<String>,
+/// A line of a table, or several where cells are broken.
+pub(crate) struct Row {
+    cells: Vec<(String, Style)>,
+    /// On a line of its own below, in the style of the last cell.
+    note: Option<String>,
 }
 
 impl Row {
-    /// All cells alike.
-    pub(super) fn of(cells: impl IntoIterator<Item = String>, style: Style) -> Self {
-        let cells: Vec<_> = cells.into_iter().collect();
+    pub(crate) fn head<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let cells = std::iter::once("").chain(names);
         Self {
-            styles: vec![style; cells.len()],
-            cells,
+            cells: cells.map(|name| (name.to_owned(), FAINT)).collect(),
             note: None,
         }
+    }
+
+    /// Cells behind a mark.
+    pub(crate) fn marked<'a>(
+        mark: Mark,
+        cells: impl IntoIterator<Item = (&'a str, Style)>,
+        terminal: &Terminal,
+    ) -> Self {
+        let mark = (terminal.mark(mark), mark.style());
+        let cells = std::iter::once(mark).chain(cells);
+        Self {
+            cells: cells
+                .map(|(text, style)| (text.to_owned(), style))
+                .collect(),
+            note: None,
+        }
+    }
+
+    pub(crate) fn with_note(self, note: Option<String>) -> Self {
+        Self { note, ..self }
     }
 }
 
 /// The rows in columns as wide as they need to be, and together no wider than the
 /// terminal, and none wider than its cap, where it has one.
-pub(super) fn table(rows: &[Row], caps: &[usize], terminal: &Terminal) -> String {
-    let columns = rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
-    let gaps = GAP * columns.saturating_sub(1);
-    let widths = fitted(rows, columns, caps, terminal.width.saturating_sub(gaps));
+pub(crate) fn table(rows: &[Row], caps: &[usize], terminal: &Terminal) -> String {
+    let widths = fitted(rows, caps, terminal.width);
     let mut text = String::new();
     for row in rows {
-        let cells: Vec<Vec<String>> = (row.cells.iter().zip(&widths))
-            .map(|(cell, width)| broken(cell, *width))
+        let cells = row.cells.iter().zip(&widths);
+        let cells: Vec<_> = cells
+            .map(|((cell, style), width)| (broken(cell, *width), *style, width + GAP))
             .collect();
-        let height = cells.iter().map(Vec::len).max().unwrap_or(0);
-        for line in 0..height {
-            let mut owed = 0;
-            for (column, cell) in cells.iter().enumerate() {
-                let part = cell.get(line).map_or("", String::as_str);
-                if !part.is_empty() {
-                    text.push_str(&" ".repeat(owed));
-                    let style = row.styles.get(column).copied().unwrap_or(PLAIN);
-                    text.push_str(&terminal.paint(style, part));
-                    owed = 0;
-                }
-                owed += widths[column] + GAP - part.chars().count();
+        let height = cells.iter().map(|(lines, ..)| lines.len()).max();
+        for at in 0..height.unwrap_or(0) {
+            let mut line = String::new();
+            for (lines, style, width) in &cells {
+                let part = lines.get(at).map_or("", String::as_str);
+                let padding = width - part.chars().count();
+                let _ = write!(line, "{}{:padding$}", paint(*style, part), "");
             }
+            text.push_str(line.trim_end());
             text.push('\n');
         }
         if let Some(note) = &row.note {
-            let style = row.styles.last().copied().unwrap_or(PLAIN);
+            let style = row.cells.last().map_or(FAINT, |(_, style)| *style);
             for line in broken(note, terminal.width.saturating_sub(NOTE_INDENT)) {
-                text.push_str(&" ".repeat(NOTE_INDENT));
-                text.push_str(&terminal.paint(style, &line));
-                text.push('\n');
+                let _ = writeln!(text, "{:NOTE_INDENT$}{}", "", paint(style, &line));
             }
         }
     }
@@ -73,16 +89,16 @@ pub(super) fn table(rows: &[Row], caps: &[usize], terminal: &Terminal) -> String
 
 /// Takes from the widest column until all fit: first from those that can be broken
 /// at spaces.
-fn fitted(rows: &[Row], columns: usize, caps: &[usize], room: usize) -> Vec<usize> {
+fn fitted(rows: &[Row], caps: &[usize], room: usize) -> Vec<usize> {
+    let columns = rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
+    let room = room.saturating_sub(GAP * columns.saturating_sub(1));
     let widest = |column: usize, width: fn(&str) -> usize| {
         let cells = rows.iter().filter_map(|row| row.cells.get(column));
-        cells.map(|cell| width(cell)).max().unwrap_or(0)
+        cells.map(|(cell, _)| width(cell)).max().unwrap_or(0)
     };
-    let natural = (0..columns).map(|column| widest(column, |cell| cell.chars().count()));
-    let caps = caps.iter().copied().chain(std::iter::repeat(usize::MAX));
-    let mut widths: Vec<_> = natural
-        .zip(caps)
-        .map(|(natural, cap)| natural.min(cap))
+    let cap = |column: usize| caps.get(column).copied().unwrap_or(usize::MAX);
+    let mut widths: Vec<_> = (0..columns)
+        .map(|column| widest(column, |cell| cell.chars().count()).min(cap(column)))
         .collect();
     let of_words: Vec<_> = (0..columns)
         .map(|column| widest(column, longest_word).max(NARROWEST))
@@ -107,7 +123,7 @@ fn longest_word(text: &str) -> usize {
 
 /// A text in lines of at most `width`: broken at spaces, or else after a mark that
 /// separates, or else anywhere.
-pub(super) fn broken(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn broken(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut rest: Vec<char> = text.chars().collect();
     while rest.len() > width {
@@ -131,7 +147,7 @@ pub(super) fn broken(text: &str, width: usize) -> Vec<String> {
 }
 
 /// A paragraph behind a label, its further lines under its first.
-pub(super) fn paragraph(label: &str, text: &str, terminal: &Terminal) -> String {
+pub(crate) fn paragraph(label: &str, text: &str, terminal: &Terminal) -> String {
     let label_width = label.chars().count() + 1;
     let lines = broken(
         text,
@@ -142,44 +158,47 @@ pub(super) fn paragraph(label: &str, text: &str, terminal: &Terminal) -> String 
 }
 
 /// A verdict: a paragraph behind its mark, in its style.
-pub(super) fn marked(mark: Mark, text: &str, terminal: &Terminal) -> String {
+pub(crate) fn marked(mark: Mark, text: &str, terminal: &Terminal) -> String {
     let said = paragraph(terminal.mark(mark), text, terminal);
-    let painted: Vec<_> = said
-        .lines()
-        .map(|line| terminal.paint(mark.style().bold(), line))
-        .collect();
-    painted.join("\n") + "\n"
+    let paint = |line| paint(mark.style().bold(), line) + "\n";
+    said.lines().map(paint).collect()
 }
 
 /// What to do next, below all else.
-pub(super) fn advice(next: &str, terminal: &Terminal) -> String {
+pub(crate) fn advice(next: &str, terminal: &Terminal) -> String {
     format!("\n{}", paragraph("next:", next, terminal))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::terminal::PLAIN;
     use super::*;
 
-    fn terminal(width: usize) -> Terminal {
+    const fn terminal(width: usize) -> Terminal {
         Terminal {
-            colour: false,
             unicode: false,
             width,
         }
     }
 
     fn row(cells: &[&str]) -> Row {
-        Row::of(cells.iter().map(|cell| (*cell).to_owned()), PLAIN)
+        Row {
+            cells: cells
+                .iter()
+                .map(|cell| ((*cell).to_owned(), PLAIN))
+                .collect(),
+            note: None,
+        }
     }
 
     #[test]
-    fn a_table_that_fits_is_as_wide_as_it_needs_to_be() {
+    fn a_table_is_no_wider_than_it_needs_to_be() {
         let rows = [row(&["a", "bb", "ccc"]), row(&["aaaa", "b", ""])];
         assert_eq!(table(&rows, &[], &terminal(40)), "a     bb  ccc\naaaa  b\n");
     }
 
     #[test]
-    fn the_widest_column_is_broken_where_it_does_not_fit() {
+    fn the_widest_column_is_broken_to_fit() {
         let long = "one two three four five six seven";
         let rows = [row(&["name", long]), row(&["other", "short"])];
         let text = table(&rows, &[], &terminal(24));
@@ -193,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_word_is_broken_after_a_slash_or_anywhere() {
+    fn a_long_word_breaks_after_a_slash_or_anywhere() {
         assert_eq!(
             broken("https://id.example/keys", 20),
             ["https://id.example/", "keys"]

@@ -1,4 +1,4 @@
-//! The distributor that is pushed to.
+//! The distributor under test.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use derbysoft_go_simulator::{SamplePush, posted};
 const CONNECT: Duration = Duration::from_secs(2);
 const TOTAL: Duration = Duration::from_secs(10);
 
-/// As much of an answer as is read: more than is shown of it.
+/// How much of an answer is read: more than is shown of it.
 const MAX_READ: usize = 1024;
 
 pub(super) struct Distributor {
@@ -34,7 +34,7 @@ pub(super) struct Answer {
 }
 
 /// An address of the command line, or its fault. Plain http may go anywhere: a container
-/// beside this one has no certificate, and what is sent opens nothing but in a test.
+/// beside this one has no certificate, and what is sent is of use in tests alone.
 pub(super) fn base(text: &str) -> Result<Url, &'static str> {
     let url = address::parse(text, true)?;
     if url.query().is_some() {
@@ -59,14 +59,14 @@ impl Distributor {
         let mut request = posted(&self.client, self.url.clone(), self.sample, now);
         if let Some(text) = authorization {
             let value = HeaderValue::from_str(text);
-            let mut value = value.map_err(|_| "the token can't stand in a header".to_owned())?;
+            let mut value = value.map_err(|_| "the token can't be sent in a header".to_owned())?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
         let mut response = request.send().await.map_err(|error| words(&error))?;
         let mut body = Vec::new();
         while body.len() < MAX_READ {
-            // The status counts, whatever becomes of the rest.
+            // The status decides, whatever becomes of the rest.
             let Ok(Some(chunk)) = response.chunk().await else {
                 break;
             };

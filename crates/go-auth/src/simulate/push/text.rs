@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use super::report::{PushReport, Report, Verdict};
-use crate::table::{Row, advice, marked, table};
-use crate::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
+use crate::console::table::{Row, advice, marked, table};
+use crate::console::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
 use derbysoft_go_auth::inspect::show::plain;
 use derbysoft_go_simulator::Expected;
 
 /// On narrower terminals the names have to do.
 const FIVE_COLUMNS: usize = 60;
-const WHAT_IT_IS: usize = 2;
+const WHAT_IT_IS: usize = 1;
 
 pub(super) fn text(report: &Report, terminal: &Terminal) -> String {
     let mut text = headline(report, terminal);
@@ -33,9 +33,9 @@ fn headline(report: &Report, terminal: &Terminal) -> String {
         Verdict::AsExpected => (Mark::Good, format!("{to} answers as expected")),
         Verdict::Unexpected => (
             Mark::Bad,
-            format!("{to} answers {bad} of {all} otherwise than expected"),
+            format!("{bad} of {all} pushes to {to} got an unexpected answer"),
         ),
-        Verdict::Unknown => (Mark::Open, format!("nothing can be said of {to}")),
+        Verdict::Unknown => (Mark::Open, format!("no verdict on {to}")),
     };
     if let Some(error) = &report.error {
         let _ = write!(said, ": {}", plain(error));
@@ -44,15 +44,12 @@ fn headline(report: &Report, terminal: &Terminal) -> String {
 }
 
 fn pushes(report: &Report, terminal: &Terminal) -> String {
-    let head = ["", "push", "what it is", "expected", "status"].map(str::to_owned);
-    let mut rows = vec![Row::of(head, FAINT)];
-    rows.extend(report.pushes.iter().map(|push| row(push, terminal)));
+    let mut heads = vec!["push", "what it is", "expected", "status"];
     if terminal.width < FIVE_COLUMNS {
-        for row in &mut rows {
-            row.cells.remove(WHAT_IT_IS);
-            row.styles.remove(WHAT_IT_IS);
-        }
+        heads.remove(WHAT_IT_IS);
     }
+    let mut rows = vec![Row::head(heads)];
+    rows.extend(report.pushes.iter().map(|push| row(push, terminal)));
     table(&rows, &[], terminal)
 }
 
@@ -63,24 +60,25 @@ fn row(push: &PushReport, terminal: &Terminal) -> Row {
         None => (Mark::Open, FAINT),
     };
     let expected = match push.expected {
-        Expected::LetIn => "let in",
-        Expected::Refused => "refused",
+        Expected::LetIn => "accepted",
+        Expected::Refused => "rejected",
         _ => "either",
     };
-    // What somebody is told who is let in is of no interest.
-    let is_told = push.ok == Some(false) && !push.was_let_in();
-    let note = push.body.as_ref().filter(|_| is_told);
-    Row {
-        cells: vec![
-            terminal.mark(mark).to_owned(),
-            push.push.to_owned(),
-            push.about.to_owned(),
-            expected.to_owned(),
-            statuses(push),
-        ],
-        styles: vec![mark.style(), style, FAINT, FAINT, style],
-        note: note.map(|body| format!("answered: {}", plain(body))),
+    let statuses = statuses(push);
+    let mut cells = vec![
+        (push.push, style),
+        (push.about, FAINT),
+        (expected, FAINT),
+        (&statuses, style),
+    ];
+    if terminal.width < FIVE_COLUMNS {
+        cells.remove(WHAT_IT_IS);
     }
+    // The answer to an accepted push is of no interest.
+    let is_shown = push.ok == Some(false) && !push.was_accepted();
+    let body = push.body.as_ref().filter(|_| is_shown);
+    let note = body.map(|body| format!("answered: {}", plain(body)));
+    Row::marked(mark, cells, terminal).with_note(note)
 }
 
 /// `200`, or `200 (999 times), 503`.

@@ -1,22 +1,26 @@
-//! `go-auth simulate push`: whether a distributor lets in GO, and nobody else.
+//! `go-auth simulate push`: whether a distributor accepts GO, and nobody else.
+
+mod attempts;
+mod distributor;
+mod go;
+mod report;
+mod text;
 
 use std::io;
 
+use self::attempts::{Attempt, Credential};
+use self::distributor::{Answer, Distributor};
+use self::go::Go;
+use self::report::{PushReport, Report, Verdict};
 use super::args::PushArgs;
-use super::attempts::{self, Attempt, Credential};
-use super::distributor::{self, Answer, Distributor};
-use super::go::Go;
-use super::push_text;
-use super::report::{PushReport, Report, Verdict};
-use crate::Exit;
-use crate::console::{Console, Failure, block_on};
+use crate::console::{Console, Exit, Failure, block_on};
 use derbysoft_go_simulator::Expected;
 
 pub(super) fn run(args: &PushArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let address = |what: &str, text: &str| {
         distributor::base(text).map_err(|fault| Failure::Usage(format!("{what} {fault}")))
     };
-    let base = address("the distributor's address", &args.distributor)?;
+    let base = address("the distributor's URL", &args.distributor)?;
     let simulator = address("--simulator", &args.simulator)?;
     let system = |error: reqwest::Error| Failure::System(io::Error::other(error.to_string()));
     let sample = args.sample.push();
@@ -25,7 +29,7 @@ pub(super) fn run(args: &PushArgs, console: &mut Console<'_>) -> Result<Exit, Fa
     let go = Go::new(simulator).map_err(system)?;
     block_on(push(args, &go, &to, &mut report))??;
     report.conclude();
-    console.say(&report, |terminal| push_text::text(&report, terminal))?;
+    console.say(&report, |terminal| text::text(&report, terminal))?;
     Ok(match report.verdict {
         Verdict::AsExpected => Exit::Good,
         Verdict::Unexpected => Exit::Bad,
@@ -53,10 +57,10 @@ async fn push(
     };
     let attempts = wanted(args, all)?;
     report.pushes = attempts.iter().map(PushReport::unsent).collect();
-    for (attempt, told) in attempts.iter().zip(&mut report.pushes) {
+    for (attempt, pushed) in attempts.iter().zip(&mut report.pushes) {
         for _ in 0..args.count {
             match once(attempt, go, to).await {
-                Ok(answer) => told.hear(&answer),
+                Ok(answer) => pushed.record(&answer),
                 Err(why) => {
                     report.error = Some(why);
                     return Ok(());
@@ -74,7 +78,7 @@ fn wanted(args: &PushArgs, mut attempts: Vec<Attempt>) -> Result<Vec<Attempt>, F
         let names: Vec<_> = attempts.iter().map(|attempt| attempt.name).collect();
         // What was given is not repeated: it may be a token.
         return Err(Failure::Usage(format!(
-            "--token has a name that is none of {}",
+            "--token: unknown name, not one of {}",
             names.join(", ")
         )));
     }
@@ -102,5 +106,5 @@ async fn once(attempt: &Attempt, go: &Go, to: &Distributor) -> Result<Answer, St
         }
     };
     let answer = to.push(authorization.as_deref()).await;
-    answer.map_err(|why| format!("the distributor does not answer: {why}"))
+    answer.map_err(|why| format!("no answer from the distributor: {why}"))
 }

@@ -1,5 +1,5 @@
-//! JSON in ASCII alone: what an attacker wrote may be in it, and a terminal would
-//! take some characters beyond ASCII for commands.
+//! JSON in ASCII only: it may have text from an attacker, and a terminal would take some
+//! characters beyond ASCII for commands.
 
 use std::io;
 
@@ -33,7 +33,7 @@ impl Formatter for Ascii {
 pub(super) fn line(document: &impl Serialize) -> String {
     let mut text = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut text, Ascii(CompactFormatter));
-    // What is said here are structs of texts, numbers and lists: all can be written.
+    // Documents are structs of texts, numbers and lists: all can be written.
     let _ = document.serialize(&mut serializer);
     text.push(b'\n');
     String::from_utf8(text).unwrap_or_default()

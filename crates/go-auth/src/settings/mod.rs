@@ -1,13 +1,15 @@
 //! The settings of a command: flags over file over environment.
 
+mod args;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::args::{FetchArgs, RuleArgs};
-use super::console::{Console, Failure};
+pub(crate) use self::args::SettingArgs;
+use crate::console::{Console, Failure};
 use derbysoft_go_auth::Config;
-use derbysoft_go_auth::inspect::{Flag, Reading, layered, read_settings};
+use derbysoft_go_auth::inspect::{Reading, layered, read_settings};
 
 /// The largest key document that can be configured.
 const MAX_DOCUMENT_BYTES: u64 = 16 * 1024 * 1024;
@@ -19,18 +21,15 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    pub(super) fn read(
-        rules: Option<&RuleArgs>,
-        fetching: &FetchArgs,
+    pub(super) fn read<const RULES: bool>(
+        args: &SettingArgs<RULES>,
         console: &Console<'_>,
     ) -> Result<Self, Failure> {
-        let mut flags: Vec<Flag> = rules.map(RuleArgs::flags).unwrap_or_default();
-        flags.extend(fetching.flags());
-        let read = |path: &Path| read_settings(path, &console.vars);
-        let file = fetching.config.as_deref().map(read).transpose();
+        let read = |path: &Path| read_settings(path, console.vars());
+        let file = args.config.as_deref().map(read).transpose();
         let file = file.map_err(|error| Failure::of_file("--config", &error))?;
-        let vars = console.vars.iter().cloned();
-        let (config, reading) = layered(&flags, file.as_deref(), vars)?;
+        let vars = console.vars().iter().cloned();
+        let (config, reading) = layered(&args.flags, file.as_deref(), vars)?;
         Ok(Self { config, reading })
     }
 }

@@ -6,13 +6,13 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::console::{Console, Failure};
+use crate::console::{Console, Failure};
 
-/// As much as is read. It is the most that `max_token_bytes` can be set to: whatever
-/// is longer is refused for its length, and need not be known whole.
+/// How much is read. It is the most that `max_token_bytes` can be set to: anything
+/// longer is rejected for its length, and need not be known whole.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// What came in, as one would find it.
+/// What the input is taken for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Given<'a> {
     /// The value of an `Authorization` header.
@@ -29,16 +29,15 @@ pub(super) fn read(
         let read = File::open(path).and_then(bounded);
         read.map_err(|error| Failure::of_file("--token-file", &error))?
     } else {
-        if console.stdin_is_terminal {
+        if console.stdin().1 {
             console.note("Paste the token, then press Enter and Ctrl-D:");
         }
-        bounded(&mut console.stdin)
-            .map_err(|error| Failure::Usage(format!("standard input can't be read: {error}")))?
+        bounded(console.stdin().0)
+            .map_err(|error| Failure::Usage(format!("can't read standard input: {error}")))?
     };
     if given(&bytes) == Given::Token(b"") {
         return Err(Failure::Usage(
-            "there is no token: give it on standard input, or in a file with --token-file"
-                .to_owned(),
+            "no token: pass it on standard input, or in a file with --token-file".to_owned(),
         ));
     }
     Ok(bytes)
@@ -52,10 +51,10 @@ fn bounded(from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// What is in the input: line ends after it are no part of it, and the words that
-/// stand before a token in a header are kindly taken off.
+/// What is in the input: line ends after it are no part of it, and what stands before a
+/// token in a header is removed.
 pub(super) fn given(input: &[u8]) -> Given<'_> {
-    // What was cut off is as it came.
+    // A truncated input stays as it came.
     if input.len() as u64 > MAX_BYTES {
         return Given::Token(input);
     }
@@ -71,7 +70,7 @@ pub(super) fn given(input: &[u8]) -> Given<'_> {
     Given::Token(scheme.unwrap_or(input))
 }
 
-/// What follows a word, in any case, and spaces.
+/// What follows a word, in upper or lower case, and spaces.
 fn without<'a>(input: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
     let (start, rest) = input.split_at_checked(word.len())?;
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
@@ -83,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_around_a_token_is_taken_off() {
+    fn what_surrounds_a_token_is_removed() {
         for (input, given_as) in [
             ("a.b.c", Given::Token(&b"a.b.c"[..])),
             ("a.b.c\n", Given::Token(b"a.b.c")),
@@ -95,7 +94,7 @@ mod tests {
                 Given::Header(b"Bearer a.b.c"),
             ),
             ("authorization:a.b.c", Given::Header(b"a.b.c")),
-            // Part of the token, and refused.
+            // Part of the token, and rejected.
             (" a.b.c", Given::Token(b" a.b.c")),
             ("a.b.c ", Given::Token(b"a.b.c ")),
             ("Bearera.b.c", Given::Token(b"Bearera.b.c")),
@@ -110,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn an_input_that_was_cut_is_as_it_came() {
+    fn a_truncated_input_stays_as_it_came() {
         let input = format!("Bearer {}\n", "a".repeat(64 * 1024));
         let bytes = bounded(input.as_bytes()).expect("readable");
         assert_eq!(bytes.len(), 64 * 1024 + 1);

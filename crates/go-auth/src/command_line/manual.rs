@@ -2,25 +2,23 @@
 
 use clap_complete::Shell;
 
-use super::Exit;
-use super::args;
-use super::console::{Console, Failure};
+use crate::console::{Console, Exit, Failure};
 
-pub(super) fn completions(shell: Shell, console: &mut Console<'_>) -> Result<Exit, Failure> {
+pub(crate) fn completions(shell: Shell, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut args::command(), "go-auth", &mut script);
+    clap_complete::generate(shell, &mut super::command(), "go-auth", &mut script);
     console.write(&script)?;
     Ok(Exit::Good)
 }
 
 /// The page of go-auth, or of one of its commands.
-pub(super) fn page(command: &[String], console: &mut Console<'_>) -> Result<Exit, Failure> {
-    let mut root = args::command();
+pub(crate) fn page(command: &[String], console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let mut root = super::command();
     root.build();
     let found = (command.iter()).try_fold(&root, |within, name| within.find_subcommand(name));
     let page = found
         .cloned()
-        .ok_or_else(|| Failure::Usage("there is no such command".to_owned()))?;
+        .ok_or_else(|| Failure::Usage("unknown command".to_owned()))?;
     let mut text = Vec::new();
     clap_mangen::Man::new(page)
         .manual("derbysoft-go-auth")

@@ -1,0 +1,267 @@
+//! The console: what a command reads, and how it says once what it has found, as text
+//! or, with `--json`, as one JSON document.
+
+mod json;
+pub(crate) mod table;
+pub(crate) mod terminal;
+pub(crate) mod withheld;
+
+use std::ffi::OsString;
+use std::fmt::{self, Display};
+use std::io::{self, Read, Write};
+
+use clap::ColorChoice;
+use serde::Serialize;
+
+use self::terminal::{BAD, Terminal, paint};
+use self::withheld::without_tokens;
+use derbysoft_go_auth::ConfigError;
+use derbysoft_go_auth::inspect::show;
+
+/// How a command ended, for scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// The token is valid; there are usable keys; the distributor answers as expected.
+    Good,
+    /// The token is rejected; there are no usable keys; the distributor answers
+    /// otherwise.
+    Bad,
+    /// No verdict: keys or output were out of reach.
+    Unknown,
+    /// The command or the settings are invalid: `EX_USAGE` of `sysexits.h`.
+    Usage,
+}
+
+impl Exit {
+    /// The status of the process.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::Bad => 1,
+            Self::Unknown => 2,
+            Self::Usage => 64,
+        }
+    }
+}
+
+/// A stream to write to.
+pub struct Output<'a> {
+    /// Where it goes.
+    pub to: &'a mut dyn Write,
+    /// Whether colours are wanted there, unless `--color` says otherwise.
+    pub colour: bool,
+    /// The terminal's width in columns, if it is one.
+    pub width: Option<usize>,
+}
+
+/// Everything that a command has to do with.
+pub struct Surroundings<'a> {
+    /// The command line, from the program's name on.
+    pub args: Vec<OsString>,
+    /// The environment.
+    pub vars: Vec<(OsString, OsString)>,
+    /// Standard input.
+    pub stdin: &'a mut dyn Read,
+    /// Whether somebody types there.
+    pub stdin_is_terminal: bool,
+    /// Standard output.
+    pub stdout: Output<'a>,
+    /// Standard error.
+    pub stderr: Output<'a>,
+}
+
+impl fmt::Debug for Surroundings<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Surroundings").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Output<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (f.debug_struct("Output").field("width", &self.width)).finish_non_exhaustive()
+    }
+}
+
+/// The surroundings of a command whose line is read.
+pub(crate) struct Console<'a> {
+    surroundings: Surroundings<'a>,
+    json: bool,
+    colour: ColorChoice,
+}
+
+/// Why a command ends without having done its work.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The command line is invalid, with this fault.
+    Usage(String),
+    /// The settings are.
+    Settings {
+        error: ConfigError,
+        /// Whether the command has flags for them, beside file and environment.
+        have_flags: bool,
+    },
+    /// The output could not be written, or the system lacks something.
+    System(io::Error),
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Settings {
+            error,
+            have_flags: true,
+        }
+    }
+}
+
+impl Failure {
+    /// A file given by a flag, and why it can't be read. Its name is not repeated: it
+    /// may be a token at the wrong place.
+    pub(crate) fn of_file(flag: &str, error: &io::Error) -> Self {
+        Self::Usage(format!("can't read the file given by {flag}: {error}"))
+    }
+
+    /// What the system does not let the process do.
+    pub(crate) fn cannot(what: impl Display, error: impl Display) -> Self {
+        Self::System(io::Error::other(format!("can't {what}: {error}")))
+    }
+
+    pub(crate) fn cannot_listen(address: &str, error: &io::Error) -> Self {
+        Self::cannot(format_args!("listen on {}", show::quoted(address)), error)
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Usage(_) => "usage",
+            Self::Settings { .. } => "settings",
+            Self::System(_) => "system",
+        }
+    }
+
+    pub(crate) const fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) | Self::Settings { .. } => Exit::Usage,
+            Self::System(_) => Exit::Unknown,
+        }
+    }
+
+    fn faults(&self) -> Vec<String> {
+        match self {
+            Self::Usage(fault) => vec![fault.clone()],
+            Self::Settings { error, .. } => error.faults().map(str::to_owned).collect(),
+            Self::System(error) => vec![show::plain(&error.to_string())],
+        }
+    }
+}
+
+impl<'a> Console<'a> {
+    pub(crate) const fn new(
+        surroundings: Surroundings<'a>,
+        json: bool,
+        colour: ColorChoice,
+    ) -> Self {
+        Self {
+            surroundings,
+            json,
+            colour,
+        }
+    }
+
+    /// The environment.
+    pub(crate) fn vars(&self) -> &[(OsString, OsString)] {
+        &self.surroundings.vars
+    }
+
+    /// Standard input, and whether somebody types there.
+    pub(crate) fn stdin(&mut self) -> (&mut dyn Read, bool) {
+        let Surroundings {
+            stdin,
+            stdin_is_terminal,
+            ..
+        } = &mut self.surroundings;
+        (stdin, *stdin_is_terminal)
+    }
+
+    /// The value of a flag, or else of a variable of the environment that is not empty.
+    pub(crate) fn given(&self, flag: Option<&str>, variable: &str) -> Option<String> {
+        if let Some(value) = flag {
+            return Some(value.to_owned());
+        }
+        let (_, value) = self.vars().iter().find(|(known, _)| known == variable)?;
+        Some(value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// Says what the command has found: as text, or as JSON where that is wanted.
+    pub(crate) fn say(
+        &mut self,
+        json: &impl Serialize,
+        text: impl FnOnce(&Terminal) -> String,
+    ) -> Result<(), Failure> {
+        if self.json {
+            return self.write(json::line(json).as_bytes());
+        }
+        let Surroundings { vars, stdout, .. } = &mut self.surroundings;
+        let text = text(&Terminal::of(vars, stdout));
+        written(stdout.write(self.colour, &text))
+    }
+
+    /// Writes to standard output, as it is.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let to = &mut self.surroundings.stdout.to;
+        written(to.write_all(bytes).and_then(|()| to.flush()))
+    }
+
+    /// Says something beside the result.
+    pub(crate) fn note(&mut self, text: &str) {
+        let stderr = &mut self.surroundings.stderr;
+        let _ = stderr.write(self.colour, &format!("{text}\n"));
+    }
+
+    pub(crate) fn fail(&mut self, failure: &Failure) -> Exit {
+        let faults: Vec<_> = (failure.faults().into_iter())
+            .map(|fault| without_tokens(fault, &self.surroundings.args))
+            .collect();
+        if self.json {
+            let document = serde_json::json!({ "error": failure.name(), "faults": faults });
+            let _ = self.write(json::line(&document).as_bytes());
+            // Where nothing can be written there, it is said all the same.
+            if !matches!(failure, Failure::System(_)) {
+                return failure.exit();
+            }
+        }
+        let name = paint(BAD, "go-auth:");
+        self.note(&match failure {
+            Failure::Settings { have_flags, .. } => {
+                let faults: String = faults.iter().map(|it| format!("\n- {it}")).collect();
+                let flag = if *have_flags {
+                    "by a flag (--jwks-url), "
+                } else {
+                    ""
+                };
+                format!(
+                    "{name} invalid settings:{faults}\n\n\
+                     Set each {flag}in the file of --config (jwks_url)\n\
+                     or by a variable (GO_AUTH_JWKS_URL); the first of them counts."
+                )
+            }
+            Failure::Usage(_) | Failure::System(_) => format!("{name} {}", faults.join("; ")),
+        });
+        failure.exit()
+    }
+}
+
+/// A reader that has gone away has read enough.
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::System(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Runs what has to wait.
+pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::System)?;
+    Ok(runtime.block_on(future))
+}
