@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use http::StatusCode;
 use reqwest::Url;
 
+use super::settings::{Part, check_ranges};
 use super::{Config, IssuerConfig};
 use crate::access_token::AccessTokensError;
 use crate::authenticate::verifier::Verifier;
@@ -253,6 +253,7 @@ impl Config {
     }
 
     fn check_rules(&self, faults: &mut Faults) {
+        check_ranges(self, Part::Rules, faults);
         check_list("distrusted_keys", &self.distrusted_keys, faults);
         faults.unless(
             (self.distrusted_keys.iter()).all(|kid| kid.len() <= MAX_KID_BYTES),
@@ -261,33 +262,14 @@ impl Config {
         );
         check_list("subjects", &self.subjects, faults);
         faults.unless(
-            self.leeway <= Duration::from_secs(5 * 60),
-            "leeway",
-            "is more than 5m",
-        );
-        faults.unless(
             self.max_lifetime.is_none_or(|cap| !cap.is_zero()),
             "max_lifetime",
             "is zero",
         );
-        faults.unless(
-            (256..=64 * 1024).contains(&self.max_token_bytes),
-            "max_token_bytes",
-            "is not from 256 to 65536",
-        );
     }
 
     fn check_answers(&self, faults: &mut Faults) {
-        faults.unless(
-            (1..=65_536).contains(&self.max_waiting),
-            "max_waiting",
-            "is not from 1 to 65536",
-        );
-        faults.unless(
-            (200..=599).contains(&self.ignore_status),
-            "ignore_status",
-            "is not from 200 to 599",
-        );
+        check_ranges(self, Part::Answers, faults);
         faults.unless(
             is_realm(&self.realm),
             "realm",
@@ -296,59 +278,11 @@ impl Config {
     }
 
     fn check_fetching(&self, faults: &mut Faults) {
-        let millis = Duration::from_millis;
-        let secs = Duration::from_secs;
-        for (setting, value, least, most, wrong) in [
-            (
-                "cooldown",
-                self.cooldown,
-                millis(100),
-                secs(600),
-                "is not from 100ms to 10m",
-            ),
-            (
-                "key_wait",
-                self.key_wait,
-                millis(10),
-                secs(30),
-                "is not from 10ms to 30s",
-            ),
-            (
-                "connect_timeout",
-                self.connect_timeout,
-                millis(10),
-                secs(60),
-                "is not from 10ms to 60s",
-            ),
-            (
-                "fetch_timeout",
-                self.fetch_timeout,
-                millis(10),
-                secs(60),
-                "is not from 10ms to 60s",
-            ),
-        ] {
-            faults.unless((least..=most).contains(&value), setting, wrong);
-        }
-        faults.unless(
-            self.refresh_interval >= secs(1),
-            "refresh_interval",
-            "is less than 1s",
-        );
-        faults.unless(
-            self.max_stale <= secs(7 * 24 * 60 * 60),
-            "max_stale",
-            "is more than 7days",
-        );
+        check_ranges(self, Part::Keys, faults);
         faults.unless(
             self.max_stale >= self.refresh_interval,
             "max_stale",
             "is less than refresh_interval",
-        );
-        faults.unless(
-            (1024..=16 * 1024 * 1024).contains(&self.max_document_bytes),
-            "max_document_bytes",
-            "is not from 1024 to 16777216",
         );
     }
 }

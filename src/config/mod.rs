@@ -11,6 +11,7 @@ pub(crate) mod file;
 mod layers;
 mod nearest;
 mod platform;
+mod settings;
 mod sources;
 mod value;
 
@@ -25,6 +26,7 @@ use crate::jwt::policy::RequiredClaim;
 
 pub(crate) use self::check::{Checked, Keys, of_access_tokens};
 pub use self::layers::{Flag, Reading, both};
+pub use self::settings::{FlagOf, Part, SETTINGS, Setting};
 
 /// Everything that can be set as data.
 ///

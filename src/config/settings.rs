@@ -1,0 +1,318 @@
+//! The settings: what each is called, where it may be set, and its range.
+//!
+//! One row a setting. The environment, the file, the flags of the command and the checks
+//! go by it, and tests hold it to the fields of [`Config`] and to
+//! `docs/guide/configuration.md`.
+
+use std::time::Duration;
+
+use humantime::format_duration;
+
+use super::Config;
+use crate::fault::Faults;
+
+/// One setting of [`Config`].
+#[derive(Debug)]
+pub struct Setting {
+    /// The field's name.
+    pub name: &'static str,
+    /// What it is part of.
+    pub part: Part,
+    /// Whether a variable can set it; otherwise the file and code alone can.
+    pub has_variable: bool,
+    /// Whether it restricts, so that an empty variable would restrict nothing unnoticed.
+    pub(super) is_restriction: bool,
+    range: Range,
+    /// The command's flag, if it has one.
+    pub flag: Option<FlagOf>,
+}
+
+/// What a setting is part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// What a token has to be.
+    Rules,
+    /// Fetching keys: checked only where keys are fetched.
+    Keys,
+    /// What a rejected caller gets.
+    Answers,
+}
+
+/// A flag of the command.
+#[derive(Debug)]
+pub struct FlagOf {
+    /// What its value is called; a flag without one sets `true`.
+    pub value: Option<&'static str>,
+    /// Whether it may be given several times.
+    pub is_list: bool,
+    /// What it is for.
+    pub help: &'static str,
+}
+
+#[derive(Debug)]
+enum Range {
+    Any,
+    Time(fn(&Config) -> Duration, Duration, Duration),
+    Number(fn(&Config) -> usize, usize, usize),
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// All of them.
+#[rustfmt::skip]
+pub const SETTINGS: &[Setting] = &[
+    rule("issuer").flag("ISS", "The `iss` of GO's tokens"),
+    rule("audience").flags("AUD", "The accepted audiences, comma-separated"),
+    rule("access_tokens").flag("FILE", "The file of Access Tokens"),
+    rule("leeway").time(|it| it.leeway, Duration::ZERO, secs(300))
+        .flag("TIME", "The tolerance for exp and nbf, such as 30s"),
+    rule("subjects").restricts().flags("SUB", "The accepted subjects, comma-separated"),
+    rule("required_claims").restricts()
+        .flags("NAMES", "Claims required besides iss, aud and exp: nbf, iat, jti, sub"),
+    rule("max_lifetime").file_and_code()
+        .flag("TIME", "The longest accepted lifetime, from iat to exp, such as 5m"),
+    rule("max_token_bytes").number(|it| it.max_token_bytes, 256, 64 * 1024)
+        .flag("BYTES", "The longest accepted token"),
+    rule("token_cache_bytes"),
+    // A list of tables.
+    rule("issuers").file_and_code(),
+    rule("environment").file_and_code()
+        .flag("NAME", "The environment that is served, where the file has several issuers"),
+    rule("distrusted_keys").restricts(),
+
+    keys("jwks_url").flag("URL", "The key address"),
+    keys("refresh_interval").time(|it| it.refresh_interval, secs(1), secs(7 * DAY.as_secs()))
+        .flag("TIME", "How long keys are fresh, such as 5m"),
+    keys("cooldown").time(|it| it.cooldown, millis(100), secs(600)),
+    keys("key_wait").time(|it| it.key_wait, millis(10), secs(30)),
+    // A number of places that there can be, whether keys are fetched or not.
+    answer("max_waiting").number(|it| it.max_waiting, 1, 65_536),
+    keys("connect_timeout").file_and_code().time(|it| it.connect_timeout, millis(10), secs(60))
+        .flag("TIME", "The time limit for connecting, such as 2s"),
+    keys("fetch_timeout").time(|it| it.fetch_timeout, millis(10), secs(60))
+        .flag("TIME", "The time limit for a whole fetch, such as 5s"),
+    keys("max_document_bytes").file_and_code()
+        .number(|it| it.max_document_bytes, 1024, 16 * 1024 * 1024),
+    keys("max_stale").time(|it| it.max_stale, secs(1), secs(7 * DAY.as_secs())),
+    keys("snapshot"),
+    // Nobody should set it without having read of it.
+    keys("danger_allow_http").file_and_code()
+        .switch("Allow http to other machines: anyone on the network path can supply keys"),
+
+    answer("on_failure"),
+    answer("ignore_status").number(|it| it.ignore_status as usize, 200, 599),
+    answer("body"),
+    answer("realm").file_and_code(),
+    answer("danger_allow_writable_files"),
+];
+
+const fn setting(name: &'static str, part: Part) -> Setting {
+    Setting {
+        name,
+        part,
+        has_variable: true,
+        is_restriction: false,
+        range: Range::Any,
+        flag: None,
+    }
+}
+
+const fn rule(name: &'static str) -> Setting {
+    setting(name, Part::Rules)
+}
+
+const fn keys(name: &'static str) -> Setting {
+    setting(name, Part::Keys)
+}
+
+const fn answer(name: &'static str) -> Setting {
+    setting(name, Part::Answers)
+}
+
+impl Setting {
+    const fn file_and_code(self) -> Self {
+        Self {
+            has_variable: false,
+            ..self
+        }
+    }
+
+    const fn restricts(self) -> Self {
+        Self {
+            is_restriction: true,
+            ..self
+        }
+    }
+
+    const fn time(self, of: fn(&Config) -> Duration, least: Duration, most: Duration) -> Self {
+        Self {
+            range: Range::Time(of, least, most),
+            ..self
+        }
+    }
+
+    const fn number(self, of: fn(&Config) -> usize, least: usize, most: usize) -> Self {
+        Self {
+            range: Range::Number(of, least, most),
+            ..self
+        }
+    }
+
+    const fn flag(self, value: &'static str, help: &'static str) -> Self {
+        self.with(Some(value), false, help)
+    }
+
+    const fn flags(self, value: &'static str, help: &'static str) -> Self {
+        self.with(Some(value), true, help)
+    }
+
+    const fn switch(self, help: &'static str) -> Self {
+        self.with(None, false, help)
+    }
+
+    const fn with(self, value: Option<&'static str>, is_list: bool, help: &'static str) -> Self {
+        Self {
+            flag: Some(FlagOf {
+                value,
+                is_list,
+                help,
+            }),
+            ..self
+        }
+    }
+
+    /// The ends of its range, as they are written; where it begins at zero, its end.
+    fn ends(&self) -> Option<(Option<String>, String)> {
+        match self.range {
+            Range::Any => None,
+            Range::Time(_, least, most) => {
+                let least = (!least.is_zero()).then(|| format_duration(least).to_string());
+                Some((least, format_duration(most).to_string()))
+            }
+            Range::Number(_, least, most) => Some((Some(least.to_string()), most.to_string())),
+        }
+    }
+
+    fn is_in_range(&self, config: &Config) -> bool {
+        match self.range {
+            Range::Any => true,
+            Range::Time(of, least, most) => (least..=most).contains(&of(config)),
+            Range::Number(of, least, most) => (least..=most).contains(&of(config)),
+        }
+    }
+}
+
+/// Finds the values that are out of their ranges.
+pub(super) fn check_ranges(config: &Config, part: Part, faults: &mut Faults) {
+    for setting in SETTINGS.iter().filter(|setting| setting.part == part) {
+        if setting.is_in_range(config) {
+            continue;
+        }
+        match setting.ends() {
+            Some((Some(least), most)) => {
+                faults.add(setting.name, &format!("is not from {least} to {most}"));
+            }
+            Some((None, most)) => faults.add(setting.name, &format!("is more than {most}")),
+            None => {}
+        }
+    }
+}
+
+/// The setting of this name.
+pub(super) fn find(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::config::duration;
+    use crate::config::layers::fields;
+
+    const PAGE: &str = include_str!("../../docs/guide/configuration.md");
+
+    fn names() -> BTreeSet<&'static str> {
+        SETTINGS.iter().map(|setting| setting.name).collect()
+    }
+
+    /// The cells of the rows of the page's tables of settings.
+    fn rows() -> impl Iterator<Item = Vec<&'static str>> {
+        let in_tables = PAGE.lines().skip_while(|line| *line != "## All settings");
+        let in_tables = in_tables.take_while(|line| *line != "## What is an error");
+        let rows = in_tables.filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |"));
+        rows.map(|row| row.split(" | ").collect())
+    }
+
+    /// The settings that a row is of: `issuers`, `environment` share one.
+    fn names_in(cell: &'static str) -> impl Iterator<Item = &'static str> {
+        let names = cell.split(['`', ',', ' ']);
+        names.filter(|name| find(name).is_some())
+    }
+
+    #[test]
+    fn the_table_has_every_field_once() {
+        assert_eq!(names(), fields().iter().copied().collect());
+        assert_eq!(names().len(), SETTINGS.len());
+    }
+
+    #[test]
+    fn the_guide_has_every_setting_once() {
+        let told: Vec<_> = rows().flat_map(|row| names_in(row[0])).collect();
+        assert_eq!(told.iter().copied().collect::<BTreeSet<_>>(), names());
+        assert_eq!(told.len(), SETTINGS.len());
+    }
+
+    #[test]
+    fn the_guide_says_where_each_may_be_set() {
+        for row in rows() {
+            for name in names_in(row[0]) {
+                let is_marked = row[0].contains("(file, code)");
+                let setting = find(name).expect("a setting");
+                assert_eq!(is_marked, !setting.has_variable, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_guide_gives_the_defaults_and_ranges() {
+        let defaults = serde_json::to_value(Config::default()).expect("JSON");
+        for row in rows() {
+            let Some(setting) = names_in(row[0]).next().and_then(find) else {
+                panic!("no setting: {row:?}");
+            };
+            let default = match &defaults[setting.name] {
+                Value::Number(number) => number.to_string(),
+                Value::Bool(is_on) => is_on.to_string(),
+                Value::String(text) if !text.is_empty() => text.clone(),
+                _ => {
+                    assert!(["required", "none", "any"].contains(&row[1]), "{row:?}");
+                    continue;
+                }
+            };
+            let told = row[1].trim_matches('`');
+            let time = |text| duration::parse(text).ok();
+            let is_same =
+                default == told || time(&default).is_some_and(|it| time(told) == Some(it));
+            assert!(is_same, "{}: {default}, not {told}", setting.name);
+            let range = setting.ends().map(|(least, most)| match least {
+                Some(least) => format!("`{least}` to `{most}`"),
+                None => format!("to `{most}`"),
+            });
+            if let Some(range) = range {
+                assert_eq!(row[2], range, "{}", setting.name);
+            }
+        }
+    }
+}
