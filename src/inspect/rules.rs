@@ -1,5 +1,7 @@
 //! The checks of a JWT's claims: what they are, and what the policy makes of them.
 
+use std::iter;
+
 use humantime::format_duration;
 
 use super::reading::{ReadClaims, Reading};
@@ -9,27 +11,24 @@ use super::{Check, Ground, NOT_READABLE, Outcome};
 use crate::authenticate::authority::Issuer;
 use crate::clock::UnixTime;
 use crate::error::Reason;
-use crate::jwt::policy::Policy;
+use crate::jwt::policy::{Names, Policy, Rule};
 
 pub(super) fn checks(
     ground: &Ground<'_>,
     reading: &Reading<'_>,
     picked: Result<&Issuer, Reason>,
 ) -> Vec<Check> {
-    let of_issuer = picked.ok();
-    // The other rules are the same for every issuer.
-    let of_any = of_issuer.or_else(|| ground.authority.issuers.trusted.first());
-    let rule = |name, issuer, judge: Rule| rule(name, reading, issuer, judge, ground.now);
-    vec![
-        claims(reading),
-        issuer(ground, reading, picked),
-        rule("aud", of_issuer, audience),
-        rule("exp", of_any, expiry),
-        rule("nbf", of_any, not_before),
-        rule("required", of_any, required),
-        rule("lifetime", of_any, lifetime),
-        rule("sub", of_any, subject),
-    ]
+    let first = claims(reading);
+    let rules = Rule::ALL.into_iter().map(|rule| match rule {
+        Rule::Issuer => issuer(ground, reading, picked),
+        Rule::Audience => check(rule, reading, picked.ok(), ground.now),
+        // The others are the same for every issuer.
+        _ => {
+            let any = picked.ok().or(ground.authority.issuers.trusted.first());
+            check(rule, reading, any, ground.now)
+        }
+    });
+    iter::once(first).chain(rules).collect()
 }
 
 fn claims(reading: &Reading<'_>) -> Check {
@@ -65,7 +64,10 @@ fn issuer(ground: &Ground<'_>, reading: &Reading<'_>, picked: Result<&Issuer, Re
     if let Some(check) = ill_typed("iss", &expected, claims) {
         return check;
     }
-    let result = picked.and_then(|issuer| issuer.verifier.policy.check_issuer(&claims.view));
+    let result = picked.and_then(|issuer| {
+        let policy = &issuer.verifier.policy;
+        policy.check_one(Rule::Issuer, &claims.view, ground.now)
+    });
     let found = claims.view.issuer.map_or_else(
         || "absent".to_owned(),
         |issuer| {
@@ -93,51 +95,78 @@ fn difference(theirs: &str, ours: &str) -> &'static str {
     }
 }
 
-type Rule = fn(&Policy, &ReadClaims<'_>, UnixTime) -> Judged;
-
-/// What a rule expects, what it finds, and how it ends.
-struct Judged {
+/// What a rule expects, and what it finds.
+struct Terms {
     expected: String,
     found: String,
-    outcome: Outcome,
-}
-
-impl Judged {
-    fn new(expected: String, found: String, outcome: impl Into<Outcome>) -> Self {
-        Self {
-            expected,
-            found,
-            outcome: outcome.into(),
-        }
-    }
 }
 
 /// A rule of the policy, where there are claims and an issuer to hold them to.
-fn rule(
-    name: &'static str,
-    reading: &Reading<'_>,
-    issuer: Option<&Issuer>,
-    judge: Rule,
-    now: UnixTime,
-) -> Check {
+fn check(rule: Rule, reading: &Reading<'_>, issuer: Option<&Issuer>, now: UnixTime) -> Check {
+    let name = name(rule);
     let Some(issuer) = issuer else {
         let expected = "as the token's issuer has it";
         return Check::new(name, expected, "not looked at", Outcome::Open);
     };
     let policy = &issuer.verifier.policy;
     let Some(claims) = reading.read_claims() else {
-        let expected = judge(policy, &ReadClaims::default(), now).expected;
+        let claims = ReadClaims::default();
+        let result = policy.check_one(rule, &claims.view, now);
+        let expected = terms(rule, policy, &claims, now, result).expected;
         return Check::new(name, expected, NOT_READABLE, Outcome::Open);
     };
-    let Judged {
-        expected,
-        found,
-        outcome,
-    } = judge(policy, claims, now);
-    match ill_typed(name, &expected, claims) {
-        Some(check) => check,
-        None => Check::new(name, expected, found, outcome),
+    let result = policy.check_one(rule, &claims.view, now);
+    let Terms { expected, found } = terms(rule, policy, claims, now, result);
+    if let Some(check) = ill_typed(name, &expected, claims) {
+        return check;
     }
+    // What is there, but of a wrong type, is reported elsewhere.
+    let is_elsewhere = match rule {
+        Rule::Required => absent(policy, claims).next().is_none(),
+        Rule::Lifetime => {
+            let ill_typed = [Reason::IatType, Reason::ExpType];
+            ill_typed.iter().any(|fault| claims.faults.contains(fault))
+        }
+        _ => false,
+    };
+    let outcome = match result {
+        Err(_) if is_elsewhere => Outcome::Open,
+        result => result.into(),
+    };
+    Check::new(name, expected, found, outcome)
+}
+
+/// A stable name.
+const fn name(rule: Rule) -> &'static str {
+    match rule {
+        Rule::Issuer => "iss",
+        Rule::Audience => "aud",
+        Rule::Expiry => "exp",
+        Rule::NotBefore => "nbf",
+        Rule::Required => "required",
+        Rule::Lifetime => "lifetime",
+        Rule::Subject => "sub",
+    }
+}
+
+fn terms(
+    rule: Rule,
+    policy: &Policy,
+    claims: &ReadClaims<'_>,
+    now: UnixTime,
+    result: Result<(), Reason>,
+) -> Terms {
+    let is_good = result.is_ok();
+    let (expected, found) = match rule {
+        Rule::Issuer => (quoted(&policy.issuer), String::new()),
+        Rule::Audience => audience(policy, claims),
+        Rule::Expiry => expiry(policy, claims, now, is_good),
+        Rule::NotBefore => not_before(policy, claims, now, is_good),
+        Rule::Required => required(policy, claims),
+        Rule::Lifetime => lifetime(policy, claims, now),
+        Rule::Subject => subject(policy, claims),
+    };
+    Terms { expected, found }
 }
 
 /// The check of a claim that is of a wrong type.
@@ -158,12 +187,16 @@ fn ill_typed(name: &'static str, expected: &str, claims: &ReadClaims<'_>) -> Opt
     })
 }
 
-fn audience(policy: &Policy, claims: &ReadClaims<'_>, _: UnixTime) -> Judged {
-    let ours = list(policy.audiences.iter().map(quoted));
-    let expected = match policy.audiences.iter().len() {
-        1 => ours,
-        _ => format!("one of {ours}"),
-    };
+fn one_of(names: &Names) -> String {
+    let names_listed = list(names.iter().map(quoted));
+    match names.iter().len() {
+        0 => "any".to_owned(),
+        1 => names_listed,
+        _ => format!("one of {names_listed}"),
+    }
+}
+
+fn audience(policy: &Policy, claims: &ReadClaims<'_>) -> (String, String) {
     let found = claims.view.audience.map_or_else(
         || "absent".to_owned(),
         |audience| match list(audience.iter().map(|one| quoted(&one.decode()))) {
@@ -171,37 +204,45 @@ fn audience(policy: &Policy, claims: &ReadClaims<'_>, _: UnixTime) -> Judged {
             found => found,
         },
     );
-    Judged::new(expected, found, policy.check_audience(&claims.view))
+    (one_of(&policy.audiences), found)
 }
 
-fn expiry(policy: &Policy, claims: &ReadClaims<'_>, now: UnixTime) -> Judged {
+fn expiry(
+    policy: &Policy,
+    claims: &ReadClaims<'_>,
+    now: UnixTime,
+    is_good: bool,
+) -> (String, String) {
     let expected = format!("in the future (leeway {})", format_duration(policy.leeway));
     let Some(expires_at) = claims.view.expires_at else {
-        return Judged::new(expected, "absent".to_owned(), Err(Reason::NoExp));
+        return (expected, "absent".to_owned());
     };
-    let result = policy.check_expiry(expires_at, now);
     let words = if now < expires_at {
         format!(
             "valid for another {}",
             duration(expires_at.saturating_since(now))
         )
-    } else if result.is_ok() {
+    } else if is_good {
         format!("expired {}, within the leeway", relative(expires_at, now))
     } else {
         format!("expired {}", relative(expires_at, now))
     };
-    Judged::new(expected, format!("{words} ({expires_at})"), result)
+    (expected, format!("{words} ({expires_at})"))
 }
 
-fn not_before(policy: &Policy, claims: &ReadClaims<'_>, now: UnixTime) -> Judged {
+fn not_before(
+    policy: &Policy,
+    claims: &ReadClaims<'_>,
+    now: UnixTime,
+    is_good: bool,
+) -> (String, String) {
     let expected = format!("absent or past (leeway {})", format_duration(policy.leeway));
     let Some(not_before) = claims.view.not_before else {
-        return Judged::new(expected, "absent".to_owned(), Ok(()));
+        return (expected, "absent".to_owned());
     };
-    let result = policy.check_not_before(not_before, now);
     let words = if not_before <= now {
         format!("became valid {}", relative(not_before, now))
-    } else if result.is_ok() {
+    } else if is_good {
         format!("valid {}, within the leeway", relative(not_before, now))
     } else {
         format!(
@@ -209,35 +250,30 @@ fn not_before(policy: &Policy, claims: &ReadClaims<'_>, now: UnixTime) -> Judged
             duration(not_before.saturating_since(now))
         )
     };
-    Judged::new(expected, format!("{words} ({not_before})"), result)
+    (expected, format!("{words} ({not_before})"))
 }
 
-fn required(policy: &Policy, claims: &ReadClaims<'_>, _: UnixTime) -> Judged {
+/// The names of the required claims that are not there.
+fn absent(policy: &Policy, claims: &ReadClaims<'_>) -> impl Iterator<Item = &'static str> {
+    let names = policy.required.iter().map(|claim| claim.name());
+    names.filter(|name| claims.raw(name).is_none())
+}
+
+fn required(policy: &Policy, claims: &ReadClaims<'_>) -> (String, String) {
     if policy.required.is_empty() {
-        let none = "no further claims".to_owned();
-        return Judged::new(none, "none needed".to_owned(), Ok(()));
+        return ("no further claims".to_owned(), "none needed".to_owned());
     }
-    let names = |of: &mut dyn Iterator<Item = &'static str>| of.collect::<Vec<_>>().join(", ");
-    let expected = names(&mut policy.required.iter().map(|claim| claim.name()));
-    let absent = names(
-        &mut (policy.required.iter())
-            .map(|claim| claim.name())
-            .filter(|name| claims.raw(name).is_none()),
-    );
+    let names: Vec<_> = policy.required.iter().map(|claim| claim.name()).collect();
+    let absent: Vec<_> = absent(policy, claims).collect();
     let found = if absent.is_empty() {
         "all there".to_owned()
     } else {
-        format!("no {absent}")
+        format!("no {}", absent.join(", "))
     };
-    let outcome = match policy.check_required(&claims.view) {
-        // There, but of a wrong type, which is told of elsewhere.
-        Err(_) if absent.is_empty() => Outcome::Open,
-        result => result.into(),
-    };
-    Judged::new(expected, found, outcome)
+    (names.join(", "), found)
 }
 
-fn lifetime(policy: &Policy, claims: &ReadClaims<'_>, now: UnixTime) -> Judged {
+fn lifetime(policy: &Policy, claims: &ReadClaims<'_>, now: UnixTime) -> (String, String) {
     let expected = policy.max_lifetime.map_or_else(
         || "any".to_owned(),
         |cap| format!("at most {}", format_duration(cap)),
@@ -251,22 +287,11 @@ fn lifetime(policy: &Policy, claims: &ReadClaims<'_>, now: UnixTime) -> Judged {
         (None, _) => "no iat".to_owned(),
         (_, None) => "no exp".to_owned(),
     };
-    let ill_typed = [Reason::IatType, Reason::ExpType];
-    let outcome = match policy.check_lifetime(&claims.view) {
-        Err(_) if ill_typed.iter().any(|fault| claims.faults.contains(fault)) => Outcome::Open,
-        result => result.into(),
-    };
-    Judged::new(expected, found, outcome)
+    (expected, found)
 }
 
-fn subject(policy: &Policy, claims: &ReadClaims<'_>, _: UnixTime) -> Judged {
-    let ours = list(policy.subjects.iter().map(quoted));
-    let expected = match policy.subjects.iter().len() {
-        0 => "any".to_owned(),
-        1 => ours,
-        _ => format!("one of {ours}"),
-    };
+fn subject(policy: &Policy, claims: &ReadClaims<'_>) -> (String, String) {
     let found = (claims.view.subject)
         .map_or_else(|| "absent".to_owned(), |subject| quoted(&subject.decode()));
-    Judged::new(expected, found, policy.check_subject(&claims.view))
+    (one_of(&policy.subjects), found)
 }

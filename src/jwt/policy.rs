@@ -35,13 +35,13 @@ impl RequiredClaim {
     }
 
     pub(crate) fn check(self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
-        let (present, reason) = match self {
+        let (is_present, reason) = match self {
             Self::Nbf => (claims.not_before.is_some(), Reason::NoNbf),
             Self::Iat => (claims.issued_at.is_some(), Reason::NoIat),
             Self::Jti => (claims.token_id.is_some(), Reason::NoJti),
             Self::Sub => (claims.subject.is_some(), Reason::NoSub),
         };
-        if present { Ok(()) } else { Err(reason) }
+        is_present.or(reason)
     }
 }
 
@@ -85,55 +85,93 @@ impl Names {
     }
 }
 
+/// The rules for claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rule {
+    Issuer,
+    Audience,
+    Expiry,
+    NotBefore,
+    Required,
+    Lifetime,
+    Subject,
+}
+
+impl Rule {
+    /// In the order in which a rejection is reported.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Issuer,
+        Self::Audience,
+        Self::Expiry,
+        Self::NotBefore,
+        Self::Required,
+        Self::Lifetime,
+        Self::Subject,
+    ];
+
+    /// Those that say whether a token is for us and of now: enough to know, before its
+    /// signature can be checked, that no key would make it acceptable.
+    const ADDRESS_AND_TIME: [Self; 4] =
+        [Self::Issuer, Self::Audience, Self::Expiry, Self::NotBefore];
+}
+
 impl Policy {
-    /// Every rule, in the order in which a refusal is reported.
+    /// Every rule.
     pub(crate) fn check(&self, claims: &ClaimsView<'_>, now: UnixTime) -> Result<(), Reason> {
-        self.check_address_and_time(claims, now)?;
-        self.check_required(claims)?;
-        self.check_lifetime(claims)?;
-        self.check_subject(claims)
+        self.check_each(&Rule::ALL, claims, now)
     }
 
-    /// Whether the token is for us and of now: enough to know, before its
-    /// signature can be checked, that no key would make it acceptable.
+    /// Those of address and time.
     pub(crate) fn check_address_and_time(
         &self,
         claims: &ClaimsView<'_>,
         now: UnixTime,
     ) -> Result<(), Reason> {
-        self.check_issuer(claims)?;
-        self.check_audience(claims)?;
-        self.check_time(claims, now)
+        self.check_each(&Rule::ADDRESS_AND_TIME, claims, now)
     }
 
-    pub(crate) fn check_issuer(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
-        let issuer = claims.issuer.ok_or(Reason::NoIss)?;
-        // Byte for byte: GO's issuer is the address of a discovery document,
-        // which nobody may normalise.
-        if issuer.is(&self.issuer) {
-            Ok(())
-        } else {
-            Err(Reason::UntrustedIssuer)
+    fn check_each(
+        &self,
+        rules: &[Rule],
+        claims: &ClaimsView<'_>,
+        now: UnixTime,
+    ) -> Result<(), Reason> {
+        (rules.iter()).try_for_each(|rule| self.check_one(*rule, claims, now))
+    }
+
+    pub(crate) fn check_one(
+        &self,
+        rule: Rule,
+        claims: &ClaimsView<'_>,
+        now: UnixTime,
+    ) -> Result<(), Reason> {
+        match rule {
+            Rule::Issuer => {
+                let issuer = claims.issuer.ok_or(Reason::NoIss)?;
+                // Byte for byte: GO's issuer is the address of a discovery document,
+                // which nobody may normalise.
+                issuer.is(&self.issuer).or(Reason::UntrustedIssuer)
+            }
+            Rule::Audience => {
+                let audience = claims.audience.ok_or(Reason::NoAud)?;
+                self.is_for_us(audience).or(Reason::OtherAudience)
+            }
+            Rule::Expiry => {
+                let expires_at = claims.expires_at.ok_or(Reason::NoExp)?;
+                self.check_expiry(expires_at, now)
+            }
+            Rule::NotBefore => self.check_not_before(claims.not_before, now),
+            Rule::Required => (self.required.iter()).try_for_each(|it| it.check(claims)),
+            Rule::Lifetime => self.check_lifetime(claims),
+            Rule::Subject => {
+                let is_allowed = self.subjects.is_empty()
+                    || (claims.subject).is_some_and(|subject| self.subjects.holds(subject));
+                is_allowed.or(Reason::SubjectNotAllowed)
+            }
         }
     }
 
-    pub(crate) fn check_audience(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
-        let audience = claims.audience.ok_or(Reason::NoAud)?;
-        if self.is_for_us(audience) {
-            Ok(())
-        } else {
-            Err(Reason::OtherAudience)
-        }
-    }
-
-    /// `exp` and `nbf` at `now`: RFC 7519, sections 4.1.4 and 4.1.5.
-    fn check_time(&self, claims: &ClaimsView<'_>, now: UnixTime) -> Result<(), Reason> {
-        let expires_at = claims.expires_at.ok_or(Reason::NoExp)?;
-        self.check_window(expires_at, claims.not_before, now)
-    }
-
-    /// Whether `now` lies in the window of a token, widened by the leeway: the
-    /// one rule of time, for a token seen first and for one seen again.
+    /// Whether `now` lies in the window of a token that was verified before.
     pub(crate) fn check_window(
         &self,
         expires_at: UnixTime,
@@ -141,56 +179,41 @@ impl Policy {
         now: UnixTime,
     ) -> Result<(), Reason> {
         self.check_expiry(expires_at, now)?;
-        not_before.map_or(Ok(()), |not_before| self.check_not_before(not_before, now))
+        self.check_not_before(not_before, now)
     }
 
-    pub(crate) fn check_expiry(&self, expires_at: UnixTime, now: UnixTime) -> Result<(), Reason> {
-        if now >= expires_at.saturating_add(self.leeway) {
-            return Err(Reason::Expired);
-        }
-        Ok(())
+    /// RFC 7519, section 4.1.4.
+    fn check_expiry(&self, expires_at: UnixTime, now: UnixTime) -> Result<(), Reason> {
+        (now < expires_at.saturating_add(self.leeway)).or(Reason::Expired)
     }
 
-    pub(crate) fn check_not_before(
-        &self,
-        not_before: UnixTime,
-        now: UnixTime,
-    ) -> Result<(), Reason> {
-        if now.saturating_add(self.leeway) < not_before {
-            return Err(Reason::NotYetValid);
-        }
-        Ok(())
+    /// RFC 7519, section 4.1.5.
+    fn check_not_before(&self, not_before: Option<UnixTime>, now: UnixTime) -> Result<(), Reason> {
+        let has_come = not_before.is_none_or(|it| it <= now.saturating_add(self.leeway));
+        has_come.or(Reason::NotYetValid)
     }
 
     fn is_for_us(&self, audience: AudienceView<'_>) -> bool {
         (audience.iter()).any(|audience| self.audiences.holds(audience))
     }
 
-    pub(crate) fn check_required(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
-        self.required
-            .iter()
-            .try_for_each(|required| required.check(claims))
-    }
-
-    pub(crate) fn check_lifetime(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
+    fn check_lifetime(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
         let (Some(cap), Some(expires_at)) = (self.max_lifetime, claims.expires_at) else {
             return Ok(());
         };
         let issued_at = claims.issued_at.ok_or(Reason::NoIat)?;
-        if expires_at.saturating_since(issued_at) > cap {
-            return Err(Reason::TooLongLived);
-        }
-        Ok(())
+        (expires_at.saturating_since(issued_at) <= cap).or(Reason::TooLongLived)
     }
+}
 
-    pub(crate) fn check_subject(&self, claims: &ClaimsView<'_>) -> Result<(), Reason> {
-        let allowed = self.subjects.is_empty()
-            || (claims.subject).is_some_and(|subject| self.subjects.holds(subject));
-        if allowed {
-            Ok(())
-        } else {
-            Err(Reason::SubjectNotAllowed)
-        }
+/// What holds, or else the reason.
+trait Or {
+    fn or(self, reason: Reason) -> Result<(), Reason>;
+}
+
+impl Or for bool {
+    fn or(self, reason: Reason) -> Result<(), Reason> {
+        if self { Ok(()) } else { Err(reason) }
     }
 }
 
