@@ -4,15 +4,14 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use derbysoft_go_auth::{Clock, SystemClock};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::keys::PublishedKey;
-use super::ring::KeyRing;
-use super::server;
-use super::shared::{Shared, Who};
-use super::{Running, Simulator};
-use derbysoft_go_auth::{Clock, SystemClock};
+use crate::keys::{KeyRing, PublishedKey};
+use crate::server;
+use crate::simulator::{Running, Simulator};
+use crate::state::{Shared, Who};
 
 /// The account in the sample addresses of GO's documentation.
 const ACCOUNT: &str = "84A26B2FA77BCD1FF5130636F04C30C5";
@@ -35,7 +34,7 @@ pub struct SimulatorBuilder {
 }
 
 impl SimulatorBuilder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             origin: None,
@@ -111,7 +110,7 @@ impl SimulatorBuilder {
     }
 
     /// The clock by which the gateway, GO's own APIs and their credentials go, so that a test can let
-    /// 180 days pass. Default: the system's. What a [`Mint`](super::Mint) makes goes by the system's
+    /// 180 days pass. Default: the system's. What a [`Mint`](crate::Mint) makes goes by the system's
     /// clock in any case.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);

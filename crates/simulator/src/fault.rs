@@ -1,12 +1,11 @@
 //! What can go wrong with the addresses of documents and of tokens.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 
 /// The `Location` of the failure sample in GO's documentation: a foreign host, carrying a code.
-pub(super) const SAMPLE_LOCATION: &str =
+pub(crate) const SAMPLE_LOCATION: &str =
     "https://client.example.com/cb?code=SplxlOBeZQQYbYS6WxSbIA&state=xyz";
 
 /// A failure of the key address, the discovery document or the token endpoint.
@@ -81,7 +80,7 @@ pub enum Endpoint {
 
 impl Fault {
     /// Dies where the fault is set rather than in the server, out of the test's sight.
-    pub(super) fn check(&self) {
+    pub(crate) fn check(&self) {
         match self {
             Self::Status(status) => check_status(*status),
             Self::Redirect { location, status } => {
@@ -111,93 +110,6 @@ pub struct FaultInForce {
     pub fault: Fault,
     /// Where. For a fault that waits for requests to either of two addresses, both.
     pub at: Vec<Endpoint>,
-    /// For how many more requests; none where it stands until it is [healed](super::Simulator::heal).
+    /// For how many more requests; none where it stands until it is [healed](crate::Simulator::heal).
     pub left: Option<usize>,
-}
-
-/// The faults in force: first those that wait for their turn, then the standing ones.
-#[derive(Debug, Default)]
-pub(super) struct Faults {
-    keys: Option<Fault>,
-    discovery: Option<Fault>,
-    token: Option<Fault>,
-    next: VecDeque<Waiting>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    at: Vec<Endpoint>,
-    left: usize,
-    fault: Fault,
-}
-
-impl Faults {
-    pub(super) fn stand(&mut self, endpoint: Endpoint, fault: Fault) {
-        *self.standing(endpoint) = Some(fault);
-    }
-
-    /// For the next requests to any of these addresses.
-    pub(super) fn queue(&mut self, at: &[Endpoint], left: usize, fault: Fault) {
-        if left > 0 {
-            let at = at.to_vec();
-            self.next.push_back(Waiting { at, left, fault });
-        }
-    }
-
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    pub(super) fn clear_at(&mut self, endpoint: Endpoint) {
-        *self.standing(endpoint) = None;
-        for waiting in &mut self.next {
-            waiting.at.retain(|at| *at != endpoint);
-        }
-        self.next.retain(|waiting| !waiting.at.is_empty());
-    }
-
-    /// In the order in which they come to pass at one address.
-    pub(super) fn in_force(&self) -> Vec<FaultInForce> {
-        let waiting = self.next.iter().map(|waiting| FaultInForce {
-            fault: waiting.fault.clone(),
-            at: waiting.at.clone(),
-            left: Some(waiting.left),
-        });
-        let standing = [
-            (Endpoint::Keys, &self.keys),
-            (Endpoint::Discovery, &self.discovery),
-            (Endpoint::Token, &self.token),
-        ];
-        let standing = standing.into_iter().filter_map(|(endpoint, fault)| {
-            Some(FaultInForce {
-                fault: fault.clone()?,
-                at: vec![endpoint],
-                left: None,
-            })
-        });
-        waiting.chain(standing).collect()
-    }
-
-    fn standing(&mut self, endpoint: Endpoint) -> &mut Option<Fault> {
-        match endpoint {
-            Endpoint::Keys => &mut self.keys,
-            Endpoint::Discovery => &mut self.discovery,
-            Endpoint::Token => &mut self.token,
-        }
-    }
-
-    /// The fault for a request that has just arrived.
-    pub(super) fn take(&mut self, endpoint: Endpoint) -> Option<Fault> {
-        let is_for = |waiting: &Waiting| waiting.at.contains(&endpoint);
-        if let Some(first) = self.next.iter().position(is_for) {
-            let waiting = &mut self.next[first];
-            let fault = waiting.fault.clone();
-            waiting.left -= 1;
-            if waiting.left == 0 {
-                self.next.remove(first);
-            }
-            return Some(fault);
-        }
-        self.standing(endpoint).clone()
-    }
 }

@@ -19,15 +19,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::answer::Answer;
-use super::body::Script;
-use super::control;
-use super::shared::Shared;
+use crate::answer::{Answer, Script};
 use crate::bounded_tcp::{HEAD_WAIT, MAX_CONNECTIONS, TimedWrites, accept};
+use crate::control;
+use crate::state::Shared;
 
 /// Serves until it is told to stop, or nobody is left to tell it; then closes the port, and every
 /// connection when it has ended or the patience with it has.
-pub(super) async fn run(
+pub(crate) async fn run(
     listener: TcpListener,
     shared: Arc<Shared>,
     mut stop: oneshot::Receiver<Duration>,

@@ -25,10 +25,10 @@ use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::Simulator;
-use super::body::Script;
-use super::shared::Shared;
+use crate::Simulator;
+use crate::answer::Script;
 use crate::bounded_tcp::HEAD_WAIT;
+use crate::state::Shared;
 
 const ROOM: &str = "/simulator";
 
@@ -84,12 +84,12 @@ impl Refusal {
 }
 
 /// Whether the request is for this room.
-pub(super) fn is_asked(head: &Parts) -> bool {
+pub(crate) fn is_asked(head: &Parts) -> bool {
     let rest = head.uri.path().strip_prefix(ROOM);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-pub(super) async fn respond(
+pub(crate) async fn respond(
     shared: Arc<Shared>,
     head: Parts,
     mut body: Incoming,
@@ -249,8 +249,8 @@ fn overview(go: &Simulator) -> Value {
         "discovery_url": go.discovery_url(),
         "token_url": go.token_url(),
         "gateway_url": go.gateway_url(),
-        "booking_usb_url": go.api_url(super::PartnerApi::BookingUsb),
-        "shopping_engine_url": go.api_url(super::PartnerApi::ShoppingEngine),
+        "booking_usb_url": go.api_url(crate::PartnerApi::BookingUsb),
+        "shopping_engine_url": go.api_url(crate::PartnerApi::ShoppingEngine),
         "signing_kid": go.signing_kid(),
         "faults": faults::in_force(go),
         "fetches": go.fetches(),

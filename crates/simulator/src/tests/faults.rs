@@ -5,8 +5,8 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 
-use super::super::{Endpoint, Fault, FaultInForce, Simulator};
 use super::{Seen, TestResult, get, glimpse, raw, send};
+use crate::{Endpoint, Fault, FaultInForce, Simulator};
 
 const TICK: Duration = Duration::from_millis(2);
 

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
-use super::super::{PublishedKey, SigningKey, Simulator};
 use super::TestResult;
+use crate::{PublishedKey, SigningKey, Simulator};
 
 fn kids(go: &Simulator) -> Vec<String> {
     let keys = go.published_keys();

@@ -5,8 +5,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::super::{Fault, Simulator};
 use super::{Seen, TestResult, send};
+use crate::{Fault, Simulator};
 
 /// What comes until the other end closes.
 async fn rest(mut stream: TcpStream) -> io::Result<Vec<u8>> {

@@ -18,7 +18,7 @@ use http::header::{HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::Simulator;
+use crate::Simulator;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 

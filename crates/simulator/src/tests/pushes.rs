@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::super::SamplePush;
+use crate::SamplePush;
 use derbysoft_go_auth::UnixTime;
 
 /// 2030-01-30T23:59:59Z: the days are in the next month, too.

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::super::Simulator;
 use super::{Seen, TestResult, get, glimpse, send};
+use crate::Simulator;
 
 #[tokio::test]
 async fn the_key_set_has_the_samples_shape() -> TestResult {

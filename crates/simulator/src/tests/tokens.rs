@@ -11,10 +11,8 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Value, json};
 
-use super::super::{
-    Encoding, Mint, PublicKeyForm, PublishedKey, SignatureKind, SigningKey, Simulator,
-};
 use super::{TestResult, decoded, segments};
+use crate::{Encoding, Mint, PublicKeyForm, PublishedKey, SignatureKind, SigningKey, Simulator};
 
 /// The header and payload of the token in GO's documentation.
 const SAMPLE: [&str; 2] = [

@@ -1,14 +1,17 @@
 //! GO as a caller: a push to a distributor's AvailabilityPeer API.
 
+mod sample;
+
 use std::time::Duration;
 
+use derbysoft_go_auth::UnixTime;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, IntoUrl, RequestBuilder};
 
-use super::Simulator;
-use super::ari::SamplePush;
-use super::partner_apis::PartnerApi;
-use derbysoft_go_auth::UnixTime;
+use crate::Simulator;
+use crate::state::partner_apis::PartnerApi;
+
+pub use self::sample::SamplePush;
 
 /// What GO shows the distributor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-use super::keys::SigningKey;
-use super::signature::SignatureKind;
+use super::SignatureKind;
+use crate::keys::SigningKey;
 
 /// GO's tokens live five minutes: `exp` − `iat` in the sample token.
 const LIFETIME: i64 = 300;
@@ -20,7 +20,7 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 /// Makes one token, or many alike.
 ///
-/// [`Simulator::mint`](super::Simulator::mint) presets it so that [`token`](Self::token) gives what
+/// [`Simulator::mint`](crate::Simulator::mint) presets it so that [`token`](Self::token) gives what
 /// GO's sample shows, members in that order:
 ///
 /// ```text

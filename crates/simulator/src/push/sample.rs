@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
+use derbysoft_go_auth::UnixTime;
 use serde_json::{Value, json};
 
-use super::issue::random_hex;
-use derbysoft_go_auth::UnixTime;
+use crate::hex::random_hex;
 
 /// How many days a push is about.
 const DAYS: usize = 4;

@@ -5,7 +5,7 @@ use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use super::keys::SigningKey;
+use crate::keys::SigningKey;
 
 /// How a [`Mint`](super::Mint) signs.
 ///
@@ -83,7 +83,7 @@ impl PublicKeyForm {
 
 impl SignatureKind {
     /// The signature's bytes for `header.payload`, both as they stand in the token.
-    pub(super) fn sign(&self, key: &SigningKey, header: &str, payload: &str) -> Vec<u8> {
+    pub(crate) fn sign(&self, key: &SigningKey, header: &str, payload: &str) -> Vec<u8> {
         let message = format!("{header}.{payload}");
         let message = message.as_bytes();
         let genuine = || key.sign(&RSA_PKCS1_SHA256, message);

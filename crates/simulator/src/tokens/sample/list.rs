@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Expected;
-use crate::{Encoding, Mint, PublicKeyForm, PublishedKey, SignatureKind, SigningKey};
+use crate::keys::{PublishedKey, SigningKey};
+use crate::tokens::{Encoding, Mint, PublicKeyForm, SignatureKind};
 
 #[derive(Debug)]
 pub(super) struct Sample {

@@ -1,5 +1,7 @@
 //! What a request is answered: the good document or a fault's rendering of it.
 
+mod body;
+
 use std::io::Write as _;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -15,9 +17,11 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use hyper::ext::ReasonPhrase;
 
-use super::body::{Script, Step};
-use super::fault::{Fault, SAMPLE_LOCATION};
-use super::keys::hex;
+use self::body::Step;
+use crate::fault::{Fault, SAMPLE_LOCATION};
+use crate::hex::hex;
+
+pub(crate) use self::body::Script;
 
 /// The media type that GO's documentation shows with the key address.
 const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=utf-8");
@@ -28,7 +32,7 @@ const MEBIBYTE: usize = 1 << 20;
 
 /// What the connection does with a request.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Reply(Response<Script>),
     Late(Duration, Response<Script>),
     Never,
@@ -38,10 +42,10 @@ pub(super) enum Answer {
 
 /// How good documents are served.
 #[derive(Clone, Debug)]
-pub(super) struct Serving {
-    pub(super) etag: bool,
-    pub(super) gzip: bool,
-    pub(super) cache_control: Option<HeaderValue>,
+pub(crate) struct Serving {
+    pub(crate) etag: bool,
+    pub(crate) gzip: bool,
+    pub(crate) cache_control: Option<HeaderValue>,
 }
 
 impl Default for Serving {
@@ -56,35 +60,35 @@ impl Default for Serving {
 
 impl Answer {
     /// The status that goes on the wire, if one does.
-    pub(super) fn status(&self) -> Option<u16> {
+    pub(crate) fn status(&self) -> Option<u16> {
         match self {
             Self::Reply(response) | Self::Late(_, response) => Some(response.status().as_u16()),
             Self::Never | Self::Cut | Self::Raw(_) => None,
         }
     }
 
-    pub(super) fn not_found() -> Self {
+    pub(crate) fn not_found() -> Self {
         Self::Reply(reply(StatusCode::NOT_FOUND, Script::empty()))
     }
 
-    pub(super) fn method_not_allowed() -> Self {
+    pub(crate) fn method_not_allowed() -> Self {
         let response = reply(StatusCode::METHOD_NOT_ALLOWED, Script::empty());
         let get = HeaderValue::from_static("GET, HEAD");
         Self::Reply(with(response, ALLOW, get))
     }
 
     /// A JSON body under this status, as GO's APIs answer.
-    pub(super) fn json(status: u16, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn json(status: u16, body: impl Into<Bytes>) -> Self {
         let body = Script::whole(body);
         Self::Reply(with(reply(code(status), body), CONTENT_TYPE, JSON))
     }
 
-    pub(super) fn good(document: Vec<u8>, serving: &Serving, request: &HeaderMap) -> Self {
+    pub(crate) fn good(document: Vec<u8>, serving: &Serving, request: &HeaderMap) -> Self {
         Self::Reply(serve(document, serving, request))
     }
 
     /// `strangers` gives a key set that isn't GO's.
-    pub(super) fn faulty(
+    pub(crate) fn faulty(
         fault: Fault,
         document: Vec<u8>,
         strangers: impl FnOnce() -> Vec<u8>,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Simulator;
-use super::keys::{PublishedKey, SigningKey};
+use crate::keys::{PublishedKey, SigningKey};
 
 /// Keys. A change shows in the next answer.
 impl Simulator {

@@ -6,19 +6,20 @@ use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use derbysoft_go_auth::UnixTime;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
-use super::Simulator;
-use super::answer::Answer;
-use super::issue::{Issue, presented, random_hex};
-use super::keys::SigningKey;
-use super::mint::Mint;
-use derbysoft_go_auth::UnixTime;
+use super::issue::{Issue, presented};
+use crate::Simulator;
+use crate::answer::Answer;
+use crate::hex::random_hex;
+use crate::keys::SigningKey;
+use crate::tokens::Mint;
 
 /// GO's documentation prints the second word, its knowledge base the first.
-pub(super) const TOKEN_PATHS: [&str; 2] = ["/authorizer/token", "/authorizer/toker"];
+pub(crate) const TOKEN_PATHS: [&str; 2] = ["/authorizer/token", "/authorizer/toker"];
 
 const API: &str = "/gateway";
 
@@ -102,22 +103,22 @@ impl GatewayFailure {
 }
 
 #[derive(Debug)]
-pub(super) struct Gateway {
+pub(crate) struct Gateway {
     /// Made with the first token.
     key: OnceLock<SigningKey>,
-    pub(super) clients: Issue<ClientCredentials>,
+    pub(crate) clients: Issue<ClientCredentials>,
     /// The tokens that are good, with the ends that they name.
     issued: HashMap<String, UnixTime>,
     lifetime: u64,
     expires_in: u64,
     own_answer: Option<Vec<u8>>,
-    pub(super) refuse_tokens: Option<GatewayFailure>,
-    pub(super) refuse_pushes: Option<GatewayFailure>,
+    pub(crate) refuse_tokens: Option<GatewayFailure>,
+    pub(crate) refuse_pushes: Option<GatewayFailure>,
     pushes: usize,
 }
 
 impl Gateway {
-    pub(super) fn new(now: UnixTime) -> Self {
+    pub(crate) fn new(now: UnixTime) -> Self {
         Self {
             key: OnceLock::new(),
             clients: Issue::new(ClientCredentials::fresh(), now),
@@ -131,7 +132,7 @@ impl Gateway {
         }
     }
 
-    pub(super) fn token_endpoint(&mut self, head: &Parts, now: UnixTime) -> Answer {
+    pub(crate) fn token_endpoint(&mut self, head: &Parts, now: UnixTime) -> Answer {
         if head.method != Method::GET {
             return Answer::method_not_allowed();
         }
@@ -152,7 +153,7 @@ impl Gateway {
     }
 
     /// The answer with a new token.
-    pub(super) fn new_token_document(&mut self, now: UnixTime) -> Vec<u8> {
+    pub(crate) fn new_token_document(&mut self, now: UnixTime) -> Vec<u8> {
         if let Some(answer) = &self.own_answer {
             return answer.clone();
         }
@@ -195,7 +196,7 @@ impl Gateway {
     }
 
     /// The API; `None` for a path that is none of its own.
-    pub(super) fn api(&mut self, head: &Parts, now: UnixTime) -> Option<Answer> {
+    pub(crate) fn api(&mut self, head: &Parts, now: UnixTime) -> Option<Answer> {
         let path = head.uri.path().strip_prefix(API)?;
         if !path.starts_with('/') {
             return None;

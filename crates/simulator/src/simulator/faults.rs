@@ -6,8 +6,8 @@ use http::HeaderValue;
 use tokio::sync::watch;
 
 use super::Simulator;
-use super::fault::{Endpoint, Fault, FaultInForce};
-use super::shared::{Barrier, State};
+use crate::fault::{Endpoint, Fault, FaultInForce};
+use crate::state::{Barrier, State};
 
 /// How documents are served. All of it is about both addresses.
 impl Simulator {

@@ -1,76 +1,85 @@
 //! What GO is at the moment, and what it answers: shared by the handle, the server and the
 //! control room.
 
+mod faults;
+pub(crate) mod gateway;
+mod issue;
+mod log;
+pub(crate) mod partner_apis;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use derbysoft_go_auth::Clock;
 use http::Method;
 use http::request::Parts;
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::answer::{Answer, Serving};
-use super::fault::{Endpoint, Faults};
-use super::gateway::{self, Gateway};
-use super::log::Log;
-use super::partner_apis::PartnerApis;
-use super::ring::KeyRing;
+use self::faults::Faults;
+use self::gateway::Gateway;
+use self::log::Log;
+use self::partner_apis::PartnerApis;
+use crate::answer::{Answer, Serving};
 use crate::bounded_tcp::Draining;
-use derbysoft_go_auth::Clock;
+use crate::fault::Endpoint;
+use crate::keys::KeyRing;
+
+pub use self::log::LoggedRequest;
 
 /// Where a simulator is and who it claims to be.
 #[derive(Debug)]
-pub(super) struct Who {
-    pub(super) address: SocketAddr,
-    pub(super) origin: String,
-    pub(super) account: String,
-    pub(super) issuer: String,
-    pub(super) audience: String,
-    pub(super) discovery_issuer: String,
-    pub(super) control: bool,
+pub(crate) struct Who {
+    pub(crate) address: SocketAddr,
+    pub(crate) origin: String,
+    pub(crate) account: String,
+    pub(crate) issuer: String,
+    pub(crate) audience: String,
+    pub(crate) discovery_issuer: String,
+    pub(crate) control: bool,
 }
 
 /// What the handle and the server share.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) who: Who,
-    pub(super) keys_path: String,
-    pub(super) discovery_path: String,
+pub(crate) struct Shared {
+    pub(crate) who: Who,
+    pub(crate) keys_path: String,
+    pub(crate) discovery_path: String,
     /// Requests that have reached the key address.
-    pub(super) fetches: watch::Sender<usize>,
+    pub(crate) fetches: watch::Sender<usize>,
     /// Requests that have reached the token endpoint.
-    pub(super) token_fetches: watch::Sender<usize>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(crate) token_fetches: watch::Sender<usize>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// Held by the request to the control room that has its turn.
-    pub(super) control_turn: tokio::sync::Mutex<()>,
-    pub(super) draining: Draining,
+    pub(crate) control_turn: tokio::sync::Mutex<()>,
+    pub(crate) draining: Draining,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
-pub(super) struct State {
-    pub(super) ring: KeyRing,
-    pub(super) faults: Faults,
-    pub(super) serving: Serving,
-    pub(super) jwks_uri: String,
-    pub(super) discovery: Option<Vec<u8>>,
-    pub(super) holds: Vec<Barrier>,
-    pub(super) token_holds: Vec<Barrier>,
-    pub(super) gateway: Gateway,
-    pub(super) partners: PartnerApis,
-    pub(super) log: Log,
+pub(crate) struct State {
+    pub(crate) ring: KeyRing,
+    pub(crate) faults: Faults,
+    pub(crate) serving: Serving,
+    pub(crate) jwks_uri: String,
+    pub(crate) discovery: Option<Vec<u8>>,
+    pub(crate) holds: Vec<Barrier>,
+    pub(crate) token_holds: Vec<Barrier>,
+    pub(crate) gateway: Gateway,
+    pub(crate) partners: PartnerApis,
+    pub(crate) log: Log,
 }
 
-/// The server's end of a [`Hold`](super::Hold), which opens when the other end is dropped.
+/// The server's end of a [`Hold`](crate::Hold), which opens when the other end is dropped.
 #[derive(Debug)]
-pub(super) struct Barrier {
-    pub(super) opened: watch::Receiver<()>,
+pub(crate) struct Barrier {
+    pub(crate) opened: watch::Receiver<()>,
     /// How many more requests it stops.
-    pub(super) left: usize,
+    pub(crate) left: usize,
 }
 
 impl Shared {
-    pub(super) fn new(who: Who, ring: KeyRing, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(who: Who, ring: KeyRing, clock: Arc<dyn Clock>) -> Self {
         let Who {
             account, origin, ..
         } = &who;
@@ -99,13 +108,13 @@ impl Shared {
         }
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Decides everything at the moment a request arrives, so that an answer held back is the
     /// answer of that moment.
-    pub(super) fn receive(&self, head: &Parts) -> (Answer, Option<watch::Receiver<()>>) {
+    pub(crate) fn receive(&self, head: &Parts) -> (Answer, Option<watch::Receiver<()>>) {
         let path = head.uri.path();
         let endpoint = if path == self.keys_path {
             Some(Endpoint::Keys)

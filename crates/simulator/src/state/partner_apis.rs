@@ -1,13 +1,14 @@
 //! GO's own APIs, which distributors call with Access Tokens; and the Access Token that GO calls
 //! with.
 
+use derbysoft_go_auth::UnixTime;
 use http::Method;
 use http::request::Parts;
 
-use super::Simulator;
-use super::answer::Answer;
-use super::issue::{Issue, presented, random_hex};
-use derbysoft_go_auth::UnixTime;
+use super::issue::{Issue, presented};
+use crate::Simulator;
+use crate::answer::Answer;
+use crate::hex::random_hex;
 
 /// An API with an Access Token of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +74,7 @@ impl PartnerApi {
 }
 
 #[derive(Debug)]
-pub(super) struct PartnerApis {
+pub(crate) struct PartnerApis {
     booking_usb: Issue<String>,
     shopping_engine: Issue<String>,
     availability_peer: Issue<String>,
@@ -81,7 +82,7 @@ pub(super) struct PartnerApis {
 }
 
 impl PartnerApis {
-    pub(super) fn new(now: UnixTime) -> Self {
+    pub(crate) fn new(now: UnixTime) -> Self {
         let fresh = || Issue::new(random_hex(32), now);
         Self {
             booking_usb: fresh(),
@@ -91,7 +92,7 @@ impl PartnerApis {
         }
     }
 
-    pub(super) fn tokens(&mut self, api: PartnerApi) -> &mut Issue<String> {
+    pub(crate) fn tokens(&mut self, api: PartnerApi) -> &mut Issue<String> {
         match api {
             PartnerApi::BookingUsb => &mut self.booking_usb,
             PartnerApi::ShoppingEngine => &mut self.shopping_engine,
@@ -100,7 +101,7 @@ impl PartnerApis {
     }
 
     /// `None` for a path that is none of these APIs'.
-    pub(super) fn answer(&mut self, head: &Parts, now: UnixTime) -> Option<Answer> {
+    pub(crate) fn answer(&mut self, head: &Parts, now: UnixTime) -> Option<Answer> {
         let (api, path) = [PartnerApi::BookingUsb, PartnerApi::ShoppingEngine]
             .into_iter()
             .find_map(|api| Some((api, head.uri.path().strip_prefix(api.prefix())?)))?;

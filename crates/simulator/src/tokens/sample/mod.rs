@@ -7,8 +7,8 @@
 mod list;
 
 use self::list::{GOOD, SAMPLES, Sample};
-use super::keys::SigningKey;
-use super::mint::Mint;
+use super::Mint;
+use crate::keys::SigningKey;
 
 /// A token of the list of samples.
 ///

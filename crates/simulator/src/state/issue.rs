@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use derbysoft_go_auth::UnixTime;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-
-use derbysoft_go_auth::UnixTime;
 
 const DAY: u64 = 24 * 60 * 60;
 const LIFETIME: Duration = Duration::from_secs(180 * DAY);
@@ -13,21 +12,21 @@ const OVERLAP: Duration = Duration::from_secs(7 * DAY);
 
 /// The credential in force and the one before it.
 #[derive(Debug)]
-pub(super) struct Issue<T> {
+pub(crate) struct Issue<T> {
     current: T,
     expires_at: UnixTime,
     previous: Option<Previous<T>>,
 }
 
 #[derive(Debug)]
-pub(super) struct Previous<T> {
-    pub(super) credential: T,
-    pub(super) issued_at: UnixTime,
-    pub(super) expires_at: UnixTime,
+pub(crate) struct Previous<T> {
+    pub(crate) credential: T,
+    pub(crate) issued_at: UnixTime,
+    pub(crate) expires_at: UnixTime,
 }
 
 impl<T> Issue<T> {
-    pub(super) fn new(credential: T, now: UnixTime) -> Self {
+    pub(crate) fn new(credential: T, now: UnixTime) -> Self {
         Self {
             current: credential,
             expires_at: now.saturating_add(LIFETIME),
@@ -35,25 +34,25 @@ impl<T> Issue<T> {
         }
     }
 
-    pub(super) const fn current(&self) -> &T {
+    pub(crate) const fn current(&self) -> &T {
         &self.current
     }
 
     /// When the current one was issued.
-    pub(super) fn issued_at(&self) -> UnixTime {
+    pub(crate) fn issued_at(&self) -> UnixTime {
         self.expires_at.saturating_sub(LIFETIME)
     }
 
-    pub(super) const fn expires_at(&self) -> UnixTime {
+    pub(crate) const fn expires_at(&self) -> UnixTime {
         self.expires_at
     }
 
-    pub(super) const fn previous(&self) -> Option<&Previous<T>> {
+    pub(crate) const fn previous(&self) -> Option<&Previous<T>> {
         self.previous.as_ref()
     }
 
     /// The one before serves for 7 more days, or to its own end.
-    pub(super) fn rotate(&mut self, next: T, now: UnixTime) {
+    pub(crate) fn rotate(&mut self, next: T, now: UnixTime) {
         let before = std::mem::replace(self, Self::new(next, now));
         self.previous = Some(Previous {
             issued_at: before.issued_at(),
@@ -63,11 +62,11 @@ impl<T> Issue<T> {
     }
 
     /// The one before is dead at once.
-    pub(super) fn revoke(&mut self, next: T, now: UnixTime) {
+    pub(crate) fn revoke(&mut self, next: T, now: UnixTime) {
         *self = Self::new(next, now);
     }
 
-    pub(super) fn accepts(&self, is_it: impl Fn(&T) -> bool, now: UnixTime) -> bool {
+    pub(crate) fn accepts(&self, is_it: impl Fn(&T) -> bool, now: UnixTime) -> bool {
         let current = is_it(&self.current) && now < self.expires_at;
         let previous =
             (self.previous.as_ref()).is_some_and(|it| is_it(&it.credential) && now < it.expires_at);
@@ -76,20 +75,13 @@ impl<T> Issue<T> {
 }
 
 /// What stands in `Authorization`, in either of GO's forms.
-pub(super) fn presented(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn presented(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
     let token = match value.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
         _ => value,
     };
     (!token.is_empty()).then_some(token)
-}
-
-/// As many random hexadecimal digits, as GO's IDs and tokens are made of.
-pub(super) fn random_hex(digits: usize) -> String {
-    (0..digits)
-        .map(|_| char::from(b"0123456789abcdef"[fastrand::usize(..16)]))
-        .collect()
 }
 
 #[cfg(test)]

@@ -35,13 +35,13 @@ pub struct LoggedRequest {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Log {
+pub(crate) struct Log {
     kept: VecDeque<LoggedRequest>,
     total: usize,
 }
 
 impl Log {
-    pub(super) fn record(&mut self, head: &Parts, status: Option<u16>) {
+    pub(crate) fn record(&mut self, head: &Parts, status: Option<u16>) {
         let request = LoggedRequest {
             time: SystemTime::now(),
             method: head.method.clone(),
@@ -65,11 +65,11 @@ impl Log {
         self.total += 1;
     }
 
-    pub(super) fn kept(&self) -> Vec<LoggedRequest> {
+    pub(crate) fn kept(&self) -> Vec<LoggedRequest> {
         self.kept.iter().cloned().collect()
     }
 
-    pub(super) fn total(&self) -> usize {
+    pub(crate) fn total(&self) -> usize {
         self.total
     }
 }

@@ -1,0 +1,9 @@
+//! Tokens: how they are made and signed, and samples of good and bad ones.
+
+mod mint;
+mod sample;
+mod signature;
+
+pub use self::mint::{Encoding, Mint};
+pub use self::sample::{Expected, SampleToken};
+pub use self::signature::{PublicKeyForm, SignatureKind};
