@@ -33,9 +33,20 @@ pub struct SimulatorBuilder {
     clock: Arc<dyn Clock>,
 }
 
-impl SimulatorBuilder {
-    pub(crate) fn new() -> Self {
-        Self {
+impl Simulator {
+    /// Starts with all defaults: a free port of 127.0.0.1, and issuer, audience and account of GO's
+    /// samples.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be bound.
+    pub async fn start() -> io::Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// Sets up a simulator that departs from the defaults.
+    pub fn builder() -> SimulatorBuilder {
+        SimulatorBuilder {
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             origin: None,
             control: false,
@@ -47,7 +58,9 @@ impl SimulatorBuilder {
             clock: Arc::new(SystemClock::default()),
         }
     }
+}
 
+impl SimulatorBuilder {
     /// Where to listen. Default: a free port of 127.0.0.1.
     pub fn address(mut self, address: impl Into<SocketAddr>) -> Self {
         self.address = address.into();

@@ -78,6 +78,10 @@ pub enum Endpoint {
     Token,
 }
 
+impl Endpoint {
+    pub(crate) const ALL: [Self; 3] = [Self::Keys, Self::Discovery, Self::Token];
+}
+
 impl Fault {
     /// Dies where the fault is set rather than in the server, out of the test's sight.
     pub(crate) fn check(&self) {
@@ -95,9 +99,14 @@ impl Fault {
     }
 }
 
+/// Whether it is from 200 to 999.
+pub(crate) fn is_final_status(status: u16) -> bool {
+    status >= 200 && StatusCode::from_u16(status).is_ok()
+}
+
 fn check_status(status: u16) {
     assert!(
-        status >= 200 && StatusCode::from_u16(status).is_ok(),
+        is_final_status(status),
         "{status} isn't a final HTTP status (200 to 999)"
     );
 }

@@ -44,7 +44,7 @@ pub(super) fn access_tokens(go: &Simulator, path: &[&str], asked: &Asked<'_>) ->
 }
 
 fn token(go: &Simulator, name: &str, api: PartnerApi) -> Value {
-    let now = go.shared.clock.now();
+    let now = go.now();
     let mut state = go.state();
     let issue = state.partners.tokens(api);
     let previous = issue.previous().filter(|it| now < it.expires_at);

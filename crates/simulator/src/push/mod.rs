@@ -8,7 +8,7 @@ use derbysoft_go_auth::UnixTime;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, IntoUrl, RequestBuilder};
 
-use crate::Simulator;
+use crate::simulator::Simulator;
 use crate::state::partner_apis::PartnerApi;
 
 pub use self::sample::SamplePush;
@@ -95,7 +95,7 @@ impl Push<'_> {
         let base = self.base.trim_end_matches('/');
         let path = self.path.as_deref().unwrap_or(self.sample.path());
         let url = format!("{base}{path}");
-        let mut request = posted(&client, url, self.sample, self.go.shared.clock.now());
+        let mut request = posted(&client, url, self.sample, self.go.now());
         if let Some(token) = self.token() {
             let scheme = if self.bare { "" } else { "Bearer " };
             request = request.header(AUTHORIZATION, format!("{scheme}{token}"));
@@ -107,7 +107,7 @@ impl Push<'_> {
     fn token(&self) -> Option<String> {
         match &self.credential {
             PushCredential::Jwt => {
-                let now = self.go.shared.clock.now().as_secs();
+                let now = self.go.now().as_secs();
                 let now = i64::try_from(now).unwrap_or(i64::MAX);
                 Some(self.go.mint().at(now).token())
             }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::Simulator;
 use crate::fault::{Endpoint, Fault, FaultInForce};
-use crate::state::{Barrier, State};
+use crate::state::State;
 
 /// How documents are served. All of it is about both addresses.
 impl Simulator {
@@ -113,17 +113,17 @@ impl Simulator {
     /// As [`hold`](Self::hold), but only for the next `n` requests to the key address. A request is
     /// stopped by the oldest hold that still takes one.
     pub fn hold_next(&self, n: usize) -> Hold {
-        let (barrier, opened) = watch::channel(());
-        self.state().holds.push(Barrier { opened, left: n });
-        Hold { barrier }
+        self.hold_at(Endpoint::Keys, n)
     }
 
     /// Holds back the answers to all requests to the token endpoint from now on, until the [`Hold`]
     /// is released or dropped. What they say is settled when the requests arrive.
     pub fn hold_tokens(&self) -> Hold {
-        let (barrier, opened) = watch::channel(());
-        let left = usize::MAX;
-        self.state().token_holds.push(Barrier { opened, left });
+        self.hold_at(Endpoint::Token, usize::MAX)
+    }
+
+    fn hold_at(&self, endpoint: Endpoint, n: usize) -> Hold {
+        let barrier = self.state().holds.add(endpoint, n);
         Hold { barrier }
     }
 

@@ -125,9 +125,4 @@ impl Simulator {
     pub fn set_jwks_uri(&self, uri: impl Into<String>) {
         self.state().jwks_uri = uri.into();
     }
-
-    /// Serves exactly these bytes as the discovery document.
-    pub fn set_discovery_document(&self, document: impl Into<Vec<u8>>) {
-        self.state().discovery = Some(document.into());
-    }
 }

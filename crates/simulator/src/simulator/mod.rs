@@ -1,18 +1,20 @@
 //! The handle of a simulator.
 
 mod faults;
+mod gateway;
 mod keys;
+mod partner_apis;
 
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
+use derbysoft_go_auth::UnixTime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::builder::SimulatorBuilder;
+use crate::fault::Endpoint;
 use crate::keys::SigningKey;
 use crate::state::{LoggedRequest, Shared, State};
 use crate::tokens::{Mint, SampleToken};
@@ -38,21 +40,6 @@ pub(crate) struct Running {
 
 /// Where it is and who it claims to be.
 impl Simulator {
-    /// Starts with all defaults: a free port of 127.0.0.1, and issuer, audience and account of GO's
-    /// samples.
-    ///
-    /// # Errors
-    ///
-    /// When no port can be bound.
-    pub async fn start() -> io::Result<Self> {
-        Self::builder().start().await
-    }
-
-    /// Sets up a simulator that departs from the defaults.
-    pub fn builder() -> SimulatorBuilder {
-        SimulatorBuilder::new()
-    }
-
     /// Stops the server and waits until the port and all connections are closed: from then on
     /// connections are refused, until another simulator starts at the same
     /// [address](SimulatorBuilder::address).
@@ -85,13 +72,13 @@ impl Simulator {
 
     /// `http://127.0.0.1:PORT/id/{account}/keys`, the form of GO's key address.
     pub fn jwks_url(&self) -> String {
-        format!("{}{}", self.origin(), self.shared.keys_path)
+        format!("{}{}", self.origin(), self.shared.who.keys_path())
     }
 
     /// `http://127.0.0.1:PORT/id/{account}/.well-known/openid-configuration`, a document whose
     /// `jwks_uri` is [`jwks_url`](Self::jwks_url).
     pub fn discovery_url(&self) -> String {
-        format!("{}{}", self.origin(), self.shared.discovery_path)
+        format!("{}{}", self.origin(), self.shared.who.discovery_path())
     }
 
     /// The tokens' `iss`. As with GO it is a name, not an address of this server.
@@ -149,14 +136,12 @@ impl Simulator {
     /// How many requests have reached the key address, on whatever method and however they were
     /// answered, those held back included.
     pub fn fetches(&self) -> usize {
-        *self.shared.fetches.borrow()
+        self.shared.fetches(Endpoint::Keys)
     }
 
     /// Waits until `n` requests in all have reached the key address since the start.
     pub async fn wait_for_fetches(&self, n: usize) {
-        let mut fetches = self.shared.fetches.subscribe();
-        // The sender lives in `self`, so the channel can't close.
-        let _ = fetches.wait_for(|count| *count >= n).await;
+        self.shared.wait_for_fetches(Endpoint::Keys, n).await;
     }
 
     /// The last 1,000 requests to any path, oldest first.
@@ -167,6 +152,10 @@ impl Simulator {
     /// How many requests came in all, to any path.
     pub fn total_requests(&self) -> usize {
         self.state().log.total()
+    }
+
+    pub(crate) fn now(&self) -> UnixTime {
+        self.shared.clock.now()
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

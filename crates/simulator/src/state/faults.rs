@@ -1,35 +1,25 @@
 //! The faults in force.
 
-use std::collections::VecDeque;
-
 use crate::fault::{Endpoint, Fault, FaultInForce};
 
-/// The faults in force: first those that wait for their turn, then the standing ones.
+/// First those that wait for their turn, then the standing ones.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    keys: Option<Fault>,
-    discovery: Option<Fault>,
-    token: Option<Fault>,
-    next: VecDeque<Waiting>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    at: Vec<Endpoint>,
-    left: usize,
-    fault: Fault,
+    waiting: Vec<FaultInForce>,
+    /// By endpoint.
+    standing: [Option<Fault>; Endpoint::ALL.len()],
 }
 
 impl Faults {
     pub(crate) fn stand(&mut self, endpoint: Endpoint, fault: Fault) {
-        *self.standing(endpoint) = Some(fault);
+        self.standing[endpoint as usize] = Some(fault);
     }
 
     /// For the next requests to any of these addresses.
     pub(crate) fn queue(&mut self, at: &[Endpoint], left: usize, fault: Fault) {
         if left > 0 {
-            let at = at.to_vec();
-            self.next.push_back(Waiting { at, left, fault });
+            let (at, left) = (at.to_vec(), Some(left));
+            self.waiting.push(FaultInForce { fault, at, left });
         }
     }
 
@@ -38,55 +28,37 @@ impl Faults {
     }
 
     pub(crate) fn clear_at(&mut self, endpoint: Endpoint) {
-        *self.standing(endpoint) = None;
-        for waiting in &mut self.next {
+        self.standing[endpoint as usize] = None;
+        self.waiting.retain_mut(|waiting| {
             waiting.at.retain(|at| *at != endpoint);
-        }
-        self.next.retain(|waiting| !waiting.at.is_empty());
+            !waiting.at.is_empty()
+        });
     }
 
     /// In the order in which they come to pass at one address.
     pub(crate) fn in_force(&self) -> Vec<FaultInForce> {
-        let waiting = self.next.iter().map(|waiting| FaultInForce {
-            fault: waiting.fault.clone(),
-            at: waiting.at.clone(),
-            left: Some(waiting.left),
-        });
-        let standing = [
-            (Endpoint::Keys, &self.keys),
-            (Endpoint::Discovery, &self.discovery),
-            (Endpoint::Token, &self.token),
-        ];
-        let standing = standing.into_iter().filter_map(|(endpoint, fault)| {
+        let standing = Endpoint::ALL.into_iter().filter_map(|endpoint| {
             Some(FaultInForce {
-                fault: fault.clone()?,
+                fault: self.standing[endpoint as usize].clone()?,
                 at: vec![endpoint],
                 left: None,
             })
         });
-        waiting.chain(standing).collect()
-    }
-
-    fn standing(&mut self, endpoint: Endpoint) -> &mut Option<Fault> {
-        match endpoint {
-            Endpoint::Keys => &mut self.keys,
-            Endpoint::Discovery => &mut self.discovery,
-            Endpoint::Token => &mut self.token,
-        }
+        self.waiting.iter().cloned().chain(standing).collect()
     }
 
     /// The fault for a request that has just arrived.
     pub(crate) fn take(&mut self, endpoint: Endpoint) -> Option<Fault> {
-        let is_for = |waiting: &Waiting| waiting.at.contains(&endpoint);
-        if let Some(first) = self.next.iter().position(is_for) {
-            let waiting = &mut self.next[first];
-            let fault = waiting.fault.clone();
-            waiting.left -= 1;
-            if waiting.left == 0 {
-                self.next.remove(first);
-            }
-            return Some(fault);
-        }
-        self.standing(endpoint).clone()
+        let is_for = |waiting: &FaultInForce| waiting.at.contains(&endpoint);
+        let Some(first) = self.waiting.iter().position(is_for) else {
+            return self.standing[endpoint as usize].clone();
+        };
+        let left = &mut self.waiting[first].left;
+        *left = left.map(|left| left - 1).filter(|left| *left > 0);
+        Some(if left.is_some() {
+            self.waiting[first].fault.clone()
+        } else {
+            self.waiting.remove(first).fault
+        })
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -12,7 +11,6 @@ use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
 use super::issue::{Issue, presented};
-use crate::Simulator;
 use crate::answer::Answer;
 use crate::hex::random_hex;
 use crate::keys::SigningKey;
@@ -21,7 +19,8 @@ use crate::tokens::Mint;
 /// GO's documentation prints the second word, its knowledge base the first.
 pub(crate) const TOKEN_PATHS: [&str; 2] = ["/authorizer/token", "/authorizer/toker"];
 
-const API: &str = "/gateway";
+/// The base of the API that takes pushes.
+pub(crate) const API: &str = "/gateway";
 
 /// How many tokens are good at once; with one more, the one that ends first is not any longer. A
 /// client fetches one in an hour, so this is for thousands of clients, and 10 MiB.
@@ -41,7 +40,7 @@ pub struct ClientCredentials {
 }
 
 impl ClientCredentials {
-    fn fresh() -> Self {
+    pub(crate) fn fresh() -> Self {
         Self {
             client_id: random_hex(31),
             client_secret: format!("p;f{}A)2{}", random_hex(12), random_hex(14)),
@@ -68,7 +67,7 @@ pub enum GatewayFailure {
     InvalidUserKey,
     /// 401 `failed to verify jwt`: expired, revoked or signed by somebody else.
     NotVerified,
-    /// 403 `The consumer_name is forbidden`; only on [command](Simulator::refuse_pushes).
+    /// 403 `The consumer_name is forbidden`; only on [command](crate::Simulator::refuse_pushes).
     ForbiddenConsumer,
 }
 
@@ -105,22 +104,24 @@ impl GatewayFailure {
 #[derive(Debug)]
 pub(crate) struct Gateway {
     /// Made with the first token.
-    key: OnceLock<SigningKey>,
+    key: Option<SigningKey>,
     pub(crate) clients: Issue<ClientCredentials>,
     /// The tokens that are good, with the ends that they name.
     issued: HashMap<String, UnixTime>,
-    lifetime: u64,
-    expires_in: u64,
-    own_answer: Option<Vec<u8>>,
+    /// `exp` − `iat`, in seconds.
+    pub(crate) lifetime: u64,
+    /// What the answer with a token says, in seconds.
+    pub(crate) expires_in: u64,
+    pub(crate) own_answer: Option<Vec<u8>>,
     pub(crate) refuse_tokens: Option<GatewayFailure>,
     pub(crate) refuse_pushes: Option<GatewayFailure>,
-    pushes: usize,
+    pub(crate) pushes: usize,
 }
 
 impl Gateway {
     pub(crate) fn new(now: UnixTime) -> Self {
         Self {
-            key: OnceLock::new(),
+            key: None,
             clients: Issue::new(ClientCredentials::fresh(), now),
             issued: HashMap::new(),
             lifetime: 3600,
@@ -162,7 +163,7 @@ impl Gateway {
             .into_bytes()
     }
 
-    fn new_token(&mut self, now: UnixTime) -> String {
+    pub(crate) fn new_token(&mut self, now: UnixTime) -> String {
         let iat = now.as_secs();
         let exp = iat + self.lifetime;
         // The members and their order in the sample token.
@@ -171,7 +172,7 @@ impl Gateway {
             nbf = iat.saturating_sub(120),
             jti = random_hex(32),
         );
-        let key = self.key.get_or_init(SigningKey::pooled).clone();
+        let key = self.key.get_or_insert_with(SigningKey::pooled).clone();
         let token = Mint::new(key, "", "", "")
             .raw_header(r#"{"typ":"JWT","alg":"RS256"}"#)
             .raw_payload(payload)
@@ -179,6 +180,11 @@ impl Gateway {
         self.make_room(now);
         self.issued.insert(token.clone(), UnixTime::from_secs(exp));
         token
+    }
+
+    /// Refuses all tokens that were issued up to now.
+    pub(crate) fn revoke_tokens(&mut self) {
+        self.issued.clear();
     }
 
     fn make_room(&mut self, now: UnixTime) {
@@ -230,96 +236,6 @@ impl Gateway {
             Some(Some(key)) if key != USER_KEY => GatewayFailure::InvalidUserKey,
             Some(Some(_)) => GatewayFailure::NotVerified,
         })
-    }
-}
-
-/// The gateway that suppliers push to.
-impl Simulator {
-    /// The token endpoint, `http://127.0.0.1:PORT/authorizer/token`.
-    pub fn token_url(&self) -> String {
-        format!("{}{}", self.origin(), TOKEN_PATHS[0])
-    }
-
-    /// The token endpoint under the word of GO's documentation,
-    /// `http://127.0.0.1:PORT/authorizer/toker`.
-    pub fn toker_url(&self) -> String {
-        format!("{}{}", self.origin(), TOKEN_PATHS[1])
-    }
-
-    /// The base of the API that takes pushes, on any path below it:
-    /// `http://127.0.0.1:PORT/gateway`.
-    pub fn gateway_url(&self) -> String {
-        format!("{}{API}", self.origin())
-    }
-
-    /// The client ID and secret in force.
-    pub fn client(&self) -> ClientCredentials {
-        self.state().gateway.clients.current().clone()
-    }
-
-    /// *Rotate*: new client ID and secret; those before are good for 7 more days.
-    pub fn rotate_client(&self) -> ClientCredentials {
-        let (fresh, now) = (ClientCredentials::fresh(), self.shared.clock.now());
-        self.state().gateway.clients.rotate(fresh.clone(), now);
-        fresh
-    }
-
-    /// *Revoke*: new client ID and secret; those before are dead at once.
-    pub fn revoke_client(&self) -> ClientCredentials {
-        let (fresh, now) = (ClientCredentials::fresh(), self.shared.clock.now());
-        self.state().gateway.clients.revoke(fresh.clone(), now);
-        fresh
-    }
-
-    /// A token of the gateway's, issued now: `exp` − `iat` is 3600 as in the sample.
-    #[must_use]
-    pub fn gateway_token(&self) -> String {
-        let now = self.shared.clock.now();
-        self.state().gateway.new_token(now)
-    }
-
-    /// Refuses all tokens that were issued up to now.
-    pub fn revoke_gateway_tokens(&self) {
-        self.state().gateway.issued.clear();
-    }
-
-    /// What tokens say of their end, in seconds: `exp` − `iat`, 3600 in the sample, and
-    /// `expires_in`, 7200 there.
-    pub fn set_token_times(&self, lifetime: u64, expires_in: u64) {
-        let gateway = &mut self.state().gateway;
-        (gateway.lifetime, gateway.expires_in) = (lifetime, expires_in);
-    }
-
-    /// Gives exactly these bytes for a token, with status 200; again a token with `None`.
-    pub fn set_token_answer(&self, answer: Option<&str>) {
-        self.state().gateway.own_answer = answer.map(|text| text.as_bytes().to_vec());
-    }
-
-    /// Refuses every client at the token endpoint, until it is told `None`.
-    pub fn refuse_tokens(&self, failure: Option<GatewayFailure>) {
-        self.state().gateway.refuse_tokens = failure;
-    }
-
-    /// Refuses every push, until it is told `None`.
-    pub fn refuse_pushes(&self, failure: Option<GatewayFailure>) {
-        self.state().gateway.refuse_pushes = failure;
-    }
-
-    /// How many pushes the gateway has taken.
-    pub fn pushes(&self) -> usize {
-        self.state().gateway.pushes
-    }
-
-    /// How many requests have reached the token endpoint, those held back included.
-    pub fn token_fetches(&self) -> usize {
-        *self.shared.token_fetches.borrow()
-    }
-
-    /// Waits until `n` requests in all have reached the token endpoint since the start.
-    pub async fn wait_for_token_fetches(&self, n: usize) {
-        let mut fetches = self.shared.token_fetches.subscribe();
-        // The sender lives in `self`, so the channel can't close.
-        let _ = fetches.wait_for(|count| *count >= n).await;
     }
 }
 

@@ -52,18 +52,20 @@ impl<T> Issue<T> {
     }
 
     /// The one before serves for 7 more days, or to its own end.
-    pub(crate) fn rotate(&mut self, next: T, now: UnixTime) {
+    pub(crate) fn rotate(&mut self, next: T, now: UnixTime) -> &T {
         let before = std::mem::replace(self, Self::new(next, now));
         self.previous = Some(Previous {
             issued_at: before.issued_at(),
             expires_at: before.expires_at.min(now.saturating_add(OVERLAP)),
             credential: before.current,
         });
+        &self.current
     }
 
     /// The one before is dead at once.
-    pub(crate) fn revoke(&mut self, next: T, now: UnixTime) {
+    pub(crate) fn revoke(&mut self, next: T, now: UnixTime) -> &T {
         *self = Self::new(next, now);
+        &self.current
     }
 
     pub(crate) fn accepts(&self, is_it: impl Fn(&T) -> bool, now: UnixTime) -> bool {

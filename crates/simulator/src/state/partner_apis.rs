@@ -6,7 +6,6 @@ use http::Method;
 use http::request::Parts;
 
 use super::issue::{Issue, presented};
-use crate::Simulator;
 use crate::answer::Answer;
 use crate::hex::random_hex;
 
@@ -34,7 +33,7 @@ pub enum PartnerRefusal {
 
 /// The routes of "Access Token"; `{}` stands for one segment. Its pages name the paths alone; the
 /// methods are a guess but for `/ping`.
-type Routes = [(Method, &'static str)];
+pub(crate) type Routes = [(Method, &'static str)];
 
 const BOOKING_USB: &Routes = &[
     (Method::GET, "/ping"),
@@ -56,7 +55,7 @@ const SHOPPING_ENGINE: &Routes = &[
 ];
 
 impl PartnerApi {
-    const fn prefix(self) -> &'static str {
+    pub(crate) const fn prefix(self) -> &'static str {
         match self {
             Self::BookingUsb => "/bookingusb",
             Self::ShoppingEngine => "/shoppingengine",
@@ -64,7 +63,7 @@ impl PartnerApi {
         }
     }
 
-    const fn routes(self) -> &'static Routes {
+    pub(crate) const fn routes(self) -> &'static Routes {
         match self {
             Self::BookingUsb => BOOKING_USB,
             Self::ShoppingEngine => SHOPPING_ENGINE,
@@ -75,29 +74,21 @@ impl PartnerApi {
 
 #[derive(Debug)]
 pub(crate) struct PartnerApis {
-    booking_usb: Issue<String>,
-    shopping_engine: Issue<String>,
-    availability_peer: Issue<String>,
-    refusal: PartnerRefusal,
+    /// By API.
+    tokens: [Issue<String>; 3],
+    pub(crate) refusal: PartnerRefusal,
 }
 
 impl PartnerApis {
     pub(crate) fn new(now: UnixTime) -> Self {
-        let fresh = || Issue::new(random_hex(32), now);
         Self {
-            booking_usb: fresh(),
-            shopping_engine: fresh(),
-            availability_peer: fresh(),
+            tokens: std::array::from_fn(|_| Issue::new(fresh_token(), now)),
             refusal: PartnerRefusal::default(),
         }
     }
 
     pub(crate) fn tokens(&mut self, api: PartnerApi) -> &mut Issue<String> {
-        match api {
-            PartnerApi::BookingUsb => &mut self.booking_usb,
-            PartnerApi::ShoppingEngine => &mut self.shopping_engine,
-            PartnerApi::AvailabilityPeer => &mut self.availability_peer,
-        }
+        &mut self.tokens[api as usize]
     }
 
     /// `None` for a path that is none of these APIs'.
@@ -138,6 +129,11 @@ impl PartnerRefusal {
     }
 }
 
+/// An Access Token: 32 hexadecimal digits.
+pub(crate) fn fresh_token() -> String {
+    random_hex(32)
+}
+
 fn is_of(path: &str, route: &str) -> bool {
     let mut wanted = route.split('/');
     let all = (path.split('/')).all(|segment| match wanted.next() {
@@ -145,43 +141,4 @@ fn is_of(path: &str, route: &str) -> bool {
         literal => literal == Some(segment),
     });
     all && wanted.next().is_none()
-}
-
-/// GO's own APIs and their Access Tokens.
-impl Simulator {
-    /// The base address of an API here: `http://127.0.0.1:PORT/bookingusb` and the like.
-    ///
-    /// # Panics
-    ///
-    /// For [`PartnerApi::AvailabilityPeer`], which is the distributor's.
-    pub fn api_url(&self, api: PartnerApi) -> String {
-        assert!(!api.routes().is_empty(), "AvailabilityPeer isn't GO's");
-        format!("{}{}", self.origin(), api.prefix())
-    }
-
-    /// The API's Access Token in force: 32 hexadecimal digits.
-    #[must_use]
-    pub fn access_token(&self, api: PartnerApi) -> String {
-        self.state().partners.tokens(api).current().clone()
-    }
-
-    /// A renewal in GO Console: a new Access Token; the one before is good for 7 more days, or to
-    /// its own end.
-    pub fn rotate_access_token(&self, api: PartnerApi) -> String {
-        let (fresh, now) = (random_hex(32), self.shared.clock.now());
-        self.state().partners.tokens(api).rotate(fresh.clone(), now);
-        fresh
-    }
-
-    /// A new Access Token; the one before is dead at once.
-    pub fn revoke_access_token(&self, api: PartnerApi) -> String {
-        let (fresh, now) = (random_hex(32), self.shared.clock.now());
-        self.state().partners.tokens(api).revoke(fresh.clone(), now);
-        fresh
-    }
-
-    /// How GO's own APIs refuse a token, from now on.
-    pub fn set_partner_refusal(&self, refusal: PartnerRefusal) {
-        self.state().partners.refusal = refusal;
-    }
 }
