@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Asked, Refusal, Result, Said};
-use crate::{Endpoint, Fault, GatewayFailure, Simulator};
+use crate::fault::{Endpoint, Fault, is_final_status};
+use crate::{GatewayFailure, Simulator};
 
 /// The most requests that a fault can wait for.
 const MAX_TIMES: usize = 1_000;
@@ -35,46 +36,159 @@ struct Details {
     answer: Option<String>,
 }
 
-/// What can go wrong: its name, what it is, and what may be said about it.
-const FAULTS: [(&str, &str, &[&str]); 17] = [
-    (
-        "redirect-not-found",
-        "404 Found, with a Location elsewhere: GO's documented failure",
-        &[],
-    ),
-    ("redirect", "a redirect elsewhere", &["location", "status"]),
-    (
-        "status",
-        "this status, 500 otherwise, with the good document",
-        &["status"],
-    ),
-    ("hang", "no answer", &[]),
-    ("hang-body", "half of the answer, then nothing more", &[]),
-    (
-        "drip",
-        "the answer in pieces, a byte every 100 ms otherwise",
-        &["bytes", "every_ms"],
-    ),
-    (
-        "delay",
-        "the answer late, after 3 s otherwise",
-        &["after_ms"],
-    ),
-    ("truncated", "the answer without its last byte", &[]),
-    ("cut", "the connection closed without an answer", &[]),
-    ("html", "a login page", &[]),
-    ("empty-set", "no keys", &[]),
-    ("wrong-keys", "the keys of a stranger", &[]),
-    ("not-json", "a document that is not JSON", &[]),
-    ("endless", "a document without end", &[]),
-    ("gzip-bomb", "64 KiB that unpack to 65 MiB", &[]),
-    (
-        "oversized",
-        "the document with spaces after it, 1 MiB otherwise",
-        &["bytes"],
-    ),
-    ("raw", "these bytes in place of HTTP", &["answer"]),
-];
+/// Makes three functions of one table: each row is a fault's name, what it is, its pattern,
+/// the fault as it is without details, and its details by the names that they have in JSON.
+macro_rules! faults {
+    ($($name:literal, $about:literal, $fault:pat = $plain:expr, [$($detail:ident: $slot:ident),*];)*) => {
+        /// All faults, as they are without details.
+        fn all() -> [Fault; [$($name),*].len()] {
+            [$($plain),*]
+        }
+
+        /// A fault's name, what it is, and its details.
+        fn described(fault: &Fault) -> (&'static str, &'static str, Vec<(&'static str, Value)>) {
+            match fault {
+                $($fault => ($name, $about, vec![$((stringify!($detail), $slot.listed())),*]),)*
+            }
+        }
+
+        /// Takes those of the given details that the fault has.
+        fn set(fault: &mut Fault, given: &mut Details) -> Result<()> {
+            match fault {
+                $($fault => {
+                    $(if let Some(given) = given.$detail.take() {
+                        *$slot = Detail::checked(given, stringify!($detail))?;
+                    })*
+                })*
+            }
+            Ok(())
+        }
+    };
+}
+
+faults! {
+    "redirect-not-found", "404 Found, with a Location elsewhere: GO's documented failure",
+        Fault::RedirectNotFound = Fault::RedirectNotFound, [];
+    "redirect", "a redirect elsewhere",
+        Fault::Redirect { location, status } = Fault::Redirect {
+            location: "https://attacker.example/keys".to_owned(),
+            status: 302,
+        }, [location: location, status: status];
+    "status", "this status, 500 otherwise, with the good document",
+        Fault::Status(status) = Fault::Status(500), [status: status];
+    "hang", "no answer", Fault::Hang = Fault::Hang, [];
+    "hang-body", "half of the answer, then nothing more", Fault::HangBody = Fault::HangBody, [];
+    "drip", "the answer in pieces, a byte every 100 ms otherwise",
+        Fault::Drip { bytes, every } = Fault::Drip {
+            bytes: 1,
+            every: Duration::from_millis(100),
+        }, [bytes: bytes, every_ms: every];
+    "delay", "the answer late, after 3 s otherwise",
+        Fault::Delay(time) = Fault::Delay(Duration::from_secs(3)), [after_ms: time];
+    "truncated", "the answer without its last byte", Fault::Truncated = Fault::Truncated, [];
+    "cut", "the connection closed without an answer", Fault::Cut = Fault::Cut, [];
+    "html", "a login page", Fault::Html = Fault::Html, [];
+    "empty-set", "no keys", Fault::EmptySet = Fault::EmptySet, [];
+    "wrong-keys", "the keys of a stranger", Fault::WrongKeys = Fault::WrongKeys, [];
+    "not-json", "a document that is not JSON", Fault::NotJson = Fault::NotJson, [];
+    "endless", "a document without end", Fault::Endless = Fault::Endless, [];
+    "gzip-bomb", "64 KiB that unpack to 65 MiB", Fault::GzipBomb = Fault::GzipBomb, [];
+    "oversized", "the document with spaces after it, 1 MiB otherwise",
+        Fault::Oversized(bytes) = Fault::Oversized(1 << 20), [bytes: bytes];
+    "raw", "these bytes in place of HTTP",
+        Fault::Raw(answer) = Fault::Raw(Vec::new()), [answer: answer];
+}
+
+/// A detail of a fault, by the type that it has there.
+trait Detail: Sized {
+    type Given;
+
+    fn listed(&self) -> Value;
+
+    fn checked(given: Self::Given, name: &str) -> Result<Self>;
+}
+
+/// A status.
+impl Detail for u16 {
+    type Given = Self;
+
+    fn listed(&self) -> Value {
+        json!(self)
+    }
+
+    fn checked(given: Self, name: &str) -> Result<Self> {
+        check(is_final_status(given), given, || {
+            format!("{name} is not from 200 to 999")
+        })
+    }
+}
+
+/// A number of bytes.
+impl Detail for usize {
+    type Given = Self;
+
+    fn listed(&self) -> Value {
+        json!(self)
+    }
+
+    fn checked(given: Self, name: &str) -> Result<Self> {
+        let is_good = (1..=MAX_BYTES).contains(&given);
+        check(is_good, given, || {
+            format!("{name} is not from 1 to {MAX_BYTES}")
+        })
+    }
+}
+
+/// A time, in milliseconds.
+impl Detail for Duration {
+    type Given = u64;
+
+    fn listed(&self) -> Value {
+        json!(u64::try_from(self.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn checked(given: u64, name: &str) -> Result<Self> {
+        let time = Self::from_millis(given);
+        check(given <= MAX_MS, time, || {
+            format!("{name} is more than {MAX_MS}")
+        })
+    }
+}
+
+/// A `Location`.
+impl Detail for String {
+    type Given = Self;
+
+    fn listed(&self) -> Value {
+        json!(self)
+    }
+
+    fn checked(given: Self, name: &str) -> Result<Self> {
+        let is_good = HeaderValue::from_str(&given).is_ok();
+        check(is_good, given, || format!("{name} can't stand in a header"))
+    }
+}
+
+/// Raw bytes, which are not listed.
+impl Detail for Vec<u8> {
+    type Given = String;
+
+    fn listed(&self) -> Value {
+        Value::Null
+    }
+
+    fn checked(given: String, _name: &str) -> Result<Self> {
+        Ok(given.into_bytes())
+    }
+}
+
+fn check<T>(is_good: bool, detail: T, why: impl FnOnce() -> String) -> Result<T> {
+    if is_good {
+        Ok(detail)
+    } else {
+        Err(Refusal::bad(why()))
+    }
+}
 
 /// What the gateway can say at its token endpoint and to pushes, beside the faults of the former.
 const REFUSALS: [(&str, GatewayFailure); 6] = [
@@ -143,7 +257,9 @@ fn list(go: &Simulator) -> Value {
     json!({
         "on": in_force(go),
         "places": Place::ALL.map(Place::name),
-        "faults": FAULTS.map(|(name, about, takes)| {
+        "faults": all().map(|fault| {
+            let (name, about, details) = described(&fault);
+            let takes: Vec<_> = details.into_iter().map(|(name, _)| name).collect();
             json!({ "name": name, "about": about, "takes": takes })
         }),
         "refusals": REFUSALS.map(|(name, failure)| {
@@ -187,7 +303,11 @@ fn switch_on(go: &Simulator, place: Place, name: &str, mut details: Details) -> 
         return Err(Refusal::bad(why));
     };
     let times = details.times.take();
-    let fault = fault(name, &mut details)?;
+    let mut fault =
+        (all().into_iter().find(|fault| described(fault).0 == name)).ok_or_else(|| {
+            Refusal::unknown("no fault is called so: GET /simulator/faults lists them")
+        })?;
+    set(&mut fault, &mut details)?;
     details.is_used_up()?;
     if go.faults().len() >= MAX_FAULTS {
         let why = "100 faults are on: switch some off";
@@ -199,69 +319,6 @@ fn switch_on(go: &Simulator, place: Place, name: &str, mut details: Details) -> 
         Some(_) => return Err(Refusal::bad("times is not from 1 to 1000")),
     }
     Ok(())
-}
-
-fn fault(name: &str, details: &mut Details) -> Result<Fault> {
-    Ok(match name {
-        "redirect-not-found" => Fault::RedirectNotFound,
-        "redirect" => {
-            let location = details.location.take();
-            let location = location.unwrap_or_else(|| "https://attacker.example/keys".to_owned());
-            if HeaderValue::from_str(&location).is_err() {
-                return Err(Refusal::bad("location can't stand in a header"));
-            }
-            let status = status(details.status.take(), 302)?;
-            Fault::Redirect { location, status }
-        }
-        "status" => Fault::Status(status(details.status.take(), 500)?),
-        "hang" => Fault::Hang,
-        "hang-body" => Fault::HangBody,
-        "drip" => Fault::Drip {
-            bytes: bytes(details.bytes.take(), 1)?,
-            every: wait("every_ms", details.every_ms.take(), 100)?,
-        },
-        "delay" => Fault::Delay(wait("after_ms", details.after_ms.take(), 3_000)?),
-        "truncated" => Fault::Truncated,
-        "cut" => Fault::Cut,
-        "html" => Fault::Html,
-        "empty-set" => Fault::EmptySet,
-        "wrong-keys" => Fault::WrongKeys,
-        "not-json" => Fault::NotJson,
-        "endless" => Fault::Endless,
-        "gzip-bomb" => Fault::GzipBomb,
-        "oversized" => Fault::Oversized(bytes(details.bytes.take(), 1 << 20)?),
-        "raw" => {
-            let answer = details.answer.take().unwrap_or_default();
-            Fault::Raw(answer.into_bytes())
-        }
-        _ => {
-            let why = "no fault is called so: GET /simulator/faults lists them";
-            return Err(Refusal::unknown(why));
-        }
-    })
-}
-
-fn status(status: Option<u16>, otherwise: u16) -> Result<u16> {
-    let status = status.unwrap_or(otherwise);
-    if status >= 200 && StatusCode::from_u16(status).is_ok() {
-        Ok(status)
-    } else {
-        Err(Refusal::bad("status is not from 200 to 999"))
-    }
-}
-
-fn bytes(bytes: Option<usize>, otherwise: usize) -> Result<usize> {
-    match bytes.unwrap_or(otherwise) {
-        bytes @ 1..=MAX_BYTES => Ok(bytes),
-        _ => Err(Refusal::bad("bytes is not from 1 to 20971520")),
-    }
-}
-
-fn wait(name: &str, ms: Option<u64>, otherwise: u64) -> Result<Duration> {
-    match ms.unwrap_or(otherwise) {
-        ms @ ..=MAX_MS => Ok(Duration::from_millis(ms)),
-        _ => Err(Refusal::bad(format!("{name} is more than 3600000"))),
-    }
 }
 
 impl Details {
@@ -286,7 +343,9 @@ impl Details {
 /// What is on, in the order in which it comes to pass at one place.
 pub(super) fn in_force(go: &Simulator) -> Vec<Value> {
     let faults = go.faults().into_iter().map(|on| {
-        let (name, mut told) = told(&on.fault);
+        let (name, _, details) = described(&on.fault);
+        let details = details.into_iter().filter(|(_, value)| !value.is_null());
+        let mut told: Value = details.collect();
         told["fault"] = json!(name);
         let at = on.at.into_iter().map(|at| Place::Endpoint(at).name());
         told["at"] = at.collect();
@@ -295,48 +354,16 @@ pub(super) fn in_force(go: &Simulator) -> Vec<Value> {
         }
         told
     });
-    let state_of_refusals = {
-        let state = go.state();
+    let refused = {
+        let gateway = &go.state().gateway;
         [
-            (
-                Place::Endpoint(Endpoint::Token),
-                state.gateway.refuse_tokens,
-            ),
-            (Place::Gateway, state.gateway.refuse_pushes),
+            (Place::Endpoint(Endpoint::Token), gateway.refuse_tokens),
+            (Place::Gateway, gateway.refuse_pushes),
         ]
     };
-    let refusals = state_of_refusals
-        .into_iter()
-        .filter_map(|(place, failure)| {
-            let (name, _) = REFUSALS.iter().find(|(_, it)| Some(*it) == failure)?;
-            Some(json!({ "fault": name, "at": [place.name()] }))
-        });
+    let refusals = refused.into_iter().filter_map(|(place, failure)| {
+        let (name, _) = REFUSALS.iter().find(|(_, it)| Some(*it) == failure)?;
+        Some(json!({ "fault": name, "at": [place.name()] }))
+    });
     faults.chain(refusals).collect()
-}
-
-/// A fault's name and details.
-fn told(fault: &Fault) -> (&'static str, Value) {
-    let ms = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    match fault {
-        Fault::RedirectNotFound => ("redirect-not-found", json!({})),
-        Fault::Redirect { location, status } => (
-            "redirect",
-            json!({ "location": location, "status": status }),
-        ),
-        Fault::Status(status) => ("status", json!({ "status": status })),
-        Fault::Hang => ("hang", json!({})),
-        Fault::HangBody => ("hang-body", json!({})),
-        Fault::Drip { bytes, every } => ("drip", json!({ "bytes": bytes, "every_ms": ms(every) })),
-        Fault::Delay(time) => ("delay", json!({ "after_ms": ms(time) })),
-        Fault::Truncated => ("truncated", json!({})),
-        Fault::Cut => ("cut", json!({})),
-        Fault::Html => ("html", json!({})),
-        Fault::EmptySet => ("empty-set", json!({})),
-        Fault::WrongKeys => ("wrong-keys", json!({})),
-        Fault::NotJson => ("not-json", json!({})),
-        Fault::Endless => ("endless", json!({})),
-        Fault::GzipBomb => ("gzip-bomb", json!({})),
-        Fault::Oversized(bytes) => ("oversized", json!({ "bytes": bytes })),
-        Fault::Raw(_) => ("raw", json!({})),
-    }
 }
