@@ -1,10 +1,10 @@
-//! The list.
+//! The list of samples.
 
 use serde_json::{Value, json};
 
 use super::Expected;
 use crate::keys::{PublishedKey, SigningKey};
-use crate::tokens::{Encoding, Mint, PublicKeyForm, SignatureKind};
+use crate::tokens::{Encoding, Mint, PublicKeyForm, SignatureKind as Kind};
 
 #[derive(Debug)]
 pub(super) struct Sample {
@@ -12,347 +12,167 @@ pub(super) struct Sample {
     pub(super) about: &'static str,
     pub(super) expected: Expected,
     pub(super) refused_as: Option<&'static str>,
-    pub(super) make: Make,
+    pub(super) make: fn(Mint, &SigningKey) -> String,
 }
 
-type Make = fn(Mint, &SigningKey) -> String;
-
-pub(super) const GOOD: Sample = Sample {
-    name: "good",
-    about: "as GO sends it",
-    expected: Expected::LetIn,
-    refused_as: None,
-    make: |mint, _| mint.token(),
-};
-
-/// One that nobody may let in.
-const fn bad(kind: &'static str, name: &'static str, about: &'static str, make: Make) -> Sample {
-    Sample {
-        name,
-        about,
-        expected: Expected::Refused,
-        refused_as: Some(kind),
-        make,
-    }
+/// A name, what is expected, the kind of the rejection if there is one, what the token is, and
+/// how it is made of a good one and of a key that isn't GO's.
+macro_rules! samples {
+    ($($name:literal: $expected:ident $(as $kind:literal)?, $about:literal, $make:expr;)*) => {
+        pub(super) static SAMPLES: [Sample; [$($name),*].len()] = [$(Sample {
+            name: $name,
+            about: $about,
+            expected: Expected::$expected,
+            refused_as: [$(Some($kind),)? None][0],
+            make: $make,
+        }),*];
+    };
 }
 
-/// One that this crate's gate refuses as `kind`, if it does, and others need not.
-const fn open(
-    kind: Option<&'static str>,
-    name: &'static str,
-    about: &'static str,
-    make: Make,
-) -> Sample {
-    Sample {
-        name,
-        about,
-        expected: Expected::Either,
-        refused_as: kind,
-        make,
-    }
-}
+// The times are far beyond any allowance for clocks that differ.
+samples! {
+    // The first is `SampleToken::GOOD`.
+    "good": LetIn, "as GO sends it", |mint, _| mint.token();
 
-fn signed(mint: Mint, kind: SignatureKind) -> String {
-    mint.signature(kind).token()
-}
-
-/// Under an `alg` of its own.
-fn under(mint: Mint, alg: &str, kind: SignatureKind) -> String {
-    signed(mint.header("alg", alg), kind)
-}
-
-/// The public key, which anybody can fetch, as a secret.
-fn confused(mint: Mint, form: PublicKeyForm) -> String {
-    under(mint, "HS256", SignatureKind::Hs256WithPublicKey(form))
-}
-
-/// The `aud` that it would have.
-fn audience(mint: &Mint) -> Value {
-    let claims: Value = serde_json::from_str(&mint.payload_text()).unwrap_or_default();
-    claims["aud"].clone()
-}
-
-/// The times are far beyond what any gate allows for clocks that differ.
-pub(super) static SAMPLES: &[Sample] = &[
-    bad(
-        "algorithm",
-        "unsigned",
-        "alg none, no signature",
-        |mint, _| under(mint, "none", SignatureKind::Empty),
-    ),
-    bad(
-        "signature",
-        "no-signature",
-        "RS256, but no signature",
-        |mint, _| signed(mint, SignatureKind::Empty),
-    ),
-    bad(
-        "signature",
-        "corrupted",
-        "one bit of the signature changed",
-        |mint, _| signed(mint, SignatureKind::Corrupted),
-    ),
-    bad(
-        "signature",
-        "truncated",
-        "the signature without its last byte",
-        |mint, _| signed(mint, SignatureKind::Truncated),
-    ),
-    bad(
-        "signature",
-        "extended",
-        "the signature with a byte more",
-        |mint, _| signed(mint, SignatureKind::Extended),
-    ),
-    bad("signature", "zeroes", "zeroes as a signature", |mint, _| {
-        signed(mint, SignatureKind::Zeroes)
-    }),
-    bad(
-        "signature",
-        "other-payload",
-        "GO's signature of other claims",
-        |mint, _| signed(mint, SignatureKind::OfOtherPayload),
-    ),
-    bad(
-        "signature",
-        "other-key",
-        "a stranger's signature under GO's kid",
-        |mint, key| signed(mint, SignatureKind::OtherKey(key.clone())),
-    ),
-    bad(
-        "unknown_key",
-        "unknown-key",
+    "unsigned": Refused as "algorithm", "alg none, no signature",
+        |mint, _| under(mint, "none", Kind::Empty);
+    "no-signature": Refused as "signature", "RS256, but no signature",
+        |mint, _| signed(mint, Kind::Empty);
+    "corrupted": Refused as "signature", "one bit of the signature changed",
+        |mint, _| signed(mint, Kind::Corrupted);
+    "truncated": Refused as "signature", "the signature without its last byte",
+        |mint, _| signed(mint, Kind::Truncated);
+    "extended": Refused as "signature", "the signature with a byte more",
+        |mint, _| signed(mint, Kind::Extended);
+    "zeroes": Refused as "signature", "zeroes as a signature",
+        |mint, _| signed(mint, Kind::Zeroes);
+    "other-payload": Refused as "signature", "GO's signature of other claims",
+        |mint, _| signed(mint, Kind::OfOtherPayload);
+    "other-key": Refused as "signature", "a stranger's signature under GO's kid",
+        |mint, key| signed(mint, Kind::OtherKey(key.clone()));
+    "unknown-key": Refused as "unknown_key",
         "a stranger's signature, kid of nobody's, issued long ago",
         |mint, key| {
             // A key of just now may be one that GO is about to publish: 503.
             let mint = mint.kid("nobodys").claim("iat", 1_600_000_000);
-            signed(mint, SignatureKind::OtherKey(key.clone()))
-        },
-    ),
-    bad(
-        "signature",
-        "embedded-key",
-        "a stranger's signature, his key in it",
+            signed(mint, Kind::OtherKey(key.clone()))
+        };
+    "embedded-key": Refused as "signature", "a stranger's signature, his key in it",
         |mint, key| {
             let jwk = PublishedKey::new(key.clone()).jwk().clone();
-            signed(
-                mint.header("jwk", jwk),
-                SignatureKind::OtherKey(key.clone()),
-            )
-        },
-    ),
-    bad(
-        "signature",
-        "key-address",
-        "a stranger's signature, his jku in it",
+            signed(mint.header("jwk", jwk), Kind::OtherKey(key.clone()))
+        };
+    "key-address": Refused as "signature", "a stranger's signature, his jku in it",
         |mint, key| {
             let mint = mint.header("jku", "https://attacker.example/keys");
-            signed(mint, SignatureKind::OtherKey(key.clone()))
-        },
-    ),
-    bad(
-        "algorithm",
-        "hs256-pem",
-        "HS256 with GO's public key: PEM",
-        |mint, _| confused(mint, PublicKeyForm::SpkiPem),
-    ),
-    bad(
-        "algorithm",
-        "hs256-der",
-        "HS256 with GO's public key: DER",
-        |mint, _| confused(mint, PublicKeyForm::SpkiDer),
-    ),
-    bad(
-        "algorithm",
-        "hs256-pkcs1",
-        "HS256 with GO's public key: PKCS#1",
-        |mint, _| confused(mint, PublicKeyForm::Pkcs1Der),
-    ),
-    bad(
-        "algorithm",
-        "hs256-modulus",
-        "HS256 with GO's public key: modulus",
-        |mint, _| confused(mint, PublicKeyForm::Modulus),
-    ),
-    bad(
-        "algorithm",
-        "hs256-n",
-        "HS256 with GO's public key: text of n",
-        |mint, _| confused(mint, PublicKeyForm::ModulusText),
-    ),
-    bad(
-        "algorithm",
-        "hs256-empty",
-        "HS256 with an empty secret",
-        |mint, _| under(mint, "HS256", SignatureKind::Hs256(Vec::new())),
-    ),
-    bad(
-        "signature",
-        "sha384-as-rs256",
-        "SHA-384 under RS256",
-        |mint, _| signed(mint, SignatureKind::Rs384),
-    ),
-    bad(
-        "signature",
-        "sha512-as-rs256",
-        "SHA-512 under RS256",
-        |mint, _| signed(mint, SignatureKind::Rs512),
-    ),
-    bad("signature", "pss-as-rs256", "PSS under RS256", |mint, _| {
-        signed(mint, SignatureKind::Ps256)
-    }),
+            signed(mint, Kind::OtherKey(key.clone()))
+        };
+
+    "hs256-pem": Refused as "algorithm", "HS256 with GO's public key: PEM",
+        |mint, _| confused(mint, PublicKeyForm::SpkiPem);
+    "hs256-der": Refused as "algorithm", "HS256 with GO's public key: DER",
+        |mint, _| confused(mint, PublicKeyForm::SpkiDer);
+    "hs256-pkcs1": Refused as "algorithm", "HS256 with GO's public key: PKCS#1",
+        |mint, _| confused(mint, PublicKeyForm::Pkcs1Der);
+    "hs256-modulus": Refused as "algorithm", "HS256 with GO's public key: modulus",
+        |mint, _| confused(mint, PublicKeyForm::Modulus);
+    "hs256-n": Refused as "algorithm", "HS256 with GO's public key: text of n",
+        |mint, _| confused(mint, PublicKeyForm::ModulusText);
+    "hs256-empty": Refused as "algorithm", "HS256 with an empty secret",
+        |mint, _| under(mint, "HS256", Kind::Hs256(Vec::new()));
+    "sha384-as-rs256": Refused as "signature", "SHA-384 under RS256",
+        |mint, _| signed(mint, Kind::Rs384);
+    "sha512-as-rs256": Refused as "signature", "SHA-512 under RS256",
+        |mint, _| signed(mint, Kind::Rs512);
+    "pss-as-rs256": Refused as "signature", "PSS under RS256",
+        |mint, _| signed(mint, Kind::Ps256);
     // A key serves one algorithm (RFC 8725, 3.1), and GO's keys say which.
-    bad(
-        "algorithm",
-        "rs384",
-        "RS384, by GO's key for RS256",
-        |mint, _| under(mint, "RS384", SignatureKind::Rs384),
-    ),
-    bad(
-        "algorithm",
-        "rs512",
-        "RS512, by GO's key for RS256",
-        |mint, _| under(mint, "RS512", SignatureKind::Rs512),
-    ),
-    bad(
-        "algorithm",
-        "ps256",
-        "PS256, by GO's key for RS256",
-        |mint, _| under(mint, "PS256", SignatureKind::Ps256),
-    ),
+    "rs384": Refused as "algorithm", "RS384, by GO's key for RS256",
+        |mint, _| under(mint, "RS384", Kind::Rs384);
+    "rs512": Refused as "algorithm", "RS512, by GO's key for RS256",
+        |mint, _| under(mint, "RS512", Kind::Rs512);
+    "ps256": Refused as "algorithm", "PS256, by GO's key for RS256",
+        |mint, _| under(mint, "PS256", Kind::Ps256);
     // RFC 7515, 4.1.11.
-    bad(
-        "header",
-        "critical",
-        "a crit extension that nobody knows",
-        |mint, _| {
-            let mint = mint.header("crit", json!(["x-unknown"]));
-            mint.header("x-unknown", true).token()
-        },
-    ),
+    "critical": Refused as "header", "a crit extension that nobody knows",
+        |mint, _| mint.header("crit", json!(["x-unknown"])).header("x-unknown", true).token();
+
     // No "line breaks, whitespace, or other additional characters" (RFC 7515, 5.2).
-    bad(
-        "malformed",
-        "padded",
-        "base64url with padding",
-        |mint, _| mint.encoding(Encoding::Padded).token(),
-    ),
-    bad(
-        "malformed",
-        "standard-alphabet",
-        "base64 with + and /",
+    "padded": Refused as "malformed", "base64url with padding",
+        |mint, _| mint.encoding(Encoding::Padded).token();
+    "standard-alphabet": Refused as "malformed", "base64 with + and /",
         |mint, _| {
             // About one signature in 50,000 has neither, and is good then.
             let mint = mint.encoding(Encoding::StandardAlphabet);
             let mut tokens = std::iter::repeat_with(|| mint.token()).take(100);
             let has_either = |token: &String| token.contains(['+', '/']);
             tokens.find(has_either).unwrap_or_default()
-        },
-    ),
-    bad(
-        "malformed",
-        "interrupted",
-        "a ~ within each segment",
-        |mint, _| mint.encoding(Encoding::Interrupted('~')).token(),
-    ),
-    bad("malformed", "no-jwt", "a word without dots", |_, _| {
-        "53ac0777".to_owned()
-    }),
-    bad(
-        "issuer",
-        "other-issuer",
-        "GO's signature, iss of another",
-        |mint, _| mint.issuer("https://evil.example").token(),
-    ),
-    bad("missing_claim", "no-issuer", "no iss", |mint, _| {
-        mint.without("iss").token()
-    }),
-    bad(
-        "audience",
-        "other-audience",
-        "for another distributor",
-        |mint, _| mint.audience("somebody-else").token(),
-    ),
-    bad("missing_claim", "no-audience", "no aud", |mint, _| {
-        mint.without("aud").token()
-    }),
-    bad("expired", "expired", "expired an hour ago", |mint, _| {
-        mint.expires_in(-3600).not_before_offset(-4020).token()
-    }),
-    bad("missing_claim", "no-expiry", "no exp", |mint, _| {
-        mint.without("exp").token()
-    }),
-    bad("claims", "expiry-in-words", "exp is a text", |mint, _| {
-        mint.claim("exp", "soon").token()
-    }),
-    bad(
-        "not_yet_valid",
-        "not-yet-valid",
-        "valid in an hour",
-        |mint, _| mint.expires_in(7200).not_before_offset(3600).token(),
-    ),
-    bad(
-        "claims",
-        "claims-in-a-list",
-        "the claims are no object",
+        };
+    "interrupted": Refused as "malformed", "a ~ within each segment",
+        |mint, _| mint.encoding(Encoding::Interrupted('~')).token();
+    "no-jwt": Refused as "malformed", "a word without dots", |_, _| "53ac0777".to_owned();
+
+    "other-issuer": Refused as "issuer", "GO's signature, iss of another",
+        |mint, _| mint.issuer("https://evil.example").token();
+    "no-issuer": Refused as "missing_claim", "no iss", |mint, _| mint.without("iss").token();
+    "other-audience": Refused as "audience", "for another distributor",
+        |mint, _| mint.audience("somebody-else").token();
+    "no-audience": Refused as "missing_claim", "no aud", |mint, _| mint.without("aud").token();
+    "expired": Refused as "expired", "expired an hour ago",
+        |mint, _| mint.expires_in(-3600).not_before_offset(-4020).token();
+    "no-expiry": Refused as "missing_claim", "no exp", |mint, _| mint.without("exp").token();
+    "expiry-in-words": Refused as "claims", "exp is a text",
+        |mint, _| mint.claim("exp", "soon").token();
+    "not-yet-valid": Refused as "not_yet_valid", "valid in an hour",
+        |mint, _| mint.expires_in(7200).not_before_offset(3600).token();
+    "claims-in-a-list": Refused as "claims", "the claims are no object",
         |mint, _| {
             let claims = format!("[{}]", mint.payload_text());
             mint.raw_payload(claims).token()
-        },
-    ),
-    open(
-        Some("malformed"),
-        "loose-signature-bits",
-        "an unused bit set in the signature",
-        |mint, _| mint.encoding(Encoding::LooseSignatureBits).token(),
-    ),
-    open(
-        Some("malformed"),
-        "loose-payload-bits",
-        "an unused bit set in the claims",
-        |mint, _| mint.encoding(Encoding::LoosePayloadBits).token(),
-    ),
-    open(Some("header"), "no-kid", "no kid", |mint, _| {
-        mint.without_header("kid").token()
-    }),
-    // RFC 7515, 4 and RFC 7519, 4: refused, or the last one counts.
-    open(
-        Some("header"),
-        "duplicate-alg",
-        "alg twice, alike",
-        |mint, _| mint.repeat_header("alg", "RS256").token(),
-    ),
-    open(
-        Some("claims"),
-        "duplicate-audience",
-        "aud twice, alike",
+        };
+
+    "loose-signature-bits": Either as "malformed", "an unused bit set in the signature",
+        |mint, _| mint.encoding(Encoding::LooseSignatureBits).token();
+    "loose-payload-bits": Either as "malformed", "an unused bit set in the claims",
+        |mint, _| mint.encoding(Encoding::LoosePayloadBits).token();
+    "no-kid": Either as "header", "no kid", |mint, _| mint.without_header("kid").token();
+    // RFC 7515, 4 and RFC 7519, 4: rejected, or the last one counts.
+    "duplicate-alg": Either as "header", "alg twice, alike",
+        |mint, _| mint.repeat_header("alg", "RS256").token();
+    "duplicate-audience": Either as "claims", "aud twice, alike",
         |mint, _| {
             let audience = audience(&mint);
             mint.repeat_claim("aud", audience).token()
-        },
-    ),
-    open(Some("too_long"), "too-long", "12 KiB long", |mint, _| {
-        mint.claim("x", "y".repeat(9000)).token()
-    }),
-    open(
-        None,
-        "audience-in-a-list",
-        "aud as the gateway spells it",
+        };
+    "too-long": Either as "too_long", "12 KiB long",
+        |mint, _| mint.claim("x", "y".repeat(9000)).token();
+    "audience-in-a-list": Either, "aud as the gateway spells it",
         |mint, _| {
             let audience = json!([audience(&mint)]);
             mint.claim("aud", audience).token()
-        },
-    ),
-    open(
-        None,
-        "other-subject",
-        "another sub than ds-go-module",
-        |mint, _| mint.subject("somebody-else").token(),
-    ),
-    open(None, "no-token-id", "no jti", |mint, _| {
-        mint.without("jti").token()
-    }),
-    open(None, "long-lived", "good for a day", |mint, _| {
-        mint.expires_in(24 * 60 * 60).token()
-    }),
-];
+        };
+    "other-subject": Either, "another sub than ds-go-module",
+        |mint, _| mint.subject("somebody-else").token();
+    "no-token-id": Either, "no jti", |mint, _| mint.without("jti").token();
+    "long-lived": Either, "good for a day", |mint, _| mint.expires_in(24 * 60 * 60).token();
+}
+
+fn signed(mint: Mint, kind: Kind) -> String {
+    mint.signature(kind).token()
+}
+
+/// With another `alg`.
+fn under(mint: Mint, alg: &str, kind: Kind) -> String {
+    signed(mint.header("alg", alg), kind)
+}
+
+/// The public key, which anybody can fetch, as a secret.
+fn confused(mint: Mint, form: PublicKeyForm) -> String {
+    under(mint, "HS256", Kind::Hs256WithPublicKey(form))
+}
+
+/// The `aud` of an unchanged token.
+fn audience(mint: &Mint) -> Value {
+    let claims: Value = serde_json::from_str(&mint.payload_text()).unwrap_or_default();
+    claims["aud"].clone()
+}
