@@ -1,58 +1,19 @@
-//! DerbySoft GO on a loopback port, for tests and trials.
+#![doc = include_str!("../README.md")]
 //!
-//! A distributor's API answers GO's calls only after it has checked a token against keys that it
-//! fetched from GO. Whether it does so correctly shows in situations that can't be ordered from the
-//! real GO: a rotation in the middle of traffic, a forged signature, a key address that hangs, cuts
-//! its answer short or redirects to a foreign host. A [`Simulator`] is GO's identity side in the
-//! same process: it publishes keys, mints the tokens that GO would send, and misbehaves on command.
+//! # Where to begin
 //!
-//! What it sends has the shape of GO's documented samples, down to the order of the members. It
-//! shares no parsing or signing code with the verifier of this crate, so that one misreading of a
-//! specification can't cancel itself out.
+//! - [`Simulator`] is the handle: it starts GO, rotates keys, sets faults and counts
+//!   requests. [`SimulatorBuilder`] sets account, issuer, audience, clock and address.
+//! - [`Mint`] makes tokens that depart from GO's in one respect; [`SampleToken`] lists
+//!   named ones, each with its [`Expected`] verdict.
+//! - [`Fault`] is what goes wrong at an [`Endpoint`]; [`Simulator::hold`] delays answers.
+//! - [`Push`] sends a [`SamplePush`] to the tested API, as GO would.
+//! - [`ClientCredentials`] and [`GatewayFailure`] belong to the gateway that suppliers
+//!   push to, [`PartnerApi`] to the APIs that distributors call.
 //!
-//! # Testing an API
-//!
-//! Point the API at the simulator's addresses, send it requests with the simulator's tokens:
-//!
-//! ```text
-//! let go = Simulator::start().await?;
-//! let auth = GoAuth::builder()
-//!     .issuer(go.issuer())
-//!     .audience(go.audience())
-//!     .jwks_url(go.jwks_url())
-//!     .build()?;
-//! let api = my_api().layer(auth.layer());
-//!
-//! // GO's genuine call gets through …
-//! assert_eq!(call(&api, go.token()).await, 200);
-//! // … a token for somebody else doesn't …
-//! assert_eq!(call(&api, go.mint().audience("somebody else").token()).await, 401);
-//! // … one that another key signed doesn't either …
-//! let forged = go.mint().key(SigningKey::pooled()).token();
-//! assert_eq!(call(&api, forged).await, 401);
-//! // … and an outage of the key address doesn't stop genuine calls.
-//! go.fail(Fault::Hang);
-//! assert_eq!(call(&api, go.token()).await, 200);
-//! ```
-//!
-//! [`rotate`](Simulator::rotate) changes GO's keys under running traffic. A verifier fetches keys
-//! again for an unknown `kid`, but not more often than its cooldown allows, so a test of rotation
-//! sets a short one.
-//!
-//! # Testing a client
-//!
-//! It also plays what is called: the gateway that suppliers push to, with its token endpoint
-//! ([`token_url`](Simulator::token_url), [`gateway_url`](Simulator::gateway_url)), and the APIs that
-//! distributors call ([`api_url`](Simulator::api_url)). Credentials are rotated and revoked as
-//! documented, by a [clock](SimulatorBuilder::clock) of the test's. And it
-//! [pushes](Simulator::push) to a distributor, with either credential.
-//!
-//! # Testing in another language
-//!
-//! The command `go-auth simulate` is a simulator as a process, ruled over HTTP: see
-//! [`SimulatorBuilder::with_control`].
-//!
-//! # What it can do
+//! A verifier fetches keys again for an unknown `kid`, but not more often than its
+//! cooldown allows. So a test that [rotates](Simulator::rotate) keys sets a short
+//! cooldown.
 //!
 //! ```
 //! use derbysoft_go_simulator::{Encoding, Fault, SignatureKind, Simulator};
@@ -62,19 +23,19 @@
 //! let go = Simulator::builder().audience("MY-API").start().await?;
 //! assert!(go.jwks_url().ends_with("/id/84A26B2FA77BCD1FF5130636F04C30C5/keys"));
 //!
-//! // Tokens that must be refused.
+//! // Tokens that must be rejected.
 //! let expired = go.mint().at(1_703_559_790).token();
 //! let unsigned = go.mint().header("alg", "none").signature(SignatureKind::Empty).token();
-//! let sloppy = go.mint().encoding(Encoding::Padded).token();
-//! # let _ = (expired, unsigned, sloppy);
+//! let padded = go.mint().encoding(Encoding::Padded).token();
+//! # let _ = (expired, unsigned, padded);
 //!
-//! // A key that is published before it signs, as in a careful rotation.
+//! // A careful rotation publishes a key before it signs.
 //! let next = go.stage();
 //! go.sign_with(&next);
 //! go.retire_all_but_current();
 //! assert_eq!(go.signing_kid(), next);
 //!
-//! // One failure, then health again; and no request has come yet.
+//! // One failure, then normal service. No request has arrived so far.
 //! go.fail_next(1, Fault::RedirectNotFound);
 //! assert_eq!(go.fetches(), 0);
 //! # Ok(())
