@@ -9,7 +9,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// As many random hexadecimal digits, as GO's IDs and tokens are made of.
+/// Random hexadecimal digits, of which GO's IDs and tokens are made.
 pub(crate) fn random_hex(digits: usize) -> String {
     (0..digits)
         .map(|_| char::from(b"0123456789abcdef"[fastrand::usize(..16)]))

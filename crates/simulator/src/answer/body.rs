@@ -13,10 +13,10 @@ use tokio::time::{Sleep, sleep};
 #[derive(Debug)]
 pub(crate) enum Step {
     Send(Bytes),
-    /// Sends this for ever.
+    /// Sends this forever.
     Repeat(Bytes),
     Wait(Duration),
-    /// Lets the connection write out what it has.
+    /// Lets the connection write out what is buffered.
     Flush,
     Stall,
     Break,
@@ -34,7 +34,7 @@ impl Script {
         Self::whole(Bytes::new())
     }
 
-    /// A body that is sent as it should be, with its length known.
+    /// A complete body of known length.
     pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         let length = Some(bytes.len() as u64);

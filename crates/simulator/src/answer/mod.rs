@@ -1,4 +1,4 @@
-//! What a request is answered: the good document or a fault's rendering of it.
+//! The answer to a request: the good document, or what a fault makes of it.
 
 mod body;
 
@@ -59,7 +59,7 @@ impl Default for Serving {
 }
 
 impl Answer {
-    /// The status that goes on the wire, if one does.
+    /// The status on the wire, if there is one.
     pub(crate) fn status(&self) -> Option<u16> {
         match self {
             Self::Reply(response) | Self::Late(_, response) => Some(response.status().as_u16()),
@@ -77,7 +77,7 @@ impl Answer {
         Self::Reply(with(response, ALLOW, get))
     }
 
-    /// A JSON body under this status, as GO's APIs answer.
+    /// A JSON body with this status, as GO's APIs answer.
     pub(crate) fn json(status: u16, body: impl Into<Bytes>) -> Self {
         let body = Script::whole(body);
         Self::Reply(with(reply(code(status), body), CONTENT_TYPE, JSON))
@@ -152,11 +152,12 @@ impl Answer {
     }
 }
 
-/// A document in health: conditional, compressed, cacheable, as far as these are on.
+/// The good document: conditional, compressed and cacheable where that is switched on.
 fn serve(document: Vec<u8>, serving: &Serving, request: &HeaderMap) -> Response<Script> {
     let gzip = serving.gzip && accepts_gzip(request);
     let name = hex(&digest(&SHA256, &document).as_ref()[..16]);
-    // A strong entity tag names the bytes on the wire, so each coding has its own (RFC 9110).
+    // A strong entity tag names the bytes on the wire, so each coding has its own (RFC
+    // 9110).
     let tags = [format!("\"{name}\""), format!("\"{name}-gzip\"")];
     let known = serving.etag && none_match_names(request, &tags);
 
@@ -264,9 +265,9 @@ fn gzipped(document: &[u8]) -> Vec<u8> {
 
 /// One gzip member (RFC 1952) of the document and 65 MiB of spaces.
 ///
-/// Compressing that much for each test would cost seconds in an unoptimised build. A full flush
-/// ends a block on a byte boundary and forgets the history, so one compressed mebibyte can be
-/// repeated.
+/// Compressing that much for each test would take seconds in an unoptimised build. A full
+/// flush ends a block on a byte boundary and resets the history, so one compressed
+/// mebibyte can be repeated.
 fn bomb(document: &[u8]) -> Vec<u8> {
     const REPEATS: usize = 65;
     const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];

@@ -1,44 +1,45 @@
-//! Access Tokens, and the client ID and secret of the gateway.
+//! Access Tokens, and the gateway's client ID and secret.
 
 use serde_json::{Value, json};
 
-use super::{Asked, Refusal, Result, Said};
+use super::{Rejection, Reply, Request, Result};
 use crate::{PartnerApi, Simulator};
 use derbysoft_go_auth::UnixTime;
 
-/// By the names that this crate's settings have for them.
+/// By the names that the settings of `go-auth` use.
 const APIS: [(&str, PartnerApi); 3] = [
     ("availability-peer", PartnerApi::AvailabilityPeer),
     ("booking-usb", PartnerApi::BookingUsb),
     ("shopping-engine", PartnerApi::ShoppingEngine),
 ];
 
-pub(super) fn access_tokens(go: &Simulator, path: &[&str], asked: &Asked<'_>) -> Result {
+pub(super) fn access_tokens(go: &Simulator, path: &[&str], request: &Request<'_>) -> Result {
     match path {
         [] => {
-            asked.gets()?;
+            request.is_get()?;
             let tokens = APIS.map(|(name, api)| token(go, name, api));
-            Ok(Said::Json(json!({ "access_tokens": tokens })))
+            Ok(Reply::Json(json!({ "access_tokens": tokens })))
         }
         ["file"] => {
-            asked.gets()?;
-            Ok(Said::Text(file(go)))
+            request.is_get()?;
+            Ok(Reply::Text(file(go)))
         }
         [name, action @ ("rotate" | "revoke")] => {
-            asked.posts()?;
+            request.is_post()?;
             let api = APIS.iter().find(|(known, _)| known == name);
             let Some((name, api)) = api.copied() else {
-                let why = "the APIs are availability-peer, booking-usb and shopping-engine";
-                return Err(Refusal::unknown(why));
+                let why =
+                    "unknown API: there are availability-peer, booking-usb and shopping-engine";
+                return Err(Rejection::unknown(why));
             };
             match *action {
                 "rotate" => go.rotate_access_token(api),
                 _ => go.revoke_access_token(api),
             };
-            Ok(Said::Json(token(go, name, api)))
+            Ok(Reply::Json(token(go, name, api)))
         }
-        _ => Err(Refusal::unknown(
-            "access-tokens take file, API/rotate and API/revoke",
+        _ => Err(Rejection::unknown(
+            "unknown step: there are file, API/rotate and API/revoke",
         )),
     }
 }
@@ -61,11 +62,12 @@ fn token(go: &Simulator, name: &str, api: PartnerApi) -> Value {
     })
 }
 
-/// The tokens that GO calls with, as this crate's gate takes them from a file.
+/// The tokens that GO calls with, as a file for `go-auth serve`.
 fn file(go: &Simulator) -> String {
     let mut state = go.state();
     let issue = state.partners.tokens(PartnerApi::AvailabilityPeer);
-    // To the nanosecond: one of two that were issued at the same time is nobody's previous.
+    // To the nanosecond: of two tokens issued at the same time, neither is the previous
+    // one.
     let entry = |token: &str, issued: UnixTime| {
         let issued = humantime::format_rfc3339_nanos(issued.into());
         format!("[[token]]\napi = \"availability-peer\"\nissued = {issued}\ntoken = \"{token}\"\n")
@@ -75,20 +77,24 @@ fn file(go: &Simulator) -> String {
         + &entry(issue.current(), issue.issued_at())
 }
 
-pub(super) fn client(go: &Simulator, path: &[&str], asked: &Asked<'_>) -> Result {
+pub(super) fn client(go: &Simulator, path: &[&str], request: &Request<'_>) -> Result {
     match path {
-        [] => asked.gets()?,
+        [] => request.is_get()?,
         [action @ ("rotate" | "revoke")] => {
-            asked.posts()?;
+            request.is_post()?;
             match *action {
                 "rotate" => go.rotate_client(),
                 _ => go.revoke_client(),
             };
         }
-        _ => return Err(Refusal::unknown("client takes rotate and revoke")),
+        _ => {
+            return Err(Rejection::unknown(
+                "unknown step: there are rotate and revoke",
+            ));
+        }
     }
     let client = go.client();
-    Ok(Said::Json(json!({
+    Ok(Reply::Json(json!({
         "client_id": client.client_id,
         "client_secret": client.client_secret,
     })))

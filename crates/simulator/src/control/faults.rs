@@ -1,4 +1,4 @@
-//! The fault switches.
+//! Switching faults on and off.
 
 use std::time::Duration;
 
@@ -6,27 +6,27 @@ use http::{HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Asked, Refusal, Result, Said};
+use super::{Rejection, Reply, Request, Result};
 use crate::fault::{Endpoint, Fault, is_final_status};
 use crate::{GatewayFailure, Simulator};
 
-/// The most requests that a fault can wait for.
+/// The most requests that one fault applies to: more than any scenario needs.
 const MAX_TIMES: usize = 1_000;
 
-/// The most faults in force at once; a handful is what anybody can follow.
+/// The most active faults; nobody can follow more than a handful.
 const MAX_FAULTS: usize = 100;
 
-/// The longest document: longer than the longest that this crate's gate can be set to take, 16 MiB.
+/// The longest document: longer than `go-auth` can be configured to read, 16 MiB.
 const MAX_BYTES: usize = 20 * 1024 * 1024;
 
-/// The longest wait, in milliseconds: an hour, longer than anybody's patience.
+/// The longest wait, in milliseconds: an hour, longer than anybody waits.
 const MAX_MS: u64 = 60 * 60 * 1_000;
 
-/// How a fault is told from others of its name.
+/// The settings of a fault.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Details {
-    /// For how many requests; until it is switched off without.
+struct Settings {
+    /// For how many requests; without it, until the fault is switched off.
     times: Option<usize>,
     status: Option<u16>,
     location: Option<String>,
@@ -36,28 +36,28 @@ struct Details {
     answer: Option<String>,
 }
 
-/// Makes three functions of one table: each row is a fault's name, what it is, its pattern,
-/// the fault as it is without details, and its details by the names that they have in JSON.
+/// Makes three functions of one table. A row is a fault's name, its description, its
+/// pattern, the fault with default settings, and its settings by their names in JSON.
 macro_rules! faults {
-    ($($name:literal, $about:literal, $fault:pat = $plain:expr, [$($detail:ident: $slot:ident),*];)*) => {
-        /// All faults, as they are without details.
+    ($($name:literal, $about:literal, $fault:pat = $plain:expr, [$($setting:ident: $slot:ident),*];)*) => {
+        /// All faults, with default settings.
         fn all() -> [Fault; [$($name),*].len()] {
             [$($plain),*]
         }
 
-        /// A fault's name, what it is, and its details.
+        /// A fault's name, description and settings.
         fn described(fault: &Fault) -> (&'static str, &'static str, Vec<(&'static str, Value)>) {
             match fault {
-                $($fault => ($name, $about, vec![$((stringify!($detail), $slot.listed())),*]),)*
+                $($fault => ($name, $about, vec![$((stringify!($setting), $slot.listed())),*]),)*
             }
         }
 
-        /// Takes those of the given details that the fault has.
-        fn set(fault: &mut Fault, given: &mut Details) -> Result<()> {
+        /// Takes those of the given settings that the fault has.
+        fn set(fault: &mut Fault, given: &mut Settings) -> Result<()> {
             match fault {
                 $($fault => {
-                    $(if let Some(given) = given.$detail.take() {
-                        *$slot = Detail::checked(given, stringify!($detail))?;
+                    $(if let Some(given) = given.$setting.take() {
+                        *$slot = Setting::checked(given, stringify!($setting))?;
                     })*
                 })*
             }
@@ -99,8 +99,8 @@ faults! {
         Fault::Raw(answer) = Fault::Raw(Vec::new()), [answer: answer];
 }
 
-/// A detail of a fault, by the type that it has there.
-trait Detail: Sized {
+/// A setting of a fault, by its type there.
+trait Setting: Sized {
     type Given;
 
     fn listed(&self) -> Value;
@@ -109,7 +109,7 @@ trait Detail: Sized {
 }
 
 /// A status.
-impl Detail for u16 {
+impl Setting for u16 {
     type Given = Self;
 
     fn listed(&self) -> Value {
@@ -118,13 +118,13 @@ impl Detail for u16 {
 
     fn checked(given: Self, name: &str) -> Result<Self> {
         check(is_final_status(given), given, || {
-            format!("{name} is not from 200 to 999")
+            format!("{name} must be from 200 to 999")
         })
     }
 }
 
 /// A number of bytes.
-impl Detail for usize {
+impl Setting for usize {
     type Given = Self;
 
     fn listed(&self) -> Value {
@@ -134,13 +134,13 @@ impl Detail for usize {
     fn checked(given: Self, name: &str) -> Result<Self> {
         let is_good = (1..=MAX_BYTES).contains(&given);
         check(is_good, given, || {
-            format!("{name} is not from 1 to {MAX_BYTES}")
+            format!("{name} must be from 1 to {MAX_BYTES}")
         })
     }
 }
 
 /// A time, in milliseconds.
-impl Detail for Duration {
+impl Setting for Duration {
     type Given = u64;
 
     fn listed(&self) -> Value {
@@ -150,13 +150,13 @@ impl Detail for Duration {
     fn checked(given: u64, name: &str) -> Result<Self> {
         let time = Self::from_millis(given);
         check(given <= MAX_MS, time, || {
-            format!("{name} is more than {MAX_MS}")
+            format!("{name} must be at most {MAX_MS}")
         })
     }
 }
 
 /// A `Location`.
-impl Detail for String {
+impl Setting for String {
     type Given = Self;
 
     fn listed(&self) -> Value {
@@ -165,12 +165,14 @@ impl Detail for String {
 
     fn checked(given: Self, name: &str) -> Result<Self> {
         let is_good = HeaderValue::from_str(&given).is_ok();
-        check(is_good, given, || format!("{name} can't stand in a header"))
+        check(is_good, given, || {
+            format!("{name} is not a valid header value")
+        })
     }
 }
 
-/// Raw bytes, which are not listed.
-impl Detail for Vec<u8> {
+/// Raw bytes; these are not listed.
+impl Setting for Vec<u8> {
     type Given = String;
 
     fn listed(&self) -> Value {
@@ -182,15 +184,16 @@ impl Detail for Vec<u8> {
     }
 }
 
-fn check<T>(is_good: bool, detail: T, why: impl FnOnce() -> String) -> Result<T> {
+fn check<T>(is_good: bool, setting: T, why: impl FnOnce() -> String) -> Result<T> {
     if is_good {
-        Ok(detail)
+        Ok(setting)
     } else {
-        Err(Refusal::bad(why()))
+        Err(Rejection::bad(why()))
     }
 }
 
-/// What the gateway can say at its token endpoint and to pushes, beside the faults of the former.
+/// The gateway's documented failures: for its token endpoint, beside the faults, and for
+/// pushes.
 const REFUSALS: [(&str, GatewayFailure); 6] = [
     ("missing-token", GatewayFailure::MissingToken),
     ("invalid-token", GatewayFailure::InvalidToken),
@@ -200,11 +203,11 @@ const REFUSALS: [(&str, GatewayFailure); 6] = [
     ("forbidden-consumer", GatewayFailure::ForbiddenConsumer),
 ];
 
-/// Where something can go wrong.
+/// Where a fault can be switched on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Endpoint(Endpoint),
-    /// The gateway's API, which refuses and has no other faults.
+    /// The gateway's API, which can only reject.
     Gateway,
 }
 
@@ -226,40 +229,40 @@ impl Place {
     }
 }
 
-pub(super) fn answer(go: &Simulator, path: &[&str], asked: &Asked<'_>) -> Result {
+pub(super) fn answer(go: &Simulator, path: &[&str], request: &Request<'_>) -> Result {
     match path {
-        [] if asked.head.method == Method::DELETE => {
-            asked.has_no_body()?;
+        [] if request.head.method == Method::DELETE => {
+            request.has_no_body()?;
             for place in Place::ALL {
                 switch_off(go, place);
             }
         }
         [] => {
-            asked.is(&[Method::GET, Method::HEAD], "GET, HEAD, DELETE")?;
-            asked.has_no_body()?;
-            return Ok(Said::Json(list(go)));
+            request.is(&[Method::GET, Method::HEAD], "GET, HEAD, DELETE")?;
+            request.has_no_body()?;
+            return Ok(Reply::Json(list(go)));
         }
         [place] => {
-            asked.is(&[Method::DELETE], "DELETE")?;
-            asked.has_no_body()?;
+            request.is(&[Method::DELETE], "DELETE")?;
+            request.has_no_body()?;
             switch_off(go, named(place)?);
         }
         [place, fault] => {
-            asked.is(&[Method::PUT], "PUT")?;
-            switch_on(go, named(place)?, fault, asked.says()?)?;
+            request.is(&[Method::PUT], "PUT")?;
+            switch_on(go, named(place)?, fault, request.json()?)?;
         }
-        _ => return Err(super::nowhere()),
+        _ => return Err(super::unknown_path()),
     }
-    Ok(Said::Json(json!({ "on": in_force(go) })))
+    Ok(Reply::Json(json!({ "on": active(go) })))
 }
 
 fn list(go: &Simulator) -> Value {
     json!({
-        "on": in_force(go),
+        "on": active(go),
         "places": Place::ALL.map(Place::name),
         "faults": all().map(|fault| {
-            let (name, about, details) = described(&fault);
-            let takes: Vec<_> = details.into_iter().map(|(name, _)| name).collect();
+            let (name, about, settings) = described(&fault);
+            let takes: Vec<_> = settings.into_iter().map(|(name, _)| name).collect();
             json!({ "name": name, "about": about, "takes": takes })
         }),
         "refusals": REFUSALS.map(|(name, failure)| {
@@ -271,7 +274,9 @@ fn list(go: &Simulator) -> Value {
 
 fn named(place: &str) -> Result<Place> {
     let found = Place::ALL.into_iter().find(|known| known.name() == place);
-    found.ok_or_else(|| Refusal::unknown("the places are keys, discovery, token and gateway"))
+    found.ok_or_else(|| {
+        Rejection::unknown("unknown place: there are keys, discovery, token and gateway")
+    })
 }
 
 fn switch_off(go: &Simulator, place: Place) {
@@ -286,43 +291,43 @@ fn switch_off(go: &Simulator, place: Place) {
     }
 }
 
-fn switch_on(go: &Simulator, place: Place, name: &str, mut details: Details) -> Result<()> {
+fn switch_on(go: &Simulator, place: Place, name: &str, mut settings: Settings) -> Result<()> {
     if let Some((_, failure)) = REFUSALS.iter().find(|(known, _)| *known == name) {
-        details.is_used_up()?;
+        settings.is_used_up()?;
         match place {
             Place::Gateway => go.refuse_pushes(Some(*failure)),
             Place::Endpoint(Endpoint::Token) => go.refuse_tokens(Some(*failure)),
             Place::Endpoint(_) => {
-                return Err(Refusal::bad("only token and gateway refuse so"));
+                return Err(Rejection::bad("only token and gateway have this failure"));
             }
         }
         return Ok(());
     }
     let Place::Endpoint(endpoint) = place else {
-        let why = "the gateway only refuses: see `refusals` of GET /simulator/faults";
-        return Err(Refusal::bad(why));
+        let why = "the gateway has no faults, only the `refusals` of GET /simulator/faults";
+        return Err(Rejection::bad(why));
     };
-    let times = details.times.take();
+    let times = settings.times.take();
     let mut fault =
         (all().into_iter().find(|fault| described(fault).0 == name)).ok_or_else(|| {
-            Refusal::unknown("no fault is called so: GET /simulator/faults lists them")
+            Rejection::unknown("unknown fault name: GET /simulator/faults lists them")
         })?;
-    set(&mut fault, &mut details)?;
-    details.is_used_up()?;
+    set(&mut fault, &mut settings)?;
+    settings.is_used_up()?;
     if go.faults().len() >= MAX_FAULTS {
         let why = "100 faults are on: switch some off";
-        return Err(Refusal::new(StatusCode::CONFLICT, why));
+        return Err(Rejection::new(StatusCode::CONFLICT, why));
     }
     match times {
         None => go.fail_at(endpoint, fault),
         Some(times @ 1..=MAX_TIMES) => go.fail_next_at(endpoint, times, fault),
-        Some(_) => return Err(Refusal::bad("times is not from 1 to 1000")),
+        Some(_) => return Err(Rejection::bad("times must be from 1 to 1000")),
     }
     Ok(())
 }
 
-impl Details {
-    /// Whether the fault had a use for all that was said.
+impl Settings {
+    /// Whether the fault had a use for every setting.
     fn is_used_up(&self) -> Result<()> {
         let left = [
             ("times", self.times.is_some()),
@@ -335,24 +340,24 @@ impl Details {
         ];
         match left.iter().find(|(_, is_left)| *is_left) {
             None => Ok(()),
-            Some((name, _)) => Err(Refusal::bad(format!("this fault takes no {name}"))),
+            Some((name, _)) => Err(Rejection::bad(format!("this fault has no {name}"))),
         }
     }
 }
 
-/// What is on, in the order in which it comes to pass at one place.
-pub(super) fn in_force(go: &Simulator) -> Vec<Value> {
+/// The active faults, in the order in which they take effect at one place.
+pub(super) fn active(go: &Simulator) -> Vec<Value> {
     let faults = go.faults().into_iter().map(|on| {
-        let (name, _, details) = described(&on.fault);
-        let details = details.into_iter().filter(|(_, value)| !value.is_null());
-        let mut told: Value = details.collect();
-        told["fault"] = json!(name);
+        let (name, _, settings) = described(&on.fault);
+        let settings = settings.into_iter().filter(|(_, value)| !value.is_null());
+        let mut entry: Value = settings.collect();
+        entry["fault"] = json!(name);
         let at = on.at.into_iter().map(|at| Place::Endpoint(at).name());
-        told["at"] = at.collect();
+        entry["at"] = at.collect();
         if let Some(left) = on.left {
-            told["left"] = json!(left);
+            entry["left"] = json!(left);
         }
-        told
+        entry
     });
     let refused = {
         let gateway = &go.state().gateway;

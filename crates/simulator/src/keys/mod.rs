@@ -1,4 +1,4 @@
-//! GO's keys: what signs, what is published, and the ring of both.
+//! GO's keys: key pairs, their published form, and the ring of all keys.
 
 mod published;
 mod ring;

@@ -7,11 +7,12 @@ use serde_json::{Map, Value};
 use super::SigningKey;
 use crate::hex::hex;
 
-/// One entry of the key-set document: a key with its `kid`, or any JSON value at all.
+/// One entry of the key set: a key with its `kid`, or any JSON value at all.
 ///
-/// [`PublishedKey::new`] gives the members of GO's sample, `alg`, `e`, `kid`, `kty`, `n` and `use`;
-/// [`with`](Self::with) and [`without`](Self::without) change what is published and never what
-/// signs. GO's second sample, a key without `use` whose `kid` is `1`, is
+/// [`PublishedKey::new`] gives the members of GO's sample, `alg`, `e`, `kid`, `kty`, `n`
+/// and `use`; [`with`](Self::with) and [`without`](Self::without) change what is
+/// published, never what signs. GO's second sample, a key without `use` whose `kid` is
+/// `1`, is
 ///
 /// ```
 /// use derbysoft_go_simulator::{PublishedKey, SigningKey};
@@ -52,18 +53,19 @@ impl PublishedKey {
         }
     }
 
-    /// A [pooled](SigningKey::pooled) key under a random `kid` of 40 hexadecimal digits, the form
-    /// of GO's first sample.
+    /// A [pooled](SigningKey::pooled) key with a random `kid` of 40 hexadecimal digits,
+    /// the form of GO's first sample.
     ///
-    /// The `kid` is random because pooled material comes back: a token of one simulator must not
-    /// name a key of a later one.
+    /// The `kid` is random because pooled keys are reused: a token of one simulator must
+    /// not name a key of a later one.
     pub fn fresh() -> Self {
         let mut kid = [0; 20];
         fastrand::fill(&mut kid);
         Self::new(SigningKey::pooled()).with_kid(hex(&kid))
     }
 
-    /// Any JSON value in a key's place: another key type, a key with private members, junk.
+    /// Any JSON value in place of a key: another key type, a key with private members,
+    /// junk.
     pub fn raw(jwk: Value) -> Self {
         Self {
             key: None,
@@ -72,15 +74,15 @@ impl PublishedKey {
         }
     }
 
-    /// Names the key `kid`, in the document and in the tokens it signs.
+    /// Names the key `kid`, in the document and in the tokens that it signs.
     pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
         let kid = kid.into();
         self.kid = Some(kid.clone());
         self.with("kid", kid)
     }
 
-    /// Publishes the member `name` with this value. Of a [raw](Self::raw) value that isn't an
-    /// object nothing changes.
+    /// Publishes the member `name` with this value. Changes nothing if the value is
+    /// [raw](Self::raw) and not an object.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         if let Value::Object(members) = &mut self.jwk {
             members.insert(name.to_owned(), value.into());
@@ -96,12 +98,12 @@ impl PublishedKey {
         self
     }
 
-    /// The name under which the simulator knows the key; none for junk without a `kid`.
+    /// The name of the key in the simulator; `None` for junk without a `kid`.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// The key that signs; none for a [raw](Self::raw) value.
+    /// The key pair; `None` for a [raw](Self::raw) value.
     pub fn signing_key(&self) -> Option<&SigningKey> {
         self.key.as_ref()
     }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{PublishedKey, SigningKey};
 
-/// Every key the simulator ever had stays known after it left the document: its tokens can still be
-/// minted, and the pool can't hand its material out again under another name.
+/// Keys stay known after they leave the document: their tokens can still be minted, and
+/// the pool can't hand their material out under another name.
 #[derive(Debug)]
 pub(crate) struct KeyRing {
     entries: Vec<Entry>,
@@ -22,7 +22,8 @@ struct Entry {
 }
 
 impl KeyRing {
-    /// The first key with a private part signs; where there is none, an unlisted one is made.
+    /// The first key with a private part signs; if there is none, an unlisted one is
+    /// made.
     pub(crate) fn new(keys: impl IntoIterator<Item = PublishedKey>) -> Self {
         let mut ring = Self {
             entries: Vec::new(),
@@ -42,11 +43,11 @@ impl KeyRing {
         ring
     }
 
-    /// Takes a key in and gives its `kid`.
+    /// Adds a key and returns its `kid`.
     pub(crate) fn add(&mut self, key: PublishedKey, listed: bool) -> String {
         let kid = key.kid().unwrap_or_default().to_owned();
         if key.signing_key().is_some() {
-            // The name of a key that left the document is free for another one.
+            // A new key may take the name of one that left the document.
             let superseded = |entry: &mut Entry| !entry.listed && entry.key.kid() == Some(&kid);
             let left = self.entries.extract_if(.., superseded);
             self.replaced.extend(left.map(|entry| entry.key));
@@ -133,25 +134,25 @@ impl KeyRing {
         }
     }
 
-    /// Two keys that are not GO's, the same ones for the simulator's life.
-    pub(crate) fn meet_strangers(&mut self) {
+    /// Two keys that aren't GO's, the same ones for the simulator's life.
+    pub(crate) fn make_strangers(&mut self) {
         if self.strangers.is_empty() {
             self.strangers = vec![PublishedKey::fresh(), PublishedKey::fresh()];
         }
     }
 
     pub(crate) fn stranger(&mut self) -> SigningKey {
-        self.meet_strangers();
+        self.make_strangers();
         let mut keys = self.strangers.iter().filter_map(PublishedKey::signing_key);
         keys.next().expect("strangers that sign").clone()
     }
 
-    /// All keys that there are or were, with whether they are published.
+    /// All current and former keys, with whether they are published.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&PublishedKey, bool)> {
         self.entries.iter().map(|entry| (&entry.key, entry.listed))
     }
 
-    /// How many keys are kept, those that nobody can name any more included.
+    /// How many keys are stored, including those that no name leads to any more.
     pub(crate) fn size(&self) -> usize {
         self.entries.len() + self.replaced.len()
     }

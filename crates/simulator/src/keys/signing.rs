@@ -1,4 +1,4 @@
-//! Keys that sign.
+//! Key pairs.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,12 +13,13 @@ use base64::prelude::BASE64_STANDARD;
 
 use crate::hex::hex;
 
-/// Keys that were generated in this process, to be handed out again once nobody else holds them.
+/// Keys generated in this process, handed out again once nobody else holds them.
 static POOL: Mutex<Vec<SigningKey>> = Mutex::new(Vec::new());
 
 /// An RSA key pair that signs tokens.
 ///
-/// Cheap to clone. `Debug` shows the size and the [thumbprint](Self::thumbprint), nothing private.
+/// Cheap to clone. `Debug` shows the size and the [thumbprint](Self::thumbprint), nothing
+/// private.
 #[derive(Clone)]
 pub struct SigningKey(Arc<Material>);
 
@@ -33,13 +34,13 @@ struct Material {
 impl SigningKey {
     /// A 2048-bit key that nobody else in this process holds at the moment.
     ///
-    /// Generating an RSA key is slow, so keys are kept and handed out again after their last holder
-    /// dropped them: a test binary with hundreds of simulators generates only as many keys as are
+    /// Generating an RSA key is slow, so keys are reused after their last holder dropped
+    /// them: a test binary with hundreds of simulators generates only as many keys as are
     /// held at once. Two keys held at the same time are never the same.
     ///
     /// # Panics
     ///
-    /// When the system's random generator fails.
+    /// Panics when the system's random generator fails.
     pub fn pooled() -> Self {
         let free = pool()
             .iter()
@@ -56,7 +57,8 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Size`] for any other size, [`KeyError::Generate`] when the generator fails.
+    /// Fails with [`KeyError::Size`] for any other size, with [`KeyError::Generate`] when
+    /// the generator fails.
     pub fn generate(bits: u16) -> Result<Self, KeyError> {
         let size = match bits {
             2048 => KeySize::Rsa2048,
@@ -75,7 +77,8 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Rejected`] when the document isn't an RSA private key of 2048 to 8192 bits.
+    /// Fails with [`KeyError::Rejected`] when the document isn't an RSA private key of
+    /// 2048 to 8192 bits.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
         let pair =
             RsaKeyPair::from_pkcs8(der).map_err(|reason| KeyError::Rejected(reason.to_string()))?;
@@ -96,23 +99,23 @@ impl SigningKey {
         })))
     }
 
-    /// 40 lower-case hexadecimal digits that name the key's material: the first 20 bytes of the
+    /// 40 lower-case hexadecimal digits that identify the key: the first 20 bytes of the
     /// SHA-256 of its `RSAPublicKey` DER.
     pub fn thumbprint(&self) -> &str {
         &self.0.thumbprint
     }
 
-    /// The modulus' size in bits.
+    /// The size of the modulus in bits.
     pub fn bits(&self) -> usize {
         self.0.pair.public_modulus_len() * 8
     }
 
-    /// The modulus, big-endian, without leading zeroes.
+    /// The modulus, big-endian, without leading zeros.
     pub fn modulus(&self) -> &[u8] {
         &self.0.modulus
     }
 
-    /// The public exponent, big-endian, without leading zeroes.
+    /// The public exponent, big-endian, without leading zeros.
     pub fn exponent(&self) -> &[u8] {
         &self.0.exponent
     }
@@ -170,7 +173,8 @@ pub enum KeyError {
     /// The generator failed.
     #[error("generating an RSA key failed")]
     Generate,
-    /// The document isn't a usable RSA private key; the text is the cryptographic library's reason.
+    /// The document isn't a usable RSA private key; the text is the cryptographic
+    /// library's reason.
     #[error("not a usable RSA private key: {0}")]
     Rejected(String),
 }
@@ -179,7 +183,8 @@ fn pool() -> std::sync::MutexGuard<'static, Vec<SigningKey>> {
     POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Modulus and exponent of a DER `RSAPublicKey`, a sequence of two integers (RFC 8017, A.1.1).
+/// Modulus and exponent of a DER `RSAPublicKey`, a sequence of two integers (RFC 8017,
+/// A.1.1).
 fn rsa_public_key(der: &[u8]) -> Option<(&[u8], &[u8])> {
     const SEQUENCE: u8 = 0x30;
     const INTEGER: u8 = 0x02;

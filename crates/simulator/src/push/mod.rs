@@ -13,22 +13,22 @@ use crate::state::partner_apis::PartnerApi;
 
 pub use self::sample::SamplePush;
 
-/// What GO shows the distributor.
+/// The credential that GO sends to the distributor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PushCredential {
     /// A JWT, as [`Simulator::mint`] makes it, by the simulator's clock.
     #[default]
     Jwt,
-    /// The AvailabilityPeer's Access Token in force.
+    /// The current Access Token of AvailabilityPeer.
     AccessToken,
-    /// Any text: a token of one's own making.
+    /// Any text, such as a custom token.
     Token(String),
-    /// Nothing.
+    /// No credential.
     None,
 }
 
-/// A push of GO's to a distributor; made by [`Simulator::push`].
+/// A push to a distributor; made by [`Simulator::push`].
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent until `send` is awaited"]
 pub struct Push<'a> {
@@ -41,8 +41,8 @@ pub struct Push<'a> {
 }
 
 impl Simulator {
-    /// A sample push to the distributor's API at this base address, of plain `http`: `POST
-    /// /ari/daily/push` with a JWT as `Bearer`, unless told otherwise.
+    /// A sample push to the distributor's API at this base address, over plain `http`. By
+    /// default it is `POST /ari/daily/push` with a JWT as `Bearer`.
     pub fn push(&self, base: impl Into<String>) -> Push<'_> {
         Push {
             go: self,
@@ -56,7 +56,7 @@ impl Simulator {
 }
 
 impl Push<'_> {
-    /// Posts this sample, to its own path.
+    /// Posts this sample to its own path.
     pub fn sample(mut self, sample: SamplePush) -> Self {
         self.sample = sample;
         self
@@ -68,7 +68,7 @@ impl Push<'_> {
         self
     }
 
-    /// Shows this credential.
+    /// Sends this credential.
     pub fn credential(mut self, credential: PushCredential) -> Self {
         self.credential = credential;
         self
@@ -80,11 +80,12 @@ impl Push<'_> {
         self
     }
 
-    /// Sends it and gives the status of the answer. Follows no redirect, and waits 10 s at most.
+    /// Sends the push and returns the status of the answer. Follows no redirect and waits
+    /// 10 s at most.
     ///
     /// # Errors
     ///
-    /// When there is no answer.
+    /// Fails when no answer comes.
     pub async fn send(self) -> reqwest::Result<u16> {
         let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -118,7 +119,7 @@ impl Push<'_> {
     }
 }
 
-/// A sample as GO posts it, without a credential yet.
+/// A sample as GO posts it, still without a credential.
 #[doc(hidden)]
 pub fn posted(
     client: &Client,

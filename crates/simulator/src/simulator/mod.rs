@@ -21,42 +21,42 @@ use crate::tokens::{Mint, SampleToken};
 
 pub use self::faults::Hold;
 
-/// DerbySoft GO's key address and token mint.
+/// DerbySoft GO, running on a port of this machine.
 ///
-/// Every method takes `&self`, so a test can change GO's behaviour while requests run. Dropping it
-/// closes the port and all connections soon after; [`stop`](Self::stop) waits until that is done.
+/// Every method takes `&self`, so a test can change GO's behaviour while requests run.
+/// Dropping the simulator closes the port and all connections soon after;
+/// [`stop`](Self::stop) waits until that is done.
 #[must_use = "the server stops when the `Simulator` is dropped"]
 pub struct Simulator {
     pub(crate) shared: Arc<Shared>,
-    /// The control room has a simulator of its own, over the same state, that runs nothing.
+    /// `None` in the control room, whose handle shares the state but runs no server.
     pub(crate) running: Option<Running>,
 }
 
 pub(crate) struct Running {
-    /// Takes how long requests under way may go on; dropped, they may not.
+    /// Takes how long requests under way may continue; if dropped, not at all.
     pub(crate) stop: oneshot::Sender<Duration>,
     pub(crate) server: JoinHandle<()>,
 }
 
-/// Where it is and who it claims to be.
+/// Addresses and identity.
 impl Simulator {
-    /// Stops the server and waits until the port and all connections are closed: from then on
-    /// connections are refused, until another simulator starts at the same
-    /// [address](SimulatorBuilder::address).
+    /// Stops the server and waits until the port and all connections are closed. From
+    /// then on connections are refused, until another simulator starts at the same
+    /// [address](crate::SimulatorBuilder::address).
     pub async fn stop(self) {
         self.stop_within(Duration::ZERO).await;
     }
 
-    /// As [`stop`](Self::stop), but requests under way get their answers first, for this long at
-    /// the most.
+    /// As [`stop`](Self::stop), but requests under way may finish, for at most this long.
     pub async fn stop_within(self, patience: Duration) {
         let Some(Running { stop, server }) = self.running else {
             return;
         };
-        // Who doesn't listen has ended, and is waited for in any case.
+        // A server that no longer listens has ended, and is awaited anyway.
         let _ = stop.send(patience);
         if let Err(error) = server.await {
-            tracing::warn!(%error, "the simulated GO didn't end well");
+            tracing::warn!(%error, "the server of the simulated GO failed");
         }
     }
 
@@ -65,7 +65,8 @@ impl Simulator {
         self.shared.who.address
     }
 
-    /// `http://127.0.0.1:PORT`, or what [`SimulatorBuilder::origin`] says.
+    /// `http://127.0.0.1:PORT`, or the one given to
+    /// [`SimulatorBuilder::origin`](crate::SimulatorBuilder::origin).
     pub fn origin(&self) -> String {
         self.shared.who.origin.clone()
     }
@@ -75,13 +76,13 @@ impl Simulator {
         format!("{}{}", self.origin(), self.shared.who.keys_path())
     }
 
-    /// `http://127.0.0.1:PORT/id/{account}/.well-known/openid-configuration`, a document whose
-    /// `jwks_uri` is [`jwks_url`](Self::jwks_url).
+    /// `http://127.0.0.1:PORT/id/{account}/.well-known/openid-configuration`, a document
+    /// whose `jwks_uri` is [`jwks_url`](Self::jwks_url).
     pub fn discovery_url(&self) -> String {
         format!("{}{}", self.origin(), self.shared.who.discovery_path())
     }
 
-    /// The tokens' `iss`. As with GO it is a name, not an address of this server.
+    /// The tokens' `iss`. As in GO, it is a name, not an address of this server.
     pub fn issuer(&self) -> &str {
         &self.shared.who.issuer
     }
@@ -94,15 +95,15 @@ impl Simulator {
 
 /// Tokens.
 impl Simulator {
-    /// A token as GO sends it, issued now: RS256 by the [current key](Self::signing_kid), good for
-    /// five minutes.
+    /// A token as GO sends it, issued now: RS256 with the [current
+    /// key](Self::signing_kid), valid for five minutes.
     #[must_use]
     pub fn token(&self) -> String {
         self.mint().token()
     }
 
-    /// A [`Mint`] of such tokens, to depart from them. It keeps the key that signs now, also when
-    /// GO goes on to another.
+    /// A [`Mint`] of such tokens, to change them. It signs with the current key even
+    /// after a rotation.
     pub fn mint(&self) -> Mint {
         let kid = self.signing_kid();
         self.mint_as(&kid)
@@ -112,44 +113,45 @@ impl Simulator {
     ///
     /// # Panics
     ///
-    /// When the simulator never had a key of this name that signs.
+    /// Panics when the simulator never had a signing key of this name.
     pub fn mint_as(&self, kid: &str) -> Mint {
         let key = self.key(kid);
         let key = key.unwrap_or_else(|| panic!("the simulator has no signing key {kid:?}"));
         Mint::new(key, kid, self.issuer(), self.audience())
     }
 
-    /// A token by its name in the list of samples, issued now.
+    /// The sample token, issued now.
     #[must_use]
     pub fn sample_token(&self, sample: SampleToken) -> String {
         sample.of(self.mint(), &self.stranger())
     }
 
-    /// A key that isn't GO's, the same one for the simulator's life, to sign with in GO's name.
+    /// A key that isn't GO's, the same one for the simulator's life, for tokens that an
+    /// attacker signs in GO's name.
     pub fn stranger(&self) -> SigningKey {
         self.state().ring.stranger()
     }
 }
 
-/// What was asked.
+/// Requests that have arrived.
 impl Simulator {
-    /// How many requests have reached the key address, on whatever method and however they were
-    /// answered, those held back included.
+    /// How many requests have reached the key address, with any method and any answer,
+    /// including delayed ones.
     pub fn fetches(&self) -> usize {
         self.shared.fetches(Endpoint::Keys)
     }
 
-    /// Waits until `n` requests in all have reached the key address since the start.
+    /// Waits until `n` requests in all have reached the key address.
     pub async fn wait_for_fetches(&self, n: usize) {
         self.shared.wait_for_fetches(Endpoint::Keys, n).await;
     }
 
     /// The last 1,000 requests to any path, oldest first.
     pub fn requests(&self) -> Vec<LoggedRequest> {
-        self.state().log.kept()
+        self.state().log.stored()
     }
 
-    /// How many requests came in all, to any path.
+    /// How many requests have arrived in all, on any path.
     pub fn total_requests(&self) -> usize {
         self.state().log.total()
     }

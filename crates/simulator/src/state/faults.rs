@@ -1,8 +1,8 @@
-//! The faults in force.
+//! The active faults.
 
 use crate::fault::{Endpoint, Fault, FaultInForce};
 
-/// First those that wait for their turn, then the standing ones.
+/// First those that wait for their turn, then the permanent ones.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     waiting: Vec<FaultInForce>,
@@ -15,7 +15,7 @@ impl Faults {
         self.standing[endpoint as usize] = Some(fault);
     }
 
-    /// For the next requests to any of these addresses.
+    /// For the next requests to any of these endpoints.
     pub(crate) fn queue(&mut self, at: &[Endpoint], left: usize, fault: Fault) {
         if left > 0 {
             let (at, left) = (at.to_vec(), Some(left));
@@ -35,8 +35,8 @@ impl Faults {
         });
     }
 
-    /// In the order in which they come to pass at one address.
-    pub(crate) fn in_force(&self) -> Vec<FaultInForce> {
+    /// In the order in which they take effect at one endpoint.
+    pub(crate) fn active(&self) -> Vec<FaultInForce> {
         let standing = Endpoint::ALL.into_iter().filter_map(|endpoint| {
             Some(FaultInForce {
                 fault: self.standing[endpoint as usize].clone()?,

@@ -10,32 +10,33 @@ use http::request::Parts;
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
-use super::issue::{Issue, presented};
+use super::issue::{Issue, credential};
 use crate::answer::Answer;
 use crate::hex::random_hex;
 use crate::keys::SigningKey;
 use crate::tokens::Mint;
 
-/// GO's documentation prints the second word, its knowledge base the first.
+/// GO's documentation prints the second spelling, its knowledge base the first.
 pub(crate) const TOKEN_PATHS: [&str; 2] = ["/authorizer/token", "/authorizer/toker"];
 
-/// The base of the API that takes pushes.
+/// The base path of the API that accepts pushes.
 pub(crate) const API: &str = "/gateway";
 
-/// How many tokens are good at once; with one more, the one that ends first is not any longer. A
-/// client fetches one in an hour, so this is for thousands of clients, and 10 MiB.
+/// How many tokens are valid at once; one more evicts the one that expires first. A
+/// client fetches one an hour, so this is enough for thousands of clients, and takes 10
+/// MiB.
 const MAX_ISSUED: usize = 10_000;
 
 /// The `key` of the sample token.
 const USER_KEY: &str = "JWT-TEST";
 
-/// A client ID and client secret as GO's mail gives them.
+/// A client ID and client secret as in GO's mail.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientCredentials {
     /// 31 characters in the sample.
     pub client_id: String,
-    /// 32 characters in the sample, punctuation among them.
+    /// 32 characters in the sample, some of them punctuation.
     pub client_secret: String,
 }
 
@@ -57,22 +58,25 @@ impl fmt::Debug for ClientCredentials {
 /// The failures that GO's documentation lists, with their status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GatewayFailure {
-    /// 401 `Missing JWT token in request`: no `Authorization`, or no client ID and secret.
+    /// 401 `Missing JWT token in request`: no `Authorization`, or no client ID and
+    /// secret.
     MissingToken,
     /// 401 `JWT token invalid`: not a JWT.
     InvalidToken,
     /// 401 `missing user key in JWT token`: a JWT without `key`.
     MissingUserKey,
-    /// 401 `Invalid user key in JWT token`: a `key` of nobody's, or an unknown client ID and secret.
+    /// 401 `Invalid user key in JWT token`: an unknown `key`, or an unknown client ID and
+    /// secret.
     InvalidUserKey,
     /// 401 `failed to verify jwt`: expired, revoked or signed by somebody else.
     NotVerified,
-    /// 403 `The consumer_name is forbidden`; only on [command](crate::Simulator::refuse_pushes).
+    /// 403 `The consumer_name is forbidden`; only by
+    /// [command](crate::Simulator::refuse_pushes).
     ForbiddenConsumer,
 }
 
 impl GatewayFailure {
-    /// All six, for a test that goes through them.
+    /// All six, for a test that covers each.
     pub const ALL: [Self; 6] = [
         Self::MissingToken,
         Self::InvalidToken,
@@ -82,7 +86,7 @@ impl GatewayFailure {
         Self::ForbiddenConsumer,
     ];
 
-    /// The status and the message of the documentation's table.
+    /// The status and the message in the documentation's table.
     pub const fn documented(self) -> (u16, &'static str) {
         match self {
             Self::MissingToken => (401, "Missing JWT token in request"),
@@ -106,11 +110,11 @@ pub(crate) struct Gateway {
     /// Made with the first token.
     key: Option<SigningKey>,
     pub(crate) clients: Issue<ClientCredentials>,
-    /// The tokens that are good, with the ends that they name.
+    /// The valid tokens, with their expiry.
     issued: HashMap<String, UnixTime>,
     /// `exp` − `iat`, in seconds.
     pub(crate) lifetime: u64,
-    /// What the answer with a token says, in seconds.
+    /// The `expires_in` of an answer, in seconds.
     pub(crate) expires_in: u64,
     pub(crate) own_answer: Option<Vec<u8>>,
     pub(crate) refuse_tokens: Option<GatewayFailure>,
@@ -153,7 +157,7 @@ impl Gateway {
         }
     }
 
-    /// The answer with a new token.
+    /// An answer with a new token.
     pub(crate) fn new_token_document(&mut self, now: UnixTime) -> Vec<u8> {
         if let Some(answer) = &self.own_answer {
             return answer.clone();
@@ -166,7 +170,7 @@ impl Gateway {
     pub(crate) fn new_token(&mut self, now: UnixTime) -> String {
         let iat = now.as_secs();
         let exp = iat + self.lifetime;
-        // The members and their order in the sample token.
+        // The members of the sample token, in their order.
         let payload = format!(
             r#"{{"key":"{USER_KEY}","nbf":{nbf},"iss":"derbysoft","iat":{iat},"dis":"JWT-TEST","jti":"{jti}","exp":{exp},"sub":"derbysoft dgateway V2","aud":["JWT-TEST"]}}"#,
             nbf = iat.saturating_sub(120),
@@ -182,7 +186,7 @@ impl Gateway {
         token
     }
 
-    /// Refuses all tokens that were issued up to now.
+    /// Invalidates all tokens issued so far.
     pub(crate) fn revoke_tokens(&mut self) {
         self.issued.clear();
     }
@@ -201,7 +205,7 @@ impl Gateway {
         }
     }
 
-    /// The API; `None` for a path that is none of its own.
+    /// The API; `None` for any other path.
     pub(crate) fn api(&mut self, head: &Parts, now: UnixTime) -> Option<Answer> {
         let path = head.uri.path().strip_prefix(API)?;
         if !path.starts_with('/') {
@@ -209,7 +213,7 @@ impl Gateway {
         }
         let failure = self
             .refuse_pushes
-            .or_else(|| self.judge(&head.headers, now));
+            .or_else(|| self.failure_of(&head.headers, now));
         if let Some(failure) = failure {
             return Some(failure.answer());
         }
@@ -218,8 +222,8 @@ impl Gateway {
         Some(Answer::json(200, taken.to_string()))
     }
 
-    fn judge(&self, headers: &HeaderMap, now: UnixTime) -> Option<GatewayFailure> {
-        let Some(token) = presented(headers) else {
+    fn failure_of(&self, headers: &HeaderMap, now: UnixTime) -> Option<GatewayFailure> {
+        let Some(token) = credential(headers) else {
             return Some(GatewayFailure::MissingToken);
         };
         if let Some(exp) = self.issued.get(token) {
@@ -244,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_than_ten_thousand_tokens_are_good_at_once() {
+    fn at_most_ten_thousand_tokens_are_valid_at_once() {
         let now = UnixTime::from_secs(1_800_000_000);
         let at = |seconds: u64| UnixTime::from_secs(1_800_000_000 + seconds);
         let mut gateway = Gateway::new(now);
@@ -258,7 +262,7 @@ mod tests {
             !gateway.issued.contains_key("0"),
             "which would have ended first"
         );
-        // A thousand have ended by then.
+        // A thousand have expired by then.
         gateway.new_token(at(1_000));
         assert_eq!(gateway.issued.len(), MAX_ISSUED - 1_000 + 2);
     }

@@ -1,4 +1,4 @@
-//! Answers that are held back.
+//! Delayed answers.
 
 use tokio::sync::watch;
 
@@ -12,19 +12,19 @@ pub(crate) struct Holds([Vec<Barrier>; Endpoint::ALL.len()]);
 #[derive(Debug)]
 struct Barrier {
     opened: watch::Receiver<()>,
-    /// How many more requests it stops.
+    /// How many more requests it delays.
     left: usize,
 }
 
 impl Holds {
-    /// Stops the next `left` requests until what it gives is dropped.
+    /// Delays the next `left` requests until the returned sender is dropped.
     pub(crate) fn add(&mut self, endpoint: Endpoint, left: usize) -> watch::Sender<()> {
         let (barrier, opened) = watch::channel(());
         self.0[endpoint as usize].push(Barrier { opened, left });
         barrier
     }
 
-    /// The oldest closed barrier that has a place left.
+    /// The oldest closed barrier that takes one more request.
     pub(crate) fn stop(&mut self, endpoint: Endpoint) -> Option<watch::Receiver<()>> {
         let barriers = &mut self.0[endpoint as usize];
         barriers.retain(|barrier| barrier.left > 0 && barrier.opened.has_changed().is_ok());

@@ -1,4 +1,4 @@
-//! Credentials as GO issues them: for 180 days, and for 7 beside their successor.
+//! Credentials as GO issues them: for 180 days, and for 7 more beside their successor.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ const DAY: u64 = 24 * 60 * 60;
 const LIFETIME: Duration = Duration::from_secs(180 * DAY);
 const OVERLAP: Duration = Duration::from_secs(7 * DAY);
 
-/// The credential in force and the one before it.
+/// The current credential and the previous one.
 #[derive(Debug)]
 pub(crate) struct Issue<T> {
     current: T,
@@ -51,7 +51,7 @@ impl<T> Issue<T> {
         self.previous.as_ref()
     }
 
-    /// The one before serves for 7 more days, or to its own end.
+    /// The previous one stays valid for 7 more days, or until it expires.
     pub(crate) fn rotate(&mut self, next: T, now: UnixTime) -> &T {
         let before = std::mem::replace(self, Self::new(next, now));
         self.previous = Some(Previous {
@@ -62,7 +62,7 @@ impl<T> Issue<T> {
         &self.current
     }
 
-    /// The one before is dead at once.
+    /// The previous one becomes invalid at once.
     pub(crate) fn revoke(&mut self, next: T, now: UnixTime) -> &T {
         *self = Self::new(next, now);
         &self.current
@@ -76,8 +76,8 @@ impl<T> Issue<T> {
     }
 }
 
-/// What stands in `Authorization`, in either of GO's forms.
-pub(crate) fn presented(headers: &HeaderMap) -> Option<&str> {
+/// The token in `Authorization`, in either of GO's forms.
+pub(crate) fn credential(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
     let token = match value.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_credential_serves_180_days_and_7_beside_its_successor() {
+    fn a_credential_lives_180_days_and_7_after_rotation() {
         let day = |day: u64| UnixTime::from_secs(1_700_000_000 + day * DAY);
         let mut issue = Issue::new('a', day(0));
         let accepts =

@@ -1,5 +1,5 @@
-//! What GO is at the moment, and what it answers: shared by the handle, the server and the
-//! control room.
+//! GO's current state and its answers, shared by the handle, the server and the control
+//! room.
 
 mod faults;
 pub(crate) mod gateway;
@@ -29,7 +29,7 @@ use crate::keys::KeyRing;
 
 pub use self::log::LoggedRequest;
 
-/// Where a simulator is and who it claims to be.
+/// A simulator's addresses and identity.
 #[derive(Debug)]
 pub(crate) struct Who {
     pub(crate) address: SocketAddr,
@@ -61,12 +61,12 @@ impl Who {
     }
 }
 
-/// What the handle and the server share.
+/// Shared by the handle and the server.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) who: Who,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Held by the request to the control room that has its turn.
+    /// Locked by the request that the control room is working on.
     pub(crate) control_turn: tokio::sync::Mutex<()>,
     pub(crate) draining: Draining,
     /// Requests that have reached each endpoint.
@@ -123,8 +123,8 @@ impl Shared {
         let _ = fetches.wait_for(|count| *count >= n).await;
     }
 
-    /// Decides everything at the moment a request arrives, so that an answer held back is the
-    /// answer of that moment.
+    /// Decides the answer when the request arrives, so that a delayed answer is not a
+    /// newer one.
     pub(crate) fn receive(&self, head: &Parts) -> (Answer, Option<watch::Receiver<()>>) {
         let endpoint = self.who.endpoint(head.uri.path());
         let now = self.clock.now();
@@ -165,7 +165,8 @@ impl Shared {
         }
     }
 
-    /// The members that OIDC Discovery 1.0 requires, save the addresses for signing people in.
+    /// The members that OIDC Discovery 1.0 requires, except the addresses for signing
+    /// users in.
     fn discovery(&self, jwks_uri: &str) -> Vec<u8> {
         let document = json!({
             "issuer": self.who.discovery_issuer,

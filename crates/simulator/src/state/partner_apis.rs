@@ -1,11 +1,11 @@
-//! GO's own APIs, which distributors call with Access Tokens; and the Access Token that GO calls
-//! with.
+//! GO's own APIs, which distributors call with Access Tokens, and the Access Token that
+//! GO calls with.
 
 use derbysoft_go_auth::UnixTime;
 use http::Method;
 use http::request::Parts;
 
-use super::issue::{Issue, presented};
+use super::issue::{Issue, credential};
 use crate::answer::Answer;
 use crate::hex::random_hex;
 
@@ -16,12 +16,12 @@ pub enum PartnerApi {
     BookingUsb,
     /// ShoppingEngine, which the distributor calls.
     ShoppingEngine,
-    /// AvailabilityPeer, which GO calls at the distributor; there is nothing of it here but the
-    /// token.
+    /// AvailabilityPeer, which the distributor serves and GO calls; the simulator only
+    /// issues its token.
     AvailabilityPeer,
 }
 
-/// How a credential is refused. GO's own pages show both.
+/// How a credential is rejected. GO's own pages show both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PartnerRefusal {
     /// 403 `{"errorCode":"InvalidField","errorMessage":"Unauthorized token"}`, of 2025.
@@ -31,8 +31,8 @@ pub enum PartnerRefusal {
     KeyNotAuthorised,
 }
 
-/// The routes of "Access Token"; `{}` stands for one segment. Its pages name the paths alone; the
-/// methods are a guess but for `/ping`.
+/// The routes of GO's document "Access Token"; `{}` is one segment. It gives only paths;
+/// the methods are a guess, except for `/ping`.
 pub(crate) type Routes = [(Method, &'static str)];
 
 const BOOKING_USB: &Routes = &[
@@ -91,7 +91,7 @@ impl PartnerApis {
         &mut self.tokens[api as usize]
     }
 
-    /// `None` for a path that is none of these APIs'.
+    /// `None` for a path of neither API.
     pub(crate) fn answer(&mut self, head: &Parts, now: UnixTime) -> Option<Answer> {
         let (api, path) = [PartnerApi::BookingUsb, PartnerApi::ShoppingEngine]
             .into_iter()
@@ -100,7 +100,7 @@ impl PartnerApis {
             return None;
         }
         let refusal = self.refusal;
-        let token = presented(&head.headers).unwrap_or_default();
+        let token = credential(&head.headers).unwrap_or_default();
         if !self.tokens(api).accepts(|it| it == token, now) {
             return Some(refusal.answer());
         }

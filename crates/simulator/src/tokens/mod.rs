@@ -1,4 +1,4 @@
-//! Tokens: how they are made and signed, and samples of good and bad ones.
+//! Tokens: minting and signing them, and samples of good and bad ones.
 
 mod mint;
 mod sample;

@@ -15,8 +15,8 @@ pub(super) struct Sample {
     pub(super) make: fn(Mint, &SigningKey) -> String,
 }
 
-/// A name, what is expected, the kind of the rejection if there is one, what the token is, and
-/// how it is made of a good one and of a key that isn't GO's.
+/// A row is a name, the expected verdict, the kind of the rejection if there is one, a
+/// description, and how to make the token from a good one and a key that isn't GO's.
 macro_rules! samples {
     ($($name:literal: $expected:ident $(as $kind:literal)?, $about:literal, $make:expr;)*) => {
         pub(super) static SAMPLES: [Sample; [$($name),*].len()] = [$(Sample {
@@ -53,7 +53,7 @@ samples! {
     "unknown-key": Refused as "unknown_key",
         "a stranger's signature, kid of nobody's, issued long ago",
         |mint, key| {
-            // A key of just now may be one that GO is about to publish: 503.
+            // With a recent `iat`, GO might be about to publish the key: 503.
             let mint = mint.kid("nobodys").claim("iat", 1_600_000_000);
             signed(mint, Kind::OtherKey(key.clone()))
         };
@@ -86,7 +86,7 @@ samples! {
         |mint, _| signed(mint, Kind::Rs512);
     "pss-as-rs256": Refused as "signature", "PSS under RS256",
         |mint, _| signed(mint, Kind::Ps256);
-    // A key serves one algorithm (RFC 8725, 3.1), and GO's keys say which.
+    // A key is for one algorithm (RFC 8725, 3.1), and GO's keys say which.
     "rs384": Refused as "algorithm", "RS384, by GO's key for RS256",
         |mint, _| under(mint, "RS384", Kind::Rs384);
     "rs512": Refused as "algorithm", "RS512, by GO's key for RS256",
@@ -102,7 +102,7 @@ samples! {
         |mint, _| mint.encoding(Encoding::Padded).token();
     "standard-alphabet": Refused as "malformed", "base64 with + and /",
         |mint, _| {
-            // About one signature in 50,000 has neither, and is good then.
+            // About one signature in 50,000 contains neither, and the token is good then.
             let mint = mint.encoding(Encoding::StandardAlphabet);
             let mut tokens = std::iter::repeat_with(|| mint.token()).take(100);
             let has_either = |token: &String| token.contains(['+', '/']);
