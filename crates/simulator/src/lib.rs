@@ -42,6 +42,8 @@
 //! # }
 //! ```
 
+// Imports point one way, from left to right: builder, server, control and push,
+// simulator, state, answer and tokens, keys and fault, bounded_tcp and hex.
 mod answer;
 #[doc(hidden)]
 pub mod bounded_tcp;

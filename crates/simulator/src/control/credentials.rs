@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Rejection, Reply, Request, Result};
-use crate::{PartnerApi, Simulator};
+use crate::simulator::Simulator;
+use crate::state::partner_apis::PartnerApi;
 use derbysoft_go_auth::UnixTime;
 
 /// By the names that the settings of `go-auth` use.

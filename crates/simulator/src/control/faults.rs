@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::{Rejection, Reply, Request, Result};
 use crate::fault::{Endpoint, Fault, is_final_status};
-use crate::{GatewayFailure, Simulator};
+use crate::simulator::Simulator;
+use crate::state::gateway::GatewayFailure;
 
 /// The most requests that one fault applies to: more than any scenario needs.
 const MAX_TIMES: usize = 1_000;

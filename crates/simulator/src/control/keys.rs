@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{Rejection, Reply, Request, Result};
-use crate::Simulator;
+use crate::simulator::Simulator;
 
 /// How many keys there can be in all: as many as a document may have for `go-auth`. Each
 /// is stored for the simulator's life.

@@ -26,10 +26,11 @@ use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::Simulator;
 use crate::answer::Script;
 use crate::bounded_tcp::HEAD_WAIT;
+use crate::simulator::Simulator;
 use crate::state::Shared;
+use crate::state::partner_apis::PartnerApi;
 
 const PREFIX: &str = "/simulator";
 
@@ -241,8 +242,8 @@ fn overview(go: &Simulator) -> Value {
         "discovery_url": go.discovery_url(),
         "token_url": go.token_url(),
         "gateway_url": go.gateway_url(),
-        "booking_usb_url": go.api_url(crate::PartnerApi::BookingUsb),
-        "shopping_engine_url": go.api_url(crate::PartnerApi::ShoppingEngine),
+        "booking_usb_url": go.api_url(PartnerApi::BookingUsb),
+        "shopping_engine_url": go.api_url(PartnerApi::ShoppingEngine),
         "signing_kid": go.signing_kid(),
         "faults": faults::active(go),
         "fetches": go.fetches(),

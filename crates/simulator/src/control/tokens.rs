@@ -8,7 +8,8 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Value, json};
 
 use super::{Rejection, Reply, Request, Result};
-use crate::{Mint, SampleToken, Simulator};
+use crate::simulator::Simulator;
+use crate::tokens::{Mint, SampleToken};
 
 /// In seconds; a token that lives longer gets its `exp` as a claim.
 const LONGEST_LIFE: i64 = 366 * 24 * 60 * 60;

@@ -63,7 +63,7 @@ impl Simulator {
     /// Answers every valid token request with exactly these bytes and status 200; with
     /// `None`, with a token again.
     pub fn set_token_answer(&self, answer: Option<&str>) {
-        self.state().gateway.own_answer = answer.map(|text| text.as_bytes().to_vec());
+        self.state().gateway.custom_answer = answer.map(|text| text.as_bytes().to_vec());
     }
 
     /// Rejects every token request with this failure, until `None` is set.

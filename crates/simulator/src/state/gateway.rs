@@ -116,7 +116,7 @@ pub(crate) struct Gateway {
     pub(crate) lifetime: u64,
     /// The `expires_in` of an answer, in seconds.
     pub(crate) expires_in: u64,
-    pub(crate) own_answer: Option<Vec<u8>>,
+    pub(crate) custom_answer: Option<Vec<u8>>,
     pub(crate) refuse_tokens: Option<GatewayFailure>,
     pub(crate) refuse_pushes: Option<GatewayFailure>,
     pub(crate) pushes: usize,
@@ -130,7 +130,7 @@ impl Gateway {
             issued: HashMap::new(),
             lifetime: 3600,
             expires_in: 7200,
-            own_answer: None,
+            custom_answer: None,
             refuse_tokens: None,
             refuse_pushes: None,
             pushes: 0,
@@ -159,7 +159,7 @@ impl Gateway {
 
     /// An answer with a new token.
     pub(crate) fn new_token_document(&mut self, now: UnixTime) -> Vec<u8> {
-        if let Some(answer) = &self.own_answer {
+        if let Some(answer) = &self.custom_answer {
             return answer.clone();
         }
         let (token, expires_in) = (self.new_token(now), self.expires_in);
@@ -181,7 +181,7 @@ impl Gateway {
             .raw_header(r#"{"typ":"JWT","alg":"RS256"}"#)
             .raw_payload(payload)
             .token();
-        self.make_room(now);
+        self.evict(now);
         self.issued.insert(token.clone(), UnixTime::from_secs(exp));
         token
     }
@@ -191,17 +191,16 @@ impl Gateway {
         self.issued.clear();
     }
 
-    fn make_room(&mut self, now: UnixTime) {
-        if self.issued.len() < MAX_ISSUED {
-            return;
+    /// Makes room for one more token.
+    fn evict(&mut self, now: UnixTime) {
+        if self.issued.len() >= MAX_ISSUED {
+            self.issued.retain(|_, exp| now < *exp);
         }
-        self.issued.retain(|_, exp| now < *exp);
-        while self.issued.len() >= MAX_ISSUED {
+        if self.issued.len() >= MAX_ISSUED {
             let first = self.issued.iter().min_by_key(|(_, exp)| **exp);
-            let Some(token) = first.map(|(token, _)| token.clone()) else {
-                return;
-            };
-            self.issued.remove(&token);
+            if let Some(token) = first.map(|(token, _)| token.clone()) {
+                self.issued.remove(&token);
+            }
         }
     }
 
@@ -260,7 +259,7 @@ mod tests {
         assert!(gateway.issued.contains_key(&token) && gateway.issued.contains_key("1"));
         assert!(
             !gateway.issued.contains_key("0"),
-            "which would have ended first"
+            "it would have expired first"
         );
         // A thousand have expired by then.
         gateway.new_token(at(1_000));

@@ -33,3 +33,22 @@ impl Holds {
         Some(barrier.opened.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_open_hold_takes_the_request() {
+        let mut holds = Holds::default();
+        let first = holds.add(Endpoint::Keys, 1);
+        let second = holds.add(Endpoint::Keys, 2);
+        assert!(holds.stop(Endpoint::Token).is_none());
+        let stopped = holds.stop(Endpoint::Keys).expect("the first hold");
+        assert!(stopped.same_channel(&first.subscribe()));
+        let stopped = holds.stop(Endpoint::Keys).expect("the second hold");
+        assert!(stopped.same_channel(&second.subscribe()));
+        drop(second);
+        assert!(holds.stop(Endpoint::Keys).is_none(), "released");
+    }
+}

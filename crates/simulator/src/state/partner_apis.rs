@@ -105,7 +105,7 @@ impl PartnerApis {
             return Some(refusal.answer());
         }
         let known = (api.routes().iter())
-            .any(|(method, route)| *method == head.method && is_of(path, route));
+            .any(|(method, route)| *method == head.method && matches_route(path, route));
         Some(if !known {
             let body = r#"{"errorCode":"InvalidField","errorMessage":"Invalid Message"}"#;
             Answer::json(500, body)
@@ -134,11 +134,41 @@ pub(crate) fn fresh_token() -> String {
     random_hex(32)
 }
 
-fn is_of(path: &str, route: &str) -> bool {
+fn matches_route(path: &str, route: &str) -> bool {
     let mut wanted = route.split('/');
     let all = (path.split('/')).all(|segment| match wanted.next() {
         Some("{}") => !segment.is_empty(),
         literal => literal == Some(segment),
     });
     all && wanted.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_matches_segment_by_segment() {
+        for (path, route, matches) in [
+            ("/ping", "/ping", true),
+            ("/ping/", "/ping", false),
+            ("/hotel/A/1", "/hotel/{}/{}", true),
+            ("/hotel/A", "/hotel/{}/{}", false),
+            ("/hotel/A/1/2", "/hotel/{}/{}", false),
+            ("/hotels/", "/hotels/{}", false),
+            ("/hotels/A/setup", "/hotels/{}/setup", true),
+        ] {
+            assert_eq!(matches_route(path, route), matches, "{path} {route}");
+        }
+    }
+
+    #[test]
+    fn each_api_has_a_token_of_its_own() {
+        let now = UnixTime::from_secs(1_800_000_000);
+        let mut apis = PartnerApis::new(now);
+        let usb = apis.tokens(PartnerApi::BookingUsb).current().clone();
+        let is_it = |it: &String| *it == usb;
+        assert!(apis.tokens(PartnerApi::BookingUsb).accepts(is_it, now));
+        assert!(!apis.tokens(PartnerApi::ShoppingEngine).accepts(is_it, now));
+    }
 }

@@ -10,7 +10,7 @@ use test_support::settle;
 use test_support::wire::{Wire, head};
 
 /// A body of this length.
-fn wishes(bytes: usize) -> String {
+fn changes(bytes: usize) -> String {
     let (before, after) = (r#"{"claims":{"x":""#, r#""}}"#);
     format!(
         "{before}{}{after}",
@@ -22,8 +22,8 @@ fn wishes(bytes: usize) -> String {
 async fn a_body_of_64_kib_is_read_and_no_more() {
     let room = Room::open().await;
     let path = "/simulator/tokens/good";
-    assert_eq!(room.post(path, &wishes(65_536)).await.status, 200);
-    let reply = room.post(path, &wishes(65_537)).await;
+    assert_eq!(room.post(path, &changes(65_536)).await.status, 200);
+    let reply = room.post(path, &changes(65_537)).await;
     assert_eq!(reply.status, 413);
     assert!(reply.error().contains("64 KiB"), "{reply:?}");
 }

@@ -79,8 +79,8 @@ async fn the_token_file_configures_a_verifier() {
     let auth = GoAuth::builder().access_tokens_file(file.path());
     let server = Server::of(&auth.build().expect("a good file")).await;
     for (token, which) in [(&previous, "previous"), (&current, "current")] {
-        let told = server.answer(PUSH, token).await;
-        assert_eq!(told.body, format!("{which} token of availability-peer"));
+        let answer = server.answer(PUSH, token).await;
+        assert_eq!(answer.body, format!("{which} token of availability-peer"));
     }
     let other = room.go.access_token(PartnerApi::BookingUsb);
     assert_eq!(server.kind(&other).await, "unknown_access_token");

@@ -65,12 +65,12 @@ async fn each_fault_is_switched_on_and_off_by_its_name() {
     let room = Room::open().await;
     let list = room.get("/simulator/faults").await.done();
     let known = list["faults"].as_array().expect("a list");
-    for told in known {
-        let name = told["name"].as_str().expect("a name");
+    for entry in known {
+        let name = entry["name"].as_str().expect("a name");
         assert!(table().iter().any(|(other, ..)| *other == name), "{name}");
     }
     for (name, details, fault) in table() {
-        assert!(known.iter().any(|told| told["name"] == name), "{name}");
+        assert!(known.iter().any(|entry| entry["name"] == name), "{name}");
         for (place, endpoint) in [
             ("keys", Endpoint::Keys),
             ("discovery", Endpoint::Discovery),
@@ -82,16 +82,16 @@ async fn each_fault_is_switched_on_and_off_by_its_name() {
             assert_eq!(faults.len(), 1, "{name}");
             assert_eq!((&faults[0].fault, faults[0].left), (&fault, None));
             assert_eq!(faults[0].at, [endpoint]);
-            let mut told = on["on"][0].clone();
+            let mut entry = on["on"][0].clone();
             assert_eq!(
-                (&told["fault"], &told["at"]),
+                (&entry["fault"], &entry["at"]),
                 (&name.into(), &json!([place]))
             );
-            let members = told.as_object_mut().expect("an object");
+            let members = entry.as_object_mut().expect("an object");
             members.retain(|member, _| member != "fault" && member != "at");
             for (member, value) in details.as_object().expect("an object") {
                 if member != "answer" {
-                    assert_eq!(told[member], *value, "{name}");
+                    assert_eq!(entry[member], *value, "{name}");
                 }
             }
             let off = room

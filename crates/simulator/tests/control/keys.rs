@@ -5,8 +5,8 @@ use super::Room;
 use test_support::verdict;
 
 async fn keys(room: &Room) -> Vec<Value> {
-    let told = room.get("/simulator/keys").await.done();
-    told["keys"].as_array().expect("a list").clone()
+    let answer = room.get("/simulator/keys").await.done();
+    answer["keys"].as_array().expect("a list").clone()
 }
 
 /// The `kid`s of the published keys.
@@ -28,8 +28,8 @@ async fn a_rotation_changes_the_key_that_signs() {
     let before = published(&room).await;
     assert_eq!(before.len(), 2);
 
-    let told = room.post("/simulator/keys/rotate", "").await.done();
-    let last = told["keys"][2].clone();
+    let answer = room.post("/simulator/keys/rotate", "").await.done();
+    let last = answer["keys"][2].clone();
     assert_eq!(
         (&last["published"], &last["signs"]),
         (&true.into(), &true.into())
@@ -41,9 +41,9 @@ async fn a_rotation_changes_the_key_that_signs() {
         [&before[..], std::slice::from_ref(&kid)].concat()
     );
     let renewed = room.post("/simulator/tokens/good", "").await;
-    let gate = room.auth();
-    assert_eq!(verdict(&gate, &renewed.text).await, "ok");
-    assert_eq!(verdict(&gate, &good.text).await, "ok");
+    let later = room.auth();
+    assert_eq!(verdict(&later, &renewed.text).await, "ok");
+    assert_eq!(verdict(&later, &good.text).await, "ok");
 
     room.post("/simulator/keys/retire-all-but-current", "")
         .await

@@ -116,7 +116,7 @@ impl Room {
 async fn the_overview_has_all_that_a_distributor_needs() {
     let room = Room::open().await;
     let go = &room.go;
-    let told = room.get("/simulator").await.done();
+    let answer = room.get("/simulator").await.done();
     for (member, value) in [
         ("issuer", go.issuer()),
         ("audience", go.audience()),
@@ -126,12 +126,12 @@ async fn the_overview_has_all_that_a_distributor_needs() {
         ("gateway_url", &go.gateway_url()),
         ("signing_kid", &go.signing_kid()),
     ] {
-        assert_eq!(told[member], value, "{member}");
+        assert_eq!(answer[member], value, "{member}");
     }
     for member in ["fetches", "token_fetches", "pushes", "requests"] {
-        assert_eq!(told[member], 0, "{member}");
+        assert_eq!(answer[member], 0, "{member}");
     }
-    assert_eq!(told["faults"], Value::Array(Vec::new()));
+    assert_eq!(answer["faults"], Value::Array(Vec::new()));
 }
 
 #[tokio::test]
@@ -142,9 +142,9 @@ async fn only_requests_to_go_itself_are_listed() {
     assert_eq!(room.get(&path).await.status, 200);
     assert_eq!(room.get("/nothing?code=x").await.status, 404);
     for _ in 0..2 {
-        let told = room.get("/simulator/requests").await.done();
-        assert_eq!(told["total"], 2);
-        let requests = told["requests"].as_array().expect("a list");
+        let answer = room.get("/simulator/requests").await.done();
+        assert_eq!(answer["total"], 2);
+        let requests = answer["requests"].as_array().expect("a list");
         assert_eq!(requests.len(), 2);
         assert_eq!(requests[0]["path"], path);
         assert_eq!(
@@ -158,9 +158,9 @@ async fn only_requests_to_go_itself_are_listed() {
         let at = requests[0]["at"].as_str().expect("a time");
         assert!(at.starts_with("20") && at.ends_with('Z'), "{at}");
     }
-    let told = room.get("/simulator").await.done();
+    let answer = room.get("/simulator").await.done();
     assert_eq!(
-        (&told["fetches"], &told["requests"]),
+        (&answer["fetches"], &answer["requests"]),
         (&1.into(), &2.into())
     );
 }

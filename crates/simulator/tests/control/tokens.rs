@@ -18,29 +18,29 @@ async fn each_listed_token_gets_its_expected_verdict() {
     let list = room.get("/simulator/tokens").await.done();
     let tokens = list["tokens"].as_array().expect("a list");
     assert_eq!(tokens.len(), SampleToken::all().count());
-    for told in tokens {
-        let name = told["name"].as_str().expect("a name");
+    for entry in tokens {
+        let name = entry["name"].as_str().expect("a name");
         let reply = room.post(&format!("/simulator/tokens/{name}"), "").await;
         assert_eq!(reply.status, 200, "{name}");
-        let kind = told["refused_as"].as_str().unwrap_or("ok");
+        let kind = entry["refused_as"].as_str().unwrap_or("ok");
         assert_eq!(verdict(&auth, &reply.text).await, kind, "{name}");
         let sample = SampleToken::named(name).expect("a sample");
-        assert_eq!(told["expected"], sample.expected().as_str());
-        assert_eq!(told["about"], sample.about());
+        assert_eq!(entry["expected"], sample.expected().as_str());
+        assert_eq!(entry["about"], sample.about());
     }
 }
 
 #[tokio::test]
 async fn claims_and_header_can_be_changed() {
     let room = Room::open().await;
-    let wishes = json!({
+    let changes = json!({
         "claims": { "sub": "somebody", "x": [1, { "y": null }], "aud": ["A", "B"] },
         "without": ["jti"],
         "header": { "typ": "JWT" },
         "expires_in": 7200,
     });
     let reply = room
-        .post("/simulator/tokens/good", &wishes.to_string())
+        .post("/simulator/tokens/good", &changes.to_string())
         .await;
     let [header, payload, _] = segments(&reply.text);
     let (header, payload) = (json_of(header), json_of(payload));
@@ -63,14 +63,14 @@ async fn claims_and_header_can_be_changed() {
 async fn a_bad_token_stays_bad_whatever_is_changed() {
     let room = Room::open().await;
     let auth = room.auth();
-    for (name, wishes, kind) in [
+    for (name, changes, kind) in [
         ("expired", r#"{"expires_in":3600}"#, "expired"),
         ("other-audience", r#"{"claims":{"aud":"ZKT"}}"#, "audience"),
         ("other-key", r#"{"claims":{"sub":"x"}}"#, "signature"),
         ("good", r#"{"claims":{"iss":"https://other"}}"#, "issuer"),
     ] {
         let reply = room
-            .post(&format!("/simulator/tokens/{name}"), wishes)
+            .post(&format!("/simulator/tokens/{name}"), changes)
             .await;
         assert_eq!(verdict(&auth, &reply.text).await, kind, "{name}");
     }
@@ -79,7 +79,7 @@ async fn a_bad_token_stays_bad_whatever_is_changed() {
 #[tokio::test]
 async fn an_invalid_change_is_an_error_that_says_why() {
     let room = Room::open().await;
-    for (wishes, why) in [
+    for (changes, why) in [
         ("{", "EOF"),
         ("claims=x", "not a JSON object"),
         ("[]", "not a JSON object"),
@@ -95,9 +95,9 @@ async fn an_invalid_change_is_an_error_that_says_why() {
         ("{} {}", "trailing"),
         ("\u{feff}{}", "not a JSON object"),
     ] {
-        let reply = room.post("/simulator/tokens/good", wishes).await;
-        assert_eq!(reply.status, 400, "{wishes}");
-        assert!(reply.error().contains(why), "{wishes}: {reply:?}");
+        let reply = room.post("/simulator/tokens/good", changes).await;
+        assert_eq!(reply.status, 400, "{changes}");
+        assert!(reply.error().contains(why), "{changes}: {reply:?}");
     }
     let reply = room
         .post("/simulator/tokens/good", r#"{"expires_in":31622400}"#)
