@@ -25,10 +25,10 @@ pub(crate) use self::body::Script;
 
 /// The media type that GO's documentation shows with the key address.
 const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=utf-8");
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const HTML: HeaderValue = HeaderValue::from_static("text/html;charset=utf-8");
 const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\
     <body><form method=\"post\"><input name=\"user\"></form></body></html>\n";
-const MEBIBYTE: usize = 1 << 20;
 
 /// What the connection does with a request.
 #[derive(Debug)]
@@ -95,60 +95,57 @@ impl Answer {
         serving: &Serving,
         request: &HeaderMap,
     ) -> Self {
-        match fault {
+        let serve = |document| serve(document, serving, request);
+        let length = document.len();
+        Self::Reply(match fault {
+            Fault::Hang => return Self::Never,
+            Fault::Cut => return Self::Cut,
+            Fault::Raw(bytes) => return Self::Raw(bytes),
+            Fault::Delay(time) => return Self::Late(time, serve(document)),
             Fault::RedirectNotFound => {
                 let mut response = redirect(StatusCode::NOT_FOUND, SAMPLE_LOCATION);
                 let found = ReasonPhrase::from_static(b"Found");
                 response.extensions_mut().insert(found);
-                Self::Reply(response)
+                response
             }
-            Fault::Redirect { location, status } => Self::Reply(redirect(code(status), &location)),
-            Fault::Status(status) => Self::Reply(under_status(code(status), document)),
-            Fault::Hang => Self::Never,
+            Fault::Redirect { location, status } => redirect(code(status), &location),
+            Fault::Status(status) => under_status(code(status), document),
             Fault::HangBody => {
-                let length = document.len();
                 let half = Bytes::from(document).slice(..length / 2);
-                let script = Script::of([Step::Send(half), Step::Stall]);
-                Self::Reply(sized(json(script), length))
+                sized(Script::of([Step::Send(half), Step::Stall]), length)
             }
             Fault::Drip { bytes, every } => {
                 let pieces = document.chunks(bytes.max(1));
                 let steps =
                     pieces.flat_map(|piece| [Step::Wait(every), Step::Send(piece.to_vec().into())]);
-                Self::Reply(sized(json(Script::of(steps)), document.len()))
+                sized(Script::of(steps), length)
             }
-            Fault::Delay(time) => Self::Late(time, serve(document, serving, request)),
             Fault::Truncated => {
-                let announced = document.len() + 1;
                 let steps = [Step::Send(document.into()), Step::Flush, Step::Break];
-                Self::Reply(sized(json(Script::of(steps)), announced))
+                sized(Script::of(steps), length + 1)
             }
-            Fault::Cut => Self::Cut,
             Fault::Html => {
-                let response = reply(StatusCode::OK, Script::whole(LOGIN_PAGE));
-                Self::Reply(with(response, CONTENT_TYPE, HTML))
+                let page = reply(StatusCode::OK, Script::whole(LOGIN_PAGE));
+                with(page, CONTENT_TYPE, HTML)
             }
-            Fault::EmptySet => Self::good(br#"{"keys":[]}"#.to_vec(), serving, request),
-            Fault::WrongKeys => Self::good(strangers(), serving, request),
-            Fault::NotJson => Self::good(b"keys: none today".to_vec(), serving, request),
+            Fault::EmptySet => serve(br#"{"keys":[]}"#.to_vec()),
+            Fault::WrongKeys => serve(strangers()),
+            Fault::NotJson => serve(b"keys: none today".to_vec()),
             Fault::Endless => {
                 let begin = Bytes::from_static(br#"{"keys":["#);
                 let spaces = Bytes::from(vec![b' '; 16 * 1024]);
-                let script = Script::of([Step::Send(begin), Step::Repeat(spaces)]);
-                Self::Reply(json(script))
+                json(Script::of([Step::Send(begin), Step::Repeat(spaces)]))
             }
             Fault::GzipBomb => {
-                let response = json(Script::whole(bomb(&document)));
-                let gzip = HeaderValue::from_static("gzip");
-                Self::Reply(with(response, CONTENT_ENCODING, gzip))
+                let packed = Script::whole(bomb(&document));
+                with(json(packed), CONTENT_ENCODING, GZIP)
             }
             Fault::Oversized(bytes) => {
                 let mut padded = document;
-                padded.resize(bytes.max(padded.len()), b' ');
-                Self::good(padded, serving, request)
+                padded.resize(bytes.max(length), b' ');
+                serve(padded)
             }
-            Fault::Raw(bytes) => Self::Raw(bytes),
-        }
+        })
     }
 }
 
@@ -164,12 +161,8 @@ fn serve(document: Vec<u8>, serving: &Serving, request: &HeaderMap) -> Response<
     let mut response = if known {
         reply(StatusCode::NOT_MODIFIED, Script::empty())
     } else if gzip {
-        let coding = HeaderValue::from_static("gzip");
-        with(
-            json(Script::whole(gzipped(&document))),
-            CONTENT_ENCODING,
-            coding,
-        )
+        let packed = Script::whole(gzipped(&document));
+        with(json(packed), CONTENT_ENCODING, GZIP)
     } else {
         json(Script::whole(document))
     };
@@ -219,8 +212,8 @@ fn json(body: Script) -> Response<Script> {
     with(reply(StatusCode::OK, body), CONTENT_TYPE, JSON)
 }
 
-fn sized(response: Response<Script>, length: usize) -> Response<Script> {
-    with(response, CONTENT_LENGTH, HeaderValue::from(length))
+fn sized(body: Script, length: usize) -> Response<Script> {
+    with(json(body), CONTENT_LENGTH, HeaderValue::from(length))
 }
 
 fn with(mut response: Response<Script>, name: HeaderName, value: HeaderValue) -> Response<Script> {
@@ -274,7 +267,7 @@ fn bomb(document: &[u8]) -> Vec<u8> {
     const EMPTY_LAST_BLOCK: [u8; 2] = [3, 0];
     static SPACES: OnceLock<(Vec<u8>, Crc)> = OnceLock::new();
 
-    let (spaces, spaces_crc) = SPACES.get_or_init(|| deflated(&vec![b' '; MEBIBYTE]));
+    let (spaces, spaces_crc) = SPACES.get_or_init(|| deflated(&vec![b' '; 1 << 20]));
     let (beginning, mut crc) = deflated(document);
     let mut packed = HEADER.to_vec();
     packed.extend(beginning);

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{Rejection, Reply, Request, Result};
 use crate::simulator::Simulator;
+use crate::state::issue::Dated;
 use crate::state::partner_apis::PartnerApi;
-use derbysoft_go_auth::UnixTime;
 
 /// By the names that the settings of `go-auth` use.
 const APIS: [(&str, PartnerApi); 3] = [
@@ -16,15 +16,11 @@ const APIS: [(&str, PartnerApi); 3] = [
 
 pub(super) fn access_tokens(go: &Simulator, path: &[&str], request: &Request<'_>) -> Result {
     match path {
-        [] => {
-            request.is_get()?;
+        [] => request.is_get().map(|()| {
             let tokens = APIS.map(|(name, api)| token(go, name, api));
-            Ok(Reply::Json(json!({ "access_tokens": tokens })))
-        }
-        ["file"] => {
-            request.is_get()?;
-            Ok(Reply::Text(file(go)))
-        }
+            Reply::Json(json!({ "access_tokens": tokens }))
+        }),
+        ["file"] => request.is_get().map(|()| Reply::Text(file(go))),
         [name, action @ ("rotate" | "revoke")] => {
             request.is_post()?;
             let api = APIS.iter().find(|(known, _)| known == name);
@@ -49,12 +45,13 @@ fn token(go: &Simulator, name: &str, api: PartnerApi) -> Value {
     let now = go.now();
     let mut state = go.state();
     let issue = state.partners.tokens(api);
-    let previous = issue.previous().filter(|it| now < it.expires_at);
+    let current = &issue.current;
+    let previous = issue.previous.as_ref().filter(|it| now < it.expires_at);
     json!({
         "api": name,
-        "token": issue.current(),
-        "issued": issue.issued_at().to_string(),
-        "expires": issue.expires_at().to_string(),
+        "token": current.credential,
+        "issued": current.issued_at.to_string(),
+        "expires": current.expires_at.to_string(),
         "previous": previous.map(|it| json!({
             "token": it.credential,
             "issued": it.issued_at.to_string(),
@@ -69,13 +66,13 @@ fn file(go: &Simulator) -> String {
     let issue = state.partners.tokens(PartnerApi::AvailabilityPeer);
     // To the nanosecond: of two tokens issued at the same time, neither is the previous
     // one.
-    let entry = |token: &str, issued: UnixTime| {
-        let issued = humantime::format_rfc3339_nanos(issued.into());
+    let entry = |it: &Dated<String>| {
+        let issued = humantime::format_rfc3339_nanos(it.issued_at.into());
+        let token = &it.credential;
         format!("[[token]]\napi = \"availability-peer\"\nissued = {issued}\ntoken = \"{token}\"\n")
     };
-    let previous = issue.previous();
-    previous.map_or_else(String::new, |it| entry(&it.credential, it.issued_at))
-        + &entry(issue.current(), issue.issued_at())
+    let previous = issue.previous.iter();
+    previous.chain([&issue.current]).map(entry).collect()
 }
 
 pub(super) fn client(go: &Simulator, path: &[&str], request: &Request<'_>) -> Result {

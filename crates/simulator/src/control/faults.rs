@@ -341,7 +341,7 @@ impl Settings {
         ];
         match left.iter().find(|(_, is_left)| *is_left) {
             None => Ok(()),
-            Some((name, _)) => Err(Rejection::bad(format!("this fault has no {name}"))),
+            Some((name, _)) => Err(Rejection::bad(format!("this fault has no setting {name}"))),
         }
     }
 }

@@ -12,10 +12,7 @@ const MAX_KEYS: usize = 100;
 
 pub(super) fn answer(go: &Simulator, path: &[&str], request: &Request<'_>) -> Result {
     match path {
-        [] => {
-            request.is_get()?;
-            Ok(Reply::Json(list(go)))
-        }
+        [] => request.is_get()?,
         [action @ ("rotate" | "stage" | "rotate-unpublished")] => {
             request.is_post()?;
             has_room(go)?;
@@ -24,12 +21,10 @@ pub(super) fn answer(go: &Simulator, path: &[&str], request: &Request<'_>) -> Re
                 "stage" => go.stage(),
                 _ => go.rotate_unpublished(),
             };
-            Ok(Reply::Json(list(go)))
         }
         ["retire-all-but-current"] => {
             request.is_post()?;
             go.retire_all_but_current();
-            Ok(Reply::Json(list(go)))
         }
         [kid, action @ ("sign" | "retire" | "restore" | "replace")] => {
             request.is_post()?;
@@ -46,13 +41,15 @@ pub(super) fn answer(go: &Simulator, path: &[&str], request: &Request<'_>) -> Re
                     go.replace_material(kid);
                 }
             }
-            Ok(Reply::Json(list(go)))
         }
-        _ => Err(Rejection::unknown(
-            "unknown step: there are rotate, stage, rotate-unpublished and \
-             retire-all-but-current, and KID/sign, KID/retire, KID/restore and KID/replace",
-        )),
+        _ => {
+            let why = "unknown step: there are rotate, stage, rotate-unpublished and \
+                       retire-all-but-current, and KID/sign, KID/retire, KID/restore and \
+                       KID/replace";
+            return Err(Rejection::unknown(why));
+        }
     }
+    Ok(Reply::Json(list(go)))
 }
 
 fn has_room(go: &Simulator) -> Result<()> {

@@ -155,14 +155,8 @@ fn answer(shared: &Arc<Shared>, head: &Parts, body: &[u8]) -> Result {
     let segments: Vec<_> = path.split('/').skip(1).collect();
     let request = Request { head, body };
     match &*segments {
-        [] => {
-            request.is_get()?;
-            Ok(Reply::Json(overview(go)))
-        }
-        ["requests"] => {
-            request.is_get()?;
-            Ok(Reply::Json(requests(go)))
-        }
+        [] => request.is_get().map(|()| Reply::Json(overview(go))),
+        ["requests"] => request.is_get().map(|()| Reply::Json(requests(go))),
         ["tokens", rest @ ..] => tokens::answer(go, rest, &request),
         ["keys", rest @ ..] => keys::answer(go, rest, &request),
         ["faults", rest @ ..] => faults::answer(go, rest, &request),

@@ -28,10 +28,7 @@ struct Changes {
 
 pub(super) fn answer(go: &Simulator, path: &[&str], request: &Request<'_>) -> Result {
     match path {
-        [] => {
-            request.is_get()?;
-            Ok(Reply::Json(list()))
-        }
+        [] => request.is_get().map(|()| Reply::Json(list())),
         [name] => {
             request.is(&[Method::POST], "POST")?;
             let sample = SampleToken::named(name).ok_or_else(|| {

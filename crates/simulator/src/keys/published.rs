@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 
 use super::SigningKey;
-use crate::hex::hex;
+use crate::hex::random_hex;
 
 /// One entry of the key set: a key with its `kid`, or any JSON value at all.
 ///
@@ -34,22 +34,18 @@ impl PublishedKey {
     /// `key` under its [thumbprint](SigningKey::thumbprint) as `kid`.
     pub fn new(key: SigningKey) -> Self {
         let kid = key.thumbprint().to_owned();
-        let members = [
-            ("alg", "RS256".to_owned()),
-            ("e", BASE64_URL_SAFE_NO_PAD.encode(key.exponent())),
-            ("kid", kid.clone()),
-            ("kty", "RSA".to_owned()),
-            ("n", BASE64_URL_SAFE_NO_PAD.encode(key.modulus())),
-            ("use", "sig".to_owned()),
-        ];
-        let jwk = members
-            .into_iter()
-            .map(|(name, text)| (name.to_owned(), Value::from(text)))
-            .collect::<Map<_, _>>();
+        let jwk = json!({
+            "alg": "RS256",
+            "e": BASE64_URL_SAFE_NO_PAD.encode(key.exponent()),
+            "kid": kid,
+            "kty": "RSA",
+            "n": BASE64_URL_SAFE_NO_PAD.encode(key.modulus()),
+            "use": "sig",
+        });
         Self {
             key: Some(key),
             kid: Some(kid),
-            jwk: Value::Object(jwk),
+            jwk,
         }
     }
 
@@ -59,9 +55,7 @@ impl PublishedKey {
     /// The `kid` is random because pooled keys are reused: a token of one simulator must
     /// not name a key of a later one.
     pub fn fresh() -> Self {
-        let mut kid = [0; 20];
-        fastrand::fill(&mut kid);
-        Self::new(SigningKey::pooled()).with_kid(hex(&kid))
+        Self::new(SigningKey::pooled()).with_kid(random_hex(40))
     }
 
     /// Any JSON value in place of a key: another key type, a key with private members,

@@ -25,7 +25,7 @@ impl Simulator {
 
     /// The current client ID and secret.
     pub fn client(&self) -> ClientCredentials {
-        self.state().gateway.clients.current().clone()
+        self.state().gateway.clients.current.credential.clone()
     }
 
     /// *Rotate*: a new client ID and secret; the previous ones stay valid for 7 more

@@ -25,11 +25,7 @@ impl Simulator {
     /// Publishes a new key and signs with it from now on; the others stay published.
     /// Returns its `kid`.
     pub fn rotate(&self) -> String {
-        let fresh = PublishedKey::fresh();
-        let ring = &mut self.state().ring;
-        let kid = ring.add(fresh, true);
-        ring.sign_with(&kid);
-        kid
+        self.sign_with_new(true)
     }
 
     /// Publishes a new key that doesn't sign yet. Returns its `kid`, for
@@ -41,9 +37,13 @@ impl Simulator {
     /// Signs with a new key that isn't published yet. Returns its `kid`, for
     /// [`restore`](Self::restore), which publishes it.
     pub fn rotate_unpublished(&self) -> String {
+        self.sign_with_new(false)
+    }
+
+    fn sign_with_new(&self, published: bool) -> String {
         let fresh = PublishedKey::fresh();
         let ring = &mut self.state().ring;
-        let kid = ring.add(fresh, false);
+        let kid = ring.add(fresh, published);
         ring.sign_with(&kid);
         kid
     }

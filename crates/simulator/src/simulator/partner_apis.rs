@@ -18,7 +18,7 @@ impl Simulator {
     /// The API's current Access Token: 32 hexadecimal digits.
     #[must_use]
     pub fn access_token(&self, api: PartnerApi) -> String {
-        self.state().partners.tokens(api).current().clone()
+        self.state().partners.tokens(api).current.credential.clone()
     }
 
     /// A renewal in GO Console: a new Access Token; the previous one stays valid for 7

@@ -1,5 +1,6 @@
 //! Credentials as GO issues them: for 180 days, and for 7 more beside their successor.
 
+use std::mem;
 use std::time::Duration;
 
 use derbysoft_go_auth::UnixTime;
@@ -13,13 +14,13 @@ const OVERLAP: Duration = Duration::from_secs(7 * DAY);
 /// The current credential and the previous one.
 #[derive(Debug)]
 pub(crate) struct Issue<T> {
-    current: T,
-    expires_at: UnixTime,
-    previous: Option<Previous<T>>,
+    pub(crate) current: Dated<T>,
+    pub(crate) previous: Option<Dated<T>>,
 }
 
+/// A credential with its days.
 #[derive(Debug)]
-pub(crate) struct Previous<T> {
+pub(crate) struct Dated<T> {
     pub(crate) credential: T,
     pub(crate) issued_at: UnixTime,
     pub(crate) expires_at: UnixTime,
@@ -27,52 +28,34 @@ pub(crate) struct Previous<T> {
 
 impl<T> Issue<T> {
     pub(crate) fn new(credential: T, now: UnixTime) -> Self {
-        Self {
-            current: credential,
+        let current = Dated {
+            credential,
+            issued_at: now,
             expires_at: now.saturating_add(LIFETIME),
+        };
+        Self {
+            current,
             previous: None,
         }
     }
 
-    pub(crate) const fn current(&self) -> &T {
-        &self.current
-    }
-
-    /// When the current one was issued.
-    pub(crate) fn issued_at(&self) -> UnixTime {
-        self.expires_at.saturating_sub(LIFETIME)
-    }
-
-    pub(crate) const fn expires_at(&self) -> UnixTime {
-        self.expires_at
-    }
-
-    pub(crate) const fn previous(&self) -> Option<&Previous<T>> {
-        self.previous.as_ref()
-    }
-
     /// The previous one stays valid for 7 more days, or until it expires.
     pub(crate) fn rotate(&mut self, next: T, now: UnixTime) -> &T {
-        let before = std::mem::replace(self, Self::new(next, now));
-        self.previous = Some(Previous {
-            issued_at: before.issued_at(),
-            expires_at: before.expires_at.min(now.saturating_add(OVERLAP)),
-            credential: before.current,
-        });
-        &self.current
+        let mut before = mem::replace(self, Self::new(next, now)).current;
+        before.expires_at = before.expires_at.min(now.saturating_add(OVERLAP));
+        self.previous = Some(before);
+        &self.current.credential
     }
 
     /// The previous one becomes invalid at once.
     pub(crate) fn revoke(&mut self, next: T, now: UnixTime) -> &T {
         *self = Self::new(next, now);
-        &self.current
+        &self.current.credential
     }
 
     pub(crate) fn accepts(&self, is_it: impl Fn(&T) -> bool, now: UnixTime) -> bool {
-        let current = is_it(&self.current) && now < self.expires_at;
-        let previous =
-            (self.previous.as_ref()).is_some_and(|it| is_it(&it.credential) && now < it.expires_at);
-        current || previous
+        let mut both = std::iter::once(&self.current).chain(&self.previous);
+        both.any(|it| is_it(&it.credential) && now < it.expires_at)
     }
 }
 
@@ -102,14 +85,14 @@ mod tests {
         assert!(accepts(&issue, 'b', 279) && !accepts(&issue, 'b', 280));
         issue.rotate('c', day(275));
         assert!(accepts(&issue, 'b', 279) && !accepts(&issue, 'b', 280));
-        let previous = issue.previous().expect("one before");
+        let previous = issue.previous.as_ref().expect("one before");
         assert_eq!((previous.credential, previous.expires_at), ('b', day(280)));
         assert_eq!(
-            (previous.issued_at, issue.issued_at()),
+            (previous.issued_at, issue.current.issued_at),
             (day(100), day(275))
         );
         issue.revoke('d', day(276));
-        assert!(issue.previous().is_none());
+        assert!(issue.previous.is_none());
         assert!(!accepts(&issue, 'c', 276) && accepts(&issue, 'd', 276));
     }
 }

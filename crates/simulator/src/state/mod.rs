@@ -4,7 +4,7 @@
 mod faults;
 pub(crate) mod gateway;
 mod holds;
-mod issue;
+pub(crate) mod issue;
 mod log;
 pub(crate) mod partner_apis;
 

@@ -166,7 +166,11 @@ mod tests {
     fn each_api_has_a_token_of_its_own() {
         let now = UnixTime::from_secs(1_800_000_000);
         let mut apis = PartnerApis::new(now);
-        let usb = apis.tokens(PartnerApi::BookingUsb).current().clone();
+        let usb = apis
+            .tokens(PartnerApi::BookingUsb)
+            .current
+            .credential
+            .clone();
         let is_it = |it: &String| *it == usb;
         assert!(apis.tokens(PartnerApi::BookingUsb).accepts(is_it, now));
         assert!(!apis.tokens(PartnerApi::ShoppingEngine).accepts(is_it, now));

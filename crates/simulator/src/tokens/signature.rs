@@ -88,6 +88,11 @@ impl SignatureKind {
         let message = format!("{header}.{payload}");
         let message = message.as_bytes();
         let genuine = || key.sign(&RSA_PKCS1_SHA256, message);
+        let changed = |change: fn(&mut Vec<u8>)| {
+            let mut signature = genuine();
+            change(&mut signature);
+            signature
+        };
         match self {
             Self::Rs256 => genuine(),
             Self::Rs384 => key.sign(&RSA_PKCS1_SHA384, message),
@@ -101,22 +106,12 @@ impl SignatureKind {
                 key.sign(&RSA_PKCS1_SHA256, format!("{header}.{other}").as_bytes())
             }
             Self::Empty => Vec::new(),
-            Self::Truncated => {
-                let mut signature = genuine();
-                signature.pop();
-                signature
-            }
-            Self::Extended => {
-                let mut signature = genuine();
-                signature.push(0);
-                signature
-            }
-            Self::Corrupted => {
-                let mut signature = genuine();
+            Self::Truncated => changed(|signature| signature.truncate(signature.len() - 1)),
+            Self::Extended => changed(|signature| signature.push(0)),
+            Self::Corrupted => changed(|signature| {
                 let middle = signature.len() / 2;
                 signature[middle] ^= 1;
-                signature
-            }
+            }),
             Self::Zeroes => vec![0; key.modulus().len()],
         }
     }
