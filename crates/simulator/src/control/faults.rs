@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderValue, Method, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Rejection, Reply, Request, Result};
@@ -101,10 +101,12 @@ faults! {
 }
 
 /// A setting of a fault, by its type there.
-trait Setting: Sized {
+trait Setting: Serialize + Sized {
     type Given;
 
-    fn listed(&self) -> Value;
+    fn listed(&self) -> Value {
+        json!(self)
+    }
 
     fn checked(given: Self::Given, name: &str) -> Result<Self>;
 }
@@ -112,10 +114,6 @@ trait Setting: Sized {
 /// A status.
 impl Setting for u16 {
     type Given = Self;
-
-    fn listed(&self) -> Value {
-        json!(self)
-    }
 
     fn checked(given: Self, name: &str) -> Result<Self> {
         check(is_final_status(given), given, || {
@@ -127,10 +125,6 @@ impl Setting for u16 {
 /// A number of bytes.
 impl Setting for usize {
     type Given = Self;
-
-    fn listed(&self) -> Value {
-        json!(self)
-    }
 
     fn checked(given: Self, name: &str) -> Result<Self> {
         let is_good = (1..=MAX_BYTES).contains(&given);
@@ -159,10 +153,6 @@ impl Setting for Duration {
 /// A `Location`.
 impl Setting for String {
     type Given = Self;
-
-    fn listed(&self) -> Value {
-        json!(self)
-    }
 
     fn checked(given: Self, name: &str) -> Result<Self> {
         let is_good = HeaderValue::from_str(&given).is_ok();
