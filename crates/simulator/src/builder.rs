@@ -77,7 +77,7 @@ impl SimulatorBuilder {
 
     /// Opens the control room: over HTTP, under `/simulator`, anybody who reaches the
     /// port can mint good and bad tokens, change keys, read credentials and switch faults
-    /// on. `docs/cli.md` of the repository lists its routes. It is meant for a separate
+    /// on. `cli.md`, the guide to `go-auth`, lists its routes. It is meant for a separate
     /// process that others test against, so connections are bounded, too: 512 are served
     /// at once, and one that sends no complete request head within 10 s is closed.
     ///

@@ -1,8 +1,8 @@
 //! The control room: the methods of [`Simulator`] over HTTP.
 //!
 //! It lives under `/simulator`, apart from GO's own addresses: no fault applies there,
-//! and its requests are not among [`Simulator::requests`]. `docs/cli.md` lists its
-//! routes.
+//! and its requests are not among [`Simulator::requests`]. `cli.md`, the guide to
+//! `go-auth`, lists its routes.
 //!
 //! Answers are JSON, except for tokens, which a shell can use as they are. An invalid
 //! request gets `{"error": "…"}` with a 4xx status and changes nothing.
