@@ -1,4 +1,4 @@
-//! Serving one port, within bounds: what the gate and the simulator have in common.
+//! Serving one port within bounds: shared by the gate and the simulator.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,25 +11,25 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, Sleep};
 
-/// From the first look for a request to the end of its head: a proxy has it at hand.
-/// A connection on which none comes for as long is closed.
+/// How long the head of a request may take. A proxy sends it at once. An idle connection
+/// is closed after the same time.
 pub const HEAD_WAIT: Duration = Duration::from_secs(10);
 
-/// How long a client may take nothing of an answer. As long as for a head: one that
-/// neither writes nor reads for as long is gone, or here to take a place.
+/// How long a client may read nothing of an answer. As long as for a head: a client that
+/// neither writes nor reads for that long is gone, or only occupies a connection.
 pub const WRITE_WAIT: Duration = HEAD_WAIT;
 
-/// How long all of an answer may take once the client keeps it waiting: as long as a
-/// request may go on at the end. At 4 KB/s that is enough for metrics of 100 KB; a
-/// client that takes a byte now and then does not stay for ever.
+/// How long a whole answer may take once the client stops reading: as long as requests
+/// may run during shutdown. At 4 KB/s that is enough for metrics of 100 KB; a client that
+/// reads a byte now and then can't stay forever.
 pub const ANSWER_WAIT: Duration = Duration::from_secs(30);
 
 /// How many connections are served at once; further ones wait to be accepted. A proxy
-/// keeps some tens. With one file each they leave room under the 1,024 that a process
-/// may have open by default.
+/// keeps a few dozen open. At one file each they leave room below the default limit of
+/// 1,024 open files per process.
 pub const MAX_CONNECTIONS: usize = 512;
 
-/// A connection, once there is room for it, and its place there.
+/// Waits for a free permit, then for a connection.
 pub async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
@@ -40,16 +40,15 @@ pub async fn accept(
     Ok((stream, place))
 }
 
-/// A connection that fails when the other end takes nothing for [`WRITE_WAIT`], or not
-/// all of an answer within [`ANSWER_WAIT`]. Reading is left to hyper, which has a time
-/// limit for it.
+/// A stream that fails when the client reads nothing for [`WRITE_WAIT`], or not all of an
+/// answer within [`ANSWER_WAIT`]. Reading is left to hyper, which has its own time limit.
 #[derive(Debug)]
 pub struct TimedWrites<S> {
     stream: S,
     is_limited: bool,
-    /// Of the answer that is being written, from when the other end kept it waiting on.
+    /// When the current answer times out; set once the client stops reading.
     answer_ends: Option<Instant>,
-    /// While the other end takes nothing.
+    /// Runs while the client reads nothing.
     wait: Option<Pin<Box<Sleep>>>,
 }
 
@@ -63,7 +62,7 @@ impl<S> TimedWrites<S> {
         }
     }
 
-    /// One that waits for ever.
+    /// A stream without a time limit.
     pub fn unlimited(stream: S) -> Self {
         Self {
             is_limited: false,
@@ -71,7 +70,7 @@ impl<S> TimedWrites<S> {
         }
     }
 
-    /// The same, as long as there is time.
+    /// Passes a write on unless its time is up.
     fn in_time<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -126,7 +125,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedWrites<S> {
         self.stream.is_write_vectored()
     }
 
-    /// hyper flushes when it has written all of an answer.
+    /// hyper flushes after a complete answer.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
         let flushed = self.in_time(cx, flushed);
@@ -142,8 +141,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedWrites<S> {
     }
 }
 
-/// Whether a server was told to stop: it takes no more requests, and ends those that
-/// there are.
+/// Whether a server is shutting down: it accepts no more requests and finishes those
+/// under way.
 #[derive(Debug)]
 pub struct Draining(watch::Sender<bool>);
 
@@ -162,7 +161,7 @@ impl Draining {
         *self.0.borrow()
     }
 
-    /// Completes once it has begun.
+    /// Completes once shutdown has begun.
     pub async fn begun(&self) {
         let mut draining = self.0.subscribe();
         // The sender lives as long as `self`.
@@ -177,7 +176,7 @@ mod tests {
 
     use super::*;
 
-    /// Two ends, between which no more than 16 bytes wait.
+    /// Two ends with a buffer of 16 bytes between them.
     fn ends() -> (TimedWrites<DuplexStream>, DuplexStream) {
         let (server, client) = tokio::io::duplex(16);
         (TimedWrites::new(server), client)
@@ -197,14 +196,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_nothing_is_waited_for_ten_seconds() {
+    async fn a_client_that_reads_nothing_has_ten_seconds() {
         let (server, _client) = ends();
         let failed = fails_after(server, 17).await;
         assert_eq!(failed, (io::ErrorKind::TimedOut, 10));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_byte_now_and_then_is_waited_for_thirty_seconds() {
+    async fn a_client_that_reads_slowly_has_thirty_seconds() {
         let (server, mut client) = ends();
         tokio::spawn(async move {
             loop {
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_answer_that_is_taken_begins_anew() {
+    async fn the_time_limit_starts_anew_for_each_answer() {
         let (mut server, mut client) = ends();
         tokio::spawn(async move {
             loop {
@@ -226,7 +225,7 @@ mod tests {
                 client.read_exact(&mut taken).await.expect("more");
             }
         });
-        // Two at a time fit, and each takes 9 s from then on.
+        // Two pieces fit in the buffer, and each takes 9 s from then on.
         for _ in 0..20 {
             server.write_all(&[0; 16]).await.expect("in time");
             server.flush().await.expect("in time");
@@ -234,7 +233,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_limit_it_is_waited_for() {
+    async fn an_unlimited_stream_never_times_out() {
         let (server, mut client) = tokio::io::duplex(16);
         let mut server = TimedWrites::unlimited(server);
         let writing = tokio::spawn(async move { server.write_all(&[0; 17]).await });

@@ -1,25 +1,24 @@
-//! How a simulator is set up.
+//! Configuring and starting a simulator.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use derbysoft_go_auth::{Clock, SystemClock};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::keys::PublishedKey;
-use super::ring::KeyRing;
-use super::server;
-use super::shared::{Shared, Who};
-use super::{Running, Simulator};
-use derbysoft_go_auth::{Clock, SystemClock};
+use crate::keys::{KeyRing, PublishedKey};
+use crate::server;
+use crate::simulator::{Running, Simulator};
+use crate::state::{Shared, Who};
 
 /// The account in the sample addresses of GO's documentation.
 const ACCOUNT: &str = "84A26B2FA77BCD1FF5130636F04C30C5";
 /// The audience of the sample token.
 const AUDIENCE: &str = "ZKT";
 
-/// Sets up a [`Simulator`]; made by [`Simulator::builder`].
+/// Configures a [`Simulator`]; made by [`Simulator::builder`].
 #[derive(Clone, Debug)]
 #[must_use = "nothing runs until `start` is awaited"]
 pub struct SimulatorBuilder {
@@ -34,9 +33,20 @@ pub struct SimulatorBuilder {
     clock: Arc<dyn Clock>,
 }
 
-impl SimulatorBuilder {
-    pub(super) fn new() -> Self {
-        Self {
+impl Simulator {
+    /// Starts a simulator with all defaults: a free port of 127.0.0.1; issuer, audience
+    /// and account of GO's samples.
+    ///
+    /// # Errors
+    ///
+    /// Fails when no port can be bound.
+    pub async fn start() -> io::Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// Configures a simulator.
+    pub fn builder() -> SimulatorBuilder {
+        SimulatorBuilder {
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             origin: None,
             control: false,
@@ -48,36 +58,39 @@ impl SimulatorBuilder {
             clock: Arc::new(SystemClock::default()),
         }
     }
+}
 
+impl SimulatorBuilder {
     /// Where to listen. Default: a free port of 127.0.0.1.
     pub fn address(mut self, address: impl Into<SocketAddr>) -> Self {
         self.address = address.into();
         self
     }
 
-    /// What its addresses begin with, where others reach it by another name than the address that
-    /// it listens at: `http://go:8083`. Default: `http://` and that address, or this machine's
-    /// loopback address where it listens at all of them.
+    /// The beginning of its addresses, for clients that reach it by another name than the
+    /// address it listens at: `http://go:8083`. Default: `http://` and that address, or
+    /// the loopback address if it listens at all addresses.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.origin = Some(origin.into());
         self
     }
 
-    /// Opens the control room: whoever reaches the port can have tokens minted, good and bad, keys
-    /// changed, credentials told and faults set, over HTTP under `/simulator`, whose routes
-    /// `docs/guide/cli.md` lists. For a process of its own, which others test against; so connections are
-    /// bounded, too: 512 are served at once, and one that sends no head of a request for 10 s is
-    /// closed.
+    /// Opens the control room: over HTTP, under `/simulator`, anybody who reaches the
+    /// port can mint good and bad tokens, change keys, read credentials and switch faults
+    /// on. `cli.md`, the guide to `go-auth`, lists its routes. It is meant for a separate
+    /// process that others test against, so connections are bounded, too: 512 are served
+    /// at once, and one that sends no complete request head within 10 s is closed.
     ///
-    /// Nothing of it is secret, and nobody is asked who he is: a simulator is trusted by test
-    /// systems alone. A request with an `Origin`, from a page in somebody's browser, is refused.
+    /// The control room authenticates nobody and hides nothing: only test systems may
+    /// trust a simulator. A request with an `Origin`, from a page in a browser, is
+    /// rejected.
     pub fn with_control(mut self) -> Self {
         self.control = true;
         self
     }
 
-    /// The account: 32 hexadecimal digits that stand in the addresses and in the issuer. Default:
-    /// the documentation's `84A26B2FA77BCD1FF5130636F04C30C5`.
+    /// The account: the 32 hexadecimal digits in the addresses and in the issuer.
+    /// Default: the documentation's `84A26B2FA77BCD1FF5130636F04C30C5`.
     pub fn account(mut self, account: impl Into<String>) -> Self {
         self.account = account.into();
         self
@@ -96,23 +109,23 @@ impl SimulatorBuilder {
         self
     }
 
-    /// The `issuer` member of the discovery document, which GO's documentation doesn't show.
-    /// Default: the tokens' `iss`.
+    /// The `issuer` member of the discovery document, which GO's documentation doesn't
+    /// show. Default: the tokens' `iss`.
     pub fn discovery_issuer(mut self, issuer: impl Into<String>) -> Self {
         self.discovery_issuer = Some(issuer.into());
         self
     }
 
-    /// The published keys, in the document's order. The first one that can sign does. Default: two
-    /// RSA-2048 keys, as in the sample.
+    /// The published keys, in the document's order. The first one with a private part
+    /// signs. Default: two RSA-2048 keys, as in the sample.
     pub fn keys(mut self, keys: impl IntoIterator<Item = PublishedKey>) -> Self {
         self.keys = Some(keys.into_iter().collect());
         self
     }
 
-    /// The clock by which the gateway, GO's own APIs and their credentials go, so that a test can let
-    /// 180 days pass. Default: the system's. What a [`Mint`](super::Mint) makes goes by the system's
-    /// clock in any case.
+    /// The clock of the gateway, of GO's own APIs and of their credentials, so that a
+    /// test can let 180 days pass. Default: the system's. A [`Mint`](crate::Mint) always
+    /// uses the system's clock unless it is given a [time](crate::Mint::at).
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
@@ -122,12 +135,12 @@ impl SimulatorBuilder {
     ///
     /// # Errors
     ///
-    /// When the address can't be bound, or with [`io::ErrorKind::InvalidInput`] when the account
-    /// isn't 32 hexadecimal digits.
+    /// Fails when the address can't be bound, or with [`io::ErrorKind::InvalidInput`]
+    /// when the account isn't 32 hexadecimal digits.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime that drives I/O and time.
+    /// Panics outside a tokio runtime with I/O and time enabled.
     pub async fn start(self) -> io::Result<Simulator> {
         if self.account.len() != 32 || !self.account.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             let reason = "a GO account is 32 hexadecimal digits";

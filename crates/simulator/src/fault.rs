@@ -1,23 +1,23 @@
-//! What can go wrong with the addresses of documents and of tokens.
+//! What can go wrong with the key set, the discovery document and the token endpoint.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 
-/// The `Location` of the failure sample in GO's documentation: a foreign host, carrying a code.
-pub(super) const SAMPLE_LOCATION: &str =
+/// The `Location` of the failure sample in GO's documentation: a foreign host, with a
+/// code.
+pub(crate) const SAMPLE_LOCATION: &str =
     "https://client.example.com/cb?code=SplxlOBeZQQYbYS6WxSbIA&state=xyz";
 
 /// A failure of the key address, the discovery document or the token endpoint.
 ///
-/// "The good document" is what the asked address would serve in health, computed when the
+/// "The good document" is what the address would serve without a fault, computed when the
 /// request arrives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// GO's documented failure, verbatim: status line `404 Found` with a `Location` on a foreign
-    /// host that carries `code=` and `state=`. Never to be followed.
+    /// GO's documented failure, verbatim: status line `404 Found` with a `Location` on a
+    /// foreign host that carries `code=` and `state=`. A client must not follow it.
     RedirectNotFound,
     /// A redirect (or any other status) with this `Location` and no body.
     Redirect {
@@ -26,9 +26,9 @@ pub enum Fault {
         /// The status: 301, 302, 303, 307, 308.
         status: u16,
     },
-    /// This status with the good document as its body, so that a client which forgets to look at
-    /// the status takes the bait. 206 comes with the first half and its `Content-Range`; 204, 205
-    /// and 304 have no body (304 is sent whether or not the request was conditional).
+    /// This status with the good document as its body: bait for a client that forgets to
+    /// check the status. 206 comes with the first half and its `Content-Range`; 204, 205
+    /// and 304 have no body (304 is sent even to an unconditional request).
     Status(u16),
     /// Reads the request and never answers.
     Hang,
@@ -41,12 +41,12 @@ pub enum Fault {
         /// The wait before each piece.
         every: Duration,
     },
-    /// Sends the good document after this time.
+    /// Sends the good document after this delay.
     Delay(Duration),
-    /// Sends all of the good document under a `Content-Length` one byte larger, then closes the
-    /// connection: complete JSON, incomplete answer.
+    /// Sends the complete good document with a `Content-Length` one byte too large, then
+    /// closes the connection: complete JSON, incomplete answer.
     Truncated,
-    /// Closes the connection without a byte of an answer.
+    /// Closes the connection without sending a byte.
     Cut,
     /// Status 200 with an HTML login page.
     Html,
@@ -56,14 +56,15 @@ pub enum Fault {
     WrongKeys,
     /// Status 200 and `application/json` with a body that isn't JSON.
     NotJson,
-    /// A body without a length that begins like a key set and goes on with spaces for ever.
+    /// A body without a length that begins like a key set and goes on with spaces
+    /// forever.
     Endless,
-    /// `Content-Encoding: gzip`, whether accepted or not: some 64 KiB that unpack to the good
-    /// document and more than 64 MiB of spaces.
+    /// `Content-Encoding: gzip`, whether accepted or not: about 64 KiB that unpack to the
+    /// good document and more than 64 MiB of spaces.
     GzipBomb,
     /// The good document, padded with spaces to this many bytes: still valid JSON.
     Oversized(usize),
-    /// Exactly these bytes, in place of an HTTP answer; then the connection is closed.
+    /// Exactly these bytes instead of an HTTP answer; then the connection is closed.
     Raw(Vec<u8>),
 }
 
@@ -74,21 +75,25 @@ pub enum Endpoint {
     Keys,
     /// The discovery document, `/id/{32 HEX}/.well-known/openid-configuration`.
     Discovery,
-    /// The gateway's token endpoint, `/authorizer/token` or `/authorizer/toker`. Its good document
-    /// is the answer with a new token.
+    /// The gateway's token endpoint, `/authorizer/token` or `/authorizer/toker`. Its good
+    /// document is an answer with a new token.
     Token,
 }
 
+impl Endpoint {
+    pub(crate) const ALL: [Self; 3] = [Self::Keys, Self::Discovery, Self::Token];
+}
+
 impl Fault {
-    /// Dies where the fault is set rather than in the server, out of the test's sight.
-    pub(super) fn check(&self) {
+    /// Panics where the fault is set, not out of sight in the server.
+    pub(crate) fn check(&self) {
         match self {
             Self::Status(status) => check_status(*status),
             Self::Redirect { location, status } => {
                 check_status(*status);
                 assert!(
                     HeaderValue::from_str(location).is_ok(),
-                    "a Location can't be {location:?}"
+                    "{location:?} isn't a valid Location"
                 );
             }
             _ => {}
@@ -96,108 +101,27 @@ impl Fault {
     }
 }
 
+/// Whether it is from 200 to 999.
+pub(crate) fn is_final_status(status: u16) -> bool {
+    status >= 200 && StatusCode::from_u16(status).is_ok()
+}
+
 fn check_status(status: u16) {
     assert!(
-        status >= 200 && StatusCode::from_u16(status).is_ok(),
+        is_final_status(status),
         "{status} isn't a final HTTP status (200 to 999)"
     );
 }
 
-/// A [`Fault`] in force.
+/// An active [`Fault`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FaultInForce {
     /// What goes wrong.
     pub fault: Fault,
-    /// Where. For a fault that waits for requests to either of two addresses, both.
+    /// Where. Both addresses, for a fault that waits for a request to either.
     pub at: Vec<Endpoint>,
-    /// For how many more requests; none where it stands until it is [healed](super::Simulator::heal).
+    /// For how many more requests; `None` if it lasts until it is
+    /// [healed](crate::Simulator::heal).
     pub left: Option<usize>,
-}
-
-/// The faults in force: first those that wait for their turn, then the standing ones.
-#[derive(Debug, Default)]
-pub(super) struct Faults {
-    keys: Option<Fault>,
-    discovery: Option<Fault>,
-    token: Option<Fault>,
-    next: VecDeque<Waiting>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    at: Vec<Endpoint>,
-    left: usize,
-    fault: Fault,
-}
-
-impl Faults {
-    pub(super) fn stand(&mut self, endpoint: Endpoint, fault: Fault) {
-        *self.standing(endpoint) = Some(fault);
-    }
-
-    /// For the next requests to any of these addresses.
-    pub(super) fn queue(&mut self, at: &[Endpoint], left: usize, fault: Fault) {
-        if left > 0 {
-            let at = at.to_vec();
-            self.next.push_back(Waiting { at, left, fault });
-        }
-    }
-
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    pub(super) fn clear_at(&mut self, endpoint: Endpoint) {
-        *self.standing(endpoint) = None;
-        for waiting in &mut self.next {
-            waiting.at.retain(|at| *at != endpoint);
-        }
-        self.next.retain(|waiting| !waiting.at.is_empty());
-    }
-
-    /// In the order in which they come to pass at one address.
-    pub(super) fn in_force(&self) -> Vec<FaultInForce> {
-        let waiting = self.next.iter().map(|waiting| FaultInForce {
-            fault: waiting.fault.clone(),
-            at: waiting.at.clone(),
-            left: Some(waiting.left),
-        });
-        let standing = [
-            (Endpoint::Keys, &self.keys),
-            (Endpoint::Discovery, &self.discovery),
-            (Endpoint::Token, &self.token),
-        ];
-        let standing = standing.into_iter().filter_map(|(endpoint, fault)| {
-            Some(FaultInForce {
-                fault: fault.clone()?,
-                at: vec![endpoint],
-                left: None,
-            })
-        });
-        waiting.chain(standing).collect()
-    }
-
-    fn standing(&mut self, endpoint: Endpoint) -> &mut Option<Fault> {
-        match endpoint {
-            Endpoint::Keys => &mut self.keys,
-            Endpoint::Discovery => &mut self.discovery,
-            Endpoint::Token => &mut self.token,
-        }
-    }
-
-    /// The fault for a request that has just arrived.
-    pub(super) fn take(&mut self, endpoint: Endpoint) -> Option<Fault> {
-        let is_for = |waiting: &Waiting| waiting.at.contains(&endpoint);
-        if let Some(first) = self.next.iter().position(is_for) {
-            let waiting = &mut self.next[first];
-            let fault = waiting.fault.clone();
-            waiting.left -= 1;
-            if waiting.left == 0 {
-                self.next.remove(first);
-            }
-            return Some(fault);
-        }
-        self.standing(endpoint).clone()
-    }
 }

@@ -1,4 +1,4 @@
-//! The HTTP side: one task that accepts, and the answers it gives.
+//! The HTTP server: one task accepts connections, each is served by its own.
 
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
@@ -19,15 +19,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::answer::Answer;
-use super::body::Script;
-use super::control;
-use super::shared::Shared;
+use crate::answer::{Answer, Script};
 use crate::bounded_tcp::{HEAD_WAIT, MAX_CONNECTIONS, TimedWrites, accept};
+use crate::control;
+use crate::state::Shared;
 
-/// Serves until it is told to stop, or nobody is left to tell it; then closes the port, and every
-/// connection when it has ended or the patience with it has.
-pub(super) async fn run(
+/// Serves until `stop` sends a patience or is dropped. Then closes the port, and each
+/// connection once its request has ended or the patience is over.
+pub(crate) async fn run(
     listener: TcpListener,
     shared: Arc<Shared>,
     mut stop: oneshot::Receiver<Duration>,
@@ -65,13 +64,13 @@ pub(super) async fn run(
 }
 
 async fn connection(stream: TcpStream, _place: OwnedSemaphorePermit, shared: Arc<Shared>) {
-    // Small answers on a kept connection shouldn't wait for an acknowledgement.
+    // Small answers on a keep-alive connection must not wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     let (takeover, mut taken_over) = mpsc::channel(1);
     let service = service_fn(|request: Request<Incoming>| {
         Box::pin(respond(request, Arc::clone(&shared), takeover.clone()))
     });
-    // Within a test nobody else's places are taken, and paused time passes at once.
+    // In a test nobody competes for connections, and paused time would pass at once.
     let stream = if shared.who.control {
         TimedWrites::new(stream)
     } else {
@@ -93,7 +92,7 @@ async fn connection(stream: TcpStream, _place: OwnedSemaphorePermit, shared: Arc
             Some(bytes) = taken_over.recv() => {
                 let stream = connection.into_parts().io.into_inner();
                 if let Err(error) = write_raw(stream, &bytes).await {
-                    tracing::debug!(%error, "raw bytes of the simulated GO weren't taken");
+                    tracing::debug!(%error, "the client did not read the raw bytes of the simulated GO");
                 }
                 return;
             }
@@ -111,10 +110,10 @@ async fn respond(
     takeover: mpsc::Sender<Vec<u8>>,
 ) -> Result<Response<Script>, io::Error> {
     let (head, body) = request.into_parts();
-    if shared.who.control && control::is_asked(&head) {
+    if shared.who.control && control::is_for(&head) {
         return Ok(control::respond(shared, head, body).await);
     }
-    // Unread, a body would cost the connection that it came on.
+    // An unread body would cost the connection.
     drain(body).await?;
     let (answer, barrier) = shared.receive(&head);
     if let Some(mut barrier) = barrier {
@@ -135,7 +134,7 @@ async fn respond(
     }
 }
 
-/// Reads a body to its end, for as long as it is one that GO would take.
+/// Reads a body to its end, as far as GO would.
 async fn drain(mut body: Incoming) -> io::Result<()> {
     const LONGEST: usize = 1 << 20;
     let mut read = 0;

@@ -1,31 +1,33 @@
-//! The fault switches.
+//! Switching faults on and off.
 
 use std::time::Duration;
 
 use http::{HeaderValue, Method, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Asked, Refusal, Result, Said};
-use crate::{Endpoint, Fault, GatewayFailure, Simulator};
+use super::{Rejection, Reply, Request, Result};
+use crate::fault::{Endpoint, Fault, is_final_status};
+use crate::simulator::Simulator;
+use crate::state::gateway::GatewayFailure;
 
-/// The most requests that a fault can wait for.
+/// The most requests that one fault applies to: more than any scenario needs.
 const MAX_TIMES: usize = 1_000;
 
-/// The most faults in force at once; a handful is what anybody can follow.
+/// The most active faults; nobody can follow more than a handful.
 const MAX_FAULTS: usize = 100;
 
-/// The longest document: longer than the longest that this crate's gate can be set to take, 16 MiB.
+/// The longest document: longer than `go-auth` can be configured to read, 16 MiB.
 const MAX_BYTES: usize = 20 * 1024 * 1024;
 
-/// The longest wait, in milliseconds: an hour, longer than anybody's patience.
+/// The longest wait, in milliseconds: an hour, longer than anybody waits.
 const MAX_MS: u64 = 60 * 60 * 1_000;
 
-/// How a fault is told from others of its name.
+/// The settings of a fault.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Details {
-    /// For how many requests; until it is switched off without.
+struct Settings {
+    /// For how many requests; without it, until the fault is switched off.
     times: Option<usize>,
     status: Option<u16>,
     location: Option<String>,
@@ -35,48 +37,154 @@ struct Details {
     answer: Option<String>,
 }
 
-/// What can go wrong: its name, what it is, and what may be said about it.
-const FAULTS: [(&str, &str, &[&str]); 17] = [
-    (
-        "redirect-not-found",
-        "404 Found, with a Location elsewhere: GO's documented failure",
-        &[],
-    ),
-    ("redirect", "a redirect elsewhere", &["location", "status"]),
-    (
-        "status",
-        "this status, 500 otherwise, with the good document",
-        &["status"],
-    ),
-    ("hang", "no answer", &[]),
-    ("hang-body", "half of the answer, then nothing more", &[]),
-    (
-        "drip",
-        "the answer in pieces, a byte every 100 ms otherwise",
-        &["bytes", "every_ms"],
-    ),
-    (
-        "delay",
-        "the answer late, after 3 s otherwise",
-        &["after_ms"],
-    ),
-    ("truncated", "the answer without its last byte", &[]),
-    ("cut", "the connection closed without an answer", &[]),
-    ("html", "a login page", &[]),
-    ("empty-set", "no keys", &[]),
-    ("wrong-keys", "the keys of a stranger", &[]),
-    ("not-json", "a document that is not JSON", &[]),
-    ("endless", "a document without end", &[]),
-    ("gzip-bomb", "64 KiB that unpack to 65 MiB", &[]),
-    (
-        "oversized",
-        "the document with spaces after it, 1 MiB otherwise",
-        &["bytes"],
-    ),
-    ("raw", "these bytes in place of HTTP", &["answer"]),
-];
+/// Makes three functions of one table. A row is a fault's name, its description, its
+/// pattern, the fault with default settings, and its settings by their names in JSON.
+macro_rules! faults {
+    ($($name:literal, $about:literal, $fault:pat = $plain:expr, [$($setting:ident: $slot:ident),*];)*) => {
+        /// All faults, with default settings.
+        fn all() -> [Fault; [$($name),*].len()] {
+            [$($plain),*]
+        }
 
-/// What the gateway can say at its token endpoint and to pushes, beside the faults of the former.
+        /// A fault's name, description and settings.
+        fn described(fault: &Fault) -> (&'static str, &'static str, Vec<(&'static str, Value)>) {
+            match fault {
+                $($fault => ($name, $about, vec![$((stringify!($setting), $slot.listed())),*]),)*
+            }
+        }
+
+        /// Takes those of the given settings that the fault has.
+        fn set(fault: &mut Fault, given: &mut Settings) -> Result<()> {
+            match fault {
+                $($fault => {
+                    $(if let Some(given) = given.$setting.take() {
+                        *$slot = Setting::checked(given, stringify!($setting))?;
+                    })*
+                })*
+            }
+            Ok(())
+        }
+    };
+}
+
+faults! {
+    "redirect-not-found", "404 Found, with a Location elsewhere: GO's documented failure",
+        Fault::RedirectNotFound = Fault::RedirectNotFound, [];
+    "redirect", "a redirect elsewhere",
+        Fault::Redirect { location, status } = Fault::Redirect {
+            location: "https://attacker.example/keys".to_owned(),
+            status: 302,
+        }, [location: location, status: status];
+    "status", "this status, 500 otherwise, with the good document",
+        Fault::Status(status) = Fault::Status(500), [status: status];
+    "hang", "no answer", Fault::Hang = Fault::Hang, [];
+    "hang-body", "half of the answer, then nothing more", Fault::HangBody = Fault::HangBody, [];
+    "drip", "the answer in pieces, a byte every 100 ms otherwise",
+        Fault::Drip { bytes, every } = Fault::Drip {
+            bytes: 1,
+            every: Duration::from_millis(100),
+        }, [bytes: bytes, every_ms: every];
+    "delay", "the answer late, after 3 s otherwise",
+        Fault::Delay(time) = Fault::Delay(Duration::from_secs(3)), [after_ms: time];
+    "truncated", "the answer without its last byte", Fault::Truncated = Fault::Truncated, [];
+    "cut", "the connection closed without an answer", Fault::Cut = Fault::Cut, [];
+    "html", "a login page", Fault::Html = Fault::Html, [];
+    "empty-set", "no keys", Fault::EmptySet = Fault::EmptySet, [];
+    "wrong-keys", "the keys of a stranger", Fault::WrongKeys = Fault::WrongKeys, [];
+    "not-json", "a document that is not JSON", Fault::NotJson = Fault::NotJson, [];
+    "endless", "a document without end", Fault::Endless = Fault::Endless, [];
+    "gzip-bomb", "64 KiB that unpack to 65 MiB", Fault::GzipBomb = Fault::GzipBomb, [];
+    "oversized", "the document with spaces after it, 1 MiB otherwise",
+        Fault::Oversized(bytes) = Fault::Oversized(1 << 20), [bytes: bytes];
+    "raw", "these bytes in place of HTTP",
+        Fault::Raw(answer) = Fault::Raw(Vec::new()), [answer: answer];
+}
+
+/// A setting of a fault, by its type there.
+trait Setting: Serialize + Sized {
+    type Given;
+
+    fn listed(&self) -> Value {
+        json!(self)
+    }
+
+    fn checked(given: Self::Given, name: &str) -> Result<Self>;
+}
+
+/// A status.
+impl Setting for u16 {
+    type Given = Self;
+
+    fn checked(given: Self, name: &str) -> Result<Self> {
+        check(is_final_status(given), given, || {
+            format!("{name} must be from 200 to 999")
+        })
+    }
+}
+
+/// A number of bytes.
+impl Setting for usize {
+    type Given = Self;
+
+    fn checked(given: Self, name: &str) -> Result<Self> {
+        let is_good = (1..=MAX_BYTES).contains(&given);
+        check(is_good, given, || {
+            format!("{name} must be from 1 to {MAX_BYTES}")
+        })
+    }
+}
+
+/// A time, in milliseconds.
+impl Setting for Duration {
+    type Given = u64;
+
+    fn listed(&self) -> Value {
+        json!(u64::try_from(self.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn checked(given: u64, name: &str) -> Result<Self> {
+        let time = Self::from_millis(given);
+        check(given <= MAX_MS, time, || {
+            format!("{name} must be at most {MAX_MS}")
+        })
+    }
+}
+
+/// A `Location`.
+impl Setting for String {
+    type Given = Self;
+
+    fn checked(given: Self, name: &str) -> Result<Self> {
+        let is_good = HeaderValue::from_str(&given).is_ok();
+        check(is_good, given, || {
+            format!("{name} is not a valid header value")
+        })
+    }
+}
+
+/// Raw bytes; these are not listed.
+impl Setting for Vec<u8> {
+    type Given = String;
+
+    fn listed(&self) -> Value {
+        Value::Null
+    }
+
+    fn checked(given: String, _name: &str) -> Result<Self> {
+        Ok(given.into_bytes())
+    }
+}
+
+fn check<T>(is_good: bool, setting: T, why: impl FnOnce() -> String) -> Result<T> {
+    if is_good {
+        Ok(setting)
+    } else {
+        Err(Rejection::bad(why()))
+    }
+}
+
+/// The gateway's documented failures: for its token endpoint, beside the faults, and for
+/// pushes.
 const REFUSALS: [(&str, GatewayFailure); 6] = [
     ("missing-token", GatewayFailure::MissingToken),
     ("invalid-token", GatewayFailure::InvalidToken),
@@ -86,11 +194,11 @@ const REFUSALS: [(&str, GatewayFailure); 6] = [
     ("forbidden-consumer", GatewayFailure::ForbiddenConsumer),
 ];
 
-/// Where something can go wrong.
+/// Where a fault can be switched on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Endpoint(Endpoint),
-    /// The gateway's API, which refuses and has no other faults.
+    /// The gateway's API, which can only reject.
     Gateway,
 }
 
@@ -112,38 +220,40 @@ impl Place {
     }
 }
 
-pub(super) fn answer(go: &Simulator, path: &[&str], asked: &Asked<'_>) -> Result {
+pub(super) fn answer(go: &Simulator, path: &[&str], request: &Request<'_>) -> Result {
     match path {
-        [] if asked.head.method == Method::DELETE => {
-            asked.has_no_body()?;
+        [] if request.head.method == Method::DELETE => {
+            request.has_no_body()?;
             for place in Place::ALL {
                 switch_off(go, place);
             }
         }
         [] => {
-            asked.is(&[Method::GET, Method::HEAD], "GET, HEAD, DELETE")?;
-            asked.has_no_body()?;
-            return Ok(Said::Json(list(go)));
+            request.is(&[Method::GET, Method::HEAD], "GET, HEAD, DELETE")?;
+            request.has_no_body()?;
+            return Ok(Reply::Json(list(go)));
         }
         [place] => {
-            asked.is(&[Method::DELETE], "DELETE")?;
-            asked.has_no_body()?;
+            request.is(&[Method::DELETE], "DELETE")?;
+            request.has_no_body()?;
             switch_off(go, named(place)?);
         }
         [place, fault] => {
-            asked.is(&[Method::PUT], "PUT")?;
-            switch_on(go, named(place)?, fault, asked.says()?)?;
+            request.is(&[Method::PUT], "PUT")?;
+            switch_on(go, named(place)?, fault, request.json()?)?;
         }
-        _ => return Err(super::nowhere()),
+        _ => return Err(super::unknown_path()),
     }
-    Ok(Said::Json(json!({ "on": in_force(go) })))
+    Ok(Reply::Json(json!({ "on": active(go) })))
 }
 
 fn list(go: &Simulator) -> Value {
     json!({
-        "on": in_force(go),
+        "on": active(go),
         "places": Place::ALL.map(Place::name),
-        "faults": FAULTS.map(|(name, about, takes)| {
+        "faults": all().map(|fault| {
+            let (name, about, settings) = described(&fault);
+            let takes: Vec<_> = settings.into_iter().map(|(name, _)| name).collect();
             json!({ "name": name, "about": about, "takes": takes })
         }),
         "refusals": REFUSALS.map(|(name, failure)| {
@@ -155,7 +265,9 @@ fn list(go: &Simulator) -> Value {
 
 fn named(place: &str) -> Result<Place> {
     let found = Place::ALL.into_iter().find(|known| known.name() == place);
-    found.ok_or_else(|| Refusal::unknown("the places are keys, discovery, token and gateway"))
+    found.ok_or_else(|| {
+        Rejection::unknown("unknown place: there are keys, discovery, token and gateway")
+    })
 }
 
 fn switch_off(go: &Simulator, place: Place) {
@@ -170,102 +282,43 @@ fn switch_off(go: &Simulator, place: Place) {
     }
 }
 
-fn switch_on(go: &Simulator, place: Place, name: &str, mut details: Details) -> Result<()> {
+fn switch_on(go: &Simulator, place: Place, name: &str, mut settings: Settings) -> Result<()> {
     if let Some((_, failure)) = REFUSALS.iter().find(|(known, _)| *known == name) {
-        details.is_used_up()?;
+        settings.is_used_up()?;
         match place {
             Place::Gateway => go.refuse_pushes(Some(*failure)),
             Place::Endpoint(Endpoint::Token) => go.refuse_tokens(Some(*failure)),
             Place::Endpoint(_) => {
-                return Err(Refusal::bad("only token and gateway refuse so"));
+                return Err(Rejection::bad("only token and gateway have this failure"));
             }
         }
         return Ok(());
     }
     let Place::Endpoint(endpoint) = place else {
-        let why = "the gateway only refuses: see `refusals` of GET /simulator/faults";
-        return Err(Refusal::bad(why));
+        let why = "the gateway has no faults, only the `refusals` of GET /simulator/faults";
+        return Err(Rejection::bad(why));
     };
-    let times = details.times.take();
-    let fault = fault(name, &mut details)?;
-    details.is_used_up()?;
+    let times = settings.times.take();
+    let mut fault =
+        (all().into_iter().find(|fault| described(fault).0 == name)).ok_or_else(|| {
+            Rejection::unknown("unknown fault name: GET /simulator/faults lists them")
+        })?;
+    set(&mut fault, &mut settings)?;
+    settings.is_used_up()?;
     if go.faults().len() >= MAX_FAULTS {
         let why = "100 faults are on: switch some off";
-        return Err(Refusal::new(StatusCode::CONFLICT, why));
+        return Err(Rejection::new(StatusCode::CONFLICT, why));
     }
     match times {
         None => go.fail_at(endpoint, fault),
         Some(times @ 1..=MAX_TIMES) => go.fail_next_at(endpoint, times, fault),
-        Some(_) => return Err(Refusal::bad("times is not from 1 to 1000")),
+        Some(_) => return Err(Rejection::bad("times must be from 1 to 1000")),
     }
     Ok(())
 }
 
-fn fault(name: &str, details: &mut Details) -> Result<Fault> {
-    Ok(match name {
-        "redirect-not-found" => Fault::RedirectNotFound,
-        "redirect" => {
-            let location = details.location.take();
-            let location = location.unwrap_or_else(|| "https://attacker.example/keys".to_owned());
-            if HeaderValue::from_str(&location).is_err() {
-                return Err(Refusal::bad("location can't stand in a header"));
-            }
-            let status = status(details.status.take(), 302)?;
-            Fault::Redirect { location, status }
-        }
-        "status" => Fault::Status(status(details.status.take(), 500)?),
-        "hang" => Fault::Hang,
-        "hang-body" => Fault::HangBody,
-        "drip" => Fault::Drip {
-            bytes: bytes(details.bytes.take(), 1)?,
-            every: wait("every_ms", details.every_ms.take(), 100)?,
-        },
-        "delay" => Fault::Delay(wait("after_ms", details.after_ms.take(), 3_000)?),
-        "truncated" => Fault::Truncated,
-        "cut" => Fault::Cut,
-        "html" => Fault::Html,
-        "empty-set" => Fault::EmptySet,
-        "wrong-keys" => Fault::WrongKeys,
-        "not-json" => Fault::NotJson,
-        "endless" => Fault::Endless,
-        "gzip-bomb" => Fault::GzipBomb,
-        "oversized" => Fault::Oversized(bytes(details.bytes.take(), 1 << 20)?),
-        "raw" => {
-            let answer = details.answer.take().unwrap_or_default();
-            Fault::Raw(answer.into_bytes())
-        }
-        _ => {
-            let why = "no fault is called so: GET /simulator/faults lists them";
-            return Err(Refusal::unknown(why));
-        }
-    })
-}
-
-fn status(status: Option<u16>, otherwise: u16) -> Result<u16> {
-    let status = status.unwrap_or(otherwise);
-    if status >= 200 && StatusCode::from_u16(status).is_ok() {
-        Ok(status)
-    } else {
-        Err(Refusal::bad("status is not from 200 to 999"))
-    }
-}
-
-fn bytes(bytes: Option<usize>, otherwise: usize) -> Result<usize> {
-    match bytes.unwrap_or(otherwise) {
-        bytes @ 1..=MAX_BYTES => Ok(bytes),
-        _ => Err(Refusal::bad("bytes is not from 1 to 20971520")),
-    }
-}
-
-fn wait(name: &str, ms: Option<u64>, otherwise: u64) -> Result<Duration> {
-    match ms.unwrap_or(otherwise) {
-        ms @ ..=MAX_MS => Ok(Duration::from_millis(ms)),
-        _ => Err(Refusal::bad(format!("{name} is more than 3600000"))),
-    }
-}
-
-impl Details {
-    /// Whether the fault had a use for all that was said.
+impl Settings {
+    /// Whether the fault had a use for every setting.
     fn is_used_up(&self) -> Result<()> {
         let left = [
             ("times", self.times.is_some()),
@@ -278,65 +331,35 @@ impl Details {
         ];
         match left.iter().find(|(_, is_left)| *is_left) {
             None => Ok(()),
-            Some((name, _)) => Err(Refusal::bad(format!("this fault takes no {name}"))),
+            Some((name, _)) => Err(Rejection::bad(format!("this fault has no setting {name}"))),
         }
     }
 }
 
-/// What is on, in the order in which it comes to pass at one place.
-pub(super) fn in_force(go: &Simulator) -> Vec<Value> {
+/// The active faults, in the order in which they take effect at one place.
+pub(super) fn active(go: &Simulator) -> Vec<Value> {
     let faults = go.faults().into_iter().map(|on| {
-        let (name, mut told) = told(&on.fault);
-        told["fault"] = json!(name);
+        let (name, _, settings) = described(&on.fault);
+        let settings = settings.into_iter().filter(|(_, value)| !value.is_null());
+        let mut entry: Value = settings.collect();
+        entry["fault"] = json!(name);
         let at = on.at.into_iter().map(|at| Place::Endpoint(at).name());
-        told["at"] = at.collect();
+        entry["at"] = at.collect();
         if let Some(left) = on.left {
-            told["left"] = json!(left);
+            entry["left"] = json!(left);
         }
-        told
+        entry
     });
-    let state_of_refusals = {
-        let state = go.state();
+    let refused = {
+        let gateway = &go.state().gateway;
         [
-            (
-                Place::Endpoint(Endpoint::Token),
-                state.gateway.refuse_tokens,
-            ),
-            (Place::Gateway, state.gateway.refuse_pushes),
+            (Place::Endpoint(Endpoint::Token), gateway.refuse_tokens),
+            (Place::Gateway, gateway.refuse_pushes),
         ]
     };
-    let refusals = state_of_refusals
-        .into_iter()
-        .filter_map(|(place, failure)| {
-            let (name, _) = REFUSALS.iter().find(|(_, it)| Some(*it) == failure)?;
-            Some(json!({ "fault": name, "at": [place.name()] }))
-        });
+    let refusals = refused.into_iter().filter_map(|(place, failure)| {
+        let (name, _) = REFUSALS.iter().find(|(_, it)| Some(*it) == failure)?;
+        Some(json!({ "fault": name, "at": [place.name()] }))
+    });
     faults.chain(refusals).collect()
-}
-
-/// A fault's name and details.
-fn told(fault: &Fault) -> (&'static str, Value) {
-    let ms = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    match fault {
-        Fault::RedirectNotFound => ("redirect-not-found", json!({})),
-        Fault::Redirect { location, status } => (
-            "redirect",
-            json!({ "location": location, "status": status }),
-        ),
-        Fault::Status(status) => ("status", json!({ "status": status })),
-        Fault::Hang => ("hang", json!({})),
-        Fault::HangBody => ("hang-body", json!({})),
-        Fault::Drip { bytes, every } => ("drip", json!({ "bytes": bytes, "every_ms": ms(every) })),
-        Fault::Delay(time) => ("delay", json!({ "after_ms": ms(time) })),
-        Fault::Truncated => ("truncated", json!({})),
-        Fault::Cut => ("cut", json!({})),
-        Fault::Html => ("html", json!({})),
-        Fault::EmptySet => ("empty-set", json!({})),
-        Fault::WrongKeys => ("wrong-keys", json!({})),
-        Fault::NotJson => ("not-json", json!({})),
-        Fault::Endless => ("endless", json!({})),
-        Fault::GzipBomb => ("gzip-bomb", json!({})),
-        Fault::Oversized(bytes) => ("oversized", json!({ "bytes": bytes })),
-        Fault::Raw(_) => ("raw", json!({})),
-    }
 }

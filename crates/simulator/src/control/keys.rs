@@ -1,41 +1,36 @@
-//! GO's keys: what there is, and rotation.
+//! Listing and rotating GO's keys.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Asked, Refusal, Result, Said};
-use crate::Simulator;
+use super::{Rejection, Reply, Request, Result};
+use crate::simulator::Simulator;
 
-/// How many keys are made in all: as many as a document may have for this crate's gate. Each is
-/// kept for the simulator's life.
+/// How many keys there can be in all: as many as a document may have for `go-auth`. Each
+/// is stored for the simulator's life.
 const MAX_KEYS: usize = 100;
 
-pub(super) fn answer(go: &Simulator, path: &[&str], asked: &Asked<'_>) -> Result {
+pub(super) fn answer(go: &Simulator, path: &[&str], request: &Request<'_>) -> Result {
     match path {
-        [] => {
-            asked.gets()?;
-            Ok(Said::Json(list(go)))
-        }
+        [] => request.is_get()?,
         [action @ ("rotate" | "stage" | "rotate-unpublished")] => {
-            asked.posts()?;
+            request.is_post()?;
             has_room(go)?;
             match *action {
                 "rotate" => go.rotate(),
                 "stage" => go.stage(),
                 _ => go.rotate_unpublished(),
             };
-            Ok(Said::Json(list(go)))
         }
         ["retire-all-but-current"] => {
-            asked.posts()?;
+            request.is_post()?;
             go.retire_all_but_current();
-            Ok(Said::Json(list(go)))
         }
         [kid, action @ ("sign" | "retire" | "restore" | "replace")] => {
-            asked.posts()?;
+            request.is_post()?;
             if go.key(kid).is_none() {
-                let why = "no key is called so: GET /simulator/keys lists them";
-                return Err(Refusal::unknown(why));
+                let why = "unknown kid: GET /simulator/keys lists them";
+                return Err(Rejection::unknown(why));
             }
             match *action {
                 "sign" => go.sign_with(kid),
@@ -46,21 +41,23 @@ pub(super) fn answer(go: &Simulator, path: &[&str], asked: &Asked<'_>) -> Result
                     go.replace_material(kid);
                 }
             }
-            Ok(Said::Json(list(go)))
         }
-        _ => Err(Refusal::unknown(
-            "keys take rotate, stage, rotate-unpublished and retire-all-but-current, and KID/sign, \
-             KID/retire, KID/restore and KID/replace",
-        )),
+        _ => {
+            let why = "unknown step: there are rotate, stage, rotate-unpublished and \
+                       retire-all-but-current, and KID/sign, KID/retire, KID/restore and \
+                       KID/replace";
+            return Err(Rejection::unknown(why));
+        }
     }
+    Ok(Reply::Json(list(go)))
 }
 
 fn has_room(go: &Simulator) -> Result<()> {
     if go.state().ring.size() < MAX_KEYS {
         return Ok(());
     }
-    let why = "there have been 100 keys, which is all that a simulator has: start another";
-    Err(Refusal::new(StatusCode::CONFLICT, why))
+    let why = "the limit of 100 keys is reached: start another simulator";
+    Err(Rejection::new(StatusCode::CONFLICT, why))
 }
 
 fn list(go: &Simulator) -> Value {

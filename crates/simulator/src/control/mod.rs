@@ -1,10 +1,11 @@
-//! The control room: over HTTP, what a test in the same process does by methods of [`Simulator`].
+//! The control room: the methods of [`Simulator`] over HTTP.
 //!
-//! It is apart from GO's own addresses, under `/simulator`, where no fault reaches it, and what is
-//! asked there is not among the [requests](Simulator::requests). `docs/guide/cli.md` lists its routes.
+//! It lives under `/simulator`, apart from GO's own addresses: no fault applies there,
+//! and its requests are not among [`Simulator::requests`]. `cli.md`, the guide to
+//! `go-auth`, lists its routes.
 //!
-//! Answers are JSON but for the tokens, which a shell takes as they are. A fault of the caller's is
-//! `{"error": "…"}` under a 4xx status, and changes nothing.
+//! Answers are JSON, except for tokens, which a shell can use as they are. An invalid
+//! request gets `{"error": "…"}` with a 4xx status and changes nothing.
 
 mod credentials;
 mod faults;
@@ -25,47 +26,48 @@ use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::Simulator;
-use super::body::Script;
-use super::shared::Shared;
+use crate::answer::Script;
 use crate::bounded_tcp::HEAD_WAIT;
+use crate::simulator::Simulator;
+use crate::state::Shared;
+use crate::state::partner_apis::PartnerApi;
 
-const ROOM: &str = "/simulator";
+const PREFIX: &str = "/simulator";
 
-/// The longest body that is read: claims for the longest token that this crate's gate can be set
-/// to take.
+/// The longest body that is read: enough claims for the longest token that `go-auth` can
+/// be configured to read.
 const MAX_BODY: usize = 64 * 1024;
 
-/// How long a body may take, as long as a head.
+/// How long a body may take: as long as a head.
 const BODY_WAIT: Duration = HEAD_WAIT;
 
-/// How much of a text of the caller's is repeated to him, in characters.
+/// How many characters of a client's text an answer may repeat: enough to recognise it.
 const MAX_REPEATED: usize = 200;
 
-/// How many of the last requests are told.
+/// How many of the last requests are listed: a page or two.
 const MAX_REQUESTS: usize = 100;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// What is said to a request that could be done.
-enum Said {
+/// The answer to a valid request.
+enum Reply {
     Json(Value),
     Text(String),
 }
 
-/// Why a request could not be done.
+/// Why a request is rejected.
 #[derive(Debug)]
-struct Refusal {
+struct Rejection {
     status: StatusCode,
     why: Cow<'static, str>,
     allow: Option<&'static str>,
 }
 
-type Result<T = Said> = std::result::Result<T, Refusal>;
+type Result<T = Reply> = std::result::Result<T, Rejection>;
 
-impl Refusal {
+impl Rejection {
     fn new(status: StatusCode, why: impl Into<Cow<'static, str>>) -> Self {
         Self {
             status,
@@ -83,63 +85,62 @@ impl Refusal {
     }
 }
 
-/// Whether the request is for this room.
-pub(super) fn is_asked(head: &Parts) -> bool {
-    let rest = head.uri.path().strip_prefix(ROOM);
+/// Whether the request is for the control room.
+pub(crate) fn is_for(head: &Parts) -> bool {
+    let rest = head.uri.path().strip_prefix(PREFIX);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-pub(super) async fn respond(
+pub(crate) async fn respond(
     shared: Arc<Shared>,
     head: Parts,
     mut body: Incoming,
 ) -> Response<Script> {
     let (method, path) = (head.method.clone(), head.uri.path().to_owned());
     let read = tokio::time::timeout(BODY_WAIT, read(&head, &mut body)).await;
-    let said = match read.unwrap_or_else(|_| Err(late())) {
+    let late = |_| {
+        let why = "the body did not arrive within 10 s";
+        Err(Rejection::new(StatusCode::REQUEST_TIMEOUT, why))
+    };
+    let reply = match read.unwrap_or_else(late) {
         Ok(body) => {
-            // One at a time, so that what is counted stays within its limit.
+            // One at a time, so that no limit on a number is exceeded by two at once.
             let _turn = shared.control_turn.lock().await;
             let shared = Arc::clone(&shared);
-            // It may make a key, which takes a while.
+            // It may generate a key, which takes a while.
             let work = tokio::task::spawn_blocking(move || answer(&shared, &head, &body));
             work.await.unwrap_or_else(|_| {
-                let why = "the simulator failed at this";
-                Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why))
+                let why = "internal error of the simulator";
+                Err(Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, why))
             })
         }
-        Err(refusal) => Err(refusal),
+        Err(rejection) => Err(rejection),
     };
-    let response = rendered(said);
+    let response = render(reply);
     let status = response.status().as_u16();
-    tracing::debug!(%method, ?path, status, "asked of the simulator");
+    tracing::debug!(%method, ?path, status, "request to the control room");
     response
 }
 
-/// What a page in somebody's browser asks, or what is too long, is not read.
+/// Reads the body, unless it is too long or the request comes from a page in a browser.
 async fn read(head: &Parts, body: &mut Incoming) -> Result<Vec<u8>> {
     if head.headers.contains_key(ORIGIN) {
-        let why = "web pages have no business here";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, why));
+        let why = "requests from web pages are rejected";
+        return Err(Rejection::new(StatusCode::FORBIDDEN, why));
     }
     let mut bytes = Vec::new();
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
-        let frame = frame.map_err(|_| Refusal::bad("the body broke off"))?;
+        let frame = frame.map_err(|_| Rejection::bad("the body ended early"))?;
         let Some(data) = frame.data_ref() else {
             continue;
         };
         if bytes.len() + data.len() > MAX_BODY {
             let why = "the body is longer than 64 KiB";
-            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, why));
+            return Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, why));
         }
         bytes.extend_from_slice(data);
     }
     Ok(bytes)
-}
-
-fn late() -> Refusal {
-    let why = "the body did not come within 10 s";
-    Refusal::new(StatusCode::REQUEST_TIMEOUT, why)
 }
 
 fn answer(shared: &Arc<Shared>, head: &Parts, body: &[u8]) -> Result {
@@ -148,53 +149,45 @@ fn answer(shared: &Arc<Shared>, head: &Parts, body: &[u8]) -> Result {
         running: None,
     };
     if head.uri.query().is_some() {
-        return Err(Refusal::bad(
-            "nothing here takes a query: say it in the body",
-        ));
+        return Err(Rejection::bad("no query is accepted here: use the body"));
     }
-    let path = head.uri.path().strip_prefix(ROOM).unwrap_or_default();
+    let path = head.uri.path().strip_prefix(PREFIX).unwrap_or_default();
     let segments: Vec<_> = path.split('/').skip(1).collect();
-    let asked = Asked { head, body };
+    let request = Request { head, body };
     match &*segments {
-        [] => {
-            asked.gets()?;
-            Ok(Said::Json(overview(go)))
-        }
-        ["requests"] => {
-            asked.gets()?;
-            Ok(Said::Json(requests(go)))
-        }
-        ["tokens", rest @ ..] => tokens::answer(go, rest, &asked),
-        ["keys", rest @ ..] => keys::answer(go, rest, &asked),
-        ["faults", rest @ ..] => faults::answer(go, rest, &asked),
-        ["access-tokens", rest @ ..] => credentials::access_tokens(go, rest, &asked),
-        ["client", rest @ ..] => credentials::client(go, rest, &asked),
-        _ => Err(nowhere()),
+        [] => request.is_get().map(|()| Reply::Json(overview(go))),
+        ["requests"] => request.is_get().map(|()| Reply::Json(requests(go))),
+        ["tokens", rest @ ..] => tokens::answer(go, rest, &request),
+        ["keys", rest @ ..] => keys::answer(go, rest, &request),
+        ["faults", rest @ ..] => faults::answer(go, rest, &request),
+        ["access-tokens", rest @ ..] => credentials::access_tokens(go, rest, &request),
+        ["client", rest @ ..] => credentials::client(go, rest, &request),
+        _ => Err(unknown_path()),
     }
 }
 
-fn nowhere() -> Refusal {
-    Refusal::unknown(
-        "there is nothing here; there are /simulator, and in it /tokens, /keys, /faults, \
+fn unknown_path() -> Rejection {
+    Rejection::unknown(
+        "unknown path; there are /simulator and, below it, /tokens, /keys, /faults, \
          /access-tokens, /client and /requests",
     )
 }
 
-/// A request, its body read.
-struct Asked<'a> {
+/// A request whose body has been read.
+struct Request<'a> {
     head: &'a Parts,
     body: &'a [u8],
 }
 
-impl Asked<'_> {
-    /// A wish to know.
-    fn gets(&self) -> Result<()> {
+impl Request<'_> {
+    /// Requires a GET without a body.
+    fn is_get(&self) -> Result<()> {
         self.is(&[Method::GET, Method::HEAD], "GET, HEAD")?;
         self.has_no_body()
     }
 
-    /// A wish that something be done, with no more to say about it.
-    fn posts(&self) -> Result<()> {
+    /// Requires a POST without a body.
+    fn is_post(&self) -> Result<()> {
         self.is(&[Method::POST], "POST")?;
         self.has_no_body()
     }
@@ -203,12 +196,10 @@ impl Asked<'_> {
         if methods.contains(&self.head.method) {
             return Ok(());
         }
-        Err(Refusal {
+        let why = format!("accepted methods: {allow}");
+        Err(Rejection {
             allow: Some(allow),
-            ..Refusal::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                format!("this takes {allow}"),
-            )
+            ..Rejection::new(StatusCode::METHOD_NOT_ALLOWED, why)
         })
     }
 
@@ -216,31 +207,27 @@ impl Asked<'_> {
         if self.body.is_empty() {
             Ok(())
         } else {
-            Err(Refusal::bad("this takes no body"))
+            Err(Rejection::bad("no body is accepted here"))
         }
     }
 
-    /// The body as JSON, whatever its content type; nothing said where there is none.
-    fn says<T: DeserializeOwned + Default>(&self) -> Result<T> {
+    /// The body as JSON, whatever its content type; the default for an empty body.
+    fn json<T: DeserializeOwned + Default>(&self) -> Result<T> {
         if self.body.is_empty() {
             return Ok(T::default());
         }
-        // An array could stand for an object's values.
+        // serde would accept an array as the values of a struct.
         if self.body.trim_ascii_start().first() != Some(&b'{') {
-            return Err(Refusal::bad("the body is no JSON object"));
+            return Err(Rejection::bad("the body is not a JSON object"));
         }
         serde_json::from_slice(self.body).map_err(|error| {
-            let error = error
-                .to_string()
-                .chars()
-                .take(MAX_REPEATED)
-                .collect::<String>();
-            Refusal::bad(format!("the body can't be used: {error}"))
+            let why = cut(&error.to_string());
+            Rejection::bad(format!("invalid body: {why}"))
         })
     }
 }
 
-/// What there is to know of this GO.
+/// Addresses, counts and active faults.
 fn overview(go: &Simulator) -> Value {
     json!({
         "issuer": go.issuer(),
@@ -249,10 +236,10 @@ fn overview(go: &Simulator) -> Value {
         "discovery_url": go.discovery_url(),
         "token_url": go.token_url(),
         "gateway_url": go.gateway_url(),
-        "booking_usb_url": go.api_url(super::PartnerApi::BookingUsb),
-        "shopping_engine_url": go.api_url(super::PartnerApi::ShoppingEngine),
+        "booking_usb_url": go.api_url(PartnerApi::BookingUsb),
+        "shopping_engine_url": go.api_url(PartnerApi::ShoppingEngine),
         "signing_kid": go.signing_kid(),
-        "faults": faults::in_force(go),
+        "faults": faults::active(go),
         "fetches": go.fetches(),
         "token_fetches": go.token_fetches(),
         "pushes": go.pushes(),
@@ -268,18 +255,22 @@ fn requests(go: &Simulator) -> Value {
         json!({
             "at": humantime::format_rfc3339_millis(request.time).to_string(),
             "method": request.method.as_str(),
-            "path": request.path.chars().take(MAX_REPEATED).collect::<String>(),
+            "path": cut(&request.path),
             "status": request.status,
         })
     });
     json!({ "total": go.total_requests(), "requests": last.collect::<Vec<_>>() })
 }
 
-fn rendered(said: Result) -> Response<Script> {
-    let (status, content_type, text, allow) = match said {
-        Ok(Said::Json(value)) => (StatusCode::OK, JSON, format!("{value}\n"), None),
-        Ok(Said::Text(text)) => (StatusCode::OK, TEXT, text, None),
-        Err(Refusal { status, why, allow }) => {
+fn cut(text: &str) -> String {
+    text.chars().take(MAX_REPEATED).collect()
+}
+
+fn render(reply: Result) -> Response<Script> {
+    let (status, content_type, text, allow) = match reply {
+        Ok(Reply::Json(value)) => (StatusCode::OK, JSON, format!("{value}\n"), None),
+        Ok(Reply::Text(text)) => (StatusCode::OK, TEXT, text, None),
+        Err(Rejection { status, why, allow }) => {
             let error = json!({ "error": why });
             (status, JSON, format!("{error}\n"), allow)
         }

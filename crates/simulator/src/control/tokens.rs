@@ -1,4 +1,4 @@
-//! Tokens, minted for whoever asks.
+//! Minting tokens.
 
 use std::fmt;
 
@@ -7,16 +7,17 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Value, json};
 
-use super::{Asked, Refusal, Result, Said};
-use crate::{Mint, SampleToken, Simulator};
+use super::{Rejection, Reply, Request, Result};
+use crate::simulator::Simulator;
+use crate::tokens::{Mint, SampleToken};
 
-/// Seconds: a token that lives longer has its `exp` from the claims.
+/// In seconds; a token that lives longer gets its `exp` as a claim.
 const LONGEST_LIFE: i64 = 366 * 24 * 60 * 60;
 
-/// What a token is to say, beside what makes it the sample that it is.
+/// How a token departs from its sample.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Wishes {
+struct Changes {
     claims: Members,
     without: Vec<String>,
     header: Members,
@@ -25,21 +26,18 @@ struct Wishes {
     expires_in: Option<i64>,
 }
 
-pub(super) fn answer(go: &Simulator, path: &[&str], asked: &Asked<'_>) -> Result {
+pub(super) fn answer(go: &Simulator, path: &[&str], request: &Request<'_>) -> Result {
     match path {
-        [] => {
-            asked.gets()?;
-            Ok(Said::Json(list()))
-        }
+        [] => request.is_get().map(|()| Reply::Json(list())),
         [name] => {
-            asked.is(&[Method::POST], "POST")?;
+            request.is(&[Method::POST], "POST")?;
             let sample = SampleToken::named(name).ok_or_else(|| {
-                Refusal::unknown("no token is called so: GET /simulator/tokens lists them")
+                Rejection::unknown("unknown token name: GET /simulator/tokens lists them")
             })?;
-            let mint = asked.says::<Wishes>()?.made(go.mint())?;
-            Ok(Said::Text(sample.of(mint, &go.stranger())))
+            let mint = request.json::<Changes>()?.apply(go.mint())?;
+            Ok(Reply::Text(sample.of(mint, &go.stranger())))
         }
-        _ => Err(super::nowhere()),
+        _ => Err(super::unknown_path()),
     }
 }
 
@@ -55,11 +53,11 @@ fn list() -> Value {
     json!({ "tokens": tokens.collect::<Vec<_>>() })
 }
 
-impl Wishes {
-    fn made(self, mut mint: Mint) -> Result<Mint> {
+impl Changes {
+    fn apply(self, mut mint: Mint) -> Result<Mint> {
         if let Some(seconds) = self.expires_in {
             if !(-LONGEST_LIFE..=LONGEST_LIFE).contains(&seconds) {
-                return Err(Refusal::bad("expires_in is more than a year"));
+                return Err(Rejection::bad("expires_in is longer than a year"));
             }
             mint = mint.expires_in(seconds);
         }
@@ -79,7 +77,7 @@ impl Wishes {
     }
 }
 
-/// Of a JSON object, in their order; none twice.
+/// The members of a JSON object in their order, none twice.
 #[derive(Default)]
 struct Members(Vec<(String, Value)>);
 
@@ -101,7 +99,7 @@ impl<'de> Deserialize<'de> for Members {
                 let mut members: Vec<(String, Value)> = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
                     if members.iter().any(|(other, _)| *other == name) {
-                        return Err(A::Error::custom("a member is there twice"));
+                        return Err(A::Error::custom("duplicate member"));
                     }
                     members.push((name, value));
                 }

@@ -5,8 +5,8 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 
-use super::super::{Endpoint, Fault, FaultInForce, Simulator};
 use super::{Seen, TestResult, get, glimpse, raw, send};
+use crate::{Endpoint, Fault, FaultInForce, Simulator};
 
 const TICK: Duration = Duration::from_millis(2);
 
@@ -25,7 +25,7 @@ async fn gos_documented_failure_is_sent_verbatim() -> TestResult {
 }
 
 #[tokio::test]
-async fn statuses_carry_the_bait() -> TestResult {
+async fn a_status_fault_sends_the_document_as_bait() -> TestResult {
     let go = Simulator::start().await?;
     let good = go.document();
     let half = good.len() / 2;
@@ -59,7 +59,7 @@ async fn statuses_carry_the_bait() -> TestResult {
 }
 
 #[tokio::test]
-async fn hanging_answers_stay_open() -> TestResult {
+async fn hanging_answers_stay_open_until_the_stop() -> TestResult {
     let go = Simulator::start().await?;
     let good = go.document();
     go.fail_next(1, Fault::Hang);
@@ -84,7 +84,7 @@ async fn hanging_answers_stay_open() -> TestResult {
 }
 
 #[tokio::test]
-async fn cut_answers_are_closed_early() -> TestResult {
+async fn truncated_and_cut_answers_end_early() -> TestResult {
     let go = Simulator::start().await?;
     let good = go.document();
     go.fail(Fault::Truncated);
@@ -188,7 +188,7 @@ async fn a_gzip_bomb_is_small_until_unpacked() -> TestResult {
 }
 
 #[tokio::test]
-async fn faults_come_in_order_and_end() -> TestResult {
+async fn faults_take_effect_in_order_and_end() -> TestResult {
     let go = Simulator::start().await?;
     go.fail(Fault::Status(500));
     go.fail_next(2, Fault::Status(502));
@@ -215,7 +215,7 @@ async fn faults_come_in_order_and_end() -> TestResult {
 }
 
 #[tokio::test]
-async fn one_address_fails_and_heals_alone() -> TestResult {
+async fn an_endpoint_fails_and_heals_alone() -> TestResult {
     let go = Simulator::start().await?;
     go.fail_next(2, Fault::Status(502));
     go.fail_next_at(Endpoint::Discovery, 1, Fault::Status(503));
@@ -261,7 +261,7 @@ async fn one_address_fails_and_heals_alone() -> TestResult {
 
 #[tokio::test]
 #[should_panic(expected = "isn't a final HTTP status")]
-async fn a_status_that_is_none_is_noticed() {
+async fn an_invalid_status_panics_where_it_is_set() {
     let go = Simulator::start().await.expect("a free port");
     go.fail(Fault::Status(42));
 }

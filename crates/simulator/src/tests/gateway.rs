@@ -1,7 +1,7 @@
 use serde_json::Value;
 
-use super::super::{GatewayFailure, Mint, PartnerApi, PartnerRefusal, SigningKey, Simulator};
 use super::{Seen, TestResult, decoded, get, segments};
+use crate::{GatewayFailure, Mint, PartnerApi, PartnerRefusal, SigningKey, Simulator};
 use derbysoft_go_auth::{ManualClock, UnixTime};
 
 async fn token(go: &Simulator, url: &str) -> std::io::Result<Seen> {

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
-use super::super::{PublishedKey, SigningKey, Simulator};
 use super::TestResult;
+use crate::{PublishedKey, SigningKey, Simulator};
 
 fn kids(go: &Simulator) -> Vec<String> {
     let keys = go.published_keys();
@@ -54,7 +54,7 @@ async fn publishing_and_signing_are_separate_steps() -> TestResult {
 }
 
 #[tokio::test]
-async fn material_changes_under_its_name() -> TestResult {
+async fn key_material_changes_under_the_same_kid() -> TestResult {
     let go = Simulator::start().await?;
     let kid = go.signing_kid();
     let mut seen = vec![modulus(&go, &kid)];
@@ -103,7 +103,7 @@ async fn a_set_replaces_the_keys_and_keeps_a_signer() -> TestResult {
 }
 
 #[tokio::test]
-async fn living_simulators_share_neither_names_nor_material() -> TestResult {
+async fn simulators_share_neither_kids_nor_key_material() -> TestResult {
     let one = Simulator::start().await?;
     let two = Simulator::builder().account("0".repeat(32)).start().await?;
     let of = |go: &Simulator| {
@@ -121,7 +121,7 @@ async fn living_simulators_share_neither_names_nor_material() -> TestResult {
 }
 
 #[test]
-fn the_pool_keeps_back_a_key_that_is_held() {
+fn the_pool_never_hands_out_a_key_in_use() {
     let key = SigningKey::pooled();
     let clone = key.clone();
     let thumbprint = key.thumbprint().to_owned();
@@ -136,7 +136,7 @@ fn the_pool_keeps_back_a_key_that_is_held() {
 
 #[tokio::test]
 #[should_panic(expected = "no signing key")]
-async fn a_misspelt_kid_is_noticed() {
+async fn signing_with_an_unknown_kid_panics() {
     let go = Simulator::start().await.expect("a free port");
     go.sign_with("no such key");
 }

@@ -5,10 +5,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::super::{Fault, Simulator};
 use super::{Seen, TestResult, send};
+use crate::{Fault, Simulator};
 
-/// What comes until the other end closes.
+/// Reads until the other end closes.
 async fn rest(mut stream: TcpStream) -> io::Result<Vec<u8>> {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await?;
@@ -16,7 +16,7 @@ async fn rest(mut stream: TcpStream) -> io::Result<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn a_stop_with_patience_lets_requests_under_way_end() -> TestResult {
+async fn a_patient_stop_waits_for_requests_under_way() -> TestResult {
     let go = Simulator::start().await?;
     let hold = go.hold();
     let mut waiting = TcpStream::connect(go.address()).await?;
@@ -32,7 +32,7 @@ async fn a_stop_with_patience_lets_requests_under_way_end() -> TestResult {
     assert!(TcpStream::connect(address).await.is_err());
     assert!(!stop.is_finished());
     hold.release();
-    // On a connection that would have been kept.
+    // Without the stop, this connection would have been kept alive.
     let seen = Seen::parse(&rest(waiting).await?).ok_or("an answer")?;
     assert_eq!(seen.status_line, "HTTP/1.1 200 OK");
     assert_eq!(seen.header("connection"), Some("close"));
@@ -41,19 +41,19 @@ async fn a_stop_with_patience_lets_requests_under_way_end() -> TestResult {
 }
 
 #[tokio::test]
-async fn the_patience_of_a_stop_ends() -> TestResult {
+async fn a_stop_closes_connections_after_its_patience() -> TestResult {
     let go = Simulator::start().await?;
     go.fail(Fault::Hang);
     let hanging = send(&go, &go.jwks_url(), "").await?;
     go.wait_for_fetches(1).await;
     go.stop_within(Duration::from_millis(20)).await;
-    // A reset closes, too.
+    // A reset closes the connection, too.
     assert!(rest(hanging).await.unwrap_or_default().is_empty());
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_with_a_control_room_a_request_is_not_waited_for_long() -> TestResult {
+async fn only_a_control_room_times_out_slow_requests() -> TestResult {
     let bounded = Simulator::builder().with_control().start().await?;
     for begun in ["", "GET /simulator HTTP/1.1\r\nx: "] {
         let mut stream = TcpStream::connect(bounded.address()).await?;
@@ -63,7 +63,7 @@ async fn only_with_a_control_room_a_request_is_not_waited_for_long() -> TestResu
         assert_eq!(started.elapsed().as_secs(), 10, "{begun:?}");
     }
 
-    // Nor is a body that was announced.
+    // An announced body is not awaited for longer, either.
     let mut stream = TcpStream::connect(bounded.address()).await?;
     let head = b"PUT /simulator/faults/keys/hang HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n";
     stream.write_all(head).await?;
@@ -73,7 +73,7 @@ async fn only_with_a_control_room_a_request_is_not_waited_for_long() -> TestResu
     assert_eq!(started.elapsed().as_secs(), 10);
     assert_eq!(bounded.faults(), []);
 
-    // Where a test stops the clock, connections stay.
+    // Without a control room, connections stay open even when a test pauses the clock.
     let go = Simulator::start().await?;
     let stream = TcpStream::connect(go.address()).await?;
     let hour = Duration::from_secs(3600);
@@ -82,14 +82,14 @@ async fn only_with_a_control_room_a_request_is_not_waited_for_long() -> TestResu
 }
 
 #[tokio::test]
-async fn the_control_room_does_one_thing_at_a_time() -> TestResult {
+async fn the_control_room_serves_one_request_at_a_time() -> TestResult {
     let go = Simulator::builder().with_control().start().await?;
     let turn = go.shared.control_turn.lock().await;
     let mut stream = TcpStream::connect(go.address()).await?;
     let request =
         b"PUT /simulator/faults/keys/hang HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     stream.write_all(request).await?;
-    // As long as it is another's turn.
+    // While another request has its turn.
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(go.faults(), []);
     drop(turn);

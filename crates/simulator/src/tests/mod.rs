@@ -1,4 +1,4 @@
-//! What the simulator sends, as clients that share none of its code see it.
+//! What the simulator sends, as seen by clients that share none of its code.
 
 mod faults;
 mod gateway;
@@ -18,14 +18,15 @@ use http::header::{HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::Simulator;
+use crate::Simulator;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
-/// Long enough for a loopback answer that is already written, short enough to wait for none.
+/// Long enough for a loopback answer that is already written, short enough to wait for
+/// none.
 const MOMENT: Duration = Duration::from_millis(40);
 
-/// An HTTP answer, taken apart by hand.
+/// An HTTP answer, parsed by hand.
 struct Seen {
     status_line: String,
     headers: HeaderMap,
@@ -80,7 +81,7 @@ async fn get(go: &Simulator, url: &str, headers: &str) -> io::Result<Seen> {
     Seen::parse(&answer).ok_or_else(|| io::Error::other("not an HTTP answer"))
 }
 
-/// What has arrived after a moment, and whether the connection was closed.
+/// What arrives within a moment, and whether the connection was closed.
 async fn glimpse(stream: &mut TcpStream) -> io::Result<(Vec<u8>, bool)> {
     let mut seen = Vec::new();
     loop {

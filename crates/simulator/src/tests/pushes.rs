@@ -1,12 +1,12 @@
 use serde_json::{Value, json};
 
-use super::super::SamplePush;
+use crate::SamplePush;
 use derbysoft_go_auth::UnixTime;
 
-/// 2030-01-30T23:59:59Z: the days are in the next month, too.
+/// 2030-01-30T23:59:59Z, so that the days reach into the next month.
 const NOW: UnixTime = UnixTime::from_secs(1_896_047_999);
 
-/// Every list of numbers, booleans or texts: all have an entry for each day.
+/// All lists of numbers, booleans or texts, with their lengths.
 fn lists<'a>(value: &'a Value, found: &mut Vec<(&'a str, usize)>, name: &'a str) {
     match value {
         Value::Object(members) => {
@@ -58,7 +58,7 @@ fn a_push_has_the_members_of_gos_knowledge_base() {
 }
 
 #[test]
-fn a_push_has_availability_by_day_or_prices_by_length_of_stay() {
+fn a_push_lists_days_or_lengths_of_stay() {
     let daily = SamplePush::Daily.body(NOW);
     assert_eq!(daily["dailyAris"][0]["availStatuses"]["close"][1], true);
     assert_eq!(daily["dailyAris"][0]["inventories"][1], 0);

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::super::Simulator;
 use super::{Seen, TestResult, get, glimpse, send};
+use crate::Simulator;
 
 #[tokio::test]
 async fn the_key_set_has_the_samples_shape() -> TestResult {
@@ -66,7 +66,7 @@ async fn discovery_names_the_issuer_and_the_key_set() -> TestResult {
 }
 
 #[tokio::test]
-async fn an_etag_is_answered_with_304_until_the_document_changes() -> TestResult {
+async fn an_etag_gets_304_until_the_document_changes() -> TestResult {
     let go = Simulator::start().await?;
     let url = go.jwks_url();
     go.set_cache_control(Some("max-age=60"));
@@ -97,7 +97,7 @@ async fn an_etag_is_answered_with_304_until_the_document_changes() -> TestResult
 }
 
 #[tokio::test]
-async fn gzip_is_for_clients_that_accept_it() -> TestResult {
+async fn gzip_is_only_for_clients_that_accept_it() -> TestResult {
     let go = Simulator::start().await?;
     let url = go.jwks_url();
     let seen = get(&go, &url, "accept-encoding: br, GZIP;q=0.5\r\n").await?;
@@ -130,7 +130,7 @@ async fn any_bytes_can_be_the_document() -> TestResult {
 }
 
 #[tokio::test]
-async fn other_paths_and_methods_are_refused() -> TestResult {
+async fn other_paths_and_methods_are_rejected() -> TestResult {
     let go = Simulator::start().await?;
     let seen = get(&go, "/id/other/keys", "").await?;
     assert_eq!(seen.status_line, "HTTP/1.1 404 Not Found");
@@ -172,7 +172,7 @@ async fn requests_are_logged_and_counted() -> TestResult {
 }
 
 #[tokio::test]
-async fn a_held_answer_is_of_the_time_it_was_asked_for() -> TestResult {
+async fn a_delayed_answer_is_that_of_its_request() -> TestResult {
     let go = Simulator::start().await?;
     let hold = go.hold_next(1);
     let old = go.document();
@@ -193,7 +193,7 @@ async fn a_held_answer_is_of_the_time_it_was_asked_for() -> TestResult {
 }
 
 #[tokio::test]
-async fn a_dropped_hold_lets_everything_go() -> TestResult {
+async fn a_dropped_hold_releases_every_answer() -> TestResult {
     let go = Simulator::start().await?;
     let hold = go.hold();
     let discovery = get(&go, &go.discovery_url(), "").await?;

@@ -11,10 +11,8 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Value, json};
 
-use super::super::{
-    Encoding, Mint, PublicKeyForm, PublishedKey, SignatureKind, SigningKey, Simulator,
-};
 use super::{TestResult, decoded, segments};
+use crate::{Encoding, Mint, PublicKeyForm, PublishedKey, SignatureKind, SigningKey, Simulator};
 
 /// The header and payload of the token in GO's documentation.
 const SAMPLE: [&str; 2] = [
@@ -60,7 +58,7 @@ async fn the_mint_reproduces_gos_sample_byte_for_byte() -> TestResult {
 }
 
 #[tokio::test]
-async fn a_token_is_for_now_and_never_the_same() -> TestResult {
+async fn each_token_is_issued_now_with_a_new_jti() -> TestResult {
     let go = Simulator::start().await?;
     let mint = go.mint();
     let [first, second] = [mint.token(), mint.token()].map(|token| {
@@ -97,7 +95,7 @@ async fn jsonwebtoken_accepts_tokens_by_the_published_keys() -> TestResult {
 }
 
 #[tokio::test]
-async fn members_change_in_their_place_or_come_last() -> TestResult {
+async fn changed_members_keep_their_place() -> TestResult {
     let go = Simulator::start().await?;
     let mint = go
         .mint()
@@ -136,7 +134,7 @@ async fn members_change_in_their_place_or_come_last() -> TestResult {
 }
 
 #[tokio::test]
-async fn each_signature_is_what_its_name_says() -> TestResult {
+async fn each_signature_kind_is_what_its_name_says() -> TestResult {
     let go = Simulator::start().await?;
     let key = key_of(&go);
     let other = SigningKey::pooled();

@@ -1,4 +1,4 @@
-//! How much the room takes, and from whom.
+//! How much the control room reads, and from whom.
 
 use std::io::ErrorKind;
 
@@ -9,8 +9,8 @@ use super::Room;
 use test_support::settle;
 use test_support::wire::{Wire, head};
 
-/// Wishes of so many bytes.
-fn wishes(bytes: usize) -> String {
+/// A body of this length.
+fn changes(bytes: usize) -> String {
     let (before, after) = (r#"{"claims":{"x":""#, r#""}}"#);
     format!(
         "{before}{}{after}",
@@ -19,17 +19,17 @@ fn wishes(bytes: usize) -> String {
 }
 
 #[tokio::test]
-async fn given_a_body_when_it_has_64_kib_then_it_is_taken_and_a_byte_more_is_not() {
+async fn a_body_of_64_kib_is_read_and_no_more() {
     let room = Room::open().await;
     let path = "/simulator/tokens/good";
-    assert_eq!(room.post(path, &wishes(65_536)).await.status, 200);
-    let reply = room.post(path, &wishes(65_537)).await;
+    assert_eq!(room.post(path, &changes(65_536)).await.status, 200);
+    let reply = room.post(path, &changes(65_537)).await;
     assert_eq!(reply.status, 413);
     assert!(reply.error().contains("64 KiB"), "{reply:?}");
 }
 
 #[tokio::test]
-async fn given_a_body_without_end_when_it_comes_then_it_is_not_read_to_its_end() {
+async fn an_endless_body_is_not_read_to_its_end() {
     let room = Room::open().await;
     let stream = TcpStream::connect(room.go.address())
         .await
@@ -44,9 +44,9 @@ async fn given_a_body_without_end_when_it_comes_then_it_is_not_read_to_its_end()
     assert_eq!(wire.reply().await.status, 413);
 }
 
-/// A page of whoever cares to write one runs in the browser of whoever develops.
+/// A web page that somebody else wrote runs in the developer's browser.
 #[tokio::test]
-async fn given_a_web_page_when_it_asks_then_it_is_refused_whatever_it_asks() {
+async fn every_request_from_a_web_page_is_rejected() {
     let room = Room::open().await;
     let before = room.go.document();
     for origin in ["null", "https://attacker.example", &room.go.origin()] {
@@ -67,7 +67,7 @@ async fn given_a_web_page_when_it_asks_then_it_is_refused_whatever_it_asks() {
 }
 
 #[tokio::test]
-async fn given_a_path_that_is_not_its_own_when_asked_then_there_is_nothing() {
+async fn unknown_paths_and_queries_are_rejected() {
     let room = Room::open().await;
     for path in [
         "/simulator/",
@@ -81,7 +81,7 @@ async fn given_a_path_that_is_not_its_own_when_asked_then_there_is_nothing() {
         assert_eq!(reply.status, 404, "{path}");
         reply.error();
     }
-    // These are GO's, which says nothing.
+    // These are GO's addresses, whose 404 has no body.
     for path in ["/simulators", "/Simulator", "/x/simulator"] {
         let reply = room.get(path).await;
         assert_eq!((reply.status, &*reply.text), (404, ""), "{path}");
@@ -94,7 +94,7 @@ async fn given_a_path_that_is_not_its_own_when_asked_then_there_is_nothing() {
 }
 
 #[tokio::test]
-async fn given_512_connections_when_another_comes_then_it_waits_for_one_to_end() {
+async fn connection_513_waits_until_another_ends() {
     const MOST: usize = 512;
     let room = Room::open().await;
     let connect = async || {

@@ -15,7 +15,7 @@ fn of<'a>(list: &'a Value, api: &str) -> &'a Value {
 }
 
 #[tokio::test]
-async fn given_a_renewal_by_http_when_asked_then_both_tokens_are_told_with_their_ends() {
+async fn both_tokens_of_a_renewal_are_listed() {
     let file = TokenFile::of("");
     let clock = &file.clock;
     let room = Room::of(Simulator::builder().clock(clock.clone())).await;
@@ -69,7 +69,7 @@ async fn given_a_renewal_by_http_when_asked_then_both_tokens_are_told_with_their
 }
 
 #[tokio::test]
-async fn given_the_file_of_access_tokens_when_a_gate_reads_it_then_it_lets_in_what_go_sends() {
+async fn the_token_file_configures_a_verifier() {
     let room = Room::open().await;
     let previous = room.go.access_token(PartnerApi::AvailabilityPeer);
     let current = room.go.rotate_access_token(PartnerApi::AvailabilityPeer);
@@ -79,15 +79,15 @@ async fn given_the_file_of_access_tokens_when_a_gate_reads_it_then_it_lets_in_wh
     let auth = GoAuth::builder().access_tokens_file(file.path());
     let server = Server::of(&auth.build().expect("a good file")).await;
     for (token, which) in [(&previous, "previous"), (&current, "current")] {
-        let told = server.answer(PUSH, token).await;
-        assert_eq!(told.body, format!("{which} token of availability-peer"));
+        let answer = server.answer(PUSH, token).await;
+        assert_eq!(answer.body, format!("{which} token of availability-peer"));
     }
     let other = room.go.access_token(PartnerApi::BookingUsb);
     assert_eq!(server.kind(&other).await, "unknown_access_token");
 }
 
 #[tokio::test]
-async fn given_the_client_by_http_when_rotated_or_revoked_then_the_gateway_goes_by_it() {
+async fn the_gateway_follows_rotation_and_revocation() {
     let room = Room::open().await;
     let path = room.go.token_url().replace(&room.go.origin(), "");
     let status = async |client: &Value| {
@@ -110,7 +110,7 @@ async fn given_the_client_by_http_when_rotated_or_revoked_then_the_gateway_goes_
 }
 
 #[tokio::test]
-async fn given_no_such_api_or_step_when_asked_then_nothing_changes() {
+async fn unknown_apis_and_steps_change_nothing() {
     let room = Room::open().await;
     let before = room.get("/simulator/access-tokens").await.done();
     for path in [

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::Room;
 use test_support::{millis, verdict};
 
-/// A fault's name, what is said about it, and what comes of it.
+/// A fault's name and settings, and what they make.
 fn table() -> Vec<(&'static str, Value, Fault)> {
     let redirect = |location: &str, status| Fault::Redirect {
         location: location.to_owned(),
@@ -61,16 +61,16 @@ fn table() -> Vec<(&'static str, Value, Fault)> {
 }
 
 #[tokio::test]
-async fn given_each_fault_when_switched_on_and_off_then_it_is_that_one_and_listed_by_its_name() {
+async fn each_fault_is_switched_on_and_off_by_its_name() {
     let room = Room::open().await;
     let list = room.get("/simulator/faults").await.done();
     let known = list["faults"].as_array().expect("a list");
-    for told in known {
-        let name = told["name"].as_str().expect("a name");
+    for entry in known {
+        let name = entry["name"].as_str().expect("a name");
         assert!(table().iter().any(|(other, ..)| *other == name), "{name}");
     }
     for (name, details, fault) in table() {
-        assert!(known.iter().any(|told| told["name"] == name), "{name}");
+        assert!(known.iter().any(|entry| entry["name"] == name), "{name}");
         for (place, endpoint) in [
             ("keys", Endpoint::Keys),
             ("discovery", Endpoint::Discovery),
@@ -82,16 +82,16 @@ async fn given_each_fault_when_switched_on_and_off_then_it_is_that_one_and_liste
             assert_eq!(faults.len(), 1, "{name}");
             assert_eq!((&faults[0].fault, faults[0].left), (&fault, None));
             assert_eq!(faults[0].at, [endpoint]);
-            let mut told = on["on"][0].clone();
+            let mut entry = on["on"][0].clone();
             assert_eq!(
-                (&told["fault"], &told["at"]),
+                (&entry["fault"], &entry["at"]),
                 (&name.into(), &json!([place]))
             );
-            let members = told.as_object_mut().expect("an object");
+            let members = entry.as_object_mut().expect("an object");
             members.retain(|member, _| member != "fault" && member != "at");
             for (member, value) in details.as_object().expect("an object") {
                 if member != "answer" {
-                    assert_eq!(told[member], *value, "{name}");
+                    assert_eq!(entry[member], *value, "{name}");
                 }
             }
             let off = room
@@ -105,7 +105,7 @@ async fn given_each_fault_when_switched_on_and_off_then_it_is_that_one_and_liste
 }
 
 #[tokio::test]
-async fn given_a_fault_when_gates_fetch_then_they_meet_it_until_it_is_off() {
+async fn a_fault_lasts_until_it_is_switched_off() {
     let room = Room::open().await;
     room.put("/simulator/faults/keys/empty-set", "")
         .await
@@ -129,7 +129,7 @@ async fn given_a_fault_when_gates_fetch_then_they_meet_it_until_it_is_off() {
 }
 
 #[tokio::test]
-async fn given_what_the_gateway_refuses_with_when_switched_on_then_it_does() {
+async fn each_failure_of_the_gateway_can_be_switched_on() {
     let room = Room::open().await;
     let path = |url: String| url.replace(&room.go.origin(), "");
     let (token, push) = (
@@ -172,7 +172,7 @@ async fn given_what_the_gateway_refuses_with_when_switched_on_then_it_does() {
 }
 
 #[tokio::test]
-async fn given_a_fault_that_cant_be_when_switched_on_then_the_error_says_why_and_nothing_is_on() {
+async fn an_invalid_fault_is_an_error_that_says_why() {
     let room = Room::open().await;
     for (path, body, status, why) in [
         ("keys/burn", "", 404, "GET /simulator/faults"),
@@ -182,15 +182,15 @@ async fn given_a_fault_that_cant_be_when_switched_on_then_the_error_says_why_and
             404,
             "keys, discovery, token and gateway",
         ),
-        ("gateway/hang", "", 400, "only refuses"),
+        ("gateway/hang", "", 400, "only the `refusals`"),
         ("keys/not-verified", "", 400, "only token and gateway"),
         (
             "token/not-verified",
             r#"{"times":1}"#,
             400,
-            "takes no times",
+            "no setting times",
         ),
-        ("keys/hang", r#"{"status":503}"#, 400, "takes no status"),
+        ("keys/hang", r#"{"status":503}"#, 400, "no setting status"),
         ("keys/status", r#"{"status":199}"#, 400, "from 200 to 999"),
         ("keys/status", r#"{"status":1000}"#, 400, "from 200 to 999"),
         ("keys/status", r#"{"status":"500"}"#, 400, "invalid type"),
@@ -204,29 +204,29 @@ async fn given_a_fault_that_cant_be_when_switched_on_then_the_error_says_why_and
             "keys/redirect",
             r#"{"location":"a\nb"}"#,
             400,
-            "in a header",
+            "valid header value",
         ),
-        ("keys/drip", r#"{"bytes":0}"#, 400, "bytes is not"),
+        ("keys/drip", r#"{"bytes":0}"#, 400, "bytes must be"),
         (
             "keys/drip",
             r#"{"every_ms":3600001}"#,
             400,
-            "every_ms is more",
+            "every_ms must be",
         ),
         (
             "keys/delay",
             r#"{"after_ms":3600001}"#,
             400,
-            "after_ms is more",
+            "after_ms must be",
         ),
         (
             "keys/oversized",
             r#"{"bytes":20971521}"#,
             400,
-            "bytes is not",
+            "bytes must be",
         ),
-        ("keys/hang", r#"{"times":0}"#, 400, "times is not"),
-        ("keys/hang", r#"{"times":1001}"#, 400, "times is not"),
+        ("keys/hang", r#"{"times":0}"#, 400, "times must be"),
+        ("keys/hang", r#"{"times":1001}"#, 400, "times must be"),
         ("keys/hang", r#"{"tims":1}"#, 400, "unknown field"),
     ] {
         let reply = room.put(&format!("/simulator/faults/{path}"), body).await;
@@ -249,7 +249,7 @@ async fn given_a_fault_that_cant_be_when_switched_on_then_the_error_says_why_and
 }
 
 #[tokio::test]
-async fn given_a_hundred_faults_when_another_is_switched_on_then_it_is_one_too_many() {
+async fn at_most_a_hundred_faults_are_active() {
     let room = Room::open().await;
     for _ in 0..100 {
         room.go.fail_next(1, Fault::Cut);

@@ -5,11 +5,11 @@ use super::Room;
 use test_support::verdict;
 
 async fn keys(room: &Room) -> Vec<Value> {
-    let told = room.get("/simulator/keys").await.done();
-    told["keys"].as_array().expect("a list").clone()
+    let answer = room.get("/simulator/keys").await.done();
+    answer["keys"].as_array().expect("a list").clone()
 }
 
-/// The names of those that are published.
+/// The `kid`s of the published keys.
 async fn published(room: &Room) -> Vec<String> {
     let kids = keys(room)
         .await
@@ -20,8 +20,7 @@ async fn published(room: &Room) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn given_a_rotation_by_http_when_a_token_is_minted_then_the_new_key_signs_and_a_gate_follows()
-{
+async fn a_rotation_changes_the_key_that_signs() {
     let room = Room::open().await;
     let auth = room.auth();
     let good = room.post("/simulator/tokens/good", "").await;
@@ -29,8 +28,8 @@ async fn given_a_rotation_by_http_when_a_token_is_minted_then_the_new_key_signs_
     let before = published(&room).await;
     assert_eq!(before.len(), 2);
 
-    let told = room.post("/simulator/keys/rotate", "").await.done();
-    let last = told["keys"][2].clone();
+    let answer = room.post("/simulator/keys/rotate", "").await.done();
+    let last = answer["keys"][2].clone();
     assert_eq!(
         (&last["published"], &last["signs"]),
         (&true.into(), &true.into())
@@ -42,9 +41,9 @@ async fn given_a_rotation_by_http_when_a_token_is_minted_then_the_new_key_signs_
         [&before[..], std::slice::from_ref(&kid)].concat()
     );
     let renewed = room.post("/simulator/tokens/good", "").await;
-    let gate = room.auth();
-    assert_eq!(verdict(&gate, &renewed.text).await, "ok");
-    assert_eq!(verdict(&gate, &good.text).await, "ok");
+    let later = room.auth();
+    assert_eq!(verdict(&later, &renewed.text).await, "ok");
+    assert_eq!(verdict(&later, &good.text).await, "ok");
 
     room.post("/simulator/keys/retire-all-but-current", "")
         .await
@@ -54,7 +53,7 @@ async fn given_a_rotation_by_http_when_a_token_is_minted_then_the_new_key_signs_
 }
 
 #[tokio::test]
-async fn given_each_step_of_a_rotation_when_it_is_asked_for_then_it_is_that_one() {
+async fn each_step_of_a_rotation_can_be_taken_alone() {
     let room = Room::open().await;
     let go = &room.go;
     let old = go.signing_kid();
@@ -91,7 +90,7 @@ async fn given_each_step_of_a_rotation_when_it_is_asked_for_then_it_is_that_one(
 }
 
 #[tokio::test]
-async fn given_no_such_key_or_step_when_asked_then_nothing_changes() {
+async fn unknown_keys_and_steps_change_nothing() {
     let room = Room::open().await;
     let (before, kid) = (room.go.document(), room.go.signing_kid());
     for (path, status) in [
@@ -114,9 +113,9 @@ async fn given_no_such_key_or_step_when_asked_then_nothing_changes() {
     assert_eq!(room.go.document(), before);
 }
 
-/// A key costs time to make, and is kept.
+/// A key takes time to generate and is stored.
 #[tokio::test]
-async fn given_a_hundred_keys_when_another_is_asked_for_then_it_is_not_made() {
+async fn there_are_at_most_a_hundred_keys() {
     let junk = (0..98).map(|n| PublishedKey::raw(json!({ "kid": n.to_string() })));
     let keys = std::iter::once(PublishedKey::fresh()).chain(junk);
     let room = Room::of(Simulator::builder().keys(keys)).await;

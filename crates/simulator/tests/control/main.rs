@@ -1,4 +1,4 @@
-//! The simulator's control room, as a test in another language has it: over HTTP.
+//! The simulator's control room over HTTP, as a test in another language uses it.
 
 mod bounds;
 mod credentials;
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use test_support::soon;
 
-/// A simulator that others rule, and one of them.
+/// A simulator with a control room, and a client of it.
 struct Room {
     go: Simulator,
     client: Client,
@@ -33,14 +33,14 @@ impl Reply {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// What was done.
+    /// The JSON of a success.
     #[track_caller]
     fn done(&self) -> Value {
         assert_eq!(self.status, 200, "{self:?}");
         self.json()
     }
 
-    /// Why it was not.
+    /// The text of an error.
     #[track_caller]
     fn error(&self) -> String {
         let json = self.json();
@@ -59,7 +59,7 @@ impl Room {
         Self::at(builder.with_control()).await
     }
 
-    /// Where this one would be, if it has one.
+    /// With a control room only if the builder has one.
     async fn at(builder: SimulatorBuilder) -> Self {
         let client = Client::builder().no_proxy().tls_certs_only([]);
         Self {
@@ -101,7 +101,7 @@ impl Room {
         self.send(self.request(Method::DELETE, path)).await
     }
 
-    /// A gate that trusts this GO.
+    /// A verifier that trusts this GO.
     fn auth(&self) -> GoAuth {
         GoAuth::builder()
             .issuer(self.go.issuer())
@@ -113,10 +113,10 @@ impl Room {
 }
 
 #[tokio::test]
-async fn given_a_simulator_when_asked_what_it_is_then_it_tells_all_that_a_distributor_needs() {
+async fn the_overview_has_all_that_a_distributor_needs() {
     let room = Room::open().await;
     let go = &room.go;
-    let told = room.get("/simulator").await.done();
+    let answer = room.get("/simulator").await.done();
     for (member, value) in [
         ("issuer", go.issuer()),
         ("audience", go.audience()),
@@ -126,25 +126,25 @@ async fn given_a_simulator_when_asked_what_it_is_then_it_tells_all_that_a_distri
         ("gateway_url", &go.gateway_url()),
         ("signing_kid", &go.signing_kid()),
     ] {
-        assert_eq!(told[member], value, "{member}");
+        assert_eq!(answer[member], value, "{member}");
     }
     for member in ["fetches", "token_fetches", "pushes", "requests"] {
-        assert_eq!(told[member], 0, "{member}");
+        assert_eq!(answer[member], 0, "{member}");
     }
-    assert_eq!(told["faults"], Value::Array(Vec::new()));
+    assert_eq!(answer["faults"], Value::Array(Vec::new()));
 }
 
 #[tokio::test]
-async fn given_requests_to_go_when_asked_for_them_then_they_are_told_and_those_to_the_room_not() {
+async fn only_requests_to_go_itself_are_listed() {
     let room = Room::open().await;
     let jwks_url = room.go.jwks_url();
     let path = jwks_url.replace(&room.go.origin(), "");
     assert_eq!(room.get(&path).await.status, 200);
     assert_eq!(room.get("/nothing?code=x").await.status, 404);
     for _ in 0..2 {
-        let told = room.get("/simulator/requests").await.done();
-        assert_eq!(told["total"], 2);
-        let requests = told["requests"].as_array().expect("a list");
+        let answer = room.get("/simulator/requests").await.done();
+        assert_eq!(answer["total"], 2);
+        let requests = answer["requests"].as_array().expect("a list");
         assert_eq!(requests.len(), 2);
         assert_eq!(requests[0]["path"], path);
         assert_eq!(
@@ -158,15 +158,15 @@ async fn given_requests_to_go_when_asked_for_them_then_they_are_told_and_those_t
         let at = requests[0]["at"].as_str().expect("a time");
         assert!(at.starts_with("20") && at.ends_with('Z'), "{at}");
     }
-    let told = room.get("/simulator").await.done();
+    let answer = room.get("/simulator").await.done();
     assert_eq!(
-        (&told["fetches"], &told["requests"]),
+        (&answer["fetches"], &answer["requests"]),
         (&1.into(), &2.into())
     );
 }
 
 #[tokio::test]
-async fn given_a_simulator_of_a_test_when_the_room_is_asked_then_there_is_none() {
+async fn without_being_opened_there_is_no_control_room() {
     let room = Room::at(Simulator::builder()).await;
     assert_eq!(room.get("/simulator").await.status, 404);
     assert_eq!(room.post("/simulator/keys/rotate", "").await.status, 404);

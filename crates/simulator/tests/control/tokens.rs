@@ -11,36 +11,36 @@ fn json_of(segment: &str) -> Value {
 }
 
 #[tokio::test]
-async fn given_each_name_of_the_list_when_minted_then_a_gate_judges_it_as_the_list_says() {
+async fn each_listed_token_gets_its_expected_verdict() {
     let room = Room::open().await;
     let auth = room.auth();
     soon(auth.ready()).await.expect("keys");
     let list = room.get("/simulator/tokens").await.done();
     let tokens = list["tokens"].as_array().expect("a list");
     assert_eq!(tokens.len(), SampleToken::all().count());
-    for told in tokens {
-        let name = told["name"].as_str().expect("a name");
+    for entry in tokens {
+        let name = entry["name"].as_str().expect("a name");
         let reply = room.post(&format!("/simulator/tokens/{name}"), "").await;
         assert_eq!(reply.status, 200, "{name}");
-        let kind = told["refused_as"].as_str().unwrap_or("ok");
+        let kind = entry["refused_as"].as_str().unwrap_or("ok");
         assert_eq!(verdict(&auth, &reply.text).await, kind, "{name}");
         let sample = SampleToken::named(name).expect("a sample");
-        assert_eq!(told["expected"], sample.expected().as_str());
-        assert_eq!(told["about"], sample.about());
+        assert_eq!(entry["expected"], sample.expected().as_str());
+        assert_eq!(entry["about"], sample.about());
     }
 }
 
 #[tokio::test]
-async fn given_wishes_when_minted_then_the_token_says_what_was_wished() {
+async fn claims_and_header_can_be_changed() {
     let room = Room::open().await;
-    let wishes = json!({
+    let changes = json!({
         "claims": { "sub": "somebody", "x": [1, { "y": null }], "aud": ["A", "B"] },
         "without": ["jti"],
         "header": { "typ": "JWT" },
         "expires_in": 7200,
     });
     let reply = room
-        .post("/simulator/tokens/good", &wishes.to_string())
+        .post("/simulator/tokens/good", &changes.to_string())
         .await;
     let [header, payload, _] = segments(&reply.text);
     let (header, payload) = (json_of(header), json_of(payload));
@@ -58,46 +58,46 @@ async fn given_wishes_when_minted_then_the_token_says_what_was_wished() {
     assert_eq!(json_of(segments(&reply.text)[0]), json!({ "alg": "RS256" }));
 }
 
-/// What makes it bad comes last: no wish makes a good token of it.
+/// What makes a token bad is applied last, so no change makes it good.
 #[tokio::test]
-async fn given_wishes_for_a_bad_token_when_minted_then_it_is_bad_all_the_same() {
+async fn a_bad_token_stays_bad_whatever_is_changed() {
     let room = Room::open().await;
     let auth = room.auth();
-    for (name, wishes, kind) in [
+    for (name, changes, kind) in [
         ("expired", r#"{"expires_in":3600}"#, "expired"),
         ("other-audience", r#"{"claims":{"aud":"ZKT"}}"#, "audience"),
         ("other-key", r#"{"claims":{"sub":"x"}}"#, "signature"),
         ("good", r#"{"claims":{"iss":"https://other"}}"#, "issuer"),
     ] {
         let reply = room
-            .post(&format!("/simulator/tokens/{name}"), wishes)
+            .post(&format!("/simulator/tokens/{name}"), changes)
             .await;
         assert_eq!(verdict(&auth, &reply.text).await, kind, "{name}");
     }
 }
 
 #[tokio::test]
-async fn given_wishes_that_cant_be_understood_when_minted_then_the_error_says_why() {
+async fn an_invalid_change_is_an_error_that_says_why() {
     let room = Room::open().await;
-    for (wishes, why) in [
+    for (changes, why) in [
         ("{", "EOF"),
-        ("claims=x", "no JSON object"),
-        ("[]", "no JSON object"),
-        (" [{}]", "no JSON object"),
+        ("claims=x", "not a JSON object"),
+        ("[]", "not a JSON object"),
+        (" [{}]", "not a JSON object"),
         (r#"{"claim":{}}"#, "unknown field `claim`"),
         (r#"{"claims":[]}"#, "an object"),
-        (r#"{"claims":{"a":1,"\u0061":2}}"#, "twice"),
+        (r#"{"claims":{"a":1,"\u0061":2}}"#, "duplicate member"),
         (r#"{"claims":{},"claims":{}}"#, "duplicate field"),
         (r#"{"without":"jti"}"#, "invalid type"),
         (r#"{"expires_in":"5m"}"#, "invalid type"),
-        (r#"{"expires_in":31622401}"#, "more than a year"),
-        (r#"{"expires_in":-31622401}"#, "more than a year"),
+        (r#"{"expires_in":31622401}"#, "longer than a year"),
+        (r#"{"expires_in":-31622401}"#, "longer than a year"),
         ("{} {}", "trailing"),
-        ("\u{feff}{}", "no JSON object"),
+        ("\u{feff}{}", "not a JSON object"),
     ] {
-        let reply = room.post("/simulator/tokens/good", wishes).await;
-        assert_eq!(reply.status, 400, "{wishes}");
-        assert!(reply.error().contains(why), "{wishes}: {reply:?}");
+        let reply = room.post("/simulator/tokens/good", changes).await;
+        assert_eq!(reply.status, 400, "{changes}");
+        assert!(reply.error().contains(why), "{changes}: {reply:?}");
     }
     let reply = room
         .post("/simulator/tokens/good", r#"{"expires_in":31622400}"#)
@@ -106,7 +106,7 @@ async fn given_wishes_that_cant_be_understood_when_minted_then_the_error_says_wh
 }
 
 #[tokio::test]
-async fn given_no_such_token_or_method_when_asked_then_the_answer_says_what_there_is() {
+async fn unknown_tokens_and_methods_are_explained() {
     let room = Room::open().await;
     for path in [
         "/simulator/tokens/bad",

@@ -1,6 +1,6 @@
-//! Signing keys and the form in which GO publishes them.
+//! Key pairs.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
@@ -9,15 +9,17 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair, RsaEncoding, RsaKeyPair};
 use aws_lc_rs::{digest, digest::SHA256};
 use base64::Engine as _;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use serde_json::{Map, Value};
+use base64::prelude::BASE64_STANDARD;
 
-/// Keys that were generated in this process, to be handed out again once nobody else holds them.
+use crate::hex::hex;
+
+/// Keys generated in this process, handed out again once nobody else holds them.
 static POOL: Mutex<Vec<SigningKey>> = Mutex::new(Vec::new());
 
 /// An RSA key pair that signs tokens.
 ///
-/// Cheap to clone. `Debug` shows the size and the [thumbprint](Self::thumbprint), nothing private.
+/// Cheap to clone. `Debug` shows the size and the [thumbprint](Self::thumbprint), nothing
+/// private.
 #[derive(Clone)]
 pub struct SigningKey(Arc<Material>);
 
@@ -32,13 +34,13 @@ struct Material {
 impl SigningKey {
     /// A 2048-bit key that nobody else in this process holds at the moment.
     ///
-    /// Generating an RSA key is slow, so keys are kept and handed out again after their last holder
-    /// dropped them: a test binary with hundreds of simulators generates only as many keys as are
+    /// Generating an RSA key is slow, so keys are reused after their last holder dropped
+    /// them: a test binary with hundreds of simulators generates only as many keys as are
     /// held at once. Two keys held at the same time are never the same.
     ///
     /// # Panics
     ///
-    /// When the system's random generator fails.
+    /// Panics when the system's random generator fails.
     pub fn pooled() -> Self {
         let free = pool()
             .iter()
@@ -55,7 +57,8 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Size`] for any other size, [`KeyError::Generate`] when the generator fails.
+    /// Fails with [`KeyError::Size`] for any other size, with [`KeyError::Generate`] when
+    /// the generator fails.
     pub fn generate(bits: u16) -> Result<Self, KeyError> {
         let size = match bits {
             2048 => KeySize::Rsa2048,
@@ -74,7 +77,8 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Rejected`] when the document isn't an RSA private key of 2048 to 8192 bits.
+    /// Fails with [`KeyError::Rejected`] when the document isn't an RSA private key of
+    /// 2048 to 8192 bits.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
         let pair =
             RsaKeyPair::from_pkcs8(der).map_err(|reason| KeyError::Rejected(reason.to_string()))?;
@@ -95,23 +99,23 @@ impl SigningKey {
         })))
     }
 
-    /// 40 lower-case hexadecimal digits that name the key's material: the first 20 bytes of the
+    /// 40 lower-case hexadecimal digits that identify the key: the first 20 bytes of the
     /// SHA-256 of its `RSAPublicKey` DER.
     pub fn thumbprint(&self) -> &str {
         &self.0.thumbprint
     }
 
-    /// The modulus' size in bits.
+    /// The size of the modulus in bits.
     pub fn bits(&self) -> usize {
         self.0.pair.public_modulus_len() * 8
     }
 
-    /// The modulus, big-endian, without leading zeroes.
+    /// The modulus, big-endian, without leading zeros.
     pub fn modulus(&self) -> &[u8] {
         &self.0.modulus
     }
 
-    /// The public exponent, big-endian, without leading zeroes.
+    /// The public exponent, big-endian, without leading zeros.
     pub fn exponent(&self) -> &[u8] {
         &self.0.exponent
     }
@@ -140,7 +144,7 @@ impl SigningKey {
         pem
     }
 
-    pub(super) fn sign(&self, scheme: &'static dyn RsaEncoding, message: &[u8]) -> Vec<u8> {
+    pub(crate) fn sign(&self, scheme: &'static dyn RsaEncoding, message: &[u8]) -> Vec<u8> {
         let mut signature = vec![0; self.0.pair.public_modulus_len()];
         self.0
             .pair
@@ -169,128 +173,18 @@ pub enum KeyError {
     /// The generator failed.
     #[error("generating an RSA key failed")]
     Generate,
-    /// The document isn't a usable RSA private key; the text is the cryptographic library's reason.
+    /// The document isn't a usable RSA private key; the text is the cryptographic
+    /// library's reason.
     #[error("not a usable RSA private key: {0}")]
     Rejected(String),
-}
-
-/// One entry of the key-set document: a key with its `kid`, or any JSON value at all.
-///
-/// [`PublishedKey::new`] gives the members of GO's sample, `alg`, `e`, `kid`, `kty`, `n` and `use`;
-/// [`with`](Self::with) and [`without`](Self::without) change what is published and never what
-/// signs. GO's second sample, a key without `use` whose `kid` is `1`, is
-///
-/// ```
-/// use derbysoft_go_simulator::{PublishedKey, SigningKey};
-///
-/// let key = PublishedKey::new(SigningKey::pooled()).with_kid("1").without("use");
-/// assert_eq!(key.kid(), Some("1"));
-/// assert_eq!(key.jwk()["alg"], "RS256");
-/// assert!(key.jwk().get("use").is_none());
-/// ```
-#[derive(Clone, Debug)]
-#[must_use = "a key is published by handing it to a simulator"]
-pub struct PublishedKey {
-    key: Option<SigningKey>,
-    kid: Option<String>,
-    jwk: Value,
-}
-
-impl PublishedKey {
-    /// `key` under its [thumbprint](SigningKey::thumbprint) as `kid`.
-    pub fn new(key: SigningKey) -> Self {
-        let kid = key.thumbprint().to_owned();
-        let members = [
-            ("alg", "RS256".to_owned()),
-            ("e", BASE64_URL_SAFE_NO_PAD.encode(key.exponent())),
-            ("kid", kid.clone()),
-            ("kty", "RSA".to_owned()),
-            ("n", BASE64_URL_SAFE_NO_PAD.encode(key.modulus())),
-            ("use", "sig".to_owned()),
-        ];
-        let jwk = members
-            .into_iter()
-            .map(|(name, text)| (name.to_owned(), Value::from(text)))
-            .collect::<Map<_, _>>();
-        Self {
-            key: Some(key),
-            kid: Some(kid),
-            jwk: Value::Object(jwk),
-        }
-    }
-
-    /// A [pooled](SigningKey::pooled) key under a random `kid` of 40 hexadecimal digits, the form
-    /// of GO's first sample.
-    ///
-    /// The `kid` is random because pooled material comes back: a token of one simulator must not
-    /// name a key of a later one.
-    pub fn fresh() -> Self {
-        let mut kid = [0; 20];
-        fastrand::fill(&mut kid);
-        Self::new(SigningKey::pooled()).with_kid(hex(&kid))
-    }
-
-    /// Any JSON value in a key's place: another key type, a key with private members, junk.
-    pub fn raw(jwk: Value) -> Self {
-        Self {
-            key: None,
-            kid: jwk.get("kid").and_then(Value::as_str).map(str::to_owned),
-            jwk,
-        }
-    }
-
-    /// Names the key `kid`, in the document and in the tokens it signs.
-    pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
-        let kid = kid.into();
-        self.kid = Some(kid.clone());
-        self.with("kid", kid)
-    }
-
-    /// Publishes the member `name` with this value. Of a [raw](Self::raw) value that isn't an
-    /// object nothing changes.
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        if let Value::Object(members) = &mut self.jwk {
-            members.insert(name.to_owned(), value.into());
-        }
-        self
-    }
-
-    /// Publishes the key without the member `name`.
-    pub fn without(mut self, name: &str) -> Self {
-        if let Value::Object(members) = &mut self.jwk {
-            members.remove(name);
-        }
-        self
-    }
-
-    /// The name under which the simulator knows the key; none for junk without a `kid`.
-    pub fn kid(&self) -> Option<&str> {
-        self.kid.as_deref()
-    }
-
-    /// The key that signs; none for a [raw](Self::raw) value.
-    pub fn signing_key(&self) -> Option<&SigningKey> {
-        self.key.as_ref()
-    }
-
-    /// The published JSON.
-    pub fn jwk(&self) -> &Value {
-        &self.jwk
-    }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn pool() -> std::sync::MutexGuard<'static, Vec<SigningKey>> {
     POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Modulus and exponent of a DER `RSAPublicKey`, a sequence of two integers (RFC 8017, A.1.1).
+/// Modulus and exponent of a DER `RSAPublicKey`, a sequence of two integers (RFC 8017,
+/// A.1.1).
 fn rsa_public_key(der: &[u8]) -> Option<(&[u8], &[u8])> {
     const SEQUENCE: u8 = 0x30;
     const INTEGER: u8 = 0x02;

@@ -1,20 +1,20 @@
 //! What GO pushes to distributors: availability, rates and inventory of a hotel.
 //!
-//! The members are those of GO's public knowledge base ("Daily Push", "Daily Rate vs. LOS Rate");
-//! names, days and prices are made up.
+//! The members are those of GO's public knowledge base ("Daily Push", "Daily Rate vs. LOS
+//! Rate"); names, days and prices are invented.
 
 use std::time::Duration;
 
+use derbysoft_go_auth::UnixTime;
 use serde_json::{Value, json};
 
-use super::issue::random_hex;
-use derbysoft_go_auth::UnixTime;
+use crate::hex::random_hex;
 
-/// How many days a push is about.
+/// How many days a push covers.
 const DAYS: usize = 4;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A push of one room at one rate, for four days from tomorrow on, of which the second is sold out.
+/// One room at one rate for the four days from tomorrow on; the second day is sold out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SamplePush {
@@ -26,7 +26,7 @@ pub enum SamplePush {
 }
 
 impl SamplePush {
-    /// Where it goes, below the distributor's base address.
+    /// Its path, below the distributor's base address.
     pub const fn path(self) -> &'static str {
         match self {
             Self::Daily => "/ari/daily/push",
@@ -34,7 +34,7 @@ impl SamplePush {
         }
     }
 
-    /// Its body as of `now`; each has an echo token of its own.
+    /// The body as of `now`, with a new echo token.
     pub fn body(self, now: UnixTime) -> Value {
         let day = |days: u32| {
             let time = now.saturating_add(DAY * days).to_string();
@@ -78,7 +78,7 @@ impl SamplePush {
     }
 }
 
-/// What both have in common, at so many times the price of a night.
+/// What both samples have in common, with the price of a night multiplied by `times`.
 fn product(times: f64) -> Value {
     let prices = |price: f64| [(price * times * 100.0).round() / 100.0; DAYS];
     json!({

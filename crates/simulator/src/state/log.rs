@@ -1,4 +1,4 @@
-//! The record of what was asked.
+//! The log of requests.
 
 use std::collections::VecDeque;
 use std::time::SystemTime;
@@ -7,13 +7,13 @@ use http::header::{ACCEPT_ENCODING, HeaderName, IF_NONE_MATCH, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 
-/// How many requests are kept; older ones are only counted.
-const KEPT: usize = 1_000;
+/// How many requests are stored: more than a test looks at. Older ones are only counted.
+const STORED: usize = 1_000;
 
-/// How much of a text is kept, in characters: far more than GO's addresses have.
+/// How much of a text is stored, in characters: far more than GO's addresses have.
 const MAX_TEXT: usize = 1_024;
 
-/// One request that reached the simulator, on whatever path. Texts are cut to 1,024 characters.
+/// A request that reached the simulator, on any path. Texts are cut to 1,024 characters.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LoggedRequest {
@@ -23,25 +23,25 @@ pub struct LoggedRequest {
     pub method: Method,
     /// The path, without a query.
     pub path: String,
-    /// The `If-None-Match` header, where it is text.
+    /// The `If-None-Match` header, if it is text.
     pub if_none_match: Option<String>,
-    /// The `Accept-Encoding` header, where it is text.
+    /// The `Accept-Encoding` header, if it is text.
     pub accept_encoding: Option<String>,
-    /// The `User-Agent` header, where it is text.
+    /// The `User-Agent` header, if it is text.
     pub user_agent: Option<String>,
-    /// The status that was decided on when the request arrived, even if the answer is held back;
-    /// none where a fault answers without a status.
+    /// The status, decided when the request arrived even if the answer is delayed; `None`
+    /// if a fault answers without one.
     pub status: Option<u16>,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Log {
-    kept: VecDeque<LoggedRequest>,
+pub(crate) struct Log {
+    stored: VecDeque<LoggedRequest>,
     total: usize,
 }
 
 impl Log {
-    pub(super) fn record(&mut self, head: &Parts, status: Option<u16>) {
+    pub(crate) fn record(&mut self, head: &Parts, status: Option<u16>) {
         let request = LoggedRequest {
             time: SystemTime::now(),
             method: head.method.clone(),
@@ -58,18 +58,18 @@ impl Log {
             status = ?request.status,
             "request to the simulated GO"
         );
-        if self.kept.len() == KEPT {
-            self.kept.pop_front();
+        if self.stored.len() == STORED {
+            self.stored.pop_front();
         }
-        self.kept.push_back(request);
+        self.stored.push_back(request);
         self.total += 1;
     }
 
-    pub(super) fn kept(&self) -> Vec<LoggedRequest> {
-        self.kept.iter().cloned().collect()
+    pub(crate) fn stored(&self) -> Vec<LoggedRequest> {
+        self.stored.iter().cloned().collect()
     }
 
-    pub(super) fn total(&self) -> usize {
+    pub(crate) fn total(&self) -> usize {
         self.total
     }
 }

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::keys::{PublishedKey, SigningKey};
+use super::{PublishedKey, SigningKey};
 
-/// Every key the simulator ever had stays known after it left the document: its tokens can still be
-/// minted, and the pool can't hand its material out again under another name.
+/// Keys stay known after they leave the document: their tokens can still be minted, and
+/// the pool can't hand their material out under another name.
 #[derive(Debug)]
-pub(super) struct KeyRing {
+pub(crate) struct KeyRing {
     entries: Vec<Entry>,
     signing: String,
     replaced: Vec<PublishedKey>,
@@ -22,8 +22,9 @@ struct Entry {
 }
 
 impl KeyRing {
-    /// The first key with a private part signs; where there is none, an unlisted one is made.
-    pub(super) fn new(keys: impl IntoIterator<Item = PublishedKey>) -> Self {
+    /// The first key with a private part signs; if there is none, an unlisted one is
+    /// made.
+    pub(crate) fn new(keys: impl IntoIterator<Item = PublishedKey>) -> Self {
         let mut ring = Self {
             entries: Vec::new(),
             signing: String::new(),
@@ -42,11 +43,11 @@ impl KeyRing {
         ring
     }
 
-    /// Takes a key in and gives its `kid`.
-    pub(super) fn add(&mut self, key: PublishedKey, listed: bool) -> String {
+    /// Adds a key and returns its `kid`.
+    pub(crate) fn add(&mut self, key: PublishedKey, listed: bool) -> String {
         let kid = key.kid().unwrap_or_default().to_owned();
         if key.signing_key().is_some() {
-            // The name of a key that left the document is free for another one.
+            // A new key may take the name of one that left the document.
             let superseded = |entry: &mut Entry| !entry.listed && entry.key.kid() == Some(&kid);
             let left = self.entries.extract_if(.., superseded);
             self.replaced.extend(left.map(|entry| entry.key));
@@ -55,7 +56,7 @@ impl KeyRing {
         kid
     }
 
-    pub(super) fn set(&mut self, keys: impl IntoIterator<Item = PublishedKey>) {
+    pub(crate) fn set(&mut self, keys: impl IntoIterator<Item = PublishedKey>) {
         for entry in &mut self.entries {
             entry.listed = false;
         }
@@ -70,7 +71,7 @@ impl KeyRing {
         }
     }
 
-    pub(super) fn sign_with(&mut self, kid: &str) {
+    pub(crate) fn sign_with(&mut self, kid: &str) {
         assert!(
             self.find(kid).is_some(),
             "the simulator has no signing key {kid:?}"
@@ -79,7 +80,7 @@ impl KeyRing {
     }
 
     /// Lists or unlists all entries of one name.
-    pub(super) fn list(&mut self, kid: &str, listed: bool) {
+    pub(crate) fn list(&mut self, kid: &str, listed: bool) {
         let mut known = false;
         for entry in &mut self.entries {
             if entry.key.kid() == Some(kid) {
@@ -90,7 +91,7 @@ impl KeyRing {
         assert!(known, "the simulator has no key {kid:?}");
     }
 
-    pub(super) fn retire_all_but_current(&mut self) {
+    pub(crate) fn retire_all_but_current(&mut self) {
         for entry in &mut self.entries {
             if entry.key.kid() != Some(&self.signing) {
                 entry.listed = false;
@@ -98,7 +99,7 @@ impl KeyRing {
         }
     }
 
-    pub(super) fn replace_material(&mut self, kid: &str) {
+    pub(crate) fn replace_material(&mut self, kid: &str) {
         let fresh = PublishedKey::new(SigningKey::pooled()).with_kid(kid);
         let entry = self.entries.iter_mut().find(|entry| signs_as(entry, kid));
         let entry = entry.unwrap_or_else(|| panic!("the simulator has no signing key {kid:?}"));
@@ -106,57 +107,57 @@ impl KeyRing {
         self.replaced.push(old);
     }
 
-    pub(super) fn signing(&self) -> &str {
+    pub(crate) fn signing(&self) -> &str {
         &self.signing
     }
 
-    pub(super) fn find(&self, kid: &str) -> Option<&SigningKey> {
+    pub(crate) fn find(&self, kid: &str) -> Option<&SigningKey> {
         let entry = self.entries.iter().find(|entry| signs_as(entry, kid))?;
         entry.key.signing_key()
     }
 
-    pub(super) fn published(&self) -> impl Iterator<Item = &PublishedKey> {
+    pub(crate) fn published(&self) -> impl Iterator<Item = &PublishedKey> {
         self.entries
             .iter()
             .filter(|entry| entry.listed)
             .map(|entry| &entry.key)
     }
 
-    pub(super) fn set_document(&mut self, document: Option<Vec<u8>>) {
+    pub(crate) fn set_document(&mut self, document: Option<Vec<u8>>) {
         self.document = document;
     }
 
-    pub(super) fn document(&self) -> Vec<u8> {
+    pub(crate) fn document(&self) -> Vec<u8> {
         match &self.document {
             Some(document) => document.clone(),
             None => key_set(self.published()),
         }
     }
 
-    /// Two keys that are not GO's, the same ones for the simulator's life.
-    pub(super) fn meet_strangers(&mut self) {
+    /// Two keys that aren't GO's, the same ones for the simulator's life.
+    pub(crate) fn make_strangers(&mut self) {
         if self.strangers.is_empty() {
             self.strangers = vec![PublishedKey::fresh(), PublishedKey::fresh()];
         }
     }
 
-    pub(super) fn stranger(&mut self) -> SigningKey {
-        self.meet_strangers();
+    pub(crate) fn stranger(&mut self) -> SigningKey {
+        self.make_strangers();
         let mut keys = self.strangers.iter().filter_map(PublishedKey::signing_key);
         keys.next().expect("strangers that sign").clone()
     }
 
-    /// All keys that there are or were, with whether they are published.
-    pub(super) fn all(&self) -> impl Iterator<Item = (&PublishedKey, bool)> {
+    /// All current and former keys, with whether they are published.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&PublishedKey, bool)> {
         self.entries.iter().map(|entry| (&entry.key, entry.listed))
     }
 
-    /// How many keys are kept, those that nobody can name any more included.
-    pub(super) fn size(&self) -> usize {
+    /// How many keys are stored, including those that no name leads to any more.
+    pub(crate) fn size(&self) -> usize {
         self.entries.len() + self.replaced.len()
     }
 
-    pub(super) fn strangers_document(&self) -> Vec<u8> {
+    pub(crate) fn strangers_document(&self) -> Vec<u8> {
         key_set(self.strangers.iter())
     }
 

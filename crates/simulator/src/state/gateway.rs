@@ -2,45 +2,46 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use derbysoft_go_auth::UnixTime;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
-use super::Simulator;
-use super::answer::Answer;
-use super::issue::{Issue, presented, random_hex};
-use super::keys::SigningKey;
-use super::mint::Mint;
-use derbysoft_go_auth::UnixTime;
+use super::issue::{Issue, credential};
+use crate::answer::Answer;
+use crate::hex::random_hex;
+use crate::keys::SigningKey;
+use crate::tokens::Mint;
 
-/// GO's documentation prints the second word, its knowledge base the first.
-pub(super) const TOKEN_PATHS: [&str; 2] = ["/authorizer/token", "/authorizer/toker"];
+/// GO's documentation prints the second spelling, its knowledge base the first.
+pub(crate) const TOKEN_PATHS: [&str; 2] = ["/authorizer/token", "/authorizer/toker"];
 
-const API: &str = "/gateway";
+/// The base path of the API that accepts pushes.
+pub(crate) const API: &str = "/gateway";
 
-/// How many tokens are good at once; with one more, the one that ends first is not any longer. A
-/// client fetches one in an hour, so this is for thousands of clients, and 10 MiB.
+/// How many tokens are valid at once; one more evicts the one that expires first. A
+/// client fetches one an hour, so this is enough for thousands of clients, and takes 10
+/// MiB.
 const MAX_ISSUED: usize = 10_000;
 
 /// The `key` of the sample token.
 const USER_KEY: &str = "JWT-TEST";
 
-/// A client ID and client secret as GO's mail gives them.
+/// A client ID and client secret as in GO's mail.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientCredentials {
     /// 31 characters in the sample.
     pub client_id: String,
-    /// 32 characters in the sample, punctuation among them.
+    /// 32 characters in the sample, some of them punctuation.
     pub client_secret: String,
 }
 
 impl ClientCredentials {
-    fn fresh() -> Self {
+    pub(crate) fn fresh() -> Self {
         Self {
             client_id: random_hex(31),
             client_secret: format!("p;f{}A)2{}", random_hex(12), random_hex(14)),
@@ -57,22 +58,25 @@ impl fmt::Debug for ClientCredentials {
 /// The failures that GO's documentation lists, with their status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GatewayFailure {
-    /// 401 `Missing JWT token in request`: no `Authorization`, or no client ID and secret.
+    /// 401 `Missing JWT token in request`: no `Authorization`, or no client ID and
+    /// secret.
     MissingToken,
     /// 401 `JWT token invalid`: not a JWT.
     InvalidToken,
     /// 401 `missing user key in JWT token`: a JWT without `key`.
     MissingUserKey,
-    /// 401 `Invalid user key in JWT token`: a `key` of nobody's, or an unknown client ID and secret.
+    /// 401 `Invalid user key in JWT token`: an unknown `key`, or an unknown client ID and
+    /// secret.
     InvalidUserKey,
     /// 401 `failed to verify jwt`: expired, revoked or signed by somebody else.
     NotVerified,
-    /// 403 `The consumer_name is forbidden`; only on [command](Simulator::refuse_pushes).
+    /// 403 `The consumer_name is forbidden`; only by
+    /// [command](crate::Simulator::refuse_pushes).
     ForbiddenConsumer,
 }
 
 impl GatewayFailure {
-    /// All six, for a test that goes through them.
+    /// All six, for a test that covers each.
     pub const ALL: [Self; 6] = [
         Self::MissingToken,
         Self::InvalidToken,
@@ -82,7 +86,7 @@ impl GatewayFailure {
         Self::ForbiddenConsumer,
     ];
 
-    /// The status and the message of the documentation's table.
+    /// The status and the message in the documentation's table.
     pub const fn documented(self) -> (u16, &'static str) {
         match self {
             Self::MissingToken => (401, "Missing JWT token in request"),
@@ -102,36 +106,38 @@ impl GatewayFailure {
 }
 
 #[derive(Debug)]
-pub(super) struct Gateway {
+pub(crate) struct Gateway {
     /// Made with the first token.
-    key: OnceLock<SigningKey>,
-    pub(super) clients: Issue<ClientCredentials>,
-    /// The tokens that are good, with the ends that they name.
+    key: Option<SigningKey>,
+    pub(crate) clients: Issue<ClientCredentials>,
+    /// The valid tokens, with their expiry.
     issued: HashMap<String, UnixTime>,
-    lifetime: u64,
-    expires_in: u64,
-    own_answer: Option<Vec<u8>>,
-    pub(super) refuse_tokens: Option<GatewayFailure>,
-    pub(super) refuse_pushes: Option<GatewayFailure>,
-    pushes: usize,
+    /// `exp` − `iat`, in seconds.
+    pub(crate) lifetime: u64,
+    /// The `expires_in` of an answer, in seconds.
+    pub(crate) expires_in: u64,
+    pub(crate) custom_answer: Option<Vec<u8>>,
+    pub(crate) refuse_tokens: Option<GatewayFailure>,
+    pub(crate) refuse_pushes: Option<GatewayFailure>,
+    pub(crate) pushes: usize,
 }
 
 impl Gateway {
-    pub(super) fn new(now: UnixTime) -> Self {
+    pub(crate) fn new(now: UnixTime) -> Self {
         Self {
-            key: OnceLock::new(),
+            key: None,
             clients: Issue::new(ClientCredentials::fresh(), now),
             issued: HashMap::new(),
             lifetime: 3600,
             expires_in: 7200,
-            own_answer: None,
+            custom_answer: None,
             refuse_tokens: None,
             refuse_pushes: None,
             pushes: 0,
         }
     }
 
-    pub(super) fn token_endpoint(&mut self, head: &Parts, now: UnixTime) -> Answer {
+    pub(crate) fn token_endpoint(&mut self, head: &Parts, now: UnixTime) -> Answer {
         if head.method != Method::GET {
             return Answer::method_not_allowed();
         }
@@ -151,9 +157,9 @@ impl Gateway {
         }
     }
 
-    /// The answer with a new token.
-    pub(super) fn new_token_document(&mut self, now: UnixTime) -> Vec<u8> {
-        if let Some(answer) = &self.own_answer {
+    /// An answer with a new token.
+    pub(crate) fn new_token_document(&mut self, now: UnixTime) -> Vec<u8> {
+        if let Some(answer) = &self.custom_answer {
             return answer.clone();
         }
         let (token, expires_in) = (self.new_token(now), self.expires_in);
@@ -161,48 +167,52 @@ impl Gateway {
             .into_bytes()
     }
 
-    fn new_token(&mut self, now: UnixTime) -> String {
+    pub(crate) fn new_token(&mut self, now: UnixTime) -> String {
         let iat = now.as_secs();
         let exp = iat + self.lifetime;
-        // The members and their order in the sample token.
+        // The members of the sample token, in their order.
         let payload = format!(
             r#"{{"key":"{USER_KEY}","nbf":{nbf},"iss":"derbysoft","iat":{iat},"dis":"JWT-TEST","jti":"{jti}","exp":{exp},"sub":"derbysoft dgateway V2","aud":["JWT-TEST"]}}"#,
             nbf = iat.saturating_sub(120),
             jti = random_hex(32),
         );
-        let key = self.key.get_or_init(SigningKey::pooled).clone();
+        let key = self.key.get_or_insert_with(SigningKey::pooled).clone();
         let token = Mint::new(key, "", "", "")
             .raw_header(r#"{"typ":"JWT","alg":"RS256"}"#)
             .raw_payload(payload)
             .token();
-        self.make_room(now);
+        self.evict(now);
         self.issued.insert(token.clone(), UnixTime::from_secs(exp));
         token
     }
 
-    fn make_room(&mut self, now: UnixTime) {
-        if self.issued.len() < MAX_ISSUED {
-            return;
+    /// Invalidates all tokens issued so far.
+    pub(crate) fn revoke_tokens(&mut self) {
+        self.issued.clear();
+    }
+
+    /// Makes room for one more token.
+    fn evict(&mut self, now: UnixTime) {
+        if self.issued.len() >= MAX_ISSUED {
+            self.issued.retain(|_, exp| now < *exp);
         }
-        self.issued.retain(|_, exp| now < *exp);
-        while self.issued.len() >= MAX_ISSUED {
+        if self.issued.len() >= MAX_ISSUED {
             let first = self.issued.iter().min_by_key(|(_, exp)| **exp);
-            let Some(token) = first.map(|(token, _)| token.clone()) else {
-                return;
-            };
-            self.issued.remove(&token);
+            if let Some(token) = first.map(|(token, _)| token.clone()) {
+                self.issued.remove(&token);
+            }
         }
     }
 
-    /// The API; `None` for a path that is none of its own.
-    pub(super) fn api(&mut self, head: &Parts, now: UnixTime) -> Option<Answer> {
+    /// The API; `None` for any other path.
+    pub(crate) fn api(&mut self, head: &Parts, now: UnixTime) -> Option<Answer> {
         let path = head.uri.path().strip_prefix(API)?;
         if !path.starts_with('/') {
             return None;
         }
         let failure = self
             .refuse_pushes
-            .or_else(|| self.judge(&head.headers, now));
+            .or_else(|| self.failure_of(&head.headers, now));
         if let Some(failure) = failure {
             return Some(failure.answer());
         }
@@ -211,8 +221,8 @@ impl Gateway {
         Some(Answer::json(200, taken.to_string()))
     }
 
-    fn judge(&self, headers: &HeaderMap, now: UnixTime) -> Option<GatewayFailure> {
-        let Some(token) = presented(headers) else {
+    fn failure_of(&self, headers: &HeaderMap, now: UnixTime) -> Option<GatewayFailure> {
+        let Some(token) = credential(headers) else {
             return Some(GatewayFailure::MissingToken);
         };
         if let Some(exp) = self.issued.get(token) {
@@ -232,102 +242,12 @@ impl Gateway {
     }
 }
 
-/// The gateway that suppliers push to.
-impl Simulator {
-    /// The token endpoint, `http://127.0.0.1:PORT/authorizer/token`.
-    pub fn token_url(&self) -> String {
-        format!("{}{}", self.origin(), TOKEN_PATHS[0])
-    }
-
-    /// The token endpoint under the word of GO's documentation,
-    /// `http://127.0.0.1:PORT/authorizer/toker`.
-    pub fn toker_url(&self) -> String {
-        format!("{}{}", self.origin(), TOKEN_PATHS[1])
-    }
-
-    /// The base of the API that takes pushes, on any path below it:
-    /// `http://127.0.0.1:PORT/gateway`.
-    pub fn gateway_url(&self) -> String {
-        format!("{}{API}", self.origin())
-    }
-
-    /// The client ID and secret in force.
-    pub fn client(&self) -> ClientCredentials {
-        self.state().gateway.clients.current().clone()
-    }
-
-    /// *Rotate*: new client ID and secret; those before are good for 7 more days.
-    pub fn rotate_client(&self) -> ClientCredentials {
-        let (fresh, now) = (ClientCredentials::fresh(), self.shared.clock.now());
-        self.state().gateway.clients.rotate(fresh.clone(), now);
-        fresh
-    }
-
-    /// *Revoke*: new client ID and secret; those before are dead at once.
-    pub fn revoke_client(&self) -> ClientCredentials {
-        let (fresh, now) = (ClientCredentials::fresh(), self.shared.clock.now());
-        self.state().gateway.clients.revoke(fresh.clone(), now);
-        fresh
-    }
-
-    /// A token of the gateway's, issued now: `exp` − `iat` is 3600 as in the sample.
-    #[must_use]
-    pub fn gateway_token(&self) -> String {
-        let now = self.shared.clock.now();
-        self.state().gateway.new_token(now)
-    }
-
-    /// Refuses all tokens that were issued up to now.
-    pub fn revoke_gateway_tokens(&self) {
-        self.state().gateway.issued.clear();
-    }
-
-    /// What tokens say of their end, in seconds: `exp` − `iat`, 3600 in the sample, and
-    /// `expires_in`, 7200 there.
-    pub fn set_token_times(&self, lifetime: u64, expires_in: u64) {
-        let gateway = &mut self.state().gateway;
-        (gateway.lifetime, gateway.expires_in) = (lifetime, expires_in);
-    }
-
-    /// Gives exactly these bytes for a token, with status 200; again a token with `None`.
-    pub fn set_token_answer(&self, answer: Option<&str>) {
-        self.state().gateway.own_answer = answer.map(|text| text.as_bytes().to_vec());
-    }
-
-    /// Refuses every client at the token endpoint, until it is told `None`.
-    pub fn refuse_tokens(&self, failure: Option<GatewayFailure>) {
-        self.state().gateway.refuse_tokens = failure;
-    }
-
-    /// Refuses every push, until it is told `None`.
-    pub fn refuse_pushes(&self, failure: Option<GatewayFailure>) {
-        self.state().gateway.refuse_pushes = failure;
-    }
-
-    /// How many pushes the gateway has taken.
-    pub fn pushes(&self) -> usize {
-        self.state().gateway.pushes
-    }
-
-    /// How many requests have reached the token endpoint, those held back included.
-    pub fn token_fetches(&self) -> usize {
-        *self.shared.token_fetches.borrow()
-    }
-
-    /// Waits until `n` requests in all have reached the token endpoint since the start.
-    pub async fn wait_for_token_fetches(&self, n: usize) {
-        let mut fetches = self.shared.token_fetches.subscribe();
-        // The sender lives in `self`, so the channel can't close.
-        let _ = fetches.wait_for(|count| *count >= n).await;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn no_more_than_ten_thousand_tokens_are_good_at_once() {
+    fn at_most_ten_thousand_tokens_are_valid_at_once() {
         let now = UnixTime::from_secs(1_800_000_000);
         let at = |seconds: u64| UnixTime::from_secs(1_800_000_000 + seconds);
         let mut gateway = Gateway::new(now);
@@ -339,9 +259,9 @@ mod tests {
         assert!(gateway.issued.contains_key(&token) && gateway.issued.contains_key("1"));
         assert!(
             !gateway.issued.contains_key("0"),
-            "which would have ended first"
+            "it would have expired first"
         );
-        // A thousand have ended by then.
+        // A thousand have expired by then.
         gateway.new_token(at(1_000));
         assert_eq!(gateway.issued.len(), MAX_ISSUED - 1_000 + 2);
     }

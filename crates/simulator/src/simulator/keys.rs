@@ -1,9 +1,9 @@
-//! GO's side of a key rotation, done well or badly.
+//! Key rotation on GO's side, done well or badly.
 
 use serde_json::Value;
 
 use super::Simulator;
-use super::keys::{PublishedKey, SigningKey};
+use crate::keys::{PublishedKey, SigningKey};
 
 /// Keys. A change shows in the next answer.
 impl Simulator {
@@ -22,51 +22,52 @@ impl Simulator {
         self.state().ring.published().cloned().collect()
     }
 
-    /// Publishes a new key and signs with it from now on; the others stay published. Gives its
-    /// `kid`.
+    /// Publishes a new key and signs with it from now on; the others stay published.
+    /// Returns its `kid`.
     pub fn rotate(&self) -> String {
-        let fresh = PublishedKey::fresh();
-        let ring = &mut self.state().ring;
-        let kid = ring.add(fresh, true);
-        ring.sign_with(&kid);
-        kid
+        self.sign_with_new(true)
     }
 
-    /// Publishes a new key that doesn't sign yet. Gives its `kid`, for
+    /// Publishes a new key that doesn't sign yet. Returns its `kid`, for
     /// [`sign_with`](Self::sign_with).
     pub fn stage(&self) -> String {
         self.publish(PublishedKey::fresh())
     }
 
-    /// Signs with a new key that isn't published yet. Gives its `kid`, for
+    /// Signs with a new key that isn't published yet. Returns its `kid`, for
     /// [`restore`](Self::restore), which publishes it.
     pub fn rotate_unpublished(&self) -> String {
+        self.sign_with_new(false)
+    }
+
+    fn sign_with_new(&self, published: bool) -> String {
         let fresh = PublishedKey::fresh();
         let ring = &mut self.state().ring;
-        let kid = ring.add(fresh, false);
+        let kid = ring.add(fresh, published);
         ring.sign_with(&kid);
         kid
     }
 
-    /// Signs with this key from now on, be it published or not.
+    /// Signs with this key from now on, whether or not it is published.
     ///
     /// # Panics
     ///
-    /// When the simulator never had a key of this name that signs.
+    /// Panics when the simulator never had a signing key of this name.
     pub fn sign_with(&self, kid: &str) {
         self.state().ring.sign_with(kid);
     }
 
-    /// Takes a key out of the document. If it is the one that signs, it goes on signing.
+    /// Removes a key from the document. If it is the key that signs, it continues to
+    /// sign.
     ///
     /// # Panics
     ///
-    /// When the simulator never had a key of this name.
+    /// Panics when the simulator never had a key of this name.
     pub fn retire(&self, kid: &str) {
         self.state().ring.list(kid, false);
     }
 
-    /// Takes every key out of the document but the one that signs.
+    /// Removes every key from the document except the one that signs.
     pub fn retire_all_but_current(&self) {
         self.state().ring.retire_all_but_current();
     }
@@ -75,22 +76,22 @@ impl Simulator {
     ///
     /// # Panics
     ///
-    /// When the simulator never had a key of this name.
+    /// Panics when the simulator never had a key of this name.
     pub fn restore(&self, kid: &str) {
         self.state().ring.list(kid, true);
     }
 
-    /// Puts other key material under the same `kid`, for the document and for tokens minted from
-    /// now on.
+    /// Replaces the key material but not the `kid`, in the document and for tokens minted
+    /// from now on.
     ///
     /// # Panics
     ///
-    /// When the simulator never had a key of this name that signs.
+    /// Panics when the simulator never had a signing key of this name.
     pub fn replace_material(&self, kid: &str) {
         self.state().ring.replace_material(kid);
     }
 
-    /// Publishes one more key, at the document's end. Gives its `kid`.
+    /// Publishes one more key, at the end of the document. Returns its `kid`.
     pub fn publish(&self, key: PublishedKey) -> String {
         self.state().ring.add(key, true)
     }
@@ -100,13 +101,14 @@ impl Simulator {
         self.publish(PublishedKey::raw(jwk));
     }
 
-    /// Publishes exactly these keys. The first one that can sign does, unless the current one is
-    /// among them; where none can, the current one goes on, unpublished.
+    /// Publishes exactly these keys. The first one that can sign does, unless the current
+    /// one is among them; if none can, the current one continues to sign, unpublished.
     pub fn set_keys(&self, keys: impl IntoIterator<Item = PublishedKey>) {
         self.state().ring.set(keys);
     }
 
-    /// Serves exactly these bytes as the key set, until [`reset_document`](Self::reset_document).
+    /// Serves exactly these bytes as the key set, until
+    /// [`reset_document`](Self::reset_document).
     pub fn set_document(&self, document: impl Into<Vec<u8>>) {
         self.state().ring.set_document(Some(document.into()));
     }
@@ -116,18 +118,13 @@ impl Simulator {
         self.state().ring.set_document(None);
     }
 
-    /// The key-set document as it is served in health, uncompressed.
+    /// The key set as it is served without a fault, uncompressed.
     pub fn document(&self) -> Vec<u8> {
         self.state().ring.document()
     }
 
-    /// The `jwks_uri` of the discovery document, from now on.
+    /// Sets the `jwks_uri` of the discovery document.
     pub fn set_jwks_uri(&self, uri: impl Into<String>) {
         self.state().jwks_uri = uri.into();
-    }
-
-    /// Serves exactly these bytes as the discovery document.
-    pub fn set_discovery_document(&self, document: impl Into<Vec<u8>>) {
-        self.state().discovery = Some(document.into());
     }
 }

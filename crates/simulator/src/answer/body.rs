@@ -11,31 +11,31 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 #[derive(Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Send(Bytes),
-    /// Sends this for ever.
+    /// Sends this forever.
     Repeat(Bytes),
     Wait(Duration),
-    /// Lets the connection write out what it has.
+    /// Lets the connection write out what is buffered.
     Flush,
     Stall,
     Break,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Script {
+pub(crate) struct Script {
     steps: VecDeque<Step>,
     length: Option<u64>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Script {
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self::whole(Bytes::new())
     }
 
-    /// A body that is sent as it should be, with its length known.
-    pub(super) fn whole(bytes: impl Into<Bytes>) -> Self {
+    /// A complete body of known length.
+    pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         let length = Some(bytes.len() as u64);
         let steps = if bytes.is_empty() {
@@ -51,7 +51,7 @@ impl Script {
     }
 
     /// A body of unknown length.
-    pub(super) fn of(steps: impl IntoIterator<Item = Step>) -> Self {
+    pub(crate) fn of(steps: impl IntoIterator<Item = Step>) -> Self {
         Self {
             steps: steps.into_iter().collect(),
             ..Self::default()

@@ -5,16 +5,16 @@ use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use super::keys::SigningKey;
+use crate::keys::SigningKey;
 
 /// How a [`Mint`](super::Mint) signs.
 ///
-/// None of these changes the header: `alg` says `RS256` unless
-/// [`Mint::header`](super::Mint::header) says otherwise.
+/// The header stays the same: `alg` is `RS256` unless
+/// [`Mint::header`](super::Mint::header) changes it.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum SignatureKind {
-    /// RSASSA-PKCS1-v1_5 with SHA-256, what GO does.
+    /// RSASSA-PKCS1-v1_5 with SHA-256, as GO signs.
     #[default]
     Rs256,
     /// RSASSA-PKCS1-v1_5 with SHA-384.
@@ -25,18 +25,19 @@ pub enum SignatureKind {
     Ps256,
     /// HMAC-SHA-256 with this secret.
     Hs256(Vec<u8>),
-    /// HMAC-SHA-256 whose secret is the public key: the algorithm-confusion attack, which succeeds
-    /// where a verifier lets the token choose the algorithm.
+    /// HMAC-SHA-256 with the public key as the secret: the algorithm-confusion attack,
+    /// which succeeds if a verifier lets the token choose the algorithm.
     Hs256WithPublicKey(PublicKeyForm),
-    /// The RS256 signature of another key, under the announced `kid`.
+    /// The RS256 signature of another key, with the `kid` unchanged.
     OtherKey(SigningKey),
-    /// A genuine RS256 signature of the right key, over the same header and another payload.
+    /// A genuine RS256 signature of the right key, over the same header and another
+    /// payload.
     OfOtherPayload,
-    /// A zero-length signature: the token ends with its second dot.
+    /// A signature of zero bytes: the token ends with its second dot.
     Empty,
     /// The RS256 signature without its last byte.
     Truncated,
-    /// The RS256 signature and one zero byte more.
+    /// The RS256 signature with one more byte, a zero.
     Extended,
     /// The RS256 signature with the lowest bit of its middle byte flipped.
     Corrupted,
@@ -44,7 +45,7 @@ pub enum SignatureKind {
     Zeroes,
 }
 
-/// Which spelling of the public key serves as the secret in [`SignatureKind::Hs256WithPublicKey`].
+/// Which form of the public key is the secret in [`SignatureKind::Hs256WithPublicKey`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublicKeyForm {
@@ -61,7 +62,7 @@ pub enum PublicKeyForm {
 }
 
 impl PublicKeyForm {
-    /// All five, for a test that goes through them.
+    /// All five, for a test that covers each.
     pub const ALL: [Self; 5] = [
         Self::SpkiPem,
         Self::SpkiDer,
@@ -82,11 +83,16 @@ impl PublicKeyForm {
 }
 
 impl SignatureKind {
-    /// The signature's bytes for `header.payload`, both as they stand in the token.
-    pub(super) fn sign(&self, key: &SigningKey, header: &str, payload: &str) -> Vec<u8> {
+    /// The signature's bytes for `header.payload`, both as they appear in the token.
+    pub(crate) fn sign(&self, key: &SigningKey, header: &str, payload: &str) -> Vec<u8> {
         let message = format!("{header}.{payload}");
         let message = message.as_bytes();
         let genuine = || key.sign(&RSA_PKCS1_SHA256, message);
+        let changed = |change: fn(&mut Vec<u8>)| {
+            let mut signature = genuine();
+            change(&mut signature);
+            signature
+        };
         match self {
             Self::Rs256 => genuine(),
             Self::Rs384 => key.sign(&RSA_PKCS1_SHA384, message),
@@ -100,22 +106,12 @@ impl SignatureKind {
                 key.sign(&RSA_PKCS1_SHA256, format!("{header}.{other}").as_bytes())
             }
             Self::Empty => Vec::new(),
-            Self::Truncated => {
-                let mut signature = genuine();
-                signature.pop();
-                signature
-            }
-            Self::Extended => {
-                let mut signature = genuine();
-                signature.push(0);
-                signature
-            }
-            Self::Corrupted => {
-                let mut signature = genuine();
+            Self::Truncated => changed(|signature| signature.truncate(signature.len() - 1)),
+            Self::Extended => changed(|signature| signature.push(0)),
+            Self::Corrupted => changed(|signature| {
                 let middle = signature.len() / 2;
                 signature[middle] ^= 1;
-                signature
-            }
+            }),
             Self::Zeroes => vec![0; key.modulus().len()],
         }
     }

@@ -1,4 +1,6 @@
-//! What a request is answered: the good document or a fault's rendering of it.
+//! The answer to a request: the good document, or what a fault makes of it.
+
+mod body;
 
 use std::io::Write as _;
 use std::sync::OnceLock;
@@ -15,20 +17,22 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use hyper::ext::ReasonPhrase;
 
-use super::body::{Script, Step};
-use super::fault::{Fault, SAMPLE_LOCATION};
-use super::keys::hex;
+use self::body::Step;
+use crate::fault::{Fault, SAMPLE_LOCATION};
+use crate::hex::hex;
+
+pub(crate) use self::body::Script;
 
 /// The media type that GO's documentation shows with the key address.
 const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=utf-8");
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const HTML: HeaderValue = HeaderValue::from_static("text/html;charset=utf-8");
 const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\
     <body><form method=\"post\"><input name=\"user\"></form></body></html>\n";
-const MEBIBYTE: usize = 1 << 20;
 
 /// What the connection does with a request.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Reply(Response<Script>),
     Late(Duration, Response<Script>),
     Never,
@@ -38,10 +42,10 @@ pub(super) enum Answer {
 
 /// How good documents are served.
 #[derive(Clone, Debug)]
-pub(super) struct Serving {
-    pub(super) etag: bool,
-    pub(super) gzip: bool,
-    pub(super) cache_control: Option<HeaderValue>,
+pub(crate) struct Serving {
+    pub(crate) etag: bool,
+    pub(crate) gzip: bool,
+    pub(crate) cache_control: Option<HeaderValue>,
 }
 
 impl Default for Serving {
@@ -55,116 +59,110 @@ impl Default for Serving {
 }
 
 impl Answer {
-    /// The status that goes on the wire, if one does.
-    pub(super) fn status(&self) -> Option<u16> {
+    /// The status on the wire, if there is one.
+    pub(crate) fn status(&self) -> Option<u16> {
         match self {
             Self::Reply(response) | Self::Late(_, response) => Some(response.status().as_u16()),
             Self::Never | Self::Cut | Self::Raw(_) => None,
         }
     }
 
-    pub(super) fn not_found() -> Self {
+    pub(crate) fn not_found() -> Self {
         Self::Reply(reply(StatusCode::NOT_FOUND, Script::empty()))
     }
 
-    pub(super) fn method_not_allowed() -> Self {
+    pub(crate) fn method_not_allowed() -> Self {
         let response = reply(StatusCode::METHOD_NOT_ALLOWED, Script::empty());
         let get = HeaderValue::from_static("GET, HEAD");
         Self::Reply(with(response, ALLOW, get))
     }
 
-    /// A JSON body under this status, as GO's APIs answer.
-    pub(super) fn json(status: u16, body: impl Into<Bytes>) -> Self {
+    /// A JSON body with this status, as GO's APIs answer.
+    pub(crate) fn json(status: u16, body: impl Into<Bytes>) -> Self {
         let body = Script::whole(body);
         Self::Reply(with(reply(code(status), body), CONTENT_TYPE, JSON))
     }
 
-    pub(super) fn good(document: Vec<u8>, serving: &Serving, request: &HeaderMap) -> Self {
+    pub(crate) fn good(document: Vec<u8>, serving: &Serving, request: &HeaderMap) -> Self {
         Self::Reply(serve(document, serving, request))
     }
 
     /// `strangers` gives a key set that isn't GO's.
-    pub(super) fn faulty(
+    pub(crate) fn faulty(
         fault: Fault,
         document: Vec<u8>,
         strangers: impl FnOnce() -> Vec<u8>,
         serving: &Serving,
         request: &HeaderMap,
     ) -> Self {
-        match fault {
+        let serve = |document| serve(document, serving, request);
+        let length = document.len();
+        Self::Reply(match fault {
+            Fault::Hang => return Self::Never,
+            Fault::Cut => return Self::Cut,
+            Fault::Raw(bytes) => return Self::Raw(bytes),
+            Fault::Delay(time) => return Self::Late(time, serve(document)),
             Fault::RedirectNotFound => {
                 let mut response = redirect(StatusCode::NOT_FOUND, SAMPLE_LOCATION);
                 let found = ReasonPhrase::from_static(b"Found");
                 response.extensions_mut().insert(found);
-                Self::Reply(response)
+                response
             }
-            Fault::Redirect { location, status } => Self::Reply(redirect(code(status), &location)),
-            Fault::Status(status) => Self::Reply(under_status(code(status), document)),
-            Fault::Hang => Self::Never,
+            Fault::Redirect { location, status } => redirect(code(status), &location),
+            Fault::Status(status) => under_status(code(status), document),
             Fault::HangBody => {
-                let length = document.len();
                 let half = Bytes::from(document).slice(..length / 2);
-                let script = Script::of([Step::Send(half), Step::Stall]);
-                Self::Reply(sized(json(script), length))
+                sized(Script::of([Step::Send(half), Step::Stall]), length)
             }
             Fault::Drip { bytes, every } => {
                 let pieces = document.chunks(bytes.max(1));
                 let steps =
                     pieces.flat_map(|piece| [Step::Wait(every), Step::Send(piece.to_vec().into())]);
-                Self::Reply(sized(json(Script::of(steps)), document.len()))
+                sized(Script::of(steps), length)
             }
-            Fault::Delay(time) => Self::Late(time, serve(document, serving, request)),
             Fault::Truncated => {
-                let announced = document.len() + 1;
                 let steps = [Step::Send(document.into()), Step::Flush, Step::Break];
-                Self::Reply(sized(json(Script::of(steps)), announced))
+                sized(Script::of(steps), length + 1)
             }
-            Fault::Cut => Self::Cut,
             Fault::Html => {
-                let response = reply(StatusCode::OK, Script::whole(LOGIN_PAGE));
-                Self::Reply(with(response, CONTENT_TYPE, HTML))
+                let page = reply(StatusCode::OK, Script::whole(LOGIN_PAGE));
+                with(page, CONTENT_TYPE, HTML)
             }
-            Fault::EmptySet => Self::good(br#"{"keys":[]}"#.to_vec(), serving, request),
-            Fault::WrongKeys => Self::good(strangers(), serving, request),
-            Fault::NotJson => Self::good(b"keys: none today".to_vec(), serving, request),
+            Fault::EmptySet => serve(br#"{"keys":[]}"#.to_vec()),
+            Fault::WrongKeys => serve(strangers()),
+            Fault::NotJson => serve(b"keys: none today".to_vec()),
             Fault::Endless => {
                 let begin = Bytes::from_static(br#"{"keys":["#);
                 let spaces = Bytes::from(vec![b' '; 16 * 1024]);
-                let script = Script::of([Step::Send(begin), Step::Repeat(spaces)]);
-                Self::Reply(json(script))
+                json(Script::of([Step::Send(begin), Step::Repeat(spaces)]))
             }
             Fault::GzipBomb => {
-                let response = json(Script::whole(bomb(&document)));
-                let gzip = HeaderValue::from_static("gzip");
-                Self::Reply(with(response, CONTENT_ENCODING, gzip))
+                let packed = Script::whole(bomb(&document));
+                with(json(packed), CONTENT_ENCODING, GZIP)
             }
             Fault::Oversized(bytes) => {
                 let mut padded = document;
-                padded.resize(bytes.max(padded.len()), b' ');
-                Self::good(padded, serving, request)
+                padded.resize(bytes.max(length), b' ');
+                serve(padded)
             }
-            Fault::Raw(bytes) => Self::Raw(bytes),
-        }
+        })
     }
 }
 
-/// A document in health: conditional, compressed, cacheable, as far as these are on.
+/// The good document: conditional, compressed and cacheable where that is switched on.
 fn serve(document: Vec<u8>, serving: &Serving, request: &HeaderMap) -> Response<Script> {
     let gzip = serving.gzip && accepts_gzip(request);
     let name = hex(&digest(&SHA256, &document).as_ref()[..16]);
-    // A strong entity tag names the bytes on the wire, so each coding has its own (RFC 9110).
+    // A strong entity tag names the bytes on the wire, so each coding has its own (RFC
+    // 9110).
     let tags = [format!("\"{name}\""), format!("\"{name}-gzip\"")];
     let known = serving.etag && none_match_names(request, &tags);
 
     let mut response = if known {
         reply(StatusCode::NOT_MODIFIED, Script::empty())
     } else if gzip {
-        let coding = HeaderValue::from_static("gzip");
-        with(
-            json(Script::whole(gzipped(&document))),
-            CONTENT_ENCODING,
-            coding,
-        )
+        let packed = Script::whole(gzipped(&document));
+        with(json(packed), CONTENT_ENCODING, GZIP)
     } else {
         json(Script::whole(document))
     };
@@ -214,8 +212,8 @@ fn json(body: Script) -> Response<Script> {
     with(reply(StatusCode::OK, body), CONTENT_TYPE, JSON)
 }
 
-fn sized(response: Response<Script>, length: usize) -> Response<Script> {
-    with(response, CONTENT_LENGTH, HeaderValue::from(length))
+fn sized(body: Script, length: usize) -> Response<Script> {
+    with(json(body), CONTENT_LENGTH, HeaderValue::from(length))
 }
 
 fn with(mut response: Response<Script>, name: HeaderName, value: HeaderValue) -> Response<Script> {
@@ -260,16 +258,16 @@ fn gzipped(document: &[u8]) -> Vec<u8> {
 
 /// One gzip member (RFC 1952) of the document and 65 MiB of spaces.
 ///
-/// Compressing that much for each test would cost seconds in an unoptimised build. A full flush
-/// ends a block on a byte boundary and forgets the history, so one compressed mebibyte can be
-/// repeated.
+/// Compressing that much for each test would take seconds in an unoptimised build. A full
+/// flush ends a block on a byte boundary and resets the history, so one compressed
+/// mebibyte can be repeated.
 fn bomb(document: &[u8]) -> Vec<u8> {
     const REPEATS: usize = 65;
     const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
     const EMPTY_LAST_BLOCK: [u8; 2] = [3, 0];
     static SPACES: OnceLock<(Vec<u8>, Crc)> = OnceLock::new();
 
-    let (spaces, spaces_crc) = SPACES.get_or_init(|| deflated(&vec![b' '; MEBIBYTE]));
+    let (spaces, spaces_crc) = SPACES.get_or_init(|| deflated(&vec![b' '; 1 << 20]));
     let (beginning, mut crc) = deflated(document);
     let mut packed = HEADER.to_vec();
     packed.extend(beginning);

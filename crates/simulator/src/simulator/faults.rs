@@ -6,12 +6,13 @@ use http::HeaderValue;
 use tokio::sync::watch;
 
 use super::Simulator;
-use super::fault::{Endpoint, Fault, FaultInForce};
-use super::shared::{Barrier, State};
+use crate::fault::{Endpoint, Fault, FaultInForce};
+use crate::state::State;
 
-/// How documents are served. All of it is about both addresses.
+/// How the key set and the discovery document are served, and faults of every endpoint.
 impl Simulator {
-    /// Whether documents carry an `ETag` and `If-None-Match` is answered with 304. Default: yes.
+    /// Whether documents have an `ETag` and `If-None-Match` is answered with 304.
+    /// Default: yes.
     pub fn set_etag(&self, on: bool) {
         self.state().serving.etag = on;
     }
@@ -25,105 +26,108 @@ impl Simulator {
     ///
     /// # Panics
     ///
-    /// When the value can't stand in a header.
+    /// Panics when the value isn't valid in a header.
     pub fn set_cache_control(&self, value: Option<&str>) {
         let header = |text| HeaderValue::from_str(text).expect("a header value");
         self.state().serving.cache_control = value.map(header);
     }
 
-    /// Fails every request to key set or discovery document from now on, until [`heal`](Self::heal).
+    /// Fails every request for the key set or the discovery document from now on, until
+    /// [`heal`](Self::heal).
     ///
     /// # Panics
     ///
-    /// When a status is outside 200 to 999, or a `Location` can't stand in a header.
+    /// Panics when a status is outside 200 to 999, or a `Location` isn't valid in a
+    /// header.
     pub fn fail(&self, fault: Fault) {
         self.fail_at(Endpoint::Keys, fault.clone());
         self.fail_at(Endpoint::Discovery, fault);
     }
 
-    /// As [`fail`](Self::fail), at one address.
+    /// As [`fail`](Self::fail), at one endpoint.
     ///
     /// # Panics
     ///
-    /// As [`fail`](Self::fail).
+    /// Panics as [`fail`](Self::fail) does.
     pub fn fail_at(&self, endpoint: Endpoint, fault: Fault) {
         let mut state = self.prepared_for(&fault);
         state.faults.stand(endpoint, fault);
     }
 
-    /// Fails the next `n` requests, whichever of the two addresses they go to. Calls add up:
-    /// `fail_next(1, a)` and `fail_next(2, b)` fail three requests. A fault set by
-    /// [`fail`](Self::fail) comes after them.
+    /// Fails the next `n` requests for either document. Calls add up: `fail_next(1, a)`
+    /// and `fail_next(2, b)` fail three requests. A fault set by [`fail`](Self::fail)
+    /// follows them.
     ///
     /// # Panics
     ///
-    /// As [`fail`](Self::fail).
+    /// Panics as [`fail`](Self::fail) does.
     pub fn fail_next(&self, n: usize, fault: Fault) {
         let mut state = self.prepared_for(&fault);
         let documents = [Endpoint::Keys, Endpoint::Discovery];
         state.faults.queue(&documents, n, fault);
     }
 
-    /// Fails the next `n` requests to one address; calls add up, also with
-    /// [`fail_next`](Self::fail_next). A fault set by [`fail_at`](Self::fail_at) comes after them.
+    /// Fails the next `n` requests to one endpoint; calls add up, also with
+    /// [`fail_next`](Self::fail_next). A fault set by [`fail_at`](Self::fail_at) follows
+    /// them.
     ///
     /// # Panics
     ///
-    /// As [`fail`](Self::fail).
+    /// Panics as [`fail`](Self::fail) does.
     pub fn fail_next_at(&self, endpoint: Endpoint, n: usize, fault: Fault) {
         let mut state = self.prepared_for(&fault);
         state.faults.queue(&[endpoint], n, fault);
     }
 
-    /// Fails the next `n` requests to the gateway's token endpoint; calls add up. A fault set by
-    /// [`fail_at`](Self::fail_at) comes after them.
+    /// Fails the next `n` requests to the gateway's token endpoint; calls add up. A fault
+    /// set by [`fail_at`](Self::fail_at) follows them.
     ///
     /// # Panics
     ///
-    /// As [`fail`](Self::fail).
+    /// Panics as [`fail`](Self::fail) does.
     pub fn fail_next_tokens(&self, n: usize, fault: Fault) {
         self.fail_next_at(Endpoint::Token, n, fault);
     }
 
-    /// Ends all faults, those that still wait for their turn too. Answers already begun go on as
-    /// they began.
+    /// Ends all faults, including those still waiting for their turn. Answers already
+    /// begun are not changed.
     pub fn heal(&self) {
         self.state().faults.clear();
     }
 
-    /// As [`heal`](Self::heal), at one address.
+    /// As [`heal`](Self::heal), at one endpoint.
     pub fn heal_at(&self, endpoint: Endpoint) {
         self.state().faults.clear_at(endpoint);
     }
 
-    /// The faults in force, in the order in which they come to pass at one address.
+    /// The active faults, in the order in which they take effect at one endpoint.
     pub fn faults(&self) -> Vec<FaultInForce> {
-        self.state().faults.in_force()
+        self.state().faults.active()
     }
 
-    /// Holds back the answers to all requests to the key address from now on, until the [`Hold`] is
-    /// released or dropped.
+    /// Delays the answers to all requests for the key set from now on, until the [`Hold`]
+    /// is released or dropped.
     ///
-    /// What the answer says is settled when its request arrives. So a rotation during the hold
-    /// turns the held answer into an old reply that comes late.
+    /// The answer is decided when its request arrives. So after a rotation during the
+    /// hold, the delayed answer is an outdated one that arrives late.
     pub fn hold(&self) -> Hold {
         self.hold_next(usize::MAX)
     }
 
-    /// As [`hold`](Self::hold), but only for the next `n` requests to the key address. A request is
-    /// stopped by the oldest hold that still takes one.
+    /// As [`hold`](Self::hold), but only for the next `n` requests for the key set. A
+    /// request is delayed by the oldest hold that still takes one.
     pub fn hold_next(&self, n: usize) -> Hold {
-        let (barrier, opened) = watch::channel(());
-        self.state().holds.push(Barrier { opened, left: n });
-        Hold { barrier }
+        self.hold_at(Endpoint::Keys, n)
     }
 
-    /// Holds back the answers to all requests to the token endpoint from now on, until the [`Hold`]
-    /// is released or dropped. What they say is settled when the requests arrive.
+    /// Delays the answers to all requests to the token endpoint from now on, until the
+    /// [`Hold`] is released or dropped. They are decided when the requests arrive.
     pub fn hold_tokens(&self) -> Hold {
-        let (barrier, opened) = watch::channel(());
-        let left = usize::MAX;
-        self.state().token_holds.push(Barrier { opened, left });
+        self.hold_at(Endpoint::Token, usize::MAX)
+    }
+
+    fn hold_at(&self, endpoint: Endpoint, n: usize) -> Hold {
+        let barrier = self.state().holds.add(endpoint, n);
         Hold { barrier }
     }
 
@@ -131,13 +135,13 @@ impl Simulator {
         fault.check();
         let mut state = self.state();
         if *fault == Fault::WrongKeys {
-            state.ring.meet_strangers();
+            state.ring.make_strangers();
         }
         state
     }
 }
 
-/// Holds answers back; made by [`Simulator::hold`] and its like.
+/// Delays answers; made by [`Simulator::hold`] and its variants.
 #[derive(Debug)]
 #[must_use = "dropping a `Hold` releases the answers"]
 pub struct Hold {
@@ -145,7 +149,7 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// Lets the held answers go, in no particular order.
+    /// Sends the delayed answers, in no particular order.
     pub fn release(self) {
         drop(self.barrier);
     }

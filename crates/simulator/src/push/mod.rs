@@ -1,31 +1,34 @@
 //! GO as a caller: a push to a distributor's AvailabilityPeer API.
 
+mod sample;
+
 use std::time::Duration;
 
+use derbysoft_go_auth::UnixTime;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, IntoUrl, RequestBuilder};
 
-use super::Simulator;
-use super::ari::SamplePush;
-use super::partner_apis::PartnerApi;
-use derbysoft_go_auth::UnixTime;
+use crate::simulator::Simulator;
+use crate::state::partner_apis::PartnerApi;
 
-/// What GO shows the distributor.
+pub use self::sample::SamplePush;
+
+/// The credential that GO sends to the distributor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PushCredential {
     /// A JWT, as [`Simulator::mint`] makes it, by the simulator's clock.
     #[default]
     Jwt,
-    /// The AvailabilityPeer's Access Token in force.
+    /// The current Access Token of AvailabilityPeer.
     AccessToken,
-    /// Any text: a token of one's own making.
+    /// Any text, such as a custom token.
     Token(String),
-    /// Nothing.
+    /// No credential.
     None,
 }
 
-/// A push of GO's to a distributor; made by [`Simulator::push`].
+/// A push to a distributor; made by [`Simulator::push`].
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent until `send` is awaited"]
 pub struct Push<'a> {
@@ -38,8 +41,8 @@ pub struct Push<'a> {
 }
 
 impl Simulator {
-    /// A sample push to the distributor's API at this base address, of plain `http`: `POST
-    /// /ari/daily/push` with a JWT as `Bearer`, unless told otherwise.
+    /// A sample push to the distributor's API at this base address, over plain `http`. By
+    /// default it is `POST /ari/daily/push` with a JWT as `Bearer`.
     pub fn push(&self, base: impl Into<String>) -> Push<'_> {
         Push {
             go: self,
@@ -53,7 +56,7 @@ impl Simulator {
 }
 
 impl Push<'_> {
-    /// Posts this sample, to its own path.
+    /// Posts this sample to its own path.
     pub fn sample(mut self, sample: SamplePush) -> Self {
         self.sample = sample;
         self
@@ -65,7 +68,7 @@ impl Push<'_> {
         self
     }
 
-    /// Shows this credential.
+    /// Sends this credential.
     pub fn credential(mut self, credential: PushCredential) -> Self {
         self.credential = credential;
         self
@@ -77,11 +80,12 @@ impl Push<'_> {
         self
     }
 
-    /// Sends it and gives the status of the answer. Follows no redirect, and waits 10 s at most.
+    /// Sends the push and returns the status of the answer. Follows no redirect and waits
+    /// 10 s at most.
     ///
     /// # Errors
     ///
-    /// When there is no answer.
+    /// Fails when no answer comes.
     pub async fn send(self) -> reqwest::Result<u16> {
         let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -92,7 +96,7 @@ impl Push<'_> {
         let base = self.base.trim_end_matches('/');
         let path = self.path.as_deref().unwrap_or(self.sample.path());
         let url = format!("{base}{path}");
-        let mut request = posted(&client, url, self.sample, self.go.shared.clock.now());
+        let mut request = posted(&client, url, self.sample, self.go.now());
         if let Some(token) = self.token() {
             let scheme = if self.bare { "" } else { "Bearer " };
             request = request.header(AUTHORIZATION, format!("{scheme}{token}"));
@@ -104,7 +108,7 @@ impl Push<'_> {
     fn token(&self) -> Option<String> {
         match &self.credential {
             PushCredential::Jwt => {
-                let now = self.go.shared.clock.now().as_secs();
+                let now = self.go.now().as_secs();
                 let now = i64::try_from(now).unwrap_or(i64::MAX);
                 Some(self.go.mint().at(now).token())
             }
@@ -115,7 +119,7 @@ impl Push<'_> {
     }
 }
 
-/// A sample as GO posts it, without a credential yet.
+/// A sample as GO posts it, still without a credential.
 #[doc(hidden)]
 pub fn posted(
     client: &Client,

@@ -1,4 +1,4 @@
-//! Tokens: GO's own, and every way to depart from them.
+//! Minting tokens: GO's own, and every departure from them.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,22 +6,23 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-use super::keys::SigningKey;
-use super::signature::SignatureKind;
+use super::SignatureKind;
+use crate::keys::SigningKey;
 
 /// GO's tokens live five minutes: `exp` − `iat` in the sample token.
 const LIFETIME: i64 = 300;
-/// GO predates its tokens by two minutes: `nbf` − `iat` in the sample token.
+/// GO's tokens are valid from two minutes before: `nbf` − `iat` in the sample token.
 const NOT_BEFORE: i64 = -120;
 /// The `sub` of the sample token.
 const SUBJECT: &str = "ds-go-module";
-/// The unused bits of a last base64 character are its low ones, so its neighbour differs in them.
+/// The unused bits of a last base64 character are its low ones, so its neighbour differs
+/// in them.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// Makes one token, or many alike.
 ///
-/// [`Simulator::mint`](super::Simulator::mint) presets it so that [`token`](Self::token) gives what
-/// GO's sample shows, members in that order:
+/// [`Simulator::mint`](crate::Simulator::mint) presets it so that [`token`](Self::token)
+/// returns what GO's sample shows, with the members in that order:
 ///
 /// ```text
 /// {"kid":"…","alg":"RS256"}
@@ -29,9 +30,10 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 ///  "jti":"22 characters","iat":now,"nbf":iat - 120,"sub":"ds-go-module"}
 /// ```
 ///
-/// A changed member keeps its place and a new one goes to the end. The signature always covers
-/// the first two segments exactly as they stand in the token, so a departure in them is the only
-/// fault of the token unless [`signature`](Self::signature) adds another.
+/// A changed member keeps its place, and a new one is appended. The signature always
+/// covers the first two segments exactly as they appear in the token. So a departure in
+/// them is the only flaw of the token, unless [`signature`](Self::signature) adds
+/// another.
 #[derive(Clone, Debug)]
 #[must_use = "a `Mint` makes nothing until `token` is called"]
 pub struct Mint {
@@ -50,26 +52,26 @@ pub struct Mint {
     encoding: Encoding,
 }
 
-/// How a [`Mint`] spells the segments. The signature covers the spelling.
+/// How a [`Mint`] encodes the segments. The signature covers the encoded text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Encoding {
-    /// base64url without padding, as RFC 7515 demands.
+    /// base64url without padding, as RFC 7515 requires.
     #[default]
     Canonical,
-    /// base64url, each segment with the `=` signs that its length calls for. The signature of a
-    /// 2048-bit key gets two.
+    /// base64url, each segment padded with `=`. The signature of a 2048-bit key gets two.
     Padded,
-    /// The standard alphabet's `+` and `/` for `-` and `_`. About one RSA-2048 signature in 50,000
-    /// holds neither.
+    /// The standard alphabet's `+` and `/` for `-` and `_`. About one RSA-2048 signature
+    /// in 50,000 holds neither.
     StandardAlphabet,
-    /// This character in the middle of each segment: a space, a newline.
+    /// This character in the middle of each segment, such as a space or a newline.
     Interrupted(char),
-    /// An unused bit of the signature's last character set: other text, same bytes. Nothing
-    /// changes where the signature is a multiple of three bytes long, as with 3072-bit keys.
+    /// An unused bit of the signature's last character is set: another text, the same
+    /// bytes. Nothing changes if the signature's length is a multiple of three bytes, as
+    /// with 3072-bit keys.
     LooseSignatureBits,
-    /// An unused bit of the payload's last character set. A space comes after the payload where
-    /// its length would leave no unused bit.
+    /// An unused bit of the payload's last character is set. A space is appended to the
+    /// payload if its length would leave no unused bit.
     LoosePayloadBits,
 }
 
@@ -105,20 +107,20 @@ impl Mint {
         }
     }
 
-    /// Issues at this time, in seconds since 1970. Otherwise the system clock is read for each
-    /// token.
+    /// Sets the time of issue, in seconds since 1970. By default the system clock is read
+    /// for each token.
     pub fn at(mut self, unix_seconds: i64) -> Self {
         self.at = Some(unix_seconds);
         self
     }
 
-    /// `exp` in seconds after `iat`; 300 otherwise.
+    /// Sets `exp`, in seconds after `iat`. Default: 300.
     pub fn expires_in(mut self, seconds: i64) -> Self {
         self.lifetime = seconds;
         self
     }
 
-    /// `nbf` in seconds after `iat`; −120 otherwise.
+    /// Sets `nbf`, in seconds after `iat`. Default: −120.
     pub fn not_before_offset(mut self, seconds: i64) -> Self {
         self.not_before = seconds;
         self
@@ -150,7 +152,8 @@ impl Mint {
         self.claim("sub", subject.into())
     }
 
-    /// Sets `jti`. Otherwise each token gets 16 random bytes in base64url: 22 characters.
+    /// Sets `jti`. By default each token gets 16 random bytes in base64url: 22
+    /// characters.
     pub fn token_id(self, id: impl Into<String>) -> Self {
         self.claim("jti", id.into())
     }
@@ -161,19 +164,19 @@ impl Mint {
         self
     }
 
-    /// Adds a claim at the end even where one of that name exists: a duplicate member.
+    /// Appends a claim even if there is one of that name: a duplicate member.
     pub fn repeat_claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.payload.push(Edit::Repeat(name.into(), value.into()));
         self
     }
 
-    /// Leaves a claim out.
+    /// Removes a claim.
     pub fn without(mut self, name: impl Into<String>) -> Self {
         self.payload.push(Edit::Remove(name.into()));
         self
     }
 
-    /// Sets the header's `kid`, without a change of the key that signs.
+    /// Sets the header's `kid`, without changing the key that signs.
     pub fn kid(self, kid: impl Into<String>) -> Self {
         self.header("kid", kid.into())
     }
@@ -184,58 +187,60 @@ impl Mint {
         self
     }
 
-    /// Adds a member at the header's end even where one of that name exists.
+    /// Appends a member to the header even if there is one of that name.
     pub fn repeat_header(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.header.push(Edit::Repeat(name.into(), value.into()));
         self
     }
 
-    /// Leaves a member of the header out.
+    /// Removes a member of the header.
     pub fn without_header(mut self, name: impl Into<String>) -> Self {
         self.header.push(Edit::Remove(name.into()));
         self
     }
 
-    /// These bytes, before base64, in the header's place, whatever else was said about the header.
+    /// Uses these bytes, before base64, as the header. All other changes to the header
+    /// are ignored.
     pub fn raw_header(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.raw_header = Some(bytes.into());
         self
     }
 
-    /// These bytes, before base64, in the payload's place, whatever else was said about claims.
+    /// Uses these bytes, before base64, as the payload. All other changes to claims are
+    /// ignored.
     pub fn raw_payload(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.raw_payload = Some(bytes.into());
         self
     }
 
-    /// Signs with another key, without a change of the `kid`.
+    /// Signs with another key, without changing the `kid`.
     pub fn key(mut self, key: SigningKey) -> Self {
         self.key = key;
         self
     }
 
-    /// How to sign.
+    /// Sets how to sign.
     pub fn signature(mut self, kind: SignatureKind) -> Self {
         self.signature = kind;
         self
     }
 
-    /// How to spell the segments.
+    /// Sets how to encode the segments.
     pub fn encoding(mut self, encoding: Encoding) -> Self {
         self.encoding = encoding;
         self
     }
 
-    /// The header's JSON text as the next token would have it, [raw](Self::raw_header) bytes aside:
-    /// material for a raw header of one's own.
+    /// The header's JSON text as in the next token, except for [raw](Self::raw_header)
+    /// bytes: material for a custom raw header.
     #[must_use]
     pub fn header_text(&self) -> String {
         let members = [("kid", Value::from(&*self.kid)), ("alg", "RS256".into())];
         object(&members, &self.header)
     }
 
-    /// The payload's JSON text as the next token would have it, [raw](Self::raw_payload) bytes
-    /// aside: material for a raw payload of one's own.
+    /// The payload's JSON text as in the next token, except for [raw](Self::raw_payload)
+    /// bytes: material for a custom raw payload.
     #[must_use]
     pub fn payload_text(&self) -> String {
         let issued = self.at.unwrap_or_else(now);
@@ -304,7 +309,8 @@ fn loosened(mut segment: String) -> String {
     segment
 }
 
-/// A JSON object whose members keep their order, which `serde_json`'s own map doesn't promise.
+/// A JSON object whose members keep their order, which `serde_json`'s own map doesn't
+/// promise.
 fn object(preset: &[(&str, Value)], edits: &[Edit]) -> String {
     let mut members = preset.to_vec();
     for edit in edits {

@@ -1,16 +1,16 @@
-//! Tokens by name: GO's own, and one for each way in which a token can be bad.
+//! Named sample tokens: GO's own, and one for each way in which a token can be bad.
 //!
-//! What is expected of a gate is from RFC 7515 (JWS), RFC 7519 (JWT) and RFC 8725 (best practices),
-//! and from GO's documentation, which has the issuer, the audience and the validity checked. Where
-//! these leave a choice, so does the list.
+//! The expected verdicts follow RFC 7515 (JWS), RFC 7519 (JWT) and RFC 8725 (best
+//! practices), and GO's documentation, which asks for the issuer, the audience and the
+//! validity to be checked. Where these leave a choice, so does the list.
 
 mod list;
 
-use self::list::{GOOD, SAMPLES, Sample};
-use super::keys::SigningKey;
-use super::mint::Mint;
+use self::list::{SAMPLES, Sample};
+use super::Mint;
+use crate::keys::SigningKey;
 
-/// A token of the list of samples.
+/// A named sample token.
 ///
 /// ```
 /// use derbysoft_go_simulator::{Expected, SampleToken, Simulator};
@@ -37,15 +37,15 @@ use super::mint::Mint;
 #[derive(Clone, Copy, Debug)]
 pub struct SampleToken(&'static Sample);
 
-/// What a gate that guards an API against all but GO does with a token.
+/// What a verifier that accepts only GO must do with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Expected {
-    /// Lets it in.
+    /// It accepts the token.
     LetIn,
-    /// Refuses it, whatever its settings: otherwise somebody gets in who should not.
+    /// It rejects the token, whatever its settings: otherwise an attacker gets in.
     Refused,
-    /// Refuses it or not: it is of GO's own making, and rules or settings decide.
+    /// It may accept or reject the token: GO made it, and rules or settings decide.
     Either,
 }
 
@@ -62,40 +62,40 @@ impl Expected {
 
 impl SampleToken {
     /// The token that GO sends.
-    pub const GOOD: Self = Self(&GOOD);
+    pub const GOOD: Self = Self(&SAMPLES[0]);
 
-    /// All of the list; first the good one.
+    /// All samples, beginning with the good one.
     pub fn all() -> impl Iterator<Item = Self> {
-        std::iter::once(Self::GOOD).chain(SAMPLES.iter().map(Self))
+        SAMPLES.iter().map(Self)
     }
 
-    /// The one of this name.
+    /// The sample of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::all().find(|sample| sample.name() == name)
     }
 
-    /// Its name, which stays: `other-key`.
+    /// Its name, which is stable: `other-key`.
     pub const fn name(self) -> &'static str {
         self.0.name
     }
 
-    /// What it is, in words.
+    /// Its description.
     pub const fn about(self) -> &'static str {
         self.0.about
     }
 
-    /// What a gate does with it.
+    /// What a verifier must do with it.
     pub const fn expected(self) -> Expected {
         self.0.expected
     }
 
-    /// The kind by which this crate's gate refuses it where nothing but issuer, audience and key
-    /// address is set; none where it lets it in.
+    /// The kind with which `derbysoft-go-auth` rejects it if only issuer, audience and
+    /// key address are configured; `None` if it accepts it.
     pub const fn refused_as(self) -> Option<&'static str> {
         self.0.refused_as
     }
 
-    /// Makes one of what `mint` would make. `stranger` is a key that is not GO's, to sign with.
+    /// Makes the token from `mint`. `stranger` is a key that isn't GO's, to sign with.
     #[must_use]
     pub fn of(self, mint: Mint, stranger: &SigningKey) -> String {
         (self.0.make)(mint, stranger)
