@@ -7,7 +7,7 @@ use num_bigint::BigUint;
 use serde_json::json;
 
 use super::desk::{Desk, larger, long_kids};
-use crate::forgeries::cube_that_starts_with;
+use crate::signatures::forgeries::cube_that_starts_with;
 use test_support::corpus::mint;
 use test_support::forge::{
     DIGEST_INFO, DIGEST_INFO_WITHOUT_NULL, KID, SIGNATURE_BYTES, block, decode, encode, foreign,

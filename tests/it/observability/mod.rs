@@ -11,6 +11,7 @@ mod metrics;
 #[cfg(feature = "metrics")]
 mod recorder;
 mod scene;
+pub(crate) mod secrecy;
 mod witness;
 
 #[cfg(feature = "metrics")]

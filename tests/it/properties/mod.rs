@@ -3,6 +3,7 @@
 //! was held. (That a verdict from the token cache is the verdict without one is in
 //! `cache_history`; the schedule of the keeper has its own model beside it.)
 
+mod cache_history;
 mod claims;
 mod configuration;
 mod fetches;

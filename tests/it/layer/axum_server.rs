@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
-use crate::scenario::{Calls, scenario};
+use super::scenario::{Calls, scenario};
 use test_support::Keys;
 
 async fn push(State(calls): State<Calls>, verified: Verified, body: String) -> String {
@@ -50,15 +50,15 @@ fn with_nested_layer(listener: TcpListener, layer: GoAuthLayer, calls: Calls) ->
 }
 
 mod layer {
-    crate::axum_server::scenario!(super::with_layer);
+    super::scenario!(super::with_layer);
 }
 
 mod route_layer {
-    crate::axum_server::scenario!(super::with_route_layer);
+    super::scenario!(super::with_route_layer);
 }
 
 mod nested_layer {
-    crate::axum_server::scenario!(super::with_nested_layer);
+    super::scenario!(super::with_nested_layer);
 }
 
 async fn status(router: &Router, path: &str) -> u16 {

@@ -13,6 +13,7 @@ mod confusion;
 mod der;
 mod digests;
 mod embedded;
+pub(crate) mod forgeries;
 mod key_numbers;
 mod key_use;
 mod padding;

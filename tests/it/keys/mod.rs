@@ -1,20 +1,31 @@
-//! The fault suite: what becomes of requests while GO, the network, the disk or the clock fails.
-//!
-//! Each test tells one incident as its name says: given a situation, when something goes wrong,
-//! then this and nothing else shows. The rules are those of `docs/operations.md`.
+//! Keys: how they are read, fetched, refreshed and withdrawn, and what becomes of requests while GO,
+//! the network, the disk or the clock fails. The rules are those of `docs/operations.md`.
 
 mod cancellation;
 mod clocks;
 mod cold_start;
+mod discovery;
 mod documents;
+mod failed_fetches;
+mod fetching;
+mod lifecycle;
+mod order;
 mod outage;
+mod pending;
+pub(crate) mod published_keys;
+mod refresh;
 mod revocation;
 mod rotation;
+mod served_documents;
 mod several_issuers;
 mod snapshot;
 mod snapshot_file;
+mod staleness;
 mod storms;
 mod transport;
+mod undriven;
+mod untidy_servers;
+mod withdrawn;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

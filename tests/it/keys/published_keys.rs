@@ -5,7 +5,7 @@ use derbysoft_go_auth::{KeySet, KeySetError, MAX_KEYS, SkipReason as Why, UnixTi
 use num_bigint::BigUint;
 use serde_json::{Value, json};
 
-use crate::key_documents::assert_serves;
+use super::documents::assert_serves;
 use test_support::forge::{
     DIGEST_INFO, KID, NOW, block, cubic, document, encode, good, key_set, message, mint, text,
     verifier, with_signature,

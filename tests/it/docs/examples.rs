@@ -15,7 +15,7 @@ use test_support::wire::{Wire, head};
 use test_support::{settle, soon};
 
 #[allow(dead_code, reason = "its settings are those of a process")]
-#[path = "../../examples/distributor.rs"]
+#[path = "../../../examples/distributor.rs"]
 mod distributor;
 
 async fn serve(

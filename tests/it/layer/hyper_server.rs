@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceBuilder;
 
-use crate::scenario::{Calls, scenario};
+use super::scenario::{Calls, scenario};
 
 async fn push(
     request: Request<Incoming>,

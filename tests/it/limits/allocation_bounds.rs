@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use tower::Layer;
 
-use crate::allocations::{Quiet, counted_call};
+use super::allocations::{Quiet, counted_call};
 use test_support::forge::{AUDIENCE, ISSUER, KID, NOW, keys, mint};
 use test_support::hostile::{Desk, Hostile, LIMITS};
 use test_support::hostile_documents::{FILE_BYTES, KEY_DOCUMENT_BYTES, files, key_documents};

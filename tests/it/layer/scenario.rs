@@ -212,27 +212,27 @@ macro_rules! scenario {
     ($serve:path) => {
         #[tokio::test]
         async fn good_tokens_get_through() {
-            crate::scenario::good_tokens_get_through($serve).await;
+            crate::layer::scenario::good_tokens_get_through($serve).await;
         }
 
         #[tokio::test]
         async fn bad_tokens_do_not() {
-            crate::scenario::bad_tokens_do_not($serve).await;
+            crate::layer::scenario::bad_tokens_do_not($serve).await;
         }
 
         #[tokio::test]
         async fn a_rotation_goes_unnoticed() {
-            crate::scenario::a_rotation_goes_unnoticed($serve).await;
+            crate::layer::scenario::a_rotation_goes_unnoticed($serve).await;
         }
 
         #[tokio::test]
         async fn an_outage_at_the_start_ends_in_recovery() {
-            crate::scenario::an_outage_at_the_start_ends_in_recovery($serve).await;
+            crate::layer::scenario::an_outage_at_the_start_ends_in_recovery($serve).await;
         }
 
         #[tokio::test]
         async fn an_outage_later_stops_no_known_key() {
-            crate::scenario::an_outage_later_stops_no_known_key($serve).await;
+            crate::layer::scenario::an_outage_later_stops_no_known_key($serve).await;
         }
     };
 }

@@ -11,7 +11,7 @@ use derbysoft_go_auth::{UnixTime, VerifyErrorKind as Kind};
 use serde_json::{Value, json};
 
 use super::{Published, hold_published};
-use crate::published_keys::strange_purposes;
+use crate::keys::published_keys::strange_purposes;
 use test_support::forge::{
     KID, NOW, foreign, good, key_set, message, mint, verifier, with_signature,
 };

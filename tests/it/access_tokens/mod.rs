@@ -1,0 +1,6 @@
+//! The other credential: where Access Tokens come from, what they open and when they end.
+
+mod file;
+mod layer;
+mod renewal;
+mod settings;
