@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::observability::secrecy::Lines;
+use crate::observability::Lines;
 use test_support::{at_once, eventually, passive_runtime, runtime, secs, soon};
 
 const API: Api = Api::AVAILABILITY_PEER;

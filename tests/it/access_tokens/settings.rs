@@ -6,7 +6,7 @@ use derbysoft_go_auth::{
     AccessToken, AccessTokens, Api, Clock, Config, ConfigError, GoAuth, ManualClock, Verified,
 };
 
-use crate::observability::secrecy::Lines;
+use crate::observability::Lines;
 use test_support::distributor::{PUSH, RESERVATION, Server, TokenFile, entry, now};
 use test_support::{Keys, ready, soon, verdict};
 

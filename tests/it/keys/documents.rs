@@ -7,20 +7,8 @@ use derbysoft_go_auth::{
 use serde_json::{Value, json};
 
 use test_support::forge::{
-    KID, NOW, document, encode, foreign, good, key_set, mint, text, verifier,
+    KID, NOW, assert_serves, document, encode, foreign, good, key_set, mint, text, verifier,
 };
-
-/// Holds that a token of the [`good`] key passes, and one by a stranger under its kid does not.
-#[track_caller]
-pub(crate) fn assert_serves(given: &str, keys: &KeySet) {
-    let now = UnixTime::from_secs(NOW);
-    if let Err(error) = verifier().verify(&mint().token(), keys, now) {
-        panic!("given {given}: a genuine token is refused: {error}");
-    }
-    let forged = mint().key(foreign().signing()).token();
-    let error = verifier().verify(&forged, keys, now).expect_err(given);
-    assert_eq!(error.kind(), Kind::Signature, "given {given}");
-}
 
 #[test]
 fn given_a_key_of_another_kind_under_the_same_kid_when_read_then_the_good_one_serves() {

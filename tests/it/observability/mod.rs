@@ -6,13 +6,15 @@ mod boards;
 mod events;
 mod floods;
 mod hostile;
+mod lines;
 #[cfg(feature = "metrics")]
 mod metrics;
 #[cfg(feature = "metrics")]
 mod recorder;
 mod scene;
-pub(crate) mod secrecy;
+mod secrecy;
 mod witness;
 
+pub(crate) use self::lines::Lines;
 #[cfg(feature = "metrics")]
 pub(crate) use self::recorder::recorder;

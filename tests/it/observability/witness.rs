@@ -12,7 +12,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
-use super::secrecy::{log_is_flushed, second_dispatch};
+use super::lines::{log_is_flushed, second_dispatch};
 
 /// What an event or a span told.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tower::Layer;
 
 use super::{Stranger, World, send};
-use crate::observability::secrecy::Lines;
+use crate::observability::Lines;
 use test_support::{eventually, secs, settle, soon};
 
 fn jwt(claims: &Value) -> String {

@@ -7,8 +7,9 @@ use num_bigint::BigUint;
 
 use test_support::forge::{
     AUDIENCE, DIGEST_INFO, DIGEST_INFO_WITHOUT_NULL, ISSUER, KID, NOW, SIGNATURE_BYTES,
-    assert_refused, assert_refused_with, block, case, cubic, decode, encode, foreign, good, judge,
-    key_set, message, mint, segments, sha256, to_width, verifier, with_signature,
+    assert_refused, assert_refused_with, block, case, cube_that_starts_with, cubic, decode, encode,
+    foreign, good, judge, key_set, message, mint, segments, sha256, to_width, verifier,
+    with_signature,
 };
 
 #[test]
@@ -163,19 +164,6 @@ fn given_an_exponent_of_3_when_a_cube_root_stands_for_a_signature_then_refused()
         Kind::Signature,
     ));
     assert_refused_with(&verifier(), &keys, &cases);
-}
-
-/// The least number whose cube, as wide as a signature, starts with these bytes.
-pub(crate) fn cube_that_starts_with(start: &[u8]) -> BigUint {
-    let mut least = start.to_vec();
-    least.resize(SIGNATURE_BYTES, 0);
-    let least = BigUint::from_bytes_be(&least);
-    let root = least.cbrt();
-    if root.pow(3) < least {
-        root + 1_u8
-    } else {
-        root
-    }
 }
 
 /// A number whose cube starts with about `start` and ends with exactly `end`, which is odd.

@@ -11,10 +11,10 @@ use derbysoft_go_auth::{UnixTime, VerifyErrorKind as Kind};
 use serde_json::{Value, json};
 
 use super::{Published, hold_published};
-use crate::keys::published_keys::strange_purposes;
 use test_support::forge::{
     KID, NOW, foreign, good, key_set, message, mint, verifier, with_signature,
 };
+use test_support::strange_keys::strange_purposes;
 
 /// The message's signature in another scheme, by the good key where it can sign so.
 fn sign(alg: &str, message: &[u8]) -> Vec<u8> {

@@ -13,7 +13,7 @@ mod confusion;
 mod der;
 mod digests;
 mod embedded;
-pub(crate) mod forgeries;
+mod forgeries;
 mod key_numbers;
 mod key_use;
 mod padding;

@@ -6,43 +6,9 @@ use std::time::Duration;
 use derbysoft_go_auth::{Config, RequiredClaim, UnixTime, VerifyErrorKind as Kind};
 
 use test_support::forge::{
-    AUDIENCE, ISSUER, NOW, assert_refused, assert_refused_with, case, config, judge, judge_with,
+    ISSUER, assert_refused, assert_refused_with, case, claiming, claims, config, judge, judge_with,
     keys, mint, paid, verifier_with,
 };
-
-/// Good claims of [`NOW`], those named replaced by raw JSON; `""` leaves one out.
-pub(crate) fn claims(changes: &[(&str, &str)]) -> String {
-    claims_of(NOW - 120, NOW, NOW + 300, changes)
-}
-
-/// The same, of these `nbf`, `iat` and `exp`.
-pub(crate) fn claims_of(nbf: u64, iat: u64, exp: u64, changes: &[(&str, &str)]) -> String {
-    let (exp, nbf, iat) = (exp.to_string(), nbf.to_string(), iat.to_string());
-    let (iss, aud) = (format!("\"{ISSUER}\""), format!("\"{AUDIENCE}\""));
-    let mut members = vec![
-        ("iss", &*iss),
-        ("aud", &*aud),
-        ("exp", &*exp),
-        ("nbf", &*nbf),
-        ("iat", &*iat),
-        ("sub", r#""ds-go-module""#),
-        ("jti", r#""j""#),
-    ];
-    for (name, value) in changes {
-        members.retain(|(known, _)| known != name);
-        members.push((name, value));
-    }
-    let members: Vec<String> = members
-        .iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| format!("\"{name}\":{value}"))
-        .collect();
-    format!("{{{}}}", members.join(","))
-}
-
-pub(crate) fn claiming(name: &str, value: &str) -> String {
-    paid(claims(&[(name, value)]))
-}
 
 #[test]
 fn given_a_claim_of_a_wrong_type_or_range_when_the_token_is_signed_then_refused() {

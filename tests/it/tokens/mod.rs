@@ -1,6 +1,6 @@
 //! What a token may look like and claim, judged with keys that are known.
 
-pub(crate) mod claim_rules;
+mod claim_rules;
 mod misleading_headers;
 mod rejections;
 mod sample_tokens;

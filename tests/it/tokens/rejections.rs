@@ -6,10 +6,9 @@ use std::time::Duration;
 use derbysoft_go_auth::{KeySet, RequiredClaim, UnixTime, VerifyError, VerifyErrorKind as Kind};
 use derbysoft_go_simulator::{Mint, SignatureKind};
 
-use super::claim_rules::claiming;
 use test_support::forge::{
-    ISSUER, NOW, assert_harmless, assert_refused, assert_refused_with, case, encode, foreign,
-    headed, judge, keys, mint, paid, refusal, segments, verifier, verifier_with,
+    ISSUER, NOW, assert_harmless, assert_refused, assert_refused_with, case, claiming, encode,
+    foreign, headed, judge, keys, mint, paid, refusal, segments, verifier, verifier_with,
 };
 
 /// Tokens with one bad claim each, and the kind that names it.

@@ -6,7 +6,7 @@
 mod keys {
     mod documents;
     mod fetching;
-    pub(crate) mod published_keys;
+    mod published_keys;
 }
 #[path = "../../it/layer"]
 mod layer {
