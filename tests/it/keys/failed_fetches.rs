@@ -3,13 +3,16 @@
 use derbysoft_go_auth::FetchError;
 use derbysoft_go_simulator::{Fault, Simulator};
 
-use test_support::{World, keys, millis, ready, refresh, verdict};
+use test_support::{World, eventually, keys, millis, ready, readyz, refresh, secs, verdict};
 
 const LIMIT: usize = 256 * 1024;
 
-/// Provokes the fault at the start and later, with good keys at hand.
+/// Provokes the fault at the start, and later when there are good keys.
 async fn fails(fault: Fault, expected: impl Fn(&FetchError) -> bool) {
-    let world = World::new().await;
+    fails_in(World::new().await, fault, expected).await;
+}
+
+async fn fails_in(world: World, fault: Fault, expected: impl Fn(&FetchError) -> bool) {
     let auth = world.auth();
     world.go.fail(fault.clone());
     let error = ready(&auth).await.expect_err("a failed fetch");
@@ -79,33 +82,6 @@ async fn what_is_no_key_set_brings_no_keys() {
 }
 
 #[tokio::test]
-async fn an_unusable_document_never_replaces_a_good_one() {
-    let world = World::new().await;
-    let auth = world.ready().await;
-    for document in [
-        "",
-        "null",
-        "{}",
-        "[]",
-        r#"{"keys":null}"#,
-        r#"{"keys":{}}"#,
-        r#"{"keys":[null,1,"x",{}]}"#,
-        r#"{"keys":[{"kty":"oct","kid":"a","k":"AAAA"}]}"#,
-        r#"{"keys":[{"kty":"RSA","kid":"a","e":"AQAB","n":"AAAA"}]}"#,
-        r#"{"error":"not today"}"#,
-        "\u{feff}{\"keys\":[]}",
-    ] {
-        world.go.set_document(document);
-        let error = refresh(&auth).await.expect_err(document);
-        assert!(
-            matches!(error, FetchError::KeySet(_)),
-            "{document}: {error}"
-        );
-        assert_eq!(verdict(&auth, &world.token()).await, "ok", "{document}");
-    }
-}
-
-#[tokio::test]
 async fn a_good_document_cut_anywhere_brings_no_keys() {
     let world = World::new().await;
     let auth = world.ready().await;
@@ -135,6 +111,13 @@ async fn an_answer_that_breaks_off_brings_no_keys() {
 async fn the_body_is_bounded_after_decompression() {
     for fault in [Fault::Oversized(LIMIT + 1), Fault::GzipBomb, Fault::Endless] {
         fails(fault, |error| *error == FetchError::TooLarge(LIMIT)).await;
+    }
+    // What is far too large is not received whole, in either form.
+    for gzip in [true, false] {
+        let world = World::new().await;
+        world.go.set_gzip(gzip);
+        let fault = Fault::Oversized(100 << 20);
+        fails_in(world, fault, |error| *error == FetchError::TooLarge(LIMIT)).await;
     }
 }
 
@@ -212,4 +195,28 @@ async fn a_closed_port_is_a_failure_and_a_server_that_comes_back_a_recovery() {
     };
     refresh(&auth).await.unwrap();
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
+}
+
+#[tokio::test]
+async fn given_nobody_listens_when_go_comes_back_then_requests_are_served_without_a_restart() {
+    let world = World::new().await;
+    let (auth, token) = (world.auth(), world.token());
+    let World { go, clock } = world;
+    let (address, published) = (go.address(), go.published_keys());
+    go.stop().await;
+
+    let error = ready(&auth).await.expect_err("nobody is there");
+    assert!(matches!(error, FetchError::Unreachable(_)), "{error:?}");
+    assert_eq!(verdict(&auth, &token).await, "keys_unavailable");
+    assert_eq!(readyz(&auth), 503);
+
+    let back = Simulator::builder().address(address).keys(published);
+    let world = World {
+        go: back.start().await.expect("the same port"),
+        clock,
+    };
+    world.advance_to_fetch(secs(1), 1).await;
+    eventually("the keys came by themselves", || readyz(&auth) == 200).await;
+    assert_eq!(verdict(&auth, &token).await, "ok");
+    assert_eq!(world.go.fetches(), 1);
 }

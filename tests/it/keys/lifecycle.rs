@@ -2,9 +2,11 @@
 
 use derbysoft_go_auth::{FetchError, GoAuth};
 use derbysoft_go_simulator::{Fault, Simulator};
+use tokio::runtime::Handle;
 
 use test_support::{
-    World, millis, passive_runtime, ready, refresh, runtime, secs, settle, soon, verdict, verifying,
+    World, at_once, crowd, eventually, invented, millis, passive_runtime, ready, refresh, runtime,
+    secs, settle, soon, verdict, verifying,
 };
 
 #[tokio::test]
@@ -34,6 +36,33 @@ async fn a_service_is_a_handle() {
     world.advance_quietly(secs(300)).await;
 }
 
+#[test]
+fn given_the_last_handle_when_it_drops_then_no_task_is_left() {
+    for hangs in [false, true] {
+        let passive = passive_runtime();
+        passive.block_on(async {
+            let of_go = runtime();
+            let go = of_go.spawn(Simulator::start()).await.expect("it ends");
+            let world = World::of(go.expect("a free port"));
+            let alive = || Handle::current().metrics().num_alive_tasks();
+            assert_eq!(alive(), 0);
+            let auth = world.auth();
+            if hangs {
+                world.go.fail(Fault::Hang);
+                let mut flood = crowd(&auth, invented(&world.token(), 0..100));
+                world.fetches(1).await;
+                flood.shutdown().await;
+            } else {
+                ready(&auth).await.unwrap();
+            }
+            assert!(alive() >= 1);
+            drop(auth);
+            eventually("every task has ended", || alive() == 0).await;
+            of_go.shutdown_background();
+        });
+    }
+}
+
 #[tokio::test]
 async fn a_request_outlives_the_handle_it_came_from() {
     let world = World::new().await;
@@ -44,20 +73,6 @@ async fn a_request_outlives_the_handle_it_came_from() {
     drop(auth);
     hold.release();
     soon(request).await.unwrap().unwrap();
-    world.advance_quietly(secs(300)).await;
-}
-
-#[tokio::test]
-async fn handles_dropped_during_a_fetch_leave_nothing_behind() {
-    let world = World::new().await;
-    let auth = world.auth();
-    world.go.fail(Fault::Hang);
-    let request = verifying(&auth, &world.token());
-    world.fetches(1).await;
-    request.abort();
-    let _ = soon(request).await;
-    drop(auth);
-    world.go.heal();
     world.advance_quietly(secs(300)).await;
 }
 
@@ -82,34 +97,6 @@ fn after_its_runtime_is_gone_a_handle_works_in_another() {
 }
 
 #[test]
-fn a_runtime_that_goes_during_a_fetch_strands_nobody() {
-    let of_go = runtime();
-    let world = World::of(of_go.block_on(Simulator::start()).unwrap());
-    let auth = world.auth();
-    let hold = world.go.hold();
-    let own = runtime();
-    own.block_on(async {
-        verifying(&auth, &world.token());
-        world.fetches(1).await;
-    });
-
-    let other = runtime();
-    let waiting = other.spawn({
-        let auth = auth.clone();
-        async move { ready(&auth).await }
-    });
-    other.block_on(settle());
-    drop(own);
-    let stopped = other.block_on(soon(waiting)).unwrap();
-    assert_eq!(stopped, Err(FetchError::Stopped));
-    drop(hold);
-    other.block_on(async {
-        world.clock.advance(secs(10));
-        assert_eq!(verdict(&auth, &world.token()).await, "ok");
-    });
-}
-
-#[test]
 fn many_short_runtimes_share_one_set_of_keys() {
     let of_go = runtime();
     let world = World::of(of_go.block_on(Simulator::start()).unwrap());
@@ -119,27 +106,6 @@ fn many_short_runtimes_share_one_set_of_keys() {
         assert_eq!(own.block_on(verdict(&auth, &world.token())), "ok");
     }
     assert_eq!(world.go.fetches(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn under_rotation_and_load_no_good_token_is_refused() {
-    let world = World::new().await;
-    let auth = world.auth();
-    let mut load = tokio::task::JoinSet::new();
-    for _ in 0..5 {
-        refresh(&auth).await.unwrap();
-        let (auth, token): (GoAuth, _) = (auth.clone(), world.token());
-        load.spawn(async move {
-            for _ in 0..200 {
-                assert_eq!(verdict(&auth, &token).await, "ok");
-                tokio::task::yield_now().await;
-            }
-        });
-        world.go.rotate();
-    }
-    while let Some(ended) = soon(load.join_next()).await {
-        ended.unwrap();
-    }
 }
 
 #[tokio::test]
@@ -166,6 +132,70 @@ async fn with_the_system_clock_it_all_works_too() {
 }
 
 #[test]
+fn given_a_runtime_that_goes_before_its_fetch_began_when_others_wait_for_it_then_none_is_stranded()
+{
+    let of_go = runtime();
+    let world = World::of(of_go.block_on(Simulator::start()).unwrap());
+    let auth = world.auth();
+    let own = passive_runtime();
+    {
+        // The background task is spawned here, and never gets to run.
+        let _entered = own.enter();
+        assert!(at_once(auth.ready()).is_pending());
+    }
+    let other = runtime();
+    let waiting = other.spawn({
+        let auth = auth.clone();
+        async move { ready(&auth).await }
+    });
+    other.block_on(settle());
+    drop(own);
+    let outcome = other.block_on(soon(waiting)).unwrap();
+    assert!(
+        matches!(outcome, Ok(()) | Err(FetchError::Stopped)),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn a_runtime_that_goes_during_a_fetch_strands_nobody() {
+    let of_go = runtime();
+    let world = World::of(of_go.block_on(Simulator::start()).unwrap());
+    let auth = world.auth();
+    let hold = world.go.hold();
+    let own = runtime();
+    own.block_on(async {
+        verifying(&auth, &world.token());
+        world.fetches(1).await;
+    });
+
+    // One waits for this fetch, the other for one that begins after it.
+    let other = runtime();
+    let waiting = other.spawn({
+        let auth = auth.clone();
+        async move { ready(&auth).await }
+    });
+    let refreshing = other.spawn({
+        let auth = auth.clone();
+        async move { refresh(&auth).await }
+    });
+    other.block_on(settle());
+    drop(own);
+    let stopped = other.block_on(soon(waiting)).unwrap();
+    assert_eq!(stopped, Err(FetchError::Stopped));
+    drop(hold);
+    let outcome = other.block_on(soon(refreshing)).unwrap();
+    assert!(
+        matches!(outcome, Ok(()) | Err(FetchError::Stopped)),
+        "{outcome:?}"
+    );
+    other.block_on(async {
+        world.clock.advance(secs(10));
+        assert_eq!(verdict(&auth, &world.token()).await, "ok");
+    });
+}
+
+#[test]
 fn a_runtime_that_goes_before_a_wanted_fetch_strands_nobody() {
     let of_go = runtime();
     let world = World::of(of_go.block_on(Simulator::start()).expect("a simulator"));
@@ -183,4 +213,30 @@ fn a_runtime_that_goes_before_a_wanted_fetch_strands_nobody() {
 
     let result = other.block_on(soon(refreshing)).expect("no panic");
     assert_eq!(result, Err(FetchError::Stopped));
+}
+
+#[test]
+fn given_a_reply_to_a_runtime_that_is_gone_when_it_comes_late_then_it_replaces_nothing() {
+    let of_go = runtime();
+    let world = World::of(of_go.block_on(Simulator::start()).unwrap());
+    let auth = world.auth();
+    let old = world.token();
+    let hold = world.go.hold_next(1);
+    let own = runtime();
+    own.block_on(async {
+        verifying(&auth, &old);
+        world.fetches(1).await;
+    });
+    drop(own);
+
+    world.withdraw();
+    world.clock.advance(secs(10));
+    let other = runtime();
+    other.block_on(async {
+        assert_eq!(verdict(&auth, &world.token()).await, "ok");
+        hold.release();
+        settle().await;
+        assert_eq!(verdict(&auth, &world.token()).await, "ok");
+        assert_eq!(verdict(&auth, &old).await, "key_pending");
+    });
 }

@@ -3,8 +3,7 @@
 use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
 use derbysoft_go_simulator::Fault;
 
-use super::readyz;
-use test_support::{Api, World, at_once, eventually, keys, millis, secs, state, verdict};
+use test_support::{Api, World, at_once, eventually, keys, millis, readyz, secs, state, verdict};
 
 const DAY: u64 = 86_400;
 

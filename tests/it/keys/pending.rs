@@ -53,16 +53,22 @@ async fn forged_tokens_do_not_shut_out_a_new_key() {
 }
 
 #[tokio::test]
-async fn a_rotation_right_after_a_refresh_is_waited_for() {
+async fn a_rotation_right_after_a_fetch_is_waited_for() {
     let world = World::new().await;
     let auth = world.ready().await;
-    world.advance_to_fetch(secs(270), 2).await;
-    eventually("refreshed", || auth.health().state().as_str() == "fresh").await;
-    world.go.rotate();
-    let error = refused(&world, &auth).await;
-    assert_eq!(error.kind(), VerifyErrorKind::KeyPending);
-    world.clock.advance(error.retry_after().expect("a time"));
-    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+    // First after the load, then after a refresh in the background.
+    for fetches in [1, 3] {
+        assert_eq!(world.go.fetches(), fetches);
+        world.go.rotate();
+        let error = refused(&world, &auth).await;
+        assert_eq!(error.kind(), VerifyErrorKind::KeyPending);
+        world.clock.advance(error.retry_after().expect("a time"));
+        assert_eq!(verdict(&auth, &world.token()).await, "ok");
+        assert_eq!(world.go.fetches(), fetches + 1);
+        world.advance_to_fetch(secs(270), fetches + 2).await;
+        eventually("refreshed", || auth.health().state().as_str() == "fresh").await;
+        assert_eq!(world.last_attempt(&auth).await, "unknown_key");
+    }
 }
 
 #[tokio::test]
@@ -144,9 +150,12 @@ async fn after_a_failed_fetch_the_keys_are_unavailable() {
     let auth = world.ready().await;
     world.go.fail(Fault::Status(500));
     world.clock.advance(secs(10));
-    let token = || world.mint().kid("nobody's").token();
-    for _ in 0..2 {
-        assert_eq!(verdict(&auth, &token()).await, "keys_unavailable");
+    // However old the token is; one of a known key is accepted all the while.
+    let recent = world.mint().kid("nobody's").token();
+    for _ in 0..20 {
+        assert_eq!(verdict(&auth, &recent).await, "keys_unavailable");
+        assert_eq!(verdict(&auth, &world.unknown()).await, "keys_unavailable");
+        assert_eq!(verdict(&auth, &world.token()).await, "ok");
     }
     assert_eq!(world.go.fetches(), 2);
 }

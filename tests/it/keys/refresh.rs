@@ -4,7 +4,7 @@ use derbysoft_go_auth::{FetchError, GoAuth, KeysState};
 use derbysoft_go_simulator::Fault;
 
 use test_support::{
-    World, at_once, eventually, millis, ready, refresh, secs, settle, state, verdict,
+    World, at_once, eventually, keys, millis, ready, refresh, secs, settle, state, verdict,
 };
 
 #[tokio::test]
@@ -38,18 +38,6 @@ async fn a_fleet_started_at_once_drifts_apart() {
 }
 
 #[tokio::test]
-async fn a_rotation_is_picked_up_without_any_request() {
-    let world = World::new().await;
-    let auth = world.ready().await;
-    world.go.rotate();
-    world.advance_to_fetch(secs(270), 2).await;
-    assert_eq!(world.last_attempt(&auth).await, "unknown_key");
-    assert!(at_once(auth.verify(&world.token())).is_ready());
-    assert_eq!(verdict(&auth, &world.token()).await, "ok");
-    assert_eq!(world.go.fetches(), 2);
-}
-
-#[tokio::test]
 async fn a_failed_refresh_is_retried_after_a_second_doubling_to_a_minute() {
     let world = World::new().await;
     let auth = world.ready().await;
@@ -77,16 +65,20 @@ async fn a_failed_refresh_is_retried_after_a_second_doubling_to_a_minute() {
 }
 
 #[tokio::test]
-async fn a_first_fetch_that_failed_is_retried_in_the_background() {
-    let world = World::new().await;
-    world.go.fail_next(2, Fault::Cut);
-    let auth = world.auth();
-    ready(&auth).await.unwrap_err();
-    world.advance_to_fetch(secs(1), 2).await;
-    assert_eq!(world.last_attempt(&auth).await, "keys_unavailable");
-    world.advance_to_fetch(secs(2), 3).await;
-    assert_eq!(world.last_attempt(&auth).await, "unknown_key");
-    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+async fn a_failed_first_fetch_is_retried_in_the_background() {
+    for fault in [Fault::Cut, Fault::Hang] {
+        let world = World::new().await;
+        world.go.fail_next(2, fault);
+        let auth = world.builder().fetch_timeout(millis(100)).build().unwrap();
+        ready(&auth).await.unwrap_err();
+        assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
+        world.advance_to_fetch(secs(1), 2).await;
+        assert_eq!(world.last_attempt(&auth).await, "keys_unavailable");
+        world.advance_to_fetch(secs(2), 3).await;
+        assert_eq!(world.last_attempt(&auth).await, "unknown_key");
+        assert_eq!(verdict(&auth, &world.token()).await, "ok");
+        assert_eq!(world.go.fetches(), 3);
+    }
 }
 
 #[tokio::test]
@@ -129,7 +121,7 @@ async fn an_unchanged_document_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_304_without_a_document_held_is_a_failure() {
+async fn a_304_without_a_stored_document_is_a_failure() {
     let world = World::new().await;
     world.go.fail(Fault::Status(304));
     let auth = world.auth();
@@ -137,13 +129,24 @@ async fn a_304_without_a_document_held_is_a_failure() {
     assert_eq!(ready(&auth).await, unexpected);
     assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
 
-    // Nor may it answer a question that was not conditional.
+    // Nor may it answer a request that was not conditional.
     world.go.heal();
     world.go.set_etag(false);
     refresh(&auth).await.unwrap();
     world.go.fail(Fault::Status(304));
     assert_eq!(refresh(&auth).await, unexpected);
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
+
+    // Nor confirm a document that is dropped by now.
+    world.go.heal();
+    world.go.set_etag(true);
+    refresh(&auth).await.unwrap();
+    world.go.fail(Fault::Cut);
+    world.clock.advance(secs(86_400));
+    eventually("the keys are dropped", || keys(&auth) == 0).await;
+    world.go.fail(Fault::Status(304));
+    assert_eq!(refresh(&auth).await, unexpected);
+    assert!(!auth.health().is_ready());
 }
 
 /// Keys fetched under this `Cache-Control`.

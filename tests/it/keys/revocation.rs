@@ -2,14 +2,14 @@
 //! "A key is withdrawn". A token of that key is remembered in each, so that what the cache knows
 //! is held to the same bounds.
 
-use std::task::Poll;
 use std::time::Duration;
 
-use derbysoft_go_auth::{GoAuth, GoAuthBuilder, UnixTime};
+use derbysoft_go_auth::{GoAuthBuilder, UnixTime};
 use derbysoft_go_simulator::Fault;
 
 use test_support::{
-    World, at_once, eventually, keys, millis, ready, refresh, secs, settle, soon, verdict,
+    World, at_once, eventually, keys, millis, passes, ready, refreshing, remember, secs, settle,
+    soon, state, verdict,
 };
 
 const DAY: u64 = 86_400;
@@ -21,24 +21,6 @@ const FLEET: usize = 16;
 fn lasting(world: &World) -> String {
     let mint = world.mint().expires_in(30 * 86_400);
     mint.without("nbf").without("iat").token()
-}
-
-/// Verifies often enough for the token to be remembered, without any wait.
-fn remember(auth: &GoAuth, token: &str) {
-    for _ in 0..4 {
-        assert!(passes(auth, token));
-    }
-}
-
-/// Whether the token is accepted by the keys at hand.
-fn passes(auth: &GoAuth, token: &str) -> bool {
-    matches!(at_once(auth.verify(token)), Poll::Ready(Ok(_)))
-}
-
-/// GO stops signing with its key and takes it out of its document.
-fn withdraw(world: &World) {
-    world.go.rotate();
-    world.go.retire_all_but_current();
 }
 
 /// Holds that a key withdrawn right after the answer to the first fetch was settled is refused
@@ -60,7 +42,7 @@ async fn gone_within(
     }
     world.fetches(FLEET).await;
     let old = lasting(&world);
-    withdraw(&world);
+    world.withdraw();
     world.clock.advance(millis(4900));
     hold.release();
     for auth in &fleet {
@@ -108,7 +90,7 @@ async fn given_an_address_that_fails_when_a_key_is_withdrawn_then_it_goes_at_the
             .await;
         let old = lasting(&world);
         remember(&auth, &old);
-        withdraw(&world);
+        world.withdraw();
         world.go.fail(Fault::Status(500));
         world.clock.advance(secs(bound - 1));
         assert_eq!(verdict(&auth, &old).await, "ok");
@@ -130,7 +112,7 @@ async fn given_failures_in_between_when_the_address_answers_again_then_the_key_g
     let auth = world.ready().await;
     let old = lasting(&world);
     remember(&auth, &old);
-    withdraw(&world);
+    world.withdraw();
     world.go.fail_next(3, Fault::Cut);
     for (wait, n) in [(270, 2), (1, 3), (2, 4), (4, 5)] {
         world.advance_to_fetch(secs(wait), n).await;
@@ -152,7 +134,7 @@ async fn given_outages_and_restarts_when_a_key_is_withdrawn_then_the_bound_count
     ready(&auth).await.unwrap();
     eventually("the snapshot is written", || path.exists()).await;
     let old = lasting(&world);
-    withdraw(&world);
+    world.withdraw();
     world.go.fail(Fault::Cut);
     drop(auth);
 
@@ -172,58 +154,61 @@ async fn given_outages_and_restarts_when_a_key_is_withdrawn_then_the_bound_count
 }
 
 #[tokio::test]
-async fn given_refresh_returned_ok_when_a_key_was_withdrawn_before_then_nothing_of_it_is_left() {
+async fn a_key_withdrawn_before_a_refresh_is_gone_after() {
     let world = World::new().await;
     let auth = world.ready().await;
     for _ in 0..5 {
         let old = lasting(&world);
         remember(&auth, &old);
-        let refreshing = || {
-            let auth = auth.clone();
-            tokio::spawn(async move { refresh(&auth).await })
-        };
         // The answer to the first is settled with the old key still in it.
-        let hold = world.go.hold();
+        let hold = world.go.hold_next(1);
         let before = world.go.fetches();
-        let first = refreshing();
+        let first = refreshing(&auth);
         world.fetches(before + 1).await;
         remember(&auth, &old);
-        withdraw(&world);
-        let second = refreshing();
+        world.withdraw();
+        let second = refreshing(&auth);
         settle().await;
+        assert!(!second.is_finished(), "it took an answer from before it");
         hold.release();
         soon(first).await.unwrap().unwrap();
         soon(second).await.unwrap().unwrap();
         assert!(!passes(&auth, &old));
         assert_eq!(verdict(&auth, &old).await, "key_pending");
+        assert_eq!(verdict(&auth, &world.token()).await, "ok");
+        assert_eq!(world.go.fetches(), before + 2);
     }
 }
 
 #[tokio::test]
-async fn given_a_machine_that_was_suspended_when_it_wakes_then_the_wall_clock_counts_too() {
+async fn a_machine_that_slept_trusts_the_wall_clock() {
     let world = World::new().await;
     let auth = world.ready().await;
     let old = lasting(&world);
     remember(&auth, &old);
-    withdraw(&world);
+    world.withdraw();
     let later = |seconds| UnixTime::from_secs(world.time().as_secs() + seconds);
+    settle().await;
 
-    // For less than the bound: refreshed as soon as the keeper looks at the clock.
+    // Asleep for less than the bound: refreshed as soon as the background task looks at the clock.
     world.clock.step_to(later(3600));
+    assert_eq!(state(&auth).as_str(), "stale");
     world.advance_to_fetch(secs(60), 2).await;
     eventually("the withdrawn key is gone", || !passes(&auth, &old)).await;
+    eventually("the keys are fresh", || state(&auth).as_str() == "fresh").await;
 
     // For longer: at once, and for all keys.
     let current = lasting(&world);
     assert_eq!(verdict(&auth, &current).await, "ok");
     world.go.fail(Fault::Cut);
     world.clock.step_to(later(DAY));
+    assert!(!auth.health().is_ready());
     assert!(!passes(&auth, &current));
     assert_eq!(verdict(&auth, &current).await, "keys_unavailable");
 }
 
 #[tokio::test]
-async fn given_time_on_either_clock_when_the_bound_is_reached_by_one_then_that_decides() {
+async fn whichever_clock_reaches_the_bound_first_decides() {
     // (elapsed, wall clock beside it): elapsed time alone, the wall clock alone, both.
     for (elapsed, stepped) in [(900, -100_000_i64), (60, 840), (450, 450)] {
         let world = World::new().await;
@@ -232,14 +217,16 @@ async fn given_time_on_either_clock_when_the_bound_is_reached_by_one_then_that_d
             .await;
         let old = lasting(&world);
         remember(&auth, &old);
-        withdraw(&world);
+        world.withdraw();
         world.go.fail(Fault::Cut);
         world.clock.advance(secs(elapsed - 1));
         let now = world.time().as_secs().saturating_add_signed(stepped);
         world.clock.step_to(UnixTime::from_secs(now));
         assert!(passes(&auth, &old), "{elapsed} {stepped}");
         world.clock.advance(secs(1));
+        assert!(!auth.health().is_ready(), "{elapsed} {stepped}");
         eventually("the withdrawn key is gone", || !passes(&auth, &old)).await;
         eventually("all keys are", || keys(&auth) == 0).await;
+        assert_eq!(verdict(&auth, &old).await, "keys_unavailable");
     }
 }

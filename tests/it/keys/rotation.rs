@@ -7,8 +7,9 @@ use derbysoft_go_auth::GoAuth;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{agreed, crowd};
-use test_support::{World, at_once, eventually, refresh, secs, settle, soon, verdict};
+use test_support::{
+    World, agreed, at_once, crowd, eventually, refresh, secs, settle, soon, verdict,
+};
 
 /// Tokens that are valid at present, and since which rotation.
 type Valid = (u64, Vec<String>);
@@ -121,34 +122,40 @@ async fn given_an_overlap_when_old_and_new_tokens_mix_then_both_pass_until_the_o
 }
 
 #[tokio::test]
-async fn given_a_rotation_without_overlap_when_fifty_bring_the_new_kid_then_one_fetch_serves_them()
-{
+async fn all_who_wait_for_a_new_key_share_one_fetch() {
     let world = World::new().await;
     let auth = world.ready().await;
     let old = world.token();
     world.clock.advance(secs(10));
-    world.go.rotate();
-    world.go.retire_all_but_current();
+    world.withdraw();
     let hold = world.go.hold();
     let waiting = crowd(&auth, vec![world.token(); 50]);
+    let strangers = crowd(&auth, vec![world.unknown(); 50]);
     world.fetches(2).await;
     // Until the answer is there the old key is the key.
     assert_eq!(verdict(&auth, &old).await, "ok");
+    settle().await;
     hold.release();
     assert_eq!(agreed(waiting).await, "ok");
+    assert_eq!(agreed(strangers).await, "unknown_key");
     assert_eq!(verdict(&auth, &old).await, "key_pending");
     assert_eq!(world.go.fetches(), 2);
 }
 
 #[tokio::test]
-async fn given_new_material_under_an_old_kid_when_fifty_bring_it_then_one_fetch_serves_them() {
+async fn new_material_under_an_old_kid_is_fetched_once() {
     let world = World::new().await;
     let auth = world.ready().await;
     let old = world.token();
-    world.clock.advance(secs(10));
     world.go.replace_material(&world.go.signing_kid());
+    let new = world.token();
+    // Within the cooldown there is no fetch, and no 503 either: the verdict stands.
+    assert_eq!(verdict(&auth, &new).await, "signature");
+    assert_eq!(world.go.fetches(), 1);
+
+    world.clock.advance(secs(10));
     let hold = world.go.hold();
-    let waiting = crowd(&auth, vec![world.token(); 50]);
+    let waiting = crowd(&auth, vec![new; 50]);
     world.fetches(2).await;
     settle().await;
     hold.release();

@@ -4,8 +4,10 @@
 use derbysoft_go_auth::{GoAuth, GoAuthBuilder, IssuerConfig};
 use derbysoft_go_simulator::{Fault, PublishedKey, SigningKey, Simulator};
 
-use super::{agreed, crowd, readyz};
-use test_support::{Api, World, at_once, eventually, ready, refresh, secs, settle, soon, verdict};
+use test_support::{
+    Api, World, agreed, at_once, crowd, eventually, ready, readyz, refresh, secs, settle, soon,
+    verdict,
+};
 
 const OURS: &str = "ours";
 

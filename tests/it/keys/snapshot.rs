@@ -6,10 +6,9 @@ use tempfile::TempDir;
 
 use std::path::PathBuf;
 
-use super::readyz;
 use test_support::{
-    World, at_once, eventually, keys, millis, ready, refresh, secs, settle, soon, state, verdict,
-    verifying,
+    World, at_once, eventually, keys, millis, ready, readyz, refresh, secs, settle, soon, state,
+    verdict, verifying,
 };
 
 const DAY: u64 = 86_400;

@@ -7,8 +7,7 @@ use derbysoft_go_auth::GoAuth;
 use derbysoft_go_simulator::Fault;
 use tempfile::TempDir;
 
-use super::readyz;
-use test_support::{World, eventually, keys, ready, refresh, secs, settle, verdict};
+use test_support::{World, eventually, keys, ready, readyz, refresh, secs, settle, verdict};
 
 /// A snapshot of GO's present keys, in a directory of its own.
 async fn written(world: &World) -> (TempDir, PathBuf) {

@@ -15,12 +15,6 @@ fn health(auth: &GoAuth) -> Value {
     issuer
 }
 
-async fn one_hour(world: &World) -> GoAuth {
-    world
-        .ready_with(|builder| builder.max_stale(secs(3600)))
-        .await
-}
-
 #[tokio::test]
 async fn health_goes_from_empty_over_fresh_and_stale_to_empty_and_back() {
     let world = World::new().await;
@@ -64,6 +58,15 @@ async fn health_goes_from_empty_over_fresh_and_stale_to_empty_and_back() {
             "deadline": deadline, "last_error": failed,
         })
     );
+    match state(&auth) {
+        KeysState::Stale {
+            age, last_error, ..
+        } => {
+            assert_eq!(age, secs(300));
+            assert_eq!(last_error, Some(FetchError::Status(500)));
+        }
+        other => panic!("{other:?}"),
+    }
     assert!(auth.health().is_ready());
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
 
@@ -81,64 +84,9 @@ async fn health_goes_from_empty_over_fresh_and_stale_to_empty_and_back() {
     world.clock.advance(secs(60));
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
     assert_eq!(health(&auth)["state"], "fresh");
-    // The document was let go of with its keys: it was asked for whole.
+    // The document was dropped with its keys: it is fetched whole.
     let last = world.go.requests().pop().unwrap();
     assert_eq!((last.if_none_match, last.status), (None, Some(200)));
-}
-
-#[tokio::test]
-async fn a_stale_set_says_what_it_fails_of() {
-    let world = World::new().await;
-    let auth = one_hour(&world).await;
-    world.go.fail(Fault::RedirectNotFound);
-    world.clock.advance(secs(600));
-    assert_eq!(world.last_attempt(&auth).await, "keys_unavailable");
-    match state(&auth) {
-        KeysState::Stale {
-            age, last_error, ..
-        } => {
-            assert_eq!(age, secs(600));
-            assert_eq!(last_error, Some(FetchError::Status(404)));
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-#[tokio::test]
-async fn the_default_bound_is_a_day() {
-    let world = World::new().await;
-    let auth = world.ready().await;
-    world.go.fail(Fault::Cut);
-    world.clock.advance(secs(24 * 3600 - 1));
-    assert_eq!(verdict(&auth, &world.token()).await, "ok");
-    world.clock.advance(secs(1));
-    assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
-}
-
-#[tokio::test]
-async fn a_machine_that_slept_trusts_no_keys_from_before() {
-    let world = World::new().await;
-    let auth = one_hour(&world).await;
-    world.go.fail(Fault::Cut);
-    // The wall clock jumps, elapsed time stands still.
-    let later = world.time().as_secs() + 3600;
-    world.clock.step_to(UnixTime::from_secs(later));
-    assert!(!auth.health().is_ready());
-    assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
-}
-
-#[tokio::test]
-async fn a_clock_set_back_does_not_prolong_trust() {
-    let world = World::new().await;
-    let auth = one_hour(&world).await;
-    world.go.fail(Fault::Cut);
-    let earlier = world.time().as_secs() - 86_400;
-    world.clock.step_to(UnixTime::from_secs(earlier));
-    assert_eq!(verdict(&auth, &world.token()).await, "ok");
-    world.clock.advance(secs(3600));
-    assert!(!auth.health().is_ready());
-    eventually("the keys are let go of", || keys(&auth) == 0).await;
-    assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
 }
 
 /// A refresh is due at the same time, and takes as long as a fetch may.
@@ -151,14 +99,16 @@ async fn a_key_address_that_hangs_does_not_prolong_trust_either() {
     world.clock.step_to(UnixTime::from_secs(earlier));
     world.go.fail(Fault::Hang);
     world.clock.advance(secs(3600));
-    eventually("the keys are let go of", || keys(&auth) == 0).await;
+    eventually("the keys are dropped", || keys(&auth) == 0).await;
     world.fetches(2).await;
 }
 
 #[tokio::test]
-async fn a_304_within_the_bound_prolongs_trust() {
+async fn a_304_prolongs_trust() {
     let world = World::new().await;
-    let auth = one_hour(&world).await;
+    let auth = world
+        .ready_with(|builder| builder.max_stale(secs(600)))
+        .await;
     for n in 2..10 {
         world.advance_to_fetch(secs(270), n).await;
         eventually("confirmed", || state(&auth).as_str() == "fresh").await;
@@ -166,6 +116,22 @@ async fn a_304_within_the_bound_prolongs_trust() {
     }
     let requests = world.go.requests();
     assert!(requests[1..].iter().all(|seen| seen.status == Some(304)));
+}
+
+#[tokio::test]
+async fn given_a_max_age_of_ten_years_or_none_when_an_outage_comes_then_the_bounds_are_ours() {
+    for cache_control in ["max-age=315360000, immutable", "max-age=0, no-store"] {
+        let world = World::new().await;
+        world.go.set_cache_control(Some(cache_control));
+        let auth = world
+            .ready_with(|builder| builder.max_stale(secs(3600)))
+            .await;
+        world.go.fail(Fault::Cut);
+        world.clock.advance(secs(3599));
+        assert_eq!(verdict(&auth, &world.token()).await, "ok");
+        world.clock.advance(secs(1));
+        assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
+    }
 }
 
 #[tokio::test]

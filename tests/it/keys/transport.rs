@@ -5,9 +5,8 @@ use derbysoft_go_simulator::Fault;
 use rcgen::CertificateParams;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::readyz;
 use test_support::front::Front;
-use test_support::{World, eventually, keys, ready, refresh, secs, state, verdict};
+use test_support::{World, keys, ready, readyz, refresh, secs, verdict};
 
 fn behind(world: &World, front: &Front) -> GoAuthBuilder {
     world.builder().jwks_url(front.url(world))
@@ -128,43 +127,4 @@ async fn given_an_https_address_when_it_redirects_to_plain_http_then_it_is_not_f
     let auth = builder.build().unwrap();
     assert_eq!(ready(&auth).await, Err(FetchError::Redirect(307)));
     assert_eq!(world.go.total_requests(), 1);
-}
-
-#[tokio::test]
-async fn given_a_304_when_the_document_is_held_then_it_confirms_and_without_one_it_fails() {
-    let world = World::new().await;
-    let auth = world.ready().await;
-    let lasting = world.mint().expires_in(3 * 86_400).token();
-    // Held: the answer confirms it, again and again.
-    world.go.fail(Fault::Status(304));
-    for n in 2..5 {
-        world.advance_to_fetch(secs(270), n).await;
-        eventually("confirmed", || state(&auth).as_str() == "fresh").await;
-        assert_eq!(verdict(&auth, &lasting).await, "ok");
-        assert_eq!(auth.health().state().as_str(), "fresh");
-    }
-    // Let go of: there is nothing left that it could confirm.
-    world.go.fail(Fault::Cut);
-    world.clock.advance(secs(86_400));
-    assert_eq!(verdict(&auth, &lasting).await, "keys_unavailable");
-    test_support::eventually("the keys are let go of", || keys(&auth) == 0).await;
-    world.go.fail(Fault::Status(304));
-    assert_eq!(refresh(&auth).await, Err(FetchError::UnexpectedNotModified));
-    assert_eq!(readyz(&auth), 503);
-}
-
-#[tokio::test]
-async fn given_a_max_age_of_ten_years_or_none_when_an_outage_comes_then_the_bounds_are_ours() {
-    for cache_control in ["max-age=315360000, immutable", "max-age=0, no-store"] {
-        let world = World::new().await;
-        world.go.set_cache_control(Some(cache_control));
-        let auth = world
-            .ready_with(|builder| builder.max_stale(secs(3600)))
-            .await;
-        world.go.fail(Fault::Cut);
-        world.clock.advance(secs(3599));
-        assert_eq!(verdict(&auth, &world.token()).await, "ok");
-        world.clock.advance(secs(1));
-        assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
-    }
 }

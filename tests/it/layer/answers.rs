@@ -132,12 +132,15 @@ async fn without_keys_the_answer_is_503_and_when_to_come_back() {
         assert_eq!(answer.header("content-type"), Some("application/json"));
         assert_eq!(answer.kind(), Some("keys_unavailable"));
     }
-    // What no key could make good is still refused as such.
-    let audience = api.call(&world.mint().audience("x").token()).await;
-    assert_eq!(
-        (audience.status(), audience.kind()),
-        (401, Some("audience"))
-    );
+    // What no key could make good is still rejected as such.
+    for (token, kind) in [
+        (world.mint().audience("x").token(), "audience"),
+        (world.mint().expires_in(-31).token(), "expired"),
+        (world.mint().header("alg", "none").token(), "algorithm"),
+    ] {
+        let answer = api.call(&token).await;
+        assert_eq!((answer.status(), answer.kind()), (401, Some(kind)));
+    }
     assert_eq!(api.call("").await.status(), 400);
     assert_eq!(api.send(request(&[])).await.status(), 401);
     assert_eq!(api.calls(), 0);
