@@ -245,7 +245,7 @@ async fn a_bad_file_changes_nothing_and_is_reported_once() {
 }
 
 #[tokio::test]
-async fn the_only_token_can_be_taken_out() {
+async fn the_only_token_can_be_removed() {
     let world = World::new();
     let source = world.source().await;
     // What may be half a file is not believed.
@@ -265,7 +265,7 @@ async fn the_only_token_can_be_taken_out() {
 }
 
 #[tokio::test]
-async fn a_file_with_faults_revokes_all_the_same() {
+async fn a_file_with_faults_still_revokes() {
     let (lines, _guard) = Lines::capture();
     let world = World::new();
     let good = entry(OLD, day(0)) + &entry(NEW, day(0).saturating_add(secs(1)));
@@ -304,7 +304,7 @@ async fn a_file_with_faults_revokes_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_clock_in_the_past_is_reported_and_recovered_from() {
+async fn a_clock_in_the_past_is_reported_and_recovers() {
     let (lines, _guard) = Lines::capture();
     let world = World::new();
     world.clock.clock.step_to(UnixTime::from_secs(DAY));
@@ -357,7 +357,7 @@ async fn a_file_that_everybody_may_replace_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_reload_takes_the_file_at_once_or_says_why_not() {
+async fn a_reload_applies_the_file_or_says_why_not() {
     let world = World::new();
     let source = world.open().expect("a good file");
     world.write(entry(NEW, day(0)));
@@ -375,7 +375,7 @@ async fn a_reload_takes_the_file_at_once_or_says_why_not() {
 }
 
 #[tokio::test]
-async fn a_reload_that_nobody_waits_for_hurts_nobody() {
+async fn an_abandoned_reload_breaks_no_later_one() {
     let world = World::new();
     let source = world.source().await;
     for n in 0..100 {
@@ -389,7 +389,7 @@ async fn a_reload_that_nobody_waits_for_hurts_nobody() {
 }
 
 #[test]
-fn a_file_that_is_bad_at_start_is_an_error_with_all_of_it() {
+fn a_bad_file_at_the_start_names_every_fault() {
     let world = World::new();
     world.write("[[token]]\ntoken = \"short\"\n[more]\n");
     let error = world.open().expect_err("a bad file").to_string();
@@ -405,7 +405,7 @@ fn a_file_that_is_bad_at_start_is_an_error_with_all_of_it() {
 }
 
 #[test]
-fn outside_a_runtime_it_works_with_what_it_was_made_with() {
+fn outside_a_runtime_the_first_file_serves() {
     let world = World::new();
     let source = world.open().expect("a good file");
     assert_eq!(verdict(&source, OLD), "ok");
@@ -417,7 +417,7 @@ fn outside_a_runtime_it_works_with_what_it_was_made_with() {
 }
 
 #[test]
-fn after_its_runtime_is_gone_it_is_watched_in_another() {
+fn a_file_is_watched_from_the_next_runtime() {
     let world = World::new();
     let source = world.open().expect("a good file");
     for token in [NEW, OLD, NEW] {
@@ -446,7 +446,7 @@ async fn the_last_handle_ends_the_watch() {
 }
 
 #[tokio::test]
-async fn each_reminder_is_given_once_however_many_requests_there_are() {
+async fn each_reminder_is_logged_once() {
     let (lines, _guard) = Lines::capture();
     let world = World::new();
     let source = world.source().await;
@@ -483,7 +483,7 @@ async fn each_reminder_is_given_once_however_many_requests_there_are() {
 }
 
 #[tokio::test]
-async fn tokens_given_in_code_are_announced_too() {
+async fn tokens_given_in_code_have_reminders_too() {
     let (lines, _guard) = Lines::capture();
     let clock = ManualClock::new(day(155));
     let tokens = AccessTokens::new([AccessToken::new(API, OLD, day(0))]);
@@ -498,7 +498,7 @@ async fn tokens_given_in_code_are_announced_too() {
 }
 
 #[tokio::test]
-async fn health_tells_what_is_left_and_how_the_file_is() {
+async fn health_reports_time_left_and_the_file() {
     let world = World::new();
     let issued = entry(NEW, day(100)) + &entry(OLD, day(0));
     world.write(issued + "[[token]]\napi = \"own\"\ntoken = \"0123456789abcdef\"\nissued = 2026-05-04T00:00:00Z");
@@ -537,7 +537,7 @@ async fn health_tells_what_is_left_and_how_the_file_is() {
 }
 
 #[tokio::test]
-async fn neither_token_nor_digest_comes_out_anywhere() {
+async fn no_output_contains_a_token_or_digest() {
     let (lines, _guard) = Lines::capture();
     let world = World::new();
     // printf %s 53ac0777bbbbbbbbbbbbbbbbbbbbbbbb | sha256sum
@@ -591,7 +591,7 @@ async fn neither_token_nor_digest_comes_out_anywhere() {
 }
 
 #[test]
-fn under_load_no_request_is_lost_to_a_swap() {
+fn a_swap_under_load_loses_no_request() {
     let world = World::new();
     let two = [runtime(), runtime()];
     let source = world.open().expect("a good file");

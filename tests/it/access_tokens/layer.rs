@@ -42,7 +42,7 @@ fn of_two_apis(clock: &ManualClock) -> AccessTokens {
 }
 
 #[tokio::test]
-async fn given_jwts_access_tokens_or_both_each_credential_is_judged_by_its_form_alone() {
+async fn a_credential_is_judged_by_its_form_alone() {
     let keys = Keys::new();
     let held = || {
         let dotted = AccessToken::from_sha256(PEER, DOTTED_SHA256, now().saturating_sub(days(1)));
@@ -96,7 +96,7 @@ async fn given_jwts_access_tokens_or_both_each_credential_is_judged_by_its_form_
 }
 
 #[tokio::test]
-async fn given_both_a_handler_sees_which_way_its_caller_came() {
+async fn a_handler_sees_which_credential_was_presented() {
     let keys = Keys::new();
     let clock = ManualClock::starting_now();
     let auth = built(keys.builder().access_tokens(of_two_apis(&clock)));
@@ -123,7 +123,7 @@ struct Subject {
 }
 
 #[tokio::test]
-async fn given_an_access_token_whoever_wants_claims_answers_401() {
+async fn an_access_token_has_no_claims_to_extract() {
     let keys = Keys::new();
     let clock = ManualClock::starting_now();
     let auth = built(keys.builder().access_tokens(of_two_apis(&clock)));
@@ -141,7 +141,7 @@ async fn given_an_access_token_whoever_wants_claims_answers_401() {
 }
 
 #[tokio::test]
-async fn given_another_apis_token_it_is_403_and_no_fault_of_the_token() {
+async fn a_token_of_another_api_is_403() {
     let clock = ManualClock::starting_now();
     let auth = GoAuth::builder().access_tokens(of_two_apis(&clock));
     let auth = built(auth.clock(clock.clone()));
@@ -165,7 +165,7 @@ async fn given_another_apis_token_it_is_403_and_no_fault_of_the_token() {
 }
 
 #[tokio::test]
-async fn given_each_path_of_availability_peer_its_token_opens_it_and_no_other_does() {
+async fn only_its_token_opens_availability_peers_paths() {
     let clock = ManualClock::starting_now();
     let auth = built(GoAuth::builder().access_tokens(of_two_apis(&clock)));
     let handler = || any(async || "\"ok\"");
@@ -193,7 +193,7 @@ async fn given_each_path_of_availability_peer_its_token_opens_it_and_no_other_do
 }
 
 #[tokio::test]
-async fn given_verify_without_the_layer_the_api_is_an_argument() {
+async fn without_the_layer_the_api_is_an_argument() {
     let clock = ManualClock::starting_now();
     let auth = built(GoAuth::builder().access_tokens(of_two_apis(&clock)));
     let (own, other) = (Api::V3_RESERVATION, Api::V3_NON_RESERVATION);
@@ -213,7 +213,7 @@ async fn given_verify_without_the_layer_the_api_is_an_argument() {
 }
 
 #[tokio::test]
-async fn given_an_unknown_or_expired_token_it_is_401_and_says_which() {
+async fn an_unknown_or_expired_token_is_a_distinct_401() {
     let clock = ManualClock::starting_now();
     let auth = GoAuth::builder().access_tokens(of_two_apis(&clock));
     let server = Server::of(&built(auth.clock(clock.clone()))).await;
@@ -244,7 +244,7 @@ async fn given_an_unknown_or_expired_token_it_is_401_and_says_which() {
 }
 
 #[tokio::test]
-async fn when_ignoring_every_access_token_refused_gets_one_same_answer() {
+async fn ignoring_answers_all_bad_access_tokens_alike() {
     let keys = Keys::new();
     let clock = ManualClock::starting_now();
     for (status, builder) in [
@@ -275,7 +275,7 @@ async fn when_ignoring_every_access_token_refused_gets_one_same_answer() {
 }
 
 #[tokio::test]
-async fn the_layers_options_hold_for_access_tokens_too() {
+async fn the_layers_options_apply_to_access_tokens_too() {
     let clock = ManualClock::starting_now();
     let auth = built(GoAuth::builder().access_tokens(of_two_apis(&clock)));
     let router = |layer| {

@@ -23,7 +23,7 @@ fn built(builder: GoAuthBuilder) -> GoAuth {
 }
 
 #[tokio::test]
-async fn given_a_renewal_go_pushes_with_the_previous_token_for_7_days_and_no_longer() {
+async fn a_previous_token_is_accepted_for_7_more_days() {
     // Renewed early, and within its last 7 days.
     for (age, left) in [(days(100), days(7)), (days(178), days(2))] {
         let file = TokenFile::of("");
@@ -64,7 +64,7 @@ async fn given_a_renewal_go_pushes_with_the_previous_token_for_7_days_and_no_lon
 }
 
 #[tokio::test]
-async fn given_a_token_taken_out_of_the_file_it_is_refused_once_the_reload_returns() {
+async fn a_removed_token_is_rejected_after_the_reload() {
     let file = TokenFile::of(entry(&PEER, TOKEN, now()));
     let auth = built(GoAuth::builder().access_tokens_file(file.path()));
     let server = Server::of(&auth).await;
@@ -78,7 +78,7 @@ async fn given_a_token_taken_out_of_the_file_it_is_refused_once_the_reload_retur
 }
 
 #[tokio::test]
-async fn given_a_leaked_token_it_is_refused_once_revoked() {
+async fn a_leaked_token_is_rejected_once_revoked() {
     let file = TokenFile::of(entry(&PEER, TOKEN, now()) + &entry(&PEER, NEW, days_ago(1)));
     let auth = built(GoAuth::builder().access_tokens_file(file.path()));
     let server = Server::of(&auth).await;
@@ -98,7 +98,7 @@ async fn given_a_leaked_token_it_is_refused_once_revoked() {
 }
 
 #[tokio::test]
-async fn given_a_file_that_changes_the_server_follows_it_and_keeps_its_tokens_past_a_bad_one() {
+async fn a_server_follows_its_file_and_survives_a_bad_one() {
     let file = TokenFile::of("");
     let issued = file.clock.now();
     file.write(entry(&PEER, TOKEN, issued));
@@ -143,7 +143,7 @@ async fn given_a_file_that_changes_the_server_follows_it_and_keeps_its_tokens_pa
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn given_a_file_swapped_under_load_no_good_request_is_refused() {
+async fn a_file_swapped_under_load_rejects_no_request() {
     let earlier = now().saturating_sub(days(1));
     let both = entry(&PEER, TOKEN, earlier) + &entry(&PEER, NEW, now());
     let file = TokenFile::of(&both);

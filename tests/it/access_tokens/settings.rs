@@ -43,7 +43,7 @@ fn faults(outcome: Result<GoAuth, ConfigError>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn given_the_variable_of_the_access_tokens_alone_the_service_serves() {
+async fn the_variable_of_access_tokens_alone_suffices() {
     let file = TokenFile::of(entry(&PEER, TOKEN, now()));
     let auth = from_env(&file, &[]).expect("enough");
     // There are no keys to be had, and none are missing.
@@ -56,7 +56,7 @@ async fn given_the_variable_of_the_access_tokens_alone_the_service_serves() {
 }
 
 #[tokio::test]
-async fn given_all_four_variables_both_are_accepted() {
+async fn all_four_variables_accept_both_credentials() {
     let file = TokenFile::of(entry(&PEER, TOKEN, now()));
     let auth = from_env(&file, &JWT).expect("a good environment");
     assert_eq!(auth.health().issuers.len(), 1);
@@ -65,7 +65,7 @@ async fn given_all_four_variables_both_are_accepted() {
 }
 
 #[test]
-fn given_some_of_the_three_jwt_variables_those_missing_are_named() {
+fn missing_jwt_variables_are_named() {
     let file = TokenFile::of(entry(&PEER, TOKEN, now()));
     for given in 1..7 {
         let is_given = |at: usize| given & 1 << at != 0;
@@ -85,7 +85,7 @@ fn given_some_of_the_three_jwt_variables_those_missing_are_named() {
 }
 
 #[test]
-fn given_a_bad_file_the_service_does_not_start_and_each_line_is_named() {
+fn a_bad_file_stops_the_start_and_names_each_line() {
     let file = TokenFile::of(format!(
         "{}[[token]]\napi = \"Availability Peer\"\ntokn = \"{OTHERS}\"\n",
         entry(&PEER, TOKEN, now())
@@ -168,7 +168,7 @@ async fn beside_jwts_an_old_token_is_a_fault_of_its_line() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn files_open_to_all_are_used_by_a_setting_alone() {
+async fn files_open_to_all_need_a_setting() {
     use std::os::unix::fs::PermissionsExt;
     let (lines, _guard) = Lines::capture();
     let warning = "danger_allow_writable_files is set";
@@ -194,7 +194,7 @@ async fn files_open_to_all_are_used_by_a_setting_alone() {
 }
 
 #[test]
-fn given_tokens_in_code_and_in_a_file_it_is_a_fault() {
+fn tokens_in_code_and_in_a_file_are_a_fault() {
     let file = TokenFile::of(entry(&PEER, TOKEN, now()));
     let held = AccessTokens::new([AccessToken::new(PEER, TOKEN, now())]);
     let both = GoAuth::builder()
@@ -207,7 +207,7 @@ fn given_tokens_in_code_and_in_a_file_it_is_a_fault() {
 }
 
 #[tokio::test]
-async fn given_no_access_tokens_health_has_none_and_a_reload_nothing_to_do() {
+async fn without_access_tokens_there_is_nothing_to_reload() {
     let auth = Keys::new().builder().build().expect("a good configuration");
     assert_eq!(auth.health().access_tokens, None);
     let json = serde_json::to_value(auth.health()).expect("JSON");
@@ -218,7 +218,7 @@ async fn given_no_access_tokens_health_has_none_and_a_reload_nothing_to_do() {
 }
 
 #[tokio::test]
-async fn no_access_token_comes_out_of_answers_logs_health_or_debug() {
+async fn no_output_contains_an_access_token() {
     let (lines, _guard) = Lines::capture();
     let keys = Keys::new();
     let clock = ManualClock::starting_now();
@@ -281,7 +281,7 @@ async fn no_access_token_comes_out_of_answers_logs_health_or_debug() {
 }
 
 #[tokio::test]
-async fn given_a_config_in_toml_the_file_of_the_tokens_is_a_setting_of_it() {
+async fn a_toml_config_names_the_file_of_tokens() {
     let file = TokenFile::of(entry(&Api::V3_RESERVATION, TOKEN, now()));
     let config = format!("access_tokens = {:?}", file.path());
     let config: Config = toml::from_str(&config).expect("a configuration");

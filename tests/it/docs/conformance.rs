@@ -80,7 +80,7 @@ fn each_test_that_the_tables_name_exists() {
 }
 
 #[test]
-fn each_row_of_conformance_names_a_test_or_says_why_there_is_none() {
+fn each_row_names_a_test_or_says_why_not() {
     assert!(rows(TABLE).count() > 40, "the table is not read");
     for (sentence, holds) in rows(TABLE) {
         assert!(

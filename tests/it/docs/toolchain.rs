@@ -29,7 +29,7 @@ fn version(package: &Value) -> Vec<u32> {
 }
 
 #[test]
-fn given_all_that_this_crate_is_built_with_nothing_needs_a_newer_compiler() {
+fn no_dependency_needs_a_newer_compiler() {
     let about = printed("rustc", &["-vV"]);
     let host = about
         .lines()

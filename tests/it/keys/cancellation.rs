@@ -28,7 +28,7 @@ async fn a_caller_who_leaves_takes_no_fetch_along() {
 }
 
 #[tokio::test]
-async fn given_all_waiters_left_when_the_fetch_fails_then_it_cools_down_all_the_same() {
+async fn a_fetch_that_fails_unattended_cools_down_too() {
     let world = World::new().await;
     world.go.fail(Fault::Status(500));
     let auth = world.auth();
@@ -48,7 +48,7 @@ async fn given_all_waiters_left_when_the_fetch_fails_then_it_cools_down_all_the_
 }
 
 #[tokio::test]
-async fn given_ready_and_refresh_when_they_are_given_up_then_the_fetch_still_publishes() {
+async fn a_cancelled_ready_or_refresh_still_publishes() {
     let world = World::new().await;
     let auth = world.auth();
     let hold = world.go.hold();
@@ -61,7 +61,7 @@ async fn given_ready_and_refresh_when_they_are_given_up_then_the_fetch_still_pub
 }
 
 #[tokio::test]
-async fn given_a_request_behind_the_layer_when_its_connection_closes_then_the_fetch_goes_on() {
+async fn a_closed_connection_takes_no_fetch_along() {
     let world = World::new().await;
     let auth = world.auth();
     let hold = world.go.hold();

@@ -6,7 +6,7 @@ use derbysoft_go_simulator::{Fault, Simulator};
 use test_support::{World, keys, millis, ready, refresh, verdict};
 
 #[tokio::test]
-async fn who_asks_says_who_it_is_and_what_it_takes() {
+async fn each_fetch_sends_user_agent_and_encodings() {
     let world = World::new().await;
     world.ready().await;
     let request = world.go.requests().pop().unwrap();
@@ -17,7 +17,7 @@ async fn who_asks_says_who_it_is_and_what_it_takes() {
 }
 
 #[tokio::test]
-async fn an_own_client_fetches() {
+async fn a_custom_client_fetches_the_keys() {
     let world = World::new().await;
     let client = reqwest::Client::builder()
         .user_agent("own/1")
@@ -31,7 +31,7 @@ async fn an_own_client_fetches() {
 }
 
 #[tokio::test]
-async fn an_own_client_that_follows_redirects_brings_no_foreign_keys() {
+async fn a_redirecting_custom_client_brings_no_keys() {
     let world = World::new().await;
     let foreign = Simulator::start().await.unwrap();
     let auth = world
@@ -52,7 +52,7 @@ async fn an_own_client_that_follows_redirects_brings_no_foreign_keys() {
 }
 
 #[tokio::test]
-async fn the_limits_hold_for_an_own_client_too() {
+async fn the_limits_hold_for_a_custom_client_too() {
     let world = World::new().await;
     let auth = world
         .builder()

@@ -23,7 +23,7 @@ async fn one_hour(world: &World) -> GoAuth {
 }
 
 #[tokio::test]
-async fn given_a_clock_that_swings_by_a_day_when_hours_pass_then_tokens_pass_and_nothing_storms() {
+async fn a_swinging_clock_neither_rejects_nor_storms() {
     let world = World::new().await;
     let auth = world.ready().await;
     let mut swing = 40_000;
@@ -41,7 +41,7 @@ async fn given_a_clock_that_swings_by_a_day_when_hours_pass_then_tokens_pass_and
 }
 
 #[tokio::test]
-async fn given_a_clock_set_back_when_the_interval_passes_then_the_refresh_is_not_put_off() {
+async fn a_clock_set_back_does_not_delay_the_refresh() {
     let world = World::new().await;
     let auth = world.ready().await;
     step(&world, -400_000);
@@ -52,7 +52,7 @@ async fn given_a_clock_set_back_when_the_interval_passes_then_the_refresh_is_not
 }
 
 #[tokio::test]
-async fn given_a_clock_set_back_when_it_is_within_the_cooldown_then_it_neither_ends_nor_lasts() {
+async fn a_clock_set_back_leaves_the_cooldown_alone() {
     let world = World::new().await;
     let auth = world.ready().await;
     for by in [-400_000, 200_000, -1] {
@@ -66,7 +66,7 @@ async fn given_a_clock_set_back_when_it_is_within_the_cooldown_then_it_neither_e
 }
 
 #[tokio::test]
-async fn given_a_request_that_waits_when_the_clock_is_stepped_then_its_wait_stays_what_it_was() {
+async fn a_stepped_clock_changes_no_wait_under_way() {
     let world = World::new().await;
     world.go.fail(Fault::Hang);
     let builder = world.builder().fetch_timeout(secs(60));
@@ -83,7 +83,7 @@ async fn given_a_request_that_waits_when_the_clock_is_stepped_then_its_wait_stay
 }
 
 #[tokio::test]
-async fn given_a_clock_set_ahead_and_back_during_an_outage_when_it_is_right_then_health_is_true() {
+async fn after_a_clock_swing_in_an_outage_health_is_true() {
     let world = World::new().await;
     let auth = one_hour(&world).await;
     world.go.fail(Fault::Status(500));
@@ -110,8 +110,7 @@ async fn given_a_clock_set_ahead_and_back_during_an_outage_when_it_is_right_then
 }
 
 #[tokio::test]
-async fn given_a_clock_at_either_end_of_time_when_tokens_come_then_they_are_judged_and_none_panics()
-{
+async fn a_clock_at_either_end_of_time_panics_nothing() {
     let world = World::new().await;
     let auth = world.ready().await;
     let token = world.token();
@@ -132,8 +131,7 @@ async fn given_a_clock_at_either_end_of_time_when_tokens_come_then_they_are_judg
 }
 
 #[tokio::test]
-async fn given_a_snapshot_when_the_clock_was_set_far_ahead_at_its_fetch_then_it_is_not_used_later()
-{
+async fn a_snapshot_from_the_future_is_not_used() {
     let world = World::new().await;
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("keys.json");

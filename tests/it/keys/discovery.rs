@@ -78,7 +78,7 @@ async fn a_discovery_document_is_followed_once() {
 }
 
 #[tokio::test]
-async fn a_discovery_document_that_turns_foreign_costs_no_keys() {
+async fn a_discovery_that_turns_foreign_loses_no_keys() {
     let world = World::new().await;
     let foreign = Simulator::start().await.unwrap();
     let auth = discovering(&world);
@@ -92,7 +92,7 @@ async fn a_discovery_document_that_turns_foreign_costs_no_keys() {
 }
 
 #[tokio::test]
-async fn the_keys_behind_a_discovery_document_may_not_redirect_either() {
+async fn neither_of_the_two_documents_may_redirect() {
     let world = World::new().await;
     let foreign = Simulator::start().await.unwrap();
     let location = foreign.jwks_url();

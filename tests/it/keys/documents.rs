@@ -11,7 +11,7 @@ use test_support::forge::{
 };
 
 #[test]
-fn given_a_key_of_another_kind_under_the_same_kid_when_read_then_the_good_one_serves() {
+fn a_key_of_another_kind_hides_no_good_one() {
     let mut encrypting = foreign().jwk(KID);
     encrypting["use"] = "enc".into();
     let mut other_algorithm = foreign().jwk(KID);
@@ -34,7 +34,7 @@ fn given_a_key_of_another_kind_under_the_same_kid_when_read_then_the_good_one_se
 }
 
 #[test]
-fn given_one_kid_twice_when_the_material_differs_then_neither_serves() {
+fn two_materials_under_one_kid_serve_neither() {
     let (ours, theirs) = (good().jwk(KID), foreign().jwk(KID));
     let mut other_exponent = ours.clone();
     other_exponent["e"] = "Aw".into();
@@ -76,7 +76,7 @@ fn given_one_kid_twice_when_the_material_differs_then_neither_serves() {
 }
 
 #[test]
-fn given_one_kid_twice_when_the_material_is_the_same_then_it_serves() {
+fn one_material_twice_under_one_kid_serves() {
     let mut spelled_otherwise = good().jwk(KID);
     spelled_otherwise["n"] = encode([vec![0], good().n.to_bytes_be()].concat()).into();
     spelled_otherwise
@@ -95,7 +95,7 @@ fn given_one_kid_twice_when_the_material_is_the_same_then_it_serves() {
 }
 
 #[test]
-fn given_private_members_when_read_then_the_key_serves_and_none_of_them_is_kept() {
+fn private_members_of_a_key_are_not_kept() {
     let mut jwk = good().jwk(KID);
     for (name, number) in [("d", &good().d), ("p", &good().p), ("q", &good().q)] {
         jwk[name] = text(number).into();
@@ -123,7 +123,7 @@ fn given_private_members_when_read_then_the_key_serves_and_none_of_them_is_kept(
 }
 
 #[test]
-fn given_ten_thousand_keys_when_read_then_what_is_kept_is_bounded() {
+fn ten_thousand_keys_take_a_bounded_space() {
     let mut junk: Vec<Value> = (0..10_000)
         .map(|n| json!({"kty": "oct", "kid": format!("{n}"), "k": "AAAA"}))
         .collect();
@@ -148,7 +148,7 @@ fn given_ten_thousand_keys_when_read_then_what_is_kept_is_bounded() {
 }
 
 #[test]
-fn given_a_document_that_is_not_a_key_set_when_read_then_it_is_refused_whole() {
+fn a_document_that_is_no_key_set_is_rejected() {
     let key = good().jwk(KID).to_string();
     for document in [
         "",
@@ -201,7 +201,7 @@ fn given_a_document_that_is_not_a_key_set_when_read_then_it_is_refused_whole() {
 }
 
 #[test]
-fn given_nesting_without_end_in_a_junk_key_when_read_then_the_good_one_serves() {
+fn endless_nesting_in_a_junk_key_harms_no_other() {
     for depth in [200, 100_000] {
         for junk in [
             format!("{}{}", "[".repeat(depth), "]".repeat(depth)),
@@ -221,7 +221,7 @@ fn given_nesting_without_end_in_a_junk_key_when_read_then_the_good_one_serves() 
 }
 
 #[test]
-fn given_an_array_in_the_place_of_the_document_when_read_then_it_is_no_key_set() {
+fn an_array_in_place_of_the_document_is_rejected() {
     let key = good().jwk(KID);
     for document in [
         json!([[key]]),
@@ -239,7 +239,7 @@ fn given_an_array_in_the_place_of_the_document_when_read_then_it_is_no_key_set()
 }
 
 #[test]
-fn given_thousands_of_useless_entries_when_read_then_the_good_key_serves() {
+fn thousands_of_useless_entries_hide_no_good_key() {
     let junk = [
         json!(0),
         json!({}),
@@ -255,7 +255,7 @@ fn given_thousands_of_useless_entries_when_read_then_the_good_key_serves() {
 }
 
 #[test]
-fn given_operations_of_any_number_when_verify_is_among_them_then_the_key_serves() {
+fn a_key_with_verify_among_many_operations_serves() {
     let with = |operations: Vec<Value>| {
         let mut key = good().jwk(KID);
         key["key_ops"] = operations.into();
@@ -275,7 +275,7 @@ fn given_operations_of_any_number_when_verify_is_among_them_then_the_key_serves(
 }
 
 #[test]
-fn one_byte_order_mark_before_the_document_changes_nothing() {
+fn a_byte_order_mark_changes_nothing() {
     let marked = |mark: &str| [mark.as_bytes(), &document(&[good().jwk(KID)])].concat();
     let keys = KeySet::from_document(&marked("\u{feff}")).expect("a key set");
     assert_serves("a mark", &keys);

@@ -63,7 +63,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_redirect_to_the_same_origin_is_not_followed_either() {
+async fn a_redirect_within_the_origin_is_not_followed() {
     let world = World::new().await;
     let location = world.go.discovery_url();
     world.go.fail(Fault::Redirect {
@@ -139,7 +139,7 @@ async fn the_bodys_bound_is_exact_and_can_be_set() {
 }
 
 #[tokio::test]
-async fn a_fetch_has_a_total_time() {
+async fn a_fetch_has_a_total_time_limit() {
     let slow = Fault::Drip {
         bytes: 1,
         every: millis(10),
@@ -159,7 +159,7 @@ async fn a_fetch_has_a_total_time() {
 }
 
 #[tokio::test]
-async fn what_is_only_slow_is_good() {
+async fn a_slow_answer_in_time_brings_keys() {
     let world = World::new().await;
     let slow = Fault::Drip {
         bytes: 100,
@@ -173,7 +173,7 @@ async fn what_is_only_slow_is_good() {
 }
 
 #[tokio::test]
-async fn a_closed_port_is_a_failure_and_a_server_that_comes_back_a_recovery() {
+async fn a_closed_port_costs_no_keys_and_recovers() {
     let world = World::new().await;
     let auth = world.ready().await;
     let known = world.token();
@@ -198,7 +198,7 @@ async fn a_closed_port_is_a_failure_and_a_server_that_comes_back_a_recovery() {
 }
 
 #[tokio::test]
-async fn given_nobody_listens_when_go_comes_back_then_requests_are_served_without_a_restart() {
+async fn a_closed_port_at_the_start_recovers_by_itself() {
     let world = World::new().await;
     let (auth, token) = (world.auth(), world.token());
     let World { go, clock } = world;

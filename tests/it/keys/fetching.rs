@@ -64,7 +64,7 @@ async fn without_ready_the_first_request_fetches() {
 }
 
 #[test]
-fn without_a_runtime_what_fetches_fails_and_nothing_panics() {
+fn fetching_without_a_runtime_is_an_error() {
     let auth = GoAuth::builder()
         .issuer("i")
         .audience("a")
@@ -223,7 +223,7 @@ async fn a_token_never_says_where_its_key_is() {
 }
 
 #[tokio::test]
-async fn refresh_does_not_mind_the_cooldown() {
+async fn refresh_ignores_the_cooldown() {
     let world = World::new().await;
     let auth = world.ready().await;
     world.go.rotate();
@@ -236,7 +236,7 @@ async fn refresh_does_not_mind_the_cooldown() {
 }
 
 #[tokio::test]
-async fn a_forged_token_of_a_known_kid_is_401_also_while_a_fetch_hangs() {
+async fn a_forgery_is_401_even_while_a_fetch_hangs() {
     let world = World::new().await;
     let auth = world.ready().await;
     world.go.fail(Fault::Hang);

@@ -26,7 +26,7 @@ async fn the_last_handle_ends_the_background_task() {
 }
 
 #[tokio::test]
-async fn a_service_is_a_handle() {
+async fn a_service_keeps_the_background_task_alive() {
     use tower::Layer as _;
     let world = World::new().await;
     let service = world.ready().await.layer().layer(());
@@ -37,7 +37,7 @@ async fn a_service_is_a_handle() {
 }
 
 #[test]
-fn given_the_last_handle_when_it_drops_then_no_task_is_left() {
+fn the_last_handle_leaves_no_task_behind() {
     for hangs in [false, true] {
         let passive = passive_runtime();
         passive.block_on(async {
@@ -77,7 +77,7 @@ async fn a_request_outlives_the_handle_it_came_from() {
 }
 
 #[test]
-fn after_its_runtime_is_gone_a_handle_works_in_another() {
+fn a_handle_outlives_the_runtime_it_ran_in() {
     let of_go = runtime();
     let world = World::of(of_go.block_on(Simulator::start()).unwrap());
     let auth = world.auth();
@@ -109,7 +109,7 @@ fn many_short_runtimes_share_one_set_of_keys() {
 }
 
 #[tokio::test]
-async fn with_the_system_clock_it_all_works_too() {
+async fn a_rotation_is_seen_by_the_system_clock_too() {
     let go = Simulator::start().await.unwrap();
     let auth = GoAuth::builder()
         .issuer(go.issuer())
@@ -132,8 +132,7 @@ async fn with_the_system_clock_it_all_works_too() {
 }
 
 #[test]
-fn given_a_runtime_that_goes_before_its_fetch_began_when_others_wait_for_it_then_none_is_stranded()
-{
+fn a_runtime_that_goes_before_a_fetch_strands_nobody() {
     let of_go = runtime();
     let world = World::of(of_go.block_on(Simulator::start()).unwrap());
     let auth = world.auth();
@@ -196,7 +195,7 @@ fn a_runtime_that_goes_during_a_fetch_strands_nobody() {
 }
 
 #[test]
-fn a_runtime_that_goes_before_a_wanted_fetch_strands_nobody() {
+fn an_idle_runtime_that_goes_strands_nobody() {
     let of_go = runtime();
     let world = World::of(of_go.block_on(Simulator::start()).expect("a simulator"));
     let auth = world.auth();
@@ -216,7 +215,7 @@ fn a_runtime_that_goes_before_a_wanted_fetch_strands_nobody() {
 }
 
 #[test]
-fn given_a_reply_to_a_runtime_that_is_gone_when_it_comes_late_then_it_replaces_nothing() {
+fn a_reply_to_a_runtime_that_is_gone_is_dropped() {
     let of_go = runtime();
     let world = World::of(of_go.block_on(Simulator::start()).unwrap());
     let auth = world.auth();

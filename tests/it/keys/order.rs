@@ -5,7 +5,7 @@ use derbysoft_go_auth::{FetchError, GoAuthBuilder, UnixTime};
 use test_support::{World, millis, refresh, refreshing, remember, secs, settle, soon, verdict};
 
 #[tokio::test]
-async fn refreshes_asked_for_together_share_a_fetch() {
+async fn refreshes_requested_together_share_a_fetch() {
     let world = World::new().await;
     let auth = world.ready().await;
     let hold = world.go.hold_next(1);
@@ -43,7 +43,7 @@ async fn an_older_reply_that_comes_late_replaces_nothing() {
 }
 
 #[tokio::test]
-async fn a_withdrawn_key_rejects_tokens_seen_before() {
+async fn a_withdrawn_key_verifies_no_cached_token() {
     // With a token cache and without one.
     for bytes in [16 << 20, 0] {
         let world = World::new().await;
@@ -62,7 +62,7 @@ async fn a_withdrawn_key_rejects_tokens_seen_before() {
 }
 
 #[tokio::test]
-async fn replaced_material_stops_verifying_tokens_seen_before() {
+async fn replaced_material_verifies_no_cached_token() {
     let world = World::new().await;
     let auth = world.ready().await;
     let old = world.token();
@@ -74,7 +74,7 @@ async fn replaced_material_stops_verifying_tokens_seen_before() {
 }
 
 #[tokio::test]
-async fn a_token_seen_before_still_expires_to_the_moment() {
+async fn a_cached_token_expires_to_the_moment() {
     let world = World::new().await;
     let auth = world.ready().await;
     let token = world.mint().expires_in(60).token();

@@ -20,7 +20,7 @@ async fn statuses(world: &World, auth: &GoAuth) -> (u16, u16, u16) {
 }
 
 #[tokio::test]
-async fn given_an_outage_when_a_day_passes_then_the_state_table_holds_at_each_step() {
+async fn each_state_of_an_outage_is_as_documented() {
     let world = World::new().await;
     let auth = world.ready().await;
     assert_eq!(statuses(&world, &auth).await, (200, 401, 200));
@@ -50,7 +50,7 @@ async fn given_an_outage_when_a_day_passes_then_the_state_table_holds_at_each_st
 }
 
 #[tokio::test]
-async fn given_an_outage_past_the_bound_when_it_ends_then_recovery_needs_no_request() {
+async fn recovery_past_the_bound_needs_no_request() {
     let world = World::new().await;
     let auth = world
         .ready_with(|builder| builder.max_stale(secs(600)))
@@ -69,8 +69,7 @@ async fn given_an_outage_past_the_bound_when_it_ends_then_recovery_needs_no_requ
 }
 
 #[tokio::test]
-async fn given_an_address_that_fails_every_other_time_when_hours_pass_then_no_known_kid_is_refused()
-{
+async fn every_other_failed_fetch_rejects_no_known_key() {
     let world = World::new().await;
     let auth = world.ready().await;
     for round in 0..12 {
@@ -120,8 +119,7 @@ fn all_faults() -> Vec<Fault> {
 }
 
 #[tokio::test]
-async fn given_every_fault_in_turn_when_the_background_refresh_meets_it_then_known_kids_do_not_notice()
- {
+async fn no_fault_of_a_refresh_touches_known_keys() {
     let world = World::new().await;
     // No document to be confirmed by a 304.
     world.go.set_etag(false);
@@ -146,7 +144,7 @@ async fn given_every_fault_in_turn_when_the_background_refresh_meets_it_then_kno
 }
 
 #[tokio::test]
-async fn given_an_outage_when_go_rotates_without_overlap_then_503_and_never_401_till_it_ends() {
+async fn a_rotation_during_an_outage_is_503_never_401() {
     let world = World::new().await;
     let auth = world.ready().await;
     world.go.fail(Fault::Cut);

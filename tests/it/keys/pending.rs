@@ -72,7 +72,7 @@ async fn a_rotation_right_after_a_fetch_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_fetch_asked_before_the_key_was_there_is_no_verdict() {
+async fn an_answer_from_before_the_key_is_no_verdict() {
     let world = World::new().await;
     let auth = world.ready().await;
     world.clock.advance(secs(10));
@@ -93,7 +93,7 @@ async fn a_fetch_asked_before_the_key_was_there_is_no_verdict() {
 }
 
 #[tokio::test]
-async fn a_short_cooldown_is_waited_for_within_one_request() {
+async fn a_short_cooldown_is_waited_out_by_a_request() {
     let world = World::new().await;
     let auth = world.ready_with(|builder| builder.cooldown(secs(1))).await;
     let push = {
@@ -161,7 +161,7 @@ async fn after_a_failed_fetch_the_keys_are_unavailable() {
 }
 
 #[tokio::test]
-async fn a_clock_put_right_does_not_make_a_set_newer() {
+async fn a_corrected_clock_makes_no_key_set_newer() {
     let world = World::new().await;
     // An hour ahead when the keys are fetched.
     let right = world.time();
@@ -173,7 +173,7 @@ async fn a_clock_put_right_does_not_make_a_set_newer() {
 }
 
 #[tokio::test]
-async fn only_so_many_requests_wait_and_the_rest_are_told_at_once() {
+async fn beyond_the_limit_requests_are_answered_at_once() {
     let world = World::new().await;
     let auth = world.ready_with(|builder| builder.max_waiting(3)).await;
     world.clock.advance(secs(10));
@@ -210,7 +210,7 @@ async fn only_so_many_requests_wait_and_the_rest_are_told_at_once() {
 }
 
 #[tokio::test]
-async fn without_keys_and_places_the_keys_are_unavailable() {
+async fn with_no_keys_and_no_room_keys_are_unavailable() {
     let world = World::new().await;
     let _hold = world.go.hold();
     let builder = world.builder().max_waiting(1);
@@ -284,7 +284,7 @@ impl Cache {
 }
 
 #[tokio::test]
-async fn a_cache_or_an_etag_that_never_changes_hides_no_new_key() {
+async fn a_stuck_cache_or_etag_hides_no_new_key() {
     let world = World::new().await;
     let cache = Cache::before(&world).await;
     let builder = world
@@ -319,7 +319,7 @@ async fn a_cache_or_an_etag_that_never_changes_hides_no_new_key() {
 }
 
 #[tokio::test]
-async fn what_a_cache_confirms_is_no_look() {
+async fn what_a_cache_confirms_counts_as_no_fetch() {
     let world = World::new().await;
     let cache = Cache::before(&world).await;
     let address = format!("http://{}/keys", cache.address);
@@ -340,7 +340,7 @@ async fn what_a_cache_confirms_is_no_look() {
 }
 
 #[tokio::test]
-async fn a_successor_does_not_begin_the_hour_anew() {
+async fn a_successor_does_not_restart_the_hour() {
     let world = World::new().await;
     let cache = Cache::before(&world).await;
     let address = format!("http://{}/keys", cache.address);
@@ -366,7 +366,7 @@ async fn a_successor_does_not_begin_the_hour_anew() {
 
 /// The keys were fetched in a runtime elsewhere; here there is none to wait in.
 #[test]
-fn outside_a_runtime_nobody_waits_and_nothing_panics() {
+fn outside_a_runtime_no_request_waits() {
     let runtime = test_support::runtime();
     let (world, auth) = runtime.block_on(async {
         let world = World::new().await;

@@ -12,7 +12,7 @@ use test_support::forge::{
 use test_support::strange_keys::{changed, odd_of, strange_keys};
 
 #[test]
-fn given_a_strange_key_among_good_ones_when_read_then_it_alone_is_passed_over() {
+fn an_unusable_key_alone_is_skipped() {
     for (given, strange, why) in strange_keys() {
         let keys = key_set(&[strange.clone(), good().jwk(KID)]);
         assert_eq!(
@@ -36,7 +36,7 @@ fn given_a_strange_key_among_good_ones_when_read_then_it_alone_is_passed_over() 
 }
 
 #[test]
-fn given_all_strange_keys_at_once_when_read_then_the_good_one_serves() {
+fn all_unusable_keys_at_once_hide_no_good_one() {
     let mut keys: Vec<Value> = strange_keys().into_iter().map(|(_, key, _)| key).collect();
     keys.insert(keys.len() / 2, good().jwk(KID));
     let keys = key_set(&keys);
@@ -46,7 +46,7 @@ fn given_all_strange_keys_at_once_when_read_then_the_good_one_serves() {
 }
 
 #[test]
-fn given_a_key_in_another_guise_when_it_is_allowed_then_it_serves() {
+fn a_key_in_any_allowed_form_serves() {
     let numbers = |name: &str, number: &BigUint, zeroes: usize| {
         (
             name.to_owned(),
@@ -92,7 +92,7 @@ fn given_a_key_in_another_guise_when_it_is_allowed_then_it_serves() {
 }
 
 #[test]
-fn given_a_member_null_when_it_may_be_absent_then_no_other_key_is_hurt() {
+fn a_null_member_harms_no_other_key() {
     for name in ["use", "alg", "key_ops", "x5c"] {
         let keys = key_set(&[changed(name, Value::Null), good().jwk(KID)]);
         assert_serves(name, &keys);
@@ -100,7 +100,7 @@ fn given_a_member_null_when_it_may_be_absent_then_no_other_key_is_hurt() {
 }
 
 #[test]
-fn given_sizes_and_exponents_at_their_bounds_when_read_then_usable() {
+fn sizes_and_exponents_at_their_bounds_are_usable() {
     for bits in [2048, 2049, 3072, 4095, 4096] {
         let mut jwk = good().jwk("bound");
         jwk["n"] = text(&odd_of(bits)).into();
@@ -123,7 +123,7 @@ fn given_sizes_and_exponents_at_their_bounds_when_read_then_usable() {
 
 /// An object that holds the right word is not the right word.
 #[test]
-fn given_a_word_spelled_as_an_object_when_read_then_the_key_is_passed_over() {
+fn an_object_in_place_of_a_word_is_skipped() {
     let accepted: Vec<_> = [
         ("alg", json!({"RS256": null})),
         ("kty", json!({"RSA": null})),

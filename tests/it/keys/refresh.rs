@@ -8,7 +8,7 @@ use test_support::{
 };
 
 #[tokio::test]
-async fn keys_are_refreshed_ahead_of_the_interval_and_requests_do_not_wait() {
+async fn a_refresh_comes_early_and_delays_no_request() {
     let world = World::new().await;
     let auth = world.ready().await;
     for n in 2..5 {
@@ -38,7 +38,7 @@ async fn a_fleet_started_at_once_drifts_apart() {
 }
 
 #[tokio::test]
-async fn a_failed_refresh_is_retried_after_a_second_doubling_to_a_minute() {
+async fn retries_back_off_from_a_second_to_a_minute() {
     let world = World::new().await;
     let auth = world.ready().await;
     world.go.fail(Fault::Status(500));
@@ -82,7 +82,7 @@ async fn a_failed_first_fetch_is_retried_in_the_background() {
 }
 
 #[tokio::test]
-async fn nobody_fetches_before_somebody_asked() {
+async fn nothing_is_fetched_before_the_first_use() {
     let world = World::new().await;
     let _auth = world.auth();
     world.advance_quietly(secs(86_400)).await;
@@ -183,7 +183,7 @@ async fn max_age_decides_within_its_bounds() {
 }
 
 #[tokio::test]
-async fn the_last_answers_max_age_counts_also_with_304() {
+async fn max_age_of_a_304_counts_too() {
     let world = World::new().await;
     let auth = world.ready().await;
     world.go.set_cache_control(Some("max-age=60"));

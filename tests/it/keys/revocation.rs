@@ -61,14 +61,14 @@ async fn gone_within(
 }
 
 #[tokio::test]
-async fn given_an_address_that_answers_when_a_key_is_withdrawn_then_it_goes_within_the_interval() {
+async fn a_withdrawn_key_goes_within_the_interval() {
     // 0.9 × `refresh_interval`; what the fetch itself takes comes on top.
     gone_within(secs(270), None, |builder| builder).await;
     gone_within(secs(54), None, |builder| builder.refresh_interval(secs(60))).await;
 }
 
 #[tokio::test]
-async fn given_a_max_age_below_the_interval_when_a_key_is_withdrawn_then_it_goes_within_that() {
+async fn a_withdrawn_key_goes_within_max_age() {
     gone_within(secs(90), Some("max-age=100"), |builder| builder).await;
     // Not below 30 s …
     gone_within(secs(27), Some("max-age=0"), |builder| builder).await;
@@ -79,7 +79,7 @@ async fn given_a_max_age_below_the_interval_when_a_key_is_withdrawn_then_it_goes
 }
 
 #[tokio::test]
-async fn given_an_address_that_fails_when_a_key_is_withdrawn_then_it_goes_at_the_staleness_bound() {
+async fn a_withdrawn_key_goes_at_the_staleness_bound() {
     for (bound, set) in [(DAY, None), (900, Some(secs(900)))] {
         let world = World::new().await;
         let auth = world
@@ -107,7 +107,7 @@ async fn given_an_address_that_fails_when_a_key_is_withdrawn_then_it_goes_at_the
 }
 
 #[tokio::test]
-async fn given_failures_in_between_when_the_address_answers_again_then_the_key_goes_with_it() {
+async fn a_withdrawn_key_goes_with_the_next_good_answer() {
     let world = World::new().await;
     let auth = world.ready().await;
     let old = lasting(&world);
@@ -125,7 +125,7 @@ async fn given_failures_in_between_when_the_address_answers_again_then_the_key_g
 }
 
 #[tokio::test]
-async fn given_outages_and_restarts_when_a_key_is_withdrawn_then_the_bound_counts_from_the_fetch() {
+async fn restarts_do_not_prolong_a_withdrawn_key() {
     let world = World::new().await;
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("keys.json");

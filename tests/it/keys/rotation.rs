@@ -34,7 +34,7 @@ async fn caller(auth: GoAuth, valid: watch::Receiver<Valid>, done: Arc<AtomicU64
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn given_200_callers_when_go_rotates_ten_times_with_overlap_then_no_valid_token_is_refused() {
+async fn ten_rotations_under_load_reject_no_token() {
     let world = World::new().await;
     let auth = world.ready_with(|builder| builder.max_waiting(200)).await;
     let mut previous = world.token();
@@ -78,7 +78,7 @@ async fn given_200_callers_when_go_rotates_ten_times_with_overlap_then_no_valid_
 }
 
 #[tokio::test]
-async fn given_a_key_published_ahead_when_it_begins_to_sign_then_nobody_waits_or_fetches() {
+async fn a_key_published_ahead_costs_no_fetch_or_wait() {
     let world = World::new().await;
     let auth = world.ready().await;
     let next = world.go.stage();
@@ -95,8 +95,7 @@ async fn given_a_key_published_ahead_when_it_begins_to_sign_then_nobody_waits_or
 }
 
 #[tokio::test]
-async fn given_an_overlap_when_old_and_new_tokens_mix_then_both_pass_until_the_old_key_is_removed()
-{
+async fn both_keys_of_an_overlap_verify_until_removed() {
     let world = World::new().await;
     let auth = world.ready().await;
     let old_kid = world.go.signing_kid();
@@ -165,7 +164,7 @@ async fn new_material_under_an_old_kid_is_fetched_once() {
 }
 
 #[tokio::test]
-async fn given_a_key_removed_and_put_back_when_its_tokens_come_then_they_follow_the_document() {
+async fn a_key_removed_and_restored_follows_the_document() {
     let world = World::new().await;
     let auth = world.ready().await;
     let kid = world.go.signing_kid();
@@ -181,8 +180,7 @@ async fn given_a_key_removed_and_put_back_when_its_tokens_come_then_they_follow_
 }
 
 #[tokio::test]
-async fn given_a_key_that_signs_before_it_is_published_when_it_is_then_a_cooldown_later_it_serves()
-{
+async fn a_key_published_late_serves_after_a_cooldown() {
     let world = World::new().await;
     let auth = world.ready().await;
     let early = world.go.rotate_unpublished();

@@ -154,7 +154,7 @@ async fn two_keys_of_one_kid_verify_nothing() {
 }
 
 #[tokio::test]
-async fn given_leading_zeros_in_a_good_key_when_fetched_first_or_later_then_it_serves() {
+async fn leading_zeros_in_a_key_change_nothing() {
     let world = World::new().await;
     let refreshed = world.ready().await;
     let key = world.go.published_keys().remove(0);
@@ -172,7 +172,7 @@ async fn given_leading_zeros_in_a_good_key_when_fetched_first_or_later_then_it_s
 }
 
 #[tokio::test]
-async fn given_ten_thousand_keys_when_fetched_first_or_later_then_the_limits_hold() {
+async fn a_document_of_ten_thousand_keys_is_bounded() {
     let world = World::new().await;
     let published: Vec<_> = world.go.published_keys();
     let mut many: Vec<_> = (0..10_000)
@@ -196,7 +196,7 @@ async fn given_ten_thousand_keys_when_fetched_first_or_later_then_the_limits_hol
 }
 
 #[tokio::test]
-async fn given_well_formed_keys_of_somebody_else_when_they_are_published_then_they_are_the_keys() {
+async fn whatever_keys_are_published_are_the_keys() {
     // What the key address says is the truth, for better or worse; and it can be taken back.
     let world = World::new().await;
     let auth = world.ready().await;

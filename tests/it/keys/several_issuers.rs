@@ -77,7 +77,7 @@ fn states(auth: &GoAuth) -> Vec<&'static str> {
 }
 
 #[tokio::test]
-async fn given_two_issuers_when_each_sends_its_token_then_both_pass_as_who_they_are() {
+async fn each_issuers_token_is_accepted_as_its_own() {
     let two = Two::new().await;
     let auth = two.auth();
     for world in [&two.a, &two.b, &two.a, &two.b] {
@@ -91,7 +91,7 @@ async fn given_two_issuers_when_each_sends_its_token_then_both_pass_as_who_they_
 }
 
 #[tokio::test]
-async fn given_two_issuers_when_one_signs_in_the_others_name_then_refused() {
+async fn no_issuer_signs_in_the_name_of_another() {
     let two = Two::new().await;
     let auth = two.ready().await;
     for (liar, victim) in [(&two.a, &two.b), (&two.b, &two.a)] {
@@ -108,7 +108,7 @@ async fn given_two_issuers_when_one_signs_in_the_others_name_then_refused() {
 }
 
 #[tokio::test]
-async fn given_one_kid_in_both_sets_when_one_signs_in_the_others_name_then_refused() {
+async fn a_shared_kid_lets_no_issuer_sign_for_another() {
     let two = Two::with_one_kid().await;
     let auth = two.ready().await;
     for (liar, victim) in [(&two.a, &two.b), (&two.b, &two.a)] {
@@ -125,7 +125,7 @@ async fn given_one_kid_in_both_sets_when_one_signs_in_the_others_name_then_refus
 }
 
 #[tokio::test]
-async fn given_two_audiences_when_a_token_names_the_other_issuers_then_refused() {
+async fn an_issuers_token_needs_its_own_audience() {
     let two = Two::new().await;
     let auth = two.ready().await;
     for (own, other) in [(&two.a, &two.b), (&two.b, &two.a)] {
@@ -138,7 +138,7 @@ async fn given_two_audiences_when_a_token_names_the_other_issuers_then_refused()
 }
 
 #[tokio::test]
-async fn given_an_outage_of_one_issuer_at_the_start_when_the_other_sends_then_it_is_served() {
+async fn one_issuers_outage_at_start_spares_the_other() {
     let two = Two::new().await;
     two.b.go.fail(Fault::Hang);
     let auth = two.auth();
@@ -154,7 +154,7 @@ async fn given_an_outage_of_one_issuer_at_the_start_when_the_other_sends_then_it
 }
 
 #[tokio::test]
-async fn given_an_outage_of_one_issuer_past_the_bound_when_the_other_sends_then_it_is_served() {
+async fn one_issuers_stale_keys_spare_the_other() {
     let two = Two::new().await;
     let builder = two.builder().max_stale(secs(600));
     let auth = builder.build().unwrap();
@@ -180,7 +180,7 @@ async fn given_an_outage_of_one_issuer_past_the_bound_when_the_other_sends_then_
 }
 
 #[tokio::test]
-async fn given_two_keepers_when_one_is_flooded_then_the_other_neither_fetches_nor_cools_down() {
+async fn a_flood_of_one_issuer_spares_the_other() {
     let two = Two::new().await;
     let auth = two.ready().await;
     two.a.clock.advance(secs(10));
@@ -194,7 +194,7 @@ async fn given_two_keepers_when_one_is_flooded_then_the_other_neither_fetches_no
 }
 
 #[tokio::test]
-async fn given_a_withdrawal_by_one_issuer_when_tokens_were_remembered_then_only_its_own_go() {
+async fn a_withdrawal_drops_only_its_issuers_tokens() {
     let two = Two::with_one_kid().await;
     let auth = two.ready().await;
     let (a, b) = (two.a.token(), two.b.token());
@@ -213,7 +213,7 @@ async fn given_a_withdrawal_by_one_issuer_when_tokens_were_remembered_then_only_
 }
 
 #[tokio::test]
-async fn given_two_issuers_when_a_third_is_named_then_refused_and_nobody_is_asked() {
+async fn an_unknown_issuer_is_rejected_without_a_fetch() {
     let two = Two::new().await;
     let auth = two.auth();
     for stranger in ["https://evil.example", "", "ours"] {
@@ -228,7 +228,7 @@ async fn given_two_issuers_when_a_third_is_named_then_refused_and_nobody_is_aske
 }
 
 #[tokio::test]
-async fn given_ready_and_refresh_when_one_issuer_fails_then_the_error_names_it() {
+async fn an_error_names_the_issuer_that_failed() {
     let two = Two::new().await;
     two.b.go.fail(Fault::Status(500));
     let auth = two.auth();
@@ -244,7 +244,7 @@ async fn given_ready_and_refresh_when_one_issuer_fails_then_the_error_names_it()
 }
 
 #[tokio::test]
-async fn given_another_environments_issuer_when_its_token_comes_then_it_is_named_and_not_fetched() {
+async fn a_token_of_another_environment_is_named() {
     let two = Two::new().await;
     let b = &two.b.go;
     let known = IssuerConfig::of_environment(b.issuer(), "certification");
@@ -282,7 +282,7 @@ async fn given_another_environments_issuer_when_its_token_comes_then_it_is_named
 }
 
 #[tokio::test]
-async fn given_the_served_environment_is_named_when_an_issuer_is_of_it_then_it_is_trusted() {
+async fn an_issuer_of_the_served_environment_is_trusted() {
     let two = Two::new().await;
     let b = &two.b.go;
     let mut other = IssuerConfig::new(b.issuer(), b.audience(), b.jwks_url());

@@ -67,7 +67,7 @@ impl Host {
 }
 
 #[tokio::test]
-async fn given_an_outage_when_the_service_restarts_then_known_kids_are_served() {
+async fn after_a_restart_in_an_outage_known_keys_serve() {
     let host = Host::after_a_run().await;
     host.world.go.fail(Fault::Status(500));
     host.world.clock.advance(secs(3600));
@@ -82,8 +82,7 @@ async fn given_an_outage_when_the_service_restarts_then_known_kids_are_served() 
 }
 
 #[tokio::test]
-async fn given_an_address_that_hangs_when_the_service_restarts_then_known_kids_do_not_wait_for_it()
-{
+async fn a_hanging_address_delays_no_restart() {
     let host = Host::after_a_run().await;
     host.world.go.fail(Fault::Hang);
     let auth = host.start();
@@ -99,7 +98,7 @@ async fn given_an_address_that_hangs_when_the_service_restarts_then_known_kids_d
 }
 
 #[tokio::test]
-async fn given_a_snapshot_when_the_first_fetch_fails_then_ready_is_ok_and_says_how_old_they_are() {
+async fn ready_accepts_a_snapshot_and_reports_its_age() {
     let host = Host::after_a_run().await;
     host.world.go.fail(Fault::Cut);
     host.world.clock.advance(secs(600));
@@ -113,7 +112,7 @@ async fn given_a_snapshot_when_the_first_fetch_fails_then_ready_is_ok_and_says_h
 }
 
 #[tokio::test]
-async fn given_a_snapshot_when_time_passes_then_its_age_counts_from_the_fetch() {
+async fn a_snapshots_age_counts_from_its_fetch() {
     let host = Host::after_a_run().await;
     host.world.go.fail(Fault::Cut);
     let token = host.world.mint().expires_in(3 * 86_400).token();
@@ -128,7 +127,7 @@ async fn given_a_snapshot_when_time_passes_then_its_age_counts_from_the_fetch() 
 }
 
 #[tokio::test]
-async fn given_a_snapshot_past_the_bound_when_the_service_restarts_then_it_fetches_or_says_503() {
+async fn a_snapshot_past_the_bound_is_not_used() {
     let host = Host::after_a_run().await;
     host.world.clock.advance(secs(DAY));
     host.world.go.fail_next(1, Fault::Cut);
@@ -143,8 +142,7 @@ async fn given_a_snapshot_past_the_bound_when_the_service_restarts_then_it_fetch
 }
 
 #[tokio::test]
-async fn given_a_snapshot_and_a_healthy_address_when_the_service_restarts_then_it_fetches_at_once()
-{
+async fn a_restart_fetches_at_once_despite_a_snapshot() {
     let host = Host::after_a_run().await;
     host.world.go.rotate();
     host.world.go.retire_all_but_current();
@@ -157,7 +155,7 @@ async fn given_a_snapshot_and_a_healthy_address_when_the_service_restarts_then_i
 }
 
 #[tokio::test]
-async fn given_another_address_or_issuer_when_the_service_restarts_then_the_file_is_not_used() {
+async fn a_snapshot_of_another_issuer_is_not_used() {
     let host = Host::after_a_run().await;
     let World { go, .. } = &host.world;
     go.fail(Fault::Cut);
@@ -176,7 +174,7 @@ async fn given_another_address_or_issuer_when_the_service_restarts_then_the_file
 }
 
 #[tokio::test]
-async fn given_an_etag_in_the_snapshot_when_the_service_restarts_then_a_304_confirms_it() {
+async fn a_304_confirms_a_snapshot_after_a_restart() {
     let host = Host::after_a_run().await;
     host.world.clock.advance(secs(3000));
     let auth = host.start();
@@ -192,7 +190,7 @@ async fn given_an_etag_in_the_snapshot_when_the_service_restarts_then_a_304_conf
 }
 
 #[tokio::test]
-async fn given_a_good_fetch_when_it_ends_then_the_file_follows_and_a_bad_one_leaves_it() {
+async fn each_good_fetch_is_saved_and_no_bad_one() {
     let host = Host::new().await;
     let auth = host.start();
     ready(&auth).await.unwrap();
@@ -220,7 +218,7 @@ async fn given_a_good_fetch_when_it_ends_then_the_file_follows_and_a_bad_one_lea
 }
 
 #[test]
-fn given_a_disk_that_is_slow_when_several_fetches_end_meanwhile_then_the_file_is_of_the_last() {
+fn on_a_slow_disk_the_last_fetch_is_saved() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(1)
@@ -246,7 +244,7 @@ fn given_a_disk_that_is_slow_when_several_fetches_end_meanwhile_then_the_file_is
 }
 
 #[tokio::test]
-async fn given_a_withdrawal_that_was_seen_when_the_service_restarts_then_the_key_stays_away() {
+async fn a_withdrawal_seen_survives_a_restart() {
     let host = Host::new().await;
     let auth = host.start();
     ready(&auth).await.unwrap();
@@ -269,7 +267,7 @@ async fn given_a_withdrawal_that_was_seen_when_the_service_restarts_then_the_key
 }
 
 #[tokio::test]
-async fn given_two_processes_when_they_share_the_file_then_each_start_finds_a_whole_one() {
+async fn two_processes_share_one_whole_file() {
     let host = Host::new().await;
     let (one, two) = (host.start(), host.start());
     for _ in 0..10 {
@@ -286,7 +284,7 @@ async fn given_two_processes_when_they_share_the_file_then_each_start_finds_a_wh
 }
 
 #[tokio::test]
-async fn given_two_processes_when_ones_answer_is_older_then_it_does_not_replace_the_newer_file() {
+async fn an_older_answer_replaces_no_newer_snapshot() {
     let host = Host::new().await;
     let (slow, fast) = (host.start(), host.start());
     ready(&slow).await.unwrap();
@@ -316,7 +314,7 @@ async fn given_two_processes_when_ones_answer_is_older_then_it_does_not_replace_
 }
 
 #[tokio::test]
-async fn given_no_snapshot_configured_when_keys_are_fetched_then_nothing_is_written() {
+async fn without_a_setting_nothing_is_written() {
     let host = Host::new().await;
     host.world.ready().await;
     settle().await;
@@ -324,7 +322,7 @@ async fn given_no_snapshot_configured_when_keys_are_fetched_then_nothing_is_writ
 }
 
 #[tokio::test]
-async fn given_a_snapshot_when_go_is_built_but_not_used_then_it_is_neither_read_nor_fetched() {
+async fn an_unused_handle_neither_reads_nor_fetches() {
     let host = Host::after_a_run().await;
     let other = Simulator::start().await.unwrap();
     let builder = host.world.builder().snapshot(host.path());
@@ -335,7 +333,7 @@ async fn given_a_snapshot_when_go_is_built_but_not_used_then_it_is_neither_read_
 }
 
 #[tokio::test]
-async fn given_a_fetch_that_times_out_when_its_answer_comes_late_then_the_file_stays() {
+async fn an_answer_after_its_timeout_is_not_saved() {
     let host = Host::after_a_run().await;
     let builder = host.world.builder().snapshot(host.path());
     let auth = builder.fetch_timeout(millis(100)).build().unwrap();

@@ -55,7 +55,7 @@ async fn ignored(world: &World, path: &Path, given: &str) {
 }
 
 #[tokio::test]
-async fn given_a_damaged_file_when_the_service_starts_then_it_is_ignored_and_made_good() {
+async fn a_damaged_file_is_ignored_and_rewritten() {
     let world = World::new().await;
     let (directory, path) = written(&world).await;
     let good = fs::read_to_string(&path).expect("the file");
@@ -102,7 +102,7 @@ async fn given_a_damaged_file_when_the_service_starts_then_it_is_ignored_and_mad
 
 #[cfg(unix)]
 #[tokio::test]
-async fn given_a_file_that_others_may_write_when_the_service_starts_then_it_is_ignored() {
+async fn a_file_that_others_may_write_is_ignored() {
     use std::os::unix::fs::PermissionsExt;
     let world = World::new().await;
     let (_directory, path) = written(&world).await;
@@ -125,7 +125,7 @@ async fn given_a_file_that_others_may_write_when_the_service_starts_then_it_is_i
 
 #[cfg(unix)]
 #[tokio::test]
-async fn given_snapshots_written_many_times_when_looked_at_then_mode_0600_and_no_other_file() {
+async fn the_file_is_private_and_leaves_no_other() {
     use std::os::unix::fs::PermissionsExt;
     let world = World::new().await;
     let (directory, path) = written(&world).await;
@@ -141,7 +141,7 @@ async fn given_snapshots_written_many_times_when_looked_at_then_mode_0600_and_no
 }
 
 #[tokio::test]
-async fn given_a_place_that_cannot_be_written_when_keys_are_fetched_then_they_serve_all_the_same() {
+async fn keys_serve_where_no_file_can_be_written() {
     let world = World::new().await;
     let directory = tempfile::tempdir().expect("a directory");
     let taken = directory.path().join("taken");
@@ -158,7 +158,7 @@ async fn given_a_place_that_cannot_be_written_when_keys_are_fetched_then_they_se
 
 #[cfg(unix)]
 #[tokio::test]
-async fn given_a_link_in_its_place_when_the_snapshot_is_written_then_its_target_is_not() {
+async fn a_link_is_replaced_and_not_followed() {
     let world = World::new().await;
     let directory = tempfile::tempdir().expect("a directory");
     let target = directory.path().join("precious");
@@ -176,7 +176,7 @@ async fn given_a_link_in_its_place_when_the_snapshot_is_written_then_its_target_
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_at_its_place_holds_up_neither_start_nor_end() {
+fn a_pipe_in_its_place_delays_no_start_or_end() {
     use rustix::fs::{CWD, Mode, mkfifoat};
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("keys.json");
@@ -197,7 +197,7 @@ fn a_pipe_at_its_place_holds_up_neither_start_nor_end() {
 }
 
 #[tokio::test]
-async fn what_killed_writers_left_is_gone_after_a_write() {
+async fn leftovers_of_killed_writers_are_removed() {
     let world = World::new().await;
     let (directory, path) = written(&world).await;
     let old = std::time::SystemTime::now() - secs(601);
@@ -213,7 +213,7 @@ async fn what_killed_writers_left_is_gone_after_a_write() {
 }
 
 #[tokio::test]
-async fn given_leftovers_of_a_crash_when_the_service_starts_then_they_are_not_read() {
+async fn leftovers_of_a_crash_are_not_read() {
     let world = World::new().await;
     let (_directory, path) = written(&world).await;
     let half = path.with_file_name("keys.json.1.0000000000000000.tmp");
@@ -222,7 +222,7 @@ async fn given_leftovers_of_a_crash_when_the_service_starts_then_they_are_not_re
 }
 
 #[tokio::test]
-async fn given_a_snapshot_when_it_is_read_then_it_holds_no_more_than_the_public_document() {
+async fn a_snapshot_holds_public_data_alone() {
     let world = World::new().await;
     let (_directory, path) = written(&world).await;
     let text = fs::read_to_string(&path).expect("the file");

@@ -16,7 +16,7 @@ fn health(auth: &GoAuth) -> Value {
 }
 
 #[tokio::test]
-async fn health_goes_from_empty_over_fresh_and_stale_to_empty_and_back() {
+async fn health_follows_the_keys_through_each_state() {
     let world = World::new().await;
     let auth = world.builder().max_stale(secs(3600)).build().unwrap();
     let issuer = world.go.issuer();
@@ -91,7 +91,7 @@ async fn health_goes_from_empty_over_fresh_and_stale_to_empty_and_back() {
 
 /// A refresh is due at the same time, and takes as long as a fetch may.
 #[tokio::test]
-async fn a_key_address_that_hangs_does_not_prolong_trust_either() {
+async fn a_hanging_key_address_prolongs_no_trust() {
     let world = World::new().await;
     let patient = |builder: GoAuthBuilder| builder.max_stale(secs(3600)).fetch_timeout(secs(60));
     let auth = world.ready_with(patient).await;
@@ -104,7 +104,7 @@ async fn a_key_address_that_hangs_does_not_prolong_trust_either() {
 }
 
 #[tokio::test]
-async fn a_304_prolongs_trust() {
+async fn a_304_prolongs_trust_in_the_keys() {
     let world = World::new().await;
     let auth = world
         .ready_with(|builder| builder.max_stale(secs(600)))
@@ -119,7 +119,7 @@ async fn a_304_prolongs_trust() {
 }
 
 #[tokio::test]
-async fn given_a_max_age_of_ten_years_or_none_when_an_outage_comes_then_the_bounds_are_ours() {
+async fn no_max_age_moves_the_staleness_bound() {
     for cache_control in ["max-age=315360000, immutable", "max-age=0, no-store"] {
         let world = World::new().await;
         world.go.set_cache_control(Some(cache_control));

@@ -10,7 +10,7 @@ use test_support::{
 };
 
 #[tokio::test]
-async fn given_ten_thousand_unknown_kids_when_they_come_over_100_s_then_one_fetch_a_cooldown() {
+async fn unknown_kids_cause_one_fetch_each_cooldown() {
     let world = World::new().await;
     let auth = world.ready().await;
     let token = world.token();
@@ -27,7 +27,7 @@ async fn given_ten_thousand_unknown_kids_when_they_come_over_100_s_then_one_fetc
 }
 
 #[tokio::test]
-async fn given_ten_thousand_unknown_kids_when_they_come_at_once_then_one_fetch() {
+async fn ten_thousand_unknown_kids_share_one_fetch() {
     let world = World::new().await;
     let auth = world
         .ready_with(|builder| builder.max_waiting(10_000))
@@ -43,7 +43,7 @@ async fn given_ten_thousand_unknown_kids_when_they_come_at_once_then_one_fetch()
 }
 
 #[tokio::test]
-async fn given_forgeries_under_a_known_kid_when_they_flood_then_one_fetch_a_cooldown() {
+async fn forgeries_cause_one_fetch_each_cooldown() {
     let world = World::new().await;
     let auth = world.ready().await;
     let token = world.token();
@@ -59,7 +59,7 @@ async fn given_forgeries_under_a_known_kid_when_they_flood_then_one_fetch_a_cool
 }
 
 #[tokio::test]
-async fn given_a_fetch_that_hangs_and_a_flood_when_a_known_kid_comes_then_its_first_poll_decides() {
+async fn a_known_kid_never_waits_for_a_hanging_fetch() {
     let world = World::new().await;
     let auth = world.ready_with(|builder| builder.max_waiting(3_000)).await;
     world.go.fail(Fault::Hang);
@@ -79,7 +79,7 @@ async fn given_a_fetch_that_hangs_and_a_flood_when_a_known_kid_comes_then_its_fi
 }
 
 #[test]
-fn given_a_flood_that_waits_when_the_wait_is_over_then_no_waiter_and_no_task_is_left() {
+fn a_flood_of_waiters_leaves_nothing_behind() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -120,7 +120,7 @@ fn given_a_flood_that_waits_when_the_wait_is_over_then_no_waiter_and_no_task_is_
 }
 
 #[tokio::test]
-async fn given_a_flood_without_pause_when_go_rotates_then_the_new_kid_waits_one_cooldown_at_most() {
+async fn a_flood_delays_a_new_key_one_cooldown_at_most() {
     let world = World::new().await;
     let auth = world.ready().await;
     // Longer than a request waits, each.
@@ -143,7 +143,7 @@ async fn given_a_flood_without_pause_when_go_rotates_then_the_new_kid_waits_one_
 }
 
 #[tokio::test]
-async fn given_a_flood_while_the_address_fails_when_minutes_pass_then_failed_attempts_cool_down() {
+async fn failed_fetches_cool_down_under_a_flood() {
     let world = World::new().await;
     world.go.fail(Fault::Status(500));
     let auth = world.auth();

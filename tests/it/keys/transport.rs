@@ -21,7 +21,7 @@ async fn refused(world: &World, auth: &GoAuth) {
 }
 
 #[tokio::test]
-async fn given_a_certificate_nobody_vouches_for_when_keys_are_fetched_then_none_are_taken() {
+async fn an_untrusted_certificate_brings_no_keys() {
     let world = World::new().await;
     let front = Front::of(&world).await;
     let auth = behind(&world, &front).build().unwrap();
@@ -29,7 +29,7 @@ async fn given_a_certificate_nobody_vouches_for_when_keys_are_fetched_then_none_
 }
 
 #[tokio::test]
-async fn given_an_own_client_that_trusts_the_certificate_when_keys_are_fetched_then_they_serve() {
+async fn a_custom_client_may_trust_a_certificate() {
     let world = World::new().await;
     let front = Front::of(&world).await;
     let builder = behind(&world, &front).client(front.client());
@@ -45,7 +45,7 @@ async fn given_an_own_client_that_trusts_the_certificate_when_keys_are_fetched_t
 }
 
 #[tokio::test]
-async fn given_a_certificate_for_another_name_when_its_signer_is_trusted_then_none_are_taken() {
+async fn a_certificate_for_another_name_brings_no_keys() {
     let world = World::new().await;
     let front = Front::certified(&world, |params| {
         *params = CertificateParams::new(vec!["id.example".to_owned()]).expect("a name");
@@ -56,7 +56,7 @@ async fn given_a_certificate_for_another_name_when_its_signer_is_trusted_then_no
 }
 
 #[tokio::test]
-async fn given_a_certificate_that_has_expired_when_its_signer_is_trusted_then_none_are_taken() {
+async fn an_expired_certificate_brings_no_keys() {
     let world = World::new().await;
     let front = Front::certified(&world, |params| {
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
@@ -68,7 +68,7 @@ async fn given_a_certificate_that_has_expired_when_its_signer_is_trusted_then_no
 }
 
 #[tokio::test]
-async fn given_a_certificate_that_changes_to_a_strangers_when_refreshed_then_the_keys_stay() {
+async fn a_strangers_certificate_replaces_no_keys() {
     let world = World::new().await;
     let front = Front::of(&world).await;
     let builder = behind(&world, &front).client(front.client());
@@ -104,7 +104,7 @@ async fn given_a_certificate_that_changes_to_a_strangers_when_refreshed_then_the
 }
 
 #[tokio::test]
-async fn given_an_https_address_when_a_plain_server_answers_there_then_none_are_taken() {
+async fn a_plain_server_at_an_https_address_fails() {
     let world = World::new().await;
     let address = world.go.jwks_url().replace("http:", "https:");
     let auth = world.builder().jwks_url(address).build().unwrap();
@@ -112,7 +112,7 @@ async fn given_an_https_address_when_a_plain_server_answers_there_then_none_are_
 }
 
 #[tokio::test]
-async fn given_an_https_address_when_it_redirects_to_plain_http_then_it_is_not_followed() {
+async fn https_does_not_redirect_to_plain_http() {
     let world = World::new().await;
     let front = Front::of(&world).await;
     let location = world.go.jwks_url();

@@ -44,7 +44,7 @@ async fn passes(time: Duration) {
 }
 
 #[test]
-fn keys_are_fetched_on_though_the_first_runtime_stands_still() {
+fn keys_are_refreshed_from_another_runtime() {
     let (_server, go) = go();
     let first = passive_runtime();
     let auth = fetched_in(&first, &go);
@@ -70,7 +70,7 @@ fn keys_are_fetched_on_though_the_first_runtime_stands_still() {
 }
 
 #[test]
-fn requests_notice_it_and_are_served() {
+fn requests_notice_a_stuck_task_and_are_served() {
     let (_server, go) = go();
     let first = passive_runtime();
     let auth = fetched_in(&first, &go);
@@ -86,7 +86,7 @@ fn requests_notice_it_and_are_served() {
 }
 
 #[test]
-fn frequent_probes_do_not_hide_it() {
+fn frequent_probes_do_not_hide_a_stuck_task() {
     let (_server, go) = go();
     let auth = builder(&go).build().expect("a good configuration");
     let first = passive_runtime();
@@ -140,7 +140,7 @@ fn write(file: &NamedTempFile, token: &str) {
 }
 
 #[test]
-fn access_tokens_are_watched_on() {
+fn access_tokens_are_watched_from_elsewhere() {
     let watched = Watched::new();
     let first = passive_runtime();
     first.block_on(async {
@@ -157,7 +157,7 @@ fn access_tokens_are_watched_on() {
 }
 
 #[test]
-fn a_look_that_is_driven_no_more_keeps_no_other_from_it() {
+fn a_stuck_read_of_the_file_blocks_no_other() {
     let watched = Watched::new();
     let first = passive_runtime();
     // The watch begins to look while this one does, and is left in the middle.
@@ -171,7 +171,7 @@ fn a_look_that_is_driven_no_more_keeps_no_other_from_it() {
 }
 
 #[test]
-fn a_gateway_gets_another_token() {
+fn a_gateway_gets_its_token_from_elsewhere() {
     let (_server, go) = go();
     let client = go.client();
     let gateway = Gateway::builder()

@@ -73,7 +73,7 @@ async fn one_byte_order_mark_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_fragment_of_jwks_uri_is_left_off() {
+async fn a_fragment_of_jwks_uri_is_dropped() {
     for fragment in ["#", "#keys", "#?a=b"] {
         let world = World::new().await;
         world.go.set_jwks_uri(world.go.jwks_url() + fragment);
@@ -88,7 +88,7 @@ async fn a_fragment_of_jwks_uri_is_left_off() {
 }
 
 #[tokio::test]
-async fn a_jwks_uri_not_followed_says_what_it_is() {
+async fn a_jwks_uri_that_is_not_followed_is_named() {
     let world = World::new().await;
     let own = format!("http://{}", world.go.address());
     let https = own.replace("http:", "https:");
@@ -134,7 +134,7 @@ async fn a_jwks_uri_not_followed_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_jwks_uri_that_is_no_text_says_so() {
+async fn a_jwks_uri_that_is_no_string_is_named() {
     let world = World::new().await;
     for value in [json!(1), json!(["https://id.example"]), json!({})] {
         let document = json!({ "issuer": "i", "jwks_uri": value }).to_string();
@@ -191,7 +191,7 @@ async fn a_set_without_a_usable_key_names_each_reason() {
 }
 
 #[tokio::test]
-async fn a_modulus_in_another_encoding_is_called_that() {
+async fn a_modulus_in_another_encoding_is_named() {
     let world = World::new().await;
     let auth = at(&world, &world.go.jwks_url());
     let good: Value = serde_json::from_slice(&world.go.document()).expect("JSON");
@@ -206,7 +206,7 @@ async fn a_modulus_in_another_encoding_is_called_that() {
 }
 
 #[tokio::test]
-async fn headers_invalid_or_folded_are_passed_over() {
+async fn invalid_or_folded_headers_are_skipped() {
     let world = World::new().await;
     let document = world.go.document();
     for bad in [
@@ -227,7 +227,7 @@ async fn headers_invalid_or_folded_are_passed_over() {
 }
 
 #[tokio::test]
-async fn a_server_that_asks_to_be_left_alone_is() {
+async fn a_server_that_says_retry_after_is_obeyed() {
     let world = World::new().await;
     let document = world.go.document();
     let busy = Arc::new(std::sync::atomic::AtomicBool::new(true));

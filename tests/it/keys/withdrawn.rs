@@ -7,7 +7,7 @@ use derbysoft_go_simulator::Fault;
 use test_support::{Keys, World, eventually, keys, ready, refresh, secs, settle, state, verdict};
 
 #[tokio::test]
-async fn a_distrusted_key_verifies_nothing_though_it_is_published() {
+async fn a_distrusted_key_verifies_nothing() {
     let world = World::new().await;
     let outgoing = world.go.signing_kid();
     let leaked = world.mint();
@@ -30,7 +30,7 @@ async fn a_distrusted_key_verifies_nothing_though_it_is_published() {
 }
 
 #[tokio::test]
-async fn distrust_counts_at_once_for_tokens_seen_before() {
+async fn distrust_applies_at_once_to_cached_tokens() {
     let world = World::new().await;
     let auth = world.ready().await;
     let kid = world.go.signing_kid();
@@ -46,7 +46,7 @@ async fn distrust_counts_at_once_for_tokens_seen_before() {
 }
 
 #[tokio::test]
-async fn given_keys_in_code_distrust_counts_too() {
+async fn distrust_applies_to_keys_given_in_code() {
     let given = Keys::new();
     let kid = given.kid();
     let auth = given.builder().build().expect("a good configuration");
@@ -60,7 +60,7 @@ async fn given_keys_in_code_distrust_counts_too() {
 }
 
 #[tokio::test]
-async fn without_a_trusted_key_it_is_neither_fresh_nor_ready() {
+async fn without_a_trusted_key_nothing_is_ready() {
     let world = World::new().await;
     let auth = world.ready().await;
     let kids: Vec<_> = (world.go.published_keys().iter())
@@ -146,7 +146,7 @@ async fn a_successor_takes_nothing_older_from_the_snapshot() {
 }
 
 #[tokio::test]
-async fn a_successor_goes_on_with_age_and_staleness() {
+async fn a_successor_inherits_age_and_staleness() {
     let service = Service::with_an_old_snapshot().await;
     service.world.go.fail(Fault::Cut);
     service.world.clock.advance(secs(86_400 - 1));
@@ -172,7 +172,7 @@ async fn a_successor_fetches_anew_and_keeps_the_cooldown() {
 }
 
 #[tokio::test]
-async fn a_successor_takes_nothing_of_another_issuer_or_address() {
+async fn a_successor_takes_no_other_issuers_keys() {
     let world = World::new().await;
     let auth = world.ready().await;
     let elsewhere = world.builder().jwks_url("http://127.0.0.1:9/keys");
@@ -191,7 +191,7 @@ async fn a_successor_takes_nothing_of_another_issuer_or_address() {
 }
 
 #[tokio::test]
-async fn what_code_distrusts_a_successor_distrusts_too() {
+async fn a_successor_inherits_distrust() {
     let world = World::new().await;
     let auth = world.ready().await;
     let (kid, token) = (world.go.signing_kid(), world.token());

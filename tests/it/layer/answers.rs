@@ -90,7 +90,7 @@ async fn an_unusable_header_is_a_bad_request() {
 }
 
 #[tokio::test]
-async fn each_kind_of_refused_token_has_its_status_and_challenge() {
+async fn each_rejection_has_its_status_and_challenge() {
     let keys = Keys::new();
     let api = Api::behind(strict(keys.builder()).build().unwrap().layer());
     assert_eq!(api.call(&keys.token()).await.status(), 200);
@@ -118,7 +118,7 @@ async fn each_kind_of_refused_token_has_its_status_and_challenge() {
 }
 
 #[tokio::test]
-async fn without_keys_the_answer_is_503_and_when_to_come_back() {
+async fn without_keys_the_answer_is_503_with_retry_after() {
     let world = World::new().await;
     let api = without_keys(&world, OnFailure::Reject).await;
     for pass in [millis(0), millis(3500)] {
@@ -147,7 +147,7 @@ async fn without_keys_the_answer_is_503_and_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn the_body_is_json_in_the_chosen_shape_of_gos() {
+async fn the_body_has_the_chosen_shape_of_gos() {
     let keys = Keys::new();
     for (shape, members) in [
         (BodyShape::Gateway, &["message", "source"][..]),
@@ -177,7 +177,7 @@ async fn the_body_is_json_in_the_chosen_shape_of_gos() {
 }
 
 #[tokio::test]
-async fn gos_own_words_are_used_where_it_has_some() {
+async fn gos_own_words_are_used_where_documented() {
     let keys = Keys::new();
     let expired = keys.mint().expires_in(-31).token();
     for (shape, body) in [
@@ -196,7 +196,7 @@ async fn gos_own_words_are_used_where_it_has_some() {
 }
 
 #[tokio::test]
-async fn when_ignoring_every_refusal_is_one_same_empty_answer() {
+async fn ignoring_answers_every_rejection_alike() {
     let keys = Keys::new();
     for (status, builder) in [
         (404, keys.builder()),
@@ -221,7 +221,7 @@ async fn when_ignoring_every_refusal_is_one_same_empty_answer() {
 }
 
 #[tokio::test]
-async fn when_ignoring_missing_keys_stay_503() {
+async fn ignoring_still_answers_missing_keys_with_503() {
     let world = World::new().await;
     let api = without_keys(&world, OnFailure::Ignore).await;
     let answer = api.call(&world.token()).await;
@@ -233,7 +233,7 @@ async fn when_ignoring_missing_keys_stay_503() {
 }
 
 #[tokio::test]
-async fn an_own_answer_is_given_as_it_is() {
+async fn a_custom_answer_is_sent_as_it_is() {
     let keys = Keys::new();
     let teapot = |rejection: &Rejection| {
         let mut response = Response::new(Bytes::from(rejection.kind().as_str()));

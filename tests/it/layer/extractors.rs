@@ -59,7 +59,7 @@ fn behind(layer: GoAuthLayer) -> Router {
 }
 
 #[tokio::test]
-async fn given_a_good_token_a_handler_gets_its_caller_and_claims() {
+async fn a_handler_gets_its_caller_and_claims() {
     let keys = Keys::new();
     let mint = keys.mint().token_id("id-1").claim("dis", "JWT-TEST");
     let token = mint.token();
@@ -74,7 +74,7 @@ async fn given_a_good_token_a_handler_gets_its_caller_and_claims() {
 }
 
 #[tokio::test]
-async fn given_no_layer_every_extractor_is_a_500_that_names_the_fix() {
+async fn without_the_layer_extractors_are_500_with_the_fix() {
     let keys = Keys::new();
     for path in ["/caller", "/maybe", "/claims"] {
         for token in [None, Some(&*keys.token())] {
@@ -86,7 +86,7 @@ async fn given_no_layer_every_extractor_is_a_500_that_names_the_fix() {
 }
 
 #[tokio::test]
-async fn given_a_route_outside_the_layer_it_is_a_500_too() {
+async fn a_route_outside_the_layer_is_500() {
     let keys = Keys::new();
     let router = routes().layer(keys.layer()).route("/outside", get(maybe));
     let (status, ..) = ask(router, "/outside", Some(&keys.token())).await;
@@ -94,7 +94,7 @@ async fn given_a_route_outside_the_layer_it_is_a_500_too() {
 }
 
 #[tokio::test]
-async fn given_allow_missing_an_optional_caller_is_none() {
+async fn an_optional_caller_may_be_missing() {
     let keys = Keys::new();
     let router = behind(keys.layer().allow_missing());
     let (status, _, body) = ask(router, "/maybe", None).await;
@@ -102,7 +102,7 @@ async fn given_allow_missing_an_optional_caller_is_none() {
 }
 
 #[tokio::test]
-async fn given_allow_missing_who_needs_a_caller_answers_as_the_layer_would() {
+async fn a_missing_caller_is_answered_as_the_layer_does() {
     let keys = Keys::new();
     for path in ["/caller", "/claims"] {
         let router = behind(keys.layer().allow_missing());
@@ -119,7 +119,7 @@ async fn given_allow_missing_who_needs_a_caller_answers_as_the_layer_would() {
 }
 
 #[tokio::test]
-async fn given_allow_missing_a_bad_token_reaches_no_handler() {
+async fn allow_missing_admits_no_bad_token() {
     let keys = Keys::new();
     for path in ["/caller", "/maybe", "/claims"] {
         let router = behind(keys.layer().allow_missing());
@@ -130,7 +130,7 @@ async fn given_allow_missing_a_bad_token_reaches_no_handler() {
 }
 
 #[tokio::test]
-async fn given_observation_a_refused_token_is_no_caller() {
+async fn an_observed_bad_token_is_no_caller() {
     let keys = Keys::new();
     let expired = keys.mint().expires_in(-31).token();
     let router = behind(keys.layer().danger_observe_only());
@@ -142,7 +142,7 @@ async fn given_observation_a_refused_token_is_no_caller() {
 }
 
 #[tokio::test]
-async fn given_claims_that_do_not_fit_the_answer_is_401() {
+async fn claims_that_do_not_fit_are_401() {
     let keys = Keys::new();
     for token in [
         keys.token(),
@@ -160,7 +160,7 @@ async fn given_claims_that_do_not_fit_the_answer_is_401() {
 }
 
 #[tokio::test]
-async fn a_refusal_by_an_extractor_rides_in_the_extensions() {
+async fn an_extractors_rejection_is_in_the_extensions() {
     let keys = Keys::new();
     let router = Router::new()
         .route("/caller", get(|_: Verified| async {}))
@@ -173,7 +173,7 @@ async fn a_refusal_by_an_extractor_rides_in_the_extensions() {
 }
 
 #[tokio::test]
-async fn a_misfit_claim_is_answered_in_the_layers_way() {
+async fn a_claim_that_does_not_fit_can_be_ignored() {
     let keys = Keys::new();
     let auth = keys
         .builder()

@@ -10,7 +10,7 @@ use tower::{Layer, ServiceExt};
 use test_support::{Api, Keys, OTHER, UNUSABLE, refused_tokens, request, status_of, strict};
 
 #[tokio::test]
-async fn observing_lets_all_through_with_the_verdict() {
+async fn observing_admits_all_with_their_verdict() {
     let keys = Keys::new();
     let auth = strict(keys.builder()).build().unwrap();
     let api = Api::behind(auth.layer().danger_observe_only());
@@ -40,7 +40,7 @@ async fn observing_lets_all_through_with_the_verdict() {
 }
 
 #[tokio::test]
-async fn a_missing_credential_can_be_allowed_and_a_bad_one_not() {
+async fn only_a_missing_credential_can_be_allowed() {
     let keys = Keys::new();
     let api = Api::behind(keys.layer().allow_missing());
     for authorization in OTHER {
@@ -64,7 +64,7 @@ async fn a_missing_credential_can_be_allowed_and_a_bad_one_not() {
 }
 
 #[tokio::test]
-async fn an_own_check_has_the_last_word_over_good_tokens_only() {
+async fn a_custom_check_decides_about_good_tokens_only() {
     let keys = Keys::new();
     let layer = keys.layer().check(|verified| {
         let claims = verified.claims().expect("a JWT's");
@@ -87,7 +87,7 @@ async fn an_own_check_has_the_last_word_over_good_tokens_only() {
 }
 
 #[tokio::test]
-async fn credentials_can_be_taken_out_of_what_is_verified() {
+async fn verified_credentials_can_be_stripped() {
     let keys = Keys::new();
     let layer = keys.layer().strip_credentials();
     for layer in [layer.clone(), layer.clone().danger_observe_only()] {

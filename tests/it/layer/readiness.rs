@@ -64,7 +64,7 @@ fn with(token: &str) -> Request<()> {
 }
 
 #[tokio::test]
-async fn given_known_keys_the_service_polled_ready_is_the_one_called() {
+async fn the_service_polled_ready_is_the_one_called() {
     let keys = Keys::new();
     let strict = Strict::default();
     let mut service = keys.layer().layer(strict.clone());
@@ -79,7 +79,7 @@ async fn given_known_keys_the_service_polled_ready_is_the_one_called() {
 }
 
 #[tokio::test]
-async fn given_a_wait_for_keys_the_service_polled_ready_is_the_one_called() {
+async fn a_waiting_call_takes_the_service_polled_ready() {
     let world = World::new().await;
     let strict = Strict::default();
     let mut service = world.auth().layer().layer(strict.clone());
@@ -96,7 +96,7 @@ async fn given_a_wait_for_keys_the_service_polled_ready_is_the_one_called() {
 }
 
 #[tokio::test]
-async fn under_a_mock_each_call_reaches_it_once_and_in_order() {
+async fn each_call_reaches_the_service_once() {
     let keys = Keys::new();
     let (mut service, mut handle) =
         mock::spawn_layer::<Request<()>, Response<Full<Bytes>>, _>(keys.layer());
@@ -142,7 +142,7 @@ async fn errors_of_the_wrapped_service_are_passed_on() {
 }
 
 #[tokio::test]
-async fn under_a_concurrency_limit_a_waiting_request_holds_no_permit() {
+async fn a_waiting_request_holds_no_permit() {
     let world = World::new().await;
     let auth = world.auth();
     let mut service = auth
@@ -165,7 +165,7 @@ async fn under_a_concurrency_limit_a_waiting_request_holds_no_permit() {
 
 /// Eight forged tokens with an unknown kid, and a key address that hangs.
 #[tokio::test]
-async fn waiting_strangers_take_no_place_of_a_genuine_push() {
+async fn waiting_strangers_keep_out_no_genuine_push() {
     let world = World::new().await;
     let auth = world.ready().await;
     let limited = ServiceBuilder::new()
@@ -213,7 +213,7 @@ async fn waiting_for_the_service(world: &World) -> (JoinHandle<u16>, Mocked) {
 }
 
 #[tokio::test]
-async fn after_its_wait_a_request_waits_for_the_service() {
+async fn a_request_waits_for_keys_then_the_service() {
     let world = World::new().await;
     let (answer, mut handle) = waiting_for_the_service(&world).await;
     handle.allow(1);
@@ -223,7 +223,7 @@ async fn after_its_wait_a_request_waits_for_the_service() {
 }
 
 #[tokio::test]
-async fn after_a_long_wait_for_the_service_a_token_is_judged_again() {
+async fn a_token_is_judged_again_after_a_long_wait() {
     let world = World::new().await;
     let (answer, mut handle) = waiting_for_the_service(&world).await;
     // Its token expires meanwhile.
@@ -249,7 +249,7 @@ async fn a_dropped_waiting_request_returns_its_permit() {
 }
 
 #[test]
-fn an_answer_that_is_ready_comes_with_the_first_poll() {
+fn a_ready_answer_comes_with_the_first_poll() {
     let keys = Keys::new();
     let mut service = keys.layer().layer(Strict::default());
     for (token, status) in [(keys.token(), 200), ("53ac0777".to_owned(), 401)] {
@@ -264,7 +264,7 @@ fn an_answer_that_is_ready_comes_with_the_first_poll() {
 }
 
 #[tokio::test]
-async fn with_keys_at_hand_a_remote_answer_comes_with_the_first_poll() {
+async fn fetched_keys_answer_with_the_first_poll() {
     let world = World::new().await;
     let auth = world.ready().await;
     let mut service = auth.layer().layer(Strict::default());
@@ -379,7 +379,7 @@ async fn answer<B: Body<Data = Bytes> + Default>(
 }
 
 #[tokio::test]
-async fn a_refusals_body_is_one_frame_of_known_size() {
+async fn a_rejections_body_is_one_frame_of_known_size() {
     let keys = Keys::new();
     let response = answer::<Empty<Bytes>>(&keys, "53ac0777").await;
     assert!(response.extensions().get::<Rejection>().is_some());
@@ -399,7 +399,7 @@ async fn a_refusals_body_is_one_frame_of_known_size() {
 }
 
 #[tokio::test]
-async fn an_empty_refusal_has_ended_before_it_began() {
+async fn an_empty_rejection_ends_at_once() {
     let keys = Keys::new();
     let layer = keys
         .layer()

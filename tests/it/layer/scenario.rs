@@ -96,7 +96,7 @@ impl Stage {
     }
 }
 
-pub(crate) async fn good_tokens_get_through(serve: Serve) {
+pub(crate) async fn good_tokens_reach_the_handler(serve: Serve) {
     let stage = Stage::set(serve).await;
     let token = stage.world.token();
     for authorization in [format!("Bearer {token}"), token] {
@@ -108,7 +108,7 @@ pub(crate) async fn good_tokens_get_through(serve: Serve) {
     assert_eq!(stage.world.go.fetches(), 1);
 }
 
-pub(crate) async fn bad_tokens_do_not(serve: Serve) {
+pub(crate) async fn bad_tokens_are_rejected(serve: Serve) {
     let stage = Stage::set(serve).await;
     stage.auth.ready().await.expect("GO is well");
     for (kind, token) in refused_tokens(&stage.world.mint()) {
@@ -185,7 +185,7 @@ pub(crate) async fn an_outage_at_the_start_ends_in_recovery(serve: Serve) {
     assert_eq!(stage.calls(), 1);
 }
 
-pub(crate) async fn an_outage_later_stops_no_known_key(serve: Serve) {
+pub(crate) async fn a_later_outage_rejects_no_known_key(serve: Serve) {
     let stage = Stage::set(serve).await;
     let world = &stage.world;
     let known = world.mint();
@@ -211,13 +211,13 @@ pub(crate) async fn an_outage_later_stops_no_known_key(serve: Serve) {
 macro_rules! scenario {
     ($serve:path) => {
         #[tokio::test]
-        async fn good_tokens_get_through() {
-            crate::layer::scenario::good_tokens_get_through($serve).await;
+        async fn good_tokens_reach_the_handler() {
+            crate::layer::scenario::good_tokens_reach_the_handler($serve).await;
         }
 
         #[tokio::test]
-        async fn bad_tokens_do_not() {
-            crate::layer::scenario::bad_tokens_do_not($serve).await;
+        async fn bad_tokens_are_rejected() {
+            crate::layer::scenario::bad_tokens_are_rejected($serve).await;
         }
 
         #[tokio::test]
@@ -231,8 +231,8 @@ macro_rules! scenario {
         }
 
         #[tokio::test]
-        async fn an_outage_later_stops_no_known_key() {
-            crate::layer::scenario::an_outage_later_stops_no_known_key($serve).await;
+        async fn a_later_outage_rejects_no_known_key() {
+            crate::layer::scenario::a_later_outage_rejects_no_known_key($serve).await;
         }
     };
 }

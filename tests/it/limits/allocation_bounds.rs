@@ -158,7 +158,7 @@ fn request_with(value: &[u8]) -> Request<()> {
 }
 
 #[test]
-fn given_the_worst_that_a_header_can_hold_a_refusal_allocates_little() {
+fn rejecting_the_worst_headers_allocates_little() {
     let mut seen = Seen::default();
     for limit in LIMITS {
         let held = AccessToken::new(Api::AVAILABILITY_PEER, HELD, UnixTime::from_secs(NOW));
@@ -191,7 +191,7 @@ fn given_the_worst_that_a_header_can_hold_a_refusal_allocates_little() {
 }
 
 #[test]
-fn given_the_worst_claims_signed_they_are_kept_in_a_multiple_of_the_token() {
+fn the_worst_claims_take_a_multiple_of_the_token() {
     let mut seen = Seen::default();
     for limit in LIMITS {
         let auth = builder(limit).build().expect("a good configuration");
@@ -218,7 +218,7 @@ fn given_the_worst_claims_signed_they_are_kept_in_a_multiple_of_the_token() {
 }
 
 #[test]
-fn given_a_token_that_waits_for_its_key_it_is_copied_once() {
+fn a_token_that_waits_is_copied_once() {
     passive_runtime().block_on(async {
         let world = World::new().await;
         let auth = world
@@ -238,7 +238,7 @@ fn given_a_token_that_waits_for_its_key_it_is_copied_once() {
 }
 
 #[test]
-fn given_the_worst_key_documents_they_are_read_in_a_multiple_of_their_size() {
+fn the_worst_key_documents_take_a_multiple() {
     let mut seen = Seen::default();
     for room in [4 * 1024, KEY_DOCUMENT_BYTES] {
         for (name, document) in key_documents(room) {
@@ -252,7 +252,7 @@ fn given_the_worst_key_documents_they_are_read_in_a_multiple_of_their_size() {
 }
 
 #[test]
-fn given_the_worst_files_of_access_tokens_they_are_read_in_a_multiple_of_their_size() {
+fn the_worst_token_files_take_a_multiple() {
     let mut seen = Seen::default();
     for (name, text) in files(FILE_BYTES) {
         assert!(text.len() <= FILE_BYTES, "{name}: {}", text.len());
@@ -267,7 +267,7 @@ fn given_the_worst_files_of_access_tokens_they_are_read_in_a_multiple_of_their_s
 }
 
 #[test]
-fn given_a_file_that_is_too_long_no_more_of_it_is_read() {
+fn a_file_that_is_too_long_is_not_read_whole() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), "#".repeat(16 * FILE_BYTES)).expect("written");
     let clock = std::sync::Arc::new(ManualClock::new(UnixTime::from_secs(NOW)));
@@ -305,7 +305,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn given_random_tokens_a_refusal_allocates_little(
+    fn rejecting_random_tokens_allocates_little(
         which: Index, in_header: bool, changes in changes(), whole in changes(),
     ) {
         let desk = desk(LIMITS[0]);
@@ -330,7 +330,7 @@ proptest! {
     }
 
     #[test]
-    fn given_random_documents_they_are_read_in_a_multiple_of_their_size(
+    fn random_documents_take_a_multiple(
         which: Index, room in 200..6000_usize, changes in changes(),
     ) {
         let documents = key_documents(room.max(1500));
@@ -347,7 +347,7 @@ proptest! {
     }
 
     #[test]
-    fn given_any_bytes_they_are_refused_in_a_multiple_of_their_size(
+    fn any_bytes_are_rejected_in_a_multiple(
         bytes in vec(any::<u8>(), 0..2000), text in "\\PC{0,400}",
     ) {
         let auth = builder(LIMITS[0]).build().expect("a good configuration");

@@ -88,7 +88,7 @@ pub(crate) fn counted_call(
 }
 
 #[test]
-fn given_a_token_that_comes_all_the_time_verifying_it_allocates_nothing() {
+fn verifying_a_frequent_token_allocates_nothing() {
     let keys = Keys::new();
     let auth = keys.builder().build().expect("a good configuration");
     let of_a_look = |token: &str| {
@@ -119,7 +119,7 @@ fn knowing_a_token(keys: &Keys) -> (GoAuthService<Quiet>, String) {
 }
 
 #[test]
-fn given_such_a_token_the_layer_allocates_what_the_extensions_need() {
+fn the_layer_allocates_for_extensions_alone() {
     let keys = Keys::new();
     let (mut service, token) = knowing_a_token(&keys);
     // The verdict, and for the extractors how to answer.
@@ -128,7 +128,7 @@ fn given_such_a_token_the_layer_allocates_what_the_extensions_need() {
 
 #[cfg(feature = "metrics")]
 #[test]
-fn given_a_recorder_of_metrics_neither_a_known_token_nor_garbage_allocates_more() {
+fn metrics_allocate_nothing_more() {
     let recorder = crate::observability::recorder();
     let _guard = metrics::set_default_local_recorder(&recorder);
     let keys = Keys::new();
@@ -150,7 +150,7 @@ fn given_a_recorder_of_metrics_neither_a_known_token_nor_garbage_allocates_more(
 }
 
 #[test]
-fn given_garbage_nothing_is_allocated_before_the_answer_is() {
+fn garbage_allocates_for_its_answer_alone() {
     let mut service = answering_nothing();
     // What is counted is looked up once.
     of_a_call(&mut service, "53ac0777");
@@ -165,7 +165,7 @@ fn given_garbage_nothing_is_allocated_before_the_answer_is() {
 }
 
 #[test]
-fn given_a_token_of_an_unknown_key_nothing_is_allocated_before_the_answer_is() {
+fn an_unknown_key_allocates_for_its_answer_alone() {
     let mut service = answering_nothing();
     let token = Keys::new().mint().kid("another").token();
     // A thread's first look at keys leaves something behind.
@@ -181,7 +181,7 @@ fn answering_nothing() -> GoAuthService<Quiet> {
 }
 
 #[test]
-fn given_an_access_token_the_layer_allocates_what_the_extensions_need() {
+fn an_access_token_allocates_for_extensions_alone() {
     let keys = Keys::new();
     let own = Api::new("own").expect("a name");
     for api in [Api::AVAILABILITY_PEER, own] {
@@ -198,7 +198,7 @@ fn given_an_access_token_the_layer_allocates_what_the_extensions_need() {
 }
 
 #[test]
-fn given_an_access_token_that_is_refused_nothing_is_allocated_before_the_answer_is() {
+fn a_bad_access_token_allocates_for_its_answer_alone() {
     let auth = GoAuth::builder().access_tokens(access_token_of(&Api::V3_RESERVATION));
     let answer = |_: &Rejection| Response::new(Bytes::new());
     let auth = auth.respond_with(answer).build();
@@ -219,7 +219,7 @@ fn access_token_of(api: &Api) -> AccessTokens {
 }
 
 #[test]
-fn given_one_verdict_after_another_copies_of_it_share_one_place() {
+fn copies_of_a_verdict_share_one_allocation() {
     let keys = Keys::new();
     let auth = keys.builder().build().expect("a good configuration");
     let Poll::Ready(Ok(verified)) = at_once(auth.verify(&keys.token())) else {

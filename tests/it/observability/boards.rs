@@ -211,7 +211,7 @@ fn check_all(asked: &Asked, expression: &str) {
 }
 
 #[test]
-fn the_dashboard_asks_for_metrics_and_labels_that_there_are() {
+fn the_dashboard_queries_existing_metrics() {
     let panels = panels();
     let mut shown = BTreeSet::new();
     for (expression, legend) in &panels {
@@ -258,7 +258,7 @@ fn the_dashboard_can_be_imported() {
 }
 
 #[test]
-fn the_alerts_ask_for_metrics_and_labels_that_there_are() {
+fn the_alerts_query_existing_metrics() {
     for Alert {
         expression,
         texts,

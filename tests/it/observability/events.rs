@@ -6,7 +6,7 @@ use super::scene::everything;
 use test_support::contract::{self, EventRow};
 
 #[test]
-fn every_event_is_in_the_table_and_every_row_of_it_is_told() {
+fn the_table_of_events_is_complete() {
     let mut told = BTreeMap::<_, BTreeSet<String>>::new();
     for event in everything().witness.told() {
         let level = event.level.as_str().to_lowercase();
@@ -33,7 +33,7 @@ fn every_event_is_in_the_table_and_every_row_of_it_is_told() {
 }
 
 #[test]
-fn a_wait_for_keys_says_of_which_and_for_how_long() {
+fn a_wait_for_keys_names_its_issuer_and_length() {
     let waits = everything().witness.of("request waited for keys");
     let first = waits.first().expect("a request waited");
     assert_eq!(first.level, tracing::Level::DEBUG);

@@ -57,7 +57,7 @@ fn refusals(told: &[Told]) -> usize {
 }
 
 #[tokio::test]
-async fn ten_thousand_refusals_make_a_line_at_first_and_one_when_the_minute_is_over() {
+async fn ten_thousand_rejections_make_two_lines_a_kind() {
     let (witness, _guard) = Witness::listening(LevelFilter::INFO);
     let gate = Gate::new();
     let layer = gate.auth.layer();
@@ -119,7 +119,7 @@ async fn a_flood_that_goes_on_makes_two_lines_a_minute() {
 }
 
 #[test]
-fn outside_tokio_the_next_refusal_tells_and_the_end_does() {
+fn outside_tokio_the_next_rejection_flushes_counts() {
     let (witness, _guard) = Witness::listening(LevelFilter::INFO);
     let gate = Gate::new();
     let layer = gate.auth.layer();
@@ -153,7 +153,7 @@ async fn refuse_now(layer: &GoAuthLayer, times: usize) {
 }
 
 #[tokio::test]
-async fn what_only_a_scanner_causes_is_at_info_and_what_go_could_meet_at_warn() {
+async fn scanners_are_logged_at_info_and_go_at_warn() {
     let (witness, _guard) = Witness::listening(LevelFilter::TRACE);
     let gate = Gate::new();
     let layer = gate.auth.layer();
@@ -200,7 +200,7 @@ async fn what_only_a_scanner_causes_is_at_info_and_what_go_could_meet_at_warn() 
 }
 
 #[tokio::test]
-async fn who_listens_to_warnings_alone_hears_of_no_scanner() {
+async fn warnings_mention_no_scanner() {
     let (witness, _guard) = Witness::listening(LevelFilter::WARN);
     let gate = Gate::new();
     let layer = gate.auth.layer();
@@ -217,7 +217,7 @@ async fn who_listens_to_warnings_alone_hears_of_no_scanner() {
 }
 
 #[tokio::test]
-async fn what_an_observing_layer_lets_through_is_counted_as_well() {
+async fn what_an_observing_layer_admits_is_counted() {
     let (witness, _guard) = Witness::listening(LevelFilter::INFO);
     let gate = Gate::new();
     let layer = gate.auth.layer();
@@ -235,7 +235,7 @@ async fn what_an_observing_layer_lets_through_is_counted_as_well() {
 }
 
 #[tokio::test]
-async fn the_task_that_tells_is_there_only_while_something_is_to_be_told() {
+async fn the_logging_task_ends_when_nothing_is_pending() {
     let (witness, _guard) = Witness::listening(LevelFilter::INFO);
     let tasks = || Handle::current().metrics().num_alive_tasks();
     let gate = Gate::new();

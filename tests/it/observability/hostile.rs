@@ -127,13 +127,13 @@ async fn nothing_of_it_is_told_at(level: LevelFilter) {
 }
 
 #[tokio::test]
-async fn at_trace_and_debug_nothing_of_a_refused_credential_is_told() {
+async fn debug_logs_contain_no_rejected_credential() {
     nothing_of_it_is_told_at(LevelFilter::TRACE).await;
     nothing_of_it_is_told_at(LevelFilter::DEBUG).await;
 }
 
 #[tokio::test]
-async fn at_info_and_above_nothing_of_any_credential_is_told() {
+async fn info_logs_contain_no_credential() {
     for level in [
         LevelFilter::INFO,
         LevelFilter::WARN,

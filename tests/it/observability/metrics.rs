@@ -61,7 +61,7 @@ fn keys(handle: &PrometheusHandle) -> (String, Option<u64>, f64) {
 }
 
 #[test]
-fn every_metric_is_in_the_table_and_every_row_of_it_is_recorded() {
+fn the_table_of_metrics_is_complete() {
     let rendered = &everything().rendered;
     let table = contract::metrics();
     let expected: BTreeMap<_, _> = table.iter().map(|(name, row)| (*name, row.kind)).collect();
@@ -103,7 +103,7 @@ fn every_metric_is_in_the_table_and_every_row_of_it_is_recorded() {
 }
 
 #[test]
-fn every_outcome_has_the_kinds_of_the_table_and_each_was_met() {
+fn each_outcome_has_the_kinds_of_the_table() {
     for outcome in ["accepted", "refused", "observed"] {
         let of_outcome =
             |series: &test_support::recorded::Series| series.label("outcome") == outcome;
@@ -137,7 +137,7 @@ fn every_metric_has_a_help_text() {
 }
 
 #[tokio::test]
-async fn requests_are_counted_by_what_became_of_them() {
+async fn requests_are_counted_by_outcome_and_kind() {
     let recorder = recorder();
     let (handle, _guard) = recording(&recorder);
     let keys = Keys::new();
@@ -168,7 +168,7 @@ async fn requests_are_counted_by_what_became_of_them() {
 }
 
 #[tokio::test]
-async fn each_credential_is_one_look_into_the_cache_and_the_size_follows() {
+async fn each_credential_is_one_cache_lookup() {
     let recorder = recorder();
     let (handle, _guard) = recording(&recorder);
     let world = World::new().await;
@@ -207,7 +207,7 @@ fn holding_a_token(world: &World) -> GoAuth {
 }
 
 #[tokio::test]
-async fn what_has_to_be_verified_is_timed_with_its_wait_and_nothing_else_is() {
+async fn only_verification_is_timed_with_its_wait() {
     let recorder = recorder();
     let (handle, _guard) = recording(&recorder);
     let world = World::new().await;
@@ -252,7 +252,7 @@ async fn what_has_to_be_verified_is_timed_with_its_wait_and_nothing_else_is() {
 }
 
 #[tokio::test]
-async fn the_keys_are_followed_from_empty_over_fresh_and_stale_to_empty_without_being_asked() {
+async fn the_keys_are_gauged_through_each_state() {
     let recorder = recorder();
     let (handle, _guard) = recording(&recorder);
     let world = World::new().await;
@@ -291,7 +291,7 @@ async fn the_keys_are_followed_from_empty_over_fresh_and_stale_to_empty_without_
 }
 
 #[tokio::test]
-async fn asked_for_metrics_the_keys_are_as_old_as_they_are_and_none_are_fetched() {
+async fn recording_metrics_fetches_no_keys() {
     let recorder = recorder();
     let (handle, _guard) = recording(&recorder);
     let world = World::new().await;
@@ -319,7 +319,7 @@ async fn asked_for_metrics_the_keys_are_as_old_as_they_are_and_none_are_fetched(
 }
 
 #[tokio::test]
-async fn access_tokens_are_followed_to_their_end_and_out_of_the_file() {
+async fn access_tokens_are_gauged_to_their_end() {
     let recorder = recorder();
     let (handle, _guard) = recording(&recorder);
     let own = Name::new("own").expect("a name");
@@ -354,7 +354,7 @@ async fn access_tokens_are_followed_to_their_end_and_out_of_the_file() {
 }
 
 #[tokio::test]
-async fn tokens_for_go_are_followed_where_their_issue_is_known() {
+async fn tokens_for_go_are_gauged_where_dated() {
     let recorder = recorder();
     let (handle, _guard) = recording(&recorder);
     let clock = ManualClock::starting_now();
@@ -381,7 +381,7 @@ async fn tokens_for_go_are_followed_where_their_issue_is_known() {
 }
 
 #[tokio::test]
-async fn client_pairs_are_followed_and_the_next_becomes_the_current() {
+async fn client_pairs_are_gauged_through_a_rotation() {
     let recorder = recorder();
     let (handle, _guard) = recording(&recorder);
     let (go, clock) = world_of_go().await;
@@ -454,7 +454,7 @@ async fn no_request_adds_a_series() {
 }
 
 #[tokio::test]
-async fn a_recorder_that_comes_late_misses_requests_and_nothing_of_the_keys() {
+async fn a_late_recorder_still_sees_the_keys() {
     let world = World::new().await;
     let auth = world.ready().await;
     let recorder = recorder();

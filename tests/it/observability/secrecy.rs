@@ -73,7 +73,7 @@ async fn attacker_text_reaches_no_header_body_or_log_line() {
 }
 
 #[tokio::test]
-async fn attacker_text_in_the_header_around_the_token_comes_back_nowhere() {
+async fn text_around_the_token_is_repeated_nowhere() {
     let (lines, _guard) = Lines::capture();
     let keys = Keys::new();
     let api = Api::behind(keys.layer());

@@ -109,7 +109,7 @@ impl<E> Policy<Request<Bytes>, Response<reqwest::Body>, E> for Thrice {
 }
 
 #[tokio::test]
-async fn towers_retry_and_timeout_go_around_it_and_below_it() {
+async fn towers_retry_and_timeout_wrap_either_side() {
     let world = World::new().await;
     let gateway = world.gateway();
     let around = ServiceBuilder::new()
@@ -146,7 +146,7 @@ async fn towers_retry_and_timeout_go_around_it_and_below_it() {
 }
 
 #[tokio::test]
-async fn the_service_that_was_polled_ready_is_called_and_readied_again_for_the_repetition() {
+async fn a_repetition_polls_the_service_ready_again() {
     /// Panics where it is called without having been polled ready since the last call.
     struct Strict(HttpClient, bool);
 

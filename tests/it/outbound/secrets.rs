@@ -97,7 +97,7 @@ fn times(lines: &Lines, text: &str) -> usize {
 }
 
 #[tokio::test]
-async fn the_end_of_a_credential_is_warned_of_six_times_and_told_once() {
+async fn six_warnings_precede_a_credentials_end() {
     const SOON: &str = "a credential for GO expires soon";
     const OVER: &str = "a credential for GO has expired";
     let (lines, _guard) = Lines::capture();

@@ -229,7 +229,7 @@ fn raw(status: u16, headers: &str) -> Fault {
 }
 
 #[tokio::test]
-async fn retry_after_of_the_endpoint_is_heeded_to_a_minute() {
+async fn retry_after_is_obeyed_for_up_to_a_minute() {
     for (asked, waits) in [("30", 30), ("3600", 60)] {
         for status in [429, 503] {
             let world = World::new().await;

@@ -271,7 +271,7 @@ impl Theatre {
 }
 
 #[test]
-fn given_any_history_the_cache_changes_no_verdict() {
+fn in_any_history_the_cache_changes_no_verdict() {
     let theatre = Theatre::new();
     let histories = prop::collection::vec(any_event(), 1..100);
     try_all("cache", 20, histories, |history| {
@@ -294,7 +294,7 @@ fn given_any_history_the_cache_changes_no_verdict() {
 /// All that a random history may leave out: tokens of each key are remembered, the first two as
 /// frequent ones and the others in each other's place, before whatever happens.
 #[test]
-fn given_each_reason_to_forget_a_token_the_cache_changes_no_verdict() {
+fn no_reason_to_forget_changes_a_verdict() {
     let theatre = Theatre::new();
     let mut history = Vec::new();
     for event in [

@@ -306,7 +306,7 @@ fn verdict(error: &VerifyError) -> (Kind, Option<&'static str>) {
 }
 
 #[test]
-fn given_any_claims_clock_and_rules_when_verified_then_the_verdict_is_that_of_the_model() {
+fn any_claims_get_the_verdict_of_the_model() {
     let tally = Tally::default();
     let signed = prop_oneof![
         10 => Just(Signed::Well),

@@ -322,7 +322,7 @@ fn steps(known: &str) -> impl Strategy<Value = Step> + use<> {
 }
 
 #[test]
-fn given_any_history_when_requests_cause_fetches_then_they_are_at_most_one_each_cooldown() {
+fn any_history_fetches_once_each_cooldown_at_most() {
     let runtime = runtime();
     let stage = runtime.block_on(Stage::new());
     let cooldown = prop_oneof![
@@ -347,7 +347,7 @@ fn given_any_history_when_requests_cause_fetches_then_they_are_at_most_one_each_
 }
 
 #[test]
-fn given_a_request_at_each_end_of_the_cooldown_then_the_bound_is_reached_and_not_passed() {
+fn both_ends_of_the_cooldown_are_exact() {
     let runtime = runtime();
     runtime.block_on(async {
         let stage = Stage::new().await;

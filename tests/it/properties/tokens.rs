@@ -84,7 +84,7 @@ fn accepts(auth: &GoAuth, token: &str) -> bool {
 /// an eighth, other ones at the next place and in the next run; and the byte left out, and said
 /// twice.
 #[test]
-fn given_a_genuine_token_when_any_byte_of_it_is_another_then_refused() {
+fn a_token_with_any_byte_changed_is_rejected() {
     let (auth, tokens) = shapes();
     let first = fastrand::usize(..8);
     let mut cases = 0;
@@ -117,7 +117,7 @@ fn given_a_genuine_token_when_any_byte_of_it_is_another_then_refused() {
 
 /// The same in a header, which can hold bytes that no text has.
 #[tokio::test]
-async fn given_a_genuine_request_when_any_byte_of_its_token_is_another_then_refused() {
+async fn a_request_with_any_byte_changed_is_rejected() {
     let (auth, tokens) = shapes();
     let api = Api::behind(auth.layer());
     let mut rng = Rng::new();
@@ -149,7 +149,7 @@ async fn given_a_genuine_request_when_any_byte_of_its_token_is_another_then_refu
 }
 
 #[test]
-fn given_a_genuine_token_when_any_text_is_put_into_it_then_refused() {
+fn a_token_with_any_text_inserted_is_rejected() {
     let (auth, tokens) = shapes();
     let texts = "\\PC{1,3}|\\s|[A-Za-z0-9_.=+/-]{1,6}";
     // A quarter each at both ends, where readers like to trim.
@@ -185,7 +185,7 @@ fn respelled(token: &str) -> Option<String> {
 }
 
 #[test]
-fn given_any_spelling_when_a_token_is_accepted_then_it_is_the_only_spelling_of_its_bytes() {
+fn an_accepted_token_has_no_other_spelling() {
     let accepted = Cell::new(0);
     let values = (0..8_usize, 0..6_usize, "[A-Za-z0-9_-]{0,3}=?");
     hold("one spelling", 512, values, |(spelling, pad, tail)| {
@@ -218,7 +218,7 @@ fn given_any_spelling_when_a_token_is_accepted_then_it_is_the_only_spelling_of_i
 }
 
 #[test]
-fn given_mutated_tokens_when_one_is_accepted_then_its_bytes_have_no_other_spelling() {
+fn an_accepted_mutation_has_no_other_spelling() {
     let mut rng = Rng::new();
     let gate = forge::verifier();
     let (tokens, mut accepted) = (1200, 0);
@@ -238,7 +238,7 @@ fn given_mutated_tokens_when_one_is_accepted_then_its_bytes_have_no_other_spelli
 }
 
 #[test]
-fn given_any_bytes_when_read_as_a_token_or_a_document_then_nothing_panics() {
+fn any_bytes_are_read_without_a_panic() {
     let verifier = forge::verifier();
     let values = (vec(any::<u8>(), 0..300), "\\PC{0,60}(\\.\\PC{0,60}){0,4}");
     hold("any bytes", 256, values, |(bytes, text)| {

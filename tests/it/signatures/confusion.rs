@@ -79,7 +79,7 @@ fn public_forms() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn given_the_public_key_as_a_secret_when_the_token_is_an_hmac_then_refused() {
+fn a_public_key_as_hmac_secret_is_rejected() {
     let mut cases: Vec<Case> = Vec::new();
     for (form, secret) in public_forms() {
         for (name, algorithm) in HMACS {
@@ -95,7 +95,7 @@ fn given_the_public_key_as_a_secret_when_the_token_is_an_hmac_then_refused() {
 
 /// A document with a secret in it: whoever reads the document could sign by it.
 #[test]
-fn given_a_published_secret_when_the_token_is_an_hmac_by_it_then_refused() {
+fn an_hmac_by_a_published_secret_is_rejected() {
     let mut cases = Vec::new();
     let secret = [7; 64];
     for (name, algorithm) in HMACS {

@@ -81,7 +81,7 @@ fn assert_honest(scheme: &'static RsaParameters, token: &str, block: &[u8]) {
 }
 
 #[test]
-fn given_another_digest_when_the_right_key_signs_it_then_refused() {
+fn another_digest_by_the_right_key_is_rejected() {
     let token = mint().token();
     let ours = sha256(message(&token));
     let mut cases = Vec::new();
@@ -117,7 +117,7 @@ fn given_another_digest_when_the_right_key_signs_it_then_refused() {
 
 /// X.690, section 8.19: what a reader of OBJECT IDENTIFIERs may take for the one of SHA-256.
 #[test]
-fn given_an_oid_close_to_that_of_sha_256_when_the_right_key_signs_it_then_refused() {
+fn an_oid_close_to_sha_256_is_rejected() {
     let token = mint().token();
     let digest = sha256(message(&token));
     let arcs = &SHA256_OID[2..];
@@ -162,7 +162,7 @@ fn given_an_oid_close_to_that_of_sha_256_when_the_right_key_signs_it_then_refuse
 }
 
 #[test]
-fn given_no_digest_of_the_message_when_the_right_key_signs_it_then_refused() {
+fn a_block_without_the_digest_is_rejected() {
     // A message that fits in a block.
     let header = encode(format!(r#"{{"alg":"RS256","kid":"{KID}"}}"#));
     let token = sign_segments(&header, &encode("{}"));
@@ -219,7 +219,7 @@ fn given_no_digest_of_the_message_when_the_right_key_signs_it_then_refused() {
 }
 
 #[test]
-fn given_a_pss_signature_when_the_right_key_signs_then_refused() {
+fn a_pss_signature_by_the_right_key_is_rejected() {
     let token = mint().token();
     let mut cases = Vec::new();
     for (name, algorithm, salts) in [

@@ -13,7 +13,7 @@ use test_support::forge::{
 };
 
 #[test]
-fn given_a_genuine_token_when_verified_then_it_is_accepted() {
+fn a_genuine_token_is_accepted() {
     let verified = judge(&mint().token()).expect("a genuine token");
     assert_eq!(verified.key_id(), Some(KID));
     assert_eq!(verified.issuer(), Some(ISSUER));
@@ -23,7 +23,7 @@ fn given_a_genuine_token_when_verified_then_it_is_accepted() {
 }
 
 #[test]
-fn given_another_kind_of_signature_under_an_rs256_label_when_verified_then_refused() {
+fn another_signature_labelled_rs256_is_rejected() {
     let kinds = [
         ("no signature", SignatureKind::Empty),
         ("a signature one byte short", SignatureKind::Truncated),
@@ -48,7 +48,7 @@ fn given_another_kind_of_signature_under_an_rs256_label_when_verified_then_refus
 }
 
 #[test]
-fn given_a_signature_of_another_length_when_verified_then_refused() {
+fn a_signature_of_another_length_is_rejected() {
     let token = mint().token();
     let genuine = decode(segments(&token)[2]);
     let cases: Vec<_> = [
@@ -75,7 +75,7 @@ fn given_a_signature_of_another_length_when_verified_then_refused() {
 
 /// RFC 8017, section 5.2.2, step 1: s and s + n are the same number modulo n, and only s is one.
 #[test]
-fn given_the_modulus_added_to_the_signature_when_verified_then_refused() {
+fn a_signature_plus_the_modulus_is_rejected() {
     let mut cases = Vec::new();
     let (mut in_256, mut in_257) = (0, 0);
     while in_256 == 0 || in_257 == 0 {
@@ -104,7 +104,7 @@ fn cubic_mint() -> Mint {
 }
 
 #[test]
-fn given_an_exponent_of_3_when_the_signature_is_honest_then_the_token_is_accepted() {
+fn an_honest_signature_of_exponent_3_is_accepted() {
     let keys = key_set(&[cubic().jwk("cubic")]);
     let token = cubic_mint().token();
     let signature = cubic().raise(&block(&DIGEST_INFO, message(&token)));
@@ -116,7 +116,7 @@ fn given_an_exponent_of_3_when_the_signature_is_honest_then_the_token_is_accepte
 
 /// Bleichenbacher at CRYPTO 2006: a cube needs no private exponent, and its top third is free.
 #[test]
-fn given_an_exponent_of_3_when_a_cube_root_stands_for_a_signature_then_refused() {
+fn a_cube_root_as_signature_is_rejected() {
     let keys = key_set(&[cubic().jwk("cubic")]);
     let mut cases = Vec::new();
     for padding in [0, 1, 8, 20] {
@@ -184,7 +184,7 @@ fn cube_between(start: &[u8], end: &[u8]) -> BigUint {
 }
 
 #[test]
-fn given_segments_of_two_genuine_tokens_when_mixed_then_refused() {
+fn mixed_segments_of_genuine_tokens_are_rejected() {
     let [header, payload, signature] = segments_of(&mint().token());
     let [other_header, other_payload, other_signature] =
         segments_of(&mint().header("typ", "JWT").subject("administrator").token());
@@ -198,7 +198,7 @@ fn given_segments_of_two_genuine_tokens_when_mixed_then_refused() {
 }
 
 #[test]
-fn given_keys_of_other_sizes_when_they_sign_then_only_their_own_size_is_accepted() {
+fn a_signature_must_have_its_keys_own_size() {
     let larger = SigningKey::generate(3072).expect("a key of 3072 bits");
     let keys = key_set(&[
         PublishedKey::new(larger.clone())

@@ -91,7 +91,7 @@ fn primes() -> [&'static BigUint; 6] {
 
 /// The control: signatures made in the same way, by numbers that the rules allow.
 #[test]
-fn given_numbers_within_the_rules_when_they_signed_then_accepted() {
+fn keys_with_numbers_within_the_rules_sign() {
     let primes = primes();
     let usual = &primes[..2];
     let keys = [
@@ -123,7 +123,7 @@ fn given_numbers_within_the_rules_when_they_signed_then_accepted() {
 }
 
 #[test]
-fn given_numbers_that_are_refused_when_they_signed_then_unknown() {
+fn keys_with_other_numbers_are_unknown() {
     let primes = primes();
     let (one, usual) = (&primes[..1], &primes[..2]);
     let two = BigUint::from(2_u8);

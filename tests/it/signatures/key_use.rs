@@ -51,7 +51,7 @@ const SCHEMES: [&str; 10] = [
 ];
 
 #[test]
-fn given_a_primitive_other_than_its_keys_when_verified_then_refused() {
+fn another_primitive_than_the_keys_is_rejected() {
     let ours = good().jwk(KID);
     let mut unspecified = ours.clone();
     unspecified
@@ -102,7 +102,7 @@ fn given_a_primitive_other_than_its_keys_when_verified_then_refused() {
 }
 
 #[test]
-fn given_a_key_that_is_not_for_this_when_it_signed_then_unknown() {
+fn a_key_for_another_use_is_unknown() {
     let with = |members: Value| {
         let mut key = good().jwk("changed");
         for (name, value) in members.as_object().expect("an object") {
@@ -149,7 +149,7 @@ fn given_a_key_that_is_not_for_this_when_it_signed_then_unknown() {
 
 /// Duplicate kids: none of them is taken, since nobody knows which is meant.
 #[test]
-fn given_several_keys_of_one_kid_when_either_signed_then_unknown() {
+fn several_keys_of_one_kid_are_unknown() {
     let (ours, theirs) = (good().jwk(KID), foreign().jwk(KID));
     let mut other_exponent = ours.clone();
     other_exponent["e"] = "Aw".into();

@@ -25,7 +25,7 @@ fn tree_of(token: &str) -> Node {
 
 /// The control of every block forged here: the same tools, an honest block, a good verdict.
 #[test]
-fn given_a_block_raised_by_hand_when_it_is_the_right_one_then_the_token_is_accepted() {
+fn the_right_block_raised_by_hand_is_accepted() {
     let token = token();
     let honest = padded(&tree_of(&token).der(), SIGNATURE_BYTES);
     assert_eq!(honest, block(&DIGEST_INFO, message(&token)));
@@ -40,7 +40,7 @@ fn given_a_block_raised_by_hand_when_it_is_the_right_one_then_the_token_is_accep
 }
 
 #[test]
-fn given_a_spoilt_node_of_the_digest_info_when_the_right_key_signs_it_then_refused() {
+fn a_spoilt_digest_info_is_rejected() {
     let token = token();
     let tree = tree_of(&token);
     let nodes = tree.all();
@@ -71,7 +71,7 @@ fn given_a_spoilt_node_of_the_digest_info_when_the_right_key_signs_it_then_refus
 }
 
 #[test]
-fn given_a_wrong_block_by_the_right_key_when_verified_then_refused() {
+fn a_wrong_block_by_the_right_key_is_rejected() {
     let token = token();
     let end = tree_of(&token).der();
     let right = padded(&end, SIGNATURE_BYTES);
@@ -210,7 +210,7 @@ fn other_formats(token: &str, end: &[u8]) -> Vec<Block> {
 
 /// Numbers that are no signature of anything, or not below the modulus (RFC 8017, section 5.2.2).
 #[test]
-fn given_a_number_that_nobody_signed_when_it_stands_for_a_signature_then_refused() {
+fn a_number_nobody_signed_is_rejected() {
     let token = token();
     let n = &good().n;
     let genuine = BigUint::from_bytes_be(&decode(token.rsplit_once('.').expect("a dot").1));

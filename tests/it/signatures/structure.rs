@@ -11,7 +11,7 @@ use test_support::forge::{
 };
 
 #[test]
-fn given_a_genuine_token_when_it_departs_from_gos_in_what_is_free_then_accepted() {
+fn what_is_free_in_a_token_may_differ() {
     let spaced = |text: String| text.replace("\":", "\" :\t").replace(",\"", "\r\n, \"");
     let header = mint().header_text();
     let tokens = [
@@ -49,7 +49,7 @@ fn given_a_genuine_token_when_it_departs_from_gos_in_what_is_free_then_accepted(
 
 /// The signature is right; what it covers is nothing that is let in.
 #[test]
-fn given_a_payload_that_is_not_claims_when_it_is_signed_then_refused_for_that() {
+fn a_signed_payload_that_is_no_claims_is_rejected() {
     let every_byte: Vec<u8> = (0..=255).collect();
     let cases: Vec<Case> = [
         ("an empty payload", vec![]),
@@ -64,7 +64,7 @@ fn given_a_payload_that_is_not_claims_when_it_is_signed_then_refused_for_that() 
 }
 
 #[test]
-fn given_one_part_changed_when_the_others_are_genuine_then_refused() {
+fn a_token_with_one_part_changed_is_rejected() {
     let token = mint().token();
     let [header, payload, signature] = segments(&token);
     let mut cases = Vec::new();
@@ -123,7 +123,7 @@ fn given_one_part_changed_when_the_others_are_genuine_then_refused() {
 }
 
 #[test]
-fn given_parts_missing_or_moved_when_the_rest_is_genuine_then_refused() {
+fn a_token_with_parts_missing_or_moved_is_rejected() {
     let token = mint().token();
     let [header, payload, signature] = segments(&token);
     let mut cases: Vec<Case> = Vec::new();
@@ -171,7 +171,7 @@ fn given_parts_missing_or_moved_when_the_rest_is_genuine_then_refused() {
 }
 
 #[test]
-fn given_parts_more_when_the_others_are_genuine_then_refused() {
+fn a_token_with_more_parts_is_rejected() {
     let token = mint().token();
     let parts = segments(&token);
     let mut cases: Vec<Case> = Vec::new();
@@ -228,7 +228,7 @@ fn given_parts_more_when_the_others_are_genuine_then_refused() {
 }
 
 #[test]
-fn given_other_separators_when_the_parts_are_genuine_then_refused() {
+fn a_token_with_other_separators_is_rejected() {
     let token = mint().token();
     let cases: Vec<Case> = [
         ",", ":", ";", " ", "\n", "\t", "\0", "|", "/", "~", "-", "_", "..", "%2E", "\\u002e", "·",
@@ -245,7 +245,7 @@ fn given_other_separators_when_the_parts_are_genuine_then_refused() {
 
 /// `none`, under any name, with any kid, with a signature and without.
 #[test]
-fn given_no_algorithm_when_it_is_signed_or_not_then_refused() {
+fn a_token_without_an_algorithm_is_rejected() {
     let payload = encode(mint().payload_text());
     let keys = [good().jwk(KID)];
     let mut cases = Vec::new();
@@ -271,7 +271,7 @@ fn given_no_algorithm_when_it_is_signed_or_not_then_refused() {
 
 /// RFC 7515, section 7.2: GO sends the compact form alone.
 #[test]
-fn given_a_json_serialization_when_its_parts_are_genuine_then_refused() {
+fn a_json_serialization_is_rejected() {
     let token = mint().token();
     let [header, payload, signature] = segments(&token);
     let one = json!({"protected": header, "signature": signature});

@@ -7,7 +7,7 @@ use derbysoft_go_simulator::{Expected, SampleToken};
 use test_support::{World, strict, verdict};
 
 #[tokio::test]
-async fn given_each_sample_when_the_plainest_gate_judges_then_its_verdict_is_that_of_the_list() {
+async fn each_sample_gets_the_verdict_of_the_list() {
     let world = World::new().await;
     let auth = world.ready().await;
     let mut refused = 0;
@@ -29,7 +29,7 @@ async fn given_each_sample_when_the_plainest_gate_judges_then_its_verdict_is_tha
 }
 
 #[tokio::test]
-async fn given_rules_when_a_sample_is_made_to_break_one_then_it_is_refused_for_it() {
+async fn a_sample_that_breaks_a_rule_is_rejected_for_it() {
     let world = World::new().await;
     let auth = world.ready_with(strict).await;
     for (name, kind) in [
@@ -47,7 +47,7 @@ async fn given_rules_when_a_sample_is_made_to_break_one_then_it_is_refused_for_i
 
 /// Clocks may differ, and tokens wait on their way: no gate's leeway may decide about a sample.
 #[tokio::test]
-async fn given_the_widest_leeway_when_a_sample_is_out_of_time_then_it_still_is() {
+async fn samples_out_of_time_stay_so_with_any_leeway() {
     let world = World::new().await;
     let auth = world
         .ready_with(|builder| builder.leeway(test_support::secs(300)))
@@ -64,7 +64,7 @@ async fn given_the_widest_leeway_when_a_sample_is_out_of_time_then_it_still_is()
 }
 
 #[test]
-fn the_names_are_words_and_none_is_there_twice() {
+fn sample_names_are_distinct_words() {
     let mut known = HashSet::new();
     for sample in SampleToken::all() {
         let name = sample.name();

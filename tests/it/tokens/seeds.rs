@@ -38,7 +38,7 @@ fn sample_keys() -> KeySet {
 }
 
 #[test]
-fn given_the_sample_key_document_when_read_then_both_keys_are_usable() {
+fn both_keys_of_the_sample_are_usable() {
     let keys = sample_keys();
     let mut listed: Vec<_> = keys.keys().collect();
     listed.sort_unstable();
@@ -53,7 +53,7 @@ fn given_the_sample_key_document_when_read_then_both_keys_are_usable() {
 }
 
 #[test]
-fn given_the_later_sample_key_without_use_when_read_then_it_is_usable() {
+fn the_later_sample_key_without_use_is_usable() {
     let document = format!("{{\"keys\":[{LATER_KEY}]}}");
     let keys = KeySet::from_document(document.as_bytes()).expect("GO's later sample");
     assert_eq!(keys.keys().collect::<Vec<_>>(), [("1", 2048)]);
@@ -61,7 +61,7 @@ fn given_the_later_sample_key_without_use_when_read_then_it_is_usable() {
 }
 
 #[test]
-fn given_all_sample_keys_in_one_document_when_read_then_all_three_are_usable() {
+fn all_three_sample_keys_are_usable() {
     let start = KEY_DOCUMENT
         .strip_suffix("] }")
         .expect("the document's end");
@@ -71,7 +71,7 @@ fn given_all_sample_keys_in_one_document_when_read_then_all_three_are_usable() {
 }
 
 #[test]
-fn given_the_sample_token_when_verified_within_its_life_then_only_its_key_is_missing() {
+fn the_sample_token_lacks_only_its_key() {
     for now in [
         NOT_BEFORE,
         ISSUED,
@@ -89,7 +89,7 @@ fn given_the_sample_token_when_verified_within_its_life_then_only_its_key_is_mis
 }
 
 #[test]
-fn given_the_sample_token_when_verified_outside_its_life_then_that_is_said() {
+fn the_sample_token_is_rejected_out_of_its_life() {
     for (now, expected) in [
         (TODAY, Kind::Expired),
         (EXPIRES + 30, Kind::Expired),
@@ -101,7 +101,7 @@ fn given_the_sample_token_when_verified_outside_its_life_then_that_is_said() {
 }
 
 #[test]
-fn given_the_sample_token_when_it_is_not_for_us_then_that_is_said_before_its_unknown_key() {
+fn a_foreign_audience_is_named_before_the_key() {
     let origin = ISSUER
         .strip_suffix("/.well-known/openid-configuration")
         .expect("the suffix");
@@ -121,7 +121,7 @@ fn given_the_sample_token_when_it_is_not_for_us_then_that_is_said_before_its_unk
 }
 
 #[test]
-fn given_the_sample_token_when_a_sample_key_gets_its_kid_then_the_signature_is_refused() {
+fn a_sample_key_does_not_verify_the_sample_token() {
     let kid = "394b56c3ea524ee59015f9a7e8866312";
     let mut key: serde_json::Value = serde_json::from_str(LATER_KEY).expect("JSON");
     key["kid"] = json!(kid);
@@ -134,7 +134,7 @@ fn given_the_sample_token_when_a_sample_key_gets_its_kid_then_the_signature_is_r
 }
 
 #[test]
-fn given_the_gateways_sample_token_when_verified_then_refused_for_its_missing_kid() {
+fn the_gateways_sample_token_lacks_a_kid() {
     for now in [1_725_420_117, TODAY] {
         let verdict = judge(GATEWAY_TOKEN, "derbysoft", "JWT-TEST", &sample_keys(), now);
         assert_eq!(
@@ -146,7 +146,7 @@ fn given_the_gateways_sample_token_when_verified_then_refused_for_its_missing_ki
 }
 
 #[test]
-fn given_the_samples_when_taken_apart_then_they_are_what_this_file_takes_them_for() {
+fn the_samples_are_what_this_file_takes_them_for() {
     let [header, payload, _] = segments(TOKEN).map(test_support::forge::decode);
     assert_eq!(
         header,

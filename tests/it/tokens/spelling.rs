@@ -11,7 +11,7 @@ use test_support::forge::{
 };
 
 #[test]
-fn given_base64_that_is_not_canonical_when_any_one_segment_has_it_then_refused() {
+fn base64_that_is_not_canonical_is_rejected() {
     // Payload and header of a length that leaves unused bits: one and two bytes over.
     let header = encode(headered(1));
     let payload = encode(payload_of(1));
@@ -120,7 +120,7 @@ fn loosened(segment: &str) -> String {
 }
 
 #[test]
-fn given_deep_nesting_when_it_fits_the_length_then_refused_and_no_stack_ends() {
+fn deep_nesting_is_rejected_without_overflow() {
     let bombs = |depth: usize| {
         [
             ("[".repeat(depth), "]".repeat(depth)),
@@ -153,7 +153,7 @@ fn given_deep_nesting_when_it_fits_the_length_then_refused_and_no_stack_ends() {
 }
 
 #[test]
-fn given_text_that_is_not_a_json_object_when_it_is_signed_then_refused() {
+fn a_segment_that_is_no_json_object_is_rejected() {
     let spoil = |good: &str| -> Vec<(String, Vec<u8>)> {
         let inside = &good[1..good.len() - 1];
         let utf16: Vec<u8> = good.encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -250,7 +250,7 @@ fn given_text_that_is_not_a_json_object_when_it_is_signed_then_refused() {
 }
 
 #[test]
-fn given_a_length_limit_when_a_token_has_exactly_that_length_then_accepted_and_no_longer() {
+fn a_token_may_have_the_limits_length_and_no_more() {
     assert_eq!(config().max_token_bytes, 8192, "the default");
     for limit in [8192, 1024] {
         let verifier = verifier_with(|config| config.max_token_bytes = limit);
