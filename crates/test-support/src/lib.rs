@@ -50,4 +50,4 @@ pub use self::verdicts::{
     verdict, verifying,
 };
 pub use self::waits::{at_once, eventually, millis, passive_runtime, runtime, secs, settle, soon};
-pub use self::world::World;
+pub use self::world::{World, clock, go_with};

@@ -7,6 +7,18 @@ use derbysoft_go_simulator::{Mint, Simulator};
 
 use crate::{ready, settle, soon, verdict};
 
+/// A clock that only the test moves: it starts now, on a whole second, as tokens do.
+pub fn clock() -> ManualClock {
+    let now = ManualClock::starting_now().now().as_secs();
+    ManualClock::new(UnixTime::from_secs(now))
+}
+
+/// GO's server, told the time by this clock.
+pub async fn go_with(clock: &ManualClock) -> Simulator {
+    let builder = Simulator::builder().clock(clock.clone());
+    builder.start().await.expect("a free port")
+}
+
 /// GO on a loopback port, and a clock that only the test moves.
 pub struct World {
     pub go: Simulator,
@@ -19,10 +31,7 @@ impl World {
     }
 
     pub fn of(go: Simulator) -> Self {
-        // On a whole second, as tokens are.
-        let now = ManualClock::starting_now().now().as_secs();
-        let clock = ManualClock::new(UnixTime::from_secs(now));
-        Self { go, clock }
+        Self { go, clock: clock() }
     }
 
     pub fn builder(&self) -> GoAuthBuilder {

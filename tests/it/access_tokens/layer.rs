@@ -1,4 +1,4 @@
-//! GO's access tokens at the door of a distributor's API, beside JWTs and instead of them.
+//! GO's Access Tokens at a distributor's API, beside JWTs and instead of them.
 
 use axum::Router;
 use axum::routing::{any, post};

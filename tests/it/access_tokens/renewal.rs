@@ -1,14 +1,14 @@
-//! Renewed and withdrawn access tokens at the door of a distributor's API: by their time, and by the
-//! file that they are in.
+//! Renewed and withdrawn Access Tokens at a distributor's API: by their dates, and by the file that
+//! they are in.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use derbysoft_go_auth::{Api, Clock, GoAuth, GoAuthBuilder, UnixTime};
-use derbysoft_go_simulator::{PartnerApi, PushCredential, Simulator};
+use derbysoft_go_simulator::{PartnerApi, PushCredential};
 
 use test_support::distributor::{PUSH, Server, TokenFile, days, entry, now};
-use test_support::{eventually, secs, soon};
+use test_support::{eventually, go_with, secs, soon};
 
 const PEER: Api = Api::AVAILABILITY_PEER;
 const TOKEN: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
@@ -28,8 +28,7 @@ async fn a_previous_token_is_accepted_for_7_more_days() {
     for (age, left) in [(days(100), days(7)), (days(178), days(2))] {
         let file = TokenFile::of("");
         let clock = &file.clock;
-        let go = Simulator::builder().clock(clock.clone()).start().await;
-        let go = go.expect("a free port");
+        let go = go_with(clock).await;
         let previous = go.access_token(PartnerApi::AvailabilityPeer);
         let issued = clock.now();
         file.write(entry(&PEER, &previous, issued));

@@ -1,4 +1,4 @@
-//! Where access tokens are configured, what is a fault of it, and that none of them comes out.
+//! Where Access Tokens are configured, which settings are faults, and that no output contains one.
 
 use axum::extract::Request;
 use axum::routing::post;

@@ -1,5 +1,5 @@
-//! The tables of conformance and of threats name tests that exist: a test that is renamed or removed
-//! is missed there.
+//! The tables of conformance and of threats name tests that exist: one that is renamed or removed is
+//! noticed.
 
 use std::collections::HashSet;
 use std::fs;

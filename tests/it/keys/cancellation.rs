@@ -1,4 +1,4 @@
-//! Requests that are cancelled while keys are fetched.
+//! Requests that are cancelled during a fetch.
 
 use derbysoft_go_simulator::Fault;
 use tower::{Layer as _, ServiceExt as _};

@@ -1,4 +1,4 @@
-//! The wall clock is stepped, by an operator, by NTP or by a machine that slept.
+//! The wall clock is stepped: by an operator, by NTP, or by a machine that slept.
 
 use derbysoft_go_auth::{GoAuth, UnixTime};
 use derbysoft_go_simulator::Fault;

@@ -1,5 +1,5 @@
-//! Key documents that must not hurt: given a document whose keys share a name, hold secrets, are too
-//! many or none, when it is read, then no good key suffers and nothing ambiguous serves.
+//! Key documents that must do no harm: whatever shares a name, holds secrets, is too much or is
+//! empty, no good key suffers and no ambiguous one verifies.
 
 use derbysoft_go_auth::{
     KeySet, KeySetError, MAX_KEYS, SkipReason, UnixTime, VerifyErrorKind as Kind,

@@ -1,4 +1,4 @@
-//! Everything a key address can do wrong: a failed fetch each, and never a loss of good keys.
+//! Everything a key address can do wrong: each is a failed fetch, and none costs a good key.
 
 use derbysoft_go_auth::FetchError;
 use derbysoft_go_simulator::{Fault, Simulator};

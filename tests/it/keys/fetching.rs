@@ -1,4 +1,4 @@
-//! Keys at an address: who fetches, who waits, and who need not.
+//! Keys at an address: who causes a fetch, who waits for it, and for how long.
 
 use std::task::Poll;
 

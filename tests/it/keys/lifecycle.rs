@@ -1,4 +1,4 @@
-//! The background task: who keeps it alive, and what becomes of it with its runtime.
+//! The background task: what keeps it alive, and what happens to it with its runtime.
 
 use derbysoft_go_auth::{FetchError, GoAuth};
 use derbysoft_go_simulator::{Fault, Simulator};

@@ -1,4 +1,4 @@
-//! Several fetches and withdrawn keys: what is newest counts, also for tokens seen before.
+//! Several fetches and withdrawn keys: the newest answer decides, for cached tokens too.
 
 use derbysoft_go_auth::{FetchError, GoAuthBuilder, UnixTime};
 

@@ -1,5 +1,5 @@
-//! "I have not looked yet" is not "no": a token of a key that nobody has looked for since it was
-//! issued is answered 503, and never with a final 401.
+//! "Not looked yet" is not "no": a token whose key has not been fetched for since it was issued is
+//! answered with 503, never with a final 401.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! One published key: given a key that departs from the rules in one member, when it is read among
-//! good ones, then it alone is passed over; given one that the rules allow, then it serves.
+//! One published key: one that departs from the rules in one member is skipped, and no other with
+//! it; one that the rules allow can verify.
 
 use derbysoft_go_auth::{KeySet, KeySetError, MAX_KEYS, UnixTime};
 use num_bigint::BigUint;

@@ -1,4 +1,4 @@
-//! The background refresh: when it runs, and what a failure or a header changes in that.
+//! The background refresh: when it runs, and what a failure or a header changes about that.
 
 use derbysoft_go_auth::{FetchError, GoAuth, KeysState};
 use derbysoft_go_simulator::Fault;

@@ -1,6 +1,6 @@
 //! How long a withdrawn key can still be trusted: each row of the table in `docs/rotation.md`,
-//! "A key is withdrawn". A token of that key is remembered in each, so that what the cache knows
-//! is held to the same bounds.
+//! "A key is withdrawn". A token of that key is cached in each, so the cache is held to the same
+//! bounds.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! GO changes its keys while requests come.
+//! GO changes its keys while requests arrive.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

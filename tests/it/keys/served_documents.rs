@@ -1,5 +1,5 @@
-//! Key documents that must not hurt, served by the key address: at the start, and as a refresh
-//! that meets good keys.
+//! Key documents that must do no harm, served by the key address: at the start, and as a refresh
+//! when there are good keys.
 
 use derbysoft_go_auth::{FetchError, GoAuth};
 use derbysoft_go_simulator::{Fault, PublishedKey, SigningKey, Simulator};

@@ -1,5 +1,5 @@
-//! Two issuers behind one gate: each token is held to its own issuer's keys, and an outage of one
-//! is the outage of one.
+//! Two issuers behind one handle: each token is held to its own issuer's keys, and an outage of one
+//! affects no other.
 
 use derbysoft_go_auth::{GoAuth, GoAuthBuilder, IssuerConfig};
 use derbysoft_go_simulator::{Fault, PublishedKey, SigningKey, Simulator};

@@ -1,4 +1,4 @@
-//! How long keys serve that can't be refreshed, and what health says meanwhile.
+//! How long keys verify that cannot be refreshed, and what health reports meanwhile.
 
 use derbysoft_go_auth::{FetchError, GoAuth, GoAuthBuilder, KeysState, UnixTime};
 use derbysoft_go_simulator::Fault;

@@ -1,4 +1,4 @@
-//! Floods of tokens that no key fits.
+//! Floods of tokens that match no key.
 
 use std::task::Poll;
 

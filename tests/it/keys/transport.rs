@@ -1,4 +1,4 @@
-//! How keys come: over TLS to whom we know, and over nothing else.
+//! How keys arrive: over TLS from a trusted server, and over nothing else.
 
 use derbysoft_go_auth::{FetchError, GoAuth, GoAuthBuilder};
 use derbysoft_go_simulator::Fault;

@@ -1,17 +1,15 @@
-//! A background task on a runtime that nobody drives any more: it is noticed, and another takes
-//! its place.
+//! A background task on a runtime that nobody drives any more is noticed, and another takes its
+//! place.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use derbysoft_go_auth::outbound::{ClientPair, Gateway};
-use derbysoft_go_auth::{
-    AccessTokenSource, Api, GoAuth, GoAuthBuilder, ManualClock, UnixTime, VerifyErrorKind,
-};
+use derbysoft_go_auth::{AccessTokenSource, Api, GoAuth, GoAuthBuilder, VerifyErrorKind};
 use derbysoft_go_simulator::{Fault, Simulator};
-use tempfile::NamedTempFile;
 use tokio::runtime::Runtime;
 
+use test_support::distributor::{TokenFile, entry, now};
 use test_support::{eventually, passive_runtime, runtime, secs, settle, soon, verdict};
 
 /// GO, on a runtime of its own.
@@ -108,35 +106,30 @@ const NEW: &str = "be11e5e100000000000000000000abcd";
 
 /// A file with one Access Token, and what watches it.
 struct Watched {
-    file: NamedTempFile,
-    clock: ManualClock,
+    file: TokenFile,
     tokens: AccessTokenSource,
     own: Api,
 }
 
 impl Watched {
     fn new() -> Self {
-        let file = NamedTempFile::new().expect("a file");
-        write(&file, OLD);
-        let clock = ManualClock::new(UnixTime::from_secs(1_795_000_000));
-        let tokens = AccessTokenSource::file(file.path(), Arc::new(clock.clone()));
+        let own = Api::new("own").expect("a name");
+        let file = TokenFile::of(entry(&own, OLD, now()));
+        let tokens = AccessTokenSource::file(file.path(), Arc::new(file.clock.clone()));
         Self {
             tokens: tokens.expect("a good file"),
-            own: Api::new("own").expect("a name"),
+            own,
             file,
-            clock,
         }
+    }
+
+    fn write(&self, token: &str) {
+        self.file.write(entry(&self.own, token, now()));
     }
 
     fn accepts_the_old(&self) -> bool {
         self.tokens.check(OLD, &self.own).is_ok()
     }
-}
-
-fn write(file: &NamedTempFile, token: &str) {
-    let entry =
-        format!("[[token]]\napi = \"own\"\ntoken = \"{token}\"\nissued = 2026-11-01T00:00:00Z\n");
-    std::fs::write(file.path(), entry).expect("written");
 }
 
 #[test]
@@ -147,10 +140,10 @@ fn access_tokens_are_watched_from_elsewhere() {
         assert!(watched.accepts_the_old());
         settle().await;
     });
-    write(&watched.file, NEW);
+    watched.write(NEW);
     passive_runtime().block_on(async {
         passes(secs(31)).await;
-        watched.clock.advance(secs(31));
+        watched.file.clock.advance(secs(31));
         // Whoever comes next has the file looked at again.
         eventually("it is taken out", || !watched.accepts_the_old()).await;
     });
@@ -163,7 +156,7 @@ fn a_stuck_read_of_the_file_blocks_no_other() {
     // The watch begins to look while this one does, and is left in the middle.
     let reloaded = first.block_on(watched.tokens.reload());
     reloaded.expect("a good file");
-    write(&watched.file, NEW);
+    watched.write(NEW);
     passive_runtime().block_on(async {
         soon(watched.tokens.reload()).await.expect("a good file");
         assert!(!watched.accepts_the_old());

@@ -1,5 +1,5 @@
-//! What servers, proxies and operators do to a key document that makes it no worse; and what is
-//! said where it can't be used.
+//! What servers, proxies and operators do to a key document without making it worse; and what is
+//! reported where it cannot be used.
 
 use std::sync::Arc;
 

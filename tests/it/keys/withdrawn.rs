@@ -1,5 +1,5 @@
-//! Withdrawn means withdrawn: by the operator, though GO still publishes the key; and over a
-//! change of the settings, though the snapshot on disk is older than what is known.
+//! Withdrawn means withdrawn: by the operator, though GO still publishes the key; and across a
+//! change of settings, though the snapshot on disk is older than what is known.
 
 use derbysoft_go_auth::{GoAuth, GoAuthBuilder, KeySet};
 use derbysoft_go_simulator::Fault;

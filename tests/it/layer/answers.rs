@@ -1,4 +1,4 @@
-//! The layer in process: what each request is answered.
+//! The layer in process: how each request is answered.
 
 use bytes::Bytes;
 use derbysoft_go_auth::{BodyShape, Ignore, OnFailure, Reject, Rejection, Unverified, Verified};

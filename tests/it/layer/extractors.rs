@@ -1,4 +1,4 @@
-//! What axum handlers can ask for.
+//! What axum handlers can extract.
 
 use axum::Router;
 use axum::body::Body;

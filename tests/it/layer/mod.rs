@@ -2,8 +2,10 @@
 
 mod answers;
 mod axum_server;
+mod bodies;
 mod extractors;
 mod hyper_server;
 mod options;
 mod readiness;
 mod scenario;
+mod strict;

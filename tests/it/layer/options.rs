@@ -1,4 +1,4 @@
-//! The layer's options in process: what they let through, and what the handler sees of it.
+//! The layer's options in process: what they admit, and what the handler sees of it.
 
 use std::sync::Mutex;
 

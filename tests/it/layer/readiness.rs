@@ -1,67 +1,19 @@
-//! The layer as a tower citizen: who is called, when an answer is ready, and what bodies it takes.
+//! The layer under tower's contract: which service is called, and when an answer is ready.
 
-use std::convert::Infallible;
-use std::future::{Ready, ready};
-use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::Ordering;
+use std::task::Poll;
 
 use bytes::Bytes;
-use derbysoft_go_auth::{Rejection, ResponseBody};
 use derbysoft_go_simulator::Fault;
-use http::{HeaderMap, Request, Response};
-use http_body::{Body, Frame};
-use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use http::{Request, Response};
+use http_body_util::Full;
 use tokio::task::{JoinHandle, JoinSet};
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_test::mock;
 
-use test_support::{Keys, World, at_once, eventually, request, secs, settle, soon};
-
-/// Panics when called without having been polled ready; clones are not ready.
-#[derive(Debug, Default)]
-struct Strict {
-    ready: bool,
-    calls: Arc<AtomicUsize>,
-}
-
-impl Clone for Strict {
-    fn clone(&self) -> Self {
-        Self {
-            ready: false,
-            calls: Arc::clone(&self.calls),
-        }
-    }
-}
-
-impl<B> Service<Request<B>> for Strict {
-    type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.ready = true;
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<B>) -> Self::Future {
-        assert!(self.ready, "called without having been polled ready");
-        self.ready = false;
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        ready(Ok(Response::new(Full::from("handled"))))
-    }
-}
-
-/// The service, ready for one request.
-async fn ready_to<S: Service<Request<()>, Error: std::fmt::Debug>>(service: &mut S) -> &mut S {
-    service.ready().await.expect("a service that gets ready")
-}
-
-fn with(token: &str) -> Request<()> {
-    request(&[token.as_bytes()])
-}
+use super::strict::{Strict, ready_to, with};
+use test_support::{Keys, World, at_once, eventually, secs, settle, soon};
 
 #[tokio::test]
 async fn the_service_polled_ready_is_the_one_called() {
@@ -270,145 +222,6 @@ async fn fetched_keys_answer_with_the_first_poll() {
     let mut service = auth.layer().layer(Strict::default());
     let call = ready_to(&mut service).await.call(with(&world.token()));
     assert!(at_once(call).is_ready());
-}
-
-/// The status of an answer to a good token in a request with this body.
-async fn status_with_body<B>(body: B) -> u16 {
-    let keys = Keys::new();
-    let (head, ()) = with(&keys.token()).into_parts();
-    let service = keys.layer().layer(Strict::default());
-    let response = service.oneshot(Request::from_parts(head, body)).await;
-    response.unwrap().status().as_u16()
-}
-
-#[tokio::test]
-async fn a_request_may_have_any_body() {
-    assert_eq!(status_with_body(()).await, 200);
-    assert_eq!(status_with_body(String::from("text")).await, 200);
-    assert_eq!(status_with_body(Empty::<Bytes>::new()).await, 200);
-    assert_eq!(status_with_body(Full::<Bytes>::from("bytes")).await, 200);
-    assert_eq!(status_with_body(Rc::new("not to be sent")).await, 200);
-}
-
-#[tokio::test]
-async fn a_waiting_request_may_have_any_body() {
-    let world = World::new().await;
-    let service = world.auth().layer().layer(Strict::default());
-    let (head, ()) = with(&world.token()).into_parts();
-    let local = Request::from_parts(head, Rc::new("not to be sent"));
-    let response = soon(service.oneshot(local)).await.unwrap();
-    assert_eq!(response.status(), 200);
-}
-
-#[tokio::test]
-async fn a_request_reaches_the_handler_unchanged() {
-    let keys = Keys::new();
-    let seen = std::sync::Mutex::new(None);
-    let inner = tower::service_fn(|request: Request<String>| {
-        *seen.lock().unwrap() = Some(request);
-        ready(Ok::<_, Infallible>(Response::new(())))
-    });
-    let request = Request::post("/ari/daily/push?x=1")
-        .header("authorization", keys.token())
-        .header("content-encoding", "gzip")
-        .extension(7_u8)
-        .body("body".to_owned())
-        .unwrap();
-    let (method, uri) = (request.method().clone(), request.uri().clone());
-    let headers = request.headers().clone();
-    keys.layer().layer(inner).oneshot(request).await.unwrap();
-    let seen = seen.into_inner().unwrap().expect("a request");
-    assert_eq!((seen.method(), seen.uri()), (&method, &uri));
-    assert_eq!(*seen.headers(), headers);
-    assert_eq!(seen.extensions().get::<u8>(), Some(&7));
-    assert_eq!(seen.body(), "body");
-}
-
-#[tokio::test]
-async fn a_response_may_have_any_body() {
-    let keys = Keys::new();
-    let inner = tower::service_fn(|_: Request<()>| {
-        ready(Ok::<_, Infallible>(Response::new(Rc::new(
-            "no body at all",
-        ))))
-    });
-    let response = keys.layer().layer(inner).oneshot(with(&keys.token())).await;
-    assert_eq!(response.unwrap().status(), 200);
-}
-
-#[tokio::test]
-async fn the_handlers_body_keeps_its_frames_and_hints() {
-    let keys = Keys::new();
-    let frames = || {
-        let mut trailers = HeaderMap::new();
-        trailers.insert("x-sum", http::HeaderValue::from_static("5"));
-        [
-            Ok(Frame::data(Bytes::from("da"))),
-            Ok(Frame::data(Bytes::from("ta"))),
-            Ok(Frame::trailers(trailers)),
-            Err("the body broke"),
-        ]
-    };
-    let inner = tower::service_fn(|_: Request<()>| {
-        let body = StreamBody::new(tokio_stream::iter(frames()));
-        ready(Ok::<_, Infallible>(Response::new(body)))
-    });
-    let response = keys.layer().layer(inner).oneshot(with(&keys.token())).await;
-    let mut body = std::pin::pin!(response.unwrap().into_body());
-    assert_eq!(body.size_hint().upper(), None);
-    assert!(!body.is_end_stream());
-    let first = body.frame().await.unwrap().unwrap();
-    assert_eq!(first.into_data().unwrap(), "da");
-    let second = body.frame().await.unwrap().unwrap();
-    assert_eq!(second.into_data().unwrap(), "ta");
-    let trailers = body.frame().await.unwrap().unwrap();
-    assert_eq!(trailers.into_trailers().unwrap()["x-sum"], "5");
-    assert_eq!(body.frame().await.unwrap().unwrap_err(), "the body broke");
-    assert!(body.frame().await.is_none());
-}
-
-/// The answer to this token, of a handler that answers with `body`.
-async fn answer<B: Body<Data = Bytes> + Default>(
-    keys: &Keys,
-    token: &str,
-) -> Response<ResponseBody<B>> {
-    let inner =
-        tower::service_fn(|_: Request<()>| ready(Ok::<_, Infallible>(Response::new(B::default()))));
-    let Ok(response) = keys.layer().layer(inner).oneshot(with(token)).await;
-    response
-}
-
-#[tokio::test]
-async fn a_rejections_body_is_one_frame_of_known_size() {
-    let keys = Keys::new();
-    let response = answer::<Empty<Bytes>>(&keys, "53ac0777").await;
-    assert!(response.extensions().get::<Rejection>().is_some());
-    let mut body = response.into_body();
-    let exact = body.size_hint().exact().expect("a known size");
-    assert!(exact > 0 && !body.is_end_stream());
-    let data = body.frame().await.unwrap().unwrap().into_data().unwrap();
-    assert_eq!(data.len() as u64, exact);
-    assert!(body.is_end_stream());
-    assert_eq!(body.size_hint().exact(), Some(0));
-    assert!(body.frame().await.is_none());
-
-    let handled = answer::<Empty<Bytes>>(&keys, &keys.token()).await;
-    assert!(handled.extensions().get::<Rejection>().is_none());
-    assert!(handled.body().is_end_stream());
-    assert_eq!(handled.body().size_hint().exact(), Some(0));
-}
-
-#[tokio::test]
-async fn an_empty_rejection_ends_at_once() {
-    let keys = Keys::new();
-    let layer = keys
-        .layer()
-        .respond_with(derbysoft_go_auth::Ignore::default());
-    let service = layer.layer(Strict::default());
-    let body = service.oneshot(with("53ac0777")).await.unwrap().into_body();
-    assert!(body.is_end_stream());
-    assert_eq!(body.size_hint().exact(), Some(0));
-    assert!(body.collect().await.unwrap().to_bytes().is_empty());
 }
 
 #[tokio::test]

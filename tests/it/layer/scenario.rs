@@ -1,4 +1,4 @@
-//! One distributor's day over real TCP, told to every kind of server.
+//! One distributor's day over real TCP, for every kind of server.
 //!
 //! A server is a function that serves a listener with the layer in front of a handler; the
 //! [`scenario!`] macro makes the tests of it.

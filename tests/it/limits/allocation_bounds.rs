@@ -1,8 +1,8 @@
-//! No input allocates more than a fixed multiple of its size, in all and at any moment: the worst
+//! No input allocates more than a fixed multiple of its size, in total and at any moment: the worst
 //! ones at the limits, and random ones.
 //!
-//! Counted is what Rust code allocates. The prepared keys of aws-lc are C's: at most a hundred of
-//! them are kept, each of a few KiB.
+//! What Rust code allocates is counted. The prepared keys of aws-lc are allocated by C: at most a
+//! hundred of them exist, each of a few KiB.
 
 use std::task::Poll;
 

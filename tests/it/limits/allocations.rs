@@ -1,5 +1,5 @@
-//! What a request allocates, counted: the way of a token that is known, and of
-//! what is no token at all, has no allocation of its own.
+//! What a request allocates: a known token, and what is no token at all, allocate nothing of their
+//! own.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};

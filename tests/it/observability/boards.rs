@@ -1,4 +1,4 @@
-//! The dashboard and the alerts ask for what there is.
+//! The dashboard and the alerts query what exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 

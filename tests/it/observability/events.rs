@@ -1,4 +1,4 @@
-//! The table of the events.
+//! The events, held to their table.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Many refusals make few lines, and every one of them is in a line.
+//! Many rejections make few lines, and each of them is counted in one.
 
 use derbysoft_go_auth::{Clock, GoAuth, GoAuthLayer, ManualClock};
 use tokio::runtime::Handle;

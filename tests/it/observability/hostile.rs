@@ -1,4 +1,4 @@
-//! Whatever an attacker sends, and whoever listens at which level: nothing of it is told.
+//! Whatever an attacker sends, and at whichever level somebody listens, none of it is logged.
 
 use derbysoft_go_auth::{AccessToken, AccessTokens, Api as Name};
 use tracing_subscriber::filter::LevelFilter;

@@ -1,10 +1,12 @@
-//! What is told: events, metrics, the dashboard and the alerts, held to the tables of
-//! `docs/observability.md`.
+//! What is reported: events, metrics, the dashboard and the alerts, held to the tables of
+//! `docs/observability.md`; and that none of it contains a credential.
 
 #[cfg(feature = "metrics")]
 mod boards;
 mod events;
 mod floods;
+#[cfg(feature = "metrics")]
+mod gauges;
 mod hostile;
 mod lines;
 #[cfg(feature = "metrics")]

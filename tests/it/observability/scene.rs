@@ -1,4 +1,4 @@
-//! Everything that can be told of, done once.
+//! Everything that can be reported, done once.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -8,9 +8,7 @@ use axum::routing::post;
 use derbysoft_go_auth::outbound::{
     ClientPair, EndpointToken, EndpointTokens, Gateway, GatewayBuilder,
 };
-use derbysoft_go_auth::{
-    Api as Name, Clock, GoAuth, IssuerConfig, ManualClock, UnixTime, Verified,
-};
+use derbysoft_go_auth::{Api as Name, Clock, GoAuth, IssuerConfig, ManualClock, Verified};
 use derbysoft_go_simulator::{Fault, PartnerApi, Simulator};
 use tower::ServiceExt;
 use tracing_subscriber::filter::LevelFilter;
@@ -18,8 +16,8 @@ use tracing_subscriber::filter::LevelFilter;
 use super::witness::Witness;
 use test_support::distributor::{TokenFile, days, entry};
 use test_support::{
-    Api, World, eventually, passive_runtime, ready, refresh, refused_tokens, request, secs, soon,
-    strict,
+    Api, World, clock, eventually, go_with, passive_runtime, ready, refresh, refused_tokens,
+    request, secs, soon, strict,
 };
 
 const PEER_TOKEN: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
@@ -78,14 +76,6 @@ async fn play(witness: &Witness) -> Vec<String> {
 
 async fn heard(witness: &Witness, message: &str) {
     eventually(message, || !witness.of(message).is_empty()).await;
-}
-
-/// GO, and the time that it shares with its callers.
-pub(super) async fn world_of_go() -> (Simulator, ManualClock) {
-    let now = ManualClock::starting_now().now().as_secs();
-    let clock = ManualClock::new(UnixTime::from_secs(now));
-    let go = Simulator::builder().clock(clock.clone()).start().await;
-    (go.expect("a free port"), clock)
 }
 
 /// Requests of every kind, let in, refused and observed, more than once.
@@ -254,7 +244,8 @@ async fn access_tokens(witness: &Witness) -> Vec<String> {
 
 /// A gateway's tokens and client pairs, and the Access Tokens of endpoints.
 async fn outbound() -> Vec<String> {
-    let (go, clock) = world_of_go().await;
+    let clock = clock();
+    let go = go_with(&clock).await;
     let pair = |credentials: derbysoft_go_simulator::ClientCredentials| {
         ClientPair::new(&*credentials.client_id, &*credentials.client_secret).issued_at(clock.now())
     };

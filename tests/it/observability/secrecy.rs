@@ -1,4 +1,4 @@
-//! What an attacker writes comes out nowhere, and no log line holds a token.
+//! What an attacker writes is repeated nowhere, and no log line contains a token.
 
 use derbysoft_go_auth::{BodyShape, OnFailure};
 use derbysoft_go_simulator::{Fault, PublishedKey, SigningKey};

@@ -1,4 +1,4 @@
-//! Who hears every event of this crate's.
+//! A subscriber that records every event of this crate.
 
 use std::collections::BTreeMap;
 use std::fmt;

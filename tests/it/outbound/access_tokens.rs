@@ -1,4 +1,4 @@
-//! The right Access Token on every call, and none to a stranger.
+//! Each call carries the right Access Token, and no stranger gets one.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the token endpoint can do wrong, and what callers are told.
+//! What the token endpoint can do wrong, and which error callers get.
 
 use derbysoft_go_auth::outbound::{BoxError, GatewayError, GatewayErrorKind, GatewayRefusal};
 use derbysoft_go_simulator::{Endpoint, Fault, GatewayFailure};

@@ -1,4 +1,4 @@
-//! One fetch for all, ahead of time, and to the earlier of two ends.
+//! Tokens of the gateway: one fetch for all callers, ahead of time, by the earlier of two ends.
 
 use std::task::Poll;
 
@@ -95,7 +95,7 @@ async fn a_caller_who_goes_cancels_nobodys_fetch() {
 
 #[tokio::test]
 async fn an_answer_past_its_tokens_end_is_fetched_again() {
-    // Given a fetch under way, the wall clock is put forward by more than a token's life.
+    // During a fetch the wall clock is put forward by more than a token's life.
     let world = World::new().await;
     let gateway = world.gateway();
     let held = world.go.hold_tokens();
@@ -103,7 +103,6 @@ async fn an_answer_past_its_tokens_end_is_fetched_again() {
     world.go.wait_for_token_fetches(1).await;
     let later = world.clock.now().saturating_add(secs(3 * 60 * 60));
     world.clock.step_to(later);
-    // When the answer comes, then it is asked for again.
     held.release();
     assert_eq!(soon(waiting).await.expect("no panic"), 200);
     assert_eq!(world.go.token_fetches(), 2);

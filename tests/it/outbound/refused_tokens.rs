@@ -1,4 +1,4 @@
-//! A 401 of the API: one other token, one repetition, and never two.
+//! A 401 of the API: one other token, one repetition, never two.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

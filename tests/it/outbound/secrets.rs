@@ -1,4 +1,4 @@
-//! No credential in any debug output, error or log line; and the reminders that are there.
+//! No credential in any debug output, error or log line; and the reminders that must be there.
 
 use bytes::Bytes;
 use derbysoft_go_auth::Clock;

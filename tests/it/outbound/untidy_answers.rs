@@ -1,4 +1,4 @@
-//! What the token endpoint and the ways to it do that costs no call, and betrays nothing.
+//! What the token endpoint and the network do that must fail no call and reveal no secret.
 
 use std::sync::Arc;
 

@@ -1,11 +1,11 @@
 //! A verdict from the token cache is the verdict without one, whatever happened
 //! in between: time that goes on or back, keys that are withdrawn, come back,
 //! change under their name, are new or grow too old, tokens that take each
-//! other's place, and forgeries that end as a remembered token does.
+//! other's place, and forgeries that end as a cached token does.
 //!
-//! All gates are of one mind about GO: they fetch at the same moments, and what
-//! their keepers would do in a random order (a refresh ahead, letting go of old
-//! keys during an outage) does not come up in a history.
+//! All handles agree about GO: they fetch at the same moments, and what their
+//! background tasks would do in a random order (an early refresh, dropping old
+//! keys during an outage) does not occur in a history.
 
 use std::cell::Cell;
 use std::collections::HashMap;

@@ -2,8 +2,8 @@
 //! answers.
 //!
 //! The bound is on the fetches that requests cause, from the first of them on. The key set's
-//! lifetime is set so long that no refresh is due; what the keeper does on its own is then to try
-//! again after a failure, 1 s after it, doubling to 60 s, each less up to a half. These retries are
+//! lifetime is set so long that no refresh is due; what the keeper does on its own is then to
+//! retry after a failure, 1 s after it, doubling to 60 s, each less up to a half. These retries are
 //! counted apart, as they come: time is never left standing where one may have come or not. So the
 //! number of all fetches is known exactly after each step, and with it that requests cause no fewer
 //! than they need.

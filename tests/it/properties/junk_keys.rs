@@ -2,7 +2,7 @@
 //!
 //! Junk is what can't be used as a key, whatever its name. (A second key that could be used, under
 //! the name of a good one, is no junk: nobody can tell which of the two GO means, and neither
-//! serves. That has its test in `key_documents`.)
+//! serves. `keys::documents` tests that.)
 
 use std::cell::Cell;
 use std::sync::LazyLock;

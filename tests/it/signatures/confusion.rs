@@ -1,5 +1,5 @@
-//! Symmetric confusion: given the public key as the secret of an HMAC, in any form in which somebody
-//! may keep it, when the token says HS or RS, then it is refused.
+//! Symmetric confusion: the public key as the secret of an HMAC, in any form in which somebody may
+//! have it, under an HS or an RS label, makes no token good.
 
 use aws_lc_rs::hmac::{self, HMAC_SHA256, HMAC_SHA384, HMAC_SHA512};
 use base64::Engine as _;

@@ -1,5 +1,5 @@
-//! Wrong digests, none at all, and PSS: given a signature that is right for another digest, or in another
-//! scheme, when the token says RS256, then it is refused.
+//! Wrong digests, none at all, and PSS: a signature by the right key over another digest or in
+//! another scheme is rejected under the label RS256.
 
 use aws_lc_rs::digest::{
     self, Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA3_256, SHA3_384, SHA3_512, SHA224, SHA256,

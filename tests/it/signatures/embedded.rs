@@ -1,5 +1,5 @@
-//! Keys in the header: given a token that brings the key by which it is right, or says where that key
-//! is, when it is verified, then it is refused all the same.
+//! Keys in the header: a token that brings the key it verifies with, or says where that key is, is
+//! rejected.
 
 use aws_lc_rs::digest::{self, SHA1_FOR_LEGACY_USE_ONLY};
 use base64::Engine as _;

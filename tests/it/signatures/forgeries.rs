@@ -1,5 +1,5 @@
-//! Forged signatures: given a header and claims without fault, when the third segment is not the
-//! one PKCS#1 v1.5 signature with SHA-256 by the named key, then the token is refused.
+//! Forged signatures: under a header and claims without fault, nothing but the one PKCS#1 v1.5
+//! signature with SHA-256 by the named key is accepted.
 
 use derbysoft_go_auth::{UnixTime, VerifyErrorKind as Kind};
 use derbysoft_go_simulator::{Mint, PublishedKey, SignatureKind, SigningKey};

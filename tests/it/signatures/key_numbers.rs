@@ -1,5 +1,5 @@
-//! Keys of numbers that are refused: given a signature that is right by them, when they are
-//! published, then the token's key is unknown.
+//! Keys whose numbers break the rules: a signature that verifies with one is of an unknown key, even
+//! where it is published.
 
 use derbysoft_go_auth::{UnixTime, VerifyErrorKind as Kind};
 use num_bigint::BigUint;

@@ -1,5 +1,4 @@
-//! Wrong primitives and key use: given a signature in one scheme, a header that names another and a
-//! key that is for a third, when they do not all say RS256, then the token is refused.
+//! Wrong primitives and key use: signature, header and key must all say RS256.
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;

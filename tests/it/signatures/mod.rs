@@ -1,13 +1,13 @@
-//! The classes of Project Wycheproof's tests for JSON web signatures and keys, as far as they bear
-//! on RS256: given a token of one of them, when it is verified, then it gets its own verdict.
+//! Signatures: the classes of Project Wycheproof's tests for JSON web signatures and keys, as far as
+//! they bear on RS256, each with the verdict that is its own.
 //!
-//! Theirs are tokens by keys of theirs; these are made here, by keys of our own, so that claims and
-//! time are good and the fault that a case is named for is the only one. The number of cases of each
-//! class is written down, and said: a generator that shrinks is noticed.
+//! Theirs are tokens by their keys; these are made here, by keys of our own, so that claims and time
+//! are good and the fault that a case is named for is the only one. The number of cases of each
+//! class is written down and printed: a generator that shrinks is noticed.
 //!
-//! Three of their classes are held elsewhere: base64 in other spellings and unused bits
-//! (`token_forms`), members and `alg` of other types and names (`attacks`), and public keys that
-//! cannot be read (`published_keys`).
+//! Three of their classes are tested elsewhere: base64 in other spellings and unused bits
+//! (`tokens::spelling`), members and `alg` of other types and names (`tokens::misleading_headers`),
+//! and public keys that cannot be read (`keys::published_keys`).
 
 mod confusion;
 mod der;

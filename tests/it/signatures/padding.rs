@@ -1,5 +1,4 @@
-//! Padding: given a block that is not the one of RFC 8017, section 9.2, when the right key
-//! is raised to it, then the token is refused.
+//! Padding: the right key raised to any block but the one of RFC 8017, section 9.2, signs nothing.
 
 use std::collections::HashSet;
 

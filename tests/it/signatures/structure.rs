@@ -1,5 +1,5 @@
-//! Structure: given the parts of a genuine token, when one is changed, missing, moved or repeated, or
-//! all are put together otherwise, then the token is refused.
+//! Structure: parts of a genuine token that are changed, missing, moved, repeated or joined
+//! otherwise make no token.
 
 use derbysoft_go_auth::VerifyErrorKind as Kind;
 use serde_json::{Value, json};

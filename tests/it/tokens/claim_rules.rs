@@ -1,5 +1,4 @@
-//! Claims: given a genuine signature, when what the token says breaks a rule, then it is refused for
-//! that rule.
+//! Claims under a genuine signature: each rule rejects what breaks it, at its edges.
 
 use std::time::Duration;
 

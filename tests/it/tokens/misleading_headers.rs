@@ -1,5 +1,4 @@
-//! Misleading headers and duplicate members: given a genuine signature over whatever stands there,
-//! when the header departs from the rules or a member comes twice, then the token is refused.
+//! Misleading headers and duplicate members, under a genuine signature: each is rejected.
 
 use derbysoft_go_auth::{UnixTime, VerifyErrorKind as Kind};
 use derbysoft_go_simulator::SignatureKind;

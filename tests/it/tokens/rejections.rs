@@ -1,5 +1,5 @@
-//! Which refusal is named, and in which words: given several faults at once, the order of the checks
-//! decides; given an attacker's words, none of them comes back.
+//! Which fault a rejection names, and in which words: of several faults the first checked, and never
+//! a word of the attacker's.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The tokens that the simulator makes by name are what the list says of them.
+//! The tokens that the simulator makes by name get the verdicts that its list promises.
 
 use std::collections::HashSet;
 

@@ -1,5 +1,5 @@
-//! The samples that GO's documents print: given them word for word, when they are read, then they
-//! mean what the documents say; their tokens are long expired, and their keys were never published.
+//! The samples that GO's documents print, word for word: they mean what the documents say. Their
+//! tokens expired long ago, and their keys were never published.
 
 use derbysoft_go_auth::{Config, KeySet, UnixTime, Verified, VerifyError, VerifyErrorKind as Kind};
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! Spelling: given a genuine signature over whatever stands there, when the segments, the base64, the
-//! JSON or the length departs from the one form, then the token is refused.
+//! Spelling, under a genuine signature: segments, base64, JSON or length in any form but the one are
+//! rejected.
 
 use derbysoft_go_auth::VerifyErrorKind as Kind;
 use derbysoft_go_simulator::{Encoding, Mint};
