@@ -37,7 +37,7 @@ async fn each_reminder_is_logged_once() {
     assert_eq!(said("has expired"), 1);
     assert_eq!(verdict(&source, OLD), "access_token_expired");
 
-    // Renewed, it is well again, and says so by silence.
+    // Once renewed, nothing more is logged.
     lines.clear();
     watched.write(entry(NEW, day(180)));
     watched.look().await;
@@ -52,7 +52,7 @@ async fn tokens_given_in_code_have_reminders_too() {
     let tokens = AccessTokens::new([AccessToken::new(API, OLD, day(0))]);
     let source = AccessTokenSource::fixed(tokens.expect("good"), Arc::new(clock));
     assert_eq!(verdict(&source, OLD), "ok");
-    eventually("the reminder is given", || {
+    eventually("the reminder is logged", || {
         lines.text().contains("days_left=25")
     })
     .await;

@@ -83,7 +83,7 @@ async fn a_bad_file_changes_nothing_and_is_reported_once() {
         watched.look().await;
         let reported = last_error(&source).expect("a fault");
         assert!(reported.contains(expected), "{reported}");
-        // And is looked at again and again.
+        // It is read again and again.
         for _ in 0..3 {
             source.reload().await.expect_err("it is still bad");
         }
@@ -113,7 +113,7 @@ async fn a_bad_file_changes_nothing_and_is_reported_once() {
 async fn the_only_token_can_be_removed() {
     let watched = Watched::new();
     let source = watched.source().await;
-    // What may be half a file is not believed.
+    // What may be half a file is not applied.
     for torn in ["", "# none", "[[token]]\n"] {
         watched.write(torn);
         soon(source.reload()).await.expect_err(torn);
@@ -153,12 +153,12 @@ async fn a_file_with_faults_still_revokes() {
     }
     let revoked = "access tokens revoked, though the rest of their file can't be used";
     assert_eq!(lines.text().matches(revoked).count(), 1, "{}", lines.text());
-    // Not even where nothing of the file can be read any more.
+    // It stays revoked where the file can no longer be read.
     std::fs::remove_file(watched.path()).expect("removed");
     watched.look().await;
     assert_eq!(verdict(&source, NEW), "access_token_revoked");
 
-    // What the file says, once it is right, is what holds: the very text of before, too.
+    // Once the file is right, it decides, even with the same text as before.
     watched.write(&good);
     watched.look().await;
     assert_eq!(
@@ -222,7 +222,7 @@ async fn an_abandoned_reload_breaks_no_later_one() {
     for n in 0..100 {
         let token = if n % 2 == 0 { NEW } else { OLD };
         watched.write(entry(token, day(0)));
-        // Begun, and given up.
+        // Started, and abandoned.
         let _ = at_once(source.reload());
         soon(source.reload()).await.expect("a good file");
         assert_eq!(verdict(&source, token), "ok");
@@ -320,7 +320,7 @@ fn a_swap_under_load_loses_no_request() {
             }
         }
         for task in load {
-            soon(task).await.expect("no refusal");
+            soon(task).await.expect("no rejection");
         }
     });
 }

@@ -17,7 +17,7 @@ const TOKEN: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
 const RESERVATIONS: &str = "53ac0777cccccccccccccccccccccccc";
 const STRANGERS: &str = "53ac0777dddddddddddddddddddddddd";
 
-/// Of the form of a JWT, and yet held as an access token, by its digest.
+/// In the form of a JWT, and yet configured as an Access Token, by its digest.
 const DOTTED: &str = "53ac0777.aaaaaaaa.bbbbbbbb";
 /// `printf %s "$DOTTED" | sha256sum`
 const DOTTED_SHA256: &str = "05528f843da3da76e79d4dd09cd4ff16e05633c6d8029307ca32762969f7a3c1";
@@ -34,7 +34,7 @@ fn built(builder: GoAuthBuilder) -> GoAuth {
     builder.build().expect("a good configuration")
 }
 
-/// One token of each of two APIs, issued at the time of the clock.
+/// One token for each of two APIs, issued now by the clock.
 fn of_two_apis(clock: &ManualClock) -> AccessTokens {
     let now = clock.now();
     let reservations = token(Api::V3_RESERVATION, RESERVATIONS, now);
@@ -44,15 +44,15 @@ fn of_two_apis(clock: &ManualClock) -> AccessTokens {
 #[tokio::test]
 async fn a_credential_is_judged_by_its_form_alone() {
     let keys = Keys::new();
-    let held = || {
+    let configured = || {
         let dotted = AccessToken::from_sha256(PEER, DOTTED_SHA256, now().saturating_sub(days(1)));
         tokens([token(PEER, TOKEN, now()), dotted])
     };
     let mut servers = Vec::new();
     for builder in [
         keys.builder(),
-        GoAuth::builder().access_tokens(held()),
-        keys.builder().access_tokens(held()),
+        GoAuth::builder().access_tokens(configured()),
+        keys.builder().access_tokens(configured()),
     ] {
         servers.push(Server::of(&built(builder)).await);
     }
@@ -65,7 +65,7 @@ async fn a_credential_is_judged_by_its_form_alone() {
             ["expired", "unknown_access_token", "expired"],
         ),
         (TOKEN, ["malformed", "ok", "ok"]),
-        // Known as an access token, and still not taken for one beside JWTs.
+        // Configured as an Access Token, and still not taken for one beside JWTs.
         (DOTTED, ["header", "ok", "header"]),
         ("a.b.c", ["malformed", "unknown_access_token", "malformed"]),
         ("..", ["header", "unknown_access_token", "header"]),
@@ -81,7 +81,7 @@ async fn a_credential_is_judged_by_its_form_alone() {
             "5.3.a.c",
             ["malformed", "unknown_access_token", "unknown_access_token"],
         ),
-        // No more of it than its form is looked at.
+        // Too long to be compared.
         (
             &"53ac0777".repeat(129),
             ["malformed", "too_long", "too_long"],
@@ -151,14 +151,14 @@ async fn a_token_of_another_api_is_403() {
         (RESERVATION, RESERVATIONS, TOKEN),
     ] {
         assert_eq!(server.answer(path, own).await.verdict(), (200, "ok"));
-        let refused = server.answer(path, others).await;
-        assert_eq!(refused.verdict(), (403, "wrong_api"));
+        let rejected = server.answer(path, others).await;
+        assert_eq!(rejected.verdict(), (403, "wrong_api"));
         assert_eq!(
-            refused.challenge.as_deref(),
+            rejected.challenge.as_deref(),
             Some(r#"Bearer realm="derbysoft-go", error="insufficient_scope""#)
         );
     }
-    // Once it has expired, it is not said of which API it was.
+    // Once it has expired, the answer no longer tells its API.
     clock.advance(days(180));
     let expired = server.answer(PUSH, RESERVATIONS).await;
     assert_eq!(expired.verdict(), (401, "access_token_expired"));
@@ -200,13 +200,13 @@ async fn without_the_layer_the_api_is_an_argument() {
     let granted = auth.verify(TOKEN).await.expect("GO's own API");
     assert_eq!(granted.access_token().map(AccessGranted::api), Some(&PEER));
     auth.verify_for(RESERVATIONS, &own).await.expect("its API");
-    for refused in [
+    for rejected in [
         auth.verify(RESERVATIONS).await,
         auth.verify_for(RESERVATIONS, &other).await,
         auth.verify_for(TOKEN, &own).await,
     ] {
         assert_eq!(
-            refused.expect_err("another API").kind().as_str(),
+            rejected.expect_err("another API").kind().as_str(),
             "wrong_api"
         );
     }
@@ -217,7 +217,7 @@ async fn an_unknown_or_expired_token_is_a_distinct_401() {
     let clock = ManualClock::starting_now();
     let auth = GoAuth::builder().access_tokens(of_two_apis(&clock));
     let server = Server::of(&built(auth.clock(clock.clone()))).await;
-    let refused = |kind: &'static str, words: &'static str| {
+    let rejected = |kind: &'static str, words: &'static str| {
         let challenge = format!(
             r#"Bearer realm="derbysoft-go", error="invalid_token", error_description="{words}""#
         );
@@ -228,7 +228,7 @@ async fn an_unknown_or_expired_token_is_a_distinct_401() {
     let unknown = server.answer(PUSH, STRANGERS).await;
     assert_eq!(
         parts(unknown),
-        refused("unknown_access_token", "the token is not known")
+        rejected("unknown_access_token", "the token is not known")
     );
     let none = server.post(PUSH, None).await;
     assert_eq!(none.verdict(), (401, "missing_credentials"));
@@ -238,7 +238,7 @@ async fn an_unknown_or_expired_token_is_a_distinct_401() {
     let expired = server.answer(PUSH, TOKEN).await;
     assert_eq!(
         parts(expired),
-        refused("access_token_expired", "the access token has expired")
+        rejected("access_token_expired", "the access token has expired")
     );
     assert_eq!(server.kind(STRANGERS).await, "unknown_access_token");
 }
@@ -255,14 +255,14 @@ async fn ignoring_answers_all_bad_access_tokens_alike() {
         let auth = built(ignoring.on_failure(OnFailure::Ignore));
         let server = Server::of(&auth).await;
         assert_eq!(server.kind(TOKEN).await, "ok");
-        let mut refused = vec![
+        let mut rejected = vec![
             ("unknown_access_token", STRANGERS.to_owned()),
             ("wrong_api", RESERVATIONS.to_owned()),
             ("too_long", "5".repeat(1025)),
         ];
         let jwts = refused_tokens(&keys.mint()).into_iter();
-        refused.extend(jwts.filter(|(kind, _)| *kind != "malformed"));
-        for (kind, token) in refused {
+        rejected.extend(jwts.filter(|(kind, _)| *kind != "malformed"));
+        for (kind, token) in rejected {
             let expected = Answer {
                 status,
                 kind: kind.to_owned(),

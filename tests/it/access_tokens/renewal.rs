@@ -82,15 +82,15 @@ async fn a_leaked_token_is_rejected_once_revoked() {
     let auth = built(GoAuth::builder().access_tokens_file(file.path()));
     let server = Server::of(&auth).await;
     assert_eq!(server.kind(TOKEN).await, "ok");
-    // In a hurry: put at the end of the file as it is, without a date.
+    // In a hurry: appended to the file as it is, without a date.
     let revoking = format!("[[token]]\napi = \"{PEER}\"\ntoken = \"{TOKEN}\"\nrevoked = true\n");
     file.write(std::fs::read_to_string(file.path()).expect("the file") + &revoking);
     soon(auth.reload_access_tokens())
         .await
         .expect("a good file");
-    let refused = server.answer(PUSH, TOKEN).await;
-    assert_eq!(refused.verdict(), (401, "access_token_revoked"));
-    let challenge = refused.challenge.expect("a challenge");
+    let rejected = server.answer(PUSH, TOKEN).await;
+    assert_eq!(rejected.verdict(), (401, "access_token_revoked"));
+    let challenge = rejected.challenge.expect("a challenge");
     let description = "error_description=\"the access token has been revoked\"";
     assert!(challenge.contains(description), "{challenge}");
     assert_eq!(server.kind(NEW).await, "ok");
@@ -112,12 +112,12 @@ async fn a_server_follows_its_file_and_survives_a_bad_one() {
     assert_eq!(server.kind(NEW).await, "unknown_access_token");
     assert_eq!(last_error(), None);
 
-    // Half of a line, as of a copy that is under way.
+    // Half a line, as in the middle of a copy.
     file.write(format!(
         "{}[[token]]\napi = \"avail",
         entry(&PEER, NEW, issued)
     ));
-    eventually("health tells of the bad file", || {
+    eventually("health reports the bad file", || {
         file.clock.advance(secs(10));
         last_error().is_some()
     })
@@ -132,7 +132,7 @@ async fn a_server_follows_its_file_and_survives_a_bad_one() {
     assert_eq!(server.kind(NEW).await, "unknown_access_token");
 
     file.write(entry(&PEER, NEW, issued));
-    eventually("the good file is taken up", || {
+    eventually("the good file is applied", || {
         file.clock.advance(secs(10));
         last_error().is_none()
     })
@@ -154,7 +154,7 @@ async fn a_file_swapped_under_load_rejects_no_request() {
             let server = Arc::clone(&server);
             let (done, unsatisfied) = (Arc::clone(&done), Arc::clone(&unsatisfied));
             tokio::spawn(async move {
-                // How often it was told of each file.
+                // How often each file answered.
                 let mut seen = [0; 2];
                 while !done.load(Ordering::SeqCst) {
                     let answer = server.post(PUSH, TOKEN).await;
@@ -172,7 +172,7 @@ async fn a_file_swapped_under_load_rejects_no_request() {
         while unsatisfied.load(Ordering::SeqCst) > 0 {
             for text in [&*entry(&PEER, TOKEN, earlier), "[[token]]", &both] {
                 file.write(text);
-                // The second is bad, and says so.
+                // The second is an error.
                 let _ = auth.reload_access_tokens().await;
             }
         }
@@ -180,6 +180,6 @@ async fn a_file_swapped_under_load_rejects_no_request() {
     soon(swaps).await;
     done.store(true, Ordering::SeqCst);
     for caller in callers {
-        soon(caller).await.expect("no refusal");
+        soon(caller).await.expect("no rejection");
     }
 }

@@ -26,7 +26,7 @@ const JWT: [(&str, &str); 3] = [
     ("GO_AUTH_JWKS_URL", "http://127.0.0.1:1/keys"),
 ];
 
-/// Of an environment with this file of access tokens and these variables.
+/// From an environment with this file of Access Tokens and these variables.
 fn from_env(file: &TokenFile, more: &[(&str, &str)]) -> Result<GoAuth, ConfigError> {
     let path = file.path();
     let path = path.to_str().expect("UTF-8");
@@ -46,7 +46,7 @@ fn faults(outcome: Result<GoAuth, ConfigError>) -> Vec<String> {
 async fn the_variable_of_access_tokens_alone_suffices() {
     let file = TokenFile::of(entry(&PEER, TOKEN, now()));
     let auth = from_env(&file, &[]).expect("enough");
-    // There are no keys to be had, and none are missing.
+    // There are no keys, and none are missing.
     ready(&auth).await.expect("nothing to fetch");
     assert!(auth.health().is_ready() && auth.health().issuers.is_empty());
     let server = Server::of(&auth).await;
@@ -79,7 +79,7 @@ fn missing_jwt_variables_are_named() {
             .collect();
         assert_eq!(faults(from_env(&file, &vars)), expected, "{vars:?}");
     }
-    // With nothing at all, all three are.
+    // With nothing set, all three are missing.
     let nothing = Config::from_vars([("GO_AUTH_ACCESS_TOKENS", "")]);
     assert_eq!(nothing.expect_err("nothing is set").faults().len(), 3);
 }
@@ -103,7 +103,7 @@ fn a_bad_file_stops_the_start_and_names_each_line() {
     std::fs::remove_file(file.path()).expect("removed");
     let found = faults(from_env(&file, &[]));
     assert!(found[0].contains("it can't be read"), "{found:?}");
-    // With what else is wrong.
+    // Together with whatever else is wrong.
     let found = faults(
         GoAuth::builder()
             .access_tokens_file(file.path())
@@ -146,7 +146,7 @@ async fn beside_jwts_an_old_token_is_a_fault_of_its_line() {
     let expected = format!("access_tokens: {:?}: line 5: {wrong}", file.path());
     assert_eq!(faults(from_env(&file, &JWT)), [expected]);
 
-    // So it is later, and the tokens stay.
+    // A later file is rejected too, and the tokens stay.
     file.write(&other);
     let auth = from_env(&file, &JWT).expect("a good file");
     file.write(format!("{other}{}", entry(&PEER, &old_token(), now())));
@@ -196,9 +196,9 @@ async fn files_open_to_all_need_a_setting() {
 #[test]
 fn tokens_in_code_and_in_a_file_are_a_fault() {
     let file = TokenFile::of(entry(&PEER, TOKEN, now()));
-    let held = AccessTokens::new([AccessToken::new(PEER, TOKEN, now())]);
+    let given = AccessTokens::new([AccessToken::new(PEER, TOKEN, now())]);
     let both = GoAuth::builder()
-        .access_tokens(held.expect("good tokens"))
+        .access_tokens(given.expect("good tokens"))
         .access_tokens_file(file.path());
     assert_eq!(
         faults(both.build()),

@@ -16,7 +16,7 @@ pub(super) const OLD: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
 pub(super) const NEW: &str = "53ac0777bbbbbbbbbbbbbbbbbbbbbbbb";
 pub(super) const DAY: u64 = 86_400;
 
-/// 2026-11-01T00:00:00Z, and as many days more.
+/// So many days after 2026-11-01T00:00:00Z.
 pub(super) fn day(days: u64) -> UnixTime {
     UnixTime::from_secs(1_793_491_200 + days * DAY)
 }
@@ -56,7 +56,7 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// On the day of the issue of `OLD`, which is in the file.
+    /// On the day when `OLD`, which is in the file, was issued.
     pub(super) fn new() -> Self {
         let clock = Sleepers {
             clock: ManualClock::new(day(0)),
@@ -85,7 +85,7 @@ impl Watched {
         AccessTokenSource::file(self.path(), Arc::clone(&self.clock) as Arc<dyn Clock>)
     }
 
-    /// In use, and watched.
+    /// In use and watched.
     pub(super) async fn source(&self) -> AccessTokenSource {
         let source = self.open().expect("a good file");
         self.first_look(&source).await;
@@ -98,7 +98,7 @@ impl Watched {
         self.looked(before + 1).await;
     }
 
-    /// How often the file was looked at: the watch sleeps after each look.
+    /// How often the file was read: the watch sleeps after each time.
     fn looks(&self) -> usize {
         self.clock.asleep.borrow().len()
     }
@@ -109,7 +109,7 @@ impl Watched {
         soon(looked).await.expect("the clock is held here");
     }
 
-    /// Lets time pass until the next look at the file has ended.
+    /// Lets time pass until the file was read again.
     pub(super) async fn look(&self) {
         self.look_after(secs(10)).await;
     }

@@ -43,7 +43,7 @@ fn sources(directory: &Path, text: &mut String) {
     }
 }
 
-/// Whether it looks like the name of a test, and not like a member, a file or a setting.
+/// Whether it looks like the name of a test, rather than a member, a file or a setting.
 fn is_a_test(name: &str) -> bool {
     name.matches('_').count() >= 2
         && (name.bytes()).all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
@@ -97,7 +97,7 @@ fn each_threat_names_a_test_outside_the_build() {
         .filter(|(_, holds)| !names(holds).any(is_a_test))
         .map(|(threat, _)| threat.split(" | ").next().unwrap_or(threat))
         .collect();
-    // What the compiler, `cargo deny` and `.ci/run` hold.
+    // Held by the compiler, `cargo deny` and `.ci/run`.
     let of_the_build = [
         "Another dependency's features that change how a token is read",
         "A feature of this crate that changes what is accepted",

@@ -11,7 +11,7 @@ fn printed(command: &str, arguments: &[&str]) -> String {
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
-        .expect("the toolchain is at hand");
+        .expect("the toolchain is installed");
     assert!(output.status.success(), "{command} {arguments:?}");
     String::from_utf8(output.stdout).expect("UTF-8")
 }

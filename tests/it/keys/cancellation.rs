@@ -18,7 +18,7 @@ async fn a_caller_who_leaves_takes_no_fetch_along() {
     settle().await;
     first.abort();
     assert!(soon(first).await.unwrap_err().is_cancelled());
-    // Who comes after that joins in, too.
+    // A later caller joins in, too.
     let late = verifying(&auth, &world.token());
     settle().await;
     hold.release();

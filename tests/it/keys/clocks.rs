@@ -10,7 +10,7 @@ use test_support::{
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
-/// Steps the wall clock by so many seconds; nothing elapses.
+/// Steps the wall clock by so many seconds; no time elapses.
 fn step(world: &World, seconds: i64) {
     let now = world.time().as_secs().saturating_add_signed(seconds);
     world.clock.step_to(UnixTime::from_secs(now));
@@ -96,7 +96,7 @@ async fn after_a_clock_swing_in_an_outage_health_is_true() {
     step(&world, -7200);
     settle().await;
     let served = verdict(&auth, &world.token()).await == "ok";
-    // Whether they serve again is a matter of taste; that it is reported truly is not.
+    // Whether they verify again is open; that it is reported truly is not.
     assert_eq!(readyz(&auth) == 200, served, "{:?}", state(&auth));
     assert_eq!(keys(&auth) > 0, served);
     if ready(&auth).await.is_ok() {

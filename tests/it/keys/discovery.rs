@@ -5,7 +5,7 @@ use derbysoft_go_simulator::{Endpoint, Fault, Simulator};
 
 use test_support::{World, millis, ready, refresh, secs, verdict};
 
-/// Pointed at the discovery document.
+/// Configured with the discovery document's address.
 fn discovering(world: &World) -> GoAuth {
     let builder = world.builder().jwks_url(world.go.discovery_url());
     builder.build().expect("a good configuration")

@@ -217,7 +217,7 @@ async fn a_token_never_says_where_its_key_is() {
     }
     assert!(world.go.requests().iter().all(|seen| seen.path == path));
     assert_eq!(evil.total_requests(), 0);
-    // Nor is any of them taken for a key's.
+    // None of them is mistaken for a key's.
     let genuine = soon(auth.verify(&world.token())).await.unwrap();
     assert_eq!(genuine.key_id(), Some(&*world.go.signing_kid()));
 }

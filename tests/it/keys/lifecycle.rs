@@ -17,7 +17,7 @@ async fn the_last_handle_ends_the_background_task() {
     let clone = auth.clone();
     drop(auth);
     drop(clone);
-    // The layer is a handle, too.
+    // The layer is a handle too.
     world.advance_to_fetch(secs(270), 2).await;
     settle().await;
     drop(layer);
@@ -138,7 +138,7 @@ fn a_runtime_that_goes_before_a_fetch_strands_nobody() {
     let auth = world.auth();
     let own = passive_runtime();
     {
-        // The background task is spawned here, and never gets to run.
+        // The background task is spawned here, and never runs.
         let _entered = own.enter();
         assert!(at_once(auth.ready()).is_pending());
     }
@@ -168,7 +168,7 @@ fn a_runtime_that_goes_during_a_fetch_strands_nobody() {
         world.fetches(1).await;
     });
 
-    // One waits for this fetch, the other for one that begins after it.
+    // One waits for this fetch, the other for one that starts after it.
     let other = runtime();
     let waiting = other.spawn({
         let auth = auth.clone();

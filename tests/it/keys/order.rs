@@ -84,7 +84,7 @@ async fn a_cached_token_expires_to_the_moment() {
     assert_eq!(verdict(&auth, &token).await, "ok");
     world.clock.advance(secs(2));
     assert_eq!(verdict(&auth, &token).await, "expired");
-    // Nor does it come back to life without a look at its time.
+    // Its time is checked again, whichever way the clock goes.
     world.clock.step_to(UnixTime::from_secs(1));
     assert_eq!(verdict(&auth, &token).await, "not_yet_valid");
 }

@@ -149,7 +149,7 @@ async fn a_rotation_during_an_outage_is_503_never_401() {
     let auth = world.ready().await;
     world.go.fail(Fault::Cut);
     world.go.rotate();
-    // Asked before the outage is known, within the cooldown of a success.
+    // Verified before the outage is known, within the cooldown of a success.
     world.clock.advance(secs(10));
     for _ in 0..10 {
         assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");

@@ -19,7 +19,7 @@ use test_support::{
     World, at_once, eventually, keys, millis, ready, secs, settle, soon, verdict, verifying,
 };
 
-async fn refused(world: &World, auth: &derbysoft_go_auth::GoAuth) -> VerifyError {
+async fn rejected(world: &World, auth: &derbysoft_go_auth::GoAuth) -> VerifyError {
     let token = world.token();
     soon(auth.verify(&token)).await.expect_err("not known yet")
 }
@@ -36,13 +36,13 @@ async fn forged_tokens_do_not_shut_out_a_new_key() {
         world.go.rotate();
         world.go.retire_all_but_current();
         for rest in (2..=9).rev() {
-            let error = refused(&world, &auth).await;
+            let error = rejected(&world, &auth).await;
             assert_eq!(error.kind(), VerifyErrorKind::KeyPending);
             let wait = error.retry_after().expect("a time to come back");
             assert_eq!(wait, secs(rest) + millis(600));
             world.clock.advance(secs(1));
         }
-        // What is left of the cooldown is no longer than a request may wait.
+        // The rest of the cooldown is no longer than a request may wait.
         let waiting = verifying(&auth, &world.token());
         settle().await;
         assert!(!waiting.is_finished());
@@ -60,7 +60,7 @@ async fn a_rotation_right_after_a_fetch_is_waited_for() {
     for fetches in [1, 3] {
         assert_eq!(world.go.fetches(), fetches);
         world.go.rotate();
-        let error = refused(&world, &auth).await;
+        let error = rejected(&world, &auth).await;
         assert_eq!(error.kind(), VerifyErrorKind::KeyPending);
         world.clock.advance(error.retry_after().expect("a time"));
         assert_eq!(verdict(&auth, &world.token()).await, "ok");
@@ -79,7 +79,7 @@ async fn an_answer_from_before_the_key_is_no_verdict() {
     let hold = world.go.hold_next(1);
     let stranger = verifying(&auth, &world.unknown());
     world.fetches(2).await;
-    // Published while the answer of before is on its way.
+    // Published while the earlier answer is on its way.
     world.clock.advance(millis(500));
     world.go.rotate();
     let push = verifying(&auth, &world.token());
@@ -107,7 +107,7 @@ async fn a_short_cooldown_is_waited_out_by_a_request() {
     soon(push).await.unwrap().expect("the key has come");
     assert_eq!(world.go.fetches(), 2);
 
-    // A key that does not come is looked for as long as the request may wait.
+    // A key that does not come is fetched for as long as the request may wait.
     let stranger = verifying(&auth, &world.mint().kid("nobody's").token());
     for _ in 0..4 {
         settle().await;
@@ -138,7 +138,7 @@ async fn the_time_of_issue_decides_by_more_than_the_leeway() {
         };
         assert_eq!(verdict(&auth, &token).await, expected, "{issued:?}");
     }
-    // Of a token that is not for us, nothing is put off.
+    // A token that is not for us is rejected for good.
     let foreign = world.mint().kid("nobody's").audience("somebody else");
     assert_eq!(verdict(&auth, &foreign.token()).await, "audience");
     assert_eq!(world.go.fetches(), 1);
@@ -195,7 +195,7 @@ async fn beyond_the_limit_requests_are_answered_at_once() {
         soon(waiting).await.unwrap().expect("the key has come");
     }
 
-    // Their places are free again, also those of requests that went away.
+    // Their places are free again, as are those of cancelled requests.
     world.clock.advance(secs(10));
     let _hold = world.go.hold_next(1);
     world.go.rotate();
@@ -222,8 +222,8 @@ async fn with_no_keys_and_no_room_keys_are_unavailable() {
     first.abort();
 }
 
-/// A key address of which nobody knows when it changes: its `ETag` is always the same, and what
-/// is in front of it answers from memory unless it is asked not to.
+/// A key address whose changes are hidden: its `ETag` is always the same, and the cache in front
+/// of it answers by itself unless a request says `no-cache`.
 struct Cache {
     address: SocketAddr,
     document: Arc<Mutex<Vec<u8>>>,
@@ -305,7 +305,7 @@ async fn a_stuck_cache_or_etag_hides_no_new_key() {
         assert!(!last.contains_key(IF_NONE_MATCH));
     }
 
-    // Nor does it keep a withdrawn one for longer than an hour.
+    // It keeps no withdrawn one for longer than an hour.
     world.go.retire_all_but_current();
     cache.publish(world.go.document());
     for n in 3..=16 {
@@ -325,7 +325,7 @@ async fn what_a_cache_confirms_counts_as_no_fetch() {
     let address = format!("http://{}/keys", cache.address);
     let auth = world.builder().jwks_url(address).build().expect("good");
     ready(&auth).await.expect("keys");
-    // A token of the new key, long before the refresh that is answered by a cache.
+    // A token of the new key, long before the refresh that a cache answers.
     world.clock.advance(secs(100));
     world.go.rotate();
     let push = world.mint().expires_in(3600).token();
@@ -364,7 +364,7 @@ async fn a_successor_does_not_restart_the_hour() {
     assert_ne!(verdict(&auth, &withdrawn).await, "ok");
 }
 
-/// The keys were fetched in a runtime elsewhere; here there is none to wait in.
+/// The keys were fetched in another runtime; here there is none to wait in.
 #[test]
 fn outside_a_runtime_no_request_waits() {
     let runtime = test_support::runtime();

@@ -121,7 +121,7 @@ fn sizes_and_exponents_at_their_bounds_are_usable() {
     verdict.expect("exponent 3 is allowed");
 }
 
-/// An object that holds the right word is not the right word.
+/// An object that contains the right word is not the right word.
 #[test]
 fn an_object_in_place_of_a_word_is_skipped() {
     let accepted: Vec<_> = [

@@ -53,7 +53,7 @@ async fn retries_back_off_from_a_second_to_a_minute() {
         assert_eq!(verdict(&auth, &world.token()).await, "ok");
     }
 
-    // After a success the count begins anew.
+    // After a success the back-off starts anew.
     world.go.heal();
     world.advance_to_fetch(secs(60), 12).await;
     assert_eq!(world.last_attempt(&auth).await, "unknown_key");
@@ -109,7 +109,7 @@ async fn an_unchanged_document_is_not_sent_again() {
     assert!(requests[1].if_none_match.is_some());
     assert_eq!(requests[1].status, Some(304));
 
-    // 304 is a success: keys serve on, and their time counts anew.
+    // 304 is a success: the keys stay, and their age starts anew.
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
     world.clock.advance(secs(200));
     settle().await;
@@ -129,7 +129,7 @@ async fn a_304_without_a_stored_document_is_a_failure() {
     assert_eq!(ready(&auth).await, unexpected);
     assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
 
-    // Nor may it answer a request that was not conditional.
+    // It may not answer a request that was not conditional.
     world.go.heal();
     world.go.set_etag(false);
     refresh(&auth).await.unwrap();
@@ -137,7 +137,7 @@ async fn a_304_without_a_stored_document_is_a_failure() {
     assert_eq!(refresh(&auth).await, unexpected);
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
 
-    // Nor confirm a document that is dropped by now.
+    // It may not confirm a document that is dropped by now.
     world.go.heal();
     world.go.set_etag(true);
     refresh(&auth).await.unwrap();

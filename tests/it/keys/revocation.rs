@@ -14,17 +14,17 @@ use test_support::{
 
 const DAY: u64 = 86_400;
 
-/// Gates that start at once: each draws its own moment to refresh.
+/// Handles that start at once: each draws its own moment to refresh.
 const FLEET: usize = 16;
 
-/// A token that does not expire before its key is gone, nor mind a clock set back.
+/// A token that does not expire before its key is gone, and survives a clock set back.
 fn lasting(world: &World) -> String {
     let mint = world.mint().expires_in(30 * 86_400);
     mint.without("nbf").without("iat").token()
 }
 
-/// Holds that a key withdrawn right after the answer to the first fetch was settled is refused
-/// once `bound` has passed since and the refresh that began by then is answered.
+/// Asserts that a key withdrawn right after the answer to the first fetch was settled is rejected
+/// once `bound` has passed since then and the refresh that began by then is answered.
 async fn gone_within(
     bound: Duration,
     cache_control: Option<&str>,
@@ -56,7 +56,7 @@ async fn gone_within(
         eventually("the withdrawn key is gone", || !passes(auth, &old)).await;
         assert_eq!(verdict(auth, &old).await, "key_pending");
     }
-    // By their own account, not because the token asked.
+    // By themselves, not because of the token.
     assert_eq!(world.go.fetches(), 2 * FLEET);
 }
 
@@ -98,7 +98,7 @@ async fn a_withdrawn_key_goes_at_the_staleness_bound() {
         // To the moment, whether or not the background task has noticed.
         assert!(!passes(&auth, &old));
         assert_eq!(verdict(&auth, &old).await, "keys_unavailable");
-        // Nor does it come back with the address.
+        // It does not come back with the address.
         world.go.heal();
         world.clock.advance(secs(60));
         eventually("the new keys came", || auth.health().is_ready()).await;

@@ -11,7 +11,7 @@ use test_support::{
     World, agreed, at_once, crowd, eventually, refresh, secs, settle, soon, verdict,
 };
 
-/// Tokens that are valid at present, and since which rotation.
+/// The tokens that are valid, and since which rotation.
 type Valid = (u64, Vec<String>);
 
 /// Verifies all valid tokens over and over until there are none, and notes the last rotation
@@ -70,7 +70,7 @@ async fn ten_rotations_under_load_reject_no_token() {
     publish.send_replace((11, Vec::new()));
     let mut accepted = 0;
     while let Some(caller) = soon(callers.join_next()).await {
-        accepted += caller.expect("no valid token was refused");
+        accepted += caller.expect("no valid token was rejected");
     }
     assert!(accepted >= 200 * 20, "{accepted}");
     // One fetch at the start and one for each rotation.
@@ -110,9 +110,9 @@ async fn both_keys_of_an_overlap_verify_until_removed() {
     );
 
     world.go.retire(&old_kid);
-    // Not seen yet.
+    // The withdrawal is not known yet.
     assert_eq!(verdict(&auth, &old).await, "ok");
-    // Somebody else's unknown kid shows it.
+    // An unknown kid causes the fetch that shows it.
     world.clock.advance(secs(10));
     assert_eq!(verdict(&auth, &world.unknown()).await, "unknown_key");
     assert_eq!(verdict(&auth, &old).await, "key_pending");
@@ -131,7 +131,7 @@ async fn all_who_wait_for_a_new_key_share_one_fetch() {
     let waiting = crowd(&auth, vec![world.token(); 50]);
     let strangers = crowd(&auth, vec![world.unknown(); 50]);
     world.fetches(2).await;
-    // Until the answer is there the old key is the key.
+    // Until the answer arrives the old key verifies.
     assert_eq!(verdict(&auth, &old).await, "ok");
     settle().await;
     hold.release();

@@ -28,7 +28,7 @@ fn with_exponent(e: &[u8]) -> Value {
     rsa("exponent", &n, &BASE64_URL_SAFE_NO_PAD.encode(e))
 }
 
-/// Keys that can't serve; `good` is the name of one that does.
+/// Keys that cannot be used; `good` is the name of one that can.
 fn strange(good: &str) -> Vec<(&'static str, Value)> {
     let n = modulus(2048);
     vec![
@@ -188,7 +188,7 @@ async fn a_document_of_ten_thousand_keys_is_bounded() {
     assert_eq!(refresh(&refreshed).await, too_large);
     serves(&world, &refreshed, "a document too large").await;
 
-    // … and where it may be looked at, it costs nothing but its junk.
+    // … and where it may be read, it costs nothing but its junk.
     let set = |builder: derbysoft_go_auth::GoAuthBuilder| builder.max_document_bytes(1 << 20);
     let patient = world.ready_with(set).await;
     serves(&world, &patient, "ten thousand keys").await;
@@ -197,7 +197,7 @@ async fn a_document_of_ten_thousand_keys_is_bounded() {
 
 #[tokio::test]
 async fn whatever_keys_are_published_are_the_keys() {
-    // What the key address says is the truth, for better or worse; and it can be taken back.
+    // The key address is trusted, for better or worse; and it can change its mind.
     let world = World::new().await;
     let auth = world.ready().await;
     world.go.fail(Fault::WrongKeys);

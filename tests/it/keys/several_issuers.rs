@@ -149,7 +149,7 @@ async fn one_issuers_outage_at_start_spares_the_other() {
     two.a.clock.advance(secs(2));
     assert_eq!(agreed(waiting).await, "keys_unavailable");
     assert_eq!(states(&auth), ["fresh", "empty"]);
-    // Not all that should be served can be.
+    // Not every issuer can be served.
     assert_eq!(readyz(&auth), 503);
 }
 
@@ -268,7 +268,7 @@ async fn a_token_of_another_environment_is_named() {
         let answer = Api::behind(auth.layer()).call(&two.b.token()).await;
         assert_eq!(answer.status(), 401);
         assert_eq!(answer.kind(), Some("wrong_environment"));
-        // Nor do its keys sign in the served one's name.
+        // Its keys do not sign in the served one's name.
         let forged = two
             .b
             .mint()

@@ -37,7 +37,7 @@ impl Host {
         builder.build().expect("a good configuration")
     }
 
-    /// Whether the file is the snapshot of this document, under this time.
+    /// Whether the file is the snapshot of this document, fetched at this time.
     fn holds(&self, document: &[u8], fetched_at: u64) -> bool {
         let Ok(file) = std::fs::read(self.path()) else {
             return false;
@@ -47,14 +47,14 @@ impl Host {
             && record["fetched_at"] == fetched_at
     }
 
-    /// Waits until the file is the snapshot of GO's present document, fetched now.
+    /// Waits until the file is the snapshot of GO's current document, fetched now.
     async fn saved(&self) {
         let (document, now) = (self.world.go.document(), self.world.time().as_secs());
         let what = "the snapshot is written";
         eventually(what, || self.holds(&document, now)).await;
     }
 
-    /// After one good fetch, and a restart's worth of time.
+    /// After one good fetch, its snapshot written and its handle dropped.
     async fn after_a_run() -> Self {
         let host = Self::new().await;
         let auth = host.start();
@@ -86,7 +86,7 @@ async fn a_hanging_address_delays_no_restart() {
     let host = Host::after_a_run().await;
     host.world.go.fail(Fault::Hang);
     let auth = host.start();
-    // The clock stands still: who waits for `key_wait` waits for ever.
+    // The clock stands still: whoever waits for `key_wait` waits forever.
     assert_eq!(verdict(&auth, &host.world.token()).await, "ok");
     assert!(at_once(auth.verify(&host.world.token())).is_ready());
     let unknown = verifying(&auth, &host.world.unknown());
@@ -169,7 +169,7 @@ async fn a_snapshot_of_another_issuer_is_not_used() {
         ready(&auth).await.expect_err("no keys");
         assert_eq!((readyz(&auth), keys(&auth)), (503, 0));
     }
-    // It is still there for whom it is of.
+    // Its own issuer and address still find it.
     ready(&host.start()).await.unwrap();
 }
 
@@ -185,7 +185,7 @@ async fn a_304_confirms_a_snapshot_after_a_restart() {
     assert_eq!(request.status, Some(304));
     eventually("confirmed", || state(&auth).as_str() == "fresh").await;
     assert_eq!(verdict(&auth, &host.world.token()).await, "ok");
-    // And its age begins anew, for the next start too.
+    // Its age starts anew, for the next start too.
     host.saved().await;
 }
 
@@ -229,14 +229,14 @@ fn on_a_slow_disk_the_last_fetch_is_saved() {
         let auth = host.start();
         ready(&auth).await.unwrap();
         host.saved().await;
-        // No write gets to its end …
+        // No write completes …
         let (release, released) = std::sync::mpsc::channel::<()>();
         let busy = tokio::task::spawn_blocking(move || released.recv().is_err());
         refresh(&auth).await.unwrap();
         host.world.go.rotate();
         host.world.go.retire_all_but_current();
         refresh(&auth).await.unwrap();
-        // … until the disk is well again.
+        // … until the disk works again.
         drop(release);
         assert!(soon(busy).await.unwrap());
         host.saved().await;
@@ -292,7 +292,7 @@ async fn an_older_answer_replaces_no_newer_snapshot() {
     host.saved().await;
     settle().await;
     let old = host.world.token();
-    // An answer from before the withdrawal, which comes after it was seen.
+    // An answer from before the withdrawal, which arrives after it was seen.
     let hold = host.world.go.hold_next(1);
     let late = tokio::spawn({
         let slow = slow.clone();

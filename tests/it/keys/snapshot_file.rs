@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use test_support::{World, eventually, keys, ready, readyz, refresh, secs, settle, verdict};
 
-/// A snapshot of GO's present keys, in a directory of its own.
+/// A snapshot of GO's current keys, in a directory of its own.
 async fn written(world: &World) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("keys.json");
@@ -36,8 +36,8 @@ fn files(directory: &TempDir) -> Vec<String> {
         .collect()
 }
 
-/// Holds that a start with this file is a start without one: nothing serves before a fetch, the
-/// fetch asks for the whole document, and the file is made good by it.
+/// Asserts that a start with this file is a start without one: nothing verifies before a fetch, the
+/// fetch is unconditional, and the file is replaced by it.
 async fn ignored(world: &World, path: &Path, given: &str) {
     let before = world.go.fetches();
     world.go.fail_next(1, Fault::Cut);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use test_support::{Keys, World, eventually, keys, ready, refresh, secs, settle, state, verdict};
 
-/// The only issuer's part of the health, as JSON; the whole has the same state.
+/// The only issuer's part of health, as JSON; the whole has the same state.
 fn health(auth: &GoAuth) -> Value {
     let mut health = serde_json::to_value(auth.health()).expect("health as JSON");
     let issuer = health["issuers"][0].take();

@@ -71,7 +71,7 @@ async fn a_known_kid_never_waits_for_a_hanging_fetch() {
         assert!(matches!(at_once(auth.verify(&token)), Poll::Ready(Ok(_))));
         assert!(matches!(at_once(auth.verify(&token)), Poll::Ready(Ok(_))));
         let forged = world.mint().subject("x").key(SigningKey::pooled()).token();
-        // A forgery may wait for what the fetch brings, and delays nobody.
+        // A forgery may wait for the fetch, and delays nobody.
         assert!(at_once(auth.verify(&forged)).is_pending());
     }
     assert_eq!(flood.len(), 2_000);
@@ -93,7 +93,7 @@ fn a_flood_of_waiters_leaves_nothing_behind() {
         eventually("the first fetch is cleared away", || alive() <= 2).await;
         let at_rest = alive();
         world.go.fail(Fault::Hang);
-        // Longer than the flood waits, however slowly the machine gets round it.
+        // Longer than the flood waits, however slow the machine is.
         let token = world.mint().expires_in(86_000).token();
         for round in 0..3 {
             world.clock.advance(secs(10));
@@ -111,7 +111,7 @@ fn a_flood_of_waiters_leaves_nothing_behind() {
                     assert_eq!(verdict.unwrap(), "key_pending");
                 }
             }
-            // The keeper, GO, and both ends of the one connection that hangs.
+            // The background task, GO, and both ends of the one connection that hangs.
             eventually("the waiters are gone", || alive() <= at_rest + 3).await;
         }
         assert_eq!(world.go.fetches(), 2);
@@ -155,7 +155,7 @@ async fn failed_fetches_cool_down_under_a_flood() {
         world.clock.advance(secs(1));
         tokio::task::yield_now().await;
     }
-    // One each 10 s that requests cause; the keeper's own are at most these six: after 1, 2, 4,
+    // One each 10 s that requests cause; retries are at most these six: after 1, 2, 4,
     // 8, 16 and 32 s.
     let fetches = world.go.fetches();
     assert!((12..=19).contains(&fetches), "{fetches}");

@@ -12,7 +12,7 @@ fn behind(world: &World, front: &Front) -> GoAuthBuilder {
     world.builder().jwks_url(front.url(world))
 }
 
-async fn refused(world: &World, auth: &GoAuth) {
+async fn untrusted(world: &World, auth: &GoAuth) {
     let error = ready(auth).await.expect_err("an untrusted certificate");
     assert!(matches!(error, FetchError::Unreachable(_)), "{error:?}");
     assert_eq!(verdict(auth, &world.token()).await, "keys_unavailable");
@@ -25,7 +25,7 @@ async fn an_untrusted_certificate_brings_no_keys() {
     let world = World::new().await;
     let front = Front::of(&world).await;
     let auth = behind(&world, &front).build().unwrap();
-    refused(&world, &auth).await;
+    untrusted(&world, &auth).await;
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_certificate_for_another_name_brings_no_keys() {
     })
     .await;
     let builder = behind(&world, &front).client(front.client());
-    refused(&world, &builder.build().unwrap()).await;
+    untrusted(&world, &builder.build().unwrap()).await;
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn an_expired_certificate_brings_no_keys() {
     })
     .await;
     let builder = behind(&world, &front).client(front.client());
-    refused(&world, &builder.build().unwrap()).await;
+    untrusted(&world, &builder.build().unwrap()).await;
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn a_plain_server_at_an_https_address_fails() {
     let world = World::new().await;
     let address = world.go.jwks_url().replace("http:", "https:");
     let auth = world.builder().jwks_url(address).build().unwrap();
-    refused(&world, &auth).await;
+    untrusted(&world, &auth).await;
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ fn fetched_in(first: &Runtime, go: &Simulator) -> GoAuth {
     auth
 }
 
-/// So much time passes at once, on the present runtime and for whoever looks at its clock.
+/// So much time passes at once, on this runtime and for whoever reads its clock.
 async fn passes(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
@@ -52,14 +52,14 @@ fn keys_are_refreshed_from_another_runtime() {
         passes(secs(31)).await;
         assert_eq!(go.fetches(), 1);
         auth.health();
-        eventually("another keeper fetches", || go.fetches() > 1).await;
+        eventually("another task fetches", || go.fetches() > 1).await;
         eventually("it publishes", || auth.health().state().as_str() == "fresh").await;
         assert_eq!(verdict(&auth, &go.token()).await, "ok");
         let before = go.fetches();
         soon(auth.refresh()).await.expect("GO is well");
         assert_eq!(go.fetches(), before + 1);
     });
-    // Should it be driven again, the first keeper finds that it was replaced.
+    // Driven again, the first task finds that it was replaced.
     let before = go.fetches();
     first.block_on(settle());
     assert_eq!(go.fetches(), before);
@@ -75,7 +75,7 @@ fn requests_notice_a_stuck_task_and_are_served() {
     go.rotate();
     passive_runtime().block_on(async {
         passes(secs(11)).await;
-        // The first asks a keeper that stands still.
+        // The first asks a task that is stuck.
         let error = soon(auth.verify(&go.token())).await.expect_err("not yet");
         assert_eq!(error.kind(), VerifyErrorKind::KeyPending);
         passes(secs(20)).await;
@@ -88,7 +88,7 @@ fn frequent_probes_do_not_hide_a_stuck_task() {
     let (_server, go) = go();
     let auth = builder(&go).build().expect("a good configuration");
     let first = passive_runtime();
-    // Begins the task there, which is never polled.
+    // Starts the task there, where it is never polled.
     let entered = first.enter();
     assert!(!auth.health().is_ready());
     drop(entered);
@@ -97,14 +97,14 @@ fn frequent_probes_do_not_hide_a_stuck_task() {
             passes(secs(4)).await;
             let _ = auth.health();
         }
-        eventually("another keeper fetches", || auth.health().is_ready()).await;
+        eventually("another task fetches", || auth.health().is_ready()).await;
     });
 }
 
 const OLD: &str = "53ac077700000000000000000000abcd";
 const NEW: &str = "be11e5e100000000000000000000abcd";
 
-/// A file with one Access Token, and what watches it.
+/// A file with one Access Token, and its watch.
 struct Watched {
     file: TokenFile,
     tokens: AccessTokenSource,
@@ -144,7 +144,7 @@ fn access_tokens_are_watched_from_elsewhere() {
     passive_runtime().block_on(async {
         passes(secs(31)).await;
         watched.file.clock.advance(secs(31));
-        // Whoever comes next has the file looked at again.
+        // The next caller causes the file to be read again.
         eventually("it is taken out", || !watched.accepts_the_old()).await;
     });
 }
@@ -153,7 +153,7 @@ fn access_tokens_are_watched_from_elsewhere() {
 fn a_stuck_read_of_the_file_blocks_no_other() {
     let watched = Watched::new();
     let first = passive_runtime();
-    // The watch begins to look while this one does, and is left in the middle.
+    // The watch begins to read while this reload does, and is left in the middle.
     let reloaded = first.block_on(watched.tokens.reload());
     reloaded.expect("a good file");
     watched.write(NEW);
@@ -178,6 +178,6 @@ fn a_gateway_gets_its_token_from_elsewhere() {
     first.block_on(gateway.ready()).expect_err("it fails once");
     passive_runtime().block_on(async {
         passes(secs(80)).await;
-        soon(gateway.ready()).await.expect("another keeper fetches");
+        soon(gateway.ready()).await.expect("another task fetches");
     });
 }

@@ -17,7 +17,7 @@ async fn a_distrusted_key_verifies_nothing() {
         .await;
     assert_eq!(keys(&auth), 2);
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
-    // And is not looked for.
+    // It causes no fetch.
     world.clock.advance(secs(10));
     for _ in 0..3 {
         let token = leaked.clone().at(world.now()).token();
@@ -40,7 +40,7 @@ async fn distrust_applies_at_once_to_cached_tokens() {
     }
     auth.distrust_keys([kid]);
     assert_eq!(verdict(&auth, &token).await, "unknown_key");
-    // A mistake is undone, too.
+    // A mistake can be undone.
     auth.distrust_keys([""; 0]);
     assert_eq!(verdict(&auth, &token).await, "ok");
 }
@@ -72,7 +72,7 @@ async fn without_a_trusted_key_nothing_is_ready() {
     let why = state(&auth).last_error().expect("a reason").to_string();
     assert!(why.contains("distrusted"), "{why}");
     ready(&auth).await.expect_err("no key that is trusted");
-    // A new one of GO's is fetched and serves.
+    // A new key of GO's is fetched and verifies.
     world.go.rotate();
     world.clock.advance(secs(10));
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
@@ -134,7 +134,7 @@ async fn a_successor_takes_nothing_older_from_the_snapshot() {
     service.world.go.fail(Fault::Cut);
     let successor = service.successor(&service.auth);
     drop(service.auth.clone());
-    ready(&successor).await.expect("keys are at hand");
+    ready(&successor).await.expect("keys are available");
     settle().await;
     assert_eq!(verdict(&successor, &service.b).await, "ok");
     assert_ne!(verdict(&successor, &service.a).await, "ok");

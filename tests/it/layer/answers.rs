@@ -13,7 +13,7 @@ use test_support::{
 
 const REALM: &str = r#"Bearer realm="derbysoft-go""#;
 
-/// An API that GO can't fetch keys for, right after a failed attempt.
+/// An API without keys, right after a failed fetch.
 async fn without_keys(world: &World, on_failure: OnFailure) -> Api {
     world.go.fail(Fault::Cut);
     let auth = world.builder().on_failure(on_failure).build();
@@ -204,10 +204,10 @@ async fn ignoring_answers_every_rejection_alike() {
     ] {
         let auth = strict(builder).on_failure(OnFailure::Ignore).build();
         let api = Api::behind(auth.unwrap().layer().check(|_| false));
-        let refused = refused_tokens(&keys.mint());
-        let refused = refused.iter().map(|(_, token)| token.as_bytes());
+        let rejected = refused_tokens(&keys.mint());
+        let rejected = rejected.iter().map(|(_, token)| token.as_bytes());
         let good = keys.token();
-        for authorization in refused.chain([&b"Bearer"[..], b"Basic x", good.as_bytes()]) {
+        for authorization in rejected.chain([&b"Bearer"[..], b"Basic x", good.as_bytes()]) {
             let answer = api.send(request(&[authorization])).await;
             assert_eq!(answer.status(), status);
             assert!(empty_body_and_headers(&answer), "{}", answer.text());

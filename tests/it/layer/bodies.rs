@@ -111,7 +111,7 @@ async fn the_handlers_body_keeps_its_frames_and_hints() {
     assert!(body.frame().await.is_none());
 }
 
-/// The answer to this token, of a handler that answers with `body`.
+/// The answer to this token by a handler whose body is `B`.
 async fn answer<B: Body<Data = Bytes> + Default>(
     keys: &Keys,
     token: &str,

@@ -95,7 +95,7 @@ async fn verified_credentials_can_be_stripped() {
         api.call(&keys.token()).await;
         assert!(!api.seen()[0].headers.contains_key(AUTHORIZATION));
     }
-    // What another authentication behind may want stays, and does not print.
+    // What another authentication may want stays, and does not print.
     let api = Api::behind(layer.danger_observe_only());
     api.send(request(&[b"Bearer a", b"Bearer b"])).await;
     let seen = api.seen();
@@ -122,7 +122,7 @@ async fn the_credential_can_come_from_elsewhere() {
     );
     assert_eq!(api.send(at("/t/".into())).await.status(), 400);
     assert_eq!(api.send(at("/t/x".into())).await.kind(), Some("malformed"));
-    // The header does not count any more.
+    // The header no longer counts.
     let answer = api.call(&keys.token()).await;
     assert_eq!(answer.kind(), Some("missing_credentials"));
     assert_eq!(api.calls(), 1);
@@ -136,19 +136,19 @@ async fn a_verdict_of_an_outer_layer_does_not_survive() {
     let verified = api.seen()[0].extensions.get::<Verified>().cloned();
     let verified = verified.expect("a verdict");
 
-    // Refused within, whatever the outer layer found.
+    // Rejected by the inner layer, whatever the outer one found.
     let mut forged = request(&[]);
     forged.extensions_mut().insert(verified.clone());
     assert_eq!(api.send(forged).await.status(), 401);
 
-    // Let through without a verdict of its own: no foreign one either.
+    // Admitted without a verdict of its own: no foreign one either.
     let lax = Api::behind(keys.layer().allow_missing());
     let mut forged = request(&[]);
     forged.extensions_mut().insert(verified);
     lax.send(forged).await;
     assert!(lax.seen()[0].extensions.get::<Verified>().is_none());
 
-    // An outer layer for other keys that only observes leaves no doubt behind.
+    // An outer layer for other keys that only observes leaves nothing behind.
     let seen = Mutex::new(None);
     let inner = tower::service_fn(|request: Request<()>| {
         *seen.lock().unwrap() = Some(request.into_parts().0.extensions);
@@ -170,7 +170,7 @@ async fn routes_can_differ_over_the_same_keys() {
     let strict = Api::behind(auth.layer().check(|_| false));
     let plain = Api::behind(auth.layer());
     let same = keys.token();
-    // A verdict remembered for one route must not skip another's check.
+    // A verdict cached for one route must not skip another's check.
     for _ in 0..3 {
         assert_eq!(plain.call(&same).await.status(), 200);
         assert_eq!(strict.call(&same).await.status(), 403);

@@ -23,9 +23,9 @@ async fn the_service_polled_ready_is_the_one_called() {
     for _ in 0..3 {
         let response = soon(ready_to(&mut service).await.call(with(&keys.token()))).await;
         assert_eq!(response.unwrap().status(), 200);
-        // A refusal in between leaves the service ready or polled again, never called unready.
-        let refused = ready_to(&mut service).await.call(with("53ac0777"));
-        assert_eq!(soon(refused).await.unwrap().status(), 401);
+        // A rejection in between leaves the service ready or polled again, never called unready.
+        let rejected = ready_to(&mut service).await.call(with("53ac0777"));
+        assert_eq!(soon(rejected).await.unwrap().status(), 401);
     }
     assert_eq!(strict.calls.load(Ordering::Relaxed), 3);
 }
@@ -61,7 +61,7 @@ async fn each_call_reaches_the_service_once() {
     reply.send_response(Response::new(Full::from("handled")));
     assert_eq!(soon(answer).await.unwrap().status(), 200);
 
-    // A refusal reaches nobody.
+    // A rejected request reaches nobody.
     handle.allow(2);
     assert!(service.is_woken());
     assert!(service.poll_ready().is_ready());
@@ -101,13 +101,13 @@ async fn a_waiting_request_holds_no_permit() {
         .layer()
         .layer(ConcurrencyLimit::new(Strict::default(), 1));
     let hold = world.go.hold();
-    // Its key will not come with the fetch: the request is refused after the wait.
-    let refused = ready_to(&mut service).await.call(with(&world.unknown()));
-    let refused = tokio::spawn(refused);
+    // The fetch does not bring its key: the request is rejected after the wait.
+    let rejected = ready_to(&mut service).await.call(with(&world.unknown()));
+    let rejected = tokio::spawn(rejected);
     world.fetches(1).await;
     assert!(at_once(ready_to(&mut service)).is_ready());
     hold.release();
-    assert_eq!(soon(refused).await.unwrap().unwrap().status(), 401);
+    assert_eq!(soon(rejected).await.unwrap().unwrap().status(), 401);
 
     let accepted = soon(ready_to(&mut service))
         .await
@@ -147,7 +147,7 @@ async fn waiting_strangers_keep_out_no_genuine_push() {
 
 type Mocked = mock::Handle<Request<()>, Response<Full<Bytes>>>;
 
-/// A request whose key has come, before a service that is busy; and that service.
+/// A request whose key has arrived, in front of a busy service; and that service.
 async fn waiting_for_the_service(world: &World) -> (JoinHandle<u16>, Mocked) {
     let auth = world.auth();
     let (mut service, mut handle) =

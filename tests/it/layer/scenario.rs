@@ -148,19 +148,19 @@ pub(crate) async fn a_rotation_goes_unnoticed(serve: Serve) {
     let before = world.mint();
     assert_eq!(stage.status(&before.token()).await, 200);
 
-    // A careful one: both keys are published for a while.
+    // A careful rotation: both keys are published for a while.
     world.clock.advance(secs(10));
     world.go.rotate();
     assert_eq!(stage.status(&world.token()).await, 200);
     assert_eq!(stage.status(&before.token()).await, 200);
     assert_eq!(world.go.fetches(), 2);
 
-    // The old key is withdrawn: refused from the next fetch on.
+    // The old key is withdrawn: rejected from the next fetch on.
     world.go.retire_all_but_current();
     stage.auth.refresh().await.expect("GO is well");
     let long_ago = before.clone().claim("iat", 1_600_000_000);
     assert_eq!(stage.status(&long_ago.token()).await, 401);
-    // One of just now may have been signed with a key that comes back.
+    // A recent token may be of a key that comes back.
     assert_eq!(stage.status(&before.token()).await, 503);
     assert_eq!(stage.status(&world.token()).await, 200);
 }

@@ -25,7 +25,7 @@ use test_support::{World, at_once, passive_runtime, request};
 
 const HELD: &str = "53ac0777c2f94bc0a5b1b0d6d7a6f6ab";
 
-/// So many bytes for each byte of the input, and so many beside.
+/// So many bytes for each byte of the input, and so many on top.
 #[derive(Debug, Clone, Copy)]
 struct Bound {
     percent: u64,
@@ -40,8 +40,8 @@ const REFUSED: Bound = Bound {
     beside: 10 * 1024,
 };
 
-/// Beside that the claims are kept (3/4), each audience at 16 bytes for the three that it is
-/// spelled with (4), strings with escapes resolved (twice 3/4, since what is left over is given
+/// On top of that the claims are stored (3/4), each audience at 16 bytes for the three that it is
+/// spelled with (4), strings with escapes resolved (twice 3/4, since the excess is given
 /// back), and the token itself is, in the cache.
 const ACCEPTED: Bound = Bound {
     percent: 875,
@@ -54,8 +54,8 @@ const WAITING: Bound = Bound {
     beside: 16 * 1024,
 };
 
-/// Of each key its number is there as text, decoded, and once more in the key. A list of keys
-/// doubles as it grows. Where no keys are, `serde_json` remembers a byte for each level of nesting.
+/// Each key's number exists as text, decoded, and once more in the key. A list of keys
+/// doubles as it grows. Where no keys are, `serde_json` keeps a byte for each level of nesting.
 const KEY_DOCUMENT: Bound = Bound {
     percent: 500,
     beside: 16 * 1024,
@@ -140,7 +140,7 @@ fn crowd(limit: usize) -> GoAuthBuilder {
     })
 }
 
-/// Every value of the header that is thought to be hard to refuse.
+/// Every value of the header that ought to be expensive to reject.
 fn values(desk: &Desk) -> Vec<(&'static str, Vec<u8>)> {
     let normal = desk.normal(desk.limit);
     let tokens = [vec![normal], desk.payloads(), desk.headers()].concat();
@@ -170,7 +170,7 @@ fn rejecting_the_worst_headers_allocates_little() {
         ] {
             let auth = auth.build().expect("a good configuration");
             let mut service = auth.layer().layer(Quiet);
-            // A thread's first look at keys leaves something behind.
+            // A thread's first use of keys allocates for the thread.
             counted_call(&mut service, request_with(b"Bearer a.b.c"));
             let (plain, _) = counted_call(&mut service, request_with(b"Bearer a.b.c"));
             for (name, value) in values(&desk(limit)) {
@@ -187,7 +187,7 @@ fn rejecting_the_worst_headers_allocates_little() {
             }
         }
     }
-    seen.tell("a refused header");
+    seen.tell("a rejected header");
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_token_that_waits_is_copied_once() {
             .cooldown(std::time::Duration::from_secs(600));
         let auth = auth.build().expect("a good configuration");
         let token = |length: usize| world.mint().kid("nobody's").claim("x", "a".repeat(length));
-        // The first starts the fetching.
+        // The first causes the fetch.
         assert!(at_once(auth.verify(&token(1).token())).is_pending());
         let token = token(5000).token();
         let mut pending = false;

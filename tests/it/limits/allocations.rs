@@ -17,7 +17,7 @@ use tower::{Layer, Service};
 
 use test_support::{Keys, at_once};
 
-/// So many looks that the cache has long taken a token for a frequent one.
+/// So often that the cache takes a token for a frequent one.
 const OFTEN: usize = 3000;
 
 const ACCESS_TOKEN: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
@@ -44,7 +44,7 @@ fn allocations(f: impl FnOnce()) -> u64 {
     measure(f).count_total
 }
 
-/// What the extensions of a message need for so many values of a pointer or two.
+/// What the extensions of a message allocate for so many values of a pointer or two.
 fn extensions_of(values: usize) -> u64 {
     #[derive(Clone)]
     struct First(#[expect(dead_code)] Arc<()>);
@@ -74,7 +74,7 @@ fn of_a_call(service: &mut GoAuthService<Quiet>, token: &str) -> (u64, u16) {
     (counted.count_total, status)
 }
 
-/// What a call allocates, and the status that it is answered with.
+/// What a call allocates, and its status.
 pub(crate) fn counted_call(
     service: &mut GoAuthService<Quiet>,
     request: Request<()>,
@@ -97,10 +97,10 @@ fn verifying_a_frequent_token_allocates_nothing() {
             Poll::Pending => panic!("nothing here waits"),
         })
     };
-    // A thread's first look at keys leaves something behind.
+    // A thread's first use of keys allocates for the thread.
     of_a_look(&keys.token());
     let token = keys.mint().claim("n", 1).token();
-    // The verdict and its claims; what was seen once is not kept.
+    // The verdict and its claims; what was seen once is not cached.
     assert_eq!(of_a_look(&token), 2);
     for _ in 0..OFTEN {
         of_a_look(&token);
@@ -152,7 +152,7 @@ fn metrics_allocate_nothing_more() {
 #[test]
 fn garbage_allocates_for_its_answer_alone() {
     let mut service = answering_nothing();
-    // What is counted is looked up once.
+    // Counters are looked up once.
     of_a_call(&mut service, "53ac0777");
     for garbage in [
         "53ac0777",
@@ -168,12 +168,12 @@ fn garbage_allocates_for_its_answer_alone() {
 fn an_unknown_key_allocates_for_its_answer_alone() {
     let mut service = answering_nothing();
     let token = Keys::new().mint().kid("another").token();
-    // A thread's first look at keys leaves something behind.
+    // A thread's first use of keys allocates for the thread.
     of_a_call(&mut service, &token);
     assert_eq!(of_a_call(&mut service, &token), (extensions_of(1), 200));
 }
 
-/// Whose answer takes no allocation but for the rejection in its extensions.
+/// Its answer allocates nothing but the rejection in its extensions.
 fn answering_nothing() -> GoAuthService<Quiet> {
     let layer = Keys::new().layer();
     let answer = |_: &Rejection| Response::new(Bytes::new());
@@ -189,7 +189,7 @@ fn an_access_token_allocates_for_extensions_alone() {
             let auth = builder.access_tokens(access_token_of(&api)).build();
             let layer = auth.expect("a good configuration").layer().api(api.clone());
             let mut service = layer.layer(Quiet);
-            // A thread's first look at tokens leaves something behind.
+            // A thread's first use of tokens allocates for the thread.
             of_a_call(&mut service, ACCESS_TOKEN);
             let (count, status) = of_a_call(&mut service, ACCESS_TOKEN);
             assert_eq!((count, status), (extensions_of(2), 200));

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! What is right: a bad token is never accepted. A good one is always accepted once its key has
-//! been fetched, and refused only while it can't have been: with 401 or 503, and for no longer
+//! been fetched, and rejected only while it can't have been: with 401 or 503, and for no longer
 //! than [`LATEST`] after the key was published. A key withdrawn for longer than [`WITHDRAWN`]
 //! verifies nothing.
 
@@ -28,8 +28,8 @@ use test_support::{eventually, millis, secs, verdict};
 
 const CALLERS: u64 = 6;
 
-/// A fault lasts up to 400 ms, and a fetch that has met it 300 ms more; then a cooldown of 200 ms.
-/// The rest is for a busy machine.
+/// A fault lasts up to 400 ms, and a fetch during it 300 ms more; then comes a cooldown of 200 ms.
+/// The rest is margin for a busy machine.
 const LATEST: Duration = millis(3000);
 
 /// The interval of 1 s and the same fault.
@@ -185,7 +185,7 @@ impl Soak {
             let Some(Some(mut outgoing)) = outgoing else {
                 continue;
             };
-            // Whoever has taken this token out before gets an answer by then.
+            // Whoever took this token before gets an answer by then.
             tokio::time::sleep(millis(50)).await;
             self.go.retire(&outgoing.kid);
             outgoing.since = Instant::now();
@@ -257,7 +257,7 @@ impl Subscriber for FailingLog {
         if failure == 0 {
             std::thread::sleep(millis(fastrand::u64(1..20)));
         } else {
-            // A panic, but for the line that it prints.
+            // A panic without the line that it prints.
             std::panic::resume_unwind(Box::new("the log fails"));
         }
     }
@@ -267,7 +267,7 @@ impl Subscriber for FailingLog {
     fn exit(&self, _: &Id) {}
 }
 
-/// The memory in use, in bytes; 0 where that can't be told.
+/// The memory in use, in bytes; 0 where that is unknown.
 fn memory() -> u64 {
     const PAGE: u64 = 4096;
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
@@ -347,7 +347,7 @@ async fn soak_for(length: Duration, failures: &AtomicU64) -> String {
 
     assert!(failures > 0, "nothing was shown:\n{summary}");
     assert!(late <= early + MARGIN, "it grows:\n{summary}");
-    // No more than one each cooldown, and the keeper's own.
+    // No more than one each cooldown, and the background refreshes.
     let most = length.as_millis() / 200 + length.as_millis() / 350 + 10;
     assert!(fetches as u128 <= most, "too many fetches:\n{summary}");
     drop(soak.auth);

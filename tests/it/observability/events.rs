@@ -7,15 +7,15 @@ use test_support::contract::{self, EventRow};
 
 #[test]
 fn the_table_of_events_is_complete() {
-    let mut told = BTreeMap::<_, BTreeSet<String>>::new();
-    for event in everything().witness.told() {
+    let mut logged = BTreeMap::<_, BTreeSet<String>>::new();
+    for event in everything().witness.events() {
         let level = event.level.as_str().to_lowercase();
-        let fields = told
+        let fields = logged
             .entry((event.target, level, event.message))
             .or_default();
         fields.extend(event.fields.into_keys().map(str::to_owned));
     }
-    let told: BTreeSet<_> = (told.into_iter())
+    let logged: BTreeSet<_> = (logged.into_iter())
         .map(|((target, level, message), fields)| EventRow {
             target,
             level,
@@ -24,11 +24,11 @@ fn the_table_of_events_is_complete() {
         })
         .collect();
     let table = contract::events();
-    let strange: Vec<_> = told.difference(&table).collect();
-    let missing: Vec<_> = table.difference(&told).collect();
+    let strange: Vec<_> = logged.difference(&table).collect();
+    let missing: Vec<_> = table.difference(&logged).collect();
     assert!(
         strange.is_empty() && missing.is_empty(),
-        "told, and not in the table: {strange:#?}\nin the table, and not told: {missing:#?}"
+        "logged, and not in the table: {strange:#?}\nin the table, and not logged: {missing:#?}"
     );
 }
 

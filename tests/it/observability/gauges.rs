@@ -60,7 +60,7 @@ async fn the_keys_are_gauged_through_each_state() {
         let labels = [("result", result)];
         value(&handle.render(), "go_auth_key_refreshes_total", &labels)
     };
-    // All are there before the first has ended.
+    // All exist before the first has ended.
     for result in ["changed", "unchanged", "failed"] {
         assert_eq!(refreshes(result), Some(0.0));
     }
@@ -100,7 +100,7 @@ async fn recording_metrics_fetches_no_keys() {
         auth.record_metrics();
         assert_eq!(keys(&handle), ("fresh".to_owned(), Some(age), 2.0));
     }
-    // Keys that were given have no age.
+    // Keys given in code have no age.
     let given = Keys::new().builder().build().expect("a good configuration");
     given.record_metrics();
     let rendered = handle.render();
@@ -128,7 +128,7 @@ async fn access_tokens_are_gauged_to_their_end() {
     let auth = auth.expect("a good configuration");
     auth.verify_for(TOKEN, &own).await.expect("good");
     let left = |api, days: f64| seconds_left(&handle, api) == Some(days * 86_400.0);
-    eventually("they are looked at", || left("own", 180.0)).await;
+    eventually("they are read", || left("own", 180.0)).await;
     assert!(left("other", 80.0));
 
     file.clock.advance(days(79));
@@ -168,7 +168,7 @@ async fn tokens_for_go_are_gauged_where_dated() {
     clock.advance(days(181));
     tokens.record_metrics();
     assert_eq!(credential_left(&handle, "known"), Some(0.0));
-    // Replaced by one of which nobody knows.
+    // Replaced by one whose issue is unknown.
     tokens.replace("known", "z").expect("there is one");
     tokens.record_metrics();
     assert!(credential_left(&handle, "known").is_some_and(f64::is_nan));

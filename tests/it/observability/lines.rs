@@ -7,14 +7,14 @@ use tracing::Dispatch;
 use tracing::subscriber::{DefaultGuard, NoSubscriber};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// With a single subscriber alive, tracing lets whichever thread comes to an event first decide
-/// for all whether anybody wants it.
+/// With a single subscriber alive, tracing lets the first thread that reaches an event decide
+/// for all whether it is wanted.
 pub(crate) fn second_dispatch() {
     static SECOND: OnceLock<Dispatch> = OnceLock::new();
     SECOND.get_or_init(|| Dispatch::new(NoSubscriber::default()));
 }
 
-/// What was logged so far is emitted.
+/// Emits what was logged so far.
 pub(crate) fn log_is_flushed() {
     assert!(derbysoft_go_auth::flush_log(test_support::secs(10)));
 }

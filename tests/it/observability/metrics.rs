@@ -71,7 +71,7 @@ fn each_outcome_has_the_kinds_of_the_table() {
             "{kinds:?}"
         );
         for (kind, count) in counted {
-            // The observer was not asked by a caller that its own check forbids.
+            // No request that its check forbids reached the observer.
             let met = !(outcome == "observed" && kind == "forbidden");
             assert_eq!(count > 0.0, met, "{outcome} {kind}");
         }
@@ -131,7 +131,7 @@ async fn each_credential_is_one_cache_lookup() {
     };
     let bytes = || value(&handle.render(), "go_auth_token_cache_bytes", &[]);
     let token = world.token();
-    // The first waits for keys, and is looked at twice.
+    // The first waits for keys, and is looked up twice.
     for (hits, misses) in [(0.0, 1.0), (0.0, 2.0), (1.0, 2.0), (2.0, 2.0)] {
         assert_eq!(verdict(&auth, &token).await, "ok");
         assert_eq!((looks("hit"), looks("miss")), (Some(hits), Some(misses)));
@@ -139,10 +139,10 @@ async fn each_credential_is_one_cache_lookup() {
     auth.record_metrics();
     let one = bytes().expect("a size");
     assert!((1000.0..3000.0).contains(&one), "{one}");
-    // What is no token is not looked for.
+    // What is no token is not looked up.
     assert_eq!(verdict(&auth, "53ac0777").await, "malformed");
     assert_eq!(looks("miss"), Some(2.0));
-    // One that is not good any more is a miss.
+    // A token that is no longer good is a miss.
     world.clock.advance(secs(331));
     assert_eq!(verdict(&auth, &token).await, "expired");
     assert_eq!((looks("hit"), looks("miss")), (Some(2.0), Some(3.0)));
@@ -150,7 +150,7 @@ async fn each_credential_is_one_cache_lookup() {
     assert_eq!(bytes(), Some(0.0));
 }
 
-/// A gate that takes an Access Token beside GO's JWTs.
+/// A handle that accepts an Access Token beside GO's JWTs.
 fn holding_a_token(world: &World) -> GoAuth {
     let token = AccessToken::new(Name::AVAILABILITY_PEER, TOKEN, world.time());
     let tokens = AccessTokens::new([token]).expect("a good token");
@@ -185,12 +185,12 @@ async fn only_verification_is_timed_with_its_wait() {
     };
     assert_eq!((below("0.5"), below("1")), (Some(0.0), Some(1.0)));
 
-    // The clock stands still: all that can be told is how many were timed.
+    // The clock stands still: only the number of measurements shows.
     let token = world.token();
     for (what, count) in [
         (&*token, 2.0),
         (&token, 3.0),
-        // It is known by now.
+        // It is cached by now.
         (&token, 3.0),
         (TOKEN, 3.0),
         ("53ac0777", 3.0),

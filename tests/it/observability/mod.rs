@@ -9,6 +9,7 @@ mod floods;
 mod gauges;
 mod hostile;
 mod lines;
+mod marks;
 #[cfg(feature = "metrics")]
 mod metrics;
 #[cfg(feature = "metrics")]

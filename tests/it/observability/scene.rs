@@ -25,7 +25,7 @@ const OTHERS_TOKEN: &str = "53ac0777bbbbbbbbbbbbbbbbbbbbbbbb";
 const REVOKED_TOKEN: &str = "53ac0777dddddddddddddddddddddddd";
 const OLD_TOKEN: &str = "53ac0777cccccccccccccccccccccccc";
 
-/// What was told meanwhile.
+/// What was reported.
 pub(super) struct Everything {
     pub(super) witness: Witness,
     /// As Prometheus reads it.
@@ -36,7 +36,7 @@ pub(super) struct Everything {
     pub(super) configured: Vec<String>,
 }
 
-/// Done by whoever asks first.
+/// Done once, for the first caller.
 pub(super) fn everything() -> &'static Everything {
     static EVERYTHING: OnceLock<Everything> = OnceLock::new();
     EVERYTHING.get_or_init(|| {
@@ -78,7 +78,7 @@ async fn heard(witness: &Witness, message: &str) {
     eventually(message, || !witness.of(message).is_empty()).await;
 }
 
-/// Requests of every kind, let in, refused and observed, more than once.
+/// Requests of every kind, accepted, rejected and observed, more than once.
 async fn requests() -> Vec<String> {
     const ELSEWHERE: &str = "https://id/elsewhere";
     let world = World::new().await;
@@ -143,7 +143,7 @@ async fn requests() -> Vec<String> {
         }
         assert_eq!(picky.call(PEER_TOKEN).await.kind(), Some("forbidden"));
     }
-    // What was counted is told.
+    // Counts are logged.
     world.clock.advance(secs(60));
     door.send(request(&[])).await;
     #[cfg(feature = "metrics")]
@@ -166,7 +166,7 @@ async fn no_layer() {
     assert_eq!(answer.expect("infallible").status(), 500);
 }
 
-/// Keys fetched, unchanged, changed, skipped, not to be had, and too old.
+/// Keys fetched, unchanged, changed, skipped, unavailable, and too old.
 async fn keys(witness: &Witness) -> Vec<String> {
     let world = World::new().await;
     let auth = world.ready().await;
@@ -187,7 +187,7 @@ async fn keys(witness: &Witness) -> Vec<String> {
     vec![world.go.issuer().to_owned()]
 }
 
-/// A snapshot that is written, restored, damaged, and in the way of nothing.
+/// A snapshot that is written, restored, damaged, and impossible to write.
 async fn snapshots(witness: &Witness) {
     let world = World::new().await;
     let directory = tempfile::tempdir().expect("a directory");
@@ -212,7 +212,7 @@ async fn snapshots(witness: &Witness) {
     heard(witness, "the snapshot of the keys could not be written").await;
 }
 
-/// Access tokens read, not to be read, near their end, and past it.
+/// Access Tokens read, unreadable, near their end, and past it.
 async fn access_tokens(witness: &Witness) -> Vec<String> {
     let now = ManualClock::starting_now().now();
     let own = Name::new("scene").expect("a name");

@@ -4,37 +4,10 @@ use derbysoft_go_auth::{BodyShape, OnFailure};
 use derbysoft_go_simulator::{Fault, PublishedKey, SigningKey};
 
 use super::Lines;
+use super::marks::{marked, parts};
 use test_support::{Api, Keys, World, refused_tokens, request, strict, verdict};
 
 const MARK: &str = "MaRk<script>\"\\";
-
-/// Each segment of a token long enough to give something away.
-fn parts(token: &str) -> impl Iterator<Item = &str> {
-    token.split('.').filter(|part| part.len() > 8)
-}
-
-/// Refused tokens with the mark wherever text can stand.
-fn marked(keys: &Keys) -> Vec<String> {
-    let mint = || keys.mint();
-    let mut tokens = vec![
-        mint().kid(MARK).token(),
-        mint().header("alg", MARK).token(),
-        mint().header("typ", MARK).token(),
-        mint().header("crit", vec![MARK]).token(),
-        mint().issuer(MARK).token(),
-        mint().audience(MARK).token(),
-        mint().audiences([MARK, "b"]).token(),
-        mint().subject(MARK).token(),
-        mint().subject(MARK).expires_in(-31).token(),
-        mint().claim("exp", MARK).token(),
-        mint().repeat_claim("iss", MARK).token(),
-        mint().raw_header(MARK).token(),
-        mint().raw_payload(MARK).token(),
-    ];
-    tokens.push(MARK.to_owned());
-    tokens.push(format!("{MARK}.{MARK}.{MARK}"));
-    tokens
-}
 
 #[tokio::test]
 async fn attacker_text_reaches_no_header_body_or_log_line() {
@@ -48,7 +21,7 @@ async fn attacker_text_reaches_no_header_body_or_log_line() {
         for on_failure in [OnFailure::Reject, OnFailure::Ignore] {
             let builder = strict(keys.builder()).body(shape).on_failure(on_failure);
             let api = Api::behind(builder.build().unwrap().layer());
-            for token in marked(&keys) {
+            for token in marked(&keys.mint(), MARK) {
                 let answer = api.call(&token).await;
                 assert!(answer.status() >= 400, "{token}");
                 let text = answer.text();
@@ -59,7 +32,7 @@ async fn attacker_text_reaches_no_header_body_or_log_line() {
                 }
             }
             assert_eq!(api.calls(), 0);
-            // Members that nobody reads are no reason to refuse.
+            // Members that nobody reads are no reason to reject.
             let idle = keys.mint().header(MARK, 1).header("jku", MARK);
             assert_eq!(
                 api.call(&idle.claim(MARK, MARK).token()).await.status(),

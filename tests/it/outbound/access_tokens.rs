@@ -80,7 +80,7 @@ async fn each_api_gets_its_own_token_on_equal_paths() {
         }
         assert_eq!(get(&tokens, &format!("{usb}/nowhere")).await.unwrap(), 500);
     }
-    // And the simulator does tell them apart.
+    // The simulator does distinguish them.
     let swapped = EndpointTokens::builder()
         .booking_usb(&*usb, world.go.access_token(PartnerApi::ShoppingEngine))
         .build()
@@ -210,7 +210,7 @@ async fn the_end_of_a_token_is_seen_coming() {
 
     world.clock.advance(DAY * 80);
     assert!(tokens.health()[0].is_expired());
-    // GO has the last word on it.
+    // GO rejects it as well.
     assert_eq!(get(&tokens, &format!("{usb}/ping")).await.unwrap(), 403);
 
     let renewed = world.go.rotate_access_token(PartnerApi::BookingUsb);

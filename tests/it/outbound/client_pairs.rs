@@ -15,7 +15,7 @@ fn names(gateway: &Gateway) -> Vec<String> {
     credentials.into_iter().map(|pair| pair.name).collect()
 }
 
-/// Lets the token at hand go, and fetches another.
+/// Lets the token expire, and fetches another.
 async fn renew(world: &World, gateway: &Gateway) -> Result<(), GatewayError> {
     world.clock.advance(secs(3600));
     soon(gateway.ready()).await
@@ -29,7 +29,7 @@ async fn the_next_pair_takes_over_once_it_has_worked() {
     gateway.rotate_to(pair(&next)).unwrap();
     eventually("the next pair took over", || names(&gateway) == ["current"]).await;
     assert_eq!(world.go.token_fetches(), 2);
-    // The old one is dead by now, and nobody needs it.
+    // The old one is invalid by now, and not needed.
     world.clock.advance(DAY * 8);
     assert_eq!(renew(&world, &gateway).await, Ok(()));
     assert_eq!(world.status(&gateway).await, 200);
@@ -40,7 +40,7 @@ async fn the_current_pair_serves_until_the_next_works() {
     let world = World::new().await;
     let gateway = world.ready().await;
     world.clock.advance(secs(60));
-    // Entered before GO knows it, or with a slip.
+    // Entered before GO knows it, or mistyped.
     gateway.rotate_to(ClientPair::new("mistyped", "x")).unwrap();
     eventually("the current pair served", || {
         gateway.health().token_left == Some(secs(3600))

@@ -56,7 +56,7 @@ async fn reqwest_pushes_and_repeats_with_its_own_body() {
     assert_eq!(send(&client, push).await.unwrap().status(), 200);
     assert_eq!(world.go.token_fetches(), 2);
 
-    // A stream can't be had again.
+    // A stream cannot be replayed.
     world.clock.advance(secs(60));
     world.go.revoke_gateway_tokens();
     let frame = http_body::Frame::data(Bytes::from_static(b"{}"));
@@ -131,7 +131,7 @@ async fn towers_retry_and_timeout_wrap_either_side() {
     assert_eq!(send(&below, world.push()).await.unwrap().status(), 200);
     assert_eq!(world.go.total_requests() - calls, 3 + 1 + 1);
 
-    // A call that is given up leaves the fetch to those who come later.
+    // A call that times out leaves the fetch to later ones.
     world.clock.advance(secs(3600));
     let held = world.go.hold_tokens();
     let hasty = ServiceBuilder::new()

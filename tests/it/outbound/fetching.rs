@@ -48,7 +48,7 @@ async fn a_token_ends_by_its_own_exp_if_that_is_sooner() {
 async fn a_thousand_callers_at_expiry_share_one_fetch() {
     let world = World::new().await;
     let gateway = world.ready().await;
-    // Past the token's end before the keeper has had a chance.
+    // Past the token's end before the background task had a chance.
     let held = world.go.hold_tokens();
     world.clock.advance(secs(3600));
     let client = crowd_client(&gateway);
@@ -79,14 +79,14 @@ async fn a_caller_who_goes_cancels_nobodys_fetch() {
     assert_eq!(soon(second).await.unwrap(), 200);
     assert_eq!(world.go.token_fetches(), 1);
 
-    // Nor does the last one.
+    // The last caller cancels it as little.
     let gateway = world.gateway();
     let held = world.go.hold_tokens();
     let only = world.pushing(&super::client(&gateway));
     soon(world.go.wait_for_token_fetches(2)).await;
     only.abort();
     held.release();
-    eventually("the token is there all the same", || {
+    eventually("the token arrives nevertheless", || {
         gateway.health().is_ready()
     })
     .await;

@@ -92,8 +92,8 @@ fn client(gateway: &Gateway) -> Client {
     BoxCloneSyncService::new(gateway.layer().layer(http_client()))
 }
 
-/// A client for a crowd: all of it may wait for a token, and no more than 64 at a time take a
-/// connection, of which a process has not many thousands.
+/// A client for a crowd: all may wait for a token, and no more than 64 at a time use a
+/// connection, since a process has not many thousands of those.
 fn crowd_client(gateway: &Gateway) -> Client {
     let (connections, http) = (Arc::new(Semaphore::new(64)), http_client());
     let few = tower::service_fn(move |request: Request<Bytes>| {

@@ -14,7 +14,7 @@ use tower::{Layer, ServiceExt};
 use super::{World, client, crowd_client, http_client, send, status};
 use test_support::{secs, settle, soon};
 
-/// A token at hand that is old enough to be refused for its age.
+/// With a token that is old enough to be refused for its age.
 async fn aged(world: &World) -> derbysoft_go_auth::outbound::Gateway {
     let gateway = world.ready().await;
     world.clock.advance(secs(60));
@@ -49,7 +49,7 @@ async fn a_second_401_is_returned_to_the_caller() {
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         let refusal = GatewayRefusal::read(code, &body).expect("documented");
         assert_eq!(refusal.to_string(), message);
-        // A 403 is no matter of the token's age.
+        // A 403 has nothing to do with the token's age.
         let repeated = usize::from(code == 401);
         assert_eq!(world.go.token_fetches() - fetches, repeated, "{message}");
         assert_eq!(world.go.total_requests() - calls, 1 + 2 * repeated);

@@ -53,7 +53,7 @@ async fn no_credential_is_printed_or_logged() {
         200
     );
 
-    // Failures, which may repeat what was sent.
+    // Failures whose answers repeat what was sent.
     for (answer, fault) in [
         (None, Fault::Status(201)),
         (Some(&*client.client_secret), Fault::Status(400)),
@@ -127,11 +127,11 @@ async fn six_warnings_precede_a_credentials_end() {
     assert_eq!(times(&lines, OVER), 1);
     assert!(lines.text().contains("endpoint=\"booking-usb\""));
 
-    // The client pair's, by the keeper alone.
+    // The client pair's, by the background task alone.
     let current = pair(&world.go.client()).issued_at(world.clock.now());
     let gateway = world.builder().credentials(current).build().unwrap();
     let _ = soon(gateway.ready()).await;
     world.clock.advance(secs(151 * DAY));
-    test_support::eventually("the keeper warns", || times(&lines, SOON) == 7).await;
+    test_support::eventually("the background task warns", || times(&lines, SOON) == 7).await;
     assert!(lines.text().contains("endpoint=\"current client pair\""));
 }

@@ -24,7 +24,7 @@ use test_support::{World, passive_runtime, refresh, secs, soon, verdict};
 /// the default.
 const CACHES: [u64; 4] = [0, 4096, 65_536, 16_777_216];
 
-/// How long keys serve without a refresh, and so far that none is due before: the
+/// How long keys verify without a refresh, so far that none is due before: the
 /// longest there is.
 const MAX_STALE: u64 = 7 * 86_400;
 
@@ -52,7 +52,7 @@ enum Event {
     Replace(usize),
     /// GO signs with a new key, which nobody has fetched yet.
     Rotate,
-    /// GO's key address fails, or is well again.
+    /// GO's key address fails, or works again.
     Outage(bool),
 }
 
@@ -75,7 +75,7 @@ fn any_event() -> impl Strategy<Value = Event> {
 }
 
 /// GO with three keys, of which two come and go; its tokens, which end at
-/// different times; and a gate for each cache.
+/// different times; and a handle for each cache.
 struct Stage<'a> {
     world: World,
     kids: [String; 2],
@@ -161,7 +161,7 @@ impl<'a> Stage<'a> {
             }
             Event::Pass(seconds) => {
                 self.world.clock.advance(secs(*seconds));
-                // The keepers look at the clock, and sleep on.
+                // The background tasks check the clock, and sleep on.
                 for _ in 0..10 {
                     tokio::task::yield_now().await;
                 }
@@ -219,24 +219,24 @@ impl<'a> Stage<'a> {
             return;
         }
         *last = (without, 1);
-        // It is remembered from the second sight on.
+        // It is cached from the second time on.
         if before == "ok" && times >= 2 {
             self.turns.count(format!("remembered, then {without}"));
         } else if without == "ok" {
-            self.turns.count("refused, then ok");
+            self.turns.count("rejected, then ok");
         }
     }
 }
 
-/// Other claims under the signature of a token, by whose bytes it is remembered.
+/// Other claims under the signature of a token, by whose bytes it is cached.
 fn forgery(token: &str) -> String {
     let [header, _, signature] = segments(token);
     let payload = encode(json!({"sub": "another"}).to_string());
     format!("{header}.{payload}.{signature}")
 }
 
-/// Plays these histories, each for itself, on a runtime whose only thread leaves a keeper when it
-/// has nothing left to do, and not before: so that none sees a step of the clock that another one
+/// Plays these histories, each by itself, on a runtime whose only thread leaves a background task
+/// when it has nothing left to do, and not before: none sees a step of the clock that another
 /// does not.
 struct Theatre {
     runtime: Runtime,
@@ -278,20 +278,20 @@ fn in_any_history_the_cache_changes_no_verdict() {
         theatre.play(&history);
         Ok(())
     });
-    let refused = [
+    let rejected = [
         "expired",
         "not_yet_valid",
         "key_pending",
         "signature",
         "keys_unavailable",
     ];
-    let forgotten = refused.map(|kind| theatre.turns.of(&format!("remembered, then {kind}")));
+    let forgotten = rejected.map(|kind| theatre.turns.of(&format!("remembered, then {kind}")));
     assert!(forgotten.iter().sum::<u32>() > 5, "{:?}", theatre.turns);
-    theatre.turns.assert_each(&["refused, then ok"], 5);
+    theatre.turns.assert_each(&["rejected, then ok"], 5);
     report("cached verdict = uncached verdict", theatre.looks.get());
 }
 
-/// All that a random history may leave out: tokens of each key are remembered, the first two as
+/// All that a random history may leave out: tokens of each key are cached, the first two as
 /// frequent ones and the others in each other's place, before whatever happens.
 #[test]
 fn no_reason_to_forget_changes_a_verdict() {
@@ -330,7 +330,7 @@ fn no_reason_to_forget_changes_a_verdict() {
         "remembered, then key_pending",
         "remembered, then signature",
         "remembered, then keys_unavailable",
-        "refused, then ok",
+        "rejected, then ok",
     ];
     theatre.turns.assert_each(&turns, 2);
 }

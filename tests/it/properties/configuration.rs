@@ -22,7 +22,7 @@ use self::values::{SETTINGS, duration, settings, text};
 use test_support::property::{Tally, hold, report, try_all};
 use test_support::secs;
 
-/// Where a configuration says that access tokens are: files there are, and files there are not.
+/// Where a configuration expects Access Tokens: files that exist, and files that do not.
 struct Files(TempDir);
 
 impl Files {
@@ -97,7 +97,7 @@ fn any_environment_stays_within_its_ranges() {
         match Config::from_vars(vars) {
             Err(error) => {
                 printable(&error)?;
-                tally.count("refused");
+                tally.count("rejected");
             }
             Ok(config) => {
                 within_ranges(&config)?;
@@ -109,7 +109,7 @@ fn any_environment_stays_within_its_ranges() {
         }
         Ok(())
     });
-    tally.assert_each(&["accepted", "refused"], cases / 40);
+    tally.assert_each(&["accepted", "rejected"], cases / 40);
     report("configuration from the environment", cases);
 }
 
@@ -172,7 +172,7 @@ fn any_document_stays_within_its_ranges() {
         },
     );
     for tally in [json_tally, toml_tally] {
-        tally.assert_each(&["accepted", "refused", "unreadable"], cases / 40);
+        tally.assert_each(&["accepted", "rejected", "unreadable"], cases / 40);
     }
     report("configuration from documents", 2 * cases);
 }
@@ -260,11 +260,11 @@ fn accepted_access_tokens_are_distinguishable() {
             }
             Err(error) => {
                 prop_assert!(error.faults().len() > 0);
-                tally.count("refused");
+                tally.count("rejected");
             }
         }
         Ok(())
     });
-    tally.assert_each(&["accepted", "refused"], cases / 40);
+    tally.assert_each(&["accepted", "rejected"], cases / 40);
     report("access tokens from text", 2 * cases);
 }

@@ -163,7 +163,7 @@ fn wrecked_key() -> impl Strategy<Value = String> {
     let change = prop_oneof![8 => once, 1 => twice.prop_map(|name| (name, json!("k"), true))];
     (select(GOOD.clone()), change).prop_map(|(Good { mut jwk, .. }, (name, value, twice))| {
         if twice {
-            // A member said twice, which `Value` can't hold.
+            // A member twice, which `Value` cannot represent.
             let text = jwk.to_string();
             return format!("{{\"{name}\":{value},{}", &text[1..]);
         }

@@ -1,4 +1,4 @@
-//! Tokens: a genuine one that was changed is refused, and one that is accepted has one spelling.
+//! Tokens: a genuine one that was changed is rejected, and one that is accepted has one spelling.
 
 use std::cell::Cell;
 use std::task::Poll;
@@ -29,8 +29,8 @@ fn genuine() -> String {
     token
 }
 
-/// Genuine tokens that differ in all that a change could meet, and a gate that has verified each
-/// of them before, so that its memory is tempted too.
+/// Genuine tokens that differ in all that a change could meet, and a handle that has verified each
+/// of them before, so that its cache is tempted too.
 fn shapes() -> (GoAuth, Vec<(&'static str, String)>) {
     let wide = SigningKey::generate(3072).expect("a key");
     let wide_jwk = serde_json::json!({
@@ -65,7 +65,7 @@ fn shapes() -> (GoAuth, Vec<(&'static str, String)>) {
         .build()
         .expect("a good configuration");
     for (shape, token) in &tokens {
-        // Until it has a place of its own in the memory, which one in 64 looks gives it.
+        // Until it has a place of its own in the cache, which one use in 64 gives it.
         for _ in 0..500 {
             assert!(accepts(&auth, token), "{shape}");
         }
@@ -76,7 +76,7 @@ fn shapes() -> (GoAuth, Vec<(&'static str, String)>) {
 fn accepts(auth: &GoAuth, token: &str) -> bool {
     match at_once(auth.verify(token)) {
         Poll::Ready(verdict) => verdict.is_ok(),
-        Poll::Pending => panic!("the keys are at hand"),
+        Poll::Pending => panic!("the keys are known"),
     }
 }
 
@@ -172,8 +172,8 @@ fn a_token_with_any_text_inserted_is_rejected() {
     );
 }
 
-/// The segments of an accepted token, decoded and encoded again: by another library, which does not
-/// mind how they are spelled.
+/// The segments of an accepted token, decoded and encoded again by another library, which accepts
+/// them in any spelling.
 fn respelled(token: &str) -> Option<String> {
     let config = GeneralPurposeConfig::new()
         .with_decode_allow_trailing_bits(true)
@@ -210,7 +210,7 @@ fn an_accepted_token_has_no_other_spelling() {
                 let claims = verified.claims().expect("a JWT").as_json();
                 prop_assert_eq!(encode(claims), segments(&token)[1]);
             }
-            Err(_) => prop_assert!(spelling < 7, "a canonical token is refused"),
+            Err(_) => prop_assert!(spelling < 7, "a canonical token is rejected"),
         }
         Ok(())
     });

@@ -28,7 +28,7 @@ const fn nist(arc: u8) -> [u8; 11] {
     [6, 9, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, arc]
 }
 
-/// A digest's name, its OBJECT IDENTIFIER, and itself where it can be had.
+/// A digest's name, its OBJECT IDENTIFIER, and the digest where it can be computed.
 type Hash = (&'static str, Vec<u8>, Option<&'static Algorithm>);
 
 fn hashes() -> Vec<Hash> {
@@ -72,7 +72,7 @@ fn digest(algorithm: &'static Algorithm, message: &[u8]) -> Vec<u8> {
     digest::digest(algorithm, message).as_ref().to_vec()
 }
 
-/// Holds that a block is an honest one, of the scheme that it is meant to be of.
+/// Asserts that a block is an honest one, of the scheme that it is meant to be of.
 #[track_caller]
 fn assert_honest(scheme: &'static RsaParameters, token: &str, block: &[u8]) {
     let key = UnparsedPublicKey::new(scheme, good().signing().public_pkcs1_der().to_vec());

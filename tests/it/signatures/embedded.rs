@@ -83,7 +83,7 @@ fn a_key_in_the_header_verifies_nothing() {
     hold("embedded keys", 45, &cases);
 }
 
-/// The good key in the header does no harm, and no good: it is not looked at.
+/// The good key in the header does no harm, and no good: it is not read.
 #[test]
 fn the_good_key_in_the_header_changes_nothing() {
     let token = mint().header("jwk", good().jwk(KID));

@@ -146,7 +146,7 @@ fn a_key_for_another_use_is_unknown() {
     }
 }
 
-/// Duplicate kids: none of them is taken, since nobody knows which is meant.
+/// Duplicate kids: none of them is used, since nobody knows which is meant.
 #[test]
 fn several_keys_of_one_kid_are_unknown() {
     let (ours, theirs) = (good().jwk(KID), foreign().jwk(KID));

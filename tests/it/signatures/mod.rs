@@ -29,7 +29,7 @@ use test_support::forge::{
     with_signature,
 };
 
-/// Holds each case of a class against the usual keys.
+/// Asserts the verdict on each case of a class with the usual keys.
 #[track_caller]
 fn hold(class: &str, count: usize, cases: &[Case]) {
     assert_distinct(class, cases.iter().map(|(_, token, _)| &**token));
@@ -37,7 +37,7 @@ fn hold(class: &str, count: usize, cases: &[Case]) {
     say(class, count, cases.len());
 }
 
-/// Holds that each of these tokens is accepted with the usual keys.
+/// Asserts that each of these tokens is accepted with the usual keys.
 #[track_caller]
 fn hold_accepted(class: &str, count: usize, tokens: &[(String, String)]) {
     for (given, token) in tokens {
@@ -63,7 +63,8 @@ impl Published {
     }
 }
 
-/// Holds each case of a class against its own keys, beside which a good one is always published.
+/// Asserts the verdict on each case of a class with its own keys, beside which a good one is always
+/// published.
 #[track_caller]
 fn hold_published(class: &str, count: usize, cases: &[Published]) {
     assert_distinct(class, cases.iter().map(|published| &*published.case.0));

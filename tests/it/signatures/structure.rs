@@ -47,7 +47,7 @@ fn what_is_free_in_a_token_may_differ() {
     hold_accepted("accepts valid", 9, &tokens);
 }
 
-/// The signature is right; what it covers is nothing that is let in.
+/// The signature is right; what it covers is nothing acceptable.
 #[test]
 fn a_signed_payload_that_is_no_claims_is_rejected() {
     let every_byte: Vec<u8> = (0..=255).collect();

@@ -126,7 +126,7 @@ fn a_rejection_repeats_no_attackers_words() {
     tokens.push(format!("{header}.{MARK}.{payload}"));
 
     for token in tokens {
-        let error: VerifyError = judge(&token).expect_err("a refusal");
+        let error: VerifyError = judge(&token).expect_err("a rejection");
         assert_harmless(&error);
         let said = format!("{error} {error:?} {}", error.detail()).to_lowercase();
         for word in [MARK.to_lowercase(), encode(MARK).to_lowercase()] {

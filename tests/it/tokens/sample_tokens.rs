@@ -10,7 +10,7 @@ use test_support::{World, strict, verdict};
 async fn each_sample_gets_the_verdict_of_the_list() {
     let world = World::new().await;
     let auth = world.ready().await;
-    let mut refused = 0;
+    let mut rejected = 0;
     for sample in SampleToken::all() {
         let token = world.go.sample_token(sample);
         let name = sample.name();
@@ -20,12 +20,12 @@ async fn each_sample_gets_the_verdict_of_the_list() {
             Expected::LetIn => assert_eq!(expected, "ok", "{name}"),
             Expected::Refused => {
                 assert_ne!(expected, "ok", "{name}");
-                refused += 1;
+                rejected += 1;
             }
             _ => {}
         }
     }
-    assert!(refused > 30, "{refused}");
+    assert!(rejected > 30, "{rejected}");
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn a_sample_that_breaks_a_rule_is_rejected_for_it() {
     }
 }
 
-/// Clocks may differ, and tokens wait on their way: no gate's leeway may decide about a sample.
+/// Clocks may differ, and tokens wait on their way: no leeway may decide about a sample.
 #[tokio::test]
 async fn samples_out_of_time_stay_so_with_any_leeway() {
     let world = World::new().await;

@@ -140,7 +140,7 @@ fn deep_nesting_is_rejected_without_overflow() {
             let given = format!("{depth} deep, {bomb:.12}");
             cases.push(case(given.clone(), headed(header_and(&bomb)), Kind::Header));
             cases.push(case(given.clone(), paid(payload_and(&bomb)), Kind::Claims));
-            // Before its key is known, too.
+            // Before its key is known as well.
             let unknown = mint()
                 .kid("unknown")
                 .raw_payload(payload_and(&bomb))

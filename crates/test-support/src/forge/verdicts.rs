@@ -49,7 +49,7 @@ pub fn verifier_with(change: impl FnOnce(&mut Config)) -> Verifier {
     config.verifier().expect("a good configuration")
 }
 
-/// The least configuration's word on a token, with the usual keys, at [`NOW`].
+/// The least configuration's verdict on a token, with the usual keys, at [`NOW`].
 pub fn judge(token: &str) -> Result<Verified, VerifyError> {
     judge_with(&verifier(), token)
 }
@@ -58,14 +58,14 @@ pub fn judge_with(verifier: &Verifier, token: &str) -> Result<Verified, VerifyEr
     verifier.verify(token, keys(), UnixTime::from_secs(NOW))
 }
 
-/// What is given, the token, and the kind of the refusal.
+/// What is given, the token, and the kind of its rejection.
 pub type Case = (String, String, Kind);
 
 pub fn case(given: impl Into<String>, token: impl Into<String>, kind: Kind) -> Case {
     (given.into(), token.into(), kind)
 }
 
-/// Holds each case against the least configuration, and names all that fail.
+/// Checks each case with the least configuration, and names all that fail.
 #[track_caller]
 pub fn assert_refused(cases: &[Case]) {
     assert_refused_with(&verifier(), keys(), cases);
@@ -94,7 +94,7 @@ pub fn assert_refused_with(verifier: &Verifier, keys: &KeySet, cases: &[Case]) {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// A refusal's text can go into a quoted header parameter as it is.
+/// A rejection's text can go into a quoted header parameter as it is.
 #[track_caller]
 pub fn assert_harmless(error: &VerifyError) {
     let printable = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';
@@ -103,7 +103,7 @@ pub fn assert_harmless(error: &VerifyError) {
     }
 }
 
-/// The kind of a refusal; a panic that names `given` where there is none.
+/// The kind of a rejection; a panic that names `given` where there is none.
 #[track_caller]
 pub fn refusal(given: &str, verdict: Result<Verified, VerifyError>) -> Kind {
     match verdict {
@@ -115,12 +115,12 @@ pub fn refusal(given: &str, verdict: Result<Verified, VerifyError>) -> Kind {
     }
 }
 
-/// Holds that a token of the [`good`] key passes, and one by a stranger under its kid does not.
+/// Asserts that a token of the [`good`] key passes, and one by a stranger under its kid does not.
 #[track_caller]
 pub fn assert_serves(given: &str, keys: &KeySet) {
     let now = UnixTime::from_secs(NOW);
     if let Err(error) = verifier().verify(&mint().token(), keys, now) {
-        panic!("given {given}: a genuine token is refused: {error}");
+        panic!("given {given}: a genuine token is rejected: {error}");
     }
     let forged = mint().key(foreign().signing()).token();
     let error = verifier().verify(&forged, keys, now).expect_err(given);
