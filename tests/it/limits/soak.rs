@@ -102,7 +102,7 @@ impl Soak {
         }
         assert!(!fetched, "{verdict} though the key had been fetched");
         assert!(
-            ["unknown_key", "keys_unavailable"].contains(&verdict),
+            ["unknown_key", "key_pending", "keys_unavailable"].contains(&verdict),
             "{verdict}"
         );
         assert!(
@@ -112,7 +112,7 @@ impl Soak {
     }
 
     async fn call_with_a_bad_token(&self, random: &mut fastrand::Rng) {
-        let no_key = ["unknown_key", "keys_unavailable"];
+        let no_key = ["unknown_key", "key_pending", "keys_unavailable"];
         let mint = self.go.mint().token_id(random.u64(..).to_string());
         let (caller, token, right) = match random.u8(..4) {
             0 => {
