@@ -4,7 +4,7 @@
 # normal refusal takes:
 #
 #   benches/worst_inputs.sh               # the guard, as CI runs it
-#   benches/worst_inputs.sh --optimised   # the figures of docs/bounds.md
+#   benches/worst_inputs.sh --optimised   # the figures of docs/evidence/bounds.md
 #   benches/worst_inputs.sh [--optimised] 8k access   # some groups
 #
 # Needs valgrind (Debian's package of that name). The guard takes the profile dev,
@@ -15,7 +15,7 @@
 #
 # Counts are the same from run to run to within 1 %. Valgrind shows the program a
 # processor without SHA extensions, so that hashing a long token, which is a part of
-# every normal refusal, takes more of it than in production: see docs/bounds.md.
+# every normal refusal, takes more of it than in production: see docs/evidence/bounds.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -79,7 +79,7 @@
 //!
 //! - `axum`: [`Verified`] and `TokenClaims` as extractors.
 //! - `metrics`: counters, gauges and a histogram through the `metrics` facade, with
-//!   the names of `docs/observability.md`. Install a recorder before the first
+//!   the names of `docs/guide/observability.md`. Install a recorder before the first
 //!   request; see `GoAuth::record_metrics`.
 //!
 //! Neither is on by default, and neither changes what is accepted.
@@ -89,7 +89,7 @@
 //! - `derbysoft-go-simulator`: GO on a loopback port, for the tests of an API.
 //! - `go-auth`: the command, which says why a token is refused and what a key address
 //!   serves, is the gate for API servers of any language, and plays GO for their tests;
-//!   see `docs/cli.md` and `docs/gate.md`.
+//!   see `docs/guide/cli.md` and `docs/guide/gate.md`.
 //!
 //! This crate is not affiliated with DerbySoft.
 #![forbid(unsafe_code)]
@@ -146,10 +146,10 @@ pub use secret::Secret;
 mod guides {
     #[doc = include_str!("../README.md")]
     struct Readme;
-    #[doc = include_str!("../docs/getting-started.md")]
+    #[doc = include_str!("../docs/guide/getting-started.md")]
     struct GettingStarted;
-    #[doc = include_str!("../docs/configuration.md")]
+    #[doc = include_str!("../docs/guide/configuration.md")]
     struct Configuration;
-    #[doc = include_str!("../docs/rejecting-or-ignoring.md")]
+    #[doc = include_str!("../docs/guide/rejecting-or-ignoring.md")]
     struct RejectingOrIgnoring;
 }

@@ -2,9 +2,9 @@
 //!
 //! Whoever reports gives words and numbers, not types of its own, so that this can
 //! stand below all of them. Names are a contract; the tables that follow are
-//! `docs/observability.md`, and `tests/it/observability/` holds them.
+//! `docs/guide/observability.md`, and `tests/it/observability/` holds them.
 //!
-#![doc = include_str!("../../docs/observability.md")]
+#![doc = include_str!("../../docs/guide/observability.md")]
 
 mod events;
 mod foreign;

@@ -35,7 +35,7 @@ pub(super) fn fail(failure: &Failure, console: &mut Console<'_>) -> Exit {
     console.fail(failure)
 }
 
-/// What is said once it listens: a contract, told in `docs/cli.md`.
+/// What is said once it listens: a contract, told in `docs/guide/cli.md`.
 #[derive(Serialize)]
 struct Told {
     listening: String,

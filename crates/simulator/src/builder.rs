@@ -65,7 +65,7 @@ impl SimulatorBuilder {
 
     /// Opens the control room: whoever reaches the port can have tokens minted, good and bad, keys
     /// changed, credentials told and faults set, over HTTP under `/simulator`, whose routes
-    /// `docs/cli.md` lists. For a process of its own, which others test against; so connections are
+    /// `docs/guide/cli.md` lists. For a process of its own, which others test against; so connections are
     /// bounded, too: 512 are served at once, and one that sends no head of a request for 10 s is
     /// closed.
     ///

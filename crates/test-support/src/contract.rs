@@ -1,8 +1,8 @@
-//! The tables of `docs/observability.md`, parsed.
+//! The tables of `docs/guide/observability.md`, parsed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-const PAGE: &str = include_str!("../../../docs/observability.md");
+const PAGE: &str = include_str!("../../../docs/guide/observability.md");
 
 /// The rows of the table whose first heading is this, without the headings.
 pub fn rows(first: &str) -> Vec<Vec<&'static str>> {

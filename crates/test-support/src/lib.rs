@@ -10,7 +10,7 @@
 //! | keys that cannot be used, and documents that ought to cost the most | [`strange_keys`], [`hostile_documents`] |
 //! | servers and clients that write any bytes | [`raw_server`], [`wire`] |
 //! | properties | [`property`] |
-//! | the tables of `docs/observability.md`, and what a recorder renders | [`contract`], [`recorded`] |
+//! | the tables of `docs/guide/observability.md`, and what a recorder renders | [`contract`], [`recorded`] |
 
 #![allow(
     missing_docs,

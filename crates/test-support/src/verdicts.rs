@@ -90,7 +90,7 @@ pub fn keys(auth: &GoAuth) -> usize {
     auth.health().issuers[0].keys
 }
 
-/// The status of a readiness check, derived as `docs/operations.md` says.
+/// The status of a readiness check, derived as `docs/guide/operations.md` says.
 pub fn readyz(auth: &GoAuth) -> u16 {
     if auth.health().is_ready() { 200 } else { 503 }
 }

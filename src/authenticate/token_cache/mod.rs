@@ -10,7 +10,7 @@
 //! small tables without locks, since what it does to learn from each question
 //! costs more than all else on the way of a request: one that tells which tokens
 //! it was never given, and one of tokens that come all the time, as GO's do while
-//! it sends one for its five minutes. `docs/performance.md` has the figures.
+//! it sends one for its five minutes. `docs/evidence/performance.md` has the figures.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;

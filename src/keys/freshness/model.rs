@@ -1,5 +1,5 @@
 //! The state machine against a second opinion: a plain record of what happened,
-//! from which the rules of `docs/operations.md` are read off anew each time.
+//! from which the rules of `docs/guide/operations.md` are read off anew each time.
 
 use std::time::Duration;
 

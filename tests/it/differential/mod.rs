@@ -1,6 +1,6 @@
 //! A second and a third opinion: what this crate accepts, `jsonwebtoken` and `PyJWT` at their
 //! strictest accept too, and read the same claims. The reverse does not hold, and is not meant to:
-//! where the three differ, `docs/differential.md` says so, rule by rule.
+//! where the three differ, `docs/evidence/differential.md` says so, rule by rule.
 //!
 //! Both others read the system's clock, so the tokens are of now, and no time in them lies within
 //! [`MARGIN`] of a limit.

@@ -1,10 +1,10 @@
-//! The tables of `docs/differential.md`, held against what was found.
+//! The tables of `docs/evidence/differential.md`, held against what was found.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desk::Case;
 
-pub(crate) const PAGE: &str = include_str!("../../../docs/differential.md");
+pub(crate) const PAGE: &str = include_str!("../../../docs/evidence/differential.md");
 
 /// Who is compared with us, in the order of the tables' columns.
 pub(crate) const PEERS: [&str; 2] = ["jsonwebtoken", "PyJWT"];

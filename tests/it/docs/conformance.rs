@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
-const TABLE: &str = include_str!("../../../docs/conformance.md");
-const THREATS: &str = include_str!("../../../docs/threats.md");
+const TABLE: &str = include_str!("../../../docs/evidence/conformance.md");
+const THREATS: &str = include_str!("../../../docs/evidence/threats.md");
 
 /// The first words and the last cell of each row of those tables whose last column says what holds
 /// the rest.

@@ -1,5 +1,5 @@
 //! Keys: how they are read, fetched, refreshed and withdrawn, and what becomes of requests while GO,
-//! the network, the disk or the clock fails. The rules are those of `docs/operations.md`.
+//! the network, the disk or the clock fails. The rules are those of `docs/guide/operations.md`.
 
 mod cancellation;
 mod clients;

@@ -1,4 +1,4 @@
-//! How long a withdrawn key can still be trusted: each row of the table in `docs/rotation.md`,
+//! How long a withdrawn key can still be trusted: each row of the table in `docs/guide/rotation.md`,
 //! "A key is withdrawn". A token of that key is cached in each, so the cache is held to the same
 //! bounds.
 

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use test_support::contract;
 
-const DASHBOARD: &str = include_str!("../../../docs/grafana-dashboard.json");
-const ALERTS: &str = include_str!("../../../docs/alerts.yml");
+const DASHBOARD: &str = include_str!("../../../examples/monitoring/grafana-dashboard.json");
+const ALERTS: &str = include_str!("../../../examples/monitoring/alerts.yml");
 
 /// The labels that Prometheus adds to every series.
 const ADDED: [&str; 2] = ["job", "instance"];

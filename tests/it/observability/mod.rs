@@ -1,5 +1,5 @@
 //! What is reported: events, metrics, the dashboard and the alerts, held to the tables of
-//! `docs/observability.md`; and that none of it contains a credential.
+//! `docs/guide/observability.md`; and that none of it contains a credential.
 
 #[cfg(feature = "metrics")]
 mod boards;

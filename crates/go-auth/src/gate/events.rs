@@ -1,5 +1,5 @@
 //! What the log is told of the gate itself, in one place: the tables of
-//! `docs/observability.md` have it, and `tests/it/observability/gate.rs` holds them.
+//! `docs/guide/observability.md` have it, and `tests/it/observability/gate.rs` holds them.
 
 use std::error::Error;
 

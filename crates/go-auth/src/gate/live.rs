@@ -105,7 +105,7 @@ impl Live {
 /// What is no fault of a configuration elsewhere.
 fn faults_for_a_gate(config: &Config) -> Result<(), ConfigError> {
     let ignores = if config.on_failure == OnFailure::Ignore {
-        let wrong = "is ignore, which is for the proxy to do: docs/gate.md says how";
+        let wrong = "is ignore, which is for the proxy to do: docs/guide/gate.md says how";
         Err(fault("on_failure", [wrong.to_owned()]))
     } else {
         Ok(())

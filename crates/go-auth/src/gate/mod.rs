@@ -13,7 +13,7 @@
 //! server that has the layer inside. Any number of gates stand side by side, since
 //! they share nothing.
 //!
-//! `docs/gate.md` is for who runs it. The module is the binary's: it installs a
+//! `docs/guide/gate.md` is for who runs it. The module is the binary's: it installs a
 //! recorder of metrics and a log for the whole process, which is not a library's
 //! business.
 

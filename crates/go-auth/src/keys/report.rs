@@ -11,7 +11,7 @@ use derbysoft_go_auth::{FetchError, KeySetError, MAX_KEYS};
 /// How many keys of a document are told of: as many again as are kept.
 const MAX_TOLD: usize = 2 * MAX_KEYS;
 
-/// What is said of all addresses: a contract, told in `docs/cli.md`.
+/// What is said of all addresses: a contract, told in `docs/guide/cli.md`.
 #[derive(Serialize)]
 pub(super) struct Report {
     pub(super) verdict: Verdict,

@@ -159,7 +159,7 @@ async fn start(listen: &str, builder: &SimulatorBuilder) -> io::Result<Simulator
     Err(last)
 }
 
-/// What is said once it listens: a contract, told in `docs/cli.md`.
+/// What is said once it listens: a contract, told in `docs/guide/cli.md`.
 #[derive(Serialize)]
 struct Told {
     listening: String,

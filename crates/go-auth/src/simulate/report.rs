@@ -10,7 +10,7 @@ use super::distributor::Answer;
 use derbysoft_go_auth::inspect::show::cut;
 use derbysoft_go_simulator::{Expected, SamplePush};
 
-/// A contract, told in `docs/cli.md`. Texts of the peer's are cut.
+/// A contract, told in `docs/guide/cli.md`. Texts of the peer's are cut.
 #[derive(Serialize)]
 pub(super) struct Report {
     pub(super) verdict: Verdict,

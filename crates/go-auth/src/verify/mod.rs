@@ -119,7 +119,7 @@ fn keys(judge: &Judge, token: &[u8], document: Option<&[u8]>) -> Result<Option<K
     Ok(Some(Keys { issuer, from, set }))
 }
 
-/// The same for a machine: a contract, told in `docs/cli.md`.
+/// The same for a machine: a contract, told in `docs/guide/cli.md`.
 #[derive(Serialize)]
 struct Report<'a> {
     verdict: &'static str,

@@ -1,7 +1,7 @@
 //! The control room: over HTTP, what a test in the same process does by methods of [`Simulator`].
 //!
 //! It is apart from GO's own addresses, under `/simulator`, where no fault reaches it, and what is
-//! asked there is not among the [requests](Simulator::requests). `docs/cli.md` lists its routes.
+//! asked there is not among the [requests](Simulator::requests). `docs/guide/cli.md` lists its routes.
 //!
 //! Answers are JSON but for the tokens, which a shell takes as they are. A fault of the caller's is
 //! `{"error": "…"}` under a 4xx status, and changes nothing.

@@ -1,4 +1,4 @@
-//! What `docs/cli.md` says is what the command does.
+//! What `docs/guide/cli.md` says is what the command does.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use test_support::forge::decode;
 use test_support::seeds;
 use test_support::{World, soon};
 
-pub(super) const PAGE: &str = include_str!("../../../../../docs/cli.md");
+pub(super) const PAGE: &str = include_str!("../../../../../docs/guide/cli.md");
 
 /// GO's sample token, as the page has it judged.
 fn sample(keys: &str) -> GoAuth {

@@ -131,7 +131,7 @@ async fn a_refused_request_never_reaches_the_api() {
     assert_eq!(stage.api.calls(), 0);
 }
 
-/// The way of `docs/refused.md` begins there.
+/// The way of `docs/guide/refused.md` begins there.
 #[tokio::test]
 #[ignore = "needs nginx: see .ci/run"]
 async fn the_access_log_says_why_a_request_was_refused_and_no_token() {
