@@ -1,4 +1,4 @@
-//! The tables of `docs/guide/observability.md`, read.
+//! The tables of `docs/guide/observability.md`, parsed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,7 +65,7 @@ pub struct MetricRow {
     pub labels: BTreeSet<&'static str>,
 }
 
-/// What the gate as a process tells besides, with one row for each level.
+/// What the gate as a process logs besides, with one row for each level.
 pub fn gate_events() -> BTreeSet<EventRow> {
     let of_row = |row: Vec<&'static str>| {
         let [message, levels, fields] = row[..] else {

@@ -1,8 +1,8 @@
 //! Random tokens: most of them good or almost, from a seeded generator.
 //!
-//! They are of the system's now, for verifiers that read its clock. Times in them are either ten
-//! minutes or more from now, or were made so by chance; those of the latter that came within
-//! [`MARGIN`] of now are left out, so that nobody's verdict depends on when it is asked for.
+//! They are issued now by the system's clock, for verifiers that read it. Times in them are ten
+//! minutes or more from now, or random; of the latter those within [`MARGIN`] of now are left out,
+//! so that no verdict depends on when it is made.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! A distributor's API on a port of its own, and the file that its access tokens are in.
+//! A distributor's API on a port of its own, and the file of its Access Tokens.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::soon;
+use crate::{clock, soon};
 
 pub const PUSH: &str = "/ari/daily/push";
 pub const RESERVATION: &str = "/reservation";
@@ -26,7 +26,7 @@ pub fn api(auth: &GoAuth) -> Router {
         .route(RESERVATION, post(caller).layer(reservation))
 }
 
-/// Tells which way the caller was verified.
+/// Answers with the credential that the caller presented.
 async fn caller(Extension(caller): Extension<Verified>) -> String {
     match (caller.claims(), caller.access_token()) {
         (Some(claims), None) => format!("JWT of {}", claims.subject().unwrap_or("nobody")),
@@ -38,11 +38,11 @@ async fn caller(Extension(caller): Extension<Verified>) -> String {
             };
             format!("{which} token of {}", granted.api())
         }
-        both => panic!("exactly one is there: {both:?}"),
+        both => panic!("a caller presents exactly one: {both:?}"),
     }
 }
 
-/// Puts the kind, which an outer layer sees in the extensions, where a caller over TCP sees it.
+/// Copies the kind, which an outer layer sees in the extensions, into a header.
 async fn show_kind(mut response: Response) -> Response {
     if let Some(rejection) = response.extensions().get::<Rejection>() {
         let kind = HeaderValue::from_static(rejection.kind().as_str());
@@ -112,7 +112,7 @@ impl Server {
         answer
     }
 
-    /// What becomes of a push with this token.
+    /// The verdict on a push with this token.
     pub async fn kind(&self, token: &str) -> String {
         self.answer(PUSH, token).await.kind
     }
@@ -121,7 +121,7 @@ impl Server {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
-    /// Of the refusal, or `ok`.
+    /// Of the rejection, or `ok`.
     pub kind: String,
     pub challenge: Option<String>,
     pub body: String,
@@ -133,7 +133,7 @@ impl Answer {
     }
 }
 
-/// A file of access tokens, and the clock of who watches it.
+/// A file of Access Tokens, and the clock of whoever watches it.
 pub struct TokenFile {
     directory: TempDir,
     pub clock: ManualClock,
@@ -141,11 +141,9 @@ pub struct TokenFile {
 
 impl TokenFile {
     pub fn of(text: impl AsRef<[u8]>) -> Self {
-        // On a whole second, as the times in it are.
-        let now = ManualClock::starting_now().now().as_secs();
         let file = Self {
             directory: tempfile::tempdir().expect("a directory"),
-            clock: ManualClock::new(UnixTime::from_secs(now)),
+            clock: clock(),
         };
         file.write(text);
         file

@@ -1,7 +1,7 @@
 //! Worst inputs: what a stranger can send in the `Authorization` header that ought to cost the
-//! most, as long as the limit allows. The benches beside the tests send it, too.
+//! most, as long as the limit allows. The benches send it, too.
 //!
-//! Nobody has signed the tokens: their signature is as long as a good one, and wrong.
+//! The tokens are not signed: their signature is as long as a good one, and wrong.
 
 use std::fmt::Write as _;
 use std::iter;
@@ -16,7 +16,7 @@ pub const LIMITS: [usize; 2] = [8 * 1024, 64 * 1024];
 const DEPTH: usize = 32;
 const MEMBERS: usize = 64;
 
-/// The longest access token that is looked at.
+/// The longest Access Token that is compared.
 const ACCESS_TOKEN_BYTES: usize = 1024;
 
 /// As long as a signature by a 2048-bit key, and below any modulus.

@@ -1,5 +1,5 @@
-//! Worst documents, of those that are fetched or read: key sets and files of access tokens. The
-//! benches beside the tests read them, too.
+//! Worst documents of those that are fetched or read: key sets and files of Access Tokens. The
+//! benches read them, too.
 
 use std::iter;
 

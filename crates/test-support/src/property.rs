@@ -1,4 +1,4 @@
-//! A property: what holds for every value, held against many.
+//! A property: what must hold for every value, checked with many.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::fmt::Display;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 
-/// Holds `property` against as many random `values`, and says how many they were.
+/// Checks `property` with so many random `values`, and prints how many they were.
 #[track_caller]
 pub fn hold<V: Strategy>(
     name: &str,
@@ -19,7 +19,7 @@ pub fn hold<V: Strategy>(
     report(name, cases);
 }
 
-/// The same, for who counts cases otherwise. Of the values that fail, the simplest is shown.
+/// The same, where the caller counts cases otherwise. Of the values that fail, the simplest is shown.
 #[track_caller]
 pub fn try_all<V: Strategy>(
     name: &str,
@@ -37,13 +37,13 @@ pub fn try_all<V: Strategy>(
     }
 }
 
-/// The one line that a property leaves behind.
+/// The one line that a property prints.
 #[expect(clippy::print_stdout)]
 pub fn report(name: &str, cases: impl Display) {
     println!("proof: property {name}: {cases} cases");
 }
 
-/// What became of the cases: a property that is only ever met on one of its sides says little.
+/// The outcomes of the cases: a property that only ever meets one of its sides says little.
 #[derive(Debug, Default)]
 pub struct Tally(RefCell<BTreeMap<String, u32>>);
 

@@ -1,11 +1,11 @@
-//! A server that answers with whatever bytes a test likes.
+//! A server that answers with any bytes.
 
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
-/// Answers each request with what `answer` makes of its head, and keeps the heads.
+/// Answers each request with what `answer` makes of its head, and records the heads.
 pub async fn server(
     answer: impl Fn(&str) -> Vec<u8> + Send + 'static,
 ) -> (String, Arc<Mutex<Vec<String>>>) {

@@ -1,4 +1,4 @@
-//! What a recorder renders for Prometheus, read.
+//! What a recorder renders for Prometheus, parsed.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! A client that writes whatever bytes it likes, and reads HTTP/1 answers.
+//! A client that writes any bytes, and reads HTTP/1 answers.
 
 use std::fmt::Write as _;
 
@@ -6,10 +6,10 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 
 use crate::soon;
 
-/// A connection, over whatever.
+/// A connection, over any stream.
 pub struct Wire<S>(BufReader<S>);
 
-/// What came back.
+/// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     pub status: u16,
@@ -97,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     async fn line(&mut self) -> Option<String> {
         let mut line = Vec::new();
-        // Whoever has said no may close with a reset where there is more to read.
+        // A server that has rejected may close with a reset where there is more to read.
         let read = self
             .0
             .read_until(b'\n', &mut line)
@@ -110,7 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Some(String::from_utf8(line.to_vec()).expect("UTF-8"))
     }
 
-    /// All that still comes, until the other end closes.
+    /// All that still arrives, until the other end closes.
     pub async fn rest(&mut self, rest: &mut Vec<u8>) {
         // A reset closes too.
         let _ = soon(self.0.read_to_end(rest)).await;

@@ -65,7 +65,7 @@ impl<'c> Comparison<'c> {
         );
     }
 
-    /// Where a rule of one side parts us; and as faults, what no rule explains.
+    /// Where a rule of one side explains a difference; and as faults, what no rule explains.
     fn compare(&self) -> (Found<'c>, Vec<String>) {
         let (mut found, mut faults) = (Found::new(), Vec::new());
         for (peer, opinions) in &self.theirs {
@@ -80,7 +80,7 @@ impl<'c> Comparison<'c> {
         (found, faults)
     }
 
-    /// The rule for which one accepts what the other refuses. That another refuses a token which we
+    /// The rule by which one accepts what the other rejects. That another rejects a token which we
     /// accept, or reads it differently, is an error unless it is by a rule of its own.
     fn parting(
         &self,
@@ -100,7 +100,7 @@ impl<'c> Comparison<'c> {
         }
     }
 
-    /// The two rules that others have and we don't. Each is told by more than the other's words, so
+    /// The two rules that others have and we don't. Each is recognised by more than the other's words, so
     /// that it hides nothing else.
     fn rule_of_theirs(
         &self,

@@ -5,9 +5,8 @@ use std::sync::OnceLock;
 use derbysoft_go_simulator::{PublishedKey, SigningKey};
 use serde_json::{Value, json};
 
-use crate::claim_rules::claims_of;
 use test_support::corpus::{mint, now};
-use test_support::forge::{self, KID, cubic, foreign, good, header_and};
+use test_support::forge::{self, KID, claims_of, cubic, foreign, good, header_and};
 
 /// A token of the corpus.
 #[derive(Debug)]

@@ -7,11 +7,11 @@ use num_bigint::BigUint;
 use serde_json::json;
 
 use super::desk::{Desk, larger, long_kids};
-use crate::forgeries::cube_that_starts_with;
 use test_support::corpus::mint;
 use test_support::forge::{
-    DIGEST_INFO, DIGEST_INFO_WITHOUT_NULL, KID, SIGNATURE_BYTES, block, decode, encode, foreign,
-    good, message, segments, sha256, sign_segments, to_width, with_signature,
+    DIGEST_INFO, DIGEST_INFO_WITHOUT_NULL, KID, SIGNATURE_BYTES, block, cube_that_starts_with,
+    decode, encode, foreign, good, message, segments, sha256, sign_segments, to_width,
+    with_signature,
 };
 
 pub(crate) fn all(desk: &mut Desk) {

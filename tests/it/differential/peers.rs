@@ -19,7 +19,7 @@ use test_support::forge::{AUDIENCE, ISSUER};
 /// Where `tests/differential/run` says which Python has `PyJWT`.
 const PYTHON: &str = "DIFFERENTIAL_PYTHON";
 
-/// What somebody says to a token.
+/// A verdict on a token.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "verdict", rename_all = "lowercase")]
 pub(crate) enum Opinion {
@@ -31,7 +31,7 @@ pub(crate) enum Opinion {
     Refused {
         reason: String,
     },
-    /// Something was raised that its users don't reckon with: a refusal, but worth a look.
+    /// Something was raised that its users don't expect: a rejection, but worth a look.
     Crashed {
         reason: String,
     },

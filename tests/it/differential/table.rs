@@ -9,10 +9,10 @@ pub(crate) const PAGE: &str = include_str!("../../../docs/evidence/differential.
 /// Who is compared with us, in the order of the tables' columns.
 pub(crate) const PEERS: [&str; 2] = ["jsonwebtoken", "PyJWT"];
 
-/// The cases in which a rule and a peer part, whichever of the two tables the rule stands in.
+/// The cases in which a rule and a peer differ, whichever of the two tables the rule is in.
 pub(crate) type Found<'c> = BTreeMap<(&'static str, &'static str), Vec<&'c Case>>;
 
-/// A rule, the peers of whom it parts us, and cases that show it.
+/// A rule, the peers that differ from us by it, and cases that show it.
 struct Row {
     rule: &'static str,
     peers: Vec<&'static str>,

@@ -6,7 +6,7 @@ use super::desk::{Desk, larger, long_kids, payload_and};
 use test_support::corpus::{genuine_token, mint, now};
 use test_support::forge::{DIGEST_INFO, KID, block, cubic, message, with_signature};
 
-/// The class of tokens that `jsonwebtoken` refuses for members of a key which neither of us uses.
+/// The class of tokens that `jsonwebtoken` rejects for members of a key which neither of us uses.
 pub(crate) const TYPED: &str = "a key in the header that is none";
 
 pub(crate) fn all(desk: &mut Desk, rng: &mut Rng) {

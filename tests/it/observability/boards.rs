@@ -1,4 +1,4 @@
-//! The dashboard and the alerts ask for what there is.
+//! The dashboard and the alerts query what exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,14 +13,14 @@ use test_support::contract;
 const DASHBOARD: &str = include_str!("../../../examples/monitoring/grafana-dashboard.json");
 const ALERTS: &str = include_str!("../../../examples/monitoring/alerts.yml");
 
-/// Those that Prometheus adds to every series.
+/// The labels that Prometheus adds to every series.
 const ADDED: [&str; 2] = ["job", "instance"];
 
-/// What is asked for by one expression.
+/// What one expression queries.
 #[derive(Debug, Default)]
 struct Asked {
     selectors: Vec<VectorSelector>,
-    /// Labels by which something is put together.
+    /// Labels by which series are aggregated or matched.
     by: BTreeSet<String>,
 }
 
@@ -33,7 +33,7 @@ impl Asked {
         let parsed = parsed.unwrap_or_else(|error| panic!("{expression}: {error}"));
         let mut asked = Self::default();
         let Ok(_) = walk_expr(&mut asked, &parsed);
-        assert!(!asked.selectors.is_empty(), "{expression} asks for nothing");
+        assert!(!asked.selectors.is_empty(), "{expression} queries nothing");
         asked
     }
 
@@ -45,7 +45,7 @@ impl Asked {
         names.collect()
     }
 
-    /// The labels that every series has that is asked for.
+    /// The labels that all queried series have.
     fn common_labels(&self) -> BTreeSet<&'static str> {
         let of = |selector: &VectorSelector| labels(selector.name.as_deref().expect("a name"));
         let mut all = self.selectors.iter().map(of);
@@ -115,7 +115,7 @@ fn labels(name: &str) -> BTreeSet<&'static str> {
         .collect()
 }
 
-/// Holds that a condition on a label is one that a series can meet.
+/// Asserts that some series can meet a condition on a label.
 fn check(selector: &VectorSelector, matcher: &Matcher) {
     let name = selector.name.as_deref().expect("a name");
     let label = &*matcher.name;
@@ -211,7 +211,7 @@ fn check_all(asked: &Asked, expression: &str) {
 }
 
 #[test]
-fn the_dashboard_asks_for_metrics_and_labels_that_there_are() {
+fn the_dashboard_queries_existing_metrics() {
     let panels = panels();
     let mut shown = BTreeSet::new();
     for (expression, legend) in &panels {
@@ -258,7 +258,7 @@ fn the_dashboard_can_be_imported() {
 }
 
 #[test]
-fn the_alerts_ask_for_metrics_and_labels_that_there_are() {
+fn the_alerts_query_existing_metrics() {
     for Alert {
         expression,
         texts,

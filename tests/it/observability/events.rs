@@ -1,4 +1,4 @@
-//! The table of the events.
+//! The events, held to their table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,16 +6,16 @@ use super::scene::everything;
 use test_support::contract::{self, EventRow};
 
 #[test]
-fn every_event_is_in_the_table_and_every_row_of_it_is_told() {
-    let mut told = BTreeMap::<_, BTreeSet<String>>::new();
-    for event in everything().witness.told() {
+fn the_table_of_events_is_complete() {
+    let mut logged = BTreeMap::<_, BTreeSet<String>>::new();
+    for event in everything().witness.events() {
         let level = event.level.as_str().to_lowercase();
-        let fields = told
+        let fields = logged
             .entry((event.target, level, event.message))
             .or_default();
         fields.extend(event.fields.into_keys().map(str::to_owned));
     }
-    let told: BTreeSet<_> = (told.into_iter())
+    let logged: BTreeSet<_> = (logged.into_iter())
         .map(|((target, level, message), fields)| EventRow {
             target,
             level,
@@ -24,16 +24,16 @@ fn every_event_is_in_the_table_and_every_row_of_it_is_told() {
         })
         .collect();
     let table = contract::events();
-    let strange: Vec<_> = told.difference(&table).collect();
-    let missing: Vec<_> = table.difference(&told).collect();
+    let strange: Vec<_> = logged.difference(&table).collect();
+    let missing: Vec<_> = table.difference(&logged).collect();
     assert!(
         strange.is_empty() && missing.is_empty(),
-        "told, and not in the table: {strange:#?}\nin the table, and not told: {missing:#?}"
+        "logged, and not in the table: {strange:#?}\nin the table, and not logged: {missing:#?}"
     );
 }
 
 #[test]
-fn a_wait_for_keys_says_of_which_and_for_how_long() {
+fn a_wait_for_keys_names_its_issuer_and_length() {
     let waits = everything().witness.of("request waited for keys");
     let first = waits.first().expect("a request waited");
     assert_eq!(first.level, tracing::Level::DEBUG);

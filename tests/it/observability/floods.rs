@@ -1,17 +1,17 @@
-//! Many refusals make few lines, and every one of them is in a line.
+//! Many rejections make few lines, and each of them is counted in one.
 
 use derbysoft_go_auth::{Clock, GoAuth, GoAuthLayer, ManualClock};
 use tokio::runtime::Handle;
 use tracing::Level;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::witness::{Told, Witness};
+use super::witness::{Logged, Witness};
 use test_support::{Api, Keys, at_once, eventually, passive_runtime, request, secs, settle};
 
 const FIRST: &str = "request refused";
 const MORE: &str = "further requests refused within a minute";
 
-/// A gate with GO's keys at hand, and its clock.
+/// A handle with its keys, and its clock.
 struct Gate {
     keys: Keys,
     auth: GoAuth,
@@ -34,30 +34,31 @@ impl Gate {
     }
 }
 
-async fn refuse(layer: &GoAuthLayer, authorization: &str, times: usize) {
+async fn reject(layer: &GoAuthLayer, authorization: &str, times: usize) {
     let door = Api::behind(layer.clone());
     for _ in 0..times {
         door.send(request(&[authorization.as_bytes()])).await;
     }
 }
 
-fn count(told: &Told) -> usize {
-    told.field("count").parse().expect("a number")
+fn count(logged: &Logged) -> usize {
+    logged.field("count").parse().expect("a number")
 }
 
-/// How many refusals these lines are about.
-fn refusals(told: &[Told]) -> usize {
-    told.iter()
-        .map(|told| match &*told.message {
+/// How many rejections these lines are about.
+fn rejections(logged: &[Logged]) -> usize {
+    logged
+        .iter()
+        .map(|logged| match &*logged.message {
             FIRST => 1,
-            MORE => count(told),
+            MORE => count(logged),
             other => panic!("{other}"),
         })
         .sum()
 }
 
 #[tokio::test]
-async fn ten_thousand_refusals_make_a_line_at_first_and_one_when_the_minute_is_over() {
+async fn ten_thousand_rejections_make_two_lines_a_kind() {
     let (witness, _guard) = Witness::listening(LevelFilter::INFO);
     let gate = Gate::new();
     let layer = gate.auth.layer();
@@ -66,22 +67,22 @@ async fn ten_thousand_refusals_make_a_line_at_first_and_one_when_the_minute_is_o
         ("53ac0777", 3_000),
         (&*gate.expired(), 2_000),
     ] {
-        refuse(&layer, authorization, times).await;
+        reject(&layer, authorization, times).await;
     }
-    let first = witness.told();
-    let kinds: Vec<_> = first.iter().map(|told| told.field("kind")).collect();
+    let first = witness.events();
+    let kinds: Vec<_> = first.iter().map(|logged| logged.field("kind")).collect();
     assert_eq!(kinds, ["invalid_request", "malformed", "expired"]);
-    assert!(first.iter().all(|told| told.message == FIRST));
+    assert!(first.iter().all(|logged| logged.message == FIRST));
     gate.clock.advance(secs(59));
     settle().await;
-    assert_eq!(witness.told().len(), 3);
+    assert_eq!(witness.events().len(), 3);
 
     gate.clock.advance(secs(1));
-    eventually("the rest is told", || witness.told().len() == 6).await;
+    eventually("the rest is logged", || witness.events().len() == 6).await;
     let rest = witness.of(MORE);
     let counts: Vec<_> = rest
         .iter()
-        .map(|told| (told.field("kind"), count(told)))
+        .map(|logged| (logged.field("kind"), count(logged)))
         .collect();
     assert_eq!(
         counts,
@@ -91,7 +92,7 @@ async fn ten_thousand_refusals_make_a_line_at_first_and_one_when_the_minute_is_o
             ("expired", 1_999)
         ]
     );
-    assert_eq!(refusals(&witness.told()), 10_000);
+    assert_eq!(rejections(&witness.events()), 10_000);
 }
 
 #[tokio::test]
@@ -101,48 +102,52 @@ async fn a_flood_that_goes_on_makes_two_lines_a_minute() {
     let layer = gate.auth.layer();
     const MINUTES: usize = 20;
     for _ in 0..MINUTES * 60 {
-        refuse(&layer, "53ac0777", 5).await;
+        reject(&layer, "53ac0777", 5).await;
         gate.clock.advance(secs(1));
     }
     assert!(
-        witness.told().len() <= 2 * MINUTES,
+        witness.events().len() <= 2 * MINUTES,
         "{}",
-        witness.told().len()
+        witness.events().len()
     );
     gate.clock.advance(secs(60));
-    let all = || refusals(&witness.told()) == MINUTES * 300;
-    eventually("all is told", all).await;
-    // A kind that had been quiet is told of at once.
+    let all = || rejections(&witness.events()) == MINUTES * 300;
+    eventually("all is logged", all).await;
+    // A kind that had been quiet is logged at once.
     witness.clear();
-    refuse(&layer, "53ac0777", 1).await;
-    assert_eq!(witness.told().len(), 1);
+    reject(&layer, "53ac0777", 1).await;
+    assert_eq!(witness.events().len(), 1);
 }
 
 #[test]
-fn outside_tokio_the_next_refusal_tells_and_the_end_does() {
+fn outside_tokio_the_next_rejection_flushes_counts() {
     let (witness, _guard) = Witness::listening(LevelFilter::INFO);
     let gate = Gate::new();
     let layer = gate.auth.layer();
-    let refuse = |times| assert!(at_once(refuse_now(&layer, times)).is_ready());
-    refuse(10);
+    let reject = |times| assert!(at_once(reject_now(&layer, times)).is_ready());
+    reject(10);
     gate.clock.advance(secs(3600));
-    assert_eq!(witness.told().len(), 1);
-    refuse(5);
-    let told = witness.told();
-    assert_eq!(refusals(&told), 11);
-    // The count before the refusal that brought it out.
-    assert_eq!([&*told[1].message, &told[2].message], [MORE, FIRST]);
-    assert_eq!(count(&told[1]), 9);
+    assert_eq!(witness.events().len(), 1);
+    reject(5);
+    let logged = witness.events();
+    assert_eq!(rejections(&logged), 11);
+    // The count comes before the rejection that flushed it.
+    assert_eq!([&*logged[1].message, &logged[2].message], [MORE, FIRST]);
+    assert_eq!(count(&logged[1]), 9);
 
     let Gate { auth, .. } = gate;
     drop(auth);
-    assert_eq!(refusals(&witness.told()), 11, "the layer is a handle too");
+    assert_eq!(
+        rejections(&witness.events()),
+        11,
+        "the layer is a handle too"
+    );
     drop(layer);
-    assert_eq!(refusals(&witness.told()), 15);
+    assert_eq!(rejections(&witness.events()), 15);
 }
 
-/// Without a limit on time, which a runtime would have to keep.
-async fn refuse_now(layer: &GoAuthLayer, times: usize) {
+/// Without a time limit, which would need a runtime.
+async fn reject_now(layer: &GoAuthLayer, times: usize) {
     use tower::{Layer, ServiceExt};
     let inner = tower::service_fn(|_: http::Request<()>| {
         std::future::ready(Ok::<_, std::convert::Infallible>(http::Response::new(())))
@@ -153,7 +158,7 @@ async fn refuse_now(layer: &GoAuthLayer, times: usize) {
 }
 
 #[tokio::test]
-async fn what_only_a_scanner_causes_is_at_info_and_what_go_could_meet_at_warn() {
+async fn scanners_are_logged_at_info_and_go_at_warn() {
     let (witness, _guard) = Witness::listening(LevelFilter::TRACE);
     let gate = Gate::new();
     let layer = gate.auth.layer();
@@ -178,55 +183,55 @@ async fn what_only_a_scanner_causes_is_at_info_and_what_go_could_meet_at_warn() 
         ("audience", Level::WARN, mint().audience("another").token()),
     ] {
         witness.clear();
-        refuse(&layer, &authorization, 3).await;
-        let mut levels: Vec<_> = witness.told().iter().map(|told| told.level).collect();
-        // At debug there is a line for each, and the first is not told twice. They are
+        reject(&layer, &authorization, 3).await;
+        let mut levels: Vec<_> = witness.events().iter().map(|logged| logged.level).collect();
+        // At debug there is a line for each, and the first is not logged twice. They are
         // emitted in place, the first by another thread.
         levels.sort_unstable();
         assert_eq!(levels, [level, Level::DEBUG, Level::DEBUG], "{kind}");
-        for told in witness.told() {
-            assert_eq!((&*told.message, told.field("kind")), (FIRST, kind));
+        for logged in witness.events() {
+            assert_eq!((&*logged.message, logged.field("kind")), (FIRST, kind));
         }
     }
     gate.clock.advance(secs(60));
-    eventually("the counts are told", || witness.of(MORE).len() == 9).await;
-    for told in witness.of(MORE) {
-        let is_noise = told.level == Level::INFO;
-        assert!(is_noise || told.level == Level::WARN);
+    eventually("the counts are logged", || witness.of(MORE).len() == 9).await;
+    for logged in witness.of(MORE) {
+        let is_noise = logged.level == Level::INFO;
+        assert!(is_noise || logged.level == Level::WARN);
         let warned = ["unknown_key", "expired", "audience"];
-        assert_eq!(!is_noise, warned.contains(&told.field("kind")));
-        assert_eq!(count(&told), 2);
+        assert_eq!(!is_noise, warned.contains(&logged.field("kind")));
+        assert_eq!(count(&logged), 2);
     }
 }
 
 #[tokio::test]
-async fn who_listens_to_warnings_alone_hears_of_no_scanner() {
+async fn warnings_mention_no_scanner() {
     let (witness, _guard) = Witness::listening(LevelFilter::WARN);
     let gate = Gate::new();
     let layer = gate.auth.layer();
-    refuse(&layer, "53ac0777", 10).await;
-    refuse(&layer, &gate.expired(), 10).await;
+    reject(&layer, "53ac0777", 10).await;
+    reject(&layer, &gate.expired(), 10).await;
     gate.clock.advance(secs(60));
-    eventually("the rest is told", || witness.told().len() == 2).await;
+    eventually("the rest is logged", || witness.events().len() == 2).await;
     assert!(
         witness
-            .told()
+            .events()
             .iter()
-            .all(|told| told.field("kind") == "expired")
+            .all(|logged| logged.field("kind") == "expired")
     );
 }
 
 #[tokio::test]
-async fn what_an_observing_layer_lets_through_is_counted_as_well() {
+async fn what_an_observing_layer_admits_is_counted() {
     let (witness, _guard) = Witness::listening(LevelFilter::INFO);
     let gate = Gate::new();
     let layer = gate.auth.layer();
     let observer = layer.clone().danger_observe_only();
-    refuse(&observer, "53ac0777", 1_000).await;
-    refuse(&layer, "53ac0777", 10).await;
-    assert_eq!(witness.told().len(), 2);
+    reject(&observer, "53ac0777", 1_000).await;
+    reject(&layer, "53ac0777", 10).await;
+    assert_eq!(witness.events().len(), 2);
     gate.clock.advance(secs(60));
-    eventually("the rest is told", || witness.told().len() == 4).await;
+    eventually("the rest is logged", || witness.events().len() == 4).await;
     let more = "further requests let through unverified within a minute: observing only";
     let let_through = witness.of(more);
     assert_eq!((let_through.len(), count(&let_through[0])), (1, 999));
@@ -235,26 +240,26 @@ async fn what_an_observing_layer_lets_through_is_counted_as_well() {
 }
 
 #[tokio::test]
-async fn the_task_that_tells_is_there_only_while_something_is_to_be_told() {
+async fn the_logging_task_ends_when_nothing_is_pending() {
     let (witness, _guard) = Witness::listening(LevelFilter::INFO);
     let tasks = || Handle::current().metrics().num_alive_tasks();
     let gate = Gate::new();
     let layer = gate.auth.layer();
     let before = tasks();
-    refuse(&layer, "53ac0777", 1).await;
+    reject(&layer, "53ac0777", 1).await;
     assert_eq!(tasks(), before);
     for _ in 0..3 {
-        refuse(&layer, "53ac0777", 100).await;
+        reject(&layer, "53ac0777", 100).await;
         assert_eq!(tasks(), before + 1);
         gate.clock.advance(secs(60));
         eventually("it ends", || tasks() == before).await;
     }
-    assert_eq!(refusals(&witness.told()), 301);
-    // Nor does it outlive the handles.
-    refuse(&layer, "53ac0777", 100).await;
+    assert_eq!(rejections(&witness.events()), 301);
+    // It does not outlive the handles.
+    reject(&layer, "53ac0777", 100).await;
     drop((gate, layer));
     eventually("it ends", || tasks() == before).await;
-    assert_eq!(refusals(&witness.told()), 401);
+    assert_eq!(rejections(&witness.events()), 401);
 }
 
 #[test]
@@ -263,15 +268,18 @@ fn a_runtime_that_is_gone_takes_no_count_with_it() {
     let gate = Gate::new();
     let layer = gate.auth.layer();
     let first = passive_runtime();
-    first.block_on(refuse(&layer, "53ac0777", 10));
+    first.block_on(reject(&layer, "53ac0777", 10));
     drop(first);
     gate.clock.advance(secs(60));
     let second = passive_runtime();
     second.block_on(async {
-        refuse(&layer, "53ac0777", 10).await;
-        assert_eq!(refusals(&witness.told()), 11);
+        reject(&layer, "53ac0777", 10).await;
+        assert_eq!(rejections(&witness.events()), 11);
         gate.clock.advance(secs(60));
-        eventually("another task tells", || refusals(&witness.told()) == 20).await;
+        eventually("another task logs the rest", || {
+            rejections(&witness.events()) == 20
+        })
+        .await;
     });
     assert!(gate.clock.monotonic() == secs(120));
 }

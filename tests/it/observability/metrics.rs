@@ -1,67 +1,20 @@
-//! The metrics: the names in the table, the numbers that stand under them, and when.
+//! The metrics, held to their table, and what is counted about requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use derbysoft_go_auth::outbound::{ClientPair, EndpointToken, EndpointTokens, Gateway};
-use derbysoft_go_auth::{AccessToken, AccessTokens, Api as Name, Clock, GoAuth, ManualClock};
-use derbysoft_go_simulator::Fault;
-use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
-
-use test_support::contract;
-use test_support::recorded::{series, types, value};
+use derbysoft_go_auth::{AccessToken, AccessTokens, Api as Name, GoAuth};
 
 use super::recorder;
-use super::scene::{everything, world_of_go};
-use test_support::distributor::{TokenFile, days, entry};
-use test_support::{
-    Api, Keys, World, eventually, millis, refresh, secs, settle, soon, verdict, verifying,
-};
+use super::recorder::{recording, requests};
+use super::scene::everything;
+use test_support::contract;
+use test_support::recorded::{Series, series, types, value};
+use test_support::{Api, Keys, World, millis, request, secs, soon, verdict, verifying};
 
 const TOKEN: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
 
-/// A recorder for this thread, on which the whole of a test runs.
-fn recording(recorder: &PrometheusRecorder) -> (PrometheusHandle, metrics::LocalRecorderGuard<'_>) {
-    let guard = metrics::set_default_local_recorder(recorder);
-    (recorder.handle(), guard)
-}
-
-fn requests(handle: &PrometheusHandle, outcome: &str, kind: &str) -> Option<f64> {
-    let labels = [("outcome", outcome), ("kind", kind)];
-    value(&handle.render(), "go_auth_requests_total", &labels)
-}
-
-fn seconds_left(handle: &PrometheusHandle, api: &str) -> Option<f64> {
-    let name = "go_auth_access_token_seconds_left";
-    value(&handle.render(), name, &[("api", api)])
-}
-
-fn credential_left(handle: &PrometheusHandle, endpoint: &str) -> Option<f64> {
-    let name = "go_auth_credential_seconds_left";
-    value(&handle.render(), name, &[("endpoint", endpoint)])
-}
-
-/// The state of the only issuer's keys, their age in whole seconds, and their number.
-fn keys(handle: &PrometheusHandle) -> (String, Option<u64>, f64) {
-    let rendered = handle.render();
-    let states = series(&rendered).into_iter();
-    let states: Vec<_> = states
-        .filter(|series| series.name == "go_auth_keys_state")
-        .collect();
-    assert_eq!(states.len(), 3);
-    assert!((states.iter().map(|state| state.value).sum::<f64>() - 1.0).abs() < 1e-9);
-    let state = states
-        .iter()
-        .find(|state| state.value > 0.5)
-        .expect("a state");
-    let age = value(&rendered, "go_auth_keys_age_seconds", &[]).expect("an age");
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let age = (!age.is_nan()).then_some(age as u64);
-    let count = value(&rendered, "go_auth_keys", &[]).expect("a number");
-    (state.label("state").to_owned(), age, count)
-}
-
 #[test]
-fn every_metric_is_in_the_table_and_every_row_of_it_is_recorded() {
+fn the_table_of_metrics_is_complete() {
     let rendered = &everything().rendered;
     let table = contract::metrics();
     let expected: BTreeMap<_, _> = table.iter().map(|(name, row)| (*name, row.kind)).collect();
@@ -103,10 +56,9 @@ fn every_metric_is_in_the_table_and_every_row_of_it_is_recorded() {
 }
 
 #[test]
-fn every_outcome_has_the_kinds_of_the_table_and_each_was_met() {
+fn each_outcome_has_the_kinds_of_the_table() {
     for outcome in ["accepted", "refused", "observed"] {
-        let of_outcome =
-            |series: &test_support::recorded::Series| series.label("outcome") == outcome;
+        let of_outcome = |series: &Series| series.label("outcome") == outcome;
         let counted = series(&everything().rendered)
             .into_iter()
             .filter(of_outcome);
@@ -119,7 +71,7 @@ fn every_outcome_has_the_kinds_of_the_table_and_each_was_met() {
             "{kinds:?}"
         );
         for (kind, count) in counted {
-            // The observer was not asked by a caller that its own check forbids.
+            // No request that its check forbids reached the observer.
             let met = !(outcome == "observed" && kind == "forbidden");
             assert_eq!(count > 0.0, met, "{outcome} {kind}");
         }
@@ -137,7 +89,7 @@ fn every_metric_has_a_help_text() {
 }
 
 #[tokio::test]
-async fn requests_are_counted_by_what_became_of_them() {
+async fn requests_are_counted_by_outcome_and_kind() {
     let recorder = recorder();
     let (handle, _guard) = recording(&recorder);
     let keys = Keys::new();
@@ -154,7 +106,7 @@ async fn requests_are_counted_by_what_became_of_them() {
     observer.call("53ac0777").await;
     observer.call(&keys.token()).await;
     let open = Api::behind(auth.layer().allow_missing());
-    open.send(test_support::request(&[])).await;
+    open.send(request(&[])).await;
     assert_eq!(open.calls(), 1);
 
     assert_eq!(requests(&handle, "accepted", "jwt"), Some(4.0));
@@ -168,7 +120,7 @@ async fn requests_are_counted_by_what_became_of_them() {
 }
 
 #[tokio::test]
-async fn each_credential_is_one_look_into_the_cache_and_the_size_follows() {
+async fn each_credential_is_one_cache_lookup() {
     let recorder = recorder();
     let (handle, _guard) = recording(&recorder);
     let world = World::new().await;
@@ -179,7 +131,7 @@ async fn each_credential_is_one_look_into_the_cache_and_the_size_follows() {
     };
     let bytes = || value(&handle.render(), "go_auth_token_cache_bytes", &[]);
     let token = world.token();
-    // The first waits for keys, and is looked at twice.
+    // The first waits for keys, and is looked up twice.
     for (hits, misses) in [(0.0, 1.0), (0.0, 2.0), (1.0, 2.0), (2.0, 2.0)] {
         assert_eq!(verdict(&auth, &token).await, "ok");
         assert_eq!((looks("hit"), looks("miss")), (Some(hits), Some(misses)));
@@ -187,10 +139,10 @@ async fn each_credential_is_one_look_into_the_cache_and_the_size_follows() {
     auth.record_metrics();
     let one = bytes().expect("a size");
     assert!((1000.0..3000.0).contains(&one), "{one}");
-    // What is no token is not looked for.
+    // What is no token is not looked up.
     assert_eq!(verdict(&auth, "53ac0777").await, "malformed");
     assert_eq!(looks("miss"), Some(2.0));
-    // One that is not good any more is a miss.
+    // A token that is no longer good is a miss.
     world.clock.advance(secs(331));
     assert_eq!(verdict(&auth, &token).await, "expired");
     assert_eq!((looks("hit"), looks("miss")), (Some(2.0), Some(3.0)));
@@ -198,7 +150,7 @@ async fn each_credential_is_one_look_into_the_cache_and_the_size_follows() {
     assert_eq!(bytes(), Some(0.0));
 }
 
-/// A gate that takes an Access Token beside GO's JWTs.
+/// A handle that accepts an Access Token beside GO's JWTs.
 fn holding_a_token(world: &World) -> GoAuth {
     let token = AccessToken::new(Name::AVAILABILITY_PEER, TOKEN, world.time());
     let tokens = AccessTokens::new([token]).expect("a good token");
@@ -207,7 +159,7 @@ fn holding_a_token(world: &World) -> GoAuth {
 }
 
 #[tokio::test]
-async fn what_has_to_be_verified_is_timed_with_its_wait_and_nothing_else_is() {
+async fn only_verification_is_timed_with_its_wait() {
     let recorder = recorder();
     let (handle, _guard) = recording(&recorder);
     let world = World::new().await;
@@ -233,12 +185,12 @@ async fn what_has_to_be_verified_is_timed_with_its_wait_and_nothing_else_is() {
     };
     assert_eq!((below("0.5"), below("1")), (Some(0.0), Some(1.0)));
 
-    // The clock stands still: all that can be told is how many were timed.
+    // The clock stands still: only the number of measurements shows.
     let token = world.token();
     for (what, count) in [
         (&*token, 2.0),
         (&token, 3.0),
-        // It is known by now.
+        // It is cached by now.
         (&token, 3.0),
         (TOKEN, 3.0),
         ("53ac0777", 3.0),
@@ -249,170 +201,6 @@ async fn what_has_to_be_verified_is_timed_with_its_wait_and_nothing_else_is() {
         let _ = verdict(&auth, what).await;
         assert_eq!(timed(), (count, 0.75), "{what}");
     }
-}
-
-#[tokio::test]
-async fn the_keys_are_followed_from_empty_over_fresh_and_stale_to_empty_without_being_asked() {
-    let recorder = recorder();
-    let (handle, _guard) = recording(&recorder);
-    let world = World::new().await;
-    let hold = world.go.hold();
-    let auth = world.auth();
-    let first = verifying(&auth, &world.token());
-    world.fetches(1).await;
-    let (state, age, count) = keys(&handle);
-    assert_eq!((&*state, age, count), ("empty", None, 0.0));
-    let refreshes = |result| {
-        let labels = [("result", result)];
-        value(&handle.render(), "go_auth_key_refreshes_total", &labels)
-    };
-    // All are there before the first has ended.
-    for result in ["changed", "unchanged", "failed"] {
-        assert_eq!(refreshes(result), Some(0.0));
-    }
-    hold.release();
-    soon(first).await.expect("no panic").expect("a good token");
-    settle().await;
-    assert_eq!(keys(&handle), ("fresh".to_owned(), Some(0), 2.0));
-    assert_eq!(refreshes("changed"), Some(1.0));
-    refresh(&auth).await.expect("GO is well");
-    assert_eq!(refreshes("unchanged"), Some(1.0));
-
-    world.go.fail(Fault::Status(500));
-    world.clock.advance(secs(60));
-    settle().await;
-    assert_eq!(keys(&handle), ("fresh".to_owned(), Some(60), 2.0));
-    world.clock.advance(secs(240));
-    eventually("the refresh fails", || refreshes("failed") == Some(1.0)).await;
-    assert_eq!(keys(&handle), ("stale".to_owned(), Some(300), 2.0));
-    world.clock.advance(secs(86_400));
-    eventually("they are let go", || keys(&handle).0 == "empty").await;
-    assert_eq!(keys(&handle), ("empty".to_owned(), None, 0.0));
-}
-
-#[tokio::test]
-async fn asked_for_metrics_the_keys_are_as_old_as_they_are_and_none_are_fetched() {
-    let recorder = recorder();
-    let (handle, _guard) = recording(&recorder);
-    let world = World::new().await;
-    let auth = world.auth();
-    auth.record_metrics();
-    settle().await;
-    assert_eq!(world.go.fetches(), 0);
-    assert_eq!(keys(&handle), ("empty".to_owned(), None, 0.0));
-    test_support::ready(&auth).await.expect("GO is well");
-    for age in 1..30 {
-        world.clock.advance(secs(1));
-        auth.record_metrics();
-        assert_eq!(keys(&handle), ("fresh".to_owned(), Some(age), 2.0));
-    }
-    // Keys that were given have no age.
-    let given = Keys::new().builder().build().expect("a good configuration");
-    given.record_metrics();
-    let rendered = handle.render();
-    let of_given = |name: &str| {
-        let issuer = "https://id/X/.well-known/openid-configuration";
-        value(&rendered, name, &[("issuer", issuer)])
-    };
-    assert_eq!(of_given("go_auth_keys"), Some(1.0));
-    assert!(of_given("go_auth_keys_age_seconds").is_some_and(f64::is_nan));
-}
-
-#[tokio::test]
-async fn access_tokens_are_followed_to_their_end_and_out_of_the_file() {
-    let recorder = recorder();
-    let (handle, _guard) = recording(&recorder);
-    let own = Name::new("own").expect("a name");
-    let other = Name::new("other").expect("a name");
-    let file = TokenFile::of("");
-    let now = file.clock.now();
-    let another = TOKEN.replace('a', "b");
-    let both = entry(&own, TOKEN, now) + &entry(&other, &another, now.saturating_sub(days(100)));
-    file.write(&both);
-    let builder = GoAuth::builder().access_tokens_file(file.path());
-    let auth = builder.clock(file.clock.clone()).build();
-    let auth = auth.expect("a good configuration");
-    auth.verify_for(TOKEN, &own).await.expect("good");
-    let left = |api, days: f64| seconds_left(&handle, api) == Some(days * 86_400.0);
-    eventually("they are looked at", || left("own", 180.0)).await;
-    assert!(left("other", 80.0));
-
-    file.clock.advance(days(79));
-    eventually("time goes on", || left("other", 1.0)).await;
-    file.clock.advance(secs(3));
-    auth.record_metrics();
-    assert_eq!(seconds_left(&handle, "other"), Some(86_397.0));
-    file.clock.advance(days(2));
-    eventually("one is past its end", || left("other", 0.0)).await;
-
-    file.write(entry(&own, TOKEN, now));
-    soon(auth.reload_access_tokens())
-        .await
-        .expect("a good file");
-    assert!(seconds_left(&handle, "other").is_some_and(f64::is_nan));
-    assert!(seconds_left(&handle, "own").is_some_and(|left| left > 98.0 * 86_400.0));
-}
-
-#[tokio::test]
-async fn tokens_for_go_are_followed_where_their_issue_is_known() {
-    let recorder = recorder();
-    let (handle, _guard) = recording(&recorder);
-    let clock = ManualClock::starting_now();
-    let tokens = EndpointTokens::builder()
-        .endpoint(
-            "known",
-            "https://go.example/known",
-            EndpointToken::new("x").issued_at(clock.now()),
-        )
-        .endpoint("unknown", "https://go.example/unknown", "y")
-        .clock(clock.clone())
-        .build()
-        .expect("good settings");
-    tokens.record_metrics();
-    assert_eq!(credential_left(&handle, "known"), Some(180.0 * 86_400.0));
-    assert_eq!(credential_left(&handle, "unknown"), None);
-    clock.advance(days(181));
-    tokens.record_metrics();
-    assert_eq!(credential_left(&handle, "known"), Some(0.0));
-    // Replaced by one of which nobody knows.
-    tokens.replace("known", "z").expect("there is one");
-    tokens.record_metrics();
-    assert!(credential_left(&handle, "known").is_some_and(f64::is_nan));
-}
-
-#[tokio::test]
-async fn client_pairs_are_followed_and_the_next_becomes_the_current() {
-    let recorder = recorder();
-    let (handle, _guard) = recording(&recorder);
-    let (go, clock) = world_of_go().await;
-    let client = go.client();
-    let pair = ClientPair::new(&*client.client_id, &*client.client_secret);
-    let gateway = Gateway::builder()
-        .token_url(go.token_url())
-        .api(go.gateway_url())
-        .credentials(pair.issued_at(clock.now()))
-        .clock(clock.clone())
-        .build()
-        .expect("good settings");
-    soon(gateway.ready()).await.expect("GO is well");
-    let (current, next) = ("current client pair", "next client pair");
-    assert_eq!(credential_left(&handle, current), Some(180.0 * 86_400.0));
-    assert_eq!(credential_left(&handle, next), None);
-    go.fail_at(derbysoft_go_simulator::Endpoint::Token, Fault::Status(500));
-    let client = go.rotate_client();
-    let following = ClientPair::new(&*client.client_id, &*client.client_secret);
-    gateway
-        .rotate_to(following.issued_at(clock.now()))
-        .expect("it can be sent");
-    gateway.record_metrics();
-    assert_eq!(credential_left(&handle, current), Some(7.0 * 86_400.0));
-    assert_eq!(credential_left(&handle, next), Some(180.0 * 86_400.0));
-    go.heal();
-    clock.advance(days(7));
-    let _ = soon(gateway.ready()).await;
-    gateway.record_metrics();
-    assert_eq!(credential_left(&handle, current), Some(173.0 * 86_400.0));
-    assert!(credential_left(&handle, next).is_some_and(f64::is_nan));
 }
 
 #[tokio::test]
@@ -451,22 +239,4 @@ async fn no_request_adds_a_series() {
     }
     auth.record_metrics();
     assert_eq!(names(), before);
-}
-
-#[tokio::test]
-async fn a_recorder_that_comes_late_misses_requests_and_nothing_of_the_keys() {
-    let world = World::new().await;
-    let auth = world.ready().await;
-    let recorder = recorder();
-    let (handle, _guard) = recording(&recorder);
-    let door = Api::behind(auth.layer());
-    auth.record_metrics();
-    assert_eq!(keys(&handle), ("fresh".to_owned(), Some(0), 2.0));
-    refresh(&auth).await.expect("GO is well");
-    let labels = [("result", "unchanged")];
-    let unchanged = value(&handle.render(), "go_auth_key_refreshes_total", &labels);
-    assert_eq!(unchanged, Some(1.0));
-    // No request was there yet, so that these are counted as well.
-    door.call(&world.token()).await;
-    assert_eq!(requests(&handle, "accepted", "jwt"), Some(1.0));
 }

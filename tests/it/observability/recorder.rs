@@ -1,5 +1,11 @@
+//! A recorder as Prometheus has it, on the thread of a test.
+
 use derbysoft_go_auth::VERIFY_SECONDS_BUCKETS;
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
+use metrics_exporter_prometheus::{
+    Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
+
+use test_support::recorded::value;
 
 pub(crate) fn recorder() -> PrometheusRecorder {
     let verifying = Matcher::Full("go_auth_verify_seconds".to_owned());
@@ -7,4 +13,18 @@ pub(crate) fn recorder() -> PrometheusRecorder {
         .set_buckets_for_metric(verifying, &VERIFY_SECONDS_BUCKETS)
         .expect("buckets")
         .build_recorder()
+}
+
+/// Records on this thread, on which the whole of a test runs.
+pub(super) fn recording(
+    recorder: &PrometheusRecorder,
+) -> (PrometheusHandle, metrics::LocalRecorderGuard<'_>) {
+    let guard = metrics::set_default_local_recorder(recorder);
+    (recorder.handle(), guard)
+}
+
+/// The count of the requests with this outcome and kind.
+pub(super) fn requests(handle: &PrometheusHandle, outcome: &str, kind: &str) -> Option<f64> {
+    let labels = [("outcome", outcome), ("kind", kind)];
+    value(&handle.render(), "go_auth_requests_total", &labels)
 }

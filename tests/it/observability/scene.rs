@@ -1,4 +1,4 @@
-//! Everything that can be told of, done once.
+//! Everything that can be reported, done once.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -8,9 +8,7 @@ use axum::routing::post;
 use derbysoft_go_auth::outbound::{
     ClientPair, EndpointToken, EndpointTokens, Gateway, GatewayBuilder,
 };
-use derbysoft_go_auth::{
-    Api as Name, Clock, GoAuth, IssuerConfig, ManualClock, UnixTime, Verified,
-};
+use derbysoft_go_auth::{Api as Name, Clock, GoAuth, IssuerConfig, ManualClock, Verified};
 use derbysoft_go_simulator::{Fault, PartnerApi, Simulator};
 use tower::ServiceExt;
 use tracing_subscriber::filter::LevelFilter;
@@ -18,8 +16,8 @@ use tracing_subscriber::filter::LevelFilter;
 use super::witness::Witness;
 use test_support::distributor::{TokenFile, days, entry};
 use test_support::{
-    Api, World, eventually, passive_runtime, ready, refresh, refused_tokens, request, secs, soon,
-    strict,
+    Api, World, clock, eventually, go_with, passive_runtime, ready, refresh, refused_tokens,
+    request, secs, soon, strict,
 };
 
 const PEER_TOKEN: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
@@ -27,7 +25,7 @@ const OTHERS_TOKEN: &str = "53ac0777bbbbbbbbbbbbbbbbbbbbbbbb";
 const REVOKED_TOKEN: &str = "53ac0777dddddddddddddddddddddddd";
 const OLD_TOKEN: &str = "53ac0777cccccccccccccccccccccccc";
 
-/// What was told meanwhile.
+/// What was reported.
 pub(super) struct Everything {
     pub(super) witness: Witness,
     /// As Prometheus reads it.
@@ -38,7 +36,7 @@ pub(super) struct Everything {
     pub(super) configured: Vec<String>,
 }
 
-/// Done by whoever asks first.
+/// Done once, for the first caller.
 pub(super) fn everything() -> &'static Everything {
     static EVERYTHING: OnceLock<Everything> = OnceLock::new();
     EVERYTHING.get_or_init(|| {
@@ -80,15 +78,7 @@ async fn heard(witness: &Witness, message: &str) {
     eventually(message, || !witness.of(message).is_empty()).await;
 }
 
-/// GO, and the time that it shares with its callers.
-pub(super) async fn world_of_go() -> (Simulator, ManualClock) {
-    let now = ManualClock::starting_now().now().as_secs();
-    let clock = ManualClock::new(UnixTime::from_secs(now));
-    let go = Simulator::builder().clock(clock.clone()).start().await;
-    (go.expect("a free port"), clock)
-}
-
-/// Requests of every kind, let in, refused and observed, more than once.
+/// Requests of every kind, accepted, rejected and observed, more than once.
 async fn requests() -> Vec<String> {
     const ELSEWHERE: &str = "https://id/elsewhere";
     let world = World::new().await;
@@ -153,7 +143,7 @@ async fn requests() -> Vec<String> {
         }
         assert_eq!(picky.call(PEER_TOKEN).await.kind(), Some("forbidden"));
     }
-    // What was counted is told.
+    // Counts are logged.
     world.clock.advance(secs(60));
     door.send(request(&[])).await;
     #[cfg(feature = "metrics")]
@@ -176,7 +166,7 @@ async fn no_layer() {
     assert_eq!(answer.expect("infallible").status(), 500);
 }
 
-/// Keys fetched, unchanged, changed, skipped, not to be had, and too old.
+/// Keys fetched, unchanged, changed, skipped, unavailable, and too old.
 async fn keys(witness: &Witness) -> Vec<String> {
     let world = World::new().await;
     let auth = world.ready().await;
@@ -197,7 +187,7 @@ async fn keys(witness: &Witness) -> Vec<String> {
     vec![world.go.issuer().to_owned()]
 }
 
-/// A snapshot that is written, restored, damaged, and in the way of nothing.
+/// A snapshot that is written, restored, damaged, and impossible to write.
 async fn snapshots(witness: &Witness) {
     let world = World::new().await;
     let directory = tempfile::tempdir().expect("a directory");
@@ -222,7 +212,7 @@ async fn snapshots(witness: &Witness) {
     heard(witness, "the snapshot of the keys could not be written").await;
 }
 
-/// Access tokens read, not to be read, near their end, and past it.
+/// Access Tokens read, unreadable, near their end, and past it.
 async fn access_tokens(witness: &Witness) -> Vec<String> {
     let now = ManualClock::starting_now().now();
     let own = Name::new("scene").expect("a name");
@@ -254,7 +244,8 @@ async fn access_tokens(witness: &Witness) -> Vec<String> {
 
 /// A gateway's tokens and client pairs, and the Access Tokens of endpoints.
 async fn outbound() -> Vec<String> {
-    let (go, clock) = world_of_go().await;
+    let clock = clock();
+    let go = go_with(&clock).await;
     let pair = |credentials: derbysoft_go_simulator::ClientCredentials| {
         ClientPair::new(&*credentials.client_id, &*credentials.client_secret).issued_at(clock.now())
     };

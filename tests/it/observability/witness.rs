@@ -1,4 +1,4 @@
-//! Who hears every event of this crate's.
+//! A subscriber that records every event of this crate.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,11 +12,11 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
-use crate::secrecy::{log_is_flushed, second_dispatch};
+use super::lines::{log_is_flushed, second_dispatch};
 
-/// What an event or a span told.
+/// An event or a span.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct Logged {
     pub(super) target: String,
     pub(super) level: Level,
     /// Of a span, its name.
@@ -24,7 +24,7 @@ pub(super) struct Told {
     pub(super) fields: BTreeMap<&'static str, String>,
 }
 
-impl Told {
+impl Logged {
     fn new(metadata: &Metadata<'_>) -> Self {
         Self {
             target: metadata.target().to_owned(),
@@ -39,7 +39,7 @@ impl Told {
     }
 }
 
-impl Visit for Told {
+impl Visit for Logged {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let value = format!("{value:?}");
         match field.name() {
@@ -55,15 +55,15 @@ impl Visit for Told {
     }
 }
 
-/// Remembers what is told, on the threads that it was set for.
+/// Records what is logged on the threads that it was set for.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Witness {
-    told: Arc<Mutex<Vec<Told>>>,
-    spans: Arc<Mutex<Vec<Told>>>,
+    events: Arc<Mutex<Vec<Logged>>>,
+    spans: Arc<Mutex<Vec<Logged>>>,
 }
 
 impl Witness {
-    /// Listens on this thread to what is of this level or graver.
+    /// Listens on this thread, at this level and above.
     pub(super) fn listening(level: LevelFilter) -> (Self, DefaultGuard) {
         let witness = Self::default();
         let guard = tracing::subscriber::set_default(witness.subscriber(level));
@@ -79,36 +79,36 @@ impl Witness {
         tracing_subscriber::registry().with(self.clone().with_filter(level))
     }
 
-    /// All events so far, of the simulator's none.
-    pub(super) fn told(&self) -> Vec<Told> {
+    /// All events so far but the simulator's.
+    pub(super) fn events(&self) -> Vec<Logged> {
         log_is_flushed();
-        taken(&self.told)
+        taken(&self.events)
     }
 
-    pub(super) fn spans(&self) -> Vec<Told> {
+    pub(super) fn spans(&self) -> Vec<Logged> {
         taken(&self.spans)
     }
 
     pub(super) fn clear(&self) {
         log_is_flushed();
-        (self.told.lock())
+        (self.events.lock())
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
     }
 
-    /// The events of this message.
-    pub(super) fn of(&self, message: &str) -> Vec<Told> {
-        let mut told = self.told();
-        told.retain(|event| event.message == message);
-        told
+    /// The events with this message.
+    pub(super) fn of(&self, message: &str) -> Vec<Logged> {
+        let mut events = self.events();
+        events.retain(|event| event.message == message);
+        events
     }
 }
 
-fn taken(of: &Mutex<Vec<Told>>) -> Vec<Told> {
+fn taken(of: &Mutex<Vec<Logged>>) -> Vec<Logged> {
     of.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// The simulator stands for GO; what it tells is no business of ours.
+/// The simulator stands for GO; its own log does not count.
 fn is_ours(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
     target.starts_with("derbysoft_go_auth") && !target.contains("::simulator")
@@ -117,22 +117,22 @@ fn is_ours(metadata: &Metadata<'_>) -> bool {
 impl<S: Subscriber> Layer<S> for Witness {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         if is_ours(event.metadata()) {
-            let mut told = Told::new(event.metadata());
-            event.record(&mut told);
-            (self.told.lock())
+            let mut logged = Logged::new(event.metadata());
+            event.record(&mut logged);
+            (self.events.lock())
                 .unwrap_or_else(PoisonError::into_inner)
-                .push(told);
+                .push(logged);
         }
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
         if is_ours(attributes.metadata()) {
-            let mut told = Told::new(attributes.metadata());
-            attributes.record(&mut told);
-            attributes.metadata().name().clone_into(&mut told.message);
+            let mut logged = Logged::new(attributes.metadata());
+            attributes.record(&mut logged);
+            attributes.metadata().name().clone_into(&mut logged.message);
             (self.spans.lock())
                 .unwrap_or_else(PoisonError::into_inner)
-                .push(told);
+                .push(logged);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The right Access Token on every call, and none to a stranger.
+//! Each call carries the right Access Token, and no stranger gets one.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ fn refused(result: Result<u16, BoxError>) -> CallRefused {
 }
 
 #[tokio::test]
-async fn each_api_gets_its_own_token_though_the_paths_are_the_same() {
+async fn each_api_gets_its_own_token_on_equal_paths() {
     let world = World::new().await;
     let usb = world.go.api_url(PartnerApi::BookingUsb);
     let shop = world.go.api_url(PartnerApi::ShoppingEngine);
@@ -80,7 +80,7 @@ async fn each_api_gets_its_own_token_though_the_paths_are_the_same() {
         }
         assert_eq!(get(&tokens, &format!("{usb}/nowhere")).await.unwrap(), 500);
     }
-    // And the simulator does tell them apart.
+    // The simulator does distinguish them.
     let swapped = EndpointTokens::builder()
         .booking_usb(&*usb, world.go.access_token(PartnerApi::ShoppingEngine))
         .build()
@@ -124,7 +124,7 @@ async fn a_stranger_is_not_called_at_all() {
 }
 
 #[tokio::test]
-async fn a_credential_of_the_callers_own_is_not_overwritten() {
+async fn a_callers_own_credential_is_not_overwritten() {
     let world = World::new().await;
     let tokens = tokens(&world).build().unwrap();
     let usb = world.go.api_url(PartnerApi::BookingUsb);
@@ -135,7 +135,7 @@ async fn a_credential_of_the_callers_own_is_not_overwritten() {
 }
 
 #[tokio::test]
-async fn a_redirect_takes_no_token_to_another_origin_or_path() {
+async fn a_redirect_takes_no_token_elsewhere() {
     let stranger = Stranger::answering("HTTP/1.1 200 OK").await;
     let door = Stranger::redirecting(&format!("{}/b/ping", stranger.origin)).await;
     let tokens = EndpointTokens::builder()
@@ -210,7 +210,7 @@ async fn the_end_of_a_token_is_seen_coming() {
 
     world.clock.advance(DAY * 80);
     assert!(tokens.health()[0].is_expired());
-    // GO has the last word on it.
+    // GO rejects it as well.
     assert_eq!(get(&tokens, &format!("{usb}/ping")).await.unwrap(), 403);
 
     let renewed = world.go.rotate_access_token(PartnerApi::BookingUsb);

@@ -15,32 +15,32 @@ fn names(gateway: &Gateway) -> Vec<String> {
     credentials.into_iter().map(|pair| pair.name).collect()
 }
 
-/// Lets the token at hand go, and fetches another.
+/// Lets the token expire, and fetches another.
 async fn renew(world: &World, gateway: &Gateway) -> Result<(), GatewayError> {
     world.clock.advance(secs(3600));
     soon(gateway.ready()).await
 }
 
 #[tokio::test]
-async fn after_a_rotation_the_next_pair_takes_over_once_it_has_worked() {
+async fn the_next_pair_takes_over_once_it_has_worked() {
     let world = World::new().await;
     let gateway = world.ready().await;
     let next = world.go.rotate_client();
     gateway.rotate_to(pair(&next)).unwrap();
     eventually("the next pair took over", || names(&gateway) == ["current"]).await;
     assert_eq!(world.go.token_fetches(), 2);
-    // The old one is dead by now, and nobody needs it.
+    // The old one is invalid by now, and not needed.
     world.clock.advance(DAY * 8);
     assert_eq!(renew(&world, &gateway).await, Ok(()));
     assert_eq!(world.status(&gateway).await, 200);
 }
 
 #[tokio::test]
-async fn while_the_next_pair_does_not_work_the_current_one_serves() {
+async fn the_current_pair_serves_until_the_next_works() {
     let world = World::new().await;
     let gateway = world.ready().await;
     world.clock.advance(secs(60));
-    // Entered before GO knows it, or with a slip.
+    // Entered before GO knows it, or mistyped.
     gateway.rotate_to(ClientPair::new("mistyped", "x")).unwrap();
     eventually("the current pair served", || {
         gateway.health().token_left == Some(secs(3600))
@@ -57,7 +57,7 @@ async fn while_the_next_pair_does_not_work_the_current_one_serves() {
 }
 
 #[tokio::test]
-async fn seven_days_after_the_rotation_only_the_next_pair_is_tried() {
+async fn after_seven_days_only_the_next_pair_is_tried() {
     let world = World::new().await;
     let gateway = world.ready().await;
     gateway.rotate_to(ClientPair::new("mistyped", "x")).unwrap();
@@ -76,7 +76,7 @@ async fn seven_days_after_the_rotation_only_the_next_pair_is_tried() {
 }
 
 #[tokio::test]
-async fn after_a_revocation_the_old_pairs_refusal_moves_on_to_the_new() {
+async fn after_a_revocation_the_new_pair_takes_over() {
     let world = World::new().await;
     let old = world.go.client();
     let new = world.go.revoke_client();
@@ -92,7 +92,7 @@ async fn after_a_revocation_the_old_pairs_refusal_moves_on_to_the_new() {
 }
 
 #[tokio::test]
-async fn a_revoked_pair_is_replaced_and_its_fetch_under_way_counts_for_nothing() {
+async fn a_replaced_pairs_pending_fetch_is_discarded() {
     let world = World::new().await;
     let gateway = world.gateway();
     let held = world.go.hold_tokens();

@@ -56,7 +56,7 @@ async fn reqwest_pushes_and_repeats_with_its_own_body() {
     assert_eq!(send(&client, push).await.unwrap().status(), 200);
     assert_eq!(world.go.token_fetches(), 2);
 
-    // A stream can't be had again.
+    // A stream cannot be replayed.
     world.clock.advance(secs(60));
     world.go.revoke_gateway_tokens();
     let frame = http_body::Frame::data(Bytes::from_static(b"{}"));
@@ -109,7 +109,7 @@ impl<E> Policy<Request<Bytes>, Response<reqwest::Body>, E> for Thrice {
 }
 
 #[tokio::test]
-async fn towers_retry_and_timeout_go_around_it_and_below_it() {
+async fn towers_retry_and_timeout_wrap_either_side() {
     let world = World::new().await;
     let gateway = world.gateway();
     let around = ServiceBuilder::new()
@@ -131,7 +131,7 @@ async fn towers_retry_and_timeout_go_around_it_and_below_it() {
     assert_eq!(send(&below, world.push()).await.unwrap().status(), 200);
     assert_eq!(world.go.total_requests() - calls, 3 + 1 + 1);
 
-    // A call that is given up leaves the fetch to those who come later.
+    // A call that times out leaves the fetch to later ones.
     world.clock.advance(secs(3600));
     let held = world.go.hold_tokens();
     let hasty = ServiceBuilder::new()
@@ -146,7 +146,7 @@ async fn towers_retry_and_timeout_go_around_it_and_below_it() {
 }
 
 #[tokio::test]
-async fn the_service_that_was_polled_ready_is_called_and_readied_again_for_the_repetition() {
+async fn a_repetition_polls_the_service_ready_again() {
     /// Panics where it is called without having been polled ready since the last call.
     struct Strict(HttpClient, bool);
 

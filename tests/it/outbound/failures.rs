@@ -1,4 +1,4 @@
-//! What the token endpoint can do wrong, and what callers are told.
+//! What the token endpoint can do wrong, and which error callers get.
 
 use derbysoft_go_auth::outbound::{BoxError, GatewayError, GatewayErrorKind, GatewayRefusal};
 use derbysoft_go_simulator::{Endpoint, Fault, GatewayFailure};
@@ -7,7 +7,7 @@ use super::{Stranger, World, client, gateway_error, pair, send};
 use test_support::{millis, secs, soon};
 
 #[tokio::test]
-async fn all_six_documented_failures_are_typed_and_carry_gos_words() {
+async fn all_six_documented_failures_are_typed() {
     for (failure, refusal) in GatewayFailure::ALL.into_iter().zip(GatewayRefusal::ALL) {
         let world = World::new().await;
         world.go.refuse_tokens(Some(failure));
@@ -29,7 +29,7 @@ async fn all_six_documented_failures_are_typed_and_carry_gos_words() {
 }
 
 #[tokio::test]
-async fn an_unknown_failure_keeps_status_and_a_bounded_escaped_body() {
+async fn an_unknown_failure_keeps_a_bounded_body() {
     let world = World::new().await;
     let client_secret = world.go.client().client_secret;
     world.go.set_token_answer(Some(&format!(
@@ -51,7 +51,7 @@ async fn an_unknown_failure_keeps_status_and_a_bounded_escaped_body() {
 }
 
 #[tokio::test]
-async fn faults_of_the_endpoint_are_told_apart_and_bounded() {
+async fn faults_of_the_endpoint_are_distinguished() {
     let name = |error: &GatewayError| match error.kind() {
         GatewayErrorKind::Timeout => "timeout",
         GatewayErrorKind::Redirect(_) => "redirect",
@@ -109,7 +109,7 @@ async fn faults_of_the_endpoint_are_told_apart_and_bounded() {
 }
 
 #[tokio::test]
-async fn answers_that_are_no_use_are_refused_each_for_its_reason() {
+async fn each_useless_answer_has_its_own_error() {
     let world = World::new().await;
     let long = "x".repeat(8193);
     for (token, token_type, expires_in, expected) in [
@@ -162,7 +162,7 @@ async fn answers_that_are_no_use_are_refused_each_for_its_reason() {
 }
 
 #[tokio::test]
-async fn a_redirect_of_the_endpoint_does_not_carry_the_secret_on() {
+async fn the_endpoints_redirect_carries_no_secret() {
     let world = World::new().await;
     let stranger = Stranger::answering("HTTP/1.1 200 OK").await;
     let door = Stranger::redirecting(&format!("{}/x", stranger.origin)).await;
@@ -180,7 +180,7 @@ async fn a_redirect_of_the_endpoint_does_not_carry_the_secret_on() {
 }
 
 #[tokio::test]
-async fn all_who_wait_are_told_the_same_failure() {
+async fn all_waiting_callers_get_the_same_failure() {
     let world = World::new().await;
     let gateway = world.gateway();
     world
@@ -205,7 +205,7 @@ async fn all_who_wait_are_told_the_same_failure() {
 }
 
 #[tokio::test]
-async fn a_refused_pair_is_asked_about_every_ten_seconds_at_most() {
+async fn a_refused_pair_is_tried_every_ten_seconds() {
     let world = World::new().await;
     let mut wrong = world.go.client();
     wrong.client_secret.push('x');

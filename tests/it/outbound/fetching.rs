@@ -1,4 +1,4 @@
-//! One fetch for all, ahead of time, and to the earlier of two ends.
+//! Tokens of the gateway: one fetch for all callers, ahead of time, by the earlier of two ends.
 
 use std::task::Poll;
 
@@ -17,7 +17,7 @@ fn left(gateway: &Gateway) -> u64 {
 }
 
 #[tokio::test]
-async fn nothing_is_fetched_before_it_is_needed_and_then_once() {
+async fn one_token_is_fetched_when_it_is_needed() {
     let world = World::new().await;
     for address in [world.go.token_url(), world.go.toker_url()] {
         let before = world.go.token_fetches();
@@ -35,7 +35,7 @@ async fn nothing_is_fetched_before_it_is_needed_and_then_once() {
 }
 
 #[tokio::test]
-async fn the_samples_token_is_kept_to_its_own_end_of_one_hour_not_two() {
+async fn a_token_ends_by_its_own_exp_if_that_is_sooner() {
     let world = World::new().await;
     let gateway = world.ready().await;
     assert_eq!(left(&gateway), 3600);
@@ -45,10 +45,10 @@ async fn the_samples_token_is_kept_to_its_own_end_of_one_hour_not_two() {
 }
 
 #[tokio::test]
-async fn a_thousand_callers_at_expiry_cause_one_fetch_and_no_failed_call() {
+async fn a_thousand_callers_at_expiry_share_one_fetch() {
     let world = World::new().await;
     let gateway = world.ready().await;
-    // Past the token's end before the keeper has had a chance.
+    // Past the token's end before the background task had a chance.
     let held = world.go.hold_tokens();
     world.clock.advance(secs(3600));
     let client = crowd_client(&gateway);
@@ -79,14 +79,14 @@ async fn a_caller_who_goes_cancels_nobodys_fetch() {
     assert_eq!(soon(second).await.unwrap(), 200);
     assert_eq!(world.go.token_fetches(), 1);
 
-    // Nor does the last one.
+    // The last caller cancels it as little.
     let gateway = world.gateway();
     let held = world.go.hold_tokens();
     let only = world.pushing(&super::client(&gateway));
     soon(world.go.wait_for_token_fetches(2)).await;
     only.abort();
     held.release();
-    eventually("the token is there all the same", || {
+    eventually("the token arrives nevertheless", || {
         gateway.health().is_ready()
     })
     .await;
@@ -94,8 +94,8 @@ async fn a_caller_who_goes_cancels_nobodys_fetch() {
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_after_its_tokens_end_is_asked_for_again_and_fails_nobody() {
-    // Given a fetch under way, the wall clock is put forward by more than a token's life.
+async fn an_answer_past_its_tokens_end_is_fetched_again() {
+    // During a fetch the wall clock is put forward by more than a token's life.
     let world = World::new().await;
     let gateway = world.gateway();
     let held = world.go.hold_tokens();
@@ -103,7 +103,6 @@ async fn an_answer_that_comes_after_its_tokens_end_is_asked_for_again_and_fails_
     world.go.wait_for_token_fetches(1).await;
     let later = world.clock.now().saturating_add(secs(3 * 60 * 60));
     world.clock.step_to(later);
-    // When the answer comes, then it is asked for again.
     held.release();
     assert_eq!(soon(waiting).await.expect("no panic"), 200);
     assert_eq!(world.go.token_fetches(), 2);
@@ -164,7 +163,7 @@ async fn while_renewal_fails_the_token_serves_to_its_end() {
 }
 
 #[tokio::test]
-async fn an_outage_is_asked_about_once_a_second_whatever_the_callers() {
+async fn an_outage_causes_one_fetch_a_second() {
     let world = World::new().await;
     let gateway = world.gateway();
     world.go.fail_next_tokens(usize::MAX, Fault::Cut);
@@ -187,7 +186,7 @@ async fn an_outage_is_asked_about_once_a_second_whatever_the_callers() {
 }
 
 #[tokio::test]
-async fn the_token_is_had_without_tower_too() {
+async fn the_token_is_available_without_tower() {
     let world = World::new().await;
     let gateway = world.gateway();
     let uri: Uri = format!("{}/x", world.go.gateway_url()).parse().unwrap();

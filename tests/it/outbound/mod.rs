@@ -1,5 +1,5 @@
-//! The client side over real TCP: which credential goes where, when another is fetched, and that
-//! nobody else sees one.
+//! Calling GO over real TCP: which credential goes where, when another is fetched, and that nobody
+//! else sees one.
 
 mod access_tokens;
 mod client_pairs;
@@ -13,10 +13,10 @@ mod untidy_answers;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use derbysoft_go_auth::ManualClock;
 use derbysoft_go_auth::outbound::{
     BoxError, ClientPair, Gateway, GatewayBuilder, GatewayError, HttpClient,
 };
-use derbysoft_go_auth::{Clock, ManualClock, UnixTime};
 use derbysoft_go_simulator::{ClientCredentials, Simulator};
 use http::{Request, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceExt};
 
-use test_support::soon;
+use test_support::{clock, go_with, soon};
 
 type Client = BoxCloneSyncService<Request<Bytes>, Response<reqwest::Body>, BoxError>;
 
@@ -38,10 +38,8 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let now = ManualClock::starting_now().now().as_secs();
-        let clock = ManualClock::new(UnixTime::from_secs(now));
-        let go = Simulator::builder().clock(clock.clone()).start().await;
-        let go = go.expect("a free port");
+        let clock = clock();
+        let go = go_with(&clock).await;
         Self { go, clock }
     }
 
@@ -57,7 +55,7 @@ impl World {
         self.builder().build().expect("good settings")
     }
 
-    /// With a token at hand; one fetch was made.
+    /// With its token, after one fetch.
     async fn ready(&self) -> Gateway {
         let gateway = self.gateway();
         soon(gateway.ready()).await.expect("GO is well");
@@ -70,7 +68,7 @@ impl World {
             .expect("a request")
     }
 
-    /// Pushes and gives the status.
+    /// Pushes; the status.
     async fn status(&self, gateway: &Gateway) -> u16 {
         status(&client(gateway), self.push()).await
     }
@@ -94,8 +92,8 @@ fn client(gateway: &Gateway) -> Client {
     BoxCloneSyncService::new(gateway.layer().layer(http_client()))
 }
 
-/// A client for a crowd: all of it may wait for a token, and no more than 64 at a time take a
-/// connection, of which a process has not many thousands.
+/// A client for a crowd: all may wait for a token, and no more than 64 at a time use a
+/// connection, since a process has not many thousands of those.
 fn crowd_client(gateway: &Gateway) -> Client {
     let (connections, http) = (Arc::new(Semaphore::new(64)), http_client());
     let few = tower::service_fn(move |request: Request<Bytes>| {
@@ -123,12 +121,12 @@ async fn status(client: &Client, request: Request<Bytes>) -> u16 {
         .as_u16()
 }
 
-/// What the layer failed of, where it is the gateway's.
+/// What the layer failed with, where it is the gateway's.
 fn gateway_error(error: &BoxError) -> &GatewayError {
     error.downcast_ref().expect("an error of the gateway's")
 }
 
-/// A server on another port that answers each request alike, and keeps what it was sent.
+/// A server on another port that answers each request alike, and records what it was sent.
 struct Stranger {
     origin: String,
     heard: Arc<Mutex<String>>,

@@ -1,4 +1,4 @@
-//! A 401 of the API: one other token, one repetition, and never two.
+//! A 401 of the API: one other token, one repetition, never two.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use tower::{Layer, ServiceExt};
 use super::{World, client, crowd_client, http_client, send, status};
 use test_support::{secs, settle, soon};
 
-/// A token at hand that is old enough to be refused for its age.
+/// With a token that is old enough to be refused for its age.
 async fn aged(world: &World) -> derbysoft_go_auth::outbound::Gateway {
     let gateway = world.ready().await;
     world.clock.advance(secs(60));
@@ -22,7 +22,7 @@ async fn aged(world: &World) -> derbysoft_go_auth::outbound::Gateway {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_replaced_and_the_request_repeated() {
+async fn a_refused_token_is_replaced_and_retried() {
     let world = World::new().await;
     let gateway = aged(&world).await;
     world.go.revoke_gateway_tokens();
@@ -36,7 +36,7 @@ async fn a_refused_token_is_replaced_and_the_request_repeated() {
 }
 
 #[tokio::test]
-async fn a_request_is_repeated_once_and_the_second_401_handed_on() {
+async fn a_second_401_is_returned_to_the_caller() {
     let world = World::new().await;
     let gateway = aged(&world).await;
     for failure in GatewayFailure::ALL {
@@ -49,7 +49,7 @@ async fn a_request_is_repeated_once_and_the_second_401_handed_on() {
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         let refusal = GatewayRefusal::read(code, &body).expect("documented");
         assert_eq!(refusal.to_string(), message);
-        // A 403 is no matter of the token's age.
+        // A 403 has nothing to do with the token's age.
         let repeated = usize::from(code == 401);
         assert_eq!(world.go.token_fetches() - fetches, repeated, "{message}");
         assert_eq!(world.go.total_requests() - calls, 1 + 2 * repeated);
@@ -58,7 +58,7 @@ async fn a_request_is_repeated_once_and_the_second_401_handed_on() {
 }
 
 #[tokio::test]
-async fn a_token_refused_while_young_is_not_refused_for_its_age() {
+async fn a_young_token_that_is_refused_stays() {
     let world = World::new().await;
     let gateway = world.ready().await;
     world.go.refuse_pushes(Some(GatewayFailure::NotVerified));
@@ -74,7 +74,7 @@ async fn a_token_refused_while_young_is_not_refused_for_its_age() {
 }
 
 #[tokio::test]
-async fn a_thousand_refused_callers_share_one_fetch_and_none_fails() {
+async fn a_thousand_refused_callers_share_one_fetch() {
     let world = World::new().await;
     let gateway = aged(&world).await;
     world.go.revoke_gateway_tokens();
@@ -88,7 +88,7 @@ async fn a_thousand_refused_callers_share_one_fetch_and_none_fails() {
 }
 
 #[tokio::test]
-async fn who_was_refused_with_an_older_token_uses_the_newer() {
+async fn a_late_refusal_uses_the_newer_token() {
     let world = World::new().await;
     let gateway = aged(&world).await;
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
@@ -115,7 +115,7 @@ async fn who_was_refused_with_an_older_token_uses_the_newer() {
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_had_again_gets_its_401_and_the_next_call_a_token() {
+async fn a_body_that_cannot_be_replayed_keeps_its_401() {
     let world = World::new().await;
     let gateway = aged(&world).await;
     world.go.revoke_gateway_tokens();
@@ -136,7 +136,7 @@ async fn a_body_that_cannot_be_had_again_gets_its_401_and_the_next_call_a_token(
 }
 
 #[tokio::test]
-async fn where_no_other_token_can_be_had_the_401_is_handed_on() {
+async fn without_another_token_the_401_is_returned() {
     for fault in [Fault::Status(500), Fault::Cut, Fault::NotJson] {
         let world = World::new().await;
         let gateway = aged(&world).await;
@@ -194,7 +194,7 @@ async fn a_redirect_of_the_api_is_the_answer() {
 }
 
 #[tokio::test]
-async fn an_own_error_of_the_client_below_is_handed_on_and_nothing_repeated() {
+async fn an_error_of_the_client_below_is_returned() {
     let world = World::new().await;
     let gateway = world.ready().await;
     let calls = Arc::new(AtomicUsize::new(0));

@@ -1,4 +1,4 @@
-//! No credential in any debug output, error or log line; and the reminders that are there.
+//! No credential in any debug output, error or log line; and the reminders that must be there.
 
 use bytes::Bytes;
 use derbysoft_go_auth::Clock;
@@ -8,7 +8,7 @@ use http::Request;
 use tower::Layer;
 
 use super::{World, http_client, pair, send};
-use crate::secrecy::Lines;
+use crate::observability::Lines;
 use test_support::{secs, soon};
 
 const DAY: u64 = 86_400;
@@ -53,7 +53,7 @@ async fn no_credential_is_printed_or_logged() {
         200
     );
 
-    // Failures, which may repeat what was sent.
+    // Failures whose answers repeat what was sent.
     for (answer, fault) in [
         (None, Fault::Status(201)),
         (Some(&*client.client_secret), Fault::Status(400)),
@@ -97,7 +97,7 @@ fn times(lines: &Lines, text: &str) -> usize {
 }
 
 #[tokio::test]
-async fn the_end_of_a_credential_is_warned_of_six_times_and_told_once() {
+async fn six_warnings_precede_a_credentials_end() {
     const SOON: &str = "a credential for GO expires soon";
     const OVER: &str = "a credential for GO has expired";
     let (lines, _guard) = Lines::capture();
@@ -127,11 +127,11 @@ async fn the_end_of_a_credential_is_warned_of_six_times_and_told_once() {
     assert_eq!(times(&lines, OVER), 1);
     assert!(lines.text().contains("endpoint=\"booking-usb\""));
 
-    // The client pair's, by the keeper alone.
+    // The client pair's, by the background task alone.
     let current = pair(&world.go.client()).issued_at(world.clock.now());
     let gateway = world.builder().credentials(current).build().unwrap();
     let _ = soon(gateway.ready()).await;
     world.clock.advance(secs(151 * DAY));
-    test_support::eventually("the keeper warns", || times(&lines, SOON) == 7).await;
+    test_support::eventually("the background task warns", || times(&lines, SOON) == 7).await;
     assert!(lines.text().contains("endpoint=\"current client pair\""));
 }

@@ -1,4 +1,4 @@
-//! What the token endpoint and the ways to it do that costs no call, and betrays nothing.
+//! What the token endpoint and the network do that must fail no call and reveal no secret.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tower::Layer;
 
 use super::{Stranger, World, send};
-use crate::secrecy::Lines;
+use crate::observability::Lines;
 use test_support::{eventually, secs, settle, soon};
 
 fn jwt(claims: &Value) -> String {
@@ -196,7 +196,7 @@ async fn what_a_page_says_in_plain_words_is_kept() {
 #[tokio::test]
 async fn plain_http_to_this_machine_uses_no_proxy() {
     let proxy = Stranger::answering("HTTP/1.1 418 A Proxy").await;
-    // What is odd about its headers is no matter either.
+    // Odd headers do not matter either.
     let api = Stranger::answering("HTTP/1.1 200 OK\r\nno colon\r\nx-folded: a\r\n b").await;
     let port = api.origin.rsplit(':').next().expect("a port");
     for host in ["127.0.0.1", "localhost", "LOCALHOST"] {
@@ -212,7 +212,7 @@ async fn plain_http_to_this_machine_uses_no_proxy() {
     }
     assert_eq!(proxy.heard(), "");
     assert!(api.heard().contains("s3cr3t-t0ken"));
-    // To others it does.
+    // To other machines it uses one.
     let request = Request::get("http://id.example/x").body(Bytes::new());
     let answer = send(&http_client_behind(&proxy), request.unwrap()).await;
     assert_eq!(answer.unwrap().status(), 418);
@@ -229,7 +229,7 @@ fn raw(status: u16, headers: &str) -> Fault {
 }
 
 #[tokio::test]
-async fn retry_after_of_the_endpoint_is_heeded_to_a_minute() {
+async fn retry_after_is_obeyed_for_up_to_a_minute() {
     for (asked, waits) in [("30", 30), ("3600", 60)] {
         for status in [429, 503] {
             let world = World::new().await;
@@ -244,7 +244,7 @@ async fn retry_after_of_the_endpoint_is_heeded_to_a_minute() {
             settle().await;
             assert_eq!(world.go.token_fetches(), 1, "{status} {asked}");
             world.clock.advance(secs(1));
-            eventually("it asks again", || gateway.health().is_ready()).await;
+            eventually("it tries again", || gateway.health().is_ready()).await;
             assert_eq!(world.go.token_fetches(), 2);
         }
     }
@@ -254,7 +254,7 @@ async fn retry_after_of_the_endpoint_is_heeded_to_a_minute() {
 async fn an_error_says_how_long_no_call_causes_a_fetch() {
     let world = World::new().await;
     let gateway = world.gateway();
-    // Nor is another pair tried at once.
+    // Another pair is not tried at once either.
     gateway.rotate_to(ClientPair::new("next", "x1")).unwrap();
     let failure = async || soon(gateway.ready()).await.expect_err("no token");
     world
@@ -268,13 +268,13 @@ async fn an_error_says_how_long_no_call_causes_a_fetch() {
     let told = gateway.health().last_error.expect("it failed");
     assert_eq!(told, error);
     assert_eq!(world.go.token_fetches(), 1);
-    // What somebody has to put right is not tried again by a policy.
+    // What a person has to fix is not transient.
     world.go.heal();
     world
         .go
         .refuse_tokens(Some(GatewayFailure::ForbiddenConsumer));
     world.clock.advance(secs(60));
-    eventually("it asks again", || {
+    eventually("it tries again", || {
         let error = gateway.health().last_error;
         error.is_some_and(|error| error.is_refusal() && !error.is_transient())
     })
@@ -282,7 +282,7 @@ async fn an_error_says_how_long_no_call_causes_a_fetch() {
     assert_eq!(failure().await.retry_after(), None);
 }
 
-/// Pushes as a client without tower does; its status, and what became of the renewal.
+/// Pushes as a client without tower does; its status, and the outcome of the renewal.
 async fn push_by_hand(world: &World, gateway: &Gateway) -> (u16, Option<bool>) {
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -319,14 +319,14 @@ async fn without_tower_a_revoked_token_is_renewed() {
     assert_eq!(world.go.token_fetches(), 2);
     assert_eq!(push_by_hand(&world, &gateway).await, (200, None));
 
-    // One that is young was refused for another reason.
+    // A young token was refused for another reason.
     world.go.refuse_pushes(Some(GatewayFailure::NotVerified));
     for _ in 0..10 {
         assert_eq!(push_by_hand(&world, &gateway).await, (401, Some(false)));
     }
     assert_eq!(world.go.token_fetches(), 2);
 
-    // Of those who were refused with one token, one causes a fetch.
+    // Of the callers refused with one token, one causes a fetch.
     world.go.refuse_pushes(None);
     world.clock.advance(secs(60));
     world.go.revoke_gateway_tokens();
@@ -341,7 +341,7 @@ async fn without_tower_a_revoked_token_is_renewed() {
     }
     assert_eq!(world.go.token_fetches(), 3);
 
-    // Nor is there one while the endpoint fails.
+    // None does while the endpoint fails.
     world.clock.advance(secs(60));
     world.go.revoke_gateway_tokens();
     world.go.fail_at(Endpoint::Token, Fault::Status(500));
@@ -368,6 +368,6 @@ async fn headers_without_the_refused_token_get_none() {
         assert_eq!(soon(authorized.renew(&mut others)).await, Ok(false));
         assert_eq!(others, before);
     }
-    // But those who come later get another.
+    // But later callers get another.
     soon(world.go.wait_for_token_fetches(2)).await;
 }

@@ -58,7 +58,7 @@ struct Rules {
     max_lifetime: Option<Nanos>,
 }
 
-/// The kind of the refusal, and of a missing claim its name.
+/// The kind of the rejection, and of a missing claim its name.
 type Verdict = Option<(Kind, Option<&'static str>)>;
 
 impl Claims {
@@ -98,10 +98,10 @@ impl Claims {
 
     /// The rules of `Policy` in their order, in whole numbers.
     fn judged(&self, rules: &Rules, signed: Signed, now: Nanos) -> Verdict {
-        let refused = |kind| Some((kind, None));
+        let rejected = |kind| Some((kind, None));
         let missing = |name| Some((Kind::MissingClaim, Some(name)));
         if signed == Signed::Badly {
-            return refused(Kind::Signature);
+            return rejected(Kind::Signature);
         }
         let [exp, nbf, iat] = self.times();
         if [exp, nbf, iat]
@@ -109,11 +109,11 @@ impl Claims {
             .flatten()
             .any(|time| !(0..=LAST).contains(&time))
         {
-            return refused(Kind::Claims);
+            return rejected(Kind::Claims);
         }
         match self.iss {
             None => return missing("iss"),
-            Some(iss) if iss != ISSUER => return refused(Kind::Issuer),
+            Some(iss) if iss != ISSUER => return rejected(Kind::Issuer),
             Some(_) => {}
         }
         let ours = |audience: &&str| rules.audiences.contains(audience);
@@ -121,20 +121,20 @@ impl Claims {
             None => return missing("aud"),
             Some(Audience::One(one)) if ours(one) => {}
             Some(Audience::Many(many)) if many.iter().any(ours) => {}
-            Some(_) => return refused(Kind::Audience),
+            Some(_) => return rejected(Kind::Audience),
         }
         let Some(exp) = exp else {
             return missing("exp");
         };
         // No token outlives the calendar.
         if now >= (exp + rules.leeway).min(LAST) {
-            return refused(Kind::Expired);
+            return rejected(Kind::Expired);
         }
         if nbf.is_some_and(|nbf| now + rules.leeway < nbf) {
-            return refused(Kind::NotYetValid);
+            return rejected(Kind::NotYetValid);
         }
         if signed == Signed::ByNobody {
-            return refused(Kind::UnknownKey);
+            return rejected(Kind::UnknownKey);
         }
         for claim in &rules.required {
             match claim {
@@ -147,17 +147,17 @@ impl Claims {
         }
         match (rules.max_lifetime, iat) {
             (Some(_), None) => return missing("iat"),
-            (Some(cap), Some(iat)) if exp - iat > cap => return refused(Kind::Lifetime),
+            (Some(cap), Some(iat)) if exp - iat > cap => return rejected(Kind::Lifetime),
             _ => {}
         }
         let welcome = |sub: &str| rules.subjects.contains(&sub);
         if !rules.subjects.is_empty() && !self.sub.is_some_and(welcome) {
-            return refused(Kind::Subject);
+            return rejected(Kind::Subject);
         }
         None
     }
 
-    /// Where a verdict may turn: the ends of the token, widened by the leeway, to the nanosecond.
+    /// Where a verdict may change: the ends of the token, widened by the leeway, to the nanosecond.
     fn edges(&self, rules: &Rules) -> Vec<Nanos> {
         let [exp, nbf, _] = self.times();
         let ends = [
@@ -306,7 +306,7 @@ fn verdict(error: &VerifyError) -> (Kind, Option<&'static str>) {
 }
 
 #[test]
-fn given_any_claims_clock_and_rules_when_verified_then_the_verdict_is_that_of_the_model() {
+fn any_claims_get_the_verdict_of_the_model() {
     let tally = Tally::default();
     let signed = prop_oneof![
         10 => Just(Signed::Well),

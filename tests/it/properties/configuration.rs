@@ -22,7 +22,7 @@ use self::values::{SETTINGS, duration, settings, text};
 use test_support::property::{Tally, hold, report, try_all};
 use test_support::secs;
 
-/// Where a configuration says that access tokens are: files there are, and files there are not.
+/// Where a configuration expects Access Tokens: files that exist, and files that do not.
 struct Files(TempDir);
 
 impl Files {
@@ -56,7 +56,7 @@ issued = 2026-06-01 00:00:00.5+08:00
 ";
 
 #[test]
-fn given_any_environment_when_read_then_nothing_panics_and_what_is_accepted_is_within_range() {
+fn any_environment_stays_within_its_ranges() {
     let files = Files::new();
     let tally = Tally::default();
     let junk_name = prop_oneof![
@@ -97,7 +97,7 @@ fn given_any_environment_when_read_then_nothing_panics_and_what_is_accepted_is_w
         match Config::from_vars(vars) {
             Err(error) => {
                 printable(&error)?;
-                tally.count("refused");
+                tally.count("rejected");
             }
             Ok(config) => {
                 within_ranges(&config)?;
@@ -109,7 +109,7 @@ fn given_any_environment_when_read_then_nothing_panics_and_what_is_accepted_is_w
         }
         Ok(())
     });
-    tally.assert_each(&["accepted", "refused"], cases / 40);
+    tally.assert_each(&["accepted", "rejected"], cases / 40);
     report("configuration from the environment", cases);
 }
 
@@ -125,7 +125,7 @@ fn os(bytes: Vec<u8>) -> OsString {
 }
 
 #[test]
-fn given_any_document_when_read_then_nothing_panics_and_what_is_accepted_is_within_range() {
+fn any_document_stays_within_its_ranges() {
     let files = Files::new();
     let (json_tally, toml_tally) = (Tally::default(), Tally::default());
     let cases = 1536;
@@ -172,13 +172,13 @@ fn given_any_document_when_read_then_nothing_panics_and_what_is_accepted_is_with
         },
     );
     for tally in [json_tally, toml_tally] {
-        tally.assert_each(&["accepted", "refused", "unreadable"], cases / 40);
+        tally.assert_each(&["accepted", "rejected", "unreadable"], cases / 40);
     }
     report("configuration from documents", 2 * cases);
 }
 
 #[test]
-fn given_any_duration_when_read_then_nothing_panics_and_all_readers_agree() {
+fn any_duration_reads_alike_everywhere() {
     let tally = Tally::default();
     let cases = 8192;
     try_all("durations", cases, duration(), |text| {
@@ -222,7 +222,7 @@ fn given_any_duration_when_read_then_nothing_panics_and_all_readers_agree() {
 }
 
 #[test]
-fn given_any_text_when_read_as_a_configuration_then_nothing_panics() {
+fn any_text_is_read_without_a_panic() {
     let texts = "(\\[\\[issuers\\]\\]|[a-z]{1,9} = |\"|[0-9smh{}\\[\\]:,.\n\\\\ ]|\\PC){0,60}";
     hold("configuration from any text", 1024, texts, |text| {
         let _ = serde_json::from_str::<Config>(&text);
@@ -233,7 +233,7 @@ fn given_any_text_when_read_as_a_configuration_then_nothing_panics() {
 }
 
 #[test]
-fn given_any_access_tokens_when_read_then_nothing_panics_and_what_is_accepted_can_be_told_apart() {
+fn accepted_access_tokens_are_distinguishable() {
     let tally = Tally::default();
     let date = "[0-9]{4}-(0[0-9]|1[0-3])-[0-3][0-9][Tt ][0-2][0-9]:[0-5][0-9]:[0-6][0-9](\\.[0-9]{0,10})?([Zz]|[+-][0-2][0-9]:[0-6][0-9])?";
     let dates = prop_oneof![
@@ -260,11 +260,11 @@ fn given_any_access_tokens_when_read_then_nothing_panics_and_what_is_accepted_ca
             }
             Err(error) => {
                 prop_assert!(error.faults().len() > 0);
-                tally.count("refused");
+                tally.count("rejected");
             }
         }
         Ok(())
     });
-    tally.assert_each(&["accepted", "refused"], cases / 40);
+    tally.assert_each(&["accepted", "rejected"], cases / 40);
     report("access tokens from text", 2 * cases);
 }

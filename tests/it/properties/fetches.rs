@@ -2,8 +2,8 @@
 //! answers.
 //!
 //! The bound is on the fetches that requests cause, from the first of them on. The key set's
-//! lifetime is set so long that no refresh is due; what the keeper does on its own is then to try
-//! again after a failure, 1 s after it, doubling to 60 s, each less up to a half. These retries are
+//! lifetime is set so long that no refresh is due; all that the background task does is then to
+//! retry after a failure, 1 s after it, doubling to 60 s, each less up to a half. These retries are
 //! counted apart, as they come: time is never left standing where one may have come or not. So the
 //! number of all fetches is known exactly after each step, and with it that requests cause no fewer
 //! than they need.
@@ -44,7 +44,7 @@ impl Stage {
     async fn new() -> Self {
         let go = Simulator::start().await.expect("a free port");
         // For any time that a history may come to.
-        // And issued before any time that a set may be asked for.
+        // And issued before any time at which keys may be fetched.
         let mint = || {
             go.mint()
                 .at(NOW.cast_signed())
@@ -82,7 +82,7 @@ impl Stage {
 
 type Answering = Pin<Box<dyn Future<Output = Option<Kind>> + Send>>;
 
-/// One history: the gate, and what the model makes of it.
+/// One history: the handle, and what the model makes of it.
 struct Play<'a> {
     stage: &'a Stage,
     clock: ManualClock,
@@ -156,7 +156,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Who asks for an unknown key waits for the end of a fetch, and does not cause one within the
+    /// A token of an unknown key waits for the end of a fetch, and causes none within the
     /// cooldown.
     async fn fetch_has_ended(&mut self) {
         soon(
@@ -207,7 +207,7 @@ impl<'a> Play<'a> {
             let answer = soon(request).await;
             assert_eq!(answer, self.model.answer(token), "{token:?}");
         }
-        // Whose wait may have been too long for it, while the keys were not at hand.
+        // Whose wait may have been too long for it, without the keys.
         let answer = soon(request).await;
         let late = Some(Kind::KeysUnavailable);
         let early = matches!(first, Token::Unknown(_)) || !had_keys;
@@ -258,13 +258,13 @@ impl<'a> Play<'a> {
     }
 }
 
-/// Plays a history, and gives the model at its end.
+/// Plays a history, and returns the model at its end.
 async fn play(stage: &Stage, cooldown: u64, history: &[Step]) -> Model {
     let mut play = Play::new(stage, cooldown);
     for step in history {
         play.happen(step).await;
     }
-    // What may have been asked for, and nobody waited for, comes no later than this one.
+    // A fetch that was requested, and awaited by nobody, comes no later than this one.
     let _ = refresh(&play.auth).await;
     let fetches = stage.go.fetches() - play.before;
     assert_eq!(fetches, play.model.fetches + 1, "{:?}", play.model);
@@ -322,7 +322,7 @@ fn steps(known: &str) -> impl Strategy<Value = Step> + use<> {
 }
 
 #[test]
-fn given_any_history_when_requests_cause_fetches_then_they_are_at_most_one_each_cooldown() {
+fn any_history_fetches_once_each_cooldown_at_most() {
     let runtime = runtime();
     let stage = runtime.block_on(Stage::new());
     let cooldown = prop_oneof![
@@ -347,7 +347,7 @@ fn given_any_history_when_requests_cause_fetches_then_they_are_at_most_one_each_
 }
 
 #[test]
-fn given_a_request_at_each_end_of_the_cooldown_then_the_bound_is_reached_and_not_passed() {
+fn both_ends_of_the_cooldown_are_exact() {
     let runtime = runtime();
     runtime.block_on(async {
         let stage = Stage::new().await;
@@ -359,7 +359,7 @@ fn given_a_request_at_each_end_of_the_cooldown_then_the_bound_is_reached_and_not
                 let early = Step::Pass(Span::ToEnd(-1));
                 history.extend([early, unknown(), Step::Pass(Span::ToEnd(0)), unknown()]);
             }
-            // Below the keeper's first wait after a failure, so that it never comes first.
+            // Shorter than the first back-off after a failure, so that the retry never comes first.
             let end = play(&stage, 250, &history).await;
             assert_eq!((end.caused(), end.most(), end.retries), (10, 10, 0));
         }

@@ -124,7 +124,7 @@ fn headers(name: &HeaderName, lines: &[Vec<u8>]) -> HeaderMap {
 }
 
 #[test]
-fn given_any_header_when_read_then_it_is_what_the_grammar_says_and_so_is_the_answer() {
+fn any_header_is_read_as_the_grammar_says() {
     let runtime = runtime();
     let (grammar, keys) = (Grammar::new(), Keys::new());
     let layer = keys.layer();

@@ -2,7 +2,7 @@
 //!
 //! Junk is what can't be used as a key, whatever its name. (A second key that could be used, under
 //! the name of a good one, is no junk: nobody can tell which of the two GO means, and neither
-//! serves. That has its test in `key_documents`.)
+//! serves. `keys::documents` tests that.)
 
 use std::cell::Cell;
 use std::sync::LazyLock;
@@ -163,7 +163,7 @@ fn wrecked_key() -> impl Strategy<Value = String> {
     let change = prop_oneof![8 => once, 1 => twice.prop_map(|name| (name, json!("k"), true))];
     (select(GOOD.clone()), change).prop_map(|(Good { mut jwk, .. }, (name, value, twice))| {
         if twice {
-            // A member said twice, which `Value` can't hold.
+            // A member twice, which `Value` cannot represent.
             let text = jwk.to_string();
             return format!("{{\"{name}\":{value},{}", &text[1..]);
         }
@@ -173,7 +173,7 @@ fn wrecked_key() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn given_a_good_document_when_junk_is_added_then_its_good_keys_stay() {
+fn any_junk_leaves_the_good_keys_in_place() {
     let verifier = verifier();
     let most_junk = Cell::new(0);
     let junk = || {

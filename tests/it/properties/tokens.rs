@@ -1,4 +1,4 @@
-//! Tokens: a genuine one that was changed is refused, and one that is accepted has one spelling.
+//! Tokens: a genuine one that was changed is rejected, and one that is accepted has one spelling.
 
 use std::cell::Cell;
 use std::task::Poll;
@@ -29,8 +29,8 @@ fn genuine() -> String {
     token
 }
 
-/// Genuine tokens that differ in all that a change could meet, and a gate that has verified each
-/// of them before, so that its memory is tempted too.
+/// Genuine tokens that differ in all that a change could meet, and a handle that has verified each
+/// of them before, so that its cache is tempted too.
 fn shapes() -> (GoAuth, Vec<(&'static str, String)>) {
     let wide = SigningKey::generate(3072).expect("a key");
     let wide_jwk = serde_json::json!({
@@ -65,7 +65,7 @@ fn shapes() -> (GoAuth, Vec<(&'static str, String)>) {
         .build()
         .expect("a good configuration");
     for (shape, token) in &tokens {
-        // Until it has a place of its own in the memory, which one in 64 looks gives it.
+        // Until it has a place of its own in the cache, which one use in 64 gives it.
         for _ in 0..500 {
             assert!(accepts(&auth, token), "{shape}");
         }
@@ -76,7 +76,7 @@ fn shapes() -> (GoAuth, Vec<(&'static str, String)>) {
 fn accepts(auth: &GoAuth, token: &str) -> bool {
     match at_once(auth.verify(token)) {
         Poll::Ready(verdict) => verdict.is_ok(),
-        Poll::Pending => panic!("the keys are at hand"),
+        Poll::Pending => panic!("the keys are known"),
     }
 }
 
@@ -84,7 +84,7 @@ fn accepts(auth: &GoAuth, token: &str) -> bool {
 /// an eighth, other ones at the next place and in the next run; and the byte left out, and said
 /// twice.
 #[test]
-fn given_a_genuine_token_when_any_byte_of_it_is_another_then_refused() {
+fn a_token_with_any_byte_changed_is_rejected() {
     let (auth, tokens) = shapes();
     let first = fastrand::usize(..8);
     let mut cases = 0;
@@ -117,7 +117,7 @@ fn given_a_genuine_token_when_any_byte_of_it_is_another_then_refused() {
 
 /// The same in a header, which can hold bytes that no text has.
 #[tokio::test]
-async fn given_a_genuine_request_when_any_byte_of_its_token_is_another_then_refused() {
+async fn a_request_with_any_byte_changed_is_rejected() {
     let (auth, tokens) = shapes();
     let api = Api::behind(auth.layer());
     let mut rng = Rng::new();
@@ -149,7 +149,7 @@ async fn given_a_genuine_request_when_any_byte_of_its_token_is_another_then_refu
 }
 
 #[test]
-fn given_a_genuine_token_when_any_text_is_put_into_it_then_refused() {
+fn a_token_with_any_text_inserted_is_rejected() {
     let (auth, tokens) = shapes();
     let texts = "\\PC{1,3}|\\s|[A-Za-z0-9_.=+/-]{1,6}";
     // A quarter each at both ends, where readers like to trim.
@@ -172,8 +172,8 @@ fn given_a_genuine_token_when_any_text_is_put_into_it_then_refused() {
     );
 }
 
-/// The segments of an accepted token, decoded and encoded again: by another library, which does not
-/// mind how they are spelled.
+/// The segments of an accepted token, decoded and encoded again by another library, which accepts
+/// them in any spelling.
 fn respelled(token: &str) -> Option<String> {
     let config = GeneralPurposeConfig::new()
         .with_decode_allow_trailing_bits(true)
@@ -185,7 +185,7 @@ fn respelled(token: &str) -> Option<String> {
 }
 
 #[test]
-fn given_any_spelling_when_a_token_is_accepted_then_it_is_the_only_spelling_of_its_bytes() {
+fn an_accepted_token_has_no_other_spelling() {
     let accepted = Cell::new(0);
     let values = (0..8_usize, 0..6_usize, "[A-Za-z0-9_-]{0,3}=?");
     hold("one spelling", 512, values, |(spelling, pad, tail)| {
@@ -210,7 +210,7 @@ fn given_any_spelling_when_a_token_is_accepted_then_it_is_the_only_spelling_of_i
                 let claims = verified.claims().expect("a JWT").as_json();
                 prop_assert_eq!(encode(claims), segments(&token)[1]);
             }
-            Err(_) => prop_assert!(spelling < 7, "a canonical token is refused"),
+            Err(_) => prop_assert!(spelling < 7, "a canonical token is rejected"),
         }
         Ok(())
     });
@@ -218,7 +218,7 @@ fn given_any_spelling_when_a_token_is_accepted_then_it_is_the_only_spelling_of_i
 }
 
 #[test]
-fn given_mutated_tokens_when_one_is_accepted_then_its_bytes_have_no_other_spelling() {
+fn an_accepted_mutation_has_no_other_spelling() {
     let mut rng = Rng::new();
     let gate = forge::verifier();
     let (tokens, mut accepted) = (1200, 0);
@@ -238,7 +238,7 @@ fn given_mutated_tokens_when_one_is_accepted_then_its_bytes_have_no_other_spelli
 }
 
 #[test]
-fn given_any_bytes_when_read_as_a_token_or_a_document_then_nothing_panics() {
+fn any_bytes_are_read_without_a_panic() {
     let verifier = forge::verifier();
     let values = (vec(any::<u8>(), 0..300), "\\PC{0,60}(\\.\\PC{0,60}){0,4}");
     hold("any bytes", 256, values, |(bytes, text)| {

@@ -2,32 +2,28 @@
 //! switched on `serde_json`'s features and both of `jsonwebtoken`'s backends. No
 //! verdict may depend on either.
 
-#[path = "../../it/attacks.rs"]
-mod attacks;
-#[path = "../../it/cache_history.rs"]
-mod cache_history;
-#[path = "../../it/claim_rules.rs"]
-mod claim_rules;
-#[path = "../../it/forgeries.rs"]
-mod forgeries;
-#[path = "../../it/key_documents.rs"]
-mod key_documents;
-#[path = "../../it/layer.rs"]
-mod layer;
+#[path = "../../it/keys"]
+mod keys {
+    mod documents;
+    mod fetching;
+    mod published_keys;
+}
+#[path = "../../it/layer"]
+mod layer {
+    mod answers;
+}
 #[path = "../../it/properties/mod.rs"]
 mod properties;
-#[path = "../../it/published_keys.rs"]
-mod published_keys;
-#[path = "../../it/refusals.rs"]
-mod refusals;
-#[path = "../../it/remote_keys.rs"]
-mod remote_keys;
-#[path = "../../it/seeds.rs"]
-mod seeds;
-#[path = "../../it/signature_classes/mod.rs"]
-mod signature_classes;
-#[path = "../../it/token_forms.rs"]
-mod token_forms;
+#[path = "../../it/signatures/mod.rs"]
+mod signatures;
+#[path = "../../it/tokens"]
+mod tokens {
+    mod claim_rules;
+    mod misleading_headers;
+    mod rejections;
+    mod seeds;
+    mod spelling;
+}
 
 /// Where one of these fails, the tests above have not shown what they are for.
 mod the_features_are_on {

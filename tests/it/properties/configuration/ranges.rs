@@ -11,7 +11,7 @@ use super::Files;
 use test_support::{millis, secs};
 
 /// Makes of a configuration all that can be made of it: what is accepted is within its ranges, and
-/// what is refused is said in lines of printable text.
+/// what is rejected is reported in lines of printable text.
 pub(super) fn use_up(mut config: Config, files: &Files) -> Result<&'static str, TestCaseError> {
     match config.verifier() {
         Ok(verifier) => {
@@ -38,7 +38,7 @@ pub(super) fn use_up(mut config: Config, files: &Files) -> Result<&'static str, 
         }
         Err(error) => {
             printable(&error)?;
-            Ok("refused")
+            Ok("rejected")
         }
     }
 }

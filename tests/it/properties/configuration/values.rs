@@ -66,7 +66,7 @@ pub(super) fn duration() -> impl Strategy<Value = String> {
     ]);
     let space = select(vec!["", "", " ", "\t", "\0", "\u{a0}"]);
     let part = (number, space, unit).prop_map(|(number, space, unit)| number + space + unit);
-    // The longest that can be told, and a little more.
+    // The longest that can be read, and a little more.
     let longest = select(vec!["18446744073709551615s", "584542046090years 19767615s"]);
     let more = select(vec![
         "0s",

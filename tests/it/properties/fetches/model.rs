@@ -87,8 +87,8 @@ impl Model {
             .map_or(0, |first| 1 + (self.now - first) / self.cooldown)
     }
 
-    /// When `span` from now is; and whether the keeper has tried again by then. Where it may have
-    /// or not, the moment is put off until it has.
+    /// When `span` from now is, and whether the background task has retried by then. Where it may have
+    /// or not, the moment is delayed until it has.
     pub(super) fn after(&self, span: Span) -> (u64, bool) {
         let moment = match (span, self.last) {
             (Span::Part(part), _) => self.now + self.cooldown * part / 1000,

@@ -1,0 +1,5 @@
+//! What the documents, the examples and `rust-version` promise.
+
+mod conformance;
+mod examples;
+mod toolchain;

@@ -1,0 +1,70 @@
+//! The client that fetches: the built-in one, and a custom one, held to the same limits.
+
+use derbysoft_go_auth::FetchError;
+use derbysoft_go_simulator::{Fault, Simulator};
+
+use test_support::{World, keys, millis, ready, refresh, verdict};
+
+#[tokio::test]
+async fn each_fetch_sends_user_agent_and_encodings() {
+    let world = World::new().await;
+    world.ready().await;
+    let request = world.go.requests().pop().unwrap();
+    let agent = request.user_agent.expect("a user agent");
+    assert!(agent.starts_with("derbysoft-go-auth/"), "{agent}");
+    assert!(request.accept_encoding.expect("codings").contains("gzip"));
+    assert_eq!(request.method, http::Method::GET);
+}
+
+#[tokio::test]
+async fn a_custom_client_fetches_the_keys() {
+    let world = World::new().await;
+    let client = reqwest::Client::builder()
+        .user_agent("own/1")
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let auth = world.ready_with(|builder| builder.client(client)).await;
+    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+    let agent = world.go.requests().pop().unwrap().user_agent;
+    assert_eq!(agent.as_deref(), Some("own/1"));
+}
+
+#[tokio::test]
+async fn a_redirecting_custom_client_brings_no_keys() {
+    let world = World::new().await;
+    let foreign = Simulator::start().await.unwrap();
+    let auth = world
+        .builder()
+        .client(reqwest::Client::new())
+        .build()
+        .unwrap();
+    let location = foreign.jwks_url();
+    world.go.fail(Fault::Redirect {
+        location,
+        status: 302,
+    });
+    let error = ready(&auth).await.expect_err("a redirect");
+    assert!(matches!(error, FetchError::Redirect(_)), "{error:?}");
+    let theirs = foreign.mint().at(world.now()).token();
+    assert_ne!(verdict(&auth, &theirs).await, "ok");
+    assert_eq!(keys(&auth), 0);
+}
+
+#[tokio::test]
+async fn the_limits_hold_for_a_custom_client_too() {
+    let world = World::new().await;
+    let auth = world
+        .builder()
+        .client(reqwest::Client::new())
+        .fetch_timeout(millis(1500))
+        .build()
+        .unwrap();
+    world.go.fail(Fault::GzipBomb);
+    let too_large = Err(FetchError::TooLarge(256 * 1024));
+    assert_eq!(refresh(&auth).await, too_large);
+    world.go.fail(Fault::Endless);
+    assert_eq!(refresh(&auth).await, too_large);
+    world.go.fail(Fault::HangBody);
+    assert_eq!(refresh(&auth).await, Err(FetchError::Timeout));
+}

@@ -1,0 +1,134 @@
+//! What an attacker writes is repeated nowhere, and no log line contains a token.
+
+use derbysoft_go_auth::{BodyShape, OnFailure};
+use derbysoft_go_simulator::{Fault, PublishedKey, SigningKey};
+
+use super::Lines;
+use super::marks::{marked, parts};
+use test_support::{Api, Keys, World, refused_tokens, request, strict, verdict};
+
+const MARK: &str = "MaRk<script>\"\\";
+
+#[tokio::test]
+async fn attacker_text_reaches_no_header_body_or_log_line() {
+    let (lines, _guard) = Lines::capture();
+    let keys = Keys::new();
+    for shape in [
+        BodyShape::Gateway,
+        BodyShape::KeyNotAuthorised,
+        BodyShape::ErrorCode,
+    ] {
+        for on_failure in [OnFailure::Reject, OnFailure::Ignore] {
+            let builder = strict(keys.builder()).body(shape).on_failure(on_failure);
+            let api = Api::behind(builder.build().unwrap().layer());
+            for token in marked(&keys.mint(), MARK) {
+                let answer = api.call(&token).await;
+                assert!(answer.status() >= 400, "{token}");
+                let text = answer.text();
+                assert!(!text.contains("MaRk"), "{text}");
+                for part in parts(&token) {
+                    assert!(!text.contains(part), "{text}");
+                    assert!(!lines.text().contains(part));
+                }
+            }
+            assert_eq!(api.calls(), 0);
+            // Members that nobody reads are no reason to reject.
+            let idle = keys.mint().header(MARK, 1).header("jku", MARK);
+            assert_eq!(
+                api.call(&idle.claim(MARK, MARK).token()).await.status(),
+                200
+            );
+        }
+    }
+    let text = lines.text();
+    assert!(text.contains("request refused"), "the log is not captured");
+    assert!(!text.contains("MaRk"), "{text}");
+}
+
+#[tokio::test]
+async fn text_around_the_token_is_repeated_nowhere() {
+    let (lines, _guard) = Lines::capture();
+    let keys = Keys::new();
+    let api = Api::behind(keys.layer());
+    for authorization in [
+        "MaRk MaRk",
+        "Bearer MaRk MaRk",
+        "Bearer MaRk, MaRk",
+        "Bearer \tMaRk",
+        "Bearer MaRk\u{e9}",
+        "Basic MaRk",
+    ] {
+        let answer = api.send(request(&[authorization.as_bytes()])).await;
+        assert!(!answer.text().contains("MaRk"), "{authorization}");
+    }
+    assert!(!lines.text().contains("MaRk"));
+}
+
+#[tokio::test]
+async fn no_part_of_any_token_is_ever_logged() {
+    let (lines, _guard) = Lines::capture();
+    let world = World::new().await;
+    let auth = strict(world.builder()).build().unwrap();
+    let api = Api::behind(auth.layer());
+    let observer = Api::behind(auth.layer().danger_observe_only());
+    let mut tokens = vec![world.token(), world.unknown()];
+    tokens.extend(refused_tokens(&world.mint()).into_iter().map(|(_, t)| t));
+    for token in &tokens {
+        for _ in 0..3 {
+            api.call(&format!("Bearer {token}")).await;
+            api.call(token).await;
+            observer.call(token).await;
+            verdict(&auth, token).await;
+        }
+    }
+    world.go.fail(Fault::Html);
+    assert!(auth.refresh().await.is_err());
+
+    let text = lines.text();
+    for expected in ["request accepted", "request refused", "let through", "keys"] {
+        assert!(text.contains(expected), "{expected} is not in the log");
+    }
+    for token in &tokens {
+        for part in parts(token) {
+            assert!(!text.contains(part), "{part}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_handles_debug_output_holds_no_token() {
+    let keys = Keys::new();
+    let auth = keys.builder().build().unwrap();
+    let token = keys.mint().claim("private", "MaRk").token();
+    let mut verified = None;
+    for _ in 0..3 {
+        verified = auth.verify(&token).await.ok();
+    }
+    let verified = verified.expect("a good token");
+    let text = format!("{auth:?} {:?} {verified:?}", auth.layer());
+    assert!(!text.contains("MaRk"), "{text}");
+    for part in parts(&token) {
+        assert!(!text.contains(part), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn names_in_gos_document_are_logged_escaped() {
+    let (lines, _guard) = Lines::capture();
+    let world = World::new().await;
+    let kid = "a\u{1b}[31m\r\nINFO forged line";
+    let key = PublishedKey::new(SigningKey::pooled()).with_kid(kid);
+    let skipped = PublishedKey::raw(serde_json::json!({ "kty": "oct", "kid": kid }));
+    world.go.set_keys([key, skipped]);
+    let auth = world.auth();
+    // The simulator writes its own log: only what comes from the fetch counts.
+    auth.ready().await.unwrap();
+    let text = lines.text();
+    let ours: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("derbysoft_go_auth::keys"))
+        .collect();
+    assert!(ours.iter().any(|line| line.contains("keys changed")));
+    assert!(!text.lines().any(|line| line.starts_with("INFO forged")));
+    assert!(!text.contains('\u{1b}'));
+}

@@ -1,0 +1,206 @@
+//! Foreign code: a subscriber and a recorder that panic, call back, block or are slow.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use derbysoft_go_auth::GoAuth;
+use metrics::{Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName};
+use tracing::level_filters::LevelFilter;
+use tracing::{Dispatch, Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context as LayerContext, SubscriberExt as _};
+
+/// What the foreign code does when it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    Silent,
+    Panics,
+    /// Asks for the health, for a verdict and for the metrics.
+    CallsBack,
+    /// At the levels that people read, until the history is over.
+    Blocks,
+    /// A moment each time, at all levels.
+    IsSlow,
+}
+
+pub(crate) const MANNERS: [Manner; 5] = [
+    Manner::Silent,
+    Manner::Panics,
+    Manner::CallsBack,
+    Manner::Blocks,
+    Manner::IsSlow,
+];
+
+/// A layer of a subscriber and a recorder in one.
+#[derive(Clone)]
+pub(crate) struct Foreign(Arc<Shared>);
+
+struct Shared {
+    manner: Manner,
+    auth: OnceLock<GoAuth>,
+    is_over: AtomicBool,
+    calls: AtomicUsize,
+}
+
+impl fmt::Debug for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0.manner)
+    }
+}
+
+impl Foreign {
+    fn new(manner: Manner) -> Self {
+        Self(Arc::new(Shared {
+            manner,
+            auth: OnceLock::new(),
+            is_over: AtomicBool::new(false),
+            calls: AtomicUsize::new(0),
+        }))
+    }
+
+    /// Calls back into this one.
+    pub(crate) fn of(&self, auth: &GoAuth) {
+        self.0.auth.set(auth.clone()).expect("the first");
+    }
+
+    fn dispatch(&self) -> Dispatch {
+        let level = if self.0.manner == Manner::Blocks {
+            LevelFilter::INFO
+        } else {
+            LevelFilter::TRACE
+        };
+        Dispatch::new(tracing_subscriber::registry().with(self.clone().with_filter(level)))
+    }
+
+    fn log(&self) {
+        if self.0.manner == Manner::Blocks {
+            while !self.0.is_over.load(Ordering::Acquire) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        self.count();
+    }
+
+    fn count(&self) {
+        self.0.calls.fetch_add(1, Ordering::Relaxed);
+        match self.0.manner {
+            Manner::Silent | Manner::Blocks => {}
+            Manner::Panics => panic!("on purpose"),
+            Manner::IsSlow => std::thread::sleep(Duration::from_micros(200)),
+            Manner::CallsBack => {
+                if let Some(auth) = self.0.auth.get() {
+                    let _ = auth.health();
+                    auth.record_metrics();
+                    let mut verdict = std::pin::pin!(auth.verify("a.b.c"));
+                    let waker = Waker::noop();
+                    assert!(
+                        verdict
+                            .as_mut()
+                            .poll(&mut Context::from_waker(waker))
+                            .is_ready()
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn is_ours(target: &str) -> bool {
+    target.starts_with("derbysoft_go_auth") && !target.contains("simulator")
+}
+
+impl<S: Subscriber> Layer<S> for Foreign {
+    fn on_event(&self, event: &Event<'_>, _: LayerContext<'_, S>) {
+        if is_ours(event.metadata().target()) {
+            self.log();
+        }
+    }
+}
+
+impl CounterFn for Foreign {
+    fn increment(&self, _: u64) {
+        self.count();
+    }
+
+    fn absolute(&self, _: u64) {
+        self.count();
+    }
+}
+
+impl GaugeFn for Foreign {
+    fn increment(&self, _: f64) {
+        self.count();
+    }
+
+    fn decrement(&self, _: f64) {
+        self.count();
+    }
+
+    fn set(&self, _: f64) {
+        self.count();
+    }
+}
+
+impl HistogramFn for Foreign {
+    fn record(&self, _: f64) {
+        self.count();
+    }
+}
+
+impl metrics::Recorder for Foreign {
+    fn describe_counter(&self, _: KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+
+    fn register_counter(&self, _: &Key, _: &metrics::Metadata<'_>) -> Counter {
+        self.count();
+        Counter::from_arc(Arc::new(self.clone()))
+    }
+
+    fn register_gauge(&self, _: &Key, _: &metrics::Metadata<'_>) -> Gauge {
+        self.count();
+        Gauge::from_arc(Arc::new(self.clone()))
+    }
+
+    fn register_histogram(&self, _: &Key, _: &metrics::Metadata<'_>) -> Histogram {
+        self.count();
+        Histogram::from_arc(Arc::new(self.clone()))
+    }
+}
+
+/// Runs with foreign code of this manner, on a thread and a runtime of its own.
+pub(crate) fn with_foreign<T>(manner: Manner, play: impl AsyncFnOnce(&Foreign) -> T) -> T {
+    // With a single subscriber alive, tracing would remember what the first of them wanted.
+    static SECOND: OnceLock<Dispatch> = OnceLock::new();
+    SECOND.get_or_init(|| Dispatch::new(tracing::subscriber::NoSubscriber::default()));
+    let foreign = Foreign::new(manner);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let dispatch = foreign.dispatch();
+    let outcome = tracing::dispatcher::with_default(&dispatch, || {
+        metrics::with_local_recorder(&foreign, || runtime.block_on(play(&foreign)))
+    });
+    foreign.0.is_over.store(true, Ordering::Release);
+    assert!(derbysoft_go_auth::flush_log(Duration::from_secs(30)));
+    if manner != Manner::Silent {
+        assert!(foreign.0.calls.load(Ordering::Relaxed) > 0);
+    }
+    outcome
+}
+
+/// Silences the panics that are on purpose.
+pub(crate) fn hush() {
+    let say = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if info.payload().downcast_ref::<&str>() != Some(&"on purpose") {
+            say(info);
+        }
+    }));
+}
