@@ -22,12 +22,14 @@ use std::hint::black_box;
 use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime};
 
+use derbysoft_go_auth::access_token::{AccessToken, AccessTokens, Api};
+use derbysoft_go_auth::authenticate::Verifier;
+use derbysoft_go_auth::clock::{Clock, UnixTime};
+use derbysoft_go_auth::inbound::GoAuthService;
+use derbysoft_go_auth::keys::KeySet;
 #[cfg(feature = "metrics")]
-use derbysoft_go_auth::VERIFY_SECONDS_BUCKETS;
-use derbysoft_go_auth::{
-    AccessToken, AccessTokens, Api, Clock, Config, GoAuth, GoAuthService, KeySet, UnixTime,
-    Verifier,
-};
+use derbysoft_go_auth::observe::VERIFY_SECONDS_BUCKETS;
+use derbysoft_go_auth::{Config, GoAuth};
 use derbysoft_go_simulator::{SignatureKind, Simulator};
 #[cfg(feature = "metrics")]
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
@@ -306,7 +308,7 @@ impl Bench {
     }
 }
 
-/// The system's clock. tokio's, which [`SystemClock`](derbysoft_go_auth::SystemClock)
+/// The system's clock. tokio's, which [`SystemClock`](derbysoft_go_auth::clock::SystemClock)
 /// reads, takes a lock in builds with its `test-util`, such as this one.
 #[derive(Debug)]
 struct PlainClock(Instant);

@@ -37,7 +37,9 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use derbysoft_go_auth::{GoAuth, GoAuthBuilder, IssuerConfig, KeySet};
+use derbysoft_go_auth::config::IssuerConfig;
+use derbysoft_go_auth::keys::KeySet;
+use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
 use derbysoft_go_simulator::Simulator;
 use serde_json::{Value, json};
 

@@ -26,9 +26,11 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
-use derbysoft_go_auth::{
-    AccessToken, AccessTokens, Api, GoAuth, GoAuthBuilder, IssuerConfig, KeySet, UnixTime,
-};
+use derbysoft_go_auth::access_token::{AccessToken, AccessTokens, Api};
+use derbysoft_go_auth::clock::UnixTime;
+use derbysoft_go_auth::config::IssuerConfig;
+use derbysoft_go_auth::keys::KeySet;
+use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request};
 use tower::Layer;

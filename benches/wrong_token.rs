@@ -14,7 +14,8 @@
 use std::hint::black_box;
 
 use aws_lc_rs::digest;
-use derbysoft_go_auth::{AccessToken, AccessTokens, Api, UnixTime};
+use derbysoft_go_auth::access_token::{AccessToken, AccessTokens, Api};
+use derbysoft_go_auth::clock::UnixTime;
 
 const PRESENTED: &str = "53ac0777c2f94bc0a5b1b0d6d7a6f6ab";
 const HELD: usize = 8;

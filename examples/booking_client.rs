@@ -4,10 +4,10 @@
 #![allow(clippy::print_stdout)]
 
 use bytes::Bytes;
+use derbysoft_go_auth::clock::{Clock, SystemClock};
 use derbysoft_go_auth::outbound::{
     BOOKING_USB, BoxError, CallRefused, EndpointToken, EndpointTokens, HttpClient,
 };
-use derbysoft_go_auth::{Clock, SystemClock};
 use derbysoft_go_simulator::{PartnerApi, Simulator};
 use http::Request;
 use tower::{ServiceBuilder, ServiceExt};

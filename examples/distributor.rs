@@ -27,7 +27,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use derbysoft_go_auth::{Config, ConfigError, GoAuth, VERIFY_SECONDS_BUCKETS, Verified};
+use derbysoft_go_auth::config::ConfigError;
+use derbysoft_go_auth::observe::VERIFY_SECONDS_BUCKETS;
+use derbysoft_go_auth::{Config, GoAuth, Verified};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -185,7 +187,7 @@ async fn caller(caller: Verified) -> Json<Value> {
         "audience": audience,
         "token_id": caller.token_id(),
         // Of the access token, where the caller had one instead of a JWT.
-        "api": caller.access_token().map(derbysoft_go_auth::AccessGranted::api),
+        "api": caller.access_token().map(derbysoft_go_auth::access_token::AccessGranted::api),
     }))
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use derbysoft_go_auth::{GoAuth, RequiredClaim, Verified};
+use derbysoft_go_auth::authenticate::RequiredClaim;
+use derbysoft_go_auth::{GoAuth, Verified};
 use derbysoft_go_simulator::{Encoding, Fault, Mint, SignatureKind, Simulator};
 use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use reqwest::{Client, RequestBuilder};

@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use derbysoft_go_auth::clock::{Clock, ManualClock};
 use derbysoft_go_auth::outbound::{
     BoxError, ClientPair, Gateway, GatewayError, GatewayErrorKind, GatewayRefusal, HttpClient,
 };
-use derbysoft_go_auth::{Clock, ManualClock};
 use derbysoft_go_simulator::{ClientCredentials, GatewayFailure, Simulator};
 use http::Request;
 use http_body_util::BodyExt;

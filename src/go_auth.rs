@@ -67,7 +67,7 @@ impl GoAuth {
     ///
     /// # Errors
     /// With the reason for which the token is refused, or
-    /// [`KeysUnavailable`](crate::VerifyErrorKind::KeysUnavailable) where none
+    /// [`KeysUnavailable`](crate::authenticate::VerifyErrorKind::KeysUnavailable) where none
     /// is known.
     pub async fn verify(&self, token: &str) -> Result<Verified, VerifyError> {
         self.verify_for(token, &Api::AVAILABILITY_PEER).await
@@ -268,7 +268,8 @@ impl GoAuthBuilder {
     ///
     /// ```
     /// # fn keys(document: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
-    /// # use derbysoft_go_auth::{GoAuth, KeySet};
+    /// # use derbysoft_go_auth::GoAuth;
+    /// # use derbysoft_go_auth::keys::KeySet;
     /// let auth = GoAuth::builder()
     ///     .issuer("https://id/X/.well-known/openid-configuration")
     ///     .audience("ZKT")

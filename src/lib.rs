@@ -42,7 +42,7 @@
 //!
 //! # What is checked
 //!
-//! In this order; the first failure is the [kind](VerifyErrorKind) of the
+//! In this order; the first failure is the [kind](authenticate::VerifyErrorKind) of the
 //! refusal. Every limit can be found, with its reason, in [`Config`].
 //!
 //! | part | rule |
@@ -68,7 +68,7 @@
 //!
 //! GO's default are opaque Access Tokens. [`Config::access_tokens`] names the file
 //! that they are in; the same layer accepts them, alone or beside JWTs. See
-//! [`AccessTokens`] for how long each is accepted.
+//! [`AccessTokens`](access_token::AccessTokens) for how long each is accepted.
 //!
 //! # Calling GO
 //!
@@ -95,53 +95,35 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod access_token;
-mod authenticate;
-mod clock;
-mod config;
+pub mod access_token;
+pub mod authenticate;
+pub mod clock;
+pub mod config;
 mod credential_lifetime;
 mod error;
 mod fault;
 mod file;
 mod go_auth;
 mod health;
-mod inbound;
+pub mod inbound;
 #[doc(hidden)]
 pub mod inspect;
 mod jwt;
-mod keys;
+pub mod keys;
 mod net;
-mod observe;
+pub mod observe;
 pub mod outbound;
 mod quote;
 mod secret;
 
-pub use access_token::{
-    AccessGranted, AccessToken, AccessTokenFault, AccessTokenHealth, AccessTokenSource,
-    AccessTokens, AccessTokensError, AccessTokensFileHealth, AccessTokensHealth, Api, InvalidApi,
-};
-pub use authenticate::Verified;
-pub use authenticate::verifier::Verifier;
-pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
-pub use config::{Config, IssuerConfig, OnFailure};
-pub use error::{VerifyError, VerifyErrorKind};
-pub use fault::ConfigError;
+pub use authenticate::verified::Verified;
+pub use config::fields::Config;
 pub use go_auth::{GoAuth, GoAuthBuilder};
 pub use health::Health;
 #[cfg(feature = "axum")]
-pub use inbound::extract::{ExtractRejection, Refused, TokenClaims};
-pub use inbound::{
-    BodyShape, Credential, GoAuthLayer, GoAuthService, Ignore, Reject, Rejection, RejectionKind,
-    RequestHead, Respond, ResponseBody, ResponseFuture, Unverified,
-};
-pub use jwt::claims::Claims;
-pub use jwt::jwks::{KeySet, KeySetError, MAX_KEYS, SkipReason, SkippedKey};
-pub use jwt::policy::RequiredClaim;
-pub use keys::{FetchError, IssuerHealth, KeysError, KeysState};
-#[cfg(feature = "metrics")]
-pub use observe::VERIFY_SECONDS_BUCKETS;
-pub use observe::{dropped_log_events, flush_log};
-pub use secret::Secret;
+pub use inbound::extract::TokenClaims;
+pub use inbound::layer::GoAuthLayer;
+pub use inbound::rejection::{Rejection, RejectionKind};
 
 /// The code of the README and of the guides compiles.
 #[cfg(all(doctest, feature = "axum"))]

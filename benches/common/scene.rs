@@ -5,7 +5,9 @@ use std::hint::black_box;
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use derbysoft_go_auth::{GoAuth, GoAuthBuilder, KeySet, UnixTime};
+use derbysoft_go_auth::clock::UnixTime;
+use derbysoft_go_auth::keys::KeySet;
+use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
 use derbysoft_go_simulator::{Mint, PublishedKey, SigningKey, Simulator};
 use serde_json::json;
 

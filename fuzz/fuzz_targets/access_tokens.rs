@@ -2,7 +2,8 @@
 //! repeats what could be a token.
 #![no_main]
 
-use derbysoft_go_auth::{AccessTokens, UnixTime};
+use derbysoft_go_auth::access_token::AccessTokens;
+use derbysoft_go_auth::clock::UnixTime;
 use libfuzzer_sys::fuzz_target;
 
 const NOW: UnixTime = UnixTime::from_secs(1_793_491_200);

@@ -2,7 +2,7 @@
 //! the docs of `Credential::from_header` have it.
 #![no_main]
 
-use derbysoft_go_auth::Credential;
+use derbysoft_go_auth::inbound::Credential;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;

@@ -4,9 +4,9 @@
 
 use std::sync::LazyLock;
 
-use derbysoft_go_simulator::PublishedKey;
 use derbysoft_go_auth::inspect::fuzzing;
-use derbysoft_go_auth::{KeySet, MAX_KEYS};
+use derbysoft_go_auth::keys::{KeySet, MAX_KEYS};
+use derbysoft_go_simulator::PublishedKey;
 use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
 

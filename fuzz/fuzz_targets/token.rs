@@ -4,8 +4,11 @@
 
 use std::sync::LazyLock;
 
+use derbysoft_go_auth::Config;
+use derbysoft_go_auth::authenticate::Verifier;
+use derbysoft_go_auth::clock::UnixTime;
+use derbysoft_go_auth::keys::KeySet;
 use derbysoft_go_simulator::{Mint, PublishedKey};
-use derbysoft_go_auth::{Config, KeySet, UnixTime, Verifier};
 use libfuzzer_sys::fuzz_target;
 
 const NOW: u64 = 1_800_000_000;

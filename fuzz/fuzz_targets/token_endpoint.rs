@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use derbysoft_go_auth::UnixTime;
+use derbysoft_go_auth::clock::UnixTime;
 use derbysoft_go_auth::inspect::fuzzing;
 use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;

@@ -17,7 +17,7 @@ const MAX_BYTES: usize = 64;
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use derbysoft_go_auth::Api;
+/// use derbysoft_go_auth::access_token::Api;
 ///
 /// assert_eq!(Api::AVAILABILITY_PEER.as_str(), "availability-peer");
 /// let own = Api::new("content-push")?;

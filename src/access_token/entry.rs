@@ -70,7 +70,7 @@ impl AccessToken {
     }
 
     /// The same token as one to refuse, with the kind
-    /// [`AccessTokenRevoked`](crate::VerifyErrorKind::AccessTokenRevoked), whatever else
+    /// [`AccessTokenRevoked`](crate::authenticate::VerifyErrorKind::AccessTokenRevoked), whatever else
     /// is said of it. It is neither the current nor the previous token of its API; its
     /// predecessor ends 7 days after its issue all the same.
     pub fn revoked(self) -> Self {

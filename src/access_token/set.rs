@@ -38,7 +38,8 @@ pub(super) const MAX_TOKENS: usize = 32;
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use derbysoft_go_auth::{AccessToken, AccessTokens, Api, UnixTime};
+/// use derbysoft_go_auth::access_token::{AccessToken, AccessTokens, Api};
+/// use derbysoft_go_auth::clock::UnixTime;
 ///
 /// let issued = UnixTime::from_secs(1_793_491_200);
 /// let token = "53ac077700000000000000000000abcd";
@@ -212,12 +213,12 @@ impl AccessTokens {
     /// Whether `presented` is a token of `api` that is accepted at `now`.
     ///
     /// # Errors
-    /// With the kind [`UnknownAccessToken`](crate::VerifyErrorKind::UnknownAccessToken),
-    /// [`AccessTokenRevoked`](crate::VerifyErrorKind::AccessTokenRevoked),
-    /// [`AccessTokenExpired`](crate::VerifyErrorKind::AccessTokenExpired),
-    /// [`NotYetValid`](crate::VerifyErrorKind::NotYetValid) for one dated more than 24 h
-    /// ahead of `now`, [`WrongApi`](crate::VerifyErrorKind::WrongApi) for one that is
-    /// accepted, but of another API, or [`TooLong`](crate::VerifyErrorKind::TooLong)
+    /// With the kind [`UnknownAccessToken`](crate::authenticate::VerifyErrorKind::UnknownAccessToken),
+    /// [`AccessTokenRevoked`](crate::authenticate::VerifyErrorKind::AccessTokenRevoked),
+    /// [`AccessTokenExpired`](crate::authenticate::VerifyErrorKind::AccessTokenExpired),
+    /// [`NotYetValid`](crate::authenticate::VerifyErrorKind::NotYetValid) for one dated more than 24 h
+    /// ahead of `now`, [`WrongApi`](crate::authenticate::VerifyErrorKind::WrongApi) for one that is
+    /// accepted, but of another API, or [`TooLong`](crate::authenticate::VerifyErrorKind::TooLong)
     /// past 1024 bytes, which are not looked at.
     pub fn check(
         &self,

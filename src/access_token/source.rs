@@ -59,7 +59,9 @@ const PLACE_RETRY: Duration = Duration::from_millis(5);
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::sync::Arc;
-/// use derbysoft_go_auth::{AccessTokenSource, Api, SystemClock};
+/// use derbysoft_go_auth::access_token::AccessTokenSource;
+/// use derbysoft_go_auth::access_token::Api;
+/// use derbysoft_go_auth::clock::SystemClock;
 ///
 /// let clock = Arc::new(SystemClock::default());
 /// let tokens = AccessTokenSource::file("/run/secrets/go/tokens.toml", clock)?;

@@ -10,7 +10,7 @@ use crate::jwt::jwks::Key;
 /// Proof that a caller's credential passed every check.
 ///
 /// Only a [`Verifier`](super::verifier::Verifier) makes one of a JWT, and only
-/// [`AccessTokens`](crate::AccessTokens) that of an Access Token; a handler that is
+/// [`AccessTokens`](crate::access_token::AccessTokens) that of an Access Token; a handler that is
 /// given one need not ask anything. By which of the two the caller was verified
 /// shows in [`claims`](Verified::claims) and
 /// [`access_token`](Verified::access_token): exactly one is there. Cloning is

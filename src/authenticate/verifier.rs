@@ -102,12 +102,12 @@ impl Verifier {
     /// The checks and their order: length, form, header, key, signature,
     /// claims. A bad signature is reported before a bad claim. Where the key is
     /// not in the set, a claim that rules the token out anyway is reported
-    /// instead of [`UnknownKey`](crate::VerifyErrorKind::UnknownKey), so that nobody fetches keys
+    /// instead of [`UnknownKey`](crate::authenticate::VerifyErrorKind::UnknownKey), so that nobody fetches keys
     /// for it.
     ///
     /// # Errors
     /// With the [kind](VerifyError::kind) of the first check that failed; never
-    /// [`KeysUnavailable`](crate::VerifyErrorKind::KeysUnavailable).
+    /// [`KeysUnavailable`](crate::authenticate::VerifyErrorKind::KeysUnavailable).
     pub fn verify(
         &self,
         token: &str,

@@ -10,6 +10,7 @@
 //! - *elapsed time* ([`Clock::monotonic`]) never goes back, and spaces out
 //!   fetches of keys.
 
+#[doc(hidden)]
 pub mod rfc3339;
 
 use std::fmt;

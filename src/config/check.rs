@@ -182,7 +182,7 @@ impl Config {
         for (at, issuer) in self.issuers.iter().enumerate() {
             let prefix = format!("issuers[{at}].");
             if !names.insert(issuer.issuer.as_str()) {
-                faults.add(&format!("{prefix}issuer"), "is there twice");
+                faults.add(format!("{prefix}issuer"), "is there twice");
             }
             if served(&issuer) {
                 trusted.push(Entry {
@@ -210,7 +210,7 @@ impl Config {
         for entry in &trusted {
             faults.unless(
                 entry.snapshot.is_none_or(|file| files.insert(file)),
-                &format!("{}snapshot", entry.prefix),
+                format!("{}snapshot", entry.prefix),
                 "is the file of another issuer",
             );
         }
@@ -291,7 +291,7 @@ impl Entry<'_> {
     fn check_names(&self, faults: &mut Faults) {
         let name = |setting| format!("{}{setting}", self.prefix);
         check_issuer(&self.prefix, self.issuer, faults);
-        faults.unless(!self.audience.is_empty(), &name("audience"), "is required");
+        faults.unless(!self.audience.is_empty(), name("audience"), "is required");
         check_list(&name("audience"), self.audience, faults);
     }
 
@@ -313,7 +313,7 @@ impl Entry<'_> {
             }
         }
         address::parse(self.jwks_url, allow_http)
-            .map_err(|wrong| faults.add(&format!("{}jwks_url", self.prefix), wrong))
+            .map_err(|wrong| faults.add(format!("{}jwks_url", self.prefix), wrong))
             .ok()
     }
 }

@@ -1,6 +1,10 @@
+use std::time::Duration;
+
 use super::*;
 use crate::GoAuth;
 use crate::fault::ConfigError;
+use crate::inbound::BodyShape;
+use crate::jwt::policy::RequiredClaim;
 
 fn good() -> Config {
     Config {

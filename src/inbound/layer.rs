@@ -62,7 +62,7 @@ impl GoAuthLayer {
     ///
     /// ```
     /// # fn with(layer: derbysoft_go_auth::GoAuthLayer) -> derbysoft_go_auth::GoAuthLayer {
-    /// use derbysoft_go_auth::{Credential, RequestHead};
+    /// use derbysoft_go_auth::inbound::{Credential, RequestHead};
     /// use http::HeaderName;
     ///
     /// // Behind a proxy that puts the caller's header under another name.

@@ -6,12 +6,13 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{self, Config, Flag, Reading};
+use crate::config::layers::{Flag, Reading};
+use crate::config::{self, Config};
 use crate::fault::ConfigError;
 use crate::go_auth::GoAuth;
 use crate::inbound::Reject;
 
-pub use crate::config::both;
+pub use crate::config::layers::both;
 pub use crate::go_auth::union;
 
 /// The text of a file of settings, not looked at yet. Blocks.

@@ -39,7 +39,8 @@ pub use self::gate::{
 pub use self::judge::Judge;
 pub use self::visit::{Answer as SeenAnswer, KeyAddress, Refresh, Seen, Visit, key_addresses};
 pub use crate::clock::rfc3339;
-pub use crate::config::{Flag, FlagOf, Part, Reading, SETTINGS, Setting};
+pub use crate::config::layers::{Flag, Reading};
+pub use crate::config::settings::{FlagOf, Part, SETTINGS, Setting};
 pub use crate::jwt::jwks::inspect::{Inspected, inspect};
 pub use crate::net::{address, bounded_http};
 

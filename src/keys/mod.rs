@@ -1,11 +1,10 @@
-//! Where an issuer's keys come from, and whether they may still be used.
+//! Key sets: where an issuer's keys come from, and whether they may still be used.
 //!
-//! The request path sees an immutable snapshot behind an `arc-swap`: where a key
-//! at hand verifies the token it takes no lock and waits for nothing. Everything slow —
-//! fetching, retrying, expiring — happens in one task per issuer, the
-//! [`keeper`], which belongs to no request: whoever cancels a request cancels
-//! a wait, never a fetch. Since one task does all the fetching, one at a time, a
-//! late answer cannot replace a newer one.
+//! Requests see an immutable snapshot behind an `arc-swap`: a token whose key is known takes
+//! no lock and waits for nothing. Everything slow (fetching, retrying, expiring) happens in
+//! one task per issuer that belongs to no request: whoever cancels a request cancels a wait,
+//! never a fetch. Since one task does all the fetching, one fetch at a time, a late answer
+//! cannot replace a newer one.
 
 mod fetch;
 mod freshness;
@@ -20,7 +19,6 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::clock::{Clock, UnixTime};
-use crate::jwt::jwks::KeySet;
 #[cfg(feature = "metrics")]
 use crate::observe;
 
@@ -36,6 +34,7 @@ use self::keeper::Shared;
 use self::remote::Remote;
 pub(crate) use self::remote::{Demand, Pending};
 pub(crate) use self::snapshot::SnapshotFile;
+pub use crate::jwt::jwks::{KeySet, KeySetError, MAX_KEYS, SkipReason, SkippedKey};
 
 /// A key set and the end of its use.
 #[derive(Debug)]

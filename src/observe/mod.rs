@@ -1,8 +1,6 @@
-//! Every event and every metric that this crate reports, in one place.
+//! Every event and every metric that this crate reports.
 //!
-//! Whoever reports gives words and numbers, not types of its own, so that this can
-//! stand below all of them. Names are a contract; the tables that follow are
-//! `docs/guide/observability.md`, and `tests/it/observability/` holds them.
+//! Names are a contract: tests hold the tables that follow.
 //!
 #![doc = include_str!("../../docs/guide/observability.md")]
 

@@ -46,6 +46,7 @@ pub use self::gateway::{
     GatewayErrorKind, GatewayFuture, GatewayHealth, GatewayLayer, GatewayRefusal, GatewayService,
     Replay, reqwest_body,
 };
+pub use crate::secret::Secret;
 
 /// What the layers' services fail with, as those of tower's own layers.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

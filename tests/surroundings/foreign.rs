@@ -188,7 +188,9 @@ pub(crate) fn with_foreign<T>(manner: Manner, play: impl AsyncFnOnce(&Foreign) -
         metrics::with_local_recorder(&foreign, || runtime.block_on(play(&foreign)))
     });
     foreign.0.is_over.store(true, Ordering::Release);
-    assert!(derbysoft_go_auth::flush_log(Duration::from_secs(30)));
+    assert!(derbysoft_go_auth::observe::flush_log(Duration::from_secs(
+        30
+    )));
     if manner != Manner::Silent {
         assert!(foreign.0.calls.load(Ordering::Relaxed) > 0);
     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use derbysoft_go_auth::{Clock, GoAuth};
+use derbysoft_go_auth::GoAuth;
+use derbysoft_go_auth::clock::Clock;
 use derbysoft_go_simulator::{Fault, SignatureKind, Simulator};
 use http::{Request, Response};
 use http_body_util::Full;

@@ -11,8 +11,11 @@ mod history;
 use std::sync::Arc;
 use std::time::Duration;
 
+use derbysoft_go_auth::GoAuth;
+use derbysoft_go_auth::access_token::AccessTokenSource;
+use derbysoft_go_auth::access_token::Api;
+use derbysoft_go_auth::clock::{Clock, ManualClock, UnixTime};
 use derbysoft_go_auth::outbound::{ClientPair, Gateway};
-use derbysoft_go_auth::{AccessTokenSource, Api, Clock, GoAuth, ManualClock, UnixTime};
 use derbysoft_go_simulator::{Fault, GatewayFailure, Mint, Simulator};
 use proptest::test_runner::{Config, TestRunner};
 

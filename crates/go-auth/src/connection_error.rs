@@ -6,7 +6,7 @@ use std::io;
 
 use rustls::CertificateError as Certificate;
 
-use derbysoft_go_auth::UnixTime;
+use derbysoft_go_auth::clock::UnixTime;
 use derbysoft_go_auth::inspect::show::{list, plain};
 use derbysoft_go_auth::inspect::words::relative;
 

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use derbysoft_go_auth::UnixTime;
+use derbysoft_go_auth::clock::UnixTime;
 use derbysoft_go_simulator::{Encoding, Mint, PublicKeyForm, SignatureKind};
 use fastrand::Rng;
 use serde_json::{Value, json};

@@ -1,6 +1,7 @@
 //! Keys given in code: no server, no fetch.
 
-use derbysoft_go_auth::{GoAuth, GoAuthBuilder, GoAuthLayer, KeySet};
+use derbysoft_go_auth::keys::KeySet;
+use derbysoft_go_auth::{GoAuth, GoAuthBuilder, GoAuthLayer};
 use derbysoft_go_simulator::{Mint, PublishedKey};
 
 /// GO's key and mint, without its server.

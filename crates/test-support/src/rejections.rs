@@ -1,6 +1,7 @@
 //! A token for each kind of rejection, and the rules and statuses that go with them.
 
-use derbysoft_go_auth::{GoAuthBuilder, RequiredClaim};
+use derbysoft_go_auth::GoAuthBuilder;
+use derbysoft_go_auth::authenticate::RequiredClaim;
 use derbysoft_go_simulator::{Mint, SignatureKind};
 
 use crate::secs;

@@ -1,6 +1,6 @@
 //! Published keys that cannot be used: the [`good`] key with one member changed, and junk.
 
-use derbysoft_go_auth::SkipReason as Why;
+use derbysoft_go_auth::keys::SkipReason as Why;
 use num_bigint::BigUint;
 use serde_json::{Value, json};
 

@@ -4,7 +4,9 @@ use std::task::Poll;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use derbysoft_go_auth::{FetchError, GoAuth, KeysState, Verified, VerifyError};
+use derbysoft_go_auth::authenticate::VerifyError;
+use derbysoft_go_auth::keys::{FetchError, KeysState};
+use derbysoft_go_auth::{GoAuth, Verified};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::{at_once, soon};

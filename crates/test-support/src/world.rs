@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use derbysoft_go_auth::{Clock, GoAuth, GoAuthBuilder, ManualClock, UnixTime};
+use derbysoft_go_auth::clock::{Clock, ManualClock, UnixTime};
+use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
 use derbysoft_go_simulator::{Mint, Simulator};
 
 use crate::{ready, settle, soon, verdict};

@@ -13,7 +13,9 @@ use std::ops::Range;
 use allocation_counter::measure;
 
 use super::*;
-use crate::{Config, KeySet, UnixTime};
+use crate::Config;
+use crate::clock::UnixTime;
+use crate::keys::KeySet;
 use derbysoft_go_simulator::{Mint, PublishedKey};
 
 const ISSUER: &str = "https://id/84A26B2FA77BCD1FF5130636F04C30C5/.well-known/openid-configuration";

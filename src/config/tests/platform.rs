@@ -67,7 +67,7 @@ fn of_link(alias: &str) -> Vec<(String, String)> {
     vars
 }
 
-fn read(vars: &[(String, String)]) -> Result<Config, crate::ConfigError> {
+fn read(vars: &[(String, String)]) -> Result<Config, crate::config::ConfigError> {
     let vars: Vec<_> = vars
         .iter()
         .map(|(name, value)| (&**name, &**value))

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use derbysoft_go_auth::{AccessToken, AccessTokenSource, AccessTokens, Api, ManualClock, UnixTime};
+use derbysoft_go_auth::access_token::AccessTokenSource;
+use derbysoft_go_auth::access_token::{AccessToken, AccessTokens, Api};
+use derbysoft_go_auth::clock::{ManualClock, UnixTime};
 
 use super::watched::{API, DAY, NEW, OLD, Watched, day, entry, verdict};
 use crate::observability::Lines;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use derbysoft_go_auth::AccessTokenFault;
+use derbysoft_go_auth::access_token::AccessTokenFault;
 use tokio::task::JoinHandle;
 
 use super::watched::{API, NEW, OLD, Watched, day, entry, last_error, verdict};

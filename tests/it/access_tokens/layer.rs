@@ -2,10 +2,10 @@
 
 use axum::Router;
 use axum::routing::{any, post};
-use derbysoft_go_auth::{
-    AccessGranted, AccessToken, AccessTokens, Api, Clock, GoAuth, GoAuthBuilder, ManualClock,
-    OnFailure, TokenClaims, UnixTime, Verified,
-};
+use derbysoft_go_auth::access_token::{AccessGranted, AccessToken, AccessTokens, Api};
+use derbysoft_go_auth::clock::{Clock, ManualClock, UnixTime};
+use derbysoft_go_auth::config::OnFailure;
+use derbysoft_go_auth::{GoAuth, GoAuthBuilder, TokenClaims, Verified};
 use derbysoft_go_simulator::SignatureKind;
 use http::HeaderMap;
 

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use derbysoft_go_auth::{Api, Clock, GoAuth, GoAuthBuilder, UnixTime};
+use derbysoft_go_auth::access_token::Api;
+use derbysoft_go_auth::clock::{Clock, UnixTime};
+use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
 use derbysoft_go_simulator::{PartnerApi, PushCredential};
 
 use test_support::distributor::{PUSH, Server, TokenFile, days, entry, now};

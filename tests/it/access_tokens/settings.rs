@@ -2,9 +2,10 @@
 
 use axum::extract::Request;
 use axum::routing::post;
-use derbysoft_go_auth::{
-    AccessToken, AccessTokens, Api, Clock, Config, ConfigError, GoAuth, ManualClock, Verified,
-};
+use derbysoft_go_auth::access_token::{AccessToken, AccessTokens, Api};
+use derbysoft_go_auth::clock::{Clock, ManualClock};
+use derbysoft_go_auth::config::ConfigError;
+use derbysoft_go_auth::{Config, GoAuth, Verified};
 
 use crate::observability::Lines;
 use test_support::distributor::{PUSH, RESERVATION, Server, TokenFile, entry, now};

@@ -5,7 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use derbysoft_go_auth::{AccessTokenSource, AccessTokensError, Api, Clock, ManualClock, UnixTime};
+use derbysoft_go_auth::access_token::AccessTokenSource;
+use derbysoft_go_auth::access_token::{AccessTokensError, Api};
+use derbysoft_go_auth::clock::{Clock, ManualClock, UnixTime};
 use tokio::sync::watch;
 
 use test_support::distributor::{self, TokenFile};

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use derbysoft_go_auth::{KeySet, UnixTime, Verified, VerifyError};
+use derbysoft_go_auth::Verified;
+use derbysoft_go_auth::authenticate::VerifyError;
+use derbysoft_go_auth::clock::UnixTime;
+use derbysoft_go_auth::keys::KeySet;
 use serde_json::Value;
 
 use super::desk::Case;

@@ -17,7 +17,7 @@ mod valid;
 use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime};
 
-use derbysoft_go_auth::UnixTime;
+use derbysoft_go_auth::clock::UnixTime;
 use fastrand::Rng;
 use proptest::prelude::*;
 use proptest::test_runner::{Config as ProptestConfig, TestCaseError, TestRunner};

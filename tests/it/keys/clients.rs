@@ -1,6 +1,6 @@
 //! The client that fetches: the built-in one, and a custom one, held to the same limits.
 
-use derbysoft_go_auth::FetchError;
+use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_simulator::{Fault, Simulator};
 
 use test_support::{World, keys, millis, ready, refresh, verdict};

@@ -1,6 +1,7 @@
 //! The wall clock is stepped: by an operator, by NTP, or by a machine that slept.
 
-use derbysoft_go_auth::{GoAuth, UnixTime};
+use derbysoft_go_auth::GoAuth;
+use derbysoft_go_auth::clock::UnixTime;
 use derbysoft_go_simulator::Fault;
 
 use test_support::{

@@ -1,6 +1,7 @@
 //! A discovery document leads to the keys, and only to those of its own origin.
 
-use derbysoft_go_auth::{FetchError, GoAuth};
+use derbysoft_go_auth::GoAuth;
+use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_simulator::{Endpoint, Fault, Simulator};
 
 use test_support::{World, millis, ready, refresh, secs, verdict};

@@ -1,9 +1,9 @@
 //! Key documents that must do no harm: whatever shares a name, holds secrets, is too much or is
 //! empty, no good key suffers and no ambiguous one verifies.
 
-use derbysoft_go_auth::{
-    KeySet, KeySetError, MAX_KEYS, SkipReason, UnixTime, VerifyErrorKind as Kind,
-};
+use derbysoft_go_auth::authenticate::VerifyErrorKind as Kind;
+use derbysoft_go_auth::clock::UnixTime;
+use derbysoft_go_auth::keys::{KeySet, KeySetError, MAX_KEYS, SkipReason};
 use serde_json::{Value, json};
 
 use test_support::forge::{

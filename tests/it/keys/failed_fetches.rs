@@ -1,6 +1,6 @@
 //! Everything a key address can do wrong: each is a failed fetch, and none costs a good key.
 
-use derbysoft_go_auth::FetchError;
+use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_simulator::{Fault, Simulator};
 
 use test_support::{World, eventually, keys, millis, ready, readyz, refresh, secs, verdict};

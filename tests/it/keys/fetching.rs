@@ -2,7 +2,9 @@
 
 use std::task::Poll;
 
-use derbysoft_go_auth::{FetchError, GoAuth, VerifyErrorKind};
+use derbysoft_go_auth::GoAuth;
+use derbysoft_go_auth::authenticate::VerifyErrorKind;
+use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_simulator::{Fault, SignatureKind, SigningKey, Simulator};
 
 use test_support::{

@@ -1,6 +1,7 @@
 //! The background task: what keeps it alive, and what happens to it with its runtime.
 
-use derbysoft_go_auth::{FetchError, GoAuth};
+use derbysoft_go_auth::GoAuth;
+use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_simulator::{Fault, Simulator};
 use tokio::runtime::Handle;
 

@@ -1,6 +1,8 @@
 //! Several fetches and withdrawn keys: the newest answer decides, for cached tokens too.
 
-use derbysoft_go_auth::{FetchError, GoAuthBuilder, UnixTime};
+use derbysoft_go_auth::GoAuthBuilder;
+use derbysoft_go_auth::clock::UnixTime;
+use derbysoft_go_auth::keys::FetchError;
 
 use test_support::{World, millis, refresh, refreshing, remember, secs, settle, soon, verdict};
 

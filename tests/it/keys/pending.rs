@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use derbysoft_go_auth::{VerifyError, VerifyErrorKind};
+use derbysoft_go_auth::authenticate::{VerifyError, VerifyErrorKind};
 use derbysoft_go_simulator::Fault;
 use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, Request, Response, StatusCode};

@@ -1,7 +1,8 @@
 //! One published key: one that departs from the rules in one member is skipped, and no other with
 //! it; one that the rules allow can verify.
 
-use derbysoft_go_auth::{KeySet, KeySetError, MAX_KEYS, UnixTime};
+use derbysoft_go_auth::clock::UnixTime;
+use derbysoft_go_auth::keys::{KeySet, KeySetError, MAX_KEYS};
 use num_bigint::BigUint;
 use serde_json::{Value, json};
 

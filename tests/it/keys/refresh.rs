@@ -1,6 +1,7 @@
 //! The background refresh: when it runs, and what a failure or a header changes about that.
 
-use derbysoft_go_auth::{FetchError, GoAuth, KeysState};
+use derbysoft_go_auth::GoAuth;
+use derbysoft_go_auth::keys::{FetchError, KeysState};
 use derbysoft_go_simulator::Fault;
 
 use test_support::{

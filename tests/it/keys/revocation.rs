@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use derbysoft_go_auth::{GoAuthBuilder, UnixTime};
+use derbysoft_go_auth::GoAuthBuilder;
+use derbysoft_go_auth::clock::UnixTime;
 use derbysoft_go_simulator::Fault;
 
 use test_support::{

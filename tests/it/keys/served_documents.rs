@@ -1,7 +1,8 @@
 //! Key documents that must do no harm, served by the key address: at the start, and as a refresh
 //! when there are good keys.
 
-use derbysoft_go_auth::{FetchError, GoAuth};
+use derbysoft_go_auth::GoAuth;
+use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_simulator::{Fault, PublishedKey, SigningKey, Simulator};
 use serde_json::{Value, json};
 

@@ -1,7 +1,8 @@
 //! Two issuers behind one handle: each token is held to its own issuer's keys, and an outage of one
 //! affects no other.
 
-use derbysoft_go_auth::{GoAuth, GoAuthBuilder, IssuerConfig};
+use derbysoft_go_auth::config::IssuerConfig;
+use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
 use derbysoft_go_simulator::{Fault, PublishedKey, SigningKey, Simulator};
 
 use test_support::{

@@ -1,6 +1,7 @@
 //! A restart with a snapshot: what it saves, and what it must not bring back.
 
-use derbysoft_go_auth::{FetchError, GoAuth};
+use derbysoft_go_auth::GoAuth;
+use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_simulator::{Fault, Simulator};
 use tempfile::TempDir;
 

@@ -1,6 +1,8 @@
 //! How long keys verify that cannot be refreshed, and what health reports meanwhile.
 
-use derbysoft_go_auth::{FetchError, GoAuth, GoAuthBuilder, KeysState, UnixTime};
+use derbysoft_go_auth::clock::UnixTime;
+use derbysoft_go_auth::keys::{FetchError, KeysState};
+use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
 use derbysoft_go_simulator::Fault;
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
 //! How keys arrive: over TLS from a trusted server, and over nothing else.
 
-use derbysoft_go_auth::{FetchError, GoAuth, GoAuthBuilder};
+use derbysoft_go_auth::keys::FetchError;
+use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
 use derbysoft_go_simulator::Fault;
 use rcgen::CertificateParams;
 use tokio::net::{TcpListener, TcpStream};

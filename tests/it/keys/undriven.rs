@@ -4,8 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use derbysoft_go_auth::access_token::AccessTokenSource;
+use derbysoft_go_auth::access_token::Api;
+use derbysoft_go_auth::authenticate::VerifyErrorKind;
 use derbysoft_go_auth::outbound::{ClientPair, Gateway};
-use derbysoft_go_auth::{AccessTokenSource, Api, GoAuth, GoAuthBuilder, VerifyErrorKind};
+use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
 use derbysoft_go_simulator::{Fault, Simulator};
 use tokio::runtime::Runtime;
 

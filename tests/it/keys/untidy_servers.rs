@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use derbysoft_go_auth::{FetchError, GoAuth};
+use derbysoft_go_auth::GoAuth;
+use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_simulator::{Endpoint, Fault};
 use serde_json::{Value, json};
 

@@ -1,7 +1,8 @@
 //! Withdrawn means withdrawn: by the operator, though GO still publishes the key; and across a
 //! change of settings, though the snapshot on disk is older than what is known.
 
-use derbysoft_go_auth::{GoAuth, GoAuthBuilder, KeySet};
+use derbysoft_go_auth::keys::KeySet;
+use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
 use derbysoft_go_simulator::Fault;
 
 use test_support::{Keys, World, eventually, keys, ready, refresh, secs, settle, state, verdict};

@@ -1,7 +1,9 @@
 //! The layer in process: how each request is answered.
 
 use bytes::Bytes;
-use derbysoft_go_auth::{BodyShape, Ignore, OnFailure, Reject, Rejection, Unverified, Verified};
+use derbysoft_go_auth::config::OnFailure;
+use derbysoft_go_auth::inbound::{BodyShape, Ignore, Reject, Unverified};
+use derbysoft_go_auth::{Rejection, Verified};
 use derbysoft_go_simulator::Fault;
 use http::header::AUTHORIZATION;
 use http::{Response, StatusCode};

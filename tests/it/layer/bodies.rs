@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::sync::Mutex;
 
 use bytes::Bytes;
-use derbysoft_go_auth::{Ignore, Rejection, ResponseBody};
+use derbysoft_go_auth::Rejection;
+use derbysoft_go_auth::inbound::{Ignore, ResponseBody};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty, Full, StreamBody};

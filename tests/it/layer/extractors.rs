@@ -3,7 +3,8 @@
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
-use derbysoft_go_auth::{GoAuthLayer, OnFailure, Rejection, TokenClaims, Verified};
+use derbysoft_go_auth::config::OnFailure;
+use derbysoft_go_auth::{GoAuthLayer, Rejection, TokenClaims, Verified};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use serde::Deserialize;

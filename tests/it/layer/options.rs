@@ -2,7 +2,8 @@
 
 use std::sync::Mutex;
 
-use derbysoft_go_auth::{Credential, RequestHead, Unverified, Verified};
+use derbysoft_go_auth::Verified;
+use derbysoft_go_auth::inbound::{Credential, RequestHead, Unverified};
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
 use tower::{Layer, ServiceExt};

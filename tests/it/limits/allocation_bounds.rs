@@ -7,10 +7,12 @@
 use std::task::Poll;
 
 use allocation_counter::{AllocationInfo, measure};
-use derbysoft_go_auth::{
-    AccessToken, AccessTokenSource, AccessTokens, Api, GoAuth, GoAuthBuilder, IssuerConfig, KeySet,
-    ManualClock, UnixTime,
-};
+use derbysoft_go_auth::access_token::AccessTokenSource;
+use derbysoft_go_auth::access_token::{AccessToken, AccessTokens, Api};
+use derbysoft_go_auth::clock::{ManualClock, UnixTime};
+use derbysoft_go_auth::config::IssuerConfig;
+use derbysoft_go_auth::keys::KeySet;
+use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
 use http::Request;
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -8,9 +8,10 @@ use std::task::{Context, Poll};
 
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
-use derbysoft_go_auth::{
-    AccessToken, AccessTokens, Api, Clock, GoAuth, GoAuthService, ManualClock, Rejection, Verified,
-};
+use derbysoft_go_auth::access_token::{AccessToken, AccessTokens, Api};
+use derbysoft_go_auth::clock::{Clock, ManualClock};
+use derbysoft_go_auth::inbound::GoAuthService;
+use derbysoft_go_auth::{GoAuth, Rejection, Verified};
 use http::header::AUTHORIZATION;
 use http::{Extensions, Request, Response};
 use tower::{Layer, Service};

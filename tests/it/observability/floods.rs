@@ -1,6 +1,7 @@
 //! Many rejections make few lines, and each of them is counted in one.
 
-use derbysoft_go_auth::{Clock, GoAuth, GoAuthLayer, ManualClock};
+use derbysoft_go_auth::clock::{Clock, ManualClock};
+use derbysoft_go_auth::{GoAuth, GoAuthLayer};
 use tokio::runtime::Handle;
 use tracing::Level;
 use tracing_subscriber::filter::LevelFilter;

@@ -1,7 +1,9 @@
 //! The gauges: how old the keys are, and how long each credential is still good.
 
+use derbysoft_go_auth::GoAuth;
+use derbysoft_go_auth::access_token::Api as Name;
+use derbysoft_go_auth::clock::Clock;
 use derbysoft_go_auth::outbound::{ClientPair, EndpointToken, EndpointTokens, Gateway};
-use derbysoft_go_auth::{Api as Name, Clock, GoAuth};
 use derbysoft_go_simulator::{Endpoint, Fault};
 use metrics_exporter_prometheus::PrometheusHandle;
 

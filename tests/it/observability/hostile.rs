@@ -1,6 +1,6 @@
 //! Whatever an attacker sends, and at whichever level somebody listens, none of it is logged.
 
-use derbysoft_go_auth::{AccessToken, AccessTokens, Api as Name};
+use derbysoft_go_auth::access_token::{AccessToken, AccessTokens, Api as Name};
 use tracing_subscriber::filter::LevelFilter;
 
 use super::marks::{marked, parts};

@@ -16,7 +16,9 @@ pub(crate) fn second_dispatch() {
 
 /// Emits what was logged so far.
 pub(crate) fn log_is_flushed() {
-    assert!(derbysoft_go_auth::flush_log(test_support::secs(10)));
+    assert!(derbysoft_go_auth::observe::flush_log(test_support::secs(
+        10
+    )));
 }
 
 /// All that is logged on this thread, from TRACE up.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use derbysoft_go_auth::{AccessToken, AccessTokens, Api as Name, GoAuth};
+use derbysoft_go_auth::GoAuth;
+use derbysoft_go_auth::access_token::{AccessToken, AccessTokens, Api as Name};
 
 use super::recorder;
 use super::recorder::{recording, requests};

@@ -1,6 +1,6 @@
 //! A recorder as Prometheus has it, on the thread of a test.
 
-use derbysoft_go_auth::VERIFY_SECONDS_BUCKETS;
+use derbysoft_go_auth::observe::VERIFY_SECONDS_BUCKETS;
 use metrics_exporter_prometheus::{
     Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };

@@ -5,10 +5,13 @@ use std::sync::OnceLock;
 
 use axum::body::Body;
 use axum::routing::post;
+use derbysoft_go_auth::access_token::Api as Name;
+use derbysoft_go_auth::clock::{Clock, ManualClock};
+use derbysoft_go_auth::config::IssuerConfig;
 use derbysoft_go_auth::outbound::{
     ClientPair, EndpointToken, EndpointTokens, Gateway, GatewayBuilder,
 };
-use derbysoft_go_auth::{Api as Name, Clock, GoAuth, IssuerConfig, ManualClock, Verified};
+use derbysoft_go_auth::{GoAuth, Verified};
 use derbysoft_go_simulator::{Fault, PartnerApi, Simulator};
 use tower::ServiceExt;
 use tracing_subscriber::filter::LevelFilter;

@@ -1,6 +1,7 @@
 //! What an attacker writes is repeated nowhere, and no log line contains a token.
 
-use derbysoft_go_auth::{BodyShape, OnFailure};
+use derbysoft_go_auth::config::OnFailure;
+use derbysoft_go_auth::inbound::BodyShape;
 use derbysoft_go_simulator::{Fault, PublishedKey, SigningKey};
 
 use super::Lines;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use derbysoft_go_auth::clock::{Clock, UnixTime};
 use derbysoft_go_auth::outbound::{
     BOOKING_USB, BoxError, CallRefused, EndpointToken, EndpointTokens, EndpointTokensBuilder,
     HeaderForm, ReplaceError, SHOPPING_ENGINE,
 };
-use derbysoft_go_auth::{Clock, UnixTime};
 use derbysoft_go_simulator::{PartnerApi, PartnerRefusal};
 use http::Request;
 use http::header::AUTHORIZATION;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use derbysoft_go_auth::Clock;
+use derbysoft_go_auth::clock::Clock;
 use derbysoft_go_auth::outbound::{ClientPair, Gateway, GatewayError, GatewayErrorKind};
 
 use super::{World, pair};

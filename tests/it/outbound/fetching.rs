@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use derbysoft_go_auth::Clock;
+use derbysoft_go_auth::clock::Clock;
 use derbysoft_go_auth::outbound::{Gateway, GatewayErrorKind};
 use derbysoft_go_simulator::Fault;
 use http::header::AUTHORIZATION;

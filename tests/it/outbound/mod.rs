@@ -13,7 +13,7 @@ mod untidy_answers;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use derbysoft_go_auth::ManualClock;
+use derbysoft_go_auth::clock::ManualClock;
 use derbysoft_go_auth::outbound::{
     BoxError, ClientPair, Gateway, GatewayBuilder, GatewayError, HttpClient,
 };

@@ -1,7 +1,7 @@
 //! No credential in any debug output, error or log line; and the reminders that must be there.
 
 use bytes::Bytes;
-use derbysoft_go_auth::Clock;
+use derbysoft_go_auth::clock::Clock;
 use derbysoft_go_auth::outbound::{ClientPair, EndpointToken, EndpointTokens, HeaderForm};
 use derbysoft_go_simulator::{Endpoint, Fault, PartnerApi};
 use http::Request;

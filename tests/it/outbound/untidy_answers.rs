@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use derbysoft_go_auth::Clock;
+use derbysoft_go_auth::clock::Clock;
 use derbysoft_go_auth::outbound::{ClientPair, EndpointTokens, Gateway, HttpClient};
 use derbysoft_go_simulator::{Endpoint, Fault, GatewayFailure};
 use http::{HeaderMap, Request};

@@ -10,7 +10,8 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use derbysoft_go_auth::{GoAuth, UnixTime};
+use derbysoft_go_auth::GoAuth;
+use derbysoft_go_auth::clock::UnixTime;
 use derbysoft_go_simulator::Fault;
 use proptest::prelude::*;
 use serde_json::json;

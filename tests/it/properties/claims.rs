@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use derbysoft_go_auth::{RequiredClaim, UnixTime, Verifier, VerifyError, VerifyErrorKind as Kind};
+use derbysoft_go_auth::authenticate::{
+    RequiredClaim, Verifier, VerifyError, VerifyErrorKind as Kind,
+};
+use derbysoft_go_auth::clock::UnixTime;
 use derbysoft_go_simulator::SignatureKind;
 use proptest::collection::vec;
 use proptest::prelude::*;

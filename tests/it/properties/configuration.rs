@@ -9,7 +9,8 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use derbysoft_go_auth::{AccessTokens, Api, Config};
+use derbysoft_go_auth::Config;
+use derbysoft_go_auth::access_token::{AccessTokens, Api};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

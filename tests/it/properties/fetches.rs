@@ -15,7 +15,9 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use derbysoft_go_auth::{Clock, GoAuth, ManualClock, UnixTime, VerifyErrorKind as Kind};
+use derbysoft_go_auth::GoAuth;
+use derbysoft_go_auth::authenticate::VerifyErrorKind as Kind;
+use derbysoft_go_auth::clock::{Clock, ManualClock, UnixTime};
 use derbysoft_go_simulator::{Fault, Simulator};
 use proptest::collection::vec;
 use proptest::prelude::*;

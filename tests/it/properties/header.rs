@@ -4,7 +4,7 @@
 //! The grammar is that of the docs of `Credential::from_header` and of the answers that the layer
 //! promises, written as regular expressions over bytes; what none of them matches is unusable.
 
-use derbysoft_go_auth::Credential;
+use derbysoft_go_auth::inbound::Credential;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::collection::vec;

@@ -7,7 +7,8 @@
 use std::cell::Cell;
 use std::sync::LazyLock;
 
-use derbysoft_go_auth::{KeySet, MAX_KEYS, UnixTime};
+use derbysoft_go_auth::clock::UnixTime;
+use derbysoft_go_auth::keys::{KeySet, MAX_KEYS};
 use derbysoft_go_simulator::{Mint, SigningKey};
 use proptest::collection::vec;
 use proptest::prelude::*;

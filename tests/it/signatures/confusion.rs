@@ -4,7 +4,7 @@
 use aws_lc_rs::hmac::{self, HMAC_SHA256, HMAC_SHA384, HMAC_SHA512};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use derbysoft_go_auth::VerifyErrorKind as Kind;
+use derbysoft_go_auth::authenticate::VerifyErrorKind as Kind;
 use serde_json::json;
 
 use super::{Published, hold, hold_published};

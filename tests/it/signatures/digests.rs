@@ -11,7 +11,7 @@ use aws_lc_rs::signature::{
     RSA_PSS_2048_8192_SHA512, RsaParameters, UnparsedPublicKey,
 };
 
-use derbysoft_go_auth::VerifyErrorKind;
+use derbysoft_go_auth::authenticate::VerifyErrorKind;
 
 use super::der::{digest_info, element};
 use super::{forged, hold};

@@ -4,7 +4,7 @@
 use aws_lc_rs::digest::{self, SHA1_FOR_LEGACY_USE_ONLY};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use derbysoft_go_auth::VerifyErrorKind as Kind;
+use derbysoft_go_auth::authenticate::VerifyErrorKind as Kind;
 use derbysoft_go_simulator::Mint;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};

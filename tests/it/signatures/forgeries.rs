@@ -1,7 +1,8 @@
 //! Forged signatures: under a header and claims without fault, nothing but the one PKCS#1 v1.5
 //! signature with SHA-256 by the named key is accepted.
 
-use derbysoft_go_auth::{UnixTime, VerifyErrorKind as Kind};
+use derbysoft_go_auth::authenticate::VerifyErrorKind as Kind;
+use derbysoft_go_auth::clock::UnixTime;
 use derbysoft_go_simulator::{Mint, PublishedKey, SignatureKind, SigningKey};
 use num_bigint::BigUint;
 

@@ -1,7 +1,8 @@
 //! Keys whose numbers break the rules: a signature that verifies with one is of an unknown key, even
 //! where it is published.
 
-use derbysoft_go_auth::{UnixTime, VerifyErrorKind as Kind};
+use derbysoft_go_auth::authenticate::VerifyErrorKind as Kind;
+use derbysoft_go_auth::clock::UnixTime;
 use num_bigint::BigUint;
 use serde_json::{Value, json};
 

@@ -6,7 +6,8 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA384,
     RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding,
 };
-use derbysoft_go_auth::{UnixTime, VerifyErrorKind as Kind};
+use derbysoft_go_auth::authenticate::VerifyErrorKind as Kind;
+use derbysoft_go_auth::clock::UnixTime;
 use serde_json::{Value, json};
 
 use super::{Published, hold_published};

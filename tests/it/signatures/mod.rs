@@ -21,7 +21,7 @@ mod structure;
 
 use std::collections::HashSet;
 
-use derbysoft_go_auth::VerifyErrorKind as Kind;
+use derbysoft_go_auth::authenticate::VerifyErrorKind as Kind;
 use serde_json::Value;
 
 use test_support::forge::{

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use derbysoft_go_auth::VerifyErrorKind as Kind;
+use derbysoft_go_auth::authenticate::VerifyErrorKind as Kind;
 use num_bigint::BigUint;
 
 use super::der::{Node, digest_info};

@@ -1,7 +1,7 @@
 //! Structure: parts of a genuine token that are changed, missing, moved, repeated or joined
 //! otherwise make no token.
 
-use derbysoft_go_auth::VerifyErrorKind as Kind;
+use derbysoft_go_auth::authenticate::VerifyErrorKind as Kind;
 use serde_json::{Value, json};
 
 use super::{Published, hold, hold_accepted, hold_published};

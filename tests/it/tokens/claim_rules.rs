@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use derbysoft_go_auth::{Config, RequiredClaim, UnixTime, VerifyErrorKind as Kind};
+use derbysoft_go_auth::Config;
+use derbysoft_go_auth::authenticate::{RequiredClaim, VerifyErrorKind as Kind};
+use derbysoft_go_auth::clock::UnixTime;
 
 use test_support::forge::{
     ISSUER, assert_refused, assert_refused_with, case, claiming, claims, config, judge, judge_with,

@@ -1,6 +1,7 @@
 //! Misleading headers and duplicate members, under a genuine signature: each is rejected.
 
-use derbysoft_go_auth::{UnixTime, VerifyErrorKind as Kind};
+use derbysoft_go_auth::authenticate::VerifyErrorKind as Kind;
+use derbysoft_go_auth::clock::UnixTime;
 use derbysoft_go_simulator::SignatureKind;
 use serde_json::{Value, json};
 

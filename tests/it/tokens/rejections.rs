@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use derbysoft_go_auth::{KeySet, RequiredClaim, UnixTime, VerifyError, VerifyErrorKind as Kind};
+use derbysoft_go_auth::authenticate::{RequiredClaim, VerifyError, VerifyErrorKind as Kind};
+use derbysoft_go_auth::clock::UnixTime;
+use derbysoft_go_auth::keys::KeySet;
 use derbysoft_go_simulator::{Mint, SignatureKind};
 
 use test_support::forge::{

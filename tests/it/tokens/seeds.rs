@@ -1,7 +1,10 @@
 //! The samples that GO's documents print, word for word: they mean what the documents say. Their
 //! tokens expired long ago, and their keys were never published.
 
-use derbysoft_go_auth::{Config, KeySet, UnixTime, Verified, VerifyError, VerifyErrorKind as Kind};
+use derbysoft_go_auth::authenticate::{VerifyError, VerifyErrorKind as Kind};
+use derbysoft_go_auth::clock::UnixTime;
+use derbysoft_go_auth::keys::KeySet;
+use derbysoft_go_auth::{Config, Verified};
 use serde_json::json;
 
 use test_support::forge::{refusal, segments};

@@ -1,7 +1,7 @@
 //! Spelling, under a genuine signature: segments, base64, JSON or length in any form but the one are
 //! rejected.
 
-use derbysoft_go_auth::VerifyErrorKind as Kind;
+use derbysoft_go_auth::authenticate::VerifyErrorKind as Kind;
 use derbysoft_go_simulator::{Encoding, Mint};
 
 use test_support::forge::{

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use self::terminal::{BAD, Terminal, paint};
 use self::withheld::without_tokens;
-use derbysoft_go_auth::ConfigError;
+use derbysoft_go_auth::config::ConfigError;
 use derbysoft_go_auth::inspect::show;
 
 /// How a command ended, for scripts.

@@ -16,11 +16,13 @@ use tower_service::Service;
 use super::events;
 use super::identity::{self, Identity};
 use super::settings::Settings;
+use derbysoft_go_auth::Config;
 use derbysoft_go_auth::GoAuth;
+use derbysoft_go_auth::Rejection;
 use derbysoft_go_auth::Verified;
+use derbysoft_go_auth::config::{ConfigError, OnFailure};
+use derbysoft_go_auth::inbound::{GoAuthService, Reject, Respond, ResponseBody};
 use derbysoft_go_auth::inspect::{both, distrusted, fault, reject};
-use derbysoft_go_auth::{Config, ConfigError, OnFailure};
-use derbysoft_go_auth::{GoAuthService, Reject, Rejection, Respond, ResponseBody};
 
 /// A configuration in use. Requests hold the parts of it that they need, so that those in
 /// flight end with what they began with when another takes its place.

@@ -11,7 +11,7 @@ use metrics_util::MetricKindMask;
 use crate::console::Failure;
 use crate::process::DroppedLines;
 use derbysoft_go_auth::GoAuth;
-use derbysoft_go_auth::VERIFY_SECONDS_BUCKETS;
+use derbysoft_go_auth::observe::VERIFY_SECONDS_BUCKETS;
 
 /// How long a gauge is exported that is not set any more: that of an issuer which a
 /// reload has removed. Those in use are set at each export.

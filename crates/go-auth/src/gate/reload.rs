@@ -21,10 +21,10 @@ use super::live::Live;
 use super::metrics::{self, ReloadResult};
 use super::settings::Settings;
 use super::shared::Shared;
-use derbysoft_go_auth::ConfigError;
 use derbysoft_go_auth::GoAuth;
+use derbysoft_go_auth::config::ConfigError;
 use derbysoft_go_auth::inspect::{distrust_meanwhile, take_over, union};
-use derbysoft_go_auth::{FetchError, IssuerHealth, KeysError};
+use derbysoft_go_auth::keys::{FetchError, IssuerHealth, KeysError};
 
 /// How long reading the settings may take: they are some hundred bytes, and a disk that
 /// hangs has to be reported.

@@ -6,7 +6,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 
 use super::shared::Shared;
-use derbysoft_go_auth::ResponseBody;
+use derbysoft_go_auth::inbound::ResponseBody;
 
 /// An answer's body: a verdict's, or another's.
 pub(super) type Body = Either<ResponseBody<Full<Bytes>>, Full<Bytes>>;

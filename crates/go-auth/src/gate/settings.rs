@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
+use derbysoft_go_auth::Config;
+use derbysoft_go_auth::config::ConfigError;
 use derbysoft_go_auth::inspect::{Reading, fault, layered, read_settings};
-use derbysoft_go_auth::{Config, ConfigError};
 
 /// Where the settings are: in a file of TOML, with the names of [`Config`], and in the
 /// environment for what the file does not set, as with the other commands.

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use derbysoft_go_auth::inspect::show::cut;
 use derbysoft_go_auth::inspect::{self, Inspected, KeyAddress, Refresh, Seen, SeenAnswer, Visit};
-use derbysoft_go_auth::{FetchError, KeySetError, MAX_KEYS};
+use derbysoft_go_auth::keys::{FetchError, KeySetError, MAX_KEYS};
 
 /// How many keys of a document are listed: twice as many as are used.
 const MAX_LISTED: usize = 2 * MAX_KEYS;

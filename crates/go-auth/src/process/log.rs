@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder};
 use tracing_subscriber::EnvFilter;
 
-use derbysoft_go_auth::dropped_log_events;
+use derbysoft_go_auth::observe::dropped_log_events;
 
 /// How many lines may wait to be written. At some 250 bytes each they take 2 MiB, and are
 /// what a thousand requests log at debug level.

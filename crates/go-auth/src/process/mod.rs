@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use crate::console::{Console, Exit, Failure};
-use derbysoft_go_auth::flush_log;
+use derbysoft_go_auth::observe::flush_log;
 
 pub(crate) use self::deadline::Deadline;
 use self::log::Log;

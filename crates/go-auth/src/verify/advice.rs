@@ -1,7 +1,7 @@
 //! What to do next, for each kind of rejection.
 
 use super::circumstances::Circumstances;
-use derbysoft_go_auth::VerifyErrorKind as Kind;
+use derbysoft_go_auth::authenticate::VerifyErrorKind as Kind;
 use derbysoft_go_auth::inspect::{is_of_access_token, show};
 use derbysoft_go_auth::{Rejection, RejectionKind};
 

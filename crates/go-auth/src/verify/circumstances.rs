@@ -1,6 +1,6 @@
 //! What a verdict depends on beside the token.
 
-use derbysoft_go_auth::UnixTime;
+use derbysoft_go_auth::clock::UnixTime;
 
 /// What a token was verified with, beside the settings.
 #[derive(Debug)]

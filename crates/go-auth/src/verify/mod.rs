@@ -14,8 +14,10 @@ use self::report::Report;
 use crate::connection_error;
 use crate::console::{Console, Exit, Failure, block_on};
 use crate::settings::{self, Settings};
+use derbysoft_go_auth::access_token::Api;
+use derbysoft_go_auth::clock::{Clock, SystemClock, UnixTime};
 use derbysoft_go_auth::inspect::{self, Judge, Verdict, rfc3339, show};
-use derbysoft_go_auth::{Api, Clock, KeySet, SystemClock, UnixTime};
+use derbysoft_go_auth::keys::KeySet;
 
 pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let at = args.at.as_deref().map(moment).transpose()?;

@@ -4,7 +4,7 @@ mod sample;
 
 use std::time::Duration;
 
-use derbysoft_go_auth::UnixTime;
+use derbysoft_go_auth::clock::UnixTime;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, IntoUrl, RequestBuilder};
 

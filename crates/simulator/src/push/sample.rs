@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use derbysoft_go_auth::UnixTime;
+use derbysoft_go_auth::clock::UnixTime;
 use serde_json::{Value, json};
 
 use crate::hex::random_hex;

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use derbysoft_go_auth::UnixTime;
+use derbysoft_go_auth::clock::UnixTime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use derbysoft_go_auth::UnixTime;
+use derbysoft_go_auth::clock::UnixTime;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::mem;
 use std::time::Duration;
 
-use derbysoft_go_auth::UnixTime;
+use derbysoft_go_auth::clock::UnixTime;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 

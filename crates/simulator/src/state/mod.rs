@@ -11,7 +11,7 @@ pub(crate) mod partner_apis;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use derbysoft_go_auth::{Clock, UnixTime};
+use derbysoft_go_auth::clock::{Clock, UnixTime};
 use http::Method;
 use http::request::Parts;
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! GO's own APIs, which distributors call with Access Tokens, and the Access Token that
 //! GO calls with.
 
-use derbysoft_go_auth::UnixTime;
+use derbysoft_go_auth::clock::UnixTime;
 use http::Method;
 use http::request::Parts;
 

@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use super::{Seen, TestResult, decoded, get, segments};
 use crate::{GatewayFailure, Mint, PartnerApi, PartnerRefusal, SigningKey, Simulator};
-use derbysoft_go_auth::{ManualClock, UnixTime};
+use derbysoft_go_auth::clock::{ManualClock, UnixTime};
 
 async fn token(go: &Simulator, url: &str) -> std::io::Result<Seen> {
     let client = go.client();

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use crate::SamplePush;
-use derbysoft_go_auth::UnixTime;
+use derbysoft_go_auth::clock::UnixTime;
 
 /// 2030-01-30T23:59:59Z, so that the days reach into the next month.
 const NOW: UnixTime = UnixTime::from_secs(1_896_047_999);

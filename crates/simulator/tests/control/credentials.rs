@@ -42,7 +42,7 @@ async fn both_tokens_of_a_renewal_are_listed() {
     );
     assert_eq!(renewed["previous"]["token"], before["token"]);
     assert_eq!(renewed["previous"]["issued"], before["issued"]);
-    let now = derbysoft_go_auth::Clock::now(clock);
+    let now = derbysoft_go_auth::clock::Clock::now(clock);
     let week = now.saturating_add(days(7)).to_string();
     assert_eq!(renewed["previous"]["expires"], week);
     assert_eq!(renewed["issued"], now.to_string());

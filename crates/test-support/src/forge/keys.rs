@@ -118,7 +118,7 @@ impl PrivateKey {
     }
 }
 
-/// The key that GO publishes under [`KID`].
+/// The key that GO publishes under [`KID`](super::KID).
 pub fn good() -> &'static PrivateKey {
     static KEY: OnceLock<PrivateKey> = OnceLock::new();
     KEY.get_or_init(PrivateKey::generate)

@@ -2,9 +2,10 @@
 
 use std::sync::OnceLock;
 
-use derbysoft_go_auth::{
-    Config, KeySet, UnixTime, Verified, Verifier, VerifyError, VerifyErrorKind as Kind,
-};
+use derbysoft_go_auth::authenticate::{Verifier, VerifyError, VerifyErrorKind as Kind};
+use derbysoft_go_auth::clock::UnixTime;
+use derbysoft_go_auth::keys::KeySet;
+use derbysoft_go_auth::{Config, Verified};
 use derbysoft_go_simulator::PublishedKey;
 use serde_json::{Value, json};
 

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use derbysoft_go_auth::{Config, ConfigError};
+use derbysoft_go_auth::Config;
+use derbysoft_go_auth::config::ConfigError;
 use proptest::prelude::*;
 
 use super::Files;

@@ -1,6 +1,6 @@
 //! What requests may do, and when the rules have them cause a fetch.
 
-use derbysoft_go_auth::VerifyErrorKind as Kind;
+use derbysoft_go_auth::authenticate::VerifyErrorKind as Kind;
 use derbysoft_go_simulator::Fault;
 
 /// What a request brings.

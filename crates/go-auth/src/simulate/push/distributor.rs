@@ -7,9 +7,9 @@ use http::header::AUTHORIZATION;
 use reqwest::{Client, Url};
 
 use super::go::{below, words};
+use derbysoft_go_auth::clock::{Clock as _, SystemClock};
 use derbysoft_go_auth::inspect::address;
 use derbysoft_go_auth::inspect::bounded_http;
-use derbysoft_go_auth::{Clock as _, SystemClock};
 use derbysoft_go_simulator::{SamplePush, posted};
 
 /// A push may be stored before it is answered; GO's own patience is not known.

@@ -1,6 +1,6 @@
 //! Access Tokens in `go-auth verify`: judged as the gate judges them, and never shown.
 
-use derbysoft_go_auth::Api;
+use derbysoft_go_auth::access_token::Api;
 
 use super::{GoAuth, check, go_auth};
 use test_support::distributor::{TokenFile, days, entry, now};

@@ -1,6 +1,9 @@
 //! The command's verdict on any token is the gate's own, and its checks fit its verdict.
 
-use derbysoft_go_auth::{GoAuth as Gate, KeySet, UnixTime, VerifyErrorKind as Kind};
+use derbysoft_go_auth::GoAuth as Gate;
+use derbysoft_go_auth::authenticate::VerifyErrorKind as Kind;
+use derbysoft_go_auth::clock::UnixTime;
+use derbysoft_go_auth::keys::KeySet;
 use fastrand::Rng;
 use serde_json::Value;
 
@@ -131,7 +134,7 @@ fn kind_and_detail_are_those_of_the_verifier() {
     let verifier = verifier_with(|config| {
         config.subjects = vec![SUBJECT.to_owned()];
         config.max_lifetime = Some(secs(300));
-        config.required_claims = vec![derbysoft_go_auth::RequiredClaim::Jti];
+        config.required_claims = vec![derbysoft_go_auth::authenticate::RequiredClaim::Jti];
     });
     let tokens = refused_tokens(&test_support::forge::mint());
     assert_eq!(tokens.len(), 14);

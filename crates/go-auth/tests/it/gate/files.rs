@@ -3,7 +3,7 @@
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use derbysoft_go_auth::Api;
+use derbysoft_go_auth::access_token::Api;
 use derbysoft_go_simulator::Simulator;
 use rustix::process::Signal;
 

@@ -1,6 +1,6 @@
 //! What the gate answers at `/auth`.
 
-use derbysoft_go_auth::Api;
+use derbysoft_go_auth::access_token::Api;
 use derbysoft_go_simulator::{Fault, Simulator};
 
 use crate::gate_process::{GateProcess, settings_of};
