@@ -299,7 +299,7 @@ impl Bench {
     fn cooling_down(&self) -> GoAuth {
         let auth = builder(CACHE)
             .jwks_url(self.go.jwks_url())
-            .cooldown(Duration::from_secs(600))
+            .configure(|it| it.cooldown = Duration::from_secs(600))
             .clock(PlainClock(Instant::now()))
             .build()
             .expect("a configuration");

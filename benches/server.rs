@@ -106,7 +106,7 @@ impl<'a> Servers<'a> {
         let refreshing = async |cache| -> Result<GoAuth, Box<dyn Error>> {
             let auth = builder(cache)
                 .jwks_url(go.jwks_url())
-                .refresh_interval(Duration::from_secs(1))
+                .configure(|it| it.refresh_interval = Duration::from_secs(1))
                 .build()?;
             auth.ready().await?;
             Ok(auth)

@@ -101,7 +101,9 @@ fn main() {
 fn plain(limit: usize) -> GoAuthBuilder {
     let document = test_support::hostile_documents::key_document(KID, &MODULUS);
     let keys = KeySet::from_document(document.as_bytes()).expect("a key set");
-    builder(CACHE).keys(keys).max_token_bytes(limit)
+    builder(CACHE)
+        .keys(keys)
+        .configure(|it| it.max_token_bytes = limit)
 }
 
 /// Whose names are as hard to tell from each other as they can be.
@@ -112,7 +114,7 @@ fn crowd() -> GoAuthBuilder {
     let known = (7..15).map(|number| IssuerConfig::of_environment(issuer(number), "another"));
     let crowd = (trusted.chain(known))
         .fold(plain(LIMITS[0]), GoAuthBuilder::another_issuer)
-        .environment("this");
+        .configure(|it| it.environment = Some("this".into()));
     (b'a'..=b'o').fold(crowd, |crowd, last| {
         crowd.audience(format!("{}{}", &AUDIENCE[..2], char::from(last)))
     })

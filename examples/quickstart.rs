@@ -24,8 +24,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .audience(go.audience())
         .jwks_url(go.jwks_url())
         .subject("ds-go-module")
-        .require_claim(RequiredClaim::Jti)
-        .max_lifetime(Duration::from_secs(3600))
+        .configure(|it| it.required_claims.push(RequiredClaim::Jti))
+        .configure(|it| it.max_lifetime = Some(Duration::from_secs(3600)))
         .build()?;
     auth.ready().await?;
 

@@ -16,9 +16,8 @@ use crate::error::VerifyError;
 use crate::fault::ConfigError;
 use crate::file::guarded_file::Writable;
 use crate::health::Health;
-use crate::inbound::{BodyShape, GoAuthLayer, Ignore, Reject, RejectionKind, Respond};
+use crate::inbound::{GoAuthLayer, Ignore, Reject, RejectionKind, Respond};
 use crate::jwt::jwks::KeySet;
-use crate::jwt::policy::RequiredClaim;
 use crate::keys::{IssuerHealth, KeySource, KeysError, Pending};
 use crate::observe::{self, Requests};
 
@@ -231,8 +230,9 @@ impl Config {
     }
 }
 
-/// Sets up a [`GoAuth`]. See [`Config`] for what each setting means, its default
-/// and its range.
+/// Sets up a [`GoAuth`]: with what a first program needs, with what is not data, and with
+/// any other setting by [`configure`](GoAuthBuilder::configure). See [`Config`] for what
+/// each means, its default and its range.
 #[derive(Debug)]
 #[must_use]
 pub struct GoAuthBuilder {
@@ -307,12 +307,6 @@ impl GoAuthBuilder {
         self
     }
 
-    /// Sets [`Config::environment`].
-    pub fn environment(mut self, environment: impl Into<String>) -> Self {
-        self.config.environment = Some(environment.into());
-        self
-    }
-
     /// Sets [`Config::leeway`].
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.config.leeway = leeway;
@@ -325,117 +319,27 @@ impl GoAuthBuilder {
         self
     }
 
-    /// Adds to [`Config::required_claims`].
-    pub fn require_claim(mut self, claim: RequiredClaim) -> Self {
-        self.config.required_claims.push(claim);
-        self
-    }
-
-    /// Sets [`Config::max_lifetime`].
-    pub fn max_lifetime(mut self, cap: Duration) -> Self {
-        self.config.max_lifetime = Some(cap);
-        self
-    }
-
-    /// Sets [`Config::max_token_bytes`].
-    pub fn max_token_bytes(mut self, bytes: usize) -> Self {
-        self.config.max_token_bytes = bytes;
-        self
-    }
-
-    /// Sets [`Config::token_cache_bytes`].
-    pub fn token_cache_bytes(mut self, bytes: u64) -> Self {
-        self.config.token_cache_bytes = bytes;
-        self
-    }
-
-    /// Sets [`Config::refresh_interval`].
-    pub fn refresh_interval(mut self, interval: Duration) -> Self {
-        self.config.refresh_interval = interval;
-        self
-    }
-
-    /// Sets [`Config::cooldown`].
-    pub fn cooldown(mut self, cooldown: Duration) -> Self {
-        self.config.cooldown = cooldown;
-        self
-    }
-
-    /// Sets [`Config::key_wait`].
-    pub fn key_wait(mut self, wait: Duration) -> Self {
-        self.config.key_wait = wait;
-        self
-    }
-
-    /// Sets [`Config::max_waiting`].
-    pub fn max_waiting(mut self, requests: usize) -> Self {
-        self.config.max_waiting = requests;
-        self
-    }
-
-    /// Sets [`Config::connect_timeout`].
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.config.connect_timeout = timeout;
-        self
-    }
-
-    /// Sets [`Config::fetch_timeout`].
-    pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
-        self.config.fetch_timeout = timeout;
-        self
-    }
-
-    /// Sets [`Config::max_document_bytes`].
-    pub fn max_document_bytes(mut self, bytes: usize) -> Self {
-        self.config.max_document_bytes = bytes;
-        self
-    }
-
-    /// Sets [`Config::max_stale`].
-    pub fn max_stale(mut self, bound: Duration) -> Self {
-        self.config.max_stale = bound;
-        self
-    }
-
-    /// Adds to [`Config::distrusted_keys`].
-    pub fn distrust_key(mut self, kid: impl Into<String>) -> Self {
-        self.config.distrusted_keys.push(kid.into());
-        self
-    }
-
-    /// Sets [`Config::danger_allow_http`].
-    pub fn danger_allow_http(mut self) -> Self {
-        self.config.danger_allow_http = true;
-        self
-    }
-
-    /// Sets [`Config::danger_allow_writable_files`].
-    pub fn danger_allow_writable_files(mut self) -> Self {
-        self.config.danger_allow_writable_files = true;
-        self
-    }
-
     /// Sets [`Config::on_failure`].
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
         self.config.on_failure = on_failure;
         self
     }
 
-    /// Sets [`Config::ignore_status`].
-    pub fn ignore_status(mut self, status: u16) -> Self {
-        self.config.ignore_status = status;
-        self
-    }
-
-    /// Sets [`Config::body`].
-    pub fn body(mut self, shape: BodyShape) -> Self {
-        self.config.body = shape;
-        self
-    }
-
-    /// Sets [`Config::realm`].
-    pub fn realm(mut self, realm: impl Into<String>) -> Self {
-        self.config.realm = realm.into();
+    /// Changes any of the settings:
+    ///
+    /// ```
+    /// # fn main() {
+    /// # use std::time::Duration;
+    /// # use derbysoft_go_auth::GoAuth;
+    /// let builder = GoAuth::builder().configure(|config| {
+    ///     config.max_lifetime = Some(Duration::from_secs(600));
+    ///     config.realm = "distribution".to_owned();
+    /// });
+    /// # let _ = builder;
+    /// # }
+    /// ```
+    pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
         self
     }
 

@@ -136,7 +136,7 @@ pub(crate) fn builder(cache: u64) -> GoAuthBuilder {
     GoAuth::builder()
         .issuer(ISSUER)
         .audience(AUDIENCE)
-        .token_cache_bytes(cache)
+        .configure(|it| it.token_cache_bytes = cache)
 }
 
 fn vec_of<T>(count: usize, make: impl FnMut() -> T) -> Vec<T> {

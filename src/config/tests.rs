@@ -132,7 +132,9 @@ fn a_distrusted_key_id_is_of_1_to_256_bytes() {
             "distrusted_keys has an entry of more than 256 bytes",
         ),
     ] {
-        let builder = GoAuth::builder().distrust_key("k0").distrust_key(kid);
+        let builder = GoAuth::builder()
+            .configure(|it| it.distrusted_keys.push("k0".into()))
+            .configure(|it| it.distrusted_keys.push(kid.into()));
         let built = (builder.issuer("i").audience("a"))
             .jwks_url("https://id.example/keys")
             .build();

@@ -47,8 +47,8 @@ pub(crate) async fn play(foreign: &Foreign, history: &[Step]) -> Shown {
         .issuer(go.issuer())
         .audience(go.audience())
         .jwks_url(go.jwks_url())
-        .refresh_interval(Duration::from_secs(7 * 86_400))
-        .max_stale(Duration::from_secs(7 * 86_400))
+        .configure(|it| it.refresh_interval = Duration::from_secs(7 * 86_400))
+        .configure(|it| it.max_stale = Duration::from_secs(7 * 86_400))
         .clock(clock.clone())
         .build()
         .expect("a good configuration");

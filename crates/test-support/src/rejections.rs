@@ -41,8 +41,8 @@ pub fn refused_tokens(mint: &Mint) -> Vec<(&'static str, String)> {
 pub fn strict(builder: GoAuthBuilder) -> GoAuthBuilder {
     builder
         .subject(SUBJECT)
-        .max_lifetime(secs(300))
-        .require_claim(RequiredClaim::Jti)
+        .configure(|it| it.max_lifetime = Some(secs(300)))
+        .configure(|it| it.required_claims.push(RequiredClaim::Jti))
 }
 
 /// The status of a rejection of this kind.

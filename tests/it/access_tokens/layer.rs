@@ -249,7 +249,7 @@ async fn ignoring_answers_all_bad_access_tokens_alike() {
     let clock = ManualClock::starting_now();
     for (status, builder) in [
         (404, keys.builder()),
-        (204, keys.builder().ignore_status(204)),
+        (204, keys.builder().configure(|it| it.ignore_status = 204)),
     ] {
         let ignoring = strict(builder).access_tokens(of_two_apis(&clock));
         let auth = built(ignoring.on_failure(OnFailure::Ignore));

@@ -108,7 +108,7 @@ fn a_bad_file_stops_the_start_and_names_each_line() {
     let found = faults(
         GoAuth::builder()
             .access_tokens_file(file.path())
-            .realm("\"")
+            .configure(|it| it.realm = "\"".into())
             .build(),
     );
     assert_eq!(found.len(), 2, "{found:?}");

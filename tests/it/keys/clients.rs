@@ -57,7 +57,7 @@ async fn the_limits_hold_for_a_custom_client_too() {
     let auth = world
         .builder()
         .client(reqwest::Client::new())
-        .fetch_timeout(millis(1500))
+        .configure(|it| it.fetch_timeout = millis(1500))
         .build()
         .unwrap();
     world.go.fail(Fault::GzipBomb);

@@ -19,7 +19,7 @@ fn step(world: &World, seconds: i64) {
 
 async fn one_hour(world: &World) -> GoAuth {
     world
-        .ready_with(|builder| builder.max_stale(secs(HOUR)))
+        .ready_with(|builder| builder.configure(|it| it.max_stale = secs(HOUR)))
         .await
 }
 
@@ -70,7 +70,7 @@ async fn a_clock_set_back_leaves_the_cooldown_alone() {
 async fn a_stepped_clock_changes_no_wait_under_way() {
     let world = World::new().await;
     world.go.fail(Fault::Hang);
-    let builder = world.builder().fetch_timeout(secs(60));
+    let builder = world.builder().configure(|it| it.fetch_timeout = secs(60));
     let auth = builder.build().unwrap();
     let waiting = verifying(&auth, &world.token());
     world.fetches(1).await;

@@ -123,7 +123,7 @@ async fn both_documents_share_one_time_limit() {
     let auth = world
         .builder()
         .jwks_url(world.go.discovery_url())
-        .fetch_timeout(millis(350))
+        .configure(|it| it.fetch_timeout = millis(350))
         .build()
         .unwrap();
     assert_eq!(ready(&auth).await, Err(FetchError::Timeout));

@@ -131,7 +131,11 @@ async fn the_bodys_bound_is_exact_and_can_be_set() {
     for gzip in [true, false] {
         world.go.set_gzip(gzip);
         world.go.fail(Fault::Oversized(2049));
-        let auth = world.builder().max_document_bytes(2048).build().unwrap();
+        let auth = world
+            .builder()
+            .configure(|it| it.max_document_bytes = 2048)
+            .build()
+            .unwrap();
         assert_eq!(ready(&auth).await, Err(FetchError::TooLarge(2048)));
         world.go.fail(Fault::Oversized(2048));
         ready(&auth).await.unwrap();
@@ -151,7 +155,11 @@ async fn a_fetch_has_a_total_time_limit() {
         Fault::Delay(millis(5000)),
     ] {
         let world = World::new().await;
-        let auth = world.builder().fetch_timeout(millis(100)).build().unwrap();
+        let auth = world
+            .builder()
+            .configure(|it| it.fetch_timeout = millis(100))
+            .build()
+            .unwrap();
         world.go.fail(fault.clone());
         assert_eq!(ready(&auth).await, Err(FetchError::Timeout), "{fault:?}");
         assert_eq!(world.go.fetches(), 1);

@@ -103,7 +103,9 @@ async fn fifty_first_requests_share_one_fetch() {
 async fn ready_shares_a_fetch_and_fails_with_it() {
     let world = World::new().await;
     world.go.fail(Fault::Hang);
-    let builder = world.builder().fetch_timeout(millis(100));
+    let builder = world
+        .builder()
+        .configure(|it| it.fetch_timeout = millis(100));
     let auth = builder.build().unwrap();
     let request = verifying(&auth, &world.token());
     world.fetches(1).await;
@@ -115,7 +117,7 @@ async fn ready_shares_a_fetch_and_fails_with_it() {
 #[tokio::test]
 async fn a_request_waits_for_a_fetch_two_seconds_at_most() {
     let world = World::new().await;
-    let builder = world.builder().fetch_timeout(secs(60));
+    let builder = world.builder().configure(|it| it.fetch_timeout = secs(60));
     let auth = builder.build().unwrap();
     let hold = world.go.hold();
     let first = crowd(&auth, vec![world.token(); 50]);

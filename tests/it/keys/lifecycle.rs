@@ -116,9 +116,9 @@ async fn a_rotation_is_seen_by_the_system_clock_too() {
         .issuer(go.issuer())
         .audience(go.audience())
         .jwks_url(go.jwks_url())
-        .cooldown(millis(100))
-        .refresh_interval(secs(1))
-        .max_stale(secs(60))
+        .configure(|it| it.cooldown = millis(100))
+        .configure(|it| it.refresh_interval = secs(1))
+        .configure(|it| it.max_stale = secs(60))
         .build()
         .unwrap();
     assert_eq!(verdict(&auth, &go.token()).await, "ok");

@@ -26,7 +26,7 @@ async fn refreshes_requested_together_share_a_fetch() {
 #[tokio::test]
 async fn an_older_reply_that_comes_late_replaces_nothing() {
     let world = World::new().await;
-    let set = |builder: GoAuthBuilder| builder.fetch_timeout(millis(300));
+    let set = |builder: GoAuthBuilder| builder.configure(|it| it.fetch_timeout = millis(300));
     let auth = world.ready_with(set).await;
     let old = world.token();
     let hold = world.go.hold_next(1);
@@ -49,7 +49,7 @@ async fn a_withdrawn_key_verifies_no_cached_token() {
     // With a token cache and without one.
     for bytes in [16 << 20, 0] {
         let world = World::new().await;
-        let set = |builder: GoAuthBuilder| builder.token_cache_bytes(bytes);
+        let set = |builder: GoAuthBuilder| builder.configure(|it| it.token_cache_bytes = bytes);
         let auth = world.ready_with(set).await;
         let old = world.token();
         remember(&auth, &old);

@@ -53,7 +53,7 @@ async fn each_state_of_an_outage_is_as_documented() {
 async fn recovery_past_the_bound_needs_no_request() {
     let world = World::new().await;
     let auth = world
-        .ready_with(|builder| builder.max_stale(secs(600)))
+        .ready_with(|builder| builder.configure(|it| it.max_stale = secs(600)))
         .await;
     world.go.fail(Fault::Status(500));
     world.advance_to_fetch(secs(600), 2).await;
@@ -123,7 +123,7 @@ async fn no_fault_of_a_refresh_touches_known_keys() {
     let world = World::new().await;
     // No document to be confirmed by a 304.
     world.go.set_etag(false);
-    let set = |builder: GoAuthBuilder| builder.fetch_timeout(millis(60));
+    let set = |builder: GoAuthBuilder| builder.configure(|it| it.fetch_timeout = millis(60));
     let auth = world.ready_with(set).await;
     world.clock.advance(secs(240));
     for fault in all_faults() {

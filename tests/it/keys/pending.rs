@@ -95,7 +95,9 @@ async fn an_answer_from_before_the_key_is_no_verdict() {
 #[tokio::test]
 async fn a_short_cooldown_is_waited_out_by_a_request() {
     let world = World::new().await;
-    let auth = world.ready_with(|builder| builder.cooldown(secs(1))).await;
+    let auth = world
+        .ready_with(|builder| builder.configure(|it| it.cooldown = secs(1)))
+        .await;
     let push = {
         world.go.rotate();
         verifying(&auth, &world.token())
@@ -175,7 +177,9 @@ async fn a_corrected_clock_makes_no_key_set_newer() {
 #[tokio::test]
 async fn beyond_the_limit_requests_are_answered_at_once() {
     let world = World::new().await;
-    let auth = world.ready_with(|builder| builder.max_waiting(3)).await;
+    let auth = world
+        .ready_with(|builder| builder.configure(|it| it.max_waiting = 3))
+        .await;
     world.clock.advance(secs(10));
     let hold = world.go.hold_next(1);
     world.go.rotate();
@@ -213,7 +217,7 @@ async fn beyond_the_limit_requests_are_answered_at_once() {
 async fn with_no_keys_and_no_room_keys_are_unavailable() {
     let world = World::new().await;
     let _hold = world.go.hold();
-    let builder = world.builder().max_waiting(1);
+    let builder = world.builder().configure(|it| it.max_waiting = 1);
     let auth = builder.build().expect("a good configuration");
     let first = verifying(&auth, &world.token());
     world.fetches(1).await;

@@ -70,7 +70,11 @@ async fn a_failed_first_fetch_is_retried_in_the_background() {
     for fault in [Fault::Cut, Fault::Hang] {
         let world = World::new().await;
         world.go.fail_next(2, fault);
-        let auth = world.builder().fetch_timeout(millis(100)).build().unwrap();
+        let auth = world
+            .builder()
+            .configure(|it| it.fetch_timeout = millis(100))
+            .build()
+            .unwrap();
         ready(&auth).await.unwrap_err();
         assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
         world.advance_to_fetch(secs(1), 2).await;
@@ -154,7 +158,7 @@ async fn a_304_without_a_stored_document_is_a_failure() {
 async fn cached(world: &World, cache_control: &str, interval: u64) -> GoAuth {
     world.go.set_cache_control(Some(cache_control));
     world
-        .ready_with(|builder| builder.refresh_interval(secs(interval)))
+        .ready_with(|builder| builder.configure(|it| it.refresh_interval = secs(interval)))
         .await
 }
 

@@ -65,7 +65,10 @@ async fn gone_within(
 async fn a_withdrawn_key_goes_within_the_interval() {
     // 0.9 × `refresh_interval`; what the fetch itself takes comes on top.
     gone_within(secs(270), None, |builder| builder).await;
-    gone_within(secs(54), None, |builder| builder.refresh_interval(secs(60))).await;
+    gone_within(secs(54), None, |builder| {
+        builder.configure(|it| it.refresh_interval = secs(60))
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -74,7 +77,7 @@ async fn a_withdrawn_key_goes_within_max_age() {
     // Not below 30 s …
     gone_within(secs(27), Some("max-age=0"), |builder| builder).await;
     // … or the interval, where that is shorter; nor beyond it.
-    let short = |builder: GoAuthBuilder| builder.refresh_interval(secs(10));
+    let short = |builder: GoAuthBuilder| builder.configure(|it| it.refresh_interval = secs(10));
     gone_within(secs(9), Some("max-age=1"), short).await;
     gone_within(secs(270), Some("max-age=86400"), |builder| builder).await;
 }
@@ -85,7 +88,7 @@ async fn a_withdrawn_key_goes_at_the_staleness_bound() {
         let world = World::new().await;
         let auth = world
             .ready_with(|builder| match set {
-                Some(bound) => builder.max_stale(bound),
+                Some(bound) => builder.configure(|it| it.max_stale = bound),
                 None => builder,
             })
             .await;
@@ -214,7 +217,7 @@ async fn whichever_clock_reaches_the_bound_first_decides() {
     for (elapsed, stepped) in [(900, -100_000_i64), (60, 840), (450, 450)] {
         let world = World::new().await;
         let auth = world
-            .ready_with(|builder| builder.max_stale(secs(900)))
+            .ready_with(|builder| builder.configure(|it| it.max_stale = secs(900)))
             .await;
         let old = lasting(&world);
         remember(&auth, &old);

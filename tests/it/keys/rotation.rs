@@ -36,7 +36,9 @@ async fn caller(auth: GoAuth, valid: watch::Receiver<Valid>, done: Arc<AtomicU64
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_rotations_under_load_reject_no_token() {
     let world = World::new().await;
-    let auth = world.ready_with(|builder| builder.max_waiting(200)).await;
+    let auth = world
+        .ready_with(|builder| builder.configure(|it| it.max_waiting = 200))
+        .await;
     let mut previous = world.token();
     let (publish, valid) = watch::channel((0, vec![previous.clone()]));
     let mut callers = JoinSet::new();

@@ -190,7 +190,9 @@ async fn a_document_of_ten_thousand_keys_is_bounded() {
     serves(&world, &refreshed, "a document too large").await;
 
     // … and where it may be read, it costs nothing but its junk.
-    let set = |builder: derbysoft_go_auth::GoAuthBuilder| builder.max_document_bytes(1 << 20);
+    let set = |builder: derbysoft_go_auth::GoAuthBuilder| {
+        builder.configure(|it| it.max_document_bytes = 1 << 20)
+    };
     let patient = world.ready_with(set).await;
     serves(&world, &patient, "ten thousand keys").await;
     assert_eq!(keys(&patient), 2);

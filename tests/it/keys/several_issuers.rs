@@ -157,7 +157,7 @@ async fn one_issuers_outage_at_start_spares_the_other() {
 #[tokio::test]
 async fn one_issuers_stale_keys_spare_the_other() {
     let two = Two::new().await;
-    let builder = two.builder().max_stale(secs(600));
+    let builder = two.builder().configure(|it| it.max_stale = secs(600));
     let auth = builder.build().unwrap();
     ready(&auth).await.unwrap();
     two.a.go.fail(Fault::Status(500));
@@ -252,7 +252,10 @@ async fn a_token_of_another_environment_is_named() {
     let mut with_keys = IssuerConfig::new(b.issuer(), b.audience(), b.jwks_url());
     with_keys.environment = Some("certification".to_owned());
     for other in [known, with_keys] {
-        let builder = two.a.builder().environment("production");
+        let builder = two
+            .a
+            .builder()
+            .configure(|it| it.environment = Some("production".into()));
         let auth = builder.another_issuer(other).build().unwrap();
         let fetches = two.a.go.fetches();
         for _ in 0..3 {
@@ -288,7 +291,10 @@ async fn an_issuer_of_the_served_environment_is_trusted() {
     let b = &two.b.go;
     let mut other = IssuerConfig::new(b.issuer(), b.audience(), b.jwks_url());
     other.environment = Some("production".to_owned());
-    let builder = two.a.builder().environment("production");
+    let builder = two
+        .a
+        .builder()
+        .configure(|it| it.environment = Some("production".into()));
     let auth = builder.another_issuer(other).build().unwrap();
     assert_eq!(verdict(&auth, &two.b.token()).await, "ok");
     assert_eq!(verdict(&auth, &two.a.token()).await, "ok");

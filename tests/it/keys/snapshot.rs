@@ -337,7 +337,10 @@ async fn an_unused_handle_neither_reads_nor_fetches() {
 async fn an_answer_after_its_timeout_is_not_saved() {
     let host = Host::after_a_run().await;
     let builder = host.world.builder().snapshot(host.path());
-    let auth = builder.fetch_timeout(millis(100)).build().unwrap();
+    let auth = builder
+        .configure(|it| it.fetch_timeout = millis(100))
+        .build()
+        .unwrap();
     let (document, at) = (host.world.go.document(), host.world.time().as_secs());
     host.world.go.rotate();
     let hold = host.world.go.hold();

@@ -20,7 +20,11 @@ fn health(auth: &GoAuth) -> Value {
 #[tokio::test]
 async fn health_follows_the_keys_through_each_state() {
     let world = World::new().await;
-    let auth = world.builder().max_stale(secs(3600)).build().unwrap();
+    let auth = world
+        .builder()
+        .configure(|it| it.max_stale = secs(3600))
+        .build()
+        .unwrap();
     let issuer = world.go.issuer();
     assert_eq!(
         health(&auth),
@@ -95,7 +99,11 @@ async fn health_follows_the_keys_through_each_state() {
 #[tokio::test]
 async fn a_hanging_key_address_prolongs_no_trust() {
     let world = World::new().await;
-    let patient = |builder: GoAuthBuilder| builder.max_stale(secs(3600)).fetch_timeout(secs(60));
+    let patient = |builder: GoAuthBuilder| {
+        builder
+            .configure(|it| it.max_stale = secs(3600))
+            .configure(|it| it.fetch_timeout = secs(60))
+    };
     let auth = world.ready_with(patient).await;
     let earlier = world.time().as_secs() - 86_400;
     world.clock.step_to(UnixTime::from_secs(earlier));
@@ -109,7 +117,7 @@ async fn a_hanging_key_address_prolongs_no_trust() {
 async fn a_304_prolongs_trust_in_the_keys() {
     let world = World::new().await;
     let auth = world
-        .ready_with(|builder| builder.max_stale(secs(600)))
+        .ready_with(|builder| builder.configure(|it| it.max_stale = secs(600)))
         .await;
     for n in 2..10 {
         world.advance_to_fetch(secs(270), n).await;
@@ -126,7 +134,7 @@ async fn no_max_age_moves_the_staleness_bound() {
         let world = World::new().await;
         world.go.set_cache_control(Some(cache_control));
         let auth = world
-            .ready_with(|builder| builder.max_stale(secs(3600)))
+            .ready_with(|builder| builder.configure(|it| it.max_stale = secs(3600)))
             .await;
         world.go.fail(Fault::Cut);
         world.clock.advance(secs(3599));

@@ -30,7 +30,7 @@ async fn unknown_kids_cause_one_fetch_each_cooldown() {
 async fn ten_thousand_unknown_kids_share_one_fetch() {
     let world = World::new().await;
     let auth = world
-        .ready_with(|builder| builder.max_waiting(10_000))
+        .ready_with(|builder| builder.configure(|it| it.max_waiting = 10_000))
         .await;
     world.clock.advance(secs(10));
     let hold = world.go.hold();
@@ -61,7 +61,9 @@ async fn forgeries_cause_one_fetch_each_cooldown() {
 #[tokio::test]
 async fn a_known_kid_never_waits_for_a_hanging_fetch() {
     let world = World::new().await;
-    let auth = world.ready_with(|builder| builder.max_waiting(3_000)).await;
+    let auth = world
+        .ready_with(|builder| builder.configure(|it| it.max_waiting = 3_000))
+        .await;
     world.go.fail(Fault::Hang);
     world.clock.advance(secs(10));
     let mut flood = crowd(&auth, invented(&world.token(), 0..2_000));
@@ -87,7 +89,11 @@ fn a_flood_of_waiters_leaves_nothing_behind() {
     runtime.block_on(async {
         let world = World::new().await;
         let auth = world
-            .ready_with(|builder| builder.fetch_timeout(secs(60)).max_waiting(10_000))
+            .ready_with(|builder| {
+                builder
+                    .configure(|it| it.fetch_timeout = secs(60))
+                    .configure(|it| it.max_waiting = 10_000)
+            })
             .await;
         let alive = || Handle::current().metrics().num_alive_tasks();
         eventually("the first fetch is cleared away", || alive() <= 2).await;

@@ -31,7 +31,9 @@ fn builder(go: &Simulator) -> GoAuthBuilder {
 
 /// A `GoAuth` whose keys were fetched within `first`, which nobody drives afterwards.
 fn fetched_in(first: &Runtime, go: &Simulator) -> GoAuth {
-    let builder = builder(go).refresh_interval(secs(20)).max_stale(secs(40));
+    let builder = builder(go)
+        .configure(|it| it.refresh_interval = secs(20))
+        .configure(|it| it.max_stale = secs(40));
     let auth = builder.build().expect("a good configuration");
     first.block_on(auth.ready()).expect("GO is well");
     auth

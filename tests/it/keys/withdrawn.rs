@@ -14,7 +14,7 @@ async fn a_distrusted_key_verifies_nothing() {
     let leaked = world.mint();
     world.go.rotate();
     let auth = world
-        .ready_with(|builder| builder.distrust_key(outgoing))
+        .ready_with(|builder| builder.configure(|it| it.distrusted_keys.push(outgoing.into())))
         .await;
     assert_eq!(keys(&auth), 2);
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
@@ -55,7 +55,9 @@ async fn distrust_applies_to_keys_given_in_code() {
     auth.distrust_keys([kid.clone()]);
     assert_eq!(verdict(&auth, &given.token()).await, "unknown_key");
     assert!(!auth.health().is_ready());
-    let builder = given.builder().distrust_key(kid);
+    let builder = given
+        .builder()
+        .configure(|it| it.distrusted_keys.push(kid.into()));
     let auth = builder.build().expect("a good configuration");
     assert_eq!(verdict(&auth, &given.token()).await, "unknown_key");
 }
@@ -198,7 +200,10 @@ async fn a_successor_inherits_distrust() {
     let (kid, token) = (world.go.signing_kid(), world.token());
     auth.distrust_keys([kid]);
     let builder = world.builder().successor_of(&auth);
-    let successor = builder.distrust_key("another").build().expect("good");
+    let successor = builder
+        .configure(|it| it.distrusted_keys.push("another".into()))
+        .build()
+        .expect("good");
     assert_eq!(verdict(&successor, &token).await, "unknown_key");
     let last = world.builder().successor_of(&successor).build();
     let last = last.expect("good");

@@ -156,7 +156,12 @@ async fn the_body_has_the_chosen_shape_of_gos() {
         (BodyShape::KeyNotAuthorised, &["error"]),
         (BodyShape::ErrorCode, &["errorCode", "errorMessage"]),
     ] {
-        let auth = keys.builder().body(shape).realm("a realm").build().unwrap();
+        let auth = keys
+            .builder()
+            .configure(|it| it.body = shape)
+            .configure(|it| it.realm = "a realm".into())
+            .build()
+            .unwrap();
         let api = Api::behind(auth.layer().check(|_| false));
         let token = keys.token();
         for (authorization, status) in [
@@ -202,7 +207,7 @@ async fn ignoring_answers_every_rejection_alike() {
     let keys = Keys::new();
     for (status, builder) in [
         (404, keys.builder()),
-        (204, keys.builder().ignore_status(204)),
+        (204, keys.builder().configure(|it| it.ignore_status = 204)),
     ] {
         let auth = strict(builder).on_failure(OnFailure::Ignore).build();
         let api = Api::behind(auth.unwrap().layer().check(|_| false));

@@ -48,7 +48,7 @@ struct Reply {
 impl Stage {
     async fn set(serve: Serve) -> Self {
         let world = World::new().await;
-        let builder = strict(world.builder()).fetch_timeout(millis(500));
+        let builder = strict(world.builder()).configure(|it| it.fetch_timeout = millis(500));
         let auth = builder.build().expect("a good configuration");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");

@@ -124,7 +124,7 @@ fn builder(limit: usize) -> GoAuthBuilder {
         .issuer(ISSUER)
         .audience(AUDIENCE)
         .keys(keys().clone())
-        .max_token_bytes(limit)
+        .configure(|it| it.max_token_bytes = limit)
         .clock(ManualClock::new(UnixTime::from_secs(NOW)))
 }
 
@@ -134,7 +134,7 @@ fn crowd(limit: usize) -> GoAuthBuilder {
         IssuerConfig::of_environment(format!("{}{number:02}", &ISSUER[..ISSUER.len() - 2]), "b")
     });
     let crowd = issuers.fold(
-        builder(limit).environment("a"),
+        builder(limit).configure(|it| it.environment = Some("a".into())),
         GoAuthBuilder::another_issuer,
     );
     (b'a'..=b'o').fold(crowd, |crowd, last| {
@@ -225,7 +225,7 @@ fn a_token_that_waits_is_copied_once() {
         let world = World::new().await;
         let auth = world
             .builder()
-            .cooldown(std::time::Duration::from_secs(600));
+            .configure(|it| it.cooldown = std::time::Duration::from_secs(600));
         let auth = auth.build().expect("a good configuration");
         let token = |length: usize| world.mint().kid("nobody's").claim("x", "a".repeat(length));
         // The first causes the fetch.

@@ -283,12 +283,12 @@ async fn soak_for(length: Duration, failures: &AtomicU64) -> String {
         .issuer(go.issuer())
         .audience(go.audience())
         .jwks_url(go.jwks_url())
-        .refresh_interval(secs(1))
-        .cooldown(millis(200))
-        .key_wait(millis(500))
-        .connect_timeout(millis(300))
-        .fetch_timeout(millis(300))
-        .token_cache_bytes(1 << 20)
+        .configure(|it| it.refresh_interval = secs(1))
+        .configure(|it| it.cooldown = millis(200))
+        .configure(|it| it.key_wait = millis(500))
+        .configure(|it| it.connect_timeout = millis(300))
+        .configure(|it| it.fetch_timeout = millis(300))
+        .configure(|it| it.token_cache_bytes = 1 << 20)
         .build()
         .expect("a good configuration");
     auth.ready().await.expect("GO is well");

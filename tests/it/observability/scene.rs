@@ -105,7 +105,7 @@ async fn requests() -> Vec<String> {
             + "revoked = true\n",
     );
     let builder = strict(world.builder())
-        .environment("production")
+        .configure(|it| it.environment = Some("production".into()))
         .another_issuer(IssuerConfig::new(
             down.issuer(),
             down.audience(),
@@ -224,7 +224,7 @@ async fn access_tokens(witness: &Witness) -> Vec<String> {
     let good = entry(&own, PEER_TOKEN, now) + &ahead;
     let file = TokenFile::of(&good);
     let builder = GoAuth::builder().access_tokens_file(file.path());
-    let builder = builder.danger_allow_writable_files();
+    let builder = builder.configure(|it| it.danger_allow_writable_files = true);
     let auth = builder.clock(file.clock.clone()).build();
     let auth = auth.expect("a good configuration");
     auth.verify_for(PEER_TOKEN, &own).await.expect("good");

@@ -20,7 +20,9 @@ async fn attacker_text_reaches_no_header_body_or_log_line() {
         BodyShape::ErrorCode,
     ] {
         for on_failure in [OnFailure::Reject, OnFailure::Ignore] {
-            let builder = strict(keys.builder()).body(shape).on_failure(on_failure);
+            let builder = strict(keys.builder())
+                .configure(|it| it.body = shape)
+                .on_failure(on_failure);
             let api = Api::behind(builder.build().unwrap().layer());
             for token in marked(&keys.mint(), MARK) {
                 let answer = api.call(&token).await;

@@ -102,9 +102,9 @@ impl<'a> Stage<'a> {
             let auth = world.ready_with(|builder| {
                 builder
                     .client(client.clone())
-                    .refresh_interval(secs(MAX_STALE))
-                    .max_stale(secs(MAX_STALE))
-                    .token_cache_bytes(bytes)
+                    .configure(|it| it.refresh_interval = secs(MAX_STALE))
+                    .configure(|it| it.max_stale = secs(MAX_STALE))
+                    .configure(|it| it.token_cache_bytes = bytes)
             });
             auths.push(auth.await);
         }

@@ -103,9 +103,9 @@ impl<'a> Play<'a> {
             .jwks_url(stage.go.jwks_url())
             .client(stage.client.clone())
             .clock(clock.clone())
-            .refresh_interval(LIFETIME)
-            .max_stale(LIFETIME)
-            .cooldown(millis(cooldown))
+            .configure(|it| it.refresh_interval = LIFETIME)
+            .configure(|it| it.max_stale = LIFETIME)
+            .configure(|it| it.cooldown = millis(cooldown))
             .build()
             .expect("a good configuration");
         Self {
