@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::access_token::{AccessTokenSource, AccessTokens, AccessTokensError, Api, Terms};
 use crate::authenticate::Verified;
-use crate::authenticate::authority::{Authority, Issuer, Issuers};
+use crate::authenticate::authenticator::{Authenticator, Issuer, Issuers};
 use crate::authenticate::token_cache::TokenCache;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, IssuerConfig, Keys, OnFailure, both, of_access_tokens};
@@ -44,7 +44,7 @@ use crate::observe::{self, Requests};
 /// ```
 #[derive(Debug, Clone)]
 pub struct GoAuth {
-    authority: Arc<Authority>,
+    authenticator: Arc<Authenticator>,
     respond: Arc<dyn Respond>,
 }
 
@@ -56,7 +56,7 @@ impl GoAuth {
 
     /// A layer that lets only GO's requests through to the service it wraps.
     pub fn layer(&self) -> GoAuthLayer {
-        GoAuthLayer::new(Arc::clone(&self.authority), Arc::clone(&self.respond))
+        GoAuthLayer::new(Arc::clone(&self.authenticator), Arc::clone(&self.respond))
     }
 
     /// Verifies one credential, for use without the layer, within tokio: a JWT or,
@@ -77,7 +77,7 @@ impl GoAuth {
     /// # Errors
     /// As [`verify`](GoAuth::verify).
     pub async fn verify_for(&self, token: &str, api: &Api) -> Result<Verified, VerifyError> {
-        self.authority.verify(token.as_bytes(), api).await
+        self.authenticator.verify(token.as_bytes(), api).await
     }
 
     /// Makes sure that there are keys to verify with, of every trusted issuer:
@@ -107,7 +107,7 @@ impl GoAuth {
     /// # Errors
     /// Where the file can't be used; the tokens stay as they are.
     pub async fn reload_access_tokens(&self) -> Result<(), AccessTokensError> {
-        match &self.authority.access_tokens {
+        match &self.authenticator.access_tokens {
             Some(access_tokens) => access_tokens.reload().await,
             None => Ok(()),
         }
@@ -123,19 +123,19 @@ impl GoAuth {
         let kids: Arc<[Box<str>]> = (kids.into_iter())
             .map(|kid| kid.into().into_boxed_str())
             .collect();
-        *self.authority.distrusted() = Arc::clone(&kids);
-        self.authority.issuers.distrust(&kids);
+        *self.authenticator.distrusted() = Arc::clone(&kids);
+        self.authenticator.issuers.distrust(&kids);
     }
 
     /// The same for a while, and nothing that a successor goes on with.
     pub(crate) fn distrust_meanwhile(&self, kids: &Arc<[Box<str>]>) {
-        self.authority.issuers.distrust(kids);
+        self.authenticator.issuers.distrust(kids);
     }
 
     /// Goes on with the keys that `predecessor` has fetched, where they are newer.
     pub(crate) fn take_over(&self, predecessor: &Self) {
-        let theirs = &predecessor.authority.issuers;
-        self.authority.issuers.take_over(theirs);
+        let theirs = &predecessor.authenticator.issuers;
+        self.authenticator.issuers.take_over(theirs);
     }
 
     /// Starts all first, then waits for each.
@@ -143,7 +143,7 @@ impl GoAuth {
         &'a self,
         start: impl Fn(&'a KeySource) -> Option<Pending<'a>>,
     ) -> Result<(), KeysError> {
-        let pending: Vec<_> = (self.authority.issuers.trusted.iter())
+        let pending: Vec<_> = (self.authenticator.issuers.trusted.iter())
             .filter_map(|issuer| Some((issuer, start(&issuer.keys)?)))
             .collect();
         let mut result = Ok(());
@@ -159,7 +159,7 @@ impl GoAuth {
     /// The state of the keys and access tokens, for readiness checks and dashboards.
     pub fn health(&self) -> Health {
         Health {
-            issuers: (self.authority.issuers.trusted.iter())
+            issuers: (self.authenticator.issuers.trusted.iter())
                 .map(|issuer| {
                     let (keys, state) = issuer.keys.state();
                     IssuerHealth {
@@ -169,7 +169,8 @@ impl GoAuth {
                     }
                 })
                 .collect(),
-            access_tokens: (self.authority.access_tokens.as_ref()).map(AccessTokenSource::health),
+            access_tokens: (self.authenticator.access_tokens.as_ref())
+                .map(AccessTokenSource::health),
         }
     }
 }
@@ -191,14 +192,14 @@ impl GoAuth {
     /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
     pub fn record_metrics(&self) {
-        for issuer in &self.authority.issuers.trusted {
+        for issuer in &self.authenticator.issuers.trusted {
             issuer.keys.measure(issuer.verifier.issuer());
         }
-        if let Some(access_tokens) = &self.authority.access_tokens {
+        if let Some(access_tokens) = &self.authenticator.access_tokens {
             access_tokens.measure();
         }
-        if let Some(cache) = &self.authority.cache {
-            self.authority
+        if let Some(cache) = &self.authenticator.cache {
+            self.authenticator
                 .requests
                 .meter()
                 .cache_bytes(|| cache.bytes());
@@ -422,8 +423,9 @@ impl GoAuthBuilder {
             observe::writable_files_allowed();
         }
         let mut given = keys;
-        let by_code = (predecessor.as_ref())
-            .map_or_else(Arc::default, |it| Arc::clone(&it.authority.distrusted()));
+        let by_code = (predecessor.as_ref()).map_or_else(Arc::default, |it| {
+            Arc::clone(&it.authenticator.distrusted())
+        });
         let distrusted = union(&config.distrusted(), &by_code);
         let trusted = (checked.trusted.into_iter())
             .map(|issuer| Issuer {
@@ -448,14 +450,14 @@ impl GoAuthBuilder {
             max_token_bytes: config.max_token_bytes,
         };
         if let Some(predecessor) = predecessor {
-            issuers.take_over(&predecessor.authority.issuers);
+            issuers.take_over(&predecessor.authenticator.issuers);
         }
         let respond = respond.unwrap_or_else(|| match config.on_failure {
             OnFailure::Reject => Arc::new(Reject::with_realm(config.body, &config.realm)),
             OnFailure::Ignore => Arc::new(Ignore::with_status(checked.ignore_status)),
         });
         Ok(GoAuth {
-            authority: Arc::new(Authority {
+            authenticator: Arc::new(Authenticator {
                 issuers,
                 access_tokens,
                 cache: TokenCache::new(config.token_cache_bytes),

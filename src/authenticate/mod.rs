@@ -5,7 +5,7 @@
 //! layer and [`GoAuth::verify`](crate::GoAuth::verify) put keys, token cache, Access Tokens
 //! and a clock around it.
 
-pub(crate) mod authority;
+pub(crate) mod authenticator;
 pub(crate) mod token_cache;
 pub(crate) mod verified;
 pub(crate) mod verifier;

@@ -10,7 +10,7 @@ use super::service::GoAuthService;
 use super::settings::Settings;
 use crate::access_token::Api;
 use crate::authenticate::Verified;
-use crate::authenticate::authority::Authority;
+use crate::authenticate::authenticator::Authenticator;
 
 /// Wraps a service so that only GO's genuine requests reach it.
 ///
@@ -19,15 +19,15 @@ use crate::authenticate::authority::Authority;
 /// that routes can differ.
 #[derive(Debug, Clone)]
 pub struct GoAuthLayer {
-    authority: Arc<Authority>,
+    authenticator: Arc<Authenticator>,
     settings: Settings,
 }
 
 impl GoAuthLayer {
-    pub(crate) fn new(authority: Arc<Authority>, respond: Arc<dyn Respond>) -> Self {
-        let requests = Arc::clone(&authority.requests);
+    pub(crate) fn new(authenticator: Arc<Authenticator>, respond: Arc<dyn Respond>) -> Self {
+        let requests = Arc::clone(&authenticator.requests);
         Self {
-            authority,
+            authenticator,
             settings: Settings {
                 requests,
                 api: Api::AVAILABILITY_PEER,
@@ -120,7 +120,7 @@ impl<S> Layer<S> for GoAuthLayer {
     fn layer(&self, inner: S) -> GoAuthService<S> {
         GoAuthService::new(
             inner,
-            Arc::clone(&self.authority),
+            Arc::clone(&self.authenticator),
             Arc::new(self.settings.clone()),
         )
     }

@@ -13,14 +13,14 @@ use super::rejection::Rejection;
 use super::settings::{Outcome, Settings, Settled};
 use super::unverified::Unverified;
 use crate::authenticate::Verified;
-use crate::authenticate::authority::{Authority, Check, KeyWait};
+use crate::authenticate::authenticator::{Authenticator, Check, KeyWait};
 
 /// A service that only GO's genuine requests reach. Made by a
 /// [`GoAuthLayer`](super::GoAuthLayer).
 #[derive(Debug, Clone)]
 pub struct GoAuthService<S> {
     pub(super) inner: S,
-    authority: Arc<Authority>,
+    authenticator: Arc<Authenticator>,
     pub(super) settings: Arc<Settings>,
 }
 
@@ -31,10 +31,14 @@ enum First {
 }
 
 impl<S> GoAuthService<S> {
-    pub(super) const fn new(inner: S, authority: Arc<Authority>, settings: Arc<Settings>) -> Self {
+    pub(super) const fn new(
+        inner: S,
+        authenticator: Arc<Authenticator>,
+        settings: Arc<Settings>,
+    ) -> Self {
         Self {
             inner,
-            authority,
+            authenticator,
             settings,
         }
     }
@@ -43,7 +47,7 @@ impl<S> GoAuthService<S> {
         First::Settled(match self.settings.source.read(request) {
             Read::Missing => Outcome::Missing,
             Read::Invalid => Outcome::Refused(Rejection::INVALID),
-            Read::Token(token) => match self.authority.check(&token, &self.settings.api) {
+            Read::Token(token) => match self.authenticator.check(&token, &self.settings.api) {
                 Check::Done(result) => result.into(),
                 Check::Wait(wait) => {
                     return First::Wait {
@@ -56,7 +60,7 @@ impl<S> GoAuthService<S> {
     }
 
     pub(super) fn check_again(&self, verified: Verified) -> Outcome {
-        self.authority.check_again(verified).into()
+        self.authenticator.check_again(verified).into()
     }
 }
 
@@ -86,9 +90,9 @@ where
             First::Wait { wait, token } => {
                 // Lets go of the service that was polled ready, and of its permit.
                 self.inner = self.inner.clone();
-                let authority = Arc::clone(&self.authority);
+                let authenticator = Arc::clone(&self.authenticator);
                 ResponseFuture::waiting(
-                    Box::pin(async move { authority.check_after(wait, &token).await }),
+                    Box::pin(async move { authenticator.check_after(wait, &token).await }),
                     self.clone(),
                     request,
                 )

@@ -101,7 +101,7 @@ fn form(ground: &Ground<'_>, token: &[u8]) -> String {
         1 => "one dot".to_owned(),
         _ => format!("{dots} dots"),
     };
-    if ground.authority.issuers.trusted.is_empty() {
+    if ground.authenticator.issuers.trusted.is_empty() {
         format!("{dots}; only Access Tokens are accepted here")
     } else {
         format!("{dots}: taken for an Access Token")

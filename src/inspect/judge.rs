@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use super::visit::KeyAddress;
 use super::{Explanation, Ground, addressee, explain};
 use crate::access_token::{AccessTokenSource, AccessTokens, Api, Terms};
-use crate::authenticate::authority::{Authority, Issuer, Issuers};
+use crate::authenticate::authenticator::{Authenticator, Issuer, Issuers};
 use crate::clock::{Clock, ManualClock, UnixTime};
 use crate::config::layers::Reading;
 use crate::config::{Checked, Config, Keys, both, of_access_tokens};
@@ -20,7 +20,7 @@ use crate::observe::Requests;
 
 #[derive(Debug)]
 pub struct Judge {
-    authority: Authority,
+    authenticator: Authenticator,
     /// Where each trusted issuer's keys are; `None` where they are given.
     addresses: Vec<Option<KeyAddress>>,
     distrusted: Arc<[Box<str>]>,
@@ -79,7 +79,7 @@ impl Judge {
             })
             .unzip::<_, _, Vec<_>, Vec<_>>();
         Ok(Self {
-            authority: Authority {
+            authenticator: Authenticator {
                 issuers: Issuers {
                     trusted: trusted.into(),
                     elsewhere,
@@ -103,7 +103,7 @@ impl Judge {
     /// Which of the trusted issuers' keys decide about a token; `None` where none do:
     /// it is no JWT, or it is refused before keys are looked at.
     pub fn addressee(&self, token: &[u8]) -> Option<usize> {
-        addressee(&self.authority, token)
+        addressee(&self.authenticator, token)
     }
 
     /// Where the keys of this issuer are; `None` where they are given.
@@ -112,12 +112,12 @@ impl Judge {
     }
 
     pub const fn max_token_bytes(&self) -> usize {
-        self.authority.issuers.max_token_bytes
+        self.authenticator.issuers.max_token_bytes
     }
 
     /// Lets one issuer have these keys.
     pub fn give(&mut self, issuer: usize, keys: KeySet) {
-        if let Some(issuer) = self.authority.issuers.trusted.get_mut(issuer) {
+        if let Some(issuer) = self.authenticator.issuers.trusted.get_mut(issuer) {
             issuer.keys = KeySource::fixed(keys, &self.distrusted);
         }
     }
@@ -134,7 +134,7 @@ impl Judge {
     ) -> Explanation {
         self.clock.step_to(now);
         let ground = Ground {
-            authority: &self.authority,
+            authenticator: &self.authenticator,
             api,
             now,
             no_keys,

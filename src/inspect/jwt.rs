@@ -6,7 +6,7 @@ use super::claimed::Claimed;
 use super::reading::{Decoded, Reading};
 use super::show::{list, quoted, value};
 use super::{Check, Ground, NOT_READABLE, Outcome, rules};
-use crate::authenticate::authority::{Authority, Issuer};
+use crate::authenticate::authenticator::{Authenticator, Issuer};
 use crate::error::Reason;
 use crate::jwt::jws::MAX_KID_BYTES;
 
@@ -22,18 +22,18 @@ fn wanted_key<'d, 'i>(
     Some((reading.key_id()?, picked?))
 }
 
-pub(super) fn addressee(authority: &Authority, token: &[u8]) -> Option<usize> {
+pub(super) fn addressee(authenticator: &Authenticator, token: &[u8]) -> Option<usize> {
     let decoded = Decoded::of(token);
     let reading = Reading::of(&decoded);
-    let picked = reading.pick(&authority.issuers).ok();
+    let picked = reading.pick(&authenticator.issuers).ok();
     let (_, wanted) = wanted_key(&decoded, &reading, picked)?;
-    (authority.issuers.trusted.iter()).position(|issuer| std::ptr::eq(issuer, wanted))
+    (authenticator.issuers.trusted.iter()).position(|issuer| std::ptr::eq(issuer, wanted))
 }
 
 pub(super) fn checks(ground: &Ground<'_>, token: &[u8]) -> (Vec<Check>, Option<Claimed>) {
     let decoded = Decoded::of(token);
     let reading = Reading::of(&decoded);
-    let issuers = &ground.authority.issuers;
+    let issuers = &ground.authenticator.issuers;
     let picked = reading.pick(issuers);
     let mut checks = vec![
         length(issuers.max_token_bytes, token),

@@ -3,7 +3,7 @@
 //! For the command `go-auth`, and no part of the interface: it depends on exactly this
 //! version. What is here is what the command and its gate need of the inside.
 //!
-//! The verdict is the gate's own: `Authority::check` gives it, on the same token,
+//! The verdict is the gate's own: `Authenticator::check` gives it, on the same token,
 //! keys and time, and nothing here can change it. The checks beside it go on after
 //! the first that fails, as far as anything can be said: whoever looks for a reason
 //! wants to know of all. Each is decided by the function that the verifier decides
@@ -26,7 +26,7 @@ mod visit;
 pub mod words;
 
 use crate::access_token::Api;
-use crate::authenticate::authority::{Authority, Check as Answer};
+use crate::authenticate::authenticator::{Authenticator, Check as Answer};
 use crate::clock::UnixTime;
 use crate::error::{VerifyError, VerifyErrorKind};
 use crate::inbound::{Rejection, RejectionKind};
@@ -50,7 +50,7 @@ const NOT_READABLE: &str = "not readable";
 /// What a token is held against, as of one moment.
 struct Ground<'a> {
     /// The gate, with keys that are at hand and a clock that stands at `now`.
-    authority: &'a Authority,
+    authenticator: &'a Authenticator,
     /// The API that the token is to open, where it is an Access Token.
     api: &'a Api,
     now: UnixTime,
@@ -141,7 +141,7 @@ impl From<Result<(), crate::error::Reason>> for Outcome {
 
 /// Explains a token, given as in the `Authorization` header without its scheme.
 fn explain(ground: &Ground<'_>, token: &[u8]) -> Explanation {
-    let verdict = match ground.authority.check(token, ground.api) {
+    let verdict = match ground.authenticator.check(token, ground.api) {
         Answer::Done(Ok(_)) => Verdict::Valid,
         // As the gate has it: an unknown key is no verdict while the issuer can't
         // be asked.
@@ -154,8 +154,8 @@ fn explain(ground: &Ground<'_>, token: &[u8]) -> Explanation {
         // Keys that are at hand are not waited for.
         Answer::Wait(_) => no_verdict(),
     };
-    let (checks, claimed) = match &ground.authority.access_tokens {
-        Some(held) if !ground.authority.takes_for_jwt(token) => {
+    let (checks, claimed) = match &ground.authenticator.access_tokens {
+        Some(held) if !ground.authenticator.takes_for_jwt(token) => {
             (access_token::checks(ground, &held.load(), token), None)
         }
         _ => jwt::checks(ground, token),
@@ -178,9 +178,9 @@ fn no_verdict() -> Verdict {
 
 /// Which of the trusted issuers' keys decide about a token; `None` where none do:
 /// it is no JWT, or it is refused before keys are looked at.
-fn addressee(authority: &Authority, token: &[u8]) -> Option<usize> {
-    if authority.access_tokens.is_some() && !authority.takes_for_jwt(token) {
+fn addressee(authenticator: &Authenticator, token: &[u8]) -> Option<usize> {
+    if authenticator.access_tokens.is_some() && !authenticator.takes_for_jwt(token) {
         return None;
     }
-    jwt::addressee(authority, token)
+    jwt::addressee(authenticator, token)
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::authenticate::authority::{Issuer, Issuers};
+use crate::authenticate::authenticator::{Issuer, Issuers};
 use crate::error::Reason;
 use crate::jwt::claims::ClaimsView;
 use crate::jwt::json::{self, Text, Value};

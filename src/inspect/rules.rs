@@ -8,7 +8,7 @@ use super::reading::{ReadClaims, Reading};
 use super::show::{list, quoted, value};
 use super::words::{duration, relative};
 use super::{Check, Ground, NOT_READABLE, Outcome};
-use crate::authenticate::authority::Issuer;
+use crate::authenticate::authenticator::Issuer;
 use crate::clock::UnixTime;
 use crate::error::Reason;
 use crate::jwt::policy::{Names, Policy, Rule};
@@ -24,7 +24,7 @@ pub(super) fn checks(
         Rule::Audience => check(rule, reading, picked.ok(), ground.now),
         // The others are the same for every issuer.
         _ => {
-            let any = picked.ok().or(ground.authority.issuers.trusted.first());
+            let any = picked.ok().or(ground.authenticator.issuers.trusted.first());
             check(rule, reading, any, ground.now)
         }
     });
@@ -48,7 +48,7 @@ fn claims(reading: &Reading<'_>) -> Check {
 }
 
 fn issuer(ground: &Ground<'_>, reading: &Reading<'_>, picked: Result<&Issuer, Reason>) -> Check {
-    let trusted = &ground.authority.issuers.trusted;
+    let trusted = &ground.authenticator.issuers.trusted;
     let names = list(
         trusted
             .iter()

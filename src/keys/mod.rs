@@ -9,7 +9,7 @@
 mod fetch;
 mod freshness;
 mod health;
-mod keeper;
+mod refresher;
 mod remote;
 mod snapshot;
 
@@ -30,7 +30,7 @@ pub(crate) use self::fetch::{Fetcher, Mode, Watch};
 pub(crate) use self::freshness::Schedule;
 pub(crate) use self::freshness::plan;
 pub use self::health::{IssuerHealth, KeysError, KeysState};
-use self::keeper::Shared;
+use self::refresher::Shared;
 use self::remote::Remote;
 pub(crate) use self::remote::{Demand, Pending};
 pub(crate) use self::snapshot::SnapshotFile;

@@ -1,4 +1,4 @@
-//! Keys at an address: what requests and operators may ask of the keeper.
+//! Keys at an address: what requests and operators may ask of the refresher.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use tokio::runtime::Handle;
 use super::Published;
 use super::fetch::FetchError;
 use super::health::KeysState;
-use super::keeper::{SNAPSHOT_WAIT, Shared, Wanted, keep};
+use super::refresher::{SNAPSHOT_WAIT, Shared, Wanted, keep};
 use crate::clock::UnixTime;
 use crate::net::single_flight::Ticket;
 use crate::net::task::Background;
 
-/// The handle on an issuer's keeper; dropping it ends the task.
+/// The handle on an issuer's refresher; dropping it ends the task.
 #[derive(Debug)]
 pub(crate) struct Remote {
-    keeper: Background,
+    refresher: Background,
     shared: Arc<Shared>,
 }
 
@@ -58,7 +58,7 @@ impl Pending<'_> {
         let mut ticket = self.ticket.ok_or(FetchError::NoRuntime)?;
         let shared = &self.remote.shared;
         // A fetch that is under way, one of our own, and the snapshot before;
-        // longer only where nobody drives the keeper's runtime.
+        // longer only where nobody drives the refresher's runtime.
         let limit = shared.fetcher.timeout() * 2 + SNAPSHOT_WAIT;
         let mut time_up = shared.clock.sleep_until(shared.now().elapsed + limit);
         loop {
@@ -91,19 +91,19 @@ impl Pending<'_> {
 impl Remote {
     pub(super) fn new(shared: Shared) -> Self {
         Self {
-            keeper: Background::default(),
+            refresher: Background::default(),
             shared: Arc::new(shared),
         }
     }
 
-    /// Sees to it that the keeper runs: the first call starts it, and a later one
+    /// Sees to it that the refresher runs: the first call starts it, and a later one
     /// where the runtime that it ran in was shut down. Elsewhere one load. `false`
     /// where there is no runtime to run in.
     pub(crate) fn keep_running(&self) -> bool {
         self.shared.pulse.is_running() || self.start()
     }
 
-    /// The same, and starts another keeper where nobody drives the runtime of the one
+    /// The same, and starts another refresher where nobody drives the runtime of the one
     /// that there is. To be called where keys are overdue.
     #[cold]
     pub(crate) fn keep_driven(&self) -> bool {
@@ -111,7 +111,7 @@ impl Remote {
     }
 
     fn start(&self) -> bool {
-        (self.keeper).start(|| self.shared.begin_running().map(keep))
+        (self.refresher).start(|| self.shared.begin_running().map(keep))
     }
 
     /// One fetch is shared by all who wait, and within the cooldown after the
@@ -144,7 +144,7 @@ impl Remote {
         }
         let ticket = status.flight.ticket();
         drop(status);
-        // Should the keeper have ended just before it was told.
+        // Should the refresher have ended just before it was told.
         self.keep_running();
         Demand::Wait(ticket)
     }
@@ -179,7 +179,7 @@ impl Remote {
             // What is under way may have been answered before this call.
             status.flight.ticket_of_next()
         });
-        // Should the keeper have ended just before it was told.
+        // Should the refresher have ended just before it was told.
         self.keep_running();
         ticket
     }

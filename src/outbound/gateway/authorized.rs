@@ -8,7 +8,7 @@ use http::header::AUTHORIZATION;
 
 use super::Gateway;
 use super::error::GatewayError;
-use super::keeper::Issued;
+use super::refresher::Issued;
 
 /// A request that carries the gateway's token, as [`Gateway::authorize`] put it into
 /// its headers: for the case that the API answers 401.

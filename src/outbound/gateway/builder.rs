@@ -8,8 +8,8 @@ use reqwest::ClientBuilder;
 
 use super::Gateway;
 use super::fetch::{FetchSettings, Fetcher, credential};
-use super::keeper::Shared;
 use super::pairs::{ClientPair, Pairs};
+use super::refresher::Shared;
 use crate::clock::{Clock, SystemClock};
 use crate::fault::{ConfigError, Faults};
 use crate::net::address;

@@ -22,7 +22,7 @@ use tower_service::Service;
 
 use super::Gateway;
 use super::error::GatewayError;
-use super::keeper::Issued;
+use super::refresher::Issued;
 use crate::outbound::BoxError;
 
 /// A call on its way.
@@ -168,7 +168,7 @@ where
                         issued,
                         held: held.take(),
                     },
-                    // The keeper has reported why.
+                    // The refresher has reported why.
                     Err(_) => return Poll::Ready(Ok(answer.take().expect(ONCE))),
                 },
                 StateProjection::Turning { issued, held } => {

@@ -15,9 +15,9 @@ mod error;
 mod excerpt;
 mod fetch;
 mod future;
-mod keeper;
 mod layer;
 mod pairs;
+mod refresher;
 mod renewal;
 mod replay;
 mod token;
@@ -36,10 +36,10 @@ pub use self::builder::GatewayBuilder;
 pub use self::error::{GatewayError, GatewayErrorKind, GatewayRefusal};
 pub use self::excerpt::Excerpt;
 pub use self::future::GatewayFuture;
-use self::keeper::{Issued, Shared, keep};
 pub use self::layer::{GatewayLayer, GatewayService};
 pub use self::pairs::ClientPair;
 use self::pairs::Pairs;
+use self::refresher::{Issued, Shared, keep};
 use self::renewal::Failures;
 pub use self::replay::{Cloned, Replay, reqwest_body};
 #[cfg(fuzzing)]
@@ -94,7 +94,7 @@ pub struct Gateway {
 struct Inner {
     shared: Arc<Shared>,
     apis: Vec<Base>,
-    keeper: Background,
+    refresher: Background,
 }
 
 impl Gateway {
@@ -108,7 +108,7 @@ impl Gateway {
             inner: Arc::new(Inner {
                 shared: Arc::new(shared),
                 apis,
-                keeper: Background::default(),
+                refresher: Background::default(),
             }),
         }
     }
@@ -214,7 +214,7 @@ impl Gateway {
         change(&mut status.pairs, pair, shared.clock.now());
         // What another pair failed of is no reason to wait with this one.
         status.failures = Failures::default();
-        // Where no keeper runs, the next fetch is the next caller's.
+        // Where no refresher runs, the next fetch is the next caller's.
         if running || status.flight.is_under_way() {
             status.flight.want(&shared.pulse, ());
         }
@@ -294,11 +294,11 @@ impl Gateway {
             }
             status.flight.ticket()
         };
-        // Should the keeper have ended just before it was told.
+        // Should the refresher have ended just before it was told.
         self.keep_running();
 
         // A fetch with one pair that came to nothing, and one with each of two;
-        // longer only where nobody drives the keeper's runtime.
+        // longer only where nobody drives the refresher's runtime.
         let limit = shared.now().elapsed + shared.fetcher.timeout() * 4;
         tokio::select! {
             biased;
@@ -334,14 +334,14 @@ impl Gateway {
         }
     }
 
-    /// Sees to it that the keeper runs: the first call starts it, and a later one
+    /// Sees to it that the refresher runs: the first call starts it, and a later one
     /// where the runtime that it ran in was shut down. Elsewhere one load. `false`
     /// where there is no runtime to run in.
     fn keep_running(&self) -> bool {
         self.inner.shared.pulse.is_running() || self.start()
     }
 
-    /// The same, and starts another keeper where nobody drives the runtime of the one
+    /// The same, and starts another refresher where nobody drives the runtime of the one
     /// that there is.
     fn keep_driven(&self) -> bool {
         let shared = &self.inner.shared;
@@ -350,7 +350,7 @@ impl Gateway {
 
     fn start(&self) -> bool {
         let shared = &self.inner.shared;
-        (self.inner.keeper).start(|| shared.begin_running().map(keep))
+        (self.inner.refresher).start(|| shared.begin_running().map(keep))
     }
 }
 

@@ -24,7 +24,7 @@ use crate::net::single_flight::Flight;
 use crate::net::task::{Due, Pulse};
 use crate::observe::{self, KeysTaken};
 
-/// The keeper looks at both clocks at least this often: its timers stand still
+/// The refresher looks at both clocks at least this often: its timers stand still
 /// while a machine is suspended, and the keys grow old all the same.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
 
@@ -36,7 +36,7 @@ pub(super) const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
 /// `ETag` never changes would otherwise have a withdrawn key trusted for ever.
 const LONGEST_UNREAD: Duration = Duration::from_secs(60 * 60);
 
-/// What the keeper and its handle share.
+/// What the refresher and its handle share.
 #[derive(Debug)]
 pub(super) struct Shared {
     issuer: Box<str>,
@@ -128,11 +128,11 @@ impl Shared {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A keeper's beginning, which takes up all that one before it was to do; `None`
+    /// A refresher's beginning, which takes up all that one before it was to do; `None`
     /// where one runs and is driven.
     pub(super) fn begin_running(self: &Arc<Self>) -> Option<Running> {
         let now = self.now();
-        // Under the lock, as all that a keeper changes.
+        // Under the lock, as all that a refresher changes.
         let mut status = self.status();
         let number = self.pulse.begin(now, Due::within(SNAPSHOT_WAIT))?;
         Some(Running {
@@ -182,7 +182,7 @@ impl Shared {
 
     /// Publishes, then counts the fetch as ended: who is woken sees the result. All of
     /// it under the lock, so that no ticket is given out between. What comes from a
-    /// keeper that was replaced counts for nothing.
+    /// refresher that was replaced counts for nothing.
     fn publish(&self, number: u64, started: Moment, mode: Mode, fetched: Result<Fetched, Failed>) {
         let ended = self.now();
         let jitter = fastrand::f64();
@@ -529,11 +529,11 @@ enum Step {
     Expire,
     /// A demand or this moment of elapsed time.
     WaitUntil(Option<Duration>),
-    /// Another keeper has taken over.
+    /// Another refresher has taken over.
     End,
 }
 
-/// Held by the keeper as long as it runs. Where it is stopped from outside, the fetch
+/// Held by the refresher as long as it runs. Where it is stopped from outside, the fetch
 /// that will not end has failed, so that nobody waits for it.
 pub(super) struct Running {
     shared: Arc<Shared>,
@@ -546,7 +546,7 @@ impl Drop for Running {
         let Self { shared, number, .. } = self;
         let now = shared.now();
         let has_stopped_one = {
-            // All under the lock: the next keeper begins after this one's end.
+            // All under the lock: the next refresher begins after this one's end.
             let mut status = shared.status();
             if !shared.pulse.is_current(*number) {
                 return;

@@ -1,7 +1,7 @@
 //! Who decides about a token: the verifiers, their keys, a memory, the access
 //! tokens and a clock put together.
 //!
-//! [`Authority::check`] answers at once whenever it can, which is always but
+//! [`Authenticator::check`] answers at once whenever it can, which is always but
 //! when the token's key has to be fetched first. Where several issuers are
 //! trusted, the token's `iss`, unverified as it is, picks the one whose rules
 //! and keys it is held to, and no others.
@@ -29,7 +29,7 @@ use crate::observe::{self, Requests, Stopwatch};
 const MAX_LOOKS: usize = 3;
 
 #[derive(Debug)]
-pub(crate) struct Authority {
+pub(crate) struct Authenticator {
     /// Those of JWTs; none where only access tokens are accepted.
     pub(crate) issuers: Issuers,
     pub(crate) access_tokens: Option<AccessTokenSource>,
@@ -162,7 +162,7 @@ impl Issuers {
     }
 }
 
-impl Authority {
+impl Authenticator {
     /// The keys that code has distrusted.
     pub(crate) fn distrusted(&self) -> MutexGuard<'_, Arc<[Box<str>]>> {
         self.distrusted

@@ -26,7 +26,7 @@ use crate::observe;
 use crate::outbound::expiry::Reported;
 use crate::outbound::form::HeaderForm;
 
-/// The keeper looks at both clocks at least this often: its timers stand still
+/// The refresher looks at both clocks at least this often: its timers stand still
 /// while a machine is suspended, and tokens and pairs grow old all the same.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
 
@@ -38,7 +38,7 @@ pub(super) struct Issued {
     pub(super) life: Life,
 }
 
-/// What the keeper and its handles share.
+/// What the refresher and its handles share.
 pub(super) struct Shared {
     pub(super) fetcher: Fetcher,
     form: HeaderForm,
@@ -94,11 +94,11 @@ impl Shared {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A keeper's beginning, which takes up all that one before it was to do; `None`
+    /// A refresher's beginning, which takes up all that one before it was to do; `None`
     /// where one runs and is driven.
     pub(super) fn begin_running(self: &Arc<Self>) -> Option<Running> {
         let now = self.now();
-        // Under the lock, as all that a keeper changes.
+        // Under the lock, as all that a refresher changes.
         let mut status = self.status();
         let number = self.pulse.begin(now, Due::within(Duration::ZERO))?;
         Some(Running {
@@ -188,7 +188,7 @@ impl Shared {
         let jitter = fastrand::f64();
         let issued = {
             let mut status = self.status();
-            // What comes from a keeper that was replaced counts for nothing.
+            // What comes from a refresher that was replaced counts for nothing.
             if !self.pulse.is_current(number) {
                 return;
             }
@@ -294,11 +294,11 @@ enum Step {
     },
     /// A demand or this moment of elapsed time.
     WaitUntil(Duration),
-    /// Another keeper has taken over.
+    /// Another refresher has taken over.
     End,
 }
 
-/// Held by the keeper as long as it runs. Where it is stopped from outside, the fetch
+/// Held by the refresher as long as it runs. Where it is stopped from outside, the fetch
 /// that will not end has failed, so that nobody waits for it.
 pub(super) struct Running {
     shared: Arc<Shared>,
@@ -311,7 +311,7 @@ impl Drop for Running {
         let Self { shared, number, .. } = self;
         let now = shared.now();
         let has_stopped_one = {
-            // All under the lock: the next keeper begins after this one's end.
+            // All under the lock: the next refresher begins after this one's end.
             let mut status = shared.status();
             if !shared.pulse.is_current(*number) {
                 return;
