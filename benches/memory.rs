@@ -1,23 +1,21 @@
-//! What a cached token takes in memory, beside what the cache reckons with.
+//! The memory that a cached token takes, compared with what the cache assumes.
 //!
 //! ```text
 //! cargo bench --all-features --bench memory            # a table
 //! cargo bench --all-features --bench memory -- --json  # a line of JSON per row
 //! ```
 //!
-//! Counted is what was allocated and not freed from before the first token to
-//! after the last, the tables of the cache included, the allocator's own records
-//! not. `fill_N` has room for all of
-//! its N tokens; `full` is the default cache after more tokens than it can hold,
-//! and tells by its size what the cache reckons a token with. `--fill=N` is the
-//! greatest number: 100,000, which take a minute to mint.
+//! Counted is what was allocated and not freed from before the first token to after the
+//! last, including the cache's tables but not the allocator's own records. `fill_N` has
+//! room for all of its N tokens; `full` is the default cache after more tokens than it
+//! can hold, and its size shows what the cache assumes per token. `--fill=N` sets the
+//! greatest number: 100,000 by default, which take a minute to mint.
 //!
-//! `--distinct=N` does something else instead: it verifies N distinct tokens, each
-//! twice, with the default cache, and tells the most bytes that were ever held, beside
-//! its bound. 1,000,000 take two cores about ten minutes to mint; how far it is goes to
-//! standard error.
+//! `--distinct=N` instead verifies N distinct tokens, each twice, with the default cache,
+//! and reports the most bytes ever held, next to its bound. 1,000,000 take two cores
+//! about ten minutes to mint; progress goes to standard error.
 //!
-//! A bench of its own, since counting allocations would slow down the others.
+//! A separate bench, since counting allocations would slow down the others.
 #![allow(clippy::print_stderr, clippy::print_stdout, missing_docs)]
 
 #[allow(dead_code, reason = "each bench uses a part")]
@@ -33,7 +31,7 @@ use common::calls::now;
 use common::report::{Column, Report};
 use common::scene::Scene;
 
-/// Room for as many tokens as anybody fills in.
+/// Room for as many tokens as are ever filled in.
 const LARGE_CACHE: u64 = 1 << 32;
 
 fn main() {
@@ -86,7 +84,7 @@ fn held(auth: &GoAuth, tokens: &[String]) -> f64 {
     count(usize::try_from(counted.bytes_current).expect("more than before"))
 }
 
-/// Both sights of `tokens` tokens, none of which comes again.
+/// Shows the cache `tokens` tokens, each twice; none of them comes again.
 fn report_distinct(scene: &Scene, tokens: usize) -> Report {
     const BATCH: usize = 500;
     let bound = Config::default().token_cache_bytes;

@@ -1,18 +1,17 @@
-//! What one request costs, in units of the signature check that it cannot do
-//! without.
+//! The cost of one request, in units of the signature check that it cannot avoid.
 //!
-//! Every contender runs in every round, one after the other, and is compared
-//! with the floor of the same round: on a shared machine only such ratios mean
-//! anything. Printed are medians over all rounds.
+//! Every contender runs in every round, one after the other, and is compared with the
+//! floor of the same round: on a shared machine only such ratios mean anything. The table
+//! has medians over all rounds.
 //!
 //! ```text
 //! cargo bench --all-features --bench per_request            # a table
 //! cargo bench --all-features --bench per_request -- --json  # a line of JSON each
 //! ```
 //!
-//! `--rounds=N` sets their number; `--only=NAME,…` runs some contenders, to look
-//! at them with a profiler, with ratios to the first of them; `--list` prints the
-//! names. `instructions.sh` beside this file counts instructions instead of time.
+//! `--rounds=N` sets the number of rounds; `--only=NAME,…` runs some contenders, to
+//! profile them, with ratios to the first of them; `--list` prints the names.
+//! `instructions.sh` beside this file counts instructions instead of time.
 #![allow(clippy::print_stdout, missing_docs)]
 
 #[allow(dead_code, reason = "each bench uses a part")]
@@ -78,10 +77,10 @@ fn main() {
 
 struct Bench {
     scene: Scene,
-    /// GO's key address, for what must not ask it again.
+    /// GO's key address, for contenders that must not ask it again.
     go: Simulator,
     runtime: Runtime,
-    /// Tokens beside the scene's.
+    /// Tokens other than the scene's.
     others: Vec<String>,
     decoding_key: jsonwebtoken::DecodingKey,
 }
@@ -131,7 +130,7 @@ impl Bench {
         contenders
     }
 
-    /// The same again, with a recorder of metrics.
+    /// The same again, with a metrics recorder.
     #[cfg(feature = "metrics")]
     fn recorded(&self, garbage: &str) -> Vec<Contender<'_>> {
         let tokens = &self.scene.tokens;
@@ -140,7 +139,7 @@ impl Bench {
             .set_buckets_for_metric(verifying, &VERIFY_SECONDS_BUCKETS)
             .expect("buckets")
             .build_recorder();
-        // What a request counts is looked up by the first, and stays.
+        // The first request looks up its counters, and they are kept.
         metrics::with_local_recorder(&recorder, || {
             let warm = vec![tokens[0].clone(); CALLS as usize];
             let refusing = self.scene.auth(CACHE);
@@ -196,7 +195,7 @@ impl Bench {
     fn verify_cold_caching(&self) -> Contender<'_> {
         Contender::new("verify_cold_caching", CALLS, || {
             let auth = self.scene.auth(CACHE);
-            // The cache's memory is the system's until it is first written to.
+            // The system provides the cache's memory only when it is first written to.
             for token in &self.others {
                 now(auth.verify(token)).expect("genuine");
             }
@@ -208,7 +207,7 @@ impl Bench {
         })
     }
 
-    /// With a cache, and the same token all the time.
+    /// With a cache, and the same token every time.
     fn verify_warm(&self) -> Contender<'_> {
         let auth = self.scene.auth(CACHE);
         let token = &self.scene.tokens[0];
@@ -230,7 +229,7 @@ impl Bench {
         })
     }
 
-    /// The whole layer; with a cache, the tokens have been seen.
+    /// The whole layer; with a cache, the tokens have been seen before.
     fn layer(&self, name: &str, cache: u64, tokens: Vec<String>) -> Contender<'_> {
         let mut service: GoAuthService<Echo> = self.scene.auth(cache).layer().layer(Echo);
         for _ in 0..3 {
@@ -241,7 +240,7 @@ impl Bench {
         })
     }
 
-    /// The whole layer, and an access token instead of a JWT.
+    /// The whole layer, and an Access Token instead of a JWT.
     fn access_token(&self, name: &str) -> Contender<'_> {
         const TOKEN: &str = "53ac0777c2f94bc0a5b1b0d6d7a6f6ab";
         let held = AccessToken::new(Api::AVAILABILITY_PEER, TOKEN, self.scene.now);
@@ -258,7 +257,7 @@ impl Bench {
         })
     }
 
-    /// The whole layer, and a token that it refuses.
+    /// The whole layer, and a token that it rejects.
     fn refuse(&self, name: &str, auth: &GoAuth, token: String) -> Contender<'_> {
         let mut service = auth.layer().layer(Echo);
         self.begin(&mut service, &token);
@@ -275,7 +274,7 @@ impl Bench {
         serve(service, requests(&[token.to_owned()]));
     }
 
-    /// The same, while somebody listens at info, as in production.
+    /// The same with a subscriber at info, as in production.
     fn refuse_and_tell(&self, name: &str, token: String) -> Contender<'_> {
         let auth = builder(CACHE)
             .keys(self.scene.keys())
@@ -288,14 +287,13 @@ impl Bench {
                 .with_max_level(tracing::Level::INFO)
                 .with_writer(std::io::sink);
             let time = tracing::subscriber::with_default(log.finish(), || refuse.time());
-            // Nobody listens to the others.
+            // The others have no subscriber.
             tracing::callsite::rebuild_interest_cache();
             time
         })
     }
 
-    /// With keys that were just fetched, so that none are fetched for an unknown
-    /// one.
+    /// With keys that were just fetched, so that none are fetched for an unknown one.
     fn cooling_down(&self) -> GoAuth {
         let auth = builder(CACHE)
             .jwks_url(self.go.jwks_url())
@@ -308,8 +306,9 @@ impl Bench {
     }
 }
 
-/// The system's clock. tokio's, which [`SystemClock`](derbysoft_go_auth::clock::SystemClock)
-/// reads, takes a lock in builds with its `test-util`, such as this one.
+/// The system's clock. tokio's, which
+/// [`SystemClock`](derbysoft_go_auth::clock::SystemClock) reads, takes a lock in builds
+/// with its `test-util`, such as this one.
 #[derive(Debug)]
 struct PlainClock(Instant);
 

@@ -1,31 +1,30 @@
-//! How the cost of a verification grows: with threads, keys, issuers, tokens in
-//! the cache and bytes in a token. Most lines should be flat.
+//! How the cost of a verification grows: with threads, keys, issuers, tokens in the cache
+//! and bytes in a token. Most lines should be flat.
 //!
 //! ```text
 //! cargo bench --all-features --bench scale            # two tables
 //! cargo bench --all-features --bench scale -- --json  # a line of JSON per row
 //! ```
 //!
-//! `--rounds=N` sets their number, `--fill=N` how many tokens fill the cache:
-//! 100,000, which take a minute to mint. `--only=costs` or `--only=threads` prints
-//! one of the tables.
+//! `--rounds=N` sets the number of rounds, `--fill=N` how many tokens fill the cache:
+//! 100,000 by default, which take a minute to mint. `--only=costs` or `--only=threads`
+//! prints one of the tables.
 //!
 //! In the first table a row `GROUP_N` is compared with the first of its group:
 //!
 //! - `keys_…_N`: N keys in the set, the token's among them;
 //! - `issuers_…_N`: N trusted issuers, the token's the last of them;
 //! - `fill_one_N`: N tokens in the cache, one of them verified over and over;
-//! - `fill_all_N`: N tokens in the cache, all of them verified in random order,
-//!   which shows what it costs that they are not in the processor's own cache;
+//! - `fill_all_N`: N tokens in the cache, all of them verified in random order, which
+//!   shows the cost when they are not in the processor's own cache;
 //! - `size_…_N`: tokens of N bytes; `size_floor_N` is their signature check alone.
 //!
-//! *Cold* is without a cache, *warm* a token from the cache.
+//! *Cold* is without a cache, *warm* is a token from the cache.
 //!
-//! In the second table two threads are compared with one: in calls a second, in
-//! how much more of them that is than with the floor, and in the time of one call.
-//! `same` means that both verify one token. Two processors that share a core are
-//! no two for the floor either; what is this crate's doing shows in the ratio to
-//! the floor's gain.
+//! In the second table two threads are compared with one: in calls a second, in that
+//! gain relative to the floor's, and in the time of one call. `same` means that both
+//! verify one token. Two processors that share a core do not double the floor either;
+//! this crate's own effect shows in the ratio to the floor's gain.
 #![allow(clippy::print_stdout, missing_docs)]
 
 #[allow(dead_code, reason = "each bench uses a part")]
@@ -49,11 +48,11 @@ use common::report::{Column, Report};
 use common::rounds::{Contender, interleave, median, ratio};
 use common::scene::{AUDIENCE, CACHE, CALLS, Scene, builder};
 
-/// Room for as many tokens as anybody fills in.
+/// Room for as many tokens as are ever filled in.
 const LARGE_CACHE: u64 = 1 << 32;
 
-/// From the least that holds a 2048-bit signature and the required claims to the
-/// most that is accepted by default.
+/// From the least that holds a 2048-bit signature and the required claims to the most
+/// that is accepted by default.
 const SIZES: [usize; 5] = [512, 1024, 2048, 4096, 8192];
 
 /// Short enough for a token of 512 bytes.
@@ -130,7 +129,7 @@ fn costs(scene: &Scene, arguments: &Arguments) -> Report {
 /// The floor, and groups of contenders that differ in one number.
 struct Rows<'a> {
     contenders: Vec<Contender<'a>>,
-    /// The group of each.
+    /// The group of each row.
     groups: Vec<String>,
 }
 
@@ -169,8 +168,8 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// All tokens in turn where `kind` is cold, and else the first of them, which the
-/// cache knows, as often.
+/// All tokens in turn if `kind` is cold; otherwise the first of them, which is cached, as
+/// often.
 fn verifying<'a>(auth: GoAuth, kind: &str, tokens: &'a [String]) -> Contender<'a> {
     let tokens: Vec<&str> = match kind {
         "cold" => tokens.iter().map(String::as_str).collect(),
@@ -183,7 +182,7 @@ fn verifying<'a>(auth: GoAuth, kind: &str, tokens: &'a [String]) -> Contender<'a
     })
 }
 
-/// Tokens that the cache knows, in random order, going on where it left off.
+/// Cached tokens in random order; each call continues where the last stopped.
 fn verifying_in_turn(auth: GoAuth, tokens: &[String]) -> Contender<'_> {
     let mut order: Vec<&str> = tokens.iter().map(String::as_str).collect();
     fastrand::shuffle(&mut order);
@@ -199,8 +198,8 @@ fn verify_all<'a>(auth: &GoAuth, tokens: impl Iterator<Item = &'a str>) {
     }
 }
 
-/// The scene's key and others that nobody can sign with: any odd number of 2048
-/// bits is a modulus.
+/// The scene's key and others that nobody can sign with: any odd number of 2048 bits is a
+/// modulus.
 fn key_set(scene: &Scene, keys: usize) -> KeySet {
     let published = scene.published();
     let others = (1..keys).map(|_| {
@@ -238,7 +237,7 @@ fn tokens_of(scene: &Scene, issuer: &str) -> Vec<String> {
     (0..CALLS).map(|_| mint.token()).collect()
 }
 
-/// Both sights of each token, after which the cache has it.
+/// Shows the cache each token twice, after which it is stored.
 fn filled(scene: &Scene, tokens: &[String]) -> GoAuth {
     let auth = scene.auth(LARGE_CACHE);
     let twice = tokens.iter().flat_map(|token| [&**token; 2]);
@@ -246,8 +245,8 @@ fn filled(scene: &Scene, tokens: &[String]) -> GoAuth {
     auth
 }
 
-/// Tokens of this many bytes, or one less where base64 has no such length, with
-/// the required claims and one that fills them up.
+/// Tokens of this many bytes, or one less where base64 has no such length, with the
+/// required claims and one that fills the rest.
 fn sized_tokens(scene: &Scene, bytes: usize) -> Vec<String> {
     let mut mint = scene.mint().issuer(SHORT_ISSUER);
     for claim in ["jti", "iat", "nbf", "sub"] {
@@ -269,7 +268,7 @@ fn sized_tokens(scene: &Scene, bytes: usize) -> Vec<String> {
 /// Rounds with one thread and with two.
 fn threads(scene: &Scene, arguments: &Arguments) -> Report {
     const THREADS: [u32; 2] = [1, 2];
-    // About five milliseconds, against the microseconds of a start.
+    // About five milliseconds, compared with microseconds to start a thread.
     const COLD_CALLS: u32 = 4 * CALLS;
     const WARM_CALLS: u32 = 256 * CALLS;
 
@@ -286,7 +285,7 @@ fn threads(scene: &Scene, arguments: &Arguments) -> Report {
     let again = |token: &str| verify_all(&cached, (0..WARM_CALLS).map(|_| token));
     let warm_own = |thread: usize| again(warm[thread]);
     let warm_same = |_: usize| again(warm[0]);
-    /// A name, the calls of a thread, and what makes them, given the thread's number.
+    /// A name, the calls of a thread, and the work, given the thread's number.
     type Work<'a> = (&'a str, u32, &'a (dyn Fn(usize) + Sync));
     let work: [Work<'_>; 4] = [
         ("floor", COLD_CALLS, &floor),
@@ -338,8 +337,8 @@ fn threads(scene: &Scene, arguments: &Arguments) -> Report {
     report
 }
 
-/// The time from the first start to the last end of `threads` threads that do
-/// the same work at the same time.
+/// The time from the first start to the last end of `threads` threads that do the same
+/// work at the same time.
 fn together(threads: u32, work: &(dyn Fn(usize) + Sync)) -> Duration {
     let barrier = Barrier::new(threads as usize);
     let spans: Vec<(Instant, Instant)> = std::thread::scope(|scope| {

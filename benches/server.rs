@@ -1,20 +1,19 @@
-//! What the layer costs a server: axum over loopback with keep-alive, and `wrk`
-//! on the other side. Every server runs for a short time in every round, one
-//! after the other, and is compared with the one without the layer that was sent
-//! the same tokens in the same round.
+//! What the layer costs a server: axum over loopback with keep-alive, and `wrk` on the
+//! other side. Every server runs for a short time in every round, one after the other,
+//! and is compared with the server without the layer that got the same tokens in the same
+//! round.
 //!
 //! ```text
 //! cargo bench --all-features --bench server            # a table
 //! cargo bench --all-features --bench server -- --json  # a line of JSON each
 //! ```
 //!
-//! `--rounds=N` sets their number, `--seconds=N` how long each server runs in
+//! `--rounds=N` sets the number of rounds, `--seconds=N` how long each server runs in
 //! each. Needs `wrk` (Debian's package of that name).
 //!
-//! *Cold* servers are sent tokens that do not come again soon, *warm* ones a
-//! single token. A *refreshing* server fetches its keys about every 0.8 s. Client
-//! and server share the machine's cores, so the numbers are not what a server
-//! can do alone.
+//! *Cold* servers get tokens that do not come again soon, *warm* ones a single token. A
+//! *refreshing* server fetches its keys about every 0.8 s. Client and server share the
+//! machine's cores, so the numbers are not what a server can do alone.
 #![allow(clippy::print_stdout, clippy::print_stderr, missing_docs)]
 
 #[allow(dead_code, reason = "each bench uses a part")]
@@ -38,8 +37,8 @@ use common::report::{Column, Report};
 use common::rounds::{median, ratio};
 use common::scene::{CACHE, Scene, builder};
 
-/// Tokens that are sent in turn to a cold server: with eight times as many as the
-/// cache remembers of those that it saw once, hardly any is recognised.
+/// Tokens sent in turn to a cold server: eight times as many as the cache remembers of
+/// those seen once, so hardly any is recognised.
 const COLD_TOKENS: usize = 32 * 1024;
 
 /// Connections kept alive: GO's calls come a few at a time.
@@ -86,7 +85,7 @@ fn token_file(tokens: &[String]) -> std::io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// A server, what it is sent, and the server that it is compared with.
+/// A server, its tokens, and the server that it is compared with.
 struct Server<'a> {
     name: &'static str,
     address: String,
@@ -96,7 +95,7 @@ struct Server<'a> {
 
 struct Servers<'a> {
     all: Vec<Server<'a>>,
-    /// Whose keys are refreshed.
+    /// The simulator, for a server that refreshes its keys.
     go: Simulator,
 }
 
@@ -140,7 +139,7 @@ impl<'a> Servers<'a> {
     }
 }
 
-/// Starts a distributor's API at a free port.
+/// Starts a distributor's API on a free port.
 async fn serve(auth: Option<&GoAuth>) -> std::io::Result<String> {
     let mut api = Router::new().route("/ari/daily/push", post(async || "ok"));
     if let Some(auth) = auth {
@@ -152,7 +151,7 @@ async fn serve(auth: Option<&GoAuth>) -> std::io::Result<String> {
     Ok(address)
 }
 
-/// What `wrk` says about one run; times are in microseconds.
+/// The results of one `wrk` run; times are in microseconds.
 #[derive(serde::Deserialize)]
 struct Run {
     requests: f64,

@@ -1,22 +1,22 @@
-//! What the worst inputs cost, in units of a normal refusal: that of a token of the
-//! same length which is good in all but its signature.
+//! The cost of the worst inputs, in units of a normal rejection: that of a token of the
+//! same length that is good in all but its signature.
 //!
 //! ```text
 //! cargo bench --all-features --bench worst_inputs            # a table
 //! cargo bench --all-features --bench worst_inputs -- --json  # a line of JSON each
 //! ```
 //!
-//! `--rounds=N` sets the number of rounds, `--only=GROUP,…` chooses among the groups
+//! `--rounds=N` sets the number of rounds, `--only=GROUP,…` selects groups from the list
 //! below; `--list` prints each name, and what it is compared with. `worst_inputs.sh`
 //! beside this file counts instructions instead of time, of one call each (`--once`).
 //!
-//! - `8k_…`, `64k_…`: what comes in the header, as long as the limit of a token
-//!   allows: the default, and the most that can be configured. Answered by the layer.
+//! - `8k_…`, `64k_…`: header values as long as the limit of a token allows: the default,
+//!   and the most that can be configured. Answered by the layer.
 //! - `crowd_…`: the same, of 8 KiB, where eight issuers are trusted, eight more are
 //!   known, and a token may be for any of sixteen audiences.
-//! - `access_…`: the same where access tokens are accepted, alone.
-//! - `keys_…`: key documents of 256 KiB. Normal is one that is full of keys like GO's.
-//! - `file_…`: files of access tokens, of 64 KiB. Normal is one that is full of them.
+//! - `access_…`: the same where only Access Tokens are accepted.
+//! - `keys_…`: key documents of 256 KiB. Normal is one full of keys like GO's.
+//! - `file_…`: files of Access Tokens, of 64 KiB. Normal is one full of them.
 #![allow(clippy::print_stdout, missing_docs)]
 
 #[allow(dead_code, reason = "each bench uses a part")]
@@ -45,8 +45,8 @@ use test_support::hostile_documents::{Document, FILE_BYTES, KEY_DOCUMENT_BYTES};
 
 const ACCESS_TOKEN: &str = "53ac0777c2f94bc0a5b1b0d6d7a6f6ab";
 
-/// Any odd number is a modulus, and nothing here has to be signed: so no time goes
-/// into the search for primes, which is long where instructions are counted.
+/// Any odd number is a modulus, and nothing here has to be signed: so no time goes into
+/// the search for primes, which is long when instructions are counted.
 const MODULUS: [u8; 256] = [0xc5; 256];
 
 /// A signed message of the usual length.
@@ -106,7 +106,7 @@ fn plain(limit: usize) -> GoAuthBuilder {
         .configure(|it| it.max_token_bytes = limit)
 }
 
-/// Whose names are as hard to tell from each other as they can be.
+/// A configuration whose names are as hard to tell apart as possible.
 fn crowd() -> GoAuthBuilder {
     let issuer = |number: usize| format!("{}{number:02}", &ISSUER[..ISSUER.len() - 2]);
     let trusted =
@@ -120,13 +120,13 @@ fn crowd() -> GoAuthBuilder {
     })
 }
 
-/// What is counted, and nothing else.
+/// Everything inside is counted, and nothing else.
 #[inline(never)]
 fn counted(call: &mut dyn FnMut()) {
     call();
 }
 
-/// What is compared, and the place of what each is compared with.
+/// What is compared, and the index of what each is compared with.
 struct Inputs<'a> {
     calls: u32,
     contenders: Vec<Contender<'a>>,
@@ -134,7 +134,8 @@ struct Inputs<'a> {
 }
 
 impl<'a> Inputs<'a> {
-    /// With the floor: one check of a signature, which takes as long for a wrong one.
+    /// Starts with the floor: one signature check, which takes as long for a wrong
+    /// signature.
     fn new(calls: u32) -> Self {
         let (n, e) = (&MODULUS[..], &[1, 0, 1][..]);
         let key = RsaPublicKeyComponents { n, e };

@@ -1,14 +1,14 @@
-//! Whether the work of refusing an access token depends on how much of it is
-//! right: counted in instructions, not in time, by `wrong_token.sh` beside this
-//! file, which runs this under callgrind once for each case.
+//! Whether the work of rejecting an Access Token depends on how much of it is right:
+//! counted in instructions, not in time, by `wrong_token.sh` beside this file, which runs
+//! this under callgrind once for each case.
 //!
 //! ```text
 //! benches/wrong_token.sh
 //! ```
 //!
-//! What is compared is digests, so a case says how many of the 64 hex digits of a
-//! held digest agree with the presented token's, from the start, and at which
-//! place among eight that digest is held.
+//! Digests are compared, so a case says how many of a stored digest's 64 hex digits agree
+//! with the presented token's, from the start, and at which place among eight that digest
+//! is stored.
 #![allow(clippy::print_stdout, missing_docs)]
 
 use std::hint::black_box;
@@ -40,8 +40,8 @@ fn api(number: usize) -> Api {
     Api::new(&format!("own-{number}")).expect("a name")
 }
 
-/// The digest at `at`: at `place` one that agrees with the presented token's in
-/// so many digits and in none after them, elsewhere another.
+/// The digest at `at`: at `place` one that agrees with the presented token's in exactly
+/// the first `agreeing` digits, elsewhere another.
 fn held(at: usize, agreeing: usize, place: usize) -> String {
     if at != place {
         return format!("{at:064x}");
@@ -62,7 +62,7 @@ fn held(at: usize, agreeing: usize, place: usize) -> String {
         .collect()
 }
 
-/// What is counted, and nothing else.
+/// Everything inside is counted, and nothing else.
 #[inline(never)]
 fn measured(tokens: &AccessTokens, api: &Api, now: UnixTime) -> usize {
     (0..CALLS)

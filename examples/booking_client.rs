@@ -1,6 +1,6 @@
-//! A distributor's client of GO's own APIs: the BookingUSB token to BookingUSB,
-//! the ShoppingEngine token to ShoppingEngine, and none to anybody else. GO is
-//! played by the simulator, over real TCP.
+//! A distributor's client of GO's own APIs: sends the BookingUSB token to BookingUSB, the
+//! ShoppingEngine token to ShoppingEngine, and none to anyone else. The simulator stands
+//! in for GO, over real TCP.
 #![allow(clippy::print_stdout)]
 
 use bytes::Bytes;
@@ -47,7 +47,7 @@ async fn main() -> Result<(), BoxError> {
     call("https://stranger.example/ping".to_owned()).await?;
     call(format!("{usb}/../shoppingengine/ping")).await?;
 
-    // Renewed in GO Console: the client goes on.
+    // Renewed in GO Console: the client needs no restart.
     let renewed = go.rotate_access_token(PartnerApi::BookingUsb);
     tokens.replace(BOOKING_USB, EndpointToken::new(renewed).issued_at(now))?;
     call(format!("{usb}/ping?after=renewal")).await?;

@@ -1,13 +1,11 @@
-//! A distributor's AvailabilityPeer API on axum, which only DerbySoft GO can
-//! call.
+//! A distributor's AvailabilityPeer API on axum, which only DerbySoft GO can call.
 //!
-//! Settings come from the environment: `GO_AUTH_ISSUER`, `GO_AUTH_AUDIENCE` and
-//! `GO_AUTH_JWKS_URL` at least, or `GO_AUTH_ACCESS_TOKENS`, or all four (see
-//! `Config::from_env`), and `LISTEN` for the address, `127.0.0.1:8080` where it is
-//! not set.
+//! Settings come from the environment: at least `GO_AUTH_ISSUER`, `GO_AUTH_AUDIENCE` and
+//! `GO_AUTH_JWKS_URL`, or `GO_AUTH_ACCESS_TOKENS`, or all four (see `Config::from_env`),
+//! and `LISTEN` for the address, by default `127.0.0.1:8080`.
 //!
-//! Beside the API there are `/healthz`, `/readyz` and, for Prometheus, `/metrics`,
-//! which need no credential: don't publish them with it.
+//! Besides the API there are `/healthz`, `/readyz` and, for Prometheus, `/metrics`, which
+//! need no credential: don't expose them together with it.
 //!
 //! ```text
 //! GO_AUTH_ISSUER=https://id/…/.well-known/openid-configuration \
@@ -43,8 +41,8 @@ use tokio::time::{sleep, timeout};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    // Lines go through a queue to a thread: a full disk or a reader that has stopped costs
-    // lines, and nothing waits for it. Dropping the guard writes the last ones.
+    // Lines go through a queue to a thread: a full disk or a stalled reader costs lines
+    // but delays nothing. Dropping the guard writes the last ones.
     let (lines, _guard) = tracing_appender::non_blocking(io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
@@ -54,7 +52,7 @@ fn main() -> ExitCode {
         .init();
     let result = Runtime::new().map_err(Into::into).and_then(|runtime| {
         let result = runtime.block_on(run());
-        // A disk that hangs does not keep the process.
+        // A hanging disk must not keep the process alive.
         runtime.shutdown_timeout(Duration::from_secs(5));
         result
     });
@@ -73,8 +71,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let auth = Config::from_env().and_then(Config::build)?;
     let metrics = recorder()?;
 
-    // Fetch the keys at once, and serve meanwhile: without them GO gets 503 and
-    // comes again. The background task goes on trying.
+    // Fetch the keys at once, and serve meanwhile: without them GO gets 503 and retries.
+    // The background task keeps trying.
     tokio::spawn({
         let auth = auth.clone();
         async move { auth.ready().await }
@@ -88,9 +86,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What `axum::serve` does, with bounds, of which it has none: on the connections, and on
-/// the time until a request's head has come, and so on that of an idle connection. One on
-/// clients that never read their answers is left to the proxy in front.
+/// Like `axum::serve`, which has no bounds, but with two: on the connections, and on the
+/// time until a request's head has arrived, and thus on idle connections. Clients that
+/// never read their answers are left to the proxy in front.
 pub(crate) async fn serve(listener: TcpListener, app: Router, stopped: impl Future<Output = ()>) {
     const MAX_CONNECTIONS: usize = 512;
     const HEAD_WAIT: Duration = Duration::from_secs(10);
@@ -112,7 +110,7 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, stopped: impl Futu
             () = &mut stopped => break,
         };
         let Ok((stream, _)) = accepted else {
-            // Most likely too many files are open.
+            // Probably too many files are open.
             sleep(Duration::from_millis(100)).await;
             continue;
         };
@@ -144,7 +142,7 @@ fn app(auth: &GoAuth, metrics: PrometheusHandle) -> Router {
         .merge(availability_peer)
 }
 
-/// Installed before the first request, as the metrics want it.
+/// Installed before the first request, as the metrics require.
 fn recorder() -> Result<PrometheusHandle, BuildError> {
     const UPKEEP: Duration = Duration::from_secs(5);
     let metrics = PrometheusBuilder::new()
@@ -153,7 +151,7 @@ fn recorder() -> Result<PrometheusHandle, BuildError> {
             &VERIFY_SECONDS_BUCKETS,
         )?
         .install_recorder()?;
-    // What the histogram was given waits for this, or for somebody to ask.
+    // The histogram's values are held back until this runs, or until someone scrapes.
     tokio::spawn({
         let metrics = metrics.clone();
         async move {
@@ -166,16 +164,16 @@ fn recorder() -> Result<PrometheusHandle, BuildError> {
     Ok(metrics)
 }
 
-/// As they are now, not as they were when a background task last looked.
+/// The current values, not those of the last background run.
 async fn rendered(State((auth, metrics)): State<(GoAuth, PrometheusHandle)>) -> String {
     auth.record_metrics();
     metrics.render()
 }
 
-/// Stands for the work: tells who called.
+/// Stands in for the real work: returns who called.
 async fn caller(caller: Verified) -> Json<Value> {
     let audience = caller.claims().map(|claims| {
-        // As a token usually has it: one string, or several in an array.
+        // In the form that tokens usually have: one string, or several in an array.
         match claims.audiences().collect::<Vec<_>>()[..] {
             [one] => json!(one),
             ref several => json!(several),
@@ -186,7 +184,7 @@ async fn caller(caller: Verified) -> Json<Value> {
         "issuer": caller.issuer(),
         "audience": audience,
         "token_id": caller.token_id(),
-        // Of the access token, where the caller had one instead of a JWT.
+        // Set if the caller used an Access Token instead of a JWT.
         "api": caller.access_token().map(derbysoft_go_auth::access_token::AccessGranted::api),
     }))
 }

@@ -1,5 +1,4 @@
-//! The layer under bare hyper 1, without axum. Settings as in the `distributor`
-//! example.
+//! The layer on bare hyper 1, without axum. Settings as in the `distributor` example.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -32,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         listener.local_addr()?
     )?;
 
-    // At most so many connections, and none on which no head of a request comes in time.
+    // Bounds the number of connections, and the time until a request's head arrives.
     let room = Arc::new(Semaphore::new(512));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -40,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     loop {
         let place = Arc::clone(&room).acquire_owned().await?;
         let Ok((stream, _)) = listener.accept().await else {
-            // Most likely too many files are open.
+            // Probably too many files are open.
             sleep(Duration::from_millis(100)).await;
             continue;
         };

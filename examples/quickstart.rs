@@ -1,6 +1,6 @@
-//! DerbySoft GO, played by the simulator, and a distributor's API in one
-//! process, over real TCP: sends one request of every outcome and prints what
-//! became of it, then goes on serving, with `curl` lines to paste.
+//! DerbySoft GO, run by the simulator, and a distributor's API in one process, over real
+//! TCP: sends one request for every outcome, prints each result, then keeps serving, with
+//! `curl` lines to paste.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;

@@ -1,6 +1,6 @@
-//! A supplier that pushes to GO's gateway with OAuth 2.0 for PUSH: fetch, push,
-//! expire, renew, rotate, revoke. GO is played by the simulator in the same
-//! process, over real TCP, and the days pass by a clock of the example's own.
+//! A supplier that pushes to GO's gateway with OAuth 2.0 for PUSH: fetch, push, expire,
+//! renew, rotate, revoke. The simulator stands in for GO in the same process, over real
+//! TCP, and the example's own clock makes the days pass.
 #![allow(clippy::print_stdout)]
 
 use std::time::Duration;
@@ -50,7 +50,7 @@ async fn main() -> Result<(), BoxError> {
             format!("{} min", left.as_secs() / 60)
         });
         println!("{what:<42} {outcome:<40} {:>7}  {left}", go.token_fetches());
-        // A renewal in the background ends before the clock jumps.
+        // Let a background renewal end before the clock jumps.
         tokio::time::sleep(Duration::from_millis(50)).await;
         Ok(())
     };

@@ -1,7 +1,6 @@
-//! What stands on a bench's command line.
+//! A bench's command line.
 
-/// The arguments of this process. What cargo adds, such as `--bench`, is passed
-/// over.
+/// The arguments of this process. What cargo adds, such as `--bench`, is ignored.
 pub(crate) struct Arguments(Vec<String>);
 
 impl Arguments {
@@ -9,7 +8,7 @@ impl Arguments {
         Self(std::env::args().collect())
     }
 
-    /// Whether a line of JSON per row is wanted, instead of a table.
+    /// Whether to print a line of JSON per row instead of a table.
     pub(crate) fn json(&self) -> bool {
         self.flag("json")
     }

@@ -1,4 +1,4 @@
-//! Calls in process: requests, a service that answers at once, and the clock.
+//! Calls in process: requests, a service that answers at once, and timing.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -12,7 +12,7 @@ use http::{Request, Response};
 use tokio::runtime::Runtime;
 use tower::Service;
 
-/// The time of `calls`. Whatever is timed passes through here and nothing else
+/// The time of `calls`. Everything that is timed passes through here and nothing else
 /// does, so that a profiler can be switched on and off with this function.
 #[inline(never)]
 pub(crate) fn measured(calls: impl FnOnce()) -> Duration {
@@ -21,8 +21,7 @@ pub(crate) fn measured(calls: impl FnOnce()) -> Duration {
     start.elapsed()
 }
 
-/// A runtime with a thread of its own, so that what is fetched in the background
-/// is.
+/// A runtime with its own thread, so that background fetches can run.
 pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -31,7 +30,7 @@ pub(crate) fn runtime() -> Runtime {
         .expect("a runtime")
 }
 
-/// The output of a future that does not wait.
+/// The output of a future that is ready at once.
 pub(crate) fn now<F: Future>(future: F) -> F::Output {
     let mut context = Context::from_waker(Waker::noop());
     match pin!(future).poll(&mut context) {
@@ -40,7 +39,7 @@ pub(crate) fn now<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// A push of GO's for each of the tokens.
+/// One GO push request for each of the tokens.
 pub(crate) fn requests<B: Default>(tokens: &[String]) -> Vec<Request<B>> {
     (tokens.iter())
         .map(|token| {
@@ -52,7 +51,7 @@ pub(crate) fn requests<B: Default>(tokens: &[String]) -> Vec<Request<B>> {
         .collect()
 }
 
-/// The time that `service` takes for all of them, one after the other.
+/// The time that `service` takes for all requests, one after the other.
 pub(crate) fn time_service<S, B>(service: &mut S, requests: Vec<Request<B>>) -> Duration
 where
     S: Service<Request<B>, Error = Infallible>,

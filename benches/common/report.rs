@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value};
 
-/// Rows of numbers under a name.
+/// Named rows of numbers.
 pub(crate) struct Report {
     columns: Vec<Column>,
     rows: Vec<(String, Vec<Option<f64>>)>,
 }
 
-/// What a number is, in the table and as a member of a JSON object, and how many
-/// of its decimals are worth printing.
+/// The name of a number, in the table and as a member of a JSON object, and how many
+/// decimals are worth printing.
 #[derive(Clone, Copy)]
 pub(crate) struct Column {
     title: &'static str,
@@ -40,7 +40,7 @@ impl Report {
         }
     }
 
-    /// A row with a number, or none, in each column.
+    /// A row with a number, or none, for each column.
     pub(crate) fn row(
         &mut self,
         name: impl Into<String>,

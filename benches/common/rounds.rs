@@ -6,12 +6,12 @@ use std::time::Duration;
 pub(crate) struct Contender<'a> {
     pub(crate) name: String,
     calls: u32,
-    /// The time of `calls` calls, what prepares them not counted.
+    /// The time of `calls` calls, without their preparation.
     run: Box<dyn FnMut() -> Duration + 'a>,
 }
 
 impl<'a> Contender<'a> {
-    /// `run` makes `calls` calls and tells the time that they took together.
+    /// `run` makes `calls` calls and returns the time that they took together.
     pub(crate) fn new(
         name: impl Into<String>,
         calls: u32,
@@ -30,10 +30,10 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// Runs them in turn. Nanoseconds per call, by contender and then by round.
+/// Runs them in turn. Returns nanoseconds per call, by contender and then by round.
 pub(crate) fn interleave(contenders: &mut [Contender<'_>], rounds: usize) -> Vec<Vec<f64>> {
     let mut times = vec![Vec::with_capacity(rounds); contenders.len()];
-    // A tenth more, ahead: it warms up caches, branch predictors and the clock.
+    // A tenth more first, to warm up caches, branch predictors and the clock.
     let ahead = rounds / 10;
     for round in 0..ahead + rounds {
         for (contender, times) in contenders.iter_mut().zip(&mut times) {

@@ -23,11 +23,11 @@ pub(crate) const KID: &str = "394b56c3ea524ee59015f9a7e8866312";
 /// Calls of each contender in each round.
 pub(crate) const CALLS: u32 = 64;
 
-/// A cache that has room for whatever is put there.
+/// A cache large enough for everything stored in it.
 pub(crate) const CACHE: u64 = 1 << 24;
 
-/// A token's life, in seconds: GO's live five minutes, a long run's must not end
-/// before it does. The number of digits, and so the token's size, is the same.
+/// A token's life, in seconds: GO's tokens live five minutes, but those of a long run
+/// must outlive it. The number of digits, and so the token's size, is the same.
 const LIFETIME: i64 = 24 * 60 * 60;
 
 pub(crate) struct Scene {
@@ -35,8 +35,8 @@ pub(crate) struct Scene {
     pub(crate) key: SigningKey,
     /// Two keys, as GO publishes.
     pub(crate) document: Vec<u8>,
-    /// Genuine and all different; as many as a round needs. 687 bytes each, like
-    /// GO's sample.
+    /// Genuine and all different; as many as a round needs. 687 bytes each, like GO's
+    /// sample.
     pub(crate) tokens: Vec<String>,
     floor: ParsedPublicKey,
 }
@@ -62,7 +62,7 @@ impl Scene {
         }
     }
 
-    /// The key that signs, as GO publishes it.
+    /// The signing key, as GO publishes it.
     pub(crate) fn published(&self) -> PublishedKey {
         PublishedKey::new(self.key.clone()).with_kid(KID)
     }
@@ -78,7 +78,7 @@ impl Scene {
         mint(&self.key, self.now)
     }
 
-    /// Many of them, which takes all cores and the better part of a millisecond each.
+    /// Many tokens, which takes all cores and most of a millisecond each.
     pub(crate) fn many_tokens(&self, count: usize) -> Vec<String> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let share = count.div_ceil(cores);
@@ -111,7 +111,7 @@ impl Scene {
         Contender::new(name, calls, move || measured(&check))
     }
 
-    /// Checks the signature of each of the tokens.
+    /// Checks each token's signature.
     pub(crate) fn signature_checks<'a>(
         &'a self,
         tokens: &'a [String],
@@ -131,7 +131,7 @@ impl Scene {
     }
 }
 
-/// A configuration for the scene's tokens that lacks the keys.
+/// A configuration for the scene's tokens, without keys.
 pub(crate) fn builder(cache: u64) -> GoAuthBuilder {
     GoAuth::builder()
         .issuer(ISSUER)

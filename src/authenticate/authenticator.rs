@@ -1,10 +1,9 @@
-//! Who decides about a token: the verifiers, their keys, a memory, the access
-//! tokens and a clock put together.
+//! Authenticates one credential: verifiers, keys, token cache, Access Tokens and clock
+//! combined.
 //!
-//! [`Authenticator::check`] answers at once whenever it can, which is always but
-//! when the token's key has to be fetched first. Where several issuers are
-//! trusted, the token's `iss`, unverified as it is, picks the one whose rules
-//! and keys it is held to, and no others.
+//! [`Authenticator::check`] answers at once unless the token's key has to be fetched
+//! first. Where several issuers are trusted, the token's `iss`, though unverified, picks
+//! the one whose rules and keys apply; no others are tried.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,51 +23,51 @@ use crate::keys::{Demand, KeySource, Published};
 use crate::net::single_flight::Ticket;
 use crate::observe::{self, Requests, Stopwatch};
 
-/// How often keys may be replaced under one look at them: each time another
-/// fetch has ended, which takes a network's time where a look takes microseconds.
+/// How often the keys may be replaced while one token is checked: each replacement means
+/// that another fetch ended, which takes network time where a check takes microseconds.
 const MAX_LOOKS: usize = 3;
 
 #[derive(Debug)]
 pub(crate) struct Authenticator {
-    /// Those of JWTs; none where only access tokens are accepted.
+    /// Issuers of JWTs; none where only Access Tokens are accepted.
     pub(crate) issuers: Issuers,
     pub(crate) access_tokens: Option<AccessTokenSource>,
     pub(crate) cache: Option<TokenCache>,
     pub(crate) clock: Arc<dyn Clock>,
     /// How long a request may wait for keys.
     pub(crate) key_wait: Duration,
-    /// Places for those that do.
+    /// Permits for requests that wait for keys.
     pub(crate) waiting: Arc<Semaphore>,
-    /// What [`GoAuth::distrust_keys`](crate::GoAuth::distrust_keys) was last told.
+    /// The argument of the last [`GoAuth::distrust_keys`](crate::GoAuth::distrust_keys).
     pub(crate) distrusted: Mutex<Arc<[Box<str>]>>,
-    /// What is told and counted of requests and their credentials.
+    /// Logging and counting of requests and their credentials.
     pub(crate) requests: Arc<Requests>,
 }
 
-/// An issuer whose tokens are let in, and its keys.
+/// An issuer whose tokens are accepted, and its keys.
 #[derive(Debug)]
 pub(crate) struct Issuer {
     pub(crate) verifier: Verifier,
     pub(crate) keys: KeySource,
 }
 
-/// The issuers that are known.
+/// The known issuers.
 #[derive(Debug)]
 pub(crate) struct Issuers {
     pub(crate) trusted: Box<[Issuer]>,
-    /// The `iss` of other environments, to tell their tokens from strangers'.
+    /// The `iss` of other environments, to tell their tokens from unknown ones.
     pub(crate) elsewhere: Box<[Box<str>]>,
     pub(crate) max_token_bytes: usize,
 }
 
-/// The answer to a token, or a place among those who wait for keys.
+/// The verdict on a token, or a place among the requests that wait for keys.
 #[derive(Debug)]
 pub(crate) enum Check {
     Done(Result<Verified, VerifyError>),
     Wait(KeyWait),
 }
 
-/// A place among those who wait for the keys of an issuer.
+/// A place among the requests that wait for an issuer's keys.
 #[derive(Debug)]
 pub(crate) struct KeyWait {
     until: Until,
@@ -77,30 +76,30 @@ pub(crate) struct KeyWait {
     _place: OwnedSemaphorePermit,
 }
 
-/// What is waited for.
+/// What a request waits for.
 #[derive(Debug)]
 enum Until {
     /// The end of a fetch.
     Fetched(Ticket),
-    /// When a fetch may be caused, so much later.
+    /// The end of the cooldown, so much later, when a fetch may be started.
     Cooled(Duration),
 }
 
-/// A verdict, or what is to be waited for, and whose keys.
+/// A verdict, or whose keys to wait for and until when.
 enum Look<'a> {
     Done(Result<Verified, VerifyError>),
     Wait { until: Until, issuer: &'a Issuer },
 }
 
-/// A token that was refused by the keys at hand.
+/// A token rejected with the cached keys.
 struct Refused<'a> {
     reason: Reason,
-    /// Where newer keys might turn it.
+    /// Set where newer keys might change the verdict.
     newer_keys: Option<Wish<'a>>,
 }
 
-/// For newer keys: whose, what they are missed for, those that did not do, and when
-/// they did not.
+/// A request for newer keys: whose, why they are missed, which keys did not suffice, and
+/// when.
 struct Wish<'a> {
     issuer: &'a Issuer,
     missing: KeyMissing,
@@ -118,8 +117,8 @@ impl From<Reason> for Refused<'_> {
 }
 
 impl Issuers {
-    /// The issuer that a token has to be judged by. A single one judges all, so
-    /// that a bad signature is reported before a bad issuer.
+    /// The issuer whose rules and keys apply to a token. A single issuer judges all
+    /// tokens, so that a bad signature is reported before a bad issuer.
     pub(crate) fn pick<'t>(
         &self,
         claimed: impl FnOnce() -> Result<Text<'t>, Reason>,
@@ -140,14 +139,14 @@ impl Issuers {
         })
     }
 
-    /// From now on no key of these names verifies anything.
+    /// From now on no key with one of these names verifies anything.
     pub(crate) fn distrust(&self, kids: &Arc<[Box<str>]>) {
         for issuer in &self.trusted {
             issuer.keys.distrust(Arc::clone(kids));
         }
     }
 
-    /// Goes on with the keys that `predecessor` has fetched, where they are newer.
+    /// Takes over the keys that `predecessor` has fetched, where they are newer.
     pub(crate) fn take_over(&self, predecessor: &Self) {
         for issuer in &self.trusted {
             if let Some(theirs) = predecessor.get(issuer.verifier.issuer()) {
@@ -156,21 +155,21 @@ impl Issuers {
         }
     }
 
-    /// The trusted issuer of this name.
+    /// The trusted issuer with this name.
     fn get(&self, issuer: &str) -> Option<&Issuer> {
         (self.trusted.iter()).find(|trusted| trusted.verifier.issuer() == issuer)
     }
 }
 
 impl Authenticator {
-    /// The keys that code has distrusted.
+    /// The keys that the application distrusts.
     pub(crate) fn distrusted(&self) -> MutexGuard<'_, Arc<[Box<str>]>> {
         self.distrusted
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Decides now, where the keys at hand suffice or nobody else may wait.
+    /// Decides now if the cached keys suffice or no more requests may wait.
     pub(crate) fn check(&self, token: &[u8], api: &Api) -> Check {
         let mut stopwatch = Stopwatch::new();
         let verdict = match self.look(token, api, &mut stopwatch) {
@@ -200,14 +199,14 @@ impl Authenticator {
         self.look_at_jwt(token, self.key_wait, false, stopwatch)
     }
 
-    /// Whether a token is judged as a JWT where access tokens are accepted, too: by
-    /// its form alone, so that neither is ever tried after the other.
+    /// Whether a token is judged as a JWT although Access Tokens are accepted too: by its
+    /// form alone, so that one is never tried after the other.
     pub(crate) fn takes_for_jwt(&self, token: &[u8]) -> bool {
         !self.issuers.trusted.is_empty() && memchr_iter(b'.', token).take(3).count() == 2
     }
 
-    /// `patience`: how long the request may still wait. `waited`: a fetch has ended for
-    /// it already, which is enough unless the token is too new.
+    /// `patience`: how long the request may still wait. `waited`: one fetch has already
+    /// ended for it, which is enough unless the token is too new.
     fn look_at_jwt(
         &self,
         token: &[u8],
@@ -240,8 +239,8 @@ impl Authenticator {
                 }
             }
             return match issuer.keys.demand(&seen, at) {
-                // Between the look at the keys and the demand for newer ones, another
-                // request's fetch has ended: look again.
+                // Another request's fetch ended between reading the keys and asking for
+                // newer ones: look again.
                 Demand::Replaced if looks < MAX_LOOKS => continue,
                 Demand::Replaced => Look::Done(Err(undecided_if_unknown(reason, issuer))),
                 Demand::Wait(ticket) => Look::Wait {
@@ -270,7 +269,7 @@ impl Authenticator {
         }
     }
 
-    /// Decides after a wait for keys, of whatever they are by then.
+    /// Decides after waiting for keys, with whatever keys there are by then.
     pub(crate) async fn check_after(
         &self,
         wait: KeyWait,
@@ -306,7 +305,7 @@ impl Authenticator {
                 () = &mut time_up => return self.judge_finally(token, stopwatch),
             };
             if !ended {
-                // The keys of a snapshot, while the fetch goes on.
+                // Keys from a snapshot may have arrived while the fetch goes on.
                 if let Ok(verified) = self.judge(token, stopwatch) {
                     return Ok(verified);
                 }
@@ -320,7 +319,7 @@ impl Authenticator {
         }
     }
 
-    /// Decides, waiting for keys where that is needed.
+    /// Decides, waiting for keys where necessary.
     pub(crate) async fn verify(&self, token: &[u8], api: &Api) -> Result<Verified, VerifyError> {
         match self.check(token, api) {
             Check::Done(result) => result,
@@ -328,7 +327,7 @@ impl Authenticator {
         }
     }
 
-    /// Judges by the keys at hand, when there is no more time to wait for others.
+    /// Judges with the cached keys when there is no time left to wait for others.
     fn judge_finally(
         &self,
         token: &[u8],
@@ -341,7 +340,7 @@ impl Authenticator {
             })
     }
 
-    /// Judges once more a caller who was verified some time ago.
+    /// Checks again a caller who was verified some time ago.
     pub(crate) fn check_again(&self, verified: Verified) -> Result<Verified, VerifyError> {
         let issuer = verified
             .issuer()
@@ -357,7 +356,7 @@ impl Authenticator {
     }
 
     fn judge(&self, token: &[u8], stopwatch: &mut Stopwatch) -> Result<Verified, Refused<'_>> {
-        // What is no JWT at all costs no look at the clock or the memory.
+        // A malformed JWT needs neither the clock nor the token cache.
         let segments = Segments::split(token, self.issuers.max_token_bytes)?;
         let now = self.clock.now();
         if let Some(cache) = &self.cache {
@@ -412,8 +411,7 @@ impl Authenticator {
 }
 
 impl Until {
-    /// Completes when it is worth to judge again; `true` once what was waited for has
-    /// come.
+    /// Completes when it is worth checking again; `true` once the awaited keys have come.
     async fn reached(&mut self, clock: &dyn Clock) -> bool {
         match self {
             Self::Fetched(ticket) => ticket.progress().await,
@@ -427,7 +425,7 @@ impl Until {
 }
 
 /// An unknown key is no verdict while the issuer can't be asked; a signature that does
-/// not fit the key at hand is one.
+/// not match the cached key is one.
 fn final_error(reason: Reason, issuer: &Issuer) -> VerifyError {
     match issuer.keys.outage() {
         Some(retry_after) if reason == Reason::UnknownKey => {
@@ -437,7 +435,7 @@ fn final_error(reason: Reason, issuer: &Issuer) -> VerifyError {
     }
 }
 
-/// The same where the issuer was not asked either.
+/// The same where the issuer was not asked.
 fn undecided_if_unknown(reason: Reason, issuer: &Issuer) -> VerifyError {
     match reason {
         Reason::UnknownKey => undecided(issuer),
@@ -445,7 +443,7 @@ fn undecided_if_unknown(reason: Reason, issuer: &Issuer) -> VerifyError {
     }
 }
 
-/// Where it was not found out whether the issuer has a token's key.
+/// Used where it is not known whether the issuer has a token's key.
 fn undecided(issuer: &Issuer) -> VerifyError {
     match issuer.keys.outage() {
         Some(retry_after) => VerifyError::keys_unavailable(retry_after),

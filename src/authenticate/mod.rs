@@ -1,9 +1,9 @@
 //! One credential in, [`Verified`] out: what decides, and why it rejects.
 //!
-//! [`Verifier`] checks one token with keys and a time of the caller's own. Its way: the
-//! token's parts, header and key, the signature, the claims by the configured rules. The
-//! layer and [`GoAuth::verify`](crate::GoAuth::verify) put keys, token cache, Access Tokens
-//! and a clock around it.
+//! [`Verifier`] checks one token with the caller's keys and time: the token's parts,
+//! header and key, the signature, then the claims by the configured rules. The layer and
+//! [`GoAuth::verify`](crate::GoAuth::verify) add keys, token cache, Access Tokens and a
+//! clock.
 
 pub(crate) mod authenticator;
 pub(crate) mod token_cache;

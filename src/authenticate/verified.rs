@@ -1,4 +1,4 @@
-//! A verified caller, as a value that nobody else can make.
+//! A verified caller, as a value that only this crate can make.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,12 +9,11 @@ use crate::jwt::jwks::Key;
 
 /// Proof that a caller's credential passed every check.
 ///
-/// Only a [`Verifier`](super::verifier::Verifier) makes one of a JWT, and only
-/// [`AccessTokens`](crate::access_token::AccessTokens) that of an Access Token; a handler that is
-/// given one need not ask anything. By which of the two the caller was verified
-/// shows in [`claims`](Verified::claims) and
-/// [`access_token`](Verified::access_token): exactly one is there. Cloning is
-/// cheap.
+/// Only a [`Verifier`](super::verifier::Verifier) makes one from a JWT, and only
+/// [`AccessTokens`](crate::access_token::AccessTokens) from an Access Token; a handler
+/// that is given one need not check anything. Exactly one of [`claims`](Verified::claims)
+/// and [`access_token`](Verified::access_token) is there, and shows by which of the two
+/// the caller was verified. Cloning is cheap.
 #[derive(Clone)]
 pub struct Verified(Proof);
 
@@ -43,12 +42,12 @@ impl Verified {
         }
     }
 
-    /// The claims, where the caller was verified by a JWT.
+    /// The claims, if the caller was verified by a JWT.
     pub fn claims(&self) -> Option<&Claims> {
         self.jwt().map(|jwt| &jwt.claims)
     }
 
-    /// What an Access Token was accepted for, where the caller was verified by one.
+    /// What an Access Token was accepted for, if the caller was verified by one.
     pub fn access_token(&self) -> Option<&AccessGranted> {
         match &self.0 {
             Proof::Jwt(_) => None,
@@ -61,12 +60,12 @@ impl Verified {
         self.claims().map(Claims::issuer)
     }
 
-    /// A JWT's `sub`, where it has one.
+    /// A JWT's `sub`, if it has one.
     pub fn subject(&self) -> Option<&str> {
         self.claims()?.subject()
     }
 
-    /// A JWT's `jti`, where it has one.
+    /// A JWT's `jti`, if it has one.
     pub fn token_id(&self) -> Option<&str> {
         self.claims()?.token_id()
     }
@@ -79,7 +78,7 @@ impl Verified {
 
 #[cfg(test)]
 impl Verified {
-    /// One that shares no memory with this one.
+    /// A copy that shares no memory with this one.
     pub(crate) fn of_its_own(&self) -> Self {
         Self(match &self.0 {
             Proof::Jwt(jwt) => Proof::Jwt(Arc::new(Jwt::clone(jwt))),

@@ -1,8 +1,7 @@
-//! Deciding whether a token is one of GO's: pure and synchronous.
+//! Decides whether a token is one of GO's: pure and synchronous.
 //!
-//! `Verifier::verify(token, keys, now)` is the whole of it. Where the keys come
-//! from, what time it is and what an answer looks like are other modules'
-//! business.
+//! `Verifier::verify(token, keys, now)` is the whole of it. Where the keys come from,
+//! what time it is and what an answer looks like is up to other modules.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +15,14 @@ use crate::jwt::jwks::KeySet;
 use crate::jwt::jws::{Compact, Header, Room, Segments};
 use crate::jwt::policy::Policy;
 
-/// A token that was read, and that nobody vouches for.
+/// A token that was read but not verified.
 #[derive(Debug)]
 pub(crate) struct Presented<'a> {
     signing_input: &'a [u8],
     signature: &'a [u8],
     header: Header<'a>,
     payload: &'a str,
-    /// Read now, believed later: a bad signature is reported first.
+    /// Read now, trusted later: a bad signature is reported first.
     claims: Result<ClaimsView<'a>, Reason>,
 }
 
@@ -40,21 +39,21 @@ impl<'a> Presented<'a> {
         })
     }
 
-    /// The issuer that the token claims to be of, to find the keys that tell.
+    /// The issuer that the token claims to be from, to find the keys to check it with.
     pub(crate) fn claimed_issuer(&self) -> Result<Text<'a>, Reason> {
         let claims = self.claims.as_ref().map_err(|reason| *reason)?;
         claims.issuer.ok_or(Reason::NoIss)
     }
 }
 
-/// A refusal, and whether newer keys could turn it.
+/// A rejection, and whether newer keys could change it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Refusal {
     pub(crate) reason: Reason,
     pub(crate) newer_keys_may_help: Option<KeyMissing>,
 }
 
-/// A token is addressed to us and of now, and only its key stands in the way: it is
+/// The token is addressed to us and within its time; only its key is in the way: it is
 /// unknown, or its material may have been replaced.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeyMissing {
@@ -64,9 +63,9 @@ pub(crate) struct KeyMissing {
 }
 
 impl KeyMissing {
-    /// Whether keys that were looked for then would have its key, if the issuer
-    /// published it: that was after the token was issued, by more than the clocks may
-    /// differ.
+    /// Whether keys that were looked up at `looked_at` would include its key if the
+    /// issuer published it: the lookup was later than the token's issue by more than the
+    /// clocks may differ.
     pub(crate) fn was_looked_for(self, looked_at: UnixTime) -> bool {
         (self.issued_at).is_some_and(|issued_at| issued_at.saturating_add(self.leeway) < looked_at)
     }
@@ -81,7 +80,7 @@ impl From<Reason> for Refusal {
     }
 }
 
-/// Checks tokens against one issuer's rules. Made by the configuration:
+/// Checks tokens by one issuer's rules. Made by the configuration:
 /// [`Config::verifier`](crate::Config::verifier).
 #[derive(Debug, Clone)]
 pub struct Verifier {
@@ -97,13 +96,13 @@ impl Verifier {
         }
     }
 
-    /// Verifies a token with the keys given, as of `now`.
+    /// Verifies a token with the given keys, as of `now`.
     ///
-    /// The checks and their order: length, form, header, key, signature,
-    /// claims. A bad signature is reported before a bad claim. Where the key is
-    /// not in the set, a claim that rules the token out anyway is reported
-    /// instead of [`UnknownKey`](crate::authenticate::VerifyErrorKind::UnknownKey), so that nobody fetches keys
-    /// for it.
+    /// The checks in their order: length, form, header, key, signature, claims. A bad
+    /// signature is reported before a bad claim. Where the key is not in the set, a claim
+    /// that rules the token out anyway is reported instead of
+    /// [`UnknownKey`](crate::authenticate::VerifyErrorKind::UnknownKey), so that no keys
+    /// are fetched for it.
     ///
     /// # Errors
     /// With the [kind](VerifyError::kind) of the first check that failed; never
@@ -161,8 +160,8 @@ impl Verifier {
         })
     }
 
-    /// Whether a JWT verified earlier is still good: its key, and its time. What else
-    /// was checked cannot change.
+    /// Whether a JWT verified earlier is still good: its key and its time. The results of
+    /// the other checks cannot change.
     pub(crate) fn check_again(
         &self,
         verified: &Verified,
@@ -178,7 +177,7 @@ impl Verifier {
         (self.policy).check_window(claims.expires_at(), claims.not_before(), now)
     }
 
-    /// The issuer whose tokens this verifies.
+    /// The issuer whose tokens this verifier accepts.
     pub fn issuer(&self) -> &str {
         &self.policy.issuer
     }

@@ -1,4 +1,4 @@
-//! The body of an answer: the wrapped service's, or our own.
+//! The body of an answer: the wrapped service's or our own.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,11 +9,11 @@ use pin_project_lite::pin_project;
 
 pin_project! {
     /// The body of a response that went through a
-    /// [`GoAuthService`](super::GoAuthService): the wrapped service's own, or a
-    /// few bytes that say why the request was refused.
+    /// [`GoAuthService`](super::GoAuthService): the wrapped service's own, or a few bytes
+    /// that say why the request was rejected.
     ///
-    /// It is a [`Body`] wherever the wrapped one's data can be made from
-    /// [`Bytes`], as that of every common body can.
+    /// It is a [`Body`] if the wrapped body's data can be made from [`Bytes`], as every
+    /// common body's can.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]

@@ -1,5 +1,5 @@
-//! What a request presents to be let in (RFC 9110, section 11.6.2; RFC 6750,
-//! section 2.1).
+//! The credential that a request presents (RFC 9110, section 11.6.2; RFC 6750, section
+//! 2.1).
 //!
 //! GO's documents show its token both as `Authorization: Bearer TOKEN` and as
 //! `Authorization: TOKEN`, with no scheme; both are read.
@@ -12,7 +12,7 @@ use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use memchr::memchr3;
 
-/// What a request presents.
+/// The credential that a request presents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Credential<'a> {
@@ -20,12 +20,12 @@ pub enum Credential<'a> {
     Missing,
     /// Something that cannot be read as one credential: 400.
     Invalid,
-    /// A token, of which nothing is known yet.
+    /// A token that was not checked yet.
     Token(Cow<'a, str>),
 }
 
-/// A request without its body, for a
-/// [credential source](super::GoAuthLayer::credentials) of one's own.
+/// A request without its body, for a custom [credential
+/// source](super::GoAuthLayer::credentials).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct RequestHead<'a> {
@@ -50,7 +50,7 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-/// Where the credential of a request is looked for.
+/// Where to look for a request's credential.
 #[derive(Clone, Default)]
 pub(super) enum CredentialSource {
     #[default]
@@ -93,12 +93,10 @@ impl<'a> Credential<'a> {
         Self::from_header(headers, &AUTHORIZATION)
     }
 
-    /// The credential of a header of another name, in the forms of
-    /// `Authorization`.
+    /// The credential of a header with another name, in the forms of `Authorization`.
     ///
-    /// One field line, visible ASCII and spaces, no comma; then `Bearer` (in any
-    /// case), spaces and the token, or the token alone. Another word before a
-    /// space is another scheme.
+    /// One field line, visible ASCII and spaces, no comma: `Bearer` (in any case), spaces
+    /// and the token, or the token alone. Another word before a space is another scheme.
     pub fn from_header(headers: &'a HeaderMap, name: &HeaderName) -> Self {
         match Read::from_header(headers, name) {
             Read::Missing => Self::Missing,
@@ -110,8 +108,8 @@ impl<'a> Credential<'a> {
     }
 }
 
-/// The same as a [`Credential`], whose token nobody has to know for text: it is
-/// only ever compared and decoded, byte by byte.
+/// The same as a [`Credential`], whose token need not be valid text: it is only ever
+/// compared and decoded, byte by byte.
 pub(super) enum Read<T> {
     Missing,
     Invalid,
@@ -143,13 +141,13 @@ impl<'a> Read<&'a [u8]> {
         (!token.is_empty() && is_clean(token)).then_some(token)
     }
 
-    /// What else a value may be: another scheme, or unusable.
+    /// The other cases: another scheme, or unusable.
     #[cold]
     fn scrutinise(value: &HeaderValue) -> Self {
         let Ok(value) = value.to_str() else {
             return Self::Invalid;
         };
-        // A value of ASCII holds no other control character than a tab.
+        // An ASCII value holds no control character but the tab.
         match value.split_once(' ') {
             Some((scheme, _)) if is_scheme(scheme) && !value.contains('\t') => Self::Missing,
             _ => Self::Invalid,
@@ -157,8 +155,8 @@ impl<'a> Read<&'a [u8]> {
     }
 }
 
-/// Whether this word before a space is the name of another scheme, a token of
-/// RFC 9110, section 5.6.2.
+/// Whether this word before a space is the name of another scheme, a token of RFC 9110,
+/// section 5.6.2.
 fn is_scheme(word: &str) -> bool {
     let is_token = |byte: u8| match byte {
         b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~' => true,
@@ -169,9 +167,8 @@ fn is_scheme(word: &str) -> bool {
 
 const BEARER: &[u8] = b"bearer";
 
-/// Whether a token is of visible ASCII, without a comma, which would join two of
-/// them (RFC 9110, section 5.3). A [`HeaderValue`] has no other control character
-/// than the tab.
+/// Whether a token is visible ASCII without a comma, which would join two of them (RFC
+/// 9110, section 5.3). A [`HeaderValue`] has no control character but the tab.
 fn is_clean(token: &[u8]) -> bool {
     memchr3(b' ', b'\t', b',', token).is_none() && token.is_ascii()
 }
@@ -193,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn both_of_go_s_forms_are_read() {
+    fn both_forms_of_gos_header_are_read() {
         let token = Credential::Token("53ac0777".into());
         for value in [
             "Bearer 53ac0777",

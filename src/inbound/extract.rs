@@ -1,8 +1,7 @@
 //! Extractors for axum handlers.
 //!
-//! A handler that takes a [`Verified`] runs for verified requests only, whatever
-//! the routes look like: without the layer it answers 500 and says what to do,
-//! never passes.
+//! A handler that takes a [`Verified`] runs for verified requests only, whatever the
+//! routes look like. Without the layer it answers 500 with advice, and never passes.
 
 use std::sync::Arc;
 
@@ -17,14 +16,14 @@ use crate::error::{Reason, VerifyError};
 use crate::inbound::{Rejection, Respond, Responder, Unverified, respond_to};
 use crate::observe;
 
-/// Why a handler could not have its [`Verified`] or [`TokenClaims`].
+/// Why a handler could not get its [`Verified`] or [`TokenClaims`].
 ///
-/// Answered as the layer answers: with its [`Respond`], and a [`Rejection`] in
-/// the response's extensions.
+/// Answered as the layer answers: with its [`Respond`], and a [`Rejection`] in the
+/// response's extensions.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ExtractRejection {
-    /// The layer let the request through unverified.
+    /// The layer passed the request on unverified.
     Unverified(Unverified),
     /// The claims do not fit the handler's type, or the caller was verified by an
     /// Access Token, which has none: 401, kind `claims`.
@@ -33,7 +32,7 @@ pub enum ExtractRejection {
     NoLayer,
 }
 
-/// A refusal, and how the layer answers it.
+/// A rejection, and how the layer answers it.
 #[derive(Debug)]
 pub struct Refused {
     rejection: Rejection,
@@ -41,7 +40,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// Why.
+    /// Why the request is rejected.
     pub const fn rejection(&self) -> &Rejection {
         &self.rejection
     }
@@ -84,8 +83,8 @@ impl<S: Sync> FromRequestParts<S> for Verified {
     }
 }
 
-/// The verified caller, or `None` where the layer let the request through
-/// unverified, as it was told to.
+/// The verified caller, or `None` if the layer is configured to pass requests on
+/// unverified and did.
 impl<S: Sync> OptionalFromRequestParts<S> for Verified {
     type Rejection = ExtractRejection;
 
@@ -101,7 +100,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Verified {
     }
 }
 
-/// All claims of the verified caller's token, as a type of the handler's.
+/// All claims of the verified caller's token, as a type of your own.
 ///
 /// ```
 /// use derbysoft_go_auth::TokenClaims;
@@ -123,7 +122,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for TokenClaims<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ExtractRejection> {
         let verified = find(parts)?;
-        // An access token has none.
+        // An Access Token has none.
         let claims = verified
             .claims()
             .and_then(|claims| claims.deserialize().ok());

@@ -1,13 +1,13 @@
-//! The answer on its way: an answer that is known needs no box.
+//! The response future: an answer that is ready needs no box.
 //!
 //! ```text
-//!  Answer ◄── refused ── Waiting ── verified ──► Turning ──► Inner ──► done
+//!  Answer ◄─ rejected ── Waiting ── verified ──► Turning ──► Inner ──► done
 //!                     for a key      for the service to be ready
 //! ```
 //!
-//! While a request waits for a key it holds nothing that others need: the service
-//! that was polled ready for it is let go of, with whatever it had reserved, and
-//! another is polled ready when there is a call to make.
+//! While a request waits for a key it holds nothing that others need: the service that
+//! was polled ready for it is dropped, with whatever it had reserved, and another is
+//! polled ready when there is a call to make.
 
 use std::fmt;
 use std::future::Future;
@@ -42,16 +42,16 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        /// Let in: the wrapped service is at work.
+        /// Accepted: the wrapped service is at work.
         Inner { #[pin] future: S::Future },
-        /// Refused at once.
+        /// Rejected at once.
         Answer { response: Option<Response<Bytes>> },
         /// Waiting for a key.
         Waiting {
             check: Pin<Box<CheckFuture>>,
             held: Option<Box<Held<S, B>>>,
         },
-        /// To be let through, once the wrapped service is ready.
+        /// Accepted, waiting for the wrapped service to be ready.
         Turning {
             outcome: Option<Outcome>,
             held: Option<Box<Held<S, B>>>,
@@ -72,7 +72,7 @@ where
 
 type CheckFuture = dyn Future<Output = Result<Verified, VerifyError>> + Send;
 
-/// A request that waits, and the service for it, not polled ready yet.
+/// A request that waits, and its service, not polled ready yet.
 struct Held<S, B> {
     service: GoAuthService<S>,
     request: Request<B>,
@@ -148,7 +148,7 @@ where
                         mut request,
                     } = *held.take().expect(ONCE);
                     let outcome = match outcome.take().expect(ONCE) {
-                        // The service may have taken its time.
+                        // The service may have taken its time to get ready.
                         Outcome::Verified(verified) => service.check_again(verified),
                         outcome => outcome,
                     };

@@ -1,4 +1,4 @@
-//! The layer, and what can be set on it.
+//! The layer and its settings.
 
 use std::sync::Arc;
 
@@ -14,9 +14,8 @@ use crate::authenticate::authenticator::Authenticator;
 
 /// Wraps a service so that only GO's genuine requests reach it.
 ///
-/// Made by [`GoAuth::layer`](crate::GoAuth::layer). Cloning it is cheap, and all
-/// clones share keys and cache. What is set here holds for this layer alone, so
-/// that routes can differ.
+/// Made by [`GoAuth::layer`](crate::GoAuth::layer). Cloning it is cheap, and all clones
+/// share keys and cache. Settings apply to this layer alone, so that routes can differ.
 #[derive(Debug, Clone)]
 pub struct GoAuthLayer {
     authenticator: Arc<Authenticator>,
@@ -41,24 +40,23 @@ impl GoAuthLayer {
         }
     }
 
-    /// Answers refused requests with `respond`: a [`Reject`](super::Reject), an
+    /// Answers rejected requests with `respond`: a [`Reject`](super::Reject), an
     /// [`Ignore`](super::Ignore) or a closure.
     pub fn respond_with(mut self, respond: impl Respond) -> Self {
         self.settings.respond = Arc::new(respond);
         self
     }
 
-    /// Of which API an Access Token has to be; [`Api::AVAILABILITY_PEER`], which is
-    /// what GO calls, unless this is set. A token of another API is refused with 403
-    /// and the kind `wrong_api`. JWTs name an audience instead, and are the same
-    /// for all.
+    /// The API that an Access Token must be for; by default [`Api::AVAILABILITY_PEER`],
+    /// which is what GO calls. A token for another API is rejected with 403 and the kind
+    /// `wrong_api`. JWTs name an audience instead, and are the same for all.
     pub fn api(mut self, api: Api) -> Self {
         self.settings.api = api;
         self
     }
 
-    /// Looks for the credential elsewhere than in `Authorization`, the only header
-    /// that is marked sensitive or [stripped](Self::strip_credentials).
+    /// Looks for the credential elsewhere than in `Authorization`, the only header that
+    /// is marked sensitive or [stripped](Self::strip_credentials).
     ///
     /// ```
     /// # fn with(layer: derbysoft_go_auth::GoAuthLayer) -> derbysoft_go_auth::GoAuthLayer {
@@ -82,32 +80,32 @@ impl GoAuthLayer {
         self
     }
 
-    /// Asks `check` last, of a token that has passed everything else; where it
-    /// says `false` the request is refused with 403 and the kind `forbidden`.
+    /// Calls `check` last, for a token that passed everything else; where it returns
+    /// `false` the request is rejected with 403 and the kind `forbidden`.
     pub fn check(mut self, check: impl Fn(&Verified) -> bool + Send + Sync + 'static) -> Self {
         self.settings.check = Some(Arc::new(check));
         self
     }
 
-    /// Lets requests without credentials through, with an [`Unverified`](super::Unverified) in
-    /// their extensions. Those of another scheme count as such; a credential that
-    /// is present and bad is still refused.
+    /// Passes requests without credentials on, with an [`Unverified`](super::Unverified)
+    /// in their extensions. Another scheme counts as no credential; a bad credential is
+    /// still rejected.
     pub fn allow_missing(mut self) -> Self {
         self.settings.allow_missing = true;
         self
     }
 
-    /// Takes `Authorization` out of requests that are verified, so that
-    /// nothing behind the layer can leak the token. Otherwise its value is only
-    /// marked [sensitive](http::HeaderValue::set_sensitive).
+    /// Removes `Authorization` from verified requests, so that nothing behind the layer
+    /// can leak the token. Otherwise its value is only marked
+    /// [sensitive](http::HeaderValue::set_sensitive).
     pub fn strip_credentials(mut self) -> Self {
         self.settings.strip_credentials = true;
         self
     }
 
-    /// **Refuses nothing.** Verifies each request, reports those that it would
-    /// refuse and lets them through, with an [`Unverified`](super::Unverified) in their extensions.
-    /// For the first days of a roll-out, behind another authentication.
+    /// **Rejects nothing.** Verifies each request, reports those that it would reject and
+    /// passes them on, with an [`Unverified`](super::Unverified) in their extensions. For
+    /// the first days of a roll-out, behind another authentication.
     pub fn danger_observe_only(mut self) -> Self {
         self.settings.observe_only = true;
         self

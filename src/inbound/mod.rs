@@ -9,9 +9,9 @@
 //! What a rejected caller gets is decided by a [`Respond`]: [`Reject`] says why, with the
 //! status and challenge of RFC 6750 and a body like GO's own; [`Ignore`] says nothing. An
 //! accepted request has the [`Verified`](crate::Verified) in its extensions; one that is
-//! passed on without, as [`allow_missing`](GoAuthLayer::allow_missing) and
-//! [`danger_observe_only`](GoAuthLayer::danger_observe_only) do, has an [`Unverified`]
-//! instead. A request that has neither did not pass this layer.
+//! passed on without it, as by [`allow_missing`](GoAuthLayer::allow_missing) and
+//! [`danger_observe_only`](GoAuthLayer::danger_observe_only), has an [`Unverified`]
+//! instead. A request with neither did not pass this layer.
 
 mod body;
 mod credentials;

@@ -1,4 +1,4 @@
-//! Why a request was not let in, and the status and challenge that say so.
+//! Why a request was rejected, with the matching status and challenge.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode};
 
 use crate::error::{Reason, VerifyError, VerifyErrorKind};
 
-/// Why a request was not let in, as a stable name.
+/// Why a request was rejected, as a stable name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectionKind {
@@ -15,14 +15,12 @@ pub enum RejectionKind {
     MissingCredentials,
     /// A credential that cannot be read: 400.
     InvalidRequest,
-    /// A token that was refused: 401; 403 for
-    /// [`Subject`](VerifyErrorKind::Subject) and
+    /// A token that was rejected: 401; 403 for [`Subject`](VerifyErrorKind::Subject) and
     /// [`WrongApi`](VerifyErrorKind::WrongApi), 503 for
     /// [`KeysUnavailable`](VerifyErrorKind::KeysUnavailable) and
     /// [`KeyPending`](VerifyErrorKind::KeyPending).
     Token(VerifyErrorKind),
-    /// A good token that a [check](super::GoAuthLayer::check) of one's own
-    /// turned away: 403.
+    /// A good token that a custom [check](super::GoAuthLayer::check) turned down: 403.
     Forbidden,
 }
 
@@ -45,8 +43,7 @@ impl RejectionKind {
         }
     }
 
-    /// The stable name, in `snake_case`: the same in logs, metric labels and
-    /// JSON.
+    /// The stable name, in `snake_case`: the same in logs, metric labels and JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::MissingCredentials => "missing_credentials",
@@ -63,17 +60,17 @@ impl fmt::Display for RejectionKind {
     }
 }
 
-/// A request was not let in.
+/// A request was rejected.
 ///
-/// It rides in the extensions of the response, so that a layer further out can
-/// count or log it. Like [`VerifyError`], it holds fixed text only.
+/// It is in the extensions of the response, so that an outer layer can count or log it.
+/// Like [`VerifyError`], it holds fixed text only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     cause: Cause,
     retry_after: Duration,
 }
 
-/// What is behind a rejection: there are few, and all are known.
+/// The cause of a rejection: there are few, and all are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
     Missing,
@@ -111,7 +108,7 @@ impl Rejection {
         }
     }
 
-    /// Why, as a stable name.
+    /// The reason, as a stable name.
     pub const fn kind(&self) -> RejectionKind {
         match self.cause {
             Cause::Missing => RejectionKind::MissingCredentials,
@@ -121,7 +118,7 @@ impl Rejection {
         }
     }
 
-    /// Why, in fixed English words: printable ASCII without quotes.
+    /// The reason in fixed English words: printable ASCII without quotes.
     pub const fn detail(&self) -> &'static str {
         match self.cause {
             Cause::Missing => "the request has no credentials",
@@ -131,7 +128,7 @@ impl Rejection {
         }
     }
 
-    /// Whether it is of an Access Token that was not even looked for.
+    /// Whether it concerns an Access Token that was not even looked up.
     pub(crate) fn is_of_access_token(&self) -> bool {
         matches!(
             self.cause,
@@ -152,7 +149,7 @@ impl Rejection {
         }
     }
 
-    /// The error code of RFC 6750, section 3.1, where there is one.
+    /// The error code of RFC 6750, section 3.1, if there is one.
     pub const fn error_code(&self) -> Option<&'static str> {
         match self.kind() {
             RejectionKind::MissingCredentials => None,
@@ -166,9 +163,8 @@ impl Rejection {
         }
     }
 
-    /// The value of `WWW-Authenticate` (RFC 6750, section 3) for a `realm` of
-    /// printable ASCII without quotes and backslashes. `None` where the caller
-    /// is not to blame.
+    /// The value of `WWW-Authenticate` (RFC 6750, section 3) for a `realm` of printable
+    /// ASCII without quotes and backslashes. `None` where the caller is not to blame.
     pub fn challenge(&self, realm: &str) -> Option<HeaderValue> {
         let challenge = match (self.kind(), self.error_code()) {
             (RejectionKind::MissingCredentials, _) => format!("Bearer realm=\"{realm}\""),
@@ -182,8 +178,8 @@ impl Rejection {
         HeaderValue::try_from(challenge).ok()
     }
 
-    /// Where the keys are not available, or not looked for yet: when to try again, at
-    /// least a second from now.
+    /// When to try again, at least a second from now, if the keys are unavailable or not
+    /// fetched yet.
     pub fn retry_after(&self) -> Option<Duration> {
         (self.status() == StatusCode::SERVICE_UNAVAILABLE)
             .then(|| self.retry_after.max(Duration::from_secs(1)))
@@ -212,14 +208,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_rejection_has_its_place() {
+    fn every_rejection_has_its_own_place() {
         for (index, rejection) in Rejection::all().enumerate() {
             assert_eq!(rejection.index(), index);
         }
     }
 
     #[test]
-    fn every_kind_has_its_place_and_its_name() {
+    fn every_kind_has_its_own_place_and_name() {
         let names = RejectionKind::names();
         for rejection in Rejection::all() {
             let kind = rejection.kind();

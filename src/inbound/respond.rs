@@ -1,5 +1,4 @@
-//! What a refused caller is answered: say why ([`Reject`]) or say nothing
-//! ([`Ignore`]).
+//! The answer to a rejected caller: say why ([`Reject`]) or say nothing ([`Ignore`]).
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,12 +9,11 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::rejection::Rejection;
 
-/// Makes the answer to a refused request.
+/// Makes the answer to a rejected request.
 ///
 /// Closures of the same shape are `Respond` too.
 pub trait Respond: Send + Sync + 'static {
-    /// The whole answer; nothing is added to it but the [`Rejection`] in its
-    /// extensions.
+    /// The whole answer; nothing is added to it but the [`Rejection`] in its extensions.
     fn respond(&self, rejection: &Rejection) -> Response<Bytes>;
 }
 
@@ -34,18 +32,18 @@ impl fmt::Debug for dyn Respond {
     }
 }
 
-/// The whole answer to a refusal: whichever part of the middleware refuses, the
-/// rejection rides in the extensions.
+/// The whole answer to a rejected request: the rejection is in the extensions, whichever
+/// part of the middleware rejects.
 pub(crate) fn respond_to(respond: &dyn Respond, rejection: Rejection) -> Response<Bytes> {
     let mut response = respond.respond(&rejection);
     response.extensions_mut().insert(rejection);
     response
 }
 
-/// The realm of the challenge where none is configured.
+/// The realm of the challenge if none is configured.
 pub(crate) const DEFAULT_REALM: &str = "derbysoft-go";
 
-/// Whether `realm` can stand in a quoted string of a header as it is.
+/// Whether `realm` can stand in a quoted string of a header unescaped.
 pub(crate) fn is_realm(realm: &str) -> bool {
     (1..=128).contains(&realm.len())
         && realm
@@ -53,7 +51,7 @@ pub(crate) fn is_realm(realm: &str) -> bool {
             .all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
 }
 
-/// The bodies in which GO's own APIs report a refused credential.
+/// The bodies with which GO's own APIs report a rejected credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -61,8 +59,8 @@ pub enum BodyShape {
     /// `{"message":"…","source":"derbysoft-go-auth"}`, as GO's gateway writes it.
     #[default]
     Gateway,
-    /// `{"error":"Key not authorised"}`, as the AvailabilityPeer and BookingUSB
-    /// pings of GO do.
+    /// `{"error":"Key not authorised"}`, as the AvailabilityPeer and BookingUSB pings of
+    /// GO do.
     KeyNotAuthorised,
     /// `{"errorCode":"InvalidField","errorMessage":"Unauthorized token"}`, as
     /// BookingUSB does since 2025.
@@ -70,7 +68,7 @@ pub enum BodyShape {
 }
 
 impl BodyShape {
-    /// Every text is fixed and of plain ASCII, so that it needs no escaping.
+    /// Every text is fixed plain ASCII and needs no escaping.
     fn body(self, rejection: &Rejection) -> String {
         let detail = rejection.detail();
         let credential_refused = matches!(
@@ -99,20 +97,20 @@ impl BodyShape {
     }
 }
 
-/// Answers with the status and challenge of RFC 6750 and a JSON body in one of
-/// GO's shapes. The default.
+/// Answers with the status and challenge of RFC 6750 and a JSON body in one of GO's
+/// shapes. The default.
 ///
-/// | refused for | status | `WWW-Authenticate` |
+/// | rejected for | status | `WWW-Authenticate` |
 /// |---|---|---|
 /// | no credentials, or another scheme | 401 | `Bearer realm="…"` |
 /// | an unusable header | 400 | `error="invalid_request"` |
 /// | the token | 401 | `error="invalid_token"` and why |
-/// | the subject, the API, or an own check | 403 | `error="insufficient_scope"` |
+/// | the subject, the API, or a custom check | 403 | `error="insufficient_scope"` |
 /// | keys that are not available | 503 | none, but `Retry-After` |
 #[derive(Debug, Clone)]
 pub struct Reject {
-    /// By the index of the rejection: all answers are known beforehand, and to
-    /// write one takes longer than to find that it is due.
+    /// By the index of the rejection. All answers are known beforehand, and writing one
+    /// takes longer than rejecting a request.
     prepared: Arc<[Prepared]>,
 }
 
@@ -168,20 +166,19 @@ impl Respond for Reject {
     }
 }
 
-/// Answers every refusal alike: one status, no body, no challenge, no reason.
+/// Answers every rejected request alike: one status, no body, no challenge, no reason.
 ///
-/// Keys that are not available are the exception, with 503 and `Retry-After`:
-/// the push may be genuine, and an answer that seems final would lose it. For
-/// the same reason think twice about a 2xx here: GO would take each refused
-/// push for delivered.
+/// The exception is unavailable keys, with 503 and `Retry-After`: the push may be
+/// genuine, and an answer that seems final would lose it. For the same reason think twice
+/// about a 2xx here: GO would take each rejected push for delivered.
 #[derive(Debug, Clone, Copy)]
 pub struct Ignore {
     status: StatusCode,
 }
 
 impl Ignore {
-    /// With this status instead of 404. One below 200 is no final answer, and
-    /// gives 404 after all.
+    /// With this status instead of 404. One below 200 is no final answer; 404 is used
+    /// instead.
     pub const fn with_status(status: StatusCode) -> Self {
         Self {
             status: if status.as_u16() < 200 {
@@ -248,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn each_row_of_the_answers_table() {
+    fn each_row_of_the_answers_table_holds() {
         let subject = VerifyError::new(Reason::SubjectNotAllowed).into();
         for (rejection, status, challenge) in [
             (
@@ -296,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bodies_are_go_s() {
+    fn the_bodies_are_those_of_gos_apis() {
         for (shape, refused, down) in [
             (
                 BodyShape::Gateway,

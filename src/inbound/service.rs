@@ -1,4 +1,4 @@
-//! The service: decides at once where it can, and waits where a key must come.
+//! The service: decides at once if it can, and waits if a key must be fetched.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -24,7 +24,7 @@ pub struct GoAuthService<S> {
     pub(super) settings: Arc<Settings>,
 }
 
-/// What can be said of a credential without waiting.
+/// What can be decided about a credential without waiting.
 enum First {
     Settled(Outcome),
     Wait { wait: KeyWait, token: Box<[u8]> },
@@ -77,7 +77,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S, B> {
-        // What a layer further out has found is not this one's verdict.
+        // An outer layer's verdict is not this one's.
         let extensions = request.extensions_mut();
         extensions.remove::<Verified>();
         extensions.remove::<Unverified>();
@@ -88,7 +88,7 @@ where
                 Settled::Answered(response) => ResponseFuture::answer(response),
             },
             First::Wait { wait, token } => {
-                // Lets go of the service that was polled ready, and of its permit.
+                // Drops the service that was polled ready, and its permit.
                 self.inner = self.inner.clone();
                 let authenticator = Arc::clone(&self.authenticator);
                 ResponseFuture::waiting(

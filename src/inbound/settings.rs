@@ -1,4 +1,4 @@
-//! What is decided for each request, once its credential was looked at.
+//! The decision about each request, once its credential was checked.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::observe::{Caller, Requests};
 /// What is the same for every request through one layer.
 #[derive(Clone)]
 pub(super) struct Settings {
-    /// The API that is called, of which an access token has to be.
+    /// The called API, which an Access Token must be for.
     pub(super) api: Api,
     pub(super) source: CredentialSource,
     pub(super) respond: Arc<dyn Respond>,
@@ -32,13 +32,13 @@ pub(super) struct Settings {
 
 pub(super) type OwnCheck = dyn Fn(&Verified) -> bool + Send + Sync;
 
-/// In the extensions of a request that was let in: how an extractor refuses
-/// what the layer could not know of.
+/// In the extensions of an accepted request: how an extractor rejects what the layer
+/// could not check.
 #[cfg(feature = "axum")]
 #[derive(Debug, Clone)]
 pub(crate) struct Responder(pub(crate) Arc<dyn Respond>);
 
-/// What became of a request's credential.
+/// The result of checking a request's credential.
 #[derive(Debug)]
 pub(super) enum Outcome {
     Verified(Verified),
@@ -55,14 +55,14 @@ impl From<Result<Verified, VerifyError>> for Outcome {
     }
 }
 
-/// What becomes of the request.
+/// What happens to the request.
 pub(super) enum Settled {
     LetThrough,
     Answered(Response<Bytes>),
 }
 
 impl Settings {
-    /// Readies `request` for the wrapped service, or answers it.
+    /// Prepares `request` for the wrapped service, or answers it.
     pub(super) fn settle<B>(&self, outcome: Outcome, request: &mut Request<B>) -> Settled {
         let rejection = match self.judge(outcome) {
             Ok(verified) => {
@@ -120,11 +120,11 @@ impl Settings {
     }
 }
 
-/// So that a log of the headers does not show the token.
+/// Keeps the token out of logs of the headers.
 fn mark_sensitive(headers: &mut HeaderMap) {
     if let Some(first) = headers.get_mut(AUTHORIZATION) {
         first.set_sensitive(true);
-        // Of several values, which only an observing layer lets through.
+        // Several values occur only behind an observing layer.
         if headers.len() > headers.keys_len()
             && let Entry::Occupied(mut values) = headers.entry(AUTHORIZATION)
         {

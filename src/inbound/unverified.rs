@@ -1,5 +1,5 @@
-//! What a request has instead of a [`Verified`](crate::Verified), where the layer
-//! was told to let it through.
+//! What a request carries instead of a [`Verified`](crate::Verified) where the layer is
+//! configured to pass it on.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use http::Response;
 use super::rejection::Rejection;
 use super::respond::{Respond, respond_to};
 
-/// In the extensions of a request that was let through without being verified,
-/// because the layer was told to: why it is not verified.
+/// In the extensions of a request that was passed on unverified, as configured: why it is
+/// not verified.
 #[derive(Debug, Clone)]
 pub struct Unverified {
     rejection: Rejection,
@@ -22,7 +22,7 @@ impl Unverified {
         Self { rejection, respond }
     }
 
-    /// Why the request would have been refused.
+    /// Why the request would have been rejected.
     pub const fn rejection(&self) -> &Rejection {
         &self.rejection
     }

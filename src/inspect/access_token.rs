@@ -93,7 +93,7 @@ const fn which(is_previous: bool) -> &'static str {
     }
 }
 
-/// What the token is taken for, and by what.
+/// What the token is taken for, and why.
 fn form(ground: &Ground<'_>, token: &[u8]) -> String {
     let dots = memchr_iter(b'.', token).count();
     let dots = match dots {

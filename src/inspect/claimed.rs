@@ -1,4 +1,4 @@
-//! What a token says of itself, for a machine to read.
+//! A token's claims about itself, machine-readable.
 
 use serde::{Serialize, Serializer};
 
@@ -8,10 +8,10 @@ use crate::clock::UnixTime;
 use crate::jwt::claims::AudienceView;
 use crate::jwt::json::Text;
 
-/// The most audiences that are told of.
+/// The most audiences that are listed.
 const MAX_AUDIENCES: usize = 32;
 
-/// What a JWT says of itself; nobody vouches for it. Texts are cut, but not escaped.
+/// A JWT's unverified claims about itself. Texts are cut, but not escaped.
 #[derive(Debug, Default, Serialize)]
 pub struct Claimed {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,7 +32,7 @@ pub struct Claimed {
     pub expires_at: Option<UnixTime>,
 }
 
-// The shape that serde's `serialize_with` asks for.
+// The parameters that serde's `serialize_with` requires.
 #[expect(clippy::ref_option)]
 fn rfc_3339<S: Serializer>(time: &Option<UnixTime>, to: S) -> Result<S::Ok, S::Error> {
     match time {
@@ -42,7 +42,7 @@ fn rfc_3339<S: Serializer>(time: &Option<UnixTime>, to: S) -> Result<S::Ok, S::E
 }
 
 impl Claimed {
-    /// `None` where nothing can be read.
+    /// `None` if nothing can be read.
     pub(super) fn of(reading: &Reading<'_>) -> Option<Self> {
         let key_id = reading.key_id().map(|kid| cut(&kid));
         let Some(claims) = reading.read_claims().map(|claims| &claims.view) else {

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::{Check, Explanation, Outcome, Verdict};
 use crate::inbound::{Credential, Rejection};
 
-/// The token in the value of an `Authorization` header, or why the gate finds none
-/// in it. Nothing of the value is shown: it may be a password.
+/// The token in the value of an `Authorization` header, or why the gate finds none in it.
+/// Nothing of the value is shown: it may be a password.
 pub fn of_header(value: &[u8]) -> Result<Zeroizing<Vec<u8>>, Box<Explanation>> {
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::from_bytes(value) {

@@ -1,5 +1,5 @@
-//! The readers of untrusted text, for the targets in `fuzz/`: built with
-//! `--cfg fuzzing` alone, and no part of the interface.
+//! The readers of untrusted text, for the targets in `fuzz/`: built with `--cfg fuzzing`
+//! alone, and not part of the interface.
 #![allow(missing_docs)]
 
 use std::time::Duration;
@@ -9,13 +9,13 @@ use crate::jwt::claims::ClaimsView;
 use crate::jwt::jws::Header;
 use crate::{keys, outbound};
 
-/// The `kid` of a JOSE header that is accepted.
+/// The `kid` of an accepted JOSE header.
 pub fn header(document: &[u8]) -> Option<String> {
     let header = Header::read(document).ok()?;
     Some(header.kid.into_owned())
 }
 
-/// The registered claims, as they were read.
+/// The registered claims as read.
 #[derive(Debug)]
 pub struct Claims {
     pub issuer: Option<String>,
@@ -26,7 +26,7 @@ pub struct Claims {
     pub times: [Option<Duration>; 3],
 }
 
-/// The claims of a payload that is well-formed.
+/// The claims of a well-formed payload.
 pub fn claims(payload: &[u8]) -> Option<Claims> {
     let view = ClaimsView::read(str::from_utf8(payload).ok()?).ok()?;
     let text = |text: crate::jwt::json::Text<'_>| text.decode().into_owned();
@@ -40,15 +40,15 @@ pub fn claims(payload: &[u8]) -> Option<Claims> {
     })
 }
 
-/// The address of the key set, where `body` is a discovery document that was had from
-/// `address`, and may be followed.
+/// The address of the key set, if `body` is a discovery document fetched from `address`
+/// and may be followed.
 pub fn discovered(address: &str, body: &[u8]) -> Option<String> {
     let address = address.parse().ok()?;
     let url = keys::discovered(&address, body).ok().flatten();
     url.map(Into::into)
 }
 
-/// How long the token is good that an answer of the token endpoint gives.
+/// How long the token in an answer of the token endpoint is valid.
 pub fn token_answer(body: &[u8], asked: UnixTime) -> Option<Duration> {
     outbound::token_answer(body, asked)
 }

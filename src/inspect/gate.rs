@@ -1,5 +1,5 @@
-//! What the gate needs beside the public interface: settings from several places, and
-//! a successor that takes over while the one before it is at work.
+//! What the gate needs beyond the public interface: settings from several places, and a
+//! successor that takes over while its predecessor is at work.
 
 use std::ffi::OsString;
 use std::io;
@@ -15,10 +15,10 @@ use crate::inbound::Reject;
 pub use crate::config::layers::both;
 pub use crate::go_auth::union;
 
-/// The text of a file of settings, not looked at yet. Blocks.
+/// The text of a settings file, not parsed yet. Blocks.
 ///
 /// # Errors
-/// Where it can't be read, or is another's to write.
+/// If the file can't be read, or another user may write it.
 pub fn read_settings(path: &Path, vars: &[(OsString, OsString)]) -> io::Result<String> {
     config::file::read(path, vars)
 }
@@ -26,7 +26,7 @@ pub fn read_settings(path: &Path, vars: &[(OsString, OsString)]) -> io::Result<S
 /// The settings of flags, file and environment, not checked yet, and how they were read.
 ///
 /// # Errors
-/// Where the file is not TOML: then nobody knows which settings it has.
+/// If the file is not TOML: then its settings are unknown.
 pub fn layered(
     flags: &[Flag],
     file: Option<&str>,
@@ -35,12 +35,12 @@ pub fn layered(
     Config::layered(flags, file, vars)
 }
 
-/// The faults of one setting, for what only the gate minds.
+/// The faults of one setting that only the gate checks.
 pub fn fault(setting: &str, wrong: impl IntoIterator<Item = String>) -> ConfigError {
     ConfigError::of_setting(setting, wrong)
 }
 
-/// How the settings have a request refused.
+/// How the settings have a request rejected.
 pub fn reject(config: &Config) -> Reject {
     Reject::with_realm(config.body, &config.realm)
 }
@@ -50,12 +50,12 @@ pub fn distrusted(config: &Config) -> Arc<[Box<str>]> {
     config.distrusted()
 }
 
-/// Distrusts these keys for a while: nothing that a successor goes on with.
+/// Distrusts these keys for a while: a successor does not inherit this.
 pub fn distrust_meanwhile(auth: &GoAuth, kids: &Arc<[Box<str>]>) {
     auth.distrust_meanwhile(kids);
 }
 
-/// Has `auth` go on with the keys that `predecessor` has fetched, where they are newer.
+/// Lets `auth` take over the keys that `predecessor` has fetched, where they are newer.
 pub fn take_over(auth: &GoAuth, predecessor: &GoAuth) {
     auth.take_over(predecessor);
 }

@@ -1,4 +1,4 @@
-//! What judges a token: the gate itself, with keys at hand and a clock that stands.
+//! Judges a token: the gate itself, with stored keys and a fixed clock.
 
 use std::sync::{Arc, Mutex};
 
@@ -21,14 +21,14 @@ use crate::observe::Requests;
 #[derive(Debug)]
 pub struct Judge {
     authenticator: Authenticator,
-    /// Where each trusted issuer's keys are; `None` where they are given.
+    /// Where each trusted issuer's keys are fetched; `None` if they are given.
     addresses: Vec<Option<KeyAddress>>,
     distrusted: Arc<[Box<str>]>,
     clock: ManualClock,
 }
 
 impl Judge {
-    /// The gate that these settings make, without keys yet.
+    /// The gate with these settings, without keys yet.
     ///
     /// # Errors
     /// With every fault of the settings.
@@ -100,13 +100,13 @@ impl Judge {
         })
     }
 
-    /// Which of the trusted issuers' keys decide about a token; `None` where none do:
-    /// it is no JWT, or it is refused before keys are looked at.
+    /// Which trusted issuer's keys decide about a token; `None` if none do: it is no JWT,
+    /// or it is rejected before keys are looked up.
     pub fn addressee(&self, token: &[u8]) -> Option<usize> {
         addressee(&self.authenticator, token)
     }
 
-    /// Where the keys of this issuer are; `None` where they are given.
+    /// Where this issuer's keys are fetched; `None` if they are given.
     pub fn address(&self, issuer: usize) -> Option<&KeyAddress> {
         self.addresses.get(issuer)?.as_ref()
     }
@@ -115,7 +115,7 @@ impl Judge {
         self.authenticator.issuers.max_token_bytes
     }
 
-    /// Lets one issuer have these keys.
+    /// Gives one issuer these keys.
     pub fn give(&mut self, issuer: usize, keys: KeySet) {
         if let Some(issuer) = self.authenticator.issuers.trusted.get_mut(issuer) {
             issuer.keys = KeySource::fixed(keys, &self.distrusted);
@@ -123,8 +123,8 @@ impl Judge {
     }
 
     /// Explains a token, given as in the `Authorization` header without its scheme, as of
-    /// `now`. `api`: that which it is to open, where it is an Access Token. `no_keys`: why
-    /// the keys of its issuer could not be had, if they could not.
+    /// `now`. `api`: the API that an Access Token is checked for. `no_keys`: why the
+    /// issuer's keys could not be fetched, if so.
     pub fn explain(
         &self,
         token: &[u8],

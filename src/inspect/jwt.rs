@@ -10,8 +10,8 @@ use crate::authenticate::authenticator::{Authenticator, Issuer};
 use crate::error::Reason;
 use crate::jwt::jws::MAX_KID_BYTES;
 
-/// The `kid` of the key that has to be looked for, and whose it is; `None` where the
-/// token is refused before any key is.
+/// The `kid` to look up, and whose key it is; `None` if the token is rejected before any
+/// key is looked up.
 fn wanted_key<'d, 'i>(
     decoded: &Decoded<'_>,
     reading: &Reading<'d>,
@@ -87,8 +87,8 @@ fn form(token: &[u8], decoded: &Decoded<'_>) -> Check {
     Check::new("form", expected, found, result)
 }
 
-/// What keeps a segment from being canonical base64url; `start` is its place in the
-/// token. Nothing of the segment is shown.
+/// Why a segment is not canonical base64url; `start` is its place in the token. Nothing
+/// of the segment is shown.
 fn misspelling(segment: &[u8], start: usize) -> String {
     let foreign = |byte: &u8| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'_');
     let Some(at) = segment.iter().position(foreign) else {

@@ -1,13 +1,13 @@
-//! Why a token is accepted or refused, check by check, and what a key address serves.
+//! Why a token is accepted or rejected, check by check, and what a key address serves.
 //!
-//! For the command `go-auth`, and no part of the interface: it depends on exactly this
-//! version. What is here is what the command and its gate need of the inside.
+//! For the command `go-auth`, which depends on exactly this version; not part of the
+//! interface. It holds what the command and its gate need of the internals.
 //!
 //! The verdict is the gate's own: `Authenticator::check` gives it, on the same token,
-//! keys and time, and nothing here can change it. The checks beside it go on after
-//! the first that fails, as far as anything can be said: whoever looks for a reason
-//! wants to know of all. Each is decided by the function that the verifier decides
-//! by. All of it is pure: no keys are fetched and no clock is read.
+//! keys and time, and nothing here can change it. The listed checks go on after the first
+//! that fails, as far as possible, so that all reasons are shown. Each is decided by the
+//! function that the verifier uses. All of it is pure: no keys are fetched and no clock
+//! is read.
 
 #![allow(missing_docs, reason = "no part of the interface")]
 
@@ -44,21 +44,21 @@ pub use crate::config::settings::{FlagOf, Part, SETTINGS, Setting};
 pub use crate::jwt::jwks::inspect::{Inspected, inspect};
 pub use crate::net::{address, bounded_http};
 
-/// What is found where something is not to be read.
+/// Shown for what can't be read.
 const NOT_READABLE: &str = "not readable";
 
-/// What a token is held against, as of one moment.
+/// What a token is checked against, as of one moment.
 struct Ground<'a> {
-    /// The gate, with keys that are at hand and a clock that stands at `now`.
+    /// The gate, with stored keys and a clock fixed at `now`.
     authenticator: &'a Authenticator,
-    /// The API that the token is to open, where it is an Access Token.
+    /// The API that an Access Token is checked for.
     api: &'a Api,
     now: UnixTime,
-    /// Why the keys of the token's issuer could not be had, if they could not.
+    /// Why the keys of the token's issuer could not be fetched, if so.
     no_keys: Option<&'a str>,
 }
 
-/// What becomes of a token, and why.
+/// The verdict on a token, and why.
 #[derive(Debug)]
 pub struct Explanation {
     pub verdict: Verdict,
@@ -72,7 +72,7 @@ pub struct Explanation {
 pub enum Verdict {
     Valid,
     Refused(Rejection),
-    /// Nothing is said about the token.
+    /// Nothing is known about the token.
     Unknown(Rejection),
 }
 
@@ -100,7 +100,7 @@ pub struct Check {
     /// A stable name.
     pub name: &'static str,
     pub expected: String,
-    /// Fit to be shown: see [`show`].
+    /// Safe to display: see [`show`].
     pub found: String,
     pub outcome: Outcome,
 }
@@ -108,9 +108,9 @@ pub struct Check {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Passed,
-    /// With the kind of refusal that it is alone.
+    /// With the kind of the rejection that it alone would cause.
     Failed(RejectionKind),
-    /// Not reached, or could not be told.
+    /// Not reached, or undecidable.
     Open,
 }
 
@@ -143,15 +143,14 @@ impl From<Result<(), crate::error::Reason>> for Outcome {
 fn explain(ground: &Ground<'_>, token: &[u8]) -> Explanation {
     let verdict = match ground.authenticator.check(token, ground.api) {
         Answer::Done(Ok(_)) => Verdict::Valid,
-        // As the gate has it: an unknown key is no verdict while the issuer can't
-        // be asked.
+        // As in the gate: an unknown key is no verdict while the issuer can't be asked.
         Answer::Done(Err(error))
             if error.kind() == VerifyErrorKind::UnknownKey && ground.no_keys.is_some() =>
         {
             no_verdict()
         }
         Answer::Done(Err(error)) => Verdict::Refused(error.into()),
-        // Keys that are at hand are not waited for.
+        // Stored keys are not waited for.
         Answer::Wait(_) => no_verdict(),
     };
     let (checks, claimed) = match &ground.authenticator.access_tokens {
@@ -167,7 +166,7 @@ fn explain(ground: &Ground<'_>, token: &[u8]) -> Explanation {
     }
 }
 
-/// Whether a refusal is of an Access Token that was not even looked for.
+/// Whether a rejection concerns an Access Token that was not even looked up.
 pub fn is_of_access_token(rejection: &Rejection) -> bool {
     rejection.is_of_access_token()
 }
@@ -176,8 +175,8 @@ fn no_verdict() -> Verdict {
     Verdict::Unknown(VerifyError::keys_unavailable(std::time::Duration::ZERO).into())
 }
 
-/// Which of the trusted issuers' keys decide about a token; `None` where none do:
-/// it is no JWT, or it is refused before keys are looked at.
+/// Which trusted issuer's keys decide about a token; `None` if none do: it is no JWT, or
+/// it is rejected before keys are looked up.
 fn addressee(authenticator: &Authenticator, token: &[u8]) -> Option<usize> {
     if authenticator.access_tokens.is_some() && !authenticator.takes_for_jwt(token) {
         return None;

@@ -1,4 +1,4 @@
-//! A token read as far as it can be, whatever is wrong with it.
+//! A token read as far as possible, whatever is wrong with it.
 
 use std::borrow::Cow;
 
@@ -8,9 +8,9 @@ use crate::jwt::claims::ClaimsView;
 use crate::jwt::json::{self, Text, Value};
 use crate::jwt::jws::{Members, Segments, base64url};
 
-/// The segments that are canonical base64url, decoded each on its own.
+/// The segments that are canonical base64url, each decoded separately.
 pub(super) struct Decoded<'t> {
-    /// `None` where there are not three.
+    /// `None` if there are not three.
     pub(super) segments: Option<Segments<'t>>,
     header: Option<Vec<u8>>,
     payload: Option<Vec<u8>>,
@@ -33,7 +33,7 @@ impl<'t> Decoded<'t> {
         }
     }
 
-    /// The segments, what to call them, and whether they were decoded.
+    /// The segments, their names, and whether they were decoded.
     pub(super) fn each(&self) -> Option<[(&'static str, &'t [u8], bool); 3]> {
         let segments = self.segments?;
         Some([
@@ -52,13 +52,13 @@ impl<'t> Decoded<'t> {
 
 /// What a token says.
 pub(super) struct Reading<'d> {
-    /// `None` where the segment was not decoded.
+    /// `None` if the segment was not decoded.
     pub(super) header: Option<Result<Members<'d>, Reason>>,
     pub(super) claims: Option<Result<ReadClaims<'d>, Reason>>,
     header_text: &'d str,
 }
 
-/// Claims, those of a wrong type left out.
+/// The claims, without those of a wrong type.
 #[derive(Default)]
 pub(super) struct ReadClaims<'d> {
     pub(super) view: ClaimsView<'d>,
@@ -100,7 +100,7 @@ impl<'d> Reading<'d> {
         self.claims.as_ref()?.as_ref().ok()
     }
 
-    /// The issuer that the token claims to be of, as the gate looks for it.
+    /// The issuer that the token claims to be from, read as the gate reads it.
     fn claimed_issuer(&self) -> Result<Text<'d>, Reason> {
         match &self.claims {
             None => Err(Reason::NotBase64url),
@@ -116,7 +116,7 @@ impl<'d> Reading<'d> {
         }
     }
 
-    /// The issuer that the token is held to.
+    /// The issuer whose rules apply to the token.
     pub(super) fn pick<'i>(&self, issuers: &'i Issuers) -> Result<&'i Issuer, Reason> {
         issuers.pick(|| self.claimed_issuer())
     }

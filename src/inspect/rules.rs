@@ -1,4 +1,4 @@
-//! The checks of a JWT's claims: what they are, and what the policy makes of them.
+//! The checks of a JWT's claims: what they say, and how the policy judges it.
 
 use std::iter;
 
@@ -82,7 +82,7 @@ fn issuer(ground: &Ground<'_>, reading: &Reading<'_>, picked: Result<&Issuer, Re
     Check::new("iss", expected, found, result)
 }
 
-/// What the eye passes over.
+/// A difference that is easily overlooked.
 fn difference(theirs: &str, ours: &str) -> &'static str {
     if theirs.eq_ignore_ascii_case(ours) {
         ", which differs in upper and lower case"
@@ -101,7 +101,7 @@ struct Terms {
     found: String,
 }
 
-/// A rule of the policy, where there are claims and an issuer to hold them to.
+/// A rule of the policy, if there are claims and an issuer to check them against.
 fn check(rule: Rule, reading: &Reading<'_>, issuer: Option<&Issuer>, now: UnixTime) -> Check {
     let name = name(rule);
     let Some(issuer) = issuer else {
@@ -120,7 +120,7 @@ fn check(rule: Rule, reading: &Reading<'_>, issuer: Option<&Issuer>, now: UnixTi
     if let Some(check) = ill_typed(name, &expected, claims) {
         return check;
     }
-    // What is there, but of a wrong type, is reported elsewhere.
+    // A claim that is there but of a wrong type is reported elsewhere.
     let is_elsewhere = match rule {
         Rule::Required => absent(policy, claims).next().is_none(),
         Rule::Lifetime => {
@@ -169,7 +169,7 @@ fn terms(
     Terms { expected, found }
 }
 
-/// The check of a claim that is of a wrong type.
+/// The check of a claim of a wrong type.
 fn ill_typed(name: &'static str, expected: &str, claims: &ReadClaims<'_>) -> Option<Check> {
     let fault = match name {
         "iss" => Reason::IssType,
@@ -253,7 +253,7 @@ fn not_before(
     (expected, format!("{words} ({not_before})"))
 }
 
-/// The names of the required claims that are not there.
+/// The names of the required claims that are missing.
 fn absent(policy: &Policy, claims: &ReadClaims<'_>) -> impl Iterator<Item = &'static str> {
     let names = policy.required.iter().map(|claim| claim.name());
     names.filter(|name| claims.raw(name).is_none())

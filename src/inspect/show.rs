@@ -1,19 +1,18 @@
-//! What others wrote, made fit to be shown: it is whatever an attacker made it.
+//! Makes untrusted text safe to display.
 //!
-//! Only printable ASCII comes through as it is. So nothing can steer a terminal,
-//! and a letter that only looks like one of the alphabet shows as what it is,
-//! where two texts look the same and are not. And it is cut.
+//! Only printable ASCII is shown as it is. So nothing can steer a terminal, and a
+//! lookalike letter from another alphabet is visible where two texts look the same but
+//! are not. Long text is cut.
 
 use std::fmt::Write as _;
 
 use crate::jwt::json::Value;
 
-/// The longest text that is shown, in characters: GO's longest claim, the issuer,
-/// has 76. The limit leaves room for addresses twice as long, and bounds what a line
-/// can be made to.
+/// The longest text that is shown, in characters: GO's longest claim, the issuer, has 76.
+/// The limit leaves room for addresses twice as long, and bounds how long a line can get.
 pub const MAX_SHOWN: usize = 200;
 
-/// How many elements of a list are shown; GO's audiences are one.
+/// How many elements of a list are shown; GO's tokens have one audience.
 const MAX_LISTED: usize = 8;
 
 /// A text in quotes: `"ZKT"`.
@@ -33,7 +32,7 @@ pub fn cut(text: &str) -> String {
     text.chars().take(MAX_SHOWN).collect()
 }
 
-/// The text as far as it is shown, and what to say where that is not all.
+/// The text as far as it is shown, and a note if that is not all.
 fn escaped(text: &str, quotes: &[char]) -> (String, String) {
     let mut shown = String::new();
     for c in text.chars() {
@@ -53,7 +52,7 @@ fn escaped(text: &str, quotes: &[char]) -> (String, String) {
     (shown, String::new())
 }
 
-/// A JSON value: a string in quotes, others as they are spelled.
+/// A JSON value: strings in quotes, others as spelled.
 pub(super) fn value(value: Value<'_>) -> String {
     match value {
         Value::String(text) => quoted(&text.decode()),
@@ -65,7 +64,7 @@ pub(super) fn value(value: Value<'_>) -> String {
     }
 }
 
-/// Some of the elements, with commas, and how many more there are.
+/// Some of the elements, separated by commas, and how many more there are.
 pub fn list(elements: impl IntoIterator<Item = String>) -> String {
     let mut elements = elements.into_iter();
     let mut shown = elements
@@ -87,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_printable_ascii_comes_through() {
+    fn only_printable_ascii_is_shown_as_it_is() {
         for (text, shown) in [
             ("ZKT", r#""ZKT""#),
             ("", r#""""#),
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_long_is_cut_and_says_so() {
+    fn long_text_is_cut_and_says_so() {
         let longest = "x".repeat(MAX_SHOWN);
         assert_eq!(quoted(&longest), format!("\"{longest}\""));
         assert_eq!(

@@ -1,5 +1,5 @@
-//! One fetch of a key document by the gate's own fetcher, with all that is seen on
-//! the way.
+//! One fetch of a key document by the gate's own fetcher, with everything seen on the
+//! way.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub struct KeyAddress {
     pub(super) schedule: Schedule,
 }
 
-/// Where the keys of each trusted issuer are: for a look at them, which needs neither
+/// Where each trusted issuer's keys are fetched: for a look at them, which needs neither
 /// issuers nor audiences.
 ///
 /// # Errors
@@ -37,11 +37,11 @@ pub fn key_addresses(config: &Config) -> Result<Vec<KeyAddress>, ConfigError> {
         .collect())
 }
 
-/// What came of a fetch.
+/// The result of a fetch.
 #[derive(Debug)]
 pub struct Visit {
     pub keys: Result<KeySet, FetchError>,
-    /// Where there are keys.
+    /// Set if there are keys.
     pub refresh: Option<Refresh>,
     pub seen: Seen,
 }
@@ -52,20 +52,20 @@ pub struct Refresh {
     pub fresh: Duration,
     pub earliest: Duration,
     pub latest: Duration,
-    /// What the address asks for.
+    /// The lifetime that the address asks for.
     pub max_age: Option<Duration>,
 }
 
-/// Why there was no answer, in words for an operator, where they are known.
+/// Explains a missing answer to an operator, if the cause is known.
 type Words = fn(&reqwest::Error) -> Option<String>;
 
-/// What was seen on the way. All of it is whatever the peer made it.
+/// What was seen on the way. All of it is untrusted: the peer wrote it.
 #[derive(Debug)]
 pub struct Seen {
     words: Words,
-    /// One, or two where a discovery document was followed.
+    /// One, or two if a discovery document was followed.
     pub answers: Vec<Answer>,
-    /// The last document that came whole.
+    /// The last document that arrived whole.
     pub document: Option<Bytes>,
     trouble: Option<String>,
 }
@@ -107,7 +107,7 @@ impl Watch for Seen {
 }
 
 impl KeyAddress {
-    /// Empty where none is configured.
+    /// Empty if none is configured.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
@@ -116,7 +116,7 @@ impl KeyAddress {
         self.fetch.address.as_str()
     }
 
-    /// Fetches as the gate does when it looks for a key that it does not have.
+    /// Fetches as the gate does when it lacks a key.
     pub async fn visit(&self, words: Words) -> Visit {
         let fetcher = Fetcher::new(self.fetch.clone(), None);
         let mut seen = Seen {

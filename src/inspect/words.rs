@@ -1,11 +1,11 @@
-//! Times as a person says them: "expired 3 minutes ago".
+//! Times in human words: "expired 3 minutes ago".
 
 use std::cmp::Ordering;
 use std::time::Duration;
 
 use crate::clock::UnixTime;
 
-/// The units of a duration, in seconds. Months have no one length.
+/// The units of a duration, in seconds. Months vary in length and are left out.
 const UNITS: [(u64, &str); 5] = [
     (365 * 86_400, "year"),
     (86_400, "day"),
@@ -14,8 +14,8 @@ const UNITS: [(u64, &str); 5] = [
     (1, "second"),
 ];
 
-/// A duration in its largest unit and the next: `4 minutes 12 seconds`. What is
-/// less than that is left out.
+/// A duration in its largest unit and the next: `4 minutes 12 seconds`. Smaller units are
+/// left out.
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let Some(largest) = UNITS.iter().position(|(unit, _)| seconds >= *unit) else {
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_duration_is_told_in_its_two_largest_units() {
+    fn a_duration_is_shown_in_its_two_largest_units() {
         for (seconds, words) in [
             (0, "0 seconds"),
             (1, "1 second"),
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_ago_now_or_to_come() {
+    fn a_moment_is_past_present_or_future() {
         let at = UnixTime::from_secs;
         assert_eq!(relative(at(100), at(280)), "3 minutes ago");
         assert_eq!(relative(at(280), at(100)), "in 3 minutes");

@@ -1,5 +1,4 @@
-//! The claims of a token (RFC 7519, section 4): read strictly once, kept as
-//! they came.
+//! The claims of a token (RFC 7519, section 4): read strictly once, stored unchanged.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use crate::clock::UnixTime;
 use crate::error::Reason;
 use crate::jwt::json::{self, JsonError, Strings, Text, Value};
 
-/// The claims that are checked, borrowed from a payload nobody vouches for yet.
+/// The checked claims, borrowed from a payload that is not verified yet.
 #[derive(Debug, Default)]
 pub(crate) struct ClaimsView<'p> {
     pub(crate) issuer: Option<Text<'p>>,
@@ -23,7 +22,7 @@ pub(crate) struct ClaimsView<'p> {
     pub(crate) issued_at: Option<UnixTime>,
 }
 
-/// `aud`: one string, or an array known to hold nothing but strings.
+/// `aud`: one string, or an array known to hold only strings.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum AudienceView<'p> {
     One(Text<'p>),
@@ -49,15 +48,15 @@ impl<'p> AudienceView<'p> {
 }
 
 impl<'p> ClaimsView<'p> {
-    /// Reads a payload: an object without duplicates, whose registered claims
-    /// have their types and ranges. Values are judged by the policy.
+    /// Reads a payload: an object without duplicates, whose registered claims have the
+    /// right types and ranges. The policy judges the values.
     pub(crate) fn read(payload: &'p str) -> Result<Self, Reason> {
         let mut fault = None;
         let claims = Self::read_with_faults(payload, |wrong| fault = fault.or(Some(wrong)))?;
         fault.map_or(Ok(claims), Err)
     }
 
-    /// The same, where a claim of a wrong type is absent and told to `fault`.
+    /// The same, but a claim of a wrong type is left out and reported to `fault`.
     pub(crate) fn read_with_faults(
         payload: &'p str,
         mut fault: impl FnMut(Reason),
@@ -113,7 +112,7 @@ fn set_time(slot: &mut Option<UnixTime>, value: Value<'_>, wrong: Reason) -> Opt
 fn numeric_date(number: &str) -> Option<UnixTime> {
     /// The end of the year 9999 has twelve digits.
     const LARGEST: i64 = 11;
-    /// A tenth of a nanosecond is none.
+    /// A tenth of a nanosecond counts as zero.
     const SMALLEST: i64 = -10;
     if let Ok(seconds) = number.parse() {
         return UnixTime::checked_from_epoch(Duration::from_secs(seconds));
@@ -130,9 +129,9 @@ fn numeric_date(number: &str) -> Option<UnixTime> {
 
 /// The claims of a verified token.
 ///
-/// The registered claims are typed; the others are there as they came, for
-/// [`get`](Claims::get) and [`deserialize`](Claims::deserialize). Their number,
-/// depth and size are bounded (64 claims, 32 levels, the token's own limit).
+/// The registered claims are typed; the others are stored unchanged, for
+/// [`get`](Claims::get) and [`deserialize`](Claims::deserialize). Their number, depth and
+/// size are bounded (64 claims, 32 levels, the token's own limit).
 #[cfg_attr(test, derive(Clone))]
 pub struct Claims {
     payload: Box<str>,
@@ -145,8 +144,8 @@ pub struct Claims {
     issued_at: Option<UnixTime>,
 }
 
-/// A string of the payload: a place in it, or its own where it had escapes. There
-/// may be thousands, so that a place is no larger than it has to be.
+/// A string of the payload: its place there, or a copy where it had escapes. There may be
+/// thousands, so a place is as small as possible.
 #[cfg_attr(test, derive(Clone))]
 enum Stored {
     Place { start: u32, len: u32 },
@@ -164,7 +163,7 @@ impl Stored {
         place.unwrap_or_else(|| Self::Own(text.decode().into()))
     }
 
-    /// What it takes beside its own size.
+    /// The memory it takes beyond its own size.
     fn held_bytes(&self) -> usize {
         match self {
             Self::Place { .. } => 0,
@@ -180,8 +179,8 @@ enum Audiences {
 }
 
 impl Claims {
-    /// Keeps claims that were read and found good: the three that every token
-    /// must have are there.
+    /// Stores claims that were read and accepted: the three that every token must have
+    /// are there.
     pub(crate) fn keep(payload: &str, view: &ClaimsView<'_>) -> Result<Self, Reason> {
         let keep = |text| Stored::of(text, payload);
         Ok(Self {
@@ -189,7 +188,8 @@ impl Claims {
             audiences: match view.audience.ok_or(Reason::NoAud)? {
                 AudienceView::One(text) => Audiences::One(keep(text)),
                 many @ AudienceView::Many(_) => {
-                    // Counted first, lest the list grow to twice what it holds.
+                    // Counted first, so that the list does not grow to twice its needed
+                    // size.
                     let mut kept = Vec::with_capacity(many.iter().count());
                     kept.extend(many.iter().map(keep));
                     Audiences::Many(kept.into())
@@ -225,12 +225,12 @@ impl Claims {
         self.subject.as_ref().map(|stored| self.text(stored))
     }
 
-    /// `jti`: the token's own name, unique with its issuer.
+    /// `jti`: the token's own name, unique within its issuer.
     pub fn token_id(&self) -> Option<&str> {
         self.token_id.as_ref().map(|stored| self.text(stored))
     }
 
-    /// `exp`: the moment at which the token stops being valid.
+    /// `exp`: the moment from which the token is no longer valid.
     pub const fn expires_at(&self) -> UnixTime {
         self.expires_at
     }
@@ -245,14 +245,14 @@ impl Claims {
         self.issued_at
     }
 
-    /// One claim by its name, as a type of the caller's; `None` where the token
-    /// has no such claim.
+    /// One claim by its name, as a type of your own; `None` if the token has no such
+    /// claim.
     ///
     /// # Errors
-    /// Where the claim does not fit the type.
+    /// If the claim does not fit the type.
     pub fn get<'a, T: Deserialize<'a>>(&'a self, name: &str) -> serde_json::Result<Option<T>> {
-        // Read on demand: most handlers never ask. The payload is known to be
-        // an object without duplicates.
+        // Parsed on demand: most handlers never ask. The payload is known to be an object
+        // without duplicates.
         let mut claims: std::collections::BTreeMap<std::borrow::Cow<'a, str>, &'a RawValue> =
             self.deserialize()?;
         claims
@@ -261,10 +261,10 @@ impl Claims {
             .transpose()
     }
 
-    /// All claims as a type of the caller's.
+    /// All claims as a type of your own.
     ///
     /// # Errors
-    /// Where the claims do not fit the type.
+    /// If the claims do not fit the type.
     pub fn deserialize<'a, T: Deserialize<'a>>(&'a self) -> serde_json::Result<T> {
         serde_json::from_str(&self.payload)
     }
@@ -274,7 +274,7 @@ impl Claims {
         &self.payload
     }
 
-    /// The memory that the claims take beside their own size, in bytes.
+    /// The memory that the claims take beyond their own size, in bytes.
     pub(crate) fn held_bytes(&self) -> usize {
         let audiences = match &self.audiences {
             Audiences::One(one) => one.held_bytes(),
@@ -302,7 +302,7 @@ impl Claims {
     }
 }
 
-/// Names what the token was for, not what it says: other claims may be private.
+/// Shows which token it was, not what it says: other claims may be private.
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claims")
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_what_the_standard_library_makes_of_its_number() {
+    fn a_date_equals_what_std_makes_of_its_number() {
         for number in [
             "5e-11", "5e-10", "4e-10", "9.99e-11", "0.1", "1e11", "2.5e11", "1.5e0",
         ] {
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_of_claims_is_that_of_what_they_hold() {
+    fn the_memory_of_claims_is_that_of_their_content() {
         for (payload, beside) in [
             (r#"{"iss":"i","aud":"a","exp":1}"#, 0),
             (
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_of_a_wrong_type_is_refused() {
+    fn a_claim_of_a_wrong_type_is_rejected() {
         for claim in [
             r#""iss":1"#,
             r#""iss":null"#,
@@ -450,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_object_without_duplicates_is_refused() {
+    fn only_one_object_without_duplicates_is_accepted() {
         for payload in [
             "",
             "[]",

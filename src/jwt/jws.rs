@@ -1,10 +1,9 @@
 //! JWS compact serialization (RFC 7515, section 7.1), read strictly.
 //!
-//! Only what GO sends is accepted: three segments, RS256, a `kid`. Whatever
-//! would change the meaning of the signature (`crit`, `b64`, `zip`, `enc`, a
-//! nested token) is refused rather than understood, and members that carry or
-//! point at keys (`jwk`, `jku`, `x5u`, `x5c`) are never looked at: keys come
-//! from configuration alone.
+//! Only what GO sends is accepted: three segments, RS256, a `kid`. Whatever would change
+//! the meaning of the signature (`crit`, `b64`, `zip`, `enc`, a nested token) is rejected
+//! rather than interpreted, and members that carry or point to keys (`jwk`, `jku`, `x5u`,
+//! `x5c`) are never used: keys come from configuration alone.
 
 use std::borrow::Cow;
 use std::mem::{self, MaybeUninit};
@@ -15,28 +14,28 @@ use memchr::memchr;
 use crate::error::Reason;
 use crate::jwt::json::{self, JsonError, Value};
 
-/// Decodes base64url without padding and with no set bits left over: one token
-/// has one spelling (RFC 7515, section 2; RFC 4648, section 3.5).
+/// Decodes base64url without padding and without leftover bits: one token has one
+/// spelling (RFC 7515, section 2; RFC 4648, section 3.5).
 ///
-/// By `base64-simd`, since on a token of GO's `base64` takes 570 ns, which is
-/// 3.5 % of the signature's check, and this 140 ns; a property test holds it to
-/// `base64`'s strictest verdict.
+/// Uses `base64-simd`: on one of GO's tokens `base64` takes 570 ns, 3.5 % of the
+/// signature check, and this 140 ns; a property test checks it against `base64`'s
+/// strictest verdict.
 pub(crate) fn base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
 
-/// The longest `kid` that is looked up, in bytes. GO's have up to 40; the limit
-/// leaves room for a thumbprint address (RFC 9278) and bounds a log line.
+/// The longest `kid` that is looked up, in bytes. GO's have up to 40; the limit leaves
+/// room for a thumbprint address (RFC 9278) and bounds a log line.
 pub(crate) const MAX_KID_BYTES: usize = 256;
 
-/// Room for the decoded segments of one token: on the stack, and not even
-/// zeroed, for tokens like GO's.
+/// Room for the decoded segments of one token: on the stack, and not even zeroed, for
+/// tokens like GO's.
 pub(crate) struct Room {
     stack: [MaybeUninit<u8>; STACK_ROOM],
     heap: Box<[MaybeUninit<u8>]>,
 }
 
-/// Four times what GO's tokens decode to; longer ones are put on the heap.
+/// Four times what GO's tokens decode to; longer ones go on the heap.
 const STACK_ROOM: usize = 2048;
 
 impl Room {
@@ -56,7 +55,7 @@ impl Room {
     }
 }
 
-/// Three segments, of which nothing is known yet.
+/// Three segments, not checked yet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Segments<'t> {
     token: &'t [u8],
@@ -66,7 +65,7 @@ pub(crate) struct Segments<'t> {
 }
 
 impl<'t> Segments<'t> {
-    /// Refuses a token of more than `max_bytes` before it looks at anything.
+    /// Rejects a token longer than `max_bytes` before anything else.
     pub(crate) fn split(token: &'t [u8], max_bytes: usize) -> Result<Self, Reason> {
         if token.len() > max_bytes {
             return Err(Reason::TooLong);
@@ -84,7 +83,7 @@ impl<'t> Segments<'t> {
         })
     }
 
-    /// What the signature covers: header and payload as they were spelled.
+    /// What the signature covers: header and payload as spelled.
     pub(crate) fn signing_input(&self) -> &'t [u8] {
         &self.token[..self.token.len() - self.signature.len() - 1]
     }
@@ -109,10 +108,10 @@ impl<'t> Segments<'t> {
     }
 }
 
-/// A token taken apart: three segments of canonical base64url, decoded.
+/// A token's three segments of canonical base64url, decoded.
 #[derive(Debug)]
 pub(crate) struct Compact<'t> {
-    /// What the signature covers: header and payload as they were spelled.
+    /// What the signature covers: header and payload as spelled.
     pub(crate) signing_input: &'t [u8],
     pub(crate) header: &'t [u8],
     pub(crate) payload: &'t [u8],
@@ -124,12 +123,12 @@ fn split_at_dot(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&text[..dot], &text[dot + 1..]))
 }
 
-/// Three bytes for each four characters begun.
+/// Three bytes for every four characters, rounded up.
 const fn decoded_room(segment: &[u8]) -> usize {
     segment.len().div_ceil(4) * 3
 }
 
-/// What the header says, once every rule for it has been kept.
+/// The content of a header that satisfies every rule.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Header<'h> {
     pub(crate) kid: Cow<'h, str>,
@@ -146,7 +145,7 @@ impl<'h> Header<'h> {
     }
 }
 
-/// The members of a header that matter here, not judged yet.
+/// The relevant members of a header, not judged yet.
 pub(crate) struct Members<'h> {
     pub(crate) alg: Option<Value<'h>>,
     pub(crate) kid: Option<Value<'h>>,
@@ -170,14 +169,14 @@ impl<'h> Members<'h> {
             "kid" => kid = Some(value),
             "typ" => typ = Some(value),
             "cty" => cty = Some(value),
-            // RFC 7515, section 4.1.11: what is not understood must be refused.
+            // RFC 7515, section 4.1.11: an extension that is not understood must be
+            // rejected.
             "crit" => forbidden = Some(Reason::Critical),
             // RFC 7797 would change what is signed.
             "b64" => forbidden = Some(Reason::UnencodedPayload),
             "zip" | "enc" => forbidden = Some(Reason::Encrypted),
-            // Never used; but of the types of RFC 7515, section 4.1, and RFC 8555,
-            // section 6, or else the token means different things to different
-            // readers.
+            // Never used; but their types must be those of RFC 7515, section 4.1, and RFC
+            // 8555, section 6, lest the token mean different things to different readers.
             "jku" | "x5u" | "x5t" | "x5t#S256" | "url" | "nonce" => {
                 ill_typed |= !matches!(value, Value::String(_));
             }
@@ -207,7 +206,7 @@ impl<'h> Members<'h> {
         }
     }
 
-    /// Whether nothing changes what the signature means.
+    /// Checks that nothing changes the meaning of the signature.
     pub(crate) fn check_meaning(&self) -> Result<(), Reason> {
         if let Some(reason) = self.forbidden {
             return Err(reason);
@@ -229,7 +228,7 @@ impl<'h> Members<'h> {
 
     pub(crate) fn key_id(&self) -> Result<Cow<'h, str>, Reason> {
         match self.kid {
-            // At worst each byte is spelled with six.
+            // A byte is spelled with at most six.
             Some(Value::String(kid)) if kid.spelled_len() > 6 * MAX_KID_BYTES => {
                 Err(Reason::KeyIdLength)
             }
@@ -247,12 +246,11 @@ impl<'h> Members<'h> {
     }
 }
 
-/// Media types with and without the `application/` prefix (RFC 7515, section
-/// 4.1.9).
+/// Media types with and without the `application/` prefix (RFC 7515, section 4.1.9).
 const JWT: [&str; 2] = ["jwt", "application/jwt"];
 const ACCESS_TOKEN: [&str; 2] = ["at+jwt", "application/at+jwt"];
 
-/// Whether `value` is one of these names, in any case.
+/// Whether `value` is one of these names, ignoring case.
 fn is_one_of(value: Value<'_>, names: &[&str]) -> bool {
     match value {
         Value::String(text) => names.iter().any(|name| text.is_ignoring_case(name)),
@@ -318,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_over_the_limit_is_refused_before_its_form() {
+    fn an_oversized_token_is_rejected_before_its_form() {
         for (token, kind) in [
             ("e30.e30.AA", None),
             ("e30.e30.AAA", Some(Kind::TooLong)),
@@ -330,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_may_be_longer_than_the_room_on_the_stack() {
+    fn a_token_may_exceed_the_room_on_the_stack() {
         for len in [0, 4, 682, 683, 1360, 1364, 1366, 1367, 1368, 2732, 4000] {
             let segment = "A".repeat(len);
             let token = format!("{segment}.e30.{segment}");
@@ -344,7 +342,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn base64url_is_read_as_base64_reads_it_at_its_strictest(
+        fn base64url_is_read_as_strictly_as_base64_can(
             text in "[A-Za-z0-9_+/=. -]{0,70}|[A-Za-z0-9_-]{0,70}",
         ) {
             use base64::Engine;
@@ -363,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn the_headers_of_the_documents_are_read() {
+    fn the_headers_of_gos_documents_are_read() {
         let header = r#"{"kid":"394b56c3ea524ee59015f9a7e8866312","alg":"RS256"}"#;
         assert_eq!(
             Header::read(header.as_bytes()).unwrap().kid,
@@ -373,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn the_algorithm_is_the_string_rs256_and_nothing_else() {
+    fn the_algorithm_is_the_string_rs256_only() {
         for alg in [
             r#""none""#,
             r#""None""#,
@@ -401,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn members_that_change_the_meaning_are_refused_in_any_form() {
+    fn members_that_change_the_meaning_are_rejected() {
         for name in ["crit", "b64", "zip", "enc", "\\u0063rit"] {
             for value in [
                 "[]",
@@ -419,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_in_the_header_are_passed_over() {
+    fn keys_in_the_header_are_ignored() {
         let document = r#"{"alg":"RS256","jwk":{"kty":"RSA"},"jku":"https://a","x5u":"https://b",
             "x5c":["MII"],"x5t":"t","x5t#S256":"s","url":"u","nonce":"n","kid":"1"}"#;
         assert_eq!(Header::read(document.as_bytes()).unwrap().kid, "1");
@@ -440,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn the_type_is_absent_or_one_of_a_jwt() {
+    fn the_type_is_absent_or_that_of_a_jwt() {
         let with = |name: &str, value: &str| {
             Header::read(format!(r#"{{"alg":"RS256","kid":"1","{name}":{value}}}"#).as_bytes())
                 .is_ok()

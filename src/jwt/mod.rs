@@ -1,8 +1,8 @@
-//! One token read and judged: pure, without keys' origin, time's source or I/O.
+//! Reads and judges one token: pure, without fetching keys, a clock or I/O.
 //!
-//! [`jws`] takes a token apart, [`json`] reads its header and claims, [`jwks`] reads the
-//! keys, [`rs256`] is the one call of signature checking, [`claims`] and [`policy`] are
-//! what a token says and which of it is accepted.
+//! [`jws`] splits a token, [`json`] reads its header and claims, [`jwks`] reads the keys,
+//! [`rs256`] is the one signature check, [`claims`] holds what a token says and
+//! [`policy`] decides what is accepted.
 
 pub(crate) mod claims;
 pub(crate) mod json;

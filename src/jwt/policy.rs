@@ -1,4 +1,4 @@
-//! What a token must say to be let in: the rules of one issuer.
+//! What a token must say to be accepted: the rules of one issuer.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use crate::error::Reason;
 use crate::jwt::claims::{AudienceView, ClaimsView};
 use crate::jwt::json::Text;
 
-/// A claim that can be demanded beside `iss`, `aud` and `exp`, which every
-/// token must have.
+/// A claim that can be required besides `iss`, `aud` and `exp`, which every token must
+/// have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -45,13 +45,12 @@ impl RequiredClaim {
     }
 }
 
-/// The rules for the tokens of one issuer; made by the configuration, which
-/// has checked them.
+/// The rules for one issuer's tokens; made by the configuration, which has checked them.
 #[derive(Debug, Clone)]
 pub(crate) struct Policy {
     pub(crate) issuer: Box<str>,
     pub(crate) audiences: Names,
-    /// Empty: any subject, and none.
+    /// Empty accepts any subject, and none.
     pub(crate) subjects: Names,
     pub(crate) required: Box<[RequiredClaim]>,
     pub(crate) leeway: Duration,
@@ -59,7 +58,7 @@ pub(crate) struct Policy {
 }
 
 /// Configured names, sorted: a token may bring thousands of audiences, and each is
-/// compared with a few of ours instead of with all.
+/// compared with a few of ours instead of all.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Names(Box<[Box<str>]>);
 
@@ -98,7 +97,7 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    /// In the order in which a rejection is reported.
+    /// In the order in which rejections are reported.
     pub(crate) const ALL: [Self; 7] = [
         Self::Issuer,
         Self::Audience,
@@ -109,19 +108,20 @@ impl Rule {
         Self::Subject,
     ];
 
-    /// Those that say whether a token is for us and of now: enough to know, before its
-    /// signature can be checked, that no key would make it acceptable.
+    /// The rules that decide whether a token is addressed to us and within its time:
+    /// enough to know, before its signature can be checked, that no key would make it
+    /// acceptable.
     const ADDRESS_AND_TIME: [Self; 4] =
         [Self::Issuer, Self::Audience, Self::Expiry, Self::NotBefore];
 }
 
 impl Policy {
-    /// Every rule.
+    /// Checks every rule.
     pub(crate) fn check(&self, claims: &ClaimsView<'_>, now: UnixTime) -> Result<(), Reason> {
         self.check_each(&Rule::ALL, claims, now)
     }
 
-    /// Those of address and time.
+    /// Checks the rules of address and time.
     pub(crate) fn check_address_and_time(
         &self,
         claims: &ClaimsView<'_>,
@@ -149,7 +149,7 @@ impl Policy {
             Rule::Issuer => {
                 let issuer = claims.issuer.ok_or(Reason::NoIss)?;
                 // Byte for byte: GO's issuer is the address of a discovery document,
-                // which nobody may normalise.
+                // which must not be normalised.
                 issuer.is(&self.issuer).or(Reason::UntrustedIssuer)
             }
             Rule::Audience => {
@@ -171,7 +171,7 @@ impl Policy {
         }
     }
 
-    /// Whether `now` lies in the window of a token that was verified before.
+    /// Checks that `now` lies within the lifetime of a token verified earlier.
     pub(crate) fn check_window(
         &self,
         expires_at: UnixTime,
@@ -206,7 +206,7 @@ impl Policy {
     }
 }
 
-/// What holds, or else the reason.
+/// Turns `false` into a reason.
 trait Or {
     fn or(self, reason: Reason) -> Result<(), Reason>;
 }
@@ -241,8 +241,7 @@ mod tests {
             .map(Reason::kind)
     }
 
-    /// Claims that are good at 1000, with `change` put in place of members of
-    /// the same name.
+    /// Claims that are valid at 1000, with `change` replacing members of the same name.
     fn payload(change: &str) -> String {
         let unchanged: String = [
             ("iss", r#""https://id/X""#),
@@ -257,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn good_claims_pass() {
+    fn claims_by_the_rules_are_accepted() {
         assert_eq!(judge(&policy(), &payload(r#""sub":"s""#), 1000), None);
     }
 
@@ -300,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn any_of_many_audiences_is_found_however_it_is_spelled() {
+    fn any_of_many_audiences_is_found_in_any_spelling() {
         let names = [
             "", "A", "AA", "AB", "B", "ZKT", "ZKT-2", "a", "é", "\u{ff5e}", "😀",
         ];
@@ -397,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_can_be_required() {
+    fn further_claims_can_be_required() {
         for (claim, present) in [
             (RequiredClaim::Nbf, r#""nbf":1"#),
             (RequiredClaim::Iat, r#""iat":1"#),
@@ -418,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lifetime_can_be_capped() {
+    fn the_lifetime_can_be_limited() {
         let policy = Policy {
             max_lifetime: Some(Duration::from_secs(300)),
             ..policy()
@@ -436,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn subjects_can_be_restricted() {
+    fn the_accepted_subjects_can_be_limited() {
         let policy = Policy {
             subjects: ["ds-go-module"].into_iter().collect(),
             ..policy()

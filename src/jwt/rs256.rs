@@ -1,10 +1,9 @@
-//! RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518, section 3.3): the one call in this
-//! crate that checks a signature.
+//! RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518, section 3.3): the only signature check in
+//! this crate.
 //!
-//! The key is prepared once, when its document is loaded: building it anew for
-//! each token costs about a fifth of the verification itself. aws-lc checks the
-//! size of a prepared key only as it verifies, so size, parity and exponent are
-//! checked here, at load.
+//! The key is prepared once, when its document is loaded: rebuilding it for each token
+//! costs about a fifth of the verification itself. aws-lc checks the size of a prepared
+//! key only when it verifies, so size, parity and exponent are checked here, at load.
 
 use std::fmt;
 
@@ -13,8 +12,8 @@ use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPubli
 /// The smallest modulus in bits: RFC 7518, section 3.3, "MUST".
 pub(crate) const MIN_MODULUS_BITS: usize = 2048;
 
-/// The largest modulus in bits. GO's keys have 2048; the cost of a check grows
-/// with the square, so that a published 16384-bit key would be a weapon.
+/// The largest modulus in bits. GO's keys have 2048; the cost of a check grows with the
+/// square, so a published 16384-bit key would be a weapon.
 pub(crate) const MAX_MODULUS_BITS: usize = 4096;
 
 /// The largest exponent: aws-lc's own limit is 33 bits.
@@ -70,7 +69,7 @@ impl PublicKey {
         })
     }
 
-    /// Whether `signature` is this key's over `message`.
+    /// Whether `signature` was made with this key over `message`.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         // RFC 8017, section 8.2.2, step 1.
         signature.len() == self.modulus.len()
@@ -107,7 +106,7 @@ fn bits(number: &[u8]) -> usize {
         .map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
 }
 
-/// The length in bits of a number as it came.
+/// The length in bits of a number that may have leading zero bytes.
 pub(crate) fn bits_of(number: &[u8]) -> usize {
     bits(without_leading_zeros(number))
 }
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_even_modulus_is_refused() {
+    fn an_even_modulus_is_rejected() {
         let mut even = modulus(2048);
         even[255] = 0xfe;
         assert_eq!(

@@ -1,7 +1,7 @@
-//! Events but those of single requests, each emitted by
-//! [the log's thread](super::foreign).
+//! All events except those of single requests, each emitted by [the log's
+//! thread](super::foreign).
 //!
-//! A `kid` here is one of a document that the issuer publishes, never of a token.
+//! A `kid` here comes from a document that the issuer publishes, never from a token.
 
 use std::error::Error;
 use std::path::Path;
@@ -12,14 +12,14 @@ use super::{ACCESS_TOKENS, CONFIG, KEYS, OUTBOUND, REQUEST, foreign};
 use crate::clock::UnixTime;
 use crate::credential_lifetime::Notice;
 
-/// A handler asks for what no layer has put there; `advice` says what to do.
+/// A handler asks for what no layer has provided; `advice` says what to do.
 #[cfg(feature = "axum")]
 pub(crate) fn no_layer(advice: &'static str) {
     foreign::line_here(move || tracing::error!(target: REQUEST, "{advice}"));
 }
 
-/// A request has waited for the keys of an issuer. Emitted in place, as all that single
-/// requests cause at debug.
+/// A request waited for an issuer's keys. Emitted in place, like all debug events of
+/// single requests.
 pub(crate) fn waited_for_keys(issuer: &str, waited: Duration) {
     foreign::call(|| {
         let milliseconds = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
@@ -27,19 +27,19 @@ pub(crate) fn waited_for_keys(issuer: &str, waited: Duration) {
     });
 }
 
-/// What a fetch of an issuer's keys, or its snapshot, has made of them.
+/// The keys that a fetch, or the snapshot, gave an issuer.
 pub(crate) enum KeysTaken {
     Unchanged {
         keys: usize,
     },
     Changed {
         kids: Vec<String>,
-        /// The `kid`, where it can be read, and why the key can't be used.
+        /// The `kid`, if it can be read, and why the key can't be used.
         skipped: Vec<(Option<String>, String)>,
     },
 }
 
-/// A fetch of an issuer's keys has ended, and what it gave is published.
+/// A fetch of an issuer's keys has ended, and its result is published.
 pub(crate) fn keys_refreshed(issuer: &str, taken: KeysTaken) {
     key_refresh(
         issuer,
@@ -81,13 +81,13 @@ fn keys_taken(issuer: &str, taken: KeysTaken) {
     });
 }
 
-/// The fetch counts as ended, and its failure is in the health.
+/// The fetch counts as ended, and its failure is shown in the health.
 pub(crate) fn keys_fetch_failed(issuer: &str, error: &dyn Error) {
     key_refresh(issuer, Refresh::Failed);
     keys_not_fetched(issuer, error);
 }
 
-/// The same for a fetch that ended with its task. It calls nobody itself.
+/// The same for a fetch that ended with its task. It calls no foreign code itself.
 pub(crate) fn keys_fetch_stopped(issuer: &str, error: &dyn Error) {
     key_refresh_failed_later(issuer);
     keys_not_fetched(issuer, error);
@@ -130,7 +130,7 @@ pub(crate) fn keys_expired(issuer: &str) {
     });
 }
 
-/// A token for GO's gateway; `pair_moved`: by the pair that was to follow.
+/// A token for GO's gateway; `pair_moved`: fetched with the next pair.
 pub(crate) fn token_fetched(lifetime: Duration, pair_moved: bool) {
     let seconds = lifetime.as_secs();
     foreign::line(move || {
@@ -187,12 +187,12 @@ pub(crate) fn credential_expires(endpoint: &str, Notice { expires_at, left }: No
     });
 }
 
-/// Days that have begun, so that less than one is no 0.
+/// Days rounded up, so that less than one is not 0.
 fn days(left: Duration) -> u64 {
     left.as_secs().div_ceil(24 * 60 * 60)
 }
 
-/// By `danger_allow_writable_files`.
+/// For `danger_allow_writable_files`.
 pub(crate) fn writable_files_allowed() {
     foreign::line(move || {
         tracing::warn!(
@@ -211,7 +211,7 @@ pub(crate) fn access_tokens_read<'a>(file: &Path, apis: impl Iterator<Item = &'a
     });
 }
 
-/// What was in use before stays in use.
+/// The tokens read before stay in use.
 pub(crate) fn access_tokens_not_read(file: &Path, faults: impl Iterator<Item = String>) {
     let (file, faults) = (file.to_owned(), faults.collect::<Vec<_>>());
     foreign::line(move || {
@@ -224,7 +224,8 @@ pub(crate) fn access_tokens_not_read(file: &Path, faults: impl Iterator<Item = S
     });
 }
 
-/// Some of those in use are refused from now on, by a file that can't be used itself.
+/// Some of the tokens in use are rejected from now on, because of a file that is unusable
+/// itself.
 pub(crate) fn access_tokens_revoked(file: &Path) {
     let file = file.to_owned();
     foreign::line(move || {
@@ -236,7 +237,7 @@ pub(crate) fn access_tokens_revoked(file: &Path) {
     });
 }
 
-/// `line`: of its file, where it is in one.
+/// `line`: its line, if it came from a file.
 pub(crate) fn access_token_ahead(api: &str, line: Option<usize>, issued: UnixTime) {
     let api = api.to_owned();
     foreign::line(move || {

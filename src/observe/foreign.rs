@@ -1,14 +1,13 @@
-//! Calls into code that this crate does not know: the application's subscriber and
-//! its recorder of metrics.
+//! Calls into code unknown to this crate: the application's subscriber and its metrics
+//! recorder.
 //!
-//! Whatever they do changes nothing here. A panic of theirs ends where they were
-//! called. A line at the levels that people read is emitted by a thread of its own,
-//! so that neither a request nor a background task waits for a log that is stuck:
-//! `tracing_subscriber::fmt` blocks for as long as nobody reads a full pipe, and
-//! answers a write that fails by writing to standard error, which panics where that
-//! is what fails.
+//! Nothing they do changes anything here. A panic of theirs ends where they were called.
+//! A line at the levels that people read is emitted by a separate thread, so that no
+//! request or background task waits for a stuck log: `tracing_subscriber::fmt` blocks for
+//! as long as nobody reads a full pipe, and answers a failed write by writing to standard
+//! error, which panics if that fails too.
 //!
-//! Callers hold no lock, and have changed all that they were going to change.
+//! Callers hold no lock, and have finished all their changes.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -21,31 +20,31 @@ use std::time::{Duration, Instant};
 use tracing::Span;
 use tracing::dispatcher::{self, Dispatch};
 
-/// How many lines may wait to be emitted: a minute of 16 handles that each reject
-/// requests of all kinds, at two lines a kind. They take about 300 KiB.
+/// How many lines may wait to be emitted: a minute's worth for 16 handles that each
+/// reject requests of all kinds, at two lines a kind. They take about 300 KiB.
 const MAX_PENDING: usize = 1024;
 
-/// How often [`flush_log`] tries anew to get into a queue that is full.
+/// How often [`flush_log`] retries to enter a full queue.
 const FLUSH_RETRY: Duration = Duration::from_millis(5);
 
 static PENDING: OnceLock<Option<SyncSender<Line>>> = OnceLock::new();
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// A subscriber or recorder is at work on this thread: what it causes is not
+    /// A subscriber or recorder is running on this thread: what it causes is not
     /// reported, or it would be called for ever.
     static CALLED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A line to be emitted, where and in the name of which span it came up.
+/// A line to be emitted, with the dispatcher and span in which it came up.
 struct Line {
     subscriber: Dispatch,
     span: Span,
     emit: Box<dyn FnOnce() + Send>,
 }
 
-/// Calls a subscriber or a recorder. `None` where it panics, or is at work on this
-/// thread already.
+/// Calls a subscriber or a recorder. `None` if it panics or is already running on this
+/// thread.
 pub(super) fn call<T>(foreign: impl FnOnce() -> T) -> Option<T> {
     if CALLED.replace(true) {
         return None;
@@ -55,20 +54,20 @@ pub(super) fn call<T>(foreign: impl FnOnce() -> T) -> Option<T> {
     result.map_err(forget).ok()
 }
 
-/// What somebody panicked with may panic once more when it is dropped.
+/// Drops a panic's payload, which may panic once more.
 fn forget(payload: Box<dyn Any + Send>) {
     if let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(worse);
     }
 }
 
-/// Has a line emitted by another thread: at once, unless others wait. Where too many
-/// do it is dropped, and counted.
+/// Has another thread emit a line: at once unless others wait. Where too many wait it is
+/// dropped and counted.
 pub(super) fn line(emit: impl FnOnce() + Send + 'static) {
     line_in(Span::none(), emit);
 }
 
-/// The same, in the span that the caller is in.
+/// The same, in the caller's span.
 pub(super) fn line_here(emit: impl FnOnce() + Send + 'static) {
     line_in(call(Span::current).unwrap_or_else(Span::none), emit);
 }
@@ -95,7 +94,7 @@ fn send(line: Line) {
     }
 }
 
-/// `None` where the process may have no more threads.
+/// `None` if the process may have no more threads.
 fn start() -> Option<SyncSender<Line>> {
     let (queue, pending) = sync_channel(MAX_PENDING);
     std::thread::Builder::new()
@@ -118,12 +117,12 @@ fn emit_all(pending: &Receiver<Line>) {
     }
 }
 
-/// Waits until every log event that this crate has come to so far is emitted, for
-/// `limit` at the longest. `false` where they are not: the subscriber is slow or stuck.
+/// Waits until every log event that this crate has produced so far is emitted, for at
+/// most `limit`. `false` if they are not: the subscriber is slow or stuck.
 ///
-/// Events at the levels `info`, `warn` and `error` are emitted by a thread of this
-/// crate's, in the span in which they came up. To be called before a process ends,
-/// and by tests that look at the log.
+/// Events at the levels `info`, `warn` and `error` are emitted by a thread of this crate,
+/// in the span in which they came up. Call this before a process ends, and in tests that
+/// look at the log.
 pub fn flush_log(limit: Duration) -> bool {
     let Some(Some(queue)) = PENDING.get() else {
         return true;
@@ -135,7 +134,7 @@ pub fn flush_log(limit: Duration) -> bool {
         subscriber: Dispatch::none(),
         span: Span::none(),
         emit: Box::new(move || {
-            // Nobody may be waiting any more.
+            // The caller may no longer be waiting.
             let _ = reached.send(());
         }),
     };
@@ -149,8 +148,8 @@ pub fn flush_log(limit: Duration) -> bool {
     }
 }
 
-/// How many log events were dropped so far, since too many were waiting for a
-/// subscriber that is slow or stuck.
+/// How many log events were dropped so far because too many were waiting for a slow or
+/// stuck subscriber.
 pub fn dropped_log_events() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
@@ -160,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_of_a_foreign_call_ends_there() {
+    fn a_panic_of_foreign_code_ends_there() {
         assert_eq!(call(|| -> u8 { panic!("on purpose") }), None);
         assert_eq!(call(|| 7), Some(7));
     }
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_panics_keeps_no_later_one() {
+    fn a_line_that_panics_does_not_stop_later_ones() {
         let (said, heard) = sync_channel(1);
         line(|| panic!("on purpose"));
         line(move || said.send(7).expect("somebody listens"));

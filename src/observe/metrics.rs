@@ -1,8 +1,8 @@
-//! Metrics, through the `metrics` facade: to whatever recorder is installed.
+//! Metrics, through the `metrics` facade: for whatever recorder is installed.
 //!
-//! On the way of a request each counter is a handle that was looked up once, at the
-//! first request. What changes a few times a minute is looked up each time. The
-//! recorder is [foreign] code.
+//! On a request's way each counter is a handle that was looked up once, at the first
+//! request. What changes a few times a minute is looked up each time. The recorder is
+//! [foreign] code.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -13,19 +13,19 @@ use metrics::{Counter, Gauge, Histogram, Label, SharedString, Unit, with_recorde
 use super::foreign;
 use crate::clock::Clock;
 
-/// Upper bounds of buckets for `go_auth_verify_seconds`, in seconds: from a token that
-/// is refused for its header, in a few microseconds, over a signature check, which
-/// takes 10 to 200, to a wait for keys, which takes 30 s at the longest.
+/// Upper bounds of buckets for `go_auth_verify_seconds`, in seconds: from a token
+/// rejected for its header, within a few microseconds, through a signature check, which
+/// takes 10 to 200, to a wait for keys, which takes at most 30 s.
 ///
-/// Which buckets there are is the recorder's business; `metrics-exporter-prometheus`
-/// makes a summary of a histogram unless it is told, and then a quantile over
-/// several replicas can't be had.
+/// The recorder decides which buckets there are; `metrics-exporter-prometheus` makes a
+/// summary of a histogram unless configured otherwise, and then a quantile over several
+/// replicas is not possible.
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub const VERIFY_SECONDS_BUCKETS: [f64; 15] = [
     2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, 0.1, 0.5, 1.0, 2.0, 5.0, 30.0,
 ];
 
-/// A metric: its name, its unit and what it is.
+/// A metric: its name, unit and description.
 struct Metric {
     name: &'static str,
     unit: Unit,
@@ -124,11 +124,11 @@ fn configured(name: &'static str, value: &str) -> Label {
     Label::new(name, SharedString::from(value.to_owned()))
 }
 
-/// What is counted on the way of a request.
+/// The metrics of requests.
 pub(crate) struct Meter {
     kinds: Vec<&'static str>,
     handles: OnceLock<Handles>,
-    /// Of requests let through by a layer that only observes, which few do.
+    /// For requests that a layer passes on while only observing, which few layers do.
     observed: OnceLock<Box<[Counter]>>,
 }
 
@@ -184,7 +184,7 @@ impl Meter {
         foreign::call(|| self.handles().cache_hit.increment(1));
     }
 
-    /// Of a credential that is looked at several times, the first look counts.
+    /// If a credential is checked several times, the first time counts.
     pub(crate) fn cache_miss(&self, stopwatch: &Stopwatch) {
         if stopwatch.0.is_none() {
             foreign::call(|| self.handles().cache_miss.increment(1));
@@ -192,12 +192,12 @@ impl Meter {
     }
 
     pub(crate) fn cache_bytes(&self, bytes: impl FnOnce() -> u64) {
-        // Below 2^53 it is exact.
+        // Exact below 2^53.
         #[allow(clippy::cast_precision_loss)]
         foreign::call(|| self.handles().cache_bytes.set(bytes() as f64));
     }
 
-    /// Where it was started.
+    /// Records the time if the stopwatch was started.
     pub(crate) fn verified(&self, stopwatch: &Stopwatch, clock: &dyn Clock) {
         if let Some(started) = stopwatch.0 {
             let took = clock.monotonic().saturating_sub(started);
@@ -221,16 +221,16 @@ impl Meter {
         })
     }
 
-    /// All of them from the start: what appears with its first increment seems not
-    /// to have increased.
+    /// All of them from the start: a counter that appears with its first increment seems
+    /// not to have increased.
     fn each_kind(&self, outcome: &'static str) -> Box<[Counter]> {
         let of_kind = |kind| REQUESTS.counter(&[label("outcome", outcome), label("kind", kind)]);
         self.kinds.iter().copied().map(of_kind).collect()
     }
 }
 
-/// What was looked up before, or is now: not within `get_or_init`, where others would
-/// wait for a recorder that is slow. Of several at once one is kept.
+/// The value looked up before, or now: outside `get_or_init`, where others would wait for
+/// a slow recorder. Of several lookups at once one is kept.
 fn looked_up<T>(place: &OnceLock<T>, look_up: impl FnOnce() -> T) -> &T {
     if let Some(found) = place.get() {
         return found;
@@ -245,7 +245,7 @@ impl fmt::Debug for Meter {
     }
 }
 
-/// When the verifying of a credential began, in elapsed time.
+/// When verifying a credential began, in elapsed time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stopwatch(Option<Duration>);
 
@@ -254,13 +254,13 @@ impl Stopwatch {
         Self(None)
     }
 
-    /// Where it runs already, it runs on.
+    /// If it is already running, it continues.
     pub(crate) fn start(&mut self, clock: &dyn Clock) {
         self.0.get_or_insert_with(|| clock.monotonic());
     }
 }
 
-/// How a fetch of keys has ended.
+/// How a fetch of keys ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Refresh {
     Changed,
@@ -280,7 +280,7 @@ impl Refresh {
     }
 }
 
-/// An issuer's keys are to be fetched: so far, none were.
+/// An issuer's keys are to be fetched: the counters start at 0.
 pub(crate) fn key_refreshes(issuer: &str) {
     foreign::call(|| {
         for result in Refresh::ALL {
@@ -293,7 +293,7 @@ pub(super) fn key_refresh(issuer: &str, result: Refresh) {
     foreign::call(|| key_refresh_counter(issuer, result).increment(1));
 }
 
-/// Has another thread count a fetch that failed.
+/// Has another thread count a failed fetch.
 pub(super) fn key_refresh_failed_later(issuer: &str) {
     let issuer = issuer.to_owned();
     foreign::line(move || key_refresh_counter(&issuer, Refresh::Failed).increment(1));
@@ -306,8 +306,8 @@ fn key_refresh_counter(issuer: &str, result: Refresh) -> Counter {
     ])
 }
 
-/// An issuer's keys: how many can verify, how old they are (`None` where there are
-/// none, or they have no age), and their state.
+/// An issuer's keys: how many can verify, how old they are (`None` if there are none, or
+/// they have no age), and their state.
 pub(crate) fn key_set(issuer: &str, keys: usize, age: Option<Duration>, state: &str) {
     let issuer = || configured("issuer", issuer);
     foreign::call(|| {
@@ -325,12 +325,12 @@ pub(crate) fn access_token_left(api: &str, left: Duration) {
     set_seconds(&ACCESS_TOKEN_LEFT, configured("api", api), Some(left));
 }
 
-/// There is no token of this API any more.
+/// No token of this API is left.
 pub(crate) fn access_token_gone(api: &str) {
     set_seconds(&ACCESS_TOKEN_LEFT, configured("api", api), None);
 }
 
-/// `left`: `None` where it was known, and is no longer.
+/// `left`: `None` if it was known, and no longer is.
 pub(crate) fn credential_left(endpoint: &str, left: Option<Duration>) {
     set_seconds(&CREDENTIAL_LEFT, configured("endpoint", endpoint), left);
 }
@@ -339,7 +339,7 @@ fn set_seconds(metric: &Metric, label: Label, time: Option<Duration>) {
     foreign::call(|| metric.gauge(&[label]).set(seconds(time)));
 }
 
-/// A gauge can't be taken back; what is not a number breaks no threshold.
+/// A gauge can't be removed; NaN crosses no threshold.
 fn seconds(time: Option<Duration>) -> f64 {
     time.map_or(f64::NAN, |time| time.as_secs_f64())
 }

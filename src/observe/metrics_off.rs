@@ -1,4 +1,4 @@
-//! What [`metrics`](super::metrics) is without the feature: nothing is counted, and
+//! Stands in for [`metrics`](super::metrics) without the feature: nothing is counted, and
 //! no clock is read for it.
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Every event and every metric that this crate reports.
 //!
-//! Names are a contract: tests hold the tables that follow.
+//! Names are a contract: tests check the tables that follow.
 //!
 #![doc = include_str!("../../docs/guide/observability.md")]
 

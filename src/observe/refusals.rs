@@ -1,33 +1,32 @@
-//! Which of many refusals are worth a line: the first of a kind, and then how
-//! many more there were. Pure but for the counting; time is an argument.
+//! Decides which of many rejections are logged: the first of a kind, and then how many
+//! more there were. Pure but for the counting; time is an argument.
 //!
-//! A kind takes one word of memory and a refusal one exchange of it, so that there
-//! is no lock and nothing that grows.
+//! A kind takes one word of memory and a rejection one exchange of it, so there is no
+//! lock and nothing that grows.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// From the first refusal of a kind to the telling of how many more there were,
-/// in seconds. GO's tokens live five minutes: whoever watches the log learns of a
-/// fault within the life of a token, by at most two lines a minute and kind.
+/// From the first rejection of a kind to the report of how many more there were, in
+/// seconds. GO's tokens live five minutes: whoever watches the log learns of a fault
+/// within a token's life, from at most two lines a minute and kind.
 pub(super) const PERIOD: u32 = 60;
 
-/// The refusals of every kind.
+/// The rejections of every kind.
 #[derive(Debug)]
 pub(super) struct Refusals(Box<[AtomicU64]>);
 
-/// What is to be said of a refusal.
+/// What to log about a rejection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Said {
-    /// It is the first for a minute; before it there were so many that were not
-    /// told of.
+    /// The first for a minute; so many before it were not logged.
     First { untold: u32 },
     /// Nothing yet.
     Second,
-    /// Nothing yet, and the second is waiting for the end of the minute too.
+    /// Nothing yet; the second is also waiting for the end of the minute.
     Another,
 }
 
-/// The refusals of one kind.
+/// The rejections of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tally {
     Quiet,
@@ -57,7 +56,7 @@ impl Tally {
         }
     }
 
-    /// The end of the minute in which something is waiting to be told.
+    /// The end of the minute, if a count is waiting to be logged.
     const fn end(self) -> Option<u32> {
         match self {
             Self::Open { since, more } if more > 0 => Some(since.saturating_add(PERIOD)),
@@ -65,7 +64,7 @@ impl Tally {
         }
     }
 
-    /// After one more refusal.
+    /// Counts one more rejection.
     const fn and_one(self, now: u32) -> (Self, Said) {
         let opened = Self::Open {
             since: now,
@@ -98,7 +97,7 @@ impl Refusals {
         Self((0..kinds).map(|_| AtomicU64::new(quiet)).collect())
     }
 
-    /// Counts a refusal, at `now` in whole seconds of elapsed time.
+    /// Counts a rejection, at `now` in whole seconds of elapsed time.
     pub(super) fn count(&self, kind: usize, now: u32) -> Said {
         let Some(word) = self.0.get(kind) else {
             return Said::First { untold: 0 };
@@ -109,7 +108,7 @@ impl Refusals {
         Tally::read(before).and_one(now).1
     }
 
-    /// When the next count is due, if any is to be told.
+    /// When the next count is due, if one is waiting.
     pub(super) fn next_end(&self) -> Option<u32> {
         let tallies = self.0.iter().map(|word| word.load(Ordering::SeqCst));
         tallies.filter_map(|word| Tally::read(word).end()).min()
@@ -133,7 +132,7 @@ impl Refusals {
 mod tests {
     use super::*;
 
-    /// What is said of refusals of one kind at these seconds.
+    /// The results for rejections of one kind at these seconds.
     fn said(seconds: &[u32]) -> Vec<Said> {
         let refusals = Refusals::new(1);
         seconds.iter().map(|now| refusals.count(0, *now)).collect()
@@ -142,7 +141,7 @@ mod tests {
     const ALONE: Said = Said::First { untold: 0 };
 
     #[test]
-    fn the_first_is_told_and_those_within_a_minute_are_counted() {
+    fn the_first_is_logged_and_others_are_counted() {
         assert_eq!(said(&[0]), [ALONE]);
         assert_eq!(
             said(&[7, 7, 8, 66]),
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_after_the_minute_tells_how_many_there_were() {
+    fn the_first_after_the_minute_has_the_count() {
         assert_eq!(said(&[7, 67]), [ALONE, ALONE]);
         assert_eq!(
             said(&[7, 8, 9, 67, 68, 127]),
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_followed_is_taken_when_its_minute_is_over() {
+    fn a_count_is_taken_when_its_minute_is_over() {
         let refusals = Refusals::new(3);
         for (kind, now) in [(0, 5), (0, 6), (0, 7), (1, 6), (2, 9), (2, 9)] {
             refusals.count(kind, now);
@@ -183,21 +182,22 @@ mod tests {
         assert_eq!(refusals.next_end(), Some(69));
         assert_eq!(refusals.take_due(u32::MAX).collect::<Vec<_>>(), [(2, 1)]);
         assert_eq!(refusals.next_end(), None);
-        // What was taken is not told again, and the next is a first one.
+        // A count that was taken is not reported again; the next rejection is a first
+        // one.
         assert_eq!(refusals.count(0, 66), ALONE);
-        // Of this one nobody waits for more: its minute goes on.
+        // Nothing follows this one: its minute goes on.
         assert_eq!(refusals.count(1, 65), Said::Second);
     }
 
     #[test]
-    fn each_is_told_of_once_whoever_counts() {
+    fn each_is_reported_once_from_any_thread() {
         const EACH: u32 = 20_000;
         let refusals = Refusals::new(1);
         let now = AtomicU64::new(0);
         let counted = |_| {
             let mut told = 0;
             for _ in 0..EACH {
-                // A minute for every seventh: many of them begin under way.
+                // A minute for every seventh: many of them begin during the test.
                 let now = now.fetch_add(1, Ordering::Relaxed) * u64::from(PERIOD) / 7;
                 let now = u32::try_from(now).expect("a small number");
                 if let Said::First { untold } = refusals.count(0, now) {

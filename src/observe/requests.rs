@@ -1,8 +1,8 @@
-//! What becomes of requests: an event for each that is let in, at debug, and for
-//! refusals few at the levels that people read.
+//! Logging of requests: a debug event for each accepted one, and few events for
+//! rejections at the levels that people read.
 //!
-//! Events at debug are emitted where the request is, the others by
-//! [the log's thread](super::foreign).
+//! Debug events are emitted in the request's place, the others by [the log's
+//! thread](super::foreign).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +16,8 @@ use super::{REQUEST, foreign};
 use crate::clock::Clock;
 use crate::net::task::Background;
 
-/// The kinds that any scanner of the internet causes, and GO never does: told of
-/// at info, the others at warn.
+/// The kinds that any internet scanner causes, and GO never does: logged at info, the
+/// others at warn.
 const NOISE: [&str; 6] = [
     "missing_credentials",
     "invalid_request",
@@ -27,8 +27,7 @@ const NOISE: [&str; 6] = [
     "algorithm",
 ];
 
-/// What is told of the requests of one handle. Dropping it tells what was not told
-/// yet.
+/// Logging and counting for one `GoAuth` handle. Dropping it flushes pending counts.
 #[derive(Debug)]
 pub(crate) struct Requests {
     meter: Meter,
@@ -36,7 +35,7 @@ pub(crate) struct Requests {
     teller: Background,
 }
 
-/// What the teller shares.
+/// What the background task shares.
 #[derive(Debug)]
 struct Shared {
     kinds: Box<[Kind]>,
@@ -52,8 +51,7 @@ struct Kind {
     is_noise: bool,
 }
 
-/// A caller that was let in: all but the last are a JWT's, `api` is an access
-/// token's.
+/// An accepted caller: `api` belongs to an Access Token, the other fields to a JWT.
 pub(crate) struct Caller<'c> {
     pub(crate) subject: Option<&'c str>,
     pub(crate) token_id: Option<&'c str>,
@@ -63,8 +61,8 @@ pub(crate) struct Caller<'c> {
 }
 
 impl Requests {
-    /// `kinds`: the names of the kinds of refusals. A refusal's kind is given by
-    /// its place among them.
+    /// `kinds`: the names of the rejection kinds. A rejection's kind is given by its
+    /// place among them.
     pub(crate) fn new(kinds: Vec<&'static str>, clock: Arc<dyn Clock>) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -84,13 +82,13 @@ impl Requests {
         }
     }
 
-    /// What is counted of verifying.
+    /// The metrics of verifying.
     pub(crate) const fn meter(&self) -> &Meter {
         &self.meter
     }
 
-    /// Asks who the caller is only where somebody listens. `by_jwt`: or by an
-    /// access token.
+    /// Asks for the caller only if the event is enabled. `by_jwt`: by a JWT instead of an
+    /// Access Token.
     pub(crate) fn accepted<'c>(&self, by_jwt: bool, caller: impl Fn() -> Caller<'c>) {
         self.meter.accepted(by_jwt);
         foreign::call(|| {
@@ -111,7 +109,7 @@ impl Requests {
         let Some(Kind { name, is_noise }) = self.kind(kind) else {
             return;
         };
-        // Who does not listen costs no look at the clock.
+        // A disabled event does not read the clock.
         let listening = foreign::call(|| {
             if is_noise {
                 tracing::enabled!(target: REQUEST, Level::INFO)
@@ -141,7 +139,7 @@ impl Requests {
         }
     }
 
-    /// A request that would be refused was let through, as configured.
+    /// A request that would be rejected was passed on, as configured.
     pub(crate) fn observed(&self, kind: usize) {
         const MESSAGE: &str = "request let through unverified: observing only";
         self.meter.observed(kind);
@@ -172,7 +170,8 @@ impl Requests {
     fn count(&self, kind: usize, refusals: &Refusals) -> Said {
         let said = refusals.count(kind, self.shared.now());
         if said == Said::Second && !self.shared.running.load(Ordering::SeqCst) {
-            // Outside tokio the next refusal of the kind tells, or the end.
+            // Outside tokio the next rejection of the kind reports the count, or the
+            // handle's end.
             self.teller
                 .start(|| Running::begin(&self.shared).map(Running::tell));
         }
@@ -234,12 +233,12 @@ impl Shared {
     }
 }
 
-/// Held by the teller as long as it runs: a task that is there while a count
-/// waits for the end of its minute.
+/// Held by the background task while it runs: it exists while a count waits for the end
+/// of its minute.
 struct Running(Arc<Shared>);
 
 impl Running {
-    /// `None` where the teller runs already.
+    /// `None` if the task is already running.
     fn begin(shared: &Arc<Shared>) -> Option<Self> {
         (!shared.running.swap(true, Ordering::SeqCst)).then(|| Self(Arc::clone(shared)))
     }
@@ -256,7 +255,8 @@ impl Running {
                 shared.tell_due(shared.now());
             }
             drop(this);
-            // Whoever has counted a second one meanwhile took the teller for running.
+            // A second one counted meanwhile relied on this task, which looked as if it
+            // was running.
             if shared.next_end().is_none() {
                 return;
             }

@@ -1,11 +1,10 @@
-//! Which base address a call is for: pure, and suspicious of addresses that two
-//! readers could read differently.
+//! Decides which base address a call is for: pure, and wary of addresses that two readers
+//! could read differently.
 //!
-//! The token follows from what is written in the request's address; what is
-//! called is decided by the server, which may resolve dots, join slashes and undo
-//! escapes before it looks. Where a path under one base could so become one under
-//! another, the call is refused rather than resolved here: this crate cannot know
-//! what the server does.
+//! The token is chosen by the request's address as written; the server decides what is
+//! called, and may resolve dots, join slashes and undo escapes first. Where a path under
+//! one base could thus become one under another, the call fails instead of being resolved
+//! here: this crate cannot know what the server does.
 
 use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderMap, HeaderValue, Uri};
@@ -20,7 +19,7 @@ pub(super) struct Base {
     /// In lower case.
     host: Box<str>,
     port: u16,
-    /// Empty, or beginning with a slash and not ending with one.
+    /// Empty, or starting with a slash and not ending with one.
     path: Box<str>,
 }
 
@@ -32,9 +31,9 @@ struct Origin<'a> {
 }
 
 impl Base {
-    /// A base of configuration; its fault otherwise.
+    /// A configured base, or what is wrong with it.
     pub(super) fn parse(text: &str, danger_allow_http: bool) -> Result<Self, &'static str> {
-        // The parser would drop a fragment without a word.
+        // The parser would drop a fragment silently.
         if text.contains(['?', '#']) {
             return Err("has a query or a fragment");
         }
@@ -75,11 +74,11 @@ impl Base {
     }
 }
 
-/// The place in `bases` of the longest base that a request is under, where it may
-/// carry that base's token.
+/// The place in `bases` of the longest base that a request is under, if it may carry that
+/// base's token.
 ///
-/// Where any base at the origin has a path, a path that the server could resolve
-/// to another one is refused.
+/// If any base at the origin has a path, a path that the server could resolve to another
+/// one is an error.
 pub(super) fn admit<'b>(
     bases: impl Iterator<Item = &'b Base> + Clone,
     uri: &Uri,
@@ -89,7 +88,7 @@ pub(super) fn admit<'b>(
         return Err(CallRefused::AlreadyAuthorized);
     }
     let at = find(bases, uri)?;
-    // One that is set goes out as it is, and the server goes by it.
+    // A `Host` header that is set is sent unchanged, and the server goes by it.
     let names_another = |host: &HeaderValue| {
         let host = host.as_bytes();
         !(uri.authority()).is_some_and(|authority| {
@@ -121,8 +120,8 @@ fn find<'b>(
 }
 
 impl<'a> Origin<'a> {
-    /// `None` where the address is relative, of another scheme, or could be read
-    /// as another one's: with user information or without a proper port.
+    /// `None` if the address is relative, has another scheme, or could be read as another
+    /// one's: with user information or without a proper port.
     fn of(uri: &'a Uri) -> Option<Self> {
         let scheme = uri.scheme_str()?;
         let secure = scheme.eq_ignore_ascii_case("https");
@@ -131,7 +130,7 @@ impl<'a> Origin<'a> {
         }
         let authority = uri.authority()?;
         let host = authority.host();
-        // Not so where there is user information.
+        // Fails if there is user information.
         let port = authority.as_str().strip_prefix(host)?;
         let port = match port.strip_prefix(':') {
             None if port.is_empty() => [80, 443][usize::from(secure)],
@@ -145,10 +144,10 @@ impl<'a> Origin<'a> {
     }
 }
 
-/// Whether every server sees the same segments in a path: no empty ones but the
-/// last, none of dots, not even before a parameter (`..;x`), no backslash, and no
-/// escape of what would matter (`.`, `/`, `\`, `;`, `%`, control characters) or
-/// of what is not UTF-8.
+/// Whether every server sees the same segments in a path: no empty ones but the last, no
+/// dot segments, not even before a parameter (`..;x`), no backslash, and no escape of
+/// what would matter (`.`, `/`, `\`, `;`, `%`, control characters) or of what is not
+/// UTF-8.
 fn is_unmistakable(path: &str) -> bool {
     let Some(segments) = path.strip_prefix('/') else {
         return path.is_empty();
@@ -322,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_a_server_may_resolve_elsewhere_is_refused() {
+    fn a_path_that_could_be_resolved_elsewhere_fails() {
         for path in [
             "/usb/../shop/ping",
             "/usb/..",
@@ -354,7 +353,7 @@ mod tests {
             let uri = format!("https://go.example{path}");
             let refused = Err(CallRefused::MistakablePath);
             assert_eq!(found(&["https://go.example/usb"], &uri), refused, "{path}");
-            // Neither may the token of the whole origin go to a part of it.
+            // Nor may the token for the whole origin be sent to a part of it.
             let both = ["https://go.example", "https://go.example/usb"];
             assert_eq!(found(&both, &uri), refused, "{path}");
             // Where the token is for the whole origin, a path stays within it.

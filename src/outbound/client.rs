@@ -16,13 +16,12 @@ use crate::net::bounded_http::lenient;
 /// A [`reqwest::Client`] as a `Service<http::Request<B>>`, for any body that
 /// reqwest takes: `Bytes`, `String`, `Vec<u8>`, [`reqwest::Body`].
 ///
-/// It follows no redirect, whatever its builder was told: reqwest by itself
-/// follows ten, and though it drops `Authorization` on the way to another origin,
-/// within one origin the token of one API would go to another. A redirect is the
-/// answer. Nor does it send a `Referer`. And plain http to this machine goes to no
-/// proxy, whatever its builder or the environment (`HTTP_PROXY`) says: the token would
-/// be in the clear on the way. Header lines of answers that are invalid or folded are
-/// passed over or joined.
+/// It follows no redirect, whatever its builder was configured to: reqwest by default
+/// follows ten, and though it drops `Authorization` on the way to another origin, within
+/// one origin the token of one API would reach another. A redirect is returned as the
+/// answer. It sends no `Referer`. Plain http to this machine uses no proxy, whatever its
+/// builder or the environment (`HTTP_PROXY`) says: the token would travel in the clear.
+/// Invalid header lines of answers are ignored, and folded ones joined.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -47,20 +46,20 @@ pub struct HttpClient {
 }
 
 impl HttpClient {
-    /// With reqwest's own settings: no time limit, proxies of the environment.
+    /// With reqwest's defaults: no time limit, proxies of the environment.
     ///
     /// # Errors
-    /// Where TLS cannot be set up.
+    /// If TLS cannot be set up.
     pub fn new() -> reqwest::Result<Self> {
         Self::from_builder(|builder| builder)
     }
 
-    /// With settings of the caller's, all but those about redirects and `Referer`, and
-    /// about proxies for plain http to this machine: that has a client of its own, so
-    /// that `settings` is called twice.
+    /// With your own settings, except those about redirects and `Referer`, and about
+    /// proxies for plain http to this machine: that has a separate client, so `settings`
+    /// is called twice.
     ///
     /// # Errors
-    /// Where the client cannot be built.
+    /// If the client cannot be built.
     pub fn from_builder(
         settings: impl Fn(ClientBuilder) -> ClientBuilder,
     ) -> reqwest::Result<Self> {
@@ -71,7 +70,7 @@ impl HttpClient {
         };
         Ok(Self {
             client: builder().build()?,
-            // No certificate is ever asked for.
+            // It never needs a certificate.
             direct: builder().no_proxy().tls_certs_only([]).build()?,
         })
     }

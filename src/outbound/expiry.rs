@@ -1,4 +1,4 @@
-//! The end of a credential that GO issues for 180 days, seen coming.
+//! Watches the end of a credential that GO issues for 180 days.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use crate::clock::{self, UnixTime};
 use crate::credential_lifetime::{Notice, Reminders};
 use crate::observe;
 
-/// How long a credential will do.
+/// How long a credential is valid.
 ///
-/// Serializes as an object with `name` and, where the issue time is known,
-/// `expires_at` (RFC 3339) and `seconds_left`.
+/// Serializes as an object with `name` and, if the issue time is known, `expires_at`
+/// (RFC 3339) and `seconds_left`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CredentialHealth {
     /// The endpoint's name; for a [`Gateway`](super::Gateway) `current` or `next`.
     pub name: String,
-    /// Its end; `None` where nobody said when it was issued.
+    /// Its end; `None` if its issue time is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<UnixTime>,
     /// The time until then, zero past it.
@@ -38,21 +38,21 @@ impl CredentialHealth {
         }
     }
 
-    /// Whether its end has come, as far as that is known.
+    /// Whether it has expired, as far as known.
     pub fn is_expired(&self) -> bool {
         self.left.is_some_and(|left| left.is_zero())
     }
 }
 
-/// What was reported of a credential's end.
+/// What was reported about a credential's end.
 #[derive(Debug, Default)]
 pub(super) struct Reported {
     reminders: Reminders,
-    /// An end was known.
+    /// The end was known.
     was_known: bool,
 }
 
-/// What there is to report of one credential, once nothing is locked any more.
+/// What to report about one credential, once nothing is locked any more.
 #[derive(Debug)]
 #[must_use]
 pub(super) struct CredentialReport {
@@ -63,7 +63,7 @@ pub(super) struct CredentialReport {
 }
 
 impl Reported {
-    /// What is to be reported now, and then counts as reported.
+    /// What is to be reported now; it counts as reported from here on.
     pub(super) fn due(&mut self, expires_at: Option<UnixTime>, now: UnixTime) -> CredentialReport {
         let was_known = std::mem::replace(&mut self.was_known, expires_at.is_some());
         CredentialReport {
@@ -75,7 +75,7 @@ impl Reported {
 }
 
 impl CredentialReport {
-    /// `name`: of the credential.
+    /// `name`: the credential's name.
     pub(super) fn emit(self, name: &str) {
         if self.is_known {
             observe::credential_left(name, self.left);
@@ -93,7 +93,7 @@ mod tests {
     const DAY: Duration = Duration::from_secs(86_400);
 
     #[test]
-    fn health_says_how_long_it_will_do() {
+    fn health_shows_how_long_a_credential_is_valid() {
         let at = UnixTime::from_secs(1_703_559_790);
         let health = CredentialHealth::new("booking-usb", Some(at), at.saturating_sub(DAY));
         assert_eq!(

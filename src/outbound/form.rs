@@ -1,15 +1,14 @@
-//! How a token stands in the `Authorization` header.
+//! How a token is written in the `Authorization` header.
 
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// The longest token that is sent, in bytes: 8 KiB, what common servers allow for
-/// a header line.
+/// The longest token that is sent, in bytes: 8 KiB, what common servers allow for a
+/// header line.
 pub(super) const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// How a token stands in the `Authorization` header. GO's documents show both
-/// forms.
+/// How a token is written in the `Authorization` header. GO's documents show both forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -22,9 +21,9 @@ pub enum HeaderForm {
 }
 
 impl HeaderForm {
-    /// The header's value, marked sensitive; `None` where the token is not 1 to
-    /// [`MAX_TOKEN_BYTES`] of visible ASCII without a comma, which would make two
-    /// of one (RFC 9110, section 5.3).
+    /// The header's value, marked sensitive; `None` if the token is not 1 to
+    /// [`MAX_TOKEN_BYTES`] of visible ASCII without a comma, which would join two tokens
+    /// (RFC 9110, section 5.3).
     pub(super) fn value(self, token: &str) -> Option<HeaderValue> {
         let is_clean = |byte: u8| matches!(byte, b'!'..=b'~') && byte != b',';
         if !(1..=MAX_TOKEN_BYTES).contains(&token.len()) || !token.bytes().all(is_clean) {
@@ -48,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_of_gos_forms_are_made_and_do_not_print() {
+    fn both_of_gos_forms_are_made_and_not_printed() {
         for (form, text) in [
             (HeaderForm::Bearer, "Bearer 53ac0777"),
             (HeaderForm::Bare, "53ac0777"),
@@ -61,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_one_token_in_a_header_is_refused() {
+    fn only_one_token_fit_for_a_header_is_accepted() {
         let long = "x".repeat(MAX_TOKEN_BYTES);
         assert!(HeaderForm::Bearer.value(&long).is_some());
         let longer = "x".repeat(MAX_TOKEN_BYTES + 1);

@@ -1,5 +1,4 @@
-//! The client side: the right credential on every call to DerbySoft GO, and on
-//! no other.
+//! The client side: the right credential on every call to DerbySoft GO, and on no other.
 //!
 //! GO takes two kinds of credentials, and each has a handle and a tower layer:
 //!
@@ -8,20 +7,18 @@
 //! | [`EndpointTokens`] | distributors that call BookingUSB and ShoppingEngine | an Access Token for each API, from GO Console |
 //! | [`Gateway`] | suppliers that push to GO's gateway | OAuth 2.0 for PUSH: a JWT that is fetched with client ID and client secret, and renewed ahead of time |
 //!
-//! Both are told the base addresses that their tokens are for. A call anywhere
-//! else is an error ([`CallRefused`]), never a token sent to a stranger. Base and
-//! path decide, for the same path belongs to several of GO's APIs.
+//! Both are given the base addresses that their tokens are for. A call anywhere else is
+//! an error ([`CallRefused`]), and the token is never sent there. Base and path decide,
+//! since several of GO's APIs share the same path.
 //!
-//! The layers go around any `Service<http::Request<B>>`. Their errors are
-//! [`BoxError`]s, as those of tower's own layers are; what this crate refused is
-//! found in them by `downcast_ref`.
+//! The layers wrap any `Service<http::Request<B>>`. Their errors are [`BoxError`]s, like
+//! those of tower's own layers; find this crate's errors in them with `downcast_ref`.
 //!
 //! # Redirects
 //!
-//! The layers follow none, and a request that the client below redirects to
-//! another origin must not take the token there. hyper follows none either;
-//! reqwest does unless told otherwise, so use [`HttpClient`], which always tells
-//! it.
+//! The layers follow none, and a request that the client below redirects to another
+//! origin must not take the token there. hyper follows none either; reqwest does unless
+//! configured otherwise, so use [`HttpClient`], which always disables them.
 
 mod base;
 mod client;
@@ -48,5 +45,5 @@ pub use self::gateway::{
 };
 pub use crate::secret::Secret;
 
-/// What the layers' services fail with, as those of tower's own layers.
+/// The error of the layers' services, as with tower's own layers.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,7 +1,7 @@
-//! The cryptography under `jsonwebtoken` 11, of which there is one in a process.
+//! The cryptography under `jsonwebtoken` 11; a process can have only one.
 //!
-//! To compare both of its backends in one run, a provider is installed that hands
-//! each check over to the one that is switched on. That costs a relaxed load.
+//! To compare both of its backends in one run, the installed provider passes each check
+//! to the one that is switched on. That costs a relaxed load.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,7 +21,7 @@ impl Backend {
     }
 }
 
-/// To be called once, before `jsonwebtoken` is used.
+/// Call once, before `jsonwebtoken` is used.
 pub(crate) fn install() {
     let provider = CryptoProvider {
         verifier_factory: |algorithm, key| {

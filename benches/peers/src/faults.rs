@@ -1,4 +1,4 @@
-//! Tokens that a contender has to refuse.
+//! Tokens that a contender has to reject.
 
 use derbysoft_go_simulator::{SignatureKind, SigningKey};
 

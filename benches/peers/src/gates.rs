@@ -1,8 +1,8 @@
-//! The contenders: each lets a handler see a genuine caller, and nobody else.
+//! The contenders: each passes genuine callers on to a handler, and nobody else.
 //!
-//! Each is told to check as much as it can. Keys are given, where a peer takes
-//! them and still looks them up by `kid`, and else fetched once from a loopback
-//! port; no fetch falls into the time that is measured.
+//! Each is configured to check as much as it can. Keys are given if a peer accepts them
+//! and still looks them up by `kid`, and otherwise fetched once from a loopback port; no
+//! fetch falls into the measured time.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -25,7 +25,7 @@ use crate::common::calls::{now, requests, time_service};
 use crate::common::scene::{AUDIENCE, CACHE, ISSUER, Scene};
 use crate::faults::Fault;
 
-/// What a handler wants to know.
+/// The claims that a handler reads.
 #[derive(Debug, Clone, Deserialize)]
 struct Claims {
     sub: String,
@@ -38,11 +38,11 @@ impl axum_jwks::ParseTokenClaims for Claims {
 /// A contender.
 pub(crate) struct Gate<'a> {
     pub(crate) name: &'static str,
-    /// Lets everybody through.
+    /// Accepts everything.
     pub(crate) open: bool,
-    /// Is timed with one token that it has seen.
+    /// Is timed with a single token, which it has seen before.
     pub(crate) warm: bool,
-    /// What it cannot be told to check.
+    /// What it cannot be configured to check.
     pub(crate) unchecked: &'static [Fault],
     backend: Backend,
     service: Box<dyn Serve + 'a>,
@@ -77,7 +77,7 @@ trait Serve {
     fn status(&mut self, token: &str) -> StatusCode;
 }
 
-/// A service of requests with bodies `B`.
+/// A service for requests with bodies `B`.
 struct Of<B, S>(S, std::marker::PhantomData<B>);
 
 fn of<B, S>(service: S) -> Of<B, S> {
@@ -147,7 +147,7 @@ fn no_layer() -> Gate<'static> {
     }
 }
 
-/// What `jwt-authorizer` is wrapped around.
+/// The bare service that `jwt-authorizer` wraps.
 fn no_layer_axum07() -> Gate<'static> {
     let handler = async || axum07::http::StatusCode::OK;
     let handler = axum07::handler::HandlerWithoutStateExt::into_service(handler);
@@ -211,7 +211,7 @@ async fn oauth2_resource_server(name: &'static str, scene: &Scene) -> Gate<'stat
     Gate::new(name, of::<Body, _>(service))
 }
 
-/// Never checks `iss`, nor `nbf`.
+/// Never checks `iss` or `nbf`.
 fn axum_jwks(scene: &Scene) -> Gate<'static> {
     use axum_jwks::Jwks;
 
@@ -235,7 +235,7 @@ fn axum_jwks(scene: &Scene) -> Gate<'static> {
     }
 }
 
-/// Its decoder of given keys tries one after the other, so the keys are fetched.
+/// Its decoder for given keys tries one after the other, so the keys are fetched.
 async fn axum_jwt_auth(scene: &Scene) -> Gate<'static> {
     use axum_jwt_auth::{Decoder, RemoteJwksDecoder};
     use jsonwebtoken10::{Algorithm, Validation};
@@ -259,7 +259,7 @@ async fn axum_jwt_auth(scene: &Scene) -> Gate<'static> {
         .validation(validation)
         .build()
         .expect("a configuration");
-    // Its next fetch is an hour away.
+    // Its next fetch is an hour later.
     decoder.initialize().await.expect("keys");
     let handler = async |caller: axum_jwt_auth::Claims<Claims>| {
         black_box(&caller.claims.sub);

@@ -1,11 +1,9 @@
-//! What one request costs through this crate's layer and through its peers: the
-//! same tokens, the same two keys, the same trivial axum handler, in one process
-//! and in turn. The table, the units and the ways to ask for it are those of
-//! `../per_request.rs`.
+//! The cost of one request through this crate's layer and through its peers: the same
+//! tokens, the same two keys, the same trivial axum handler, in one process and in turn.
+//! The table, units and options are those of `../per_request.rs`.
 //!
-//! Before anything is timed, each contender has to let a genuine token through
-//! and to refuse bad ones; what a peer cannot be told to check is written down in
-//! its place and printed.
+//! Before anything is timed, each contender has to accept a genuine token and reject bad
+//! ones; what a peer cannot be configured to check is listed with it and printed.
 #![allow(clippy::print_stdout)]
 
 #[path = "../../common/mod.rs"]
@@ -74,8 +72,8 @@ fn main() {
     }
 }
 
-/// Goes on if `gate` lets a genuine token through and refuses all others, but
-/// for those that it is known not to check.
+/// Panics unless `gate` accepts a genuine token and rejects all others, except those that
+/// it is known not to check.
 fn check(gate: &mut Gate<'_>, scene: &Scene) {
     let name = gate.name;
     assert_eq!(gate.status(&scene.tokens[0]), StatusCode::OK, "{name}");
@@ -87,7 +85,7 @@ fn check(gate: &mut Gate<'_>, scene: &Scene) {
         let expected = !gate.unchecked.contains(&fault);
         assert_eq!(refused, expected, "{name} refuses {fault:?}");
     }
-    // Twice more: where there is a cache, it now has the genuine token.
+    // Twice more: a cache, if there is one, now has the genuine token.
     for _ in 0..2 {
         assert_eq!(gate.status(&scene.tokens[0]), StatusCode::OK, "{name}");
     }

@@ -1,16 +1,15 @@
-//! Tokens that were verified already, by their exact bytes.
+//! Tokens that were verified before, found by their exact bytes.
 //!
-//! A hit saves the signature and the parsing; it never saves the checks of time
-//! and key, which the verifier repeats each time. The cache belongs to one
-//! verifier and one policy. Only accepted tokens go in, and only at *second
-//! sight*: an insert costs a good part of a signature check, so a stream of
-//! tokens that never repeat must not pay for it.
+//! A hit saves parsing and the signature check, never the checks of time and key, which
+//! the verifier repeats each time. The cache belongs to one verifier and one policy. Only
+//! accepted tokens are stored, and only at *second sight*: an insert costs a good part of
+//! a signature check, so a stream of tokens that never repeat must not pay for it.
 //!
-//! `moka` keeps the tokens and decides which to let go of. Before it stand two
-//! small tables without locks, since what it does to learn from each question
-//! costs more than all else on the way of a request: one that tells which tokens
-//! it was never given, and one of tokens that come all the time, as GO's do while
-//! it sends one for its five minutes. `docs/evidence/performance.md` has the figures.
+//! `moka` stores the tokens and decides which to evict. Learning from each lookup costs
+//! it more than everything else a request does, so two small lock-free tables stand in
+//! front: one knows which tokens were never stored, and one holds the frequent tokens,
+//! such as the one that GO sends for its five minutes. `docs/evidence/performance.md` has
+//! the figures.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -23,50 +22,49 @@ use moka::sync::Cache;
 use crate::authenticate::Verified;
 use crate::jwt::claims::Claims;
 
-/// Slots for tokens seen once: 32 KiB. GO's tokens live five minutes; a token
-/// is remembered until another of its slot is seen.
+/// Slots for tokens seen once: 32 KiB. GO's tokens live five minutes; a token is
+/// remembered until another with the same slot is seen.
 const SIGHTS: usize = 4096;
 
-/// Bits for tokens that were kept: 8 KiB.
+/// Bits for tokens that were stored: 8 KiB.
 const KEPT: usize = 1 << 16;
 
-/// Slots for tokens that come all the time: GO uses a few at once.
+/// Slots for frequent tokens: GO uses a few at once.
 const FREQUENT: usize = 32;
 
-/// The largest entry that may be a frequent one, in bytes: that of a token of
-/// 8 KiB and its claims. What is there may have been let go of by `moka`, and so
-/// counts towards the limit, all slots as if they were full.
+/// The largest entry that may be a frequent one, in bytes: a token of 8 KiB and its
+/// claims. `moka` may have evicted what is stored here, so it counts towards the limit,
+/// all slots as if they were full.
 const FREQUENT_BYTES: u64 = 16 * 1024;
 
-/// One in so many hits makes a token a frequent one, so that many tokens which
-/// take turns do not pay for taking each other's slot.
+/// Every so many hits a token becomes a frequent one, so that many tokens taking turns do
+/// not pay for taking each other's slot.
 const FREQUENT_AFTER: u8 = 64;
 
-/// What an entry costs beside its bytes, as counted by `benches/memory.rs` with
-/// 40,000 of them: `moka`'s own records, and the `Verified` without its payload.
+/// What an entry costs beyond its bytes, as counted by `benches/memory.rs` with 40,000 of
+/// them: `moka`'s own records, and the `Verified` without its payload.
 const ENTRY_OVERHEAD: usize = 540;
 
 /// One in so many bytes of the limit is left free: for tables, and for the records of
-/// some 300 bytes that `moka` has still to free. They become many where a thread is
-/// held up while it looks; 5,000 were seen on a machine with more work than processors.
+/// some 300 bytes that `moka` has yet to free. They pile up where a thread is suspended
+/// during a lookup; 5,000 were seen on a machine with more work than processors.
 const FREED_LATE: u64 = 16;
 
-/// See the module.
 pub(crate) struct TokenCache {
-    /// By the hash of the token: whether it is this token is for [`Entry`] to say.
+    /// Keyed by the token's hash; [`Entry`] knows whether it is the same token.
     verified: Cache<u64, Arc<Place>, RandomState>,
-    /// Hashes of tokens that were seen once.
+    /// Hashes of tokens seen once.
     sights: Box<[AtomicU64]>,
-    /// A bit for each hash of a token that was ever kept. Tens of thousands of
+    /// A bit for the hash of each token that was ever stored. Tens of thousands of
     /// different tokens would set them all; then `moka` is asked for each again.
     kept: Box<[AtomicU64]>,
     frequent: Box<[ArcSwapOption<Entry>]>,
     hash: TailHash,
 }
 
-/// Where an entry is as long as `moka` keeps it. What `moka` lets go of it frees some
-/// time later, when no thread can be looking at it any more; by then hundreds may
-/// have come together. So each is emptied at once, and the limit holds.
+/// Holds an entry as long as `moka` keeps it. `moka` frees what it evicts some time
+/// later, when no thread can still be reading it; by then hundreds may have accumulated.
+/// So each place is emptied at once, and the limit holds.
 struct Place(ArcSwapOption<Entry>);
 
 struct Entry {
@@ -75,14 +73,14 @@ struct Entry {
 }
 
 impl Entry {
-    /// What it takes, in bytes.
+    /// Its size in bytes.
     fn weight(&self) -> u64 {
         let claims = self.verified.claims().map_or(0, Claims::held_bytes);
         (self.token.len() + claims + ENTRY_OVERHEAD) as u64
     }
 }
 
-/// A cache of entries that weigh `max_bytes` together.
+/// A cache whose entries weigh at most `max_bytes` together.
 fn cache(max_bytes: u64) -> Cache<u64, Arc<Place>, RandomState> {
     Cache::builder()
         .max_capacity(max_bytes)
@@ -141,7 +139,8 @@ impl TokenCache {
         Some(entry.verified.clone())
     }
 
-    /// Remembers a token that was just verified, if it was before; whether it does.
+    /// Stores a token that was just verified if it was seen before; returns whether it
+    /// did.
     pub(crate) fn insert(&self, token: &[u8], verified: &Verified) -> bool {
         let hash = self.hash.hash_one(token);
         if !self.seen_before(hash) {
@@ -153,14 +152,15 @@ impl TokenCache {
         };
         let place = Place(ArcSwapOption::from_pointee(entry));
         self.verified.insert(hash, Arc::new(place));
-        // Otherwise `moka` waits until there is more to do, and has too much till then.
+        // Otherwise `moka` waits until there is more to do, and exceeds its limit till
+        // then.
         self.verified.run_pending_tasks();
         let (word, bit) = self.kept_bit(hash);
         word.fetch_or(bit, Ordering::Relaxed);
         true
     }
 
-    /// What the tokens take, as counted towards the limit: without the slots.
+    /// The tokens' size as counted towards the limit, without the slots.
     #[cfg_attr(not(feature = "metrics"), allow(dead_code))]
     pub(crate) fn bytes(&self) -> u64 {
         self.verified.weighted_size()
@@ -177,7 +177,7 @@ impl TokenCache {
         self.verified.run_pending_tasks();
     }
 
-    /// Whether a token of this hash was the last of its slot.
+    /// Whether the last token of its slot had this hash.
     fn seen_before(&self, hash: u64) -> bool {
         let slot = at(hash, SIGHTS);
         self.sights[slot].swap(hash, Ordering::Relaxed) == hash
@@ -193,7 +193,7 @@ impl TokenCache {
     }
 }
 
-/// A place among `places`, by the upper half of a hash.
+/// A place among `places`, chosen by the upper half of a hash.
 fn at(hash: u64, places: usize) -> usize {
     usize::try_from(hash >> 32).unwrap_or(0) % places
 }
@@ -206,12 +206,12 @@ impl std::fmt::Debug for TokenCache {
     }
 }
 
-/// Hashes the last bytes of a token only: its signature, which no two accepted
-/// tokens share. Entries are compared by all their bytes, so that a token made
-/// to collide costs its sender one comparison and finds nothing.
+/// Hashes only the last bytes of a token: its signature, which no two accepted tokens
+/// share. Entries are compared by all their bytes, so a token made to collide costs its
+/// sender one comparison and finds nothing.
 ///
-/// By `foldhash`: a hit in `moka` took 269 ns with it where it took 298 with the
-/// standard library's default, interleaved in one run.
+/// Uses `foldhash`: a hit in `moka` took 269 ns with it and 298 with the standard
+/// library's default, interleaved in one run.
 #[derive(Debug, Clone, Default)]
 struct TailHash(RandomState);
 

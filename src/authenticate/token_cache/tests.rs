@@ -1,7 +1,7 @@
-//! The memory of the cache, counted: whatever comes, it stays within its bound.
+//! The cache's memory, counted: it stays within its bound whatever is stored.
 //!
-//! All caches of a process free together what no thread can be looking at any more:
-//! so what counts bytes has to be the only test that runs.
+//! All caches of a process together free what no thread can still be reading, so a test
+//! that counts bytes has to run alone.
 //!
 //! ```text
 //! cargo test --all-features --lib -- --ignored token_cache --test-threads 1
@@ -23,14 +23,13 @@ const AUDIENCE: &str = "ZKT";
 
 const NOW: u64 = 1_800_000_000;
 
-/// The default.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// What a cache takes that is empty: the tables here, and those of `moka`. It counts
-/// where the bound is small.
+/// The size of an empty cache: the tables here and `moka`'s. It matters where the bound
+/// is small.
 const EMPTY: u64 = 256 * 1024;
 
-/// Tokens of several kinds, genuine.
+/// Genuine tokens of several kinds.
 fn kinds() -> Vec<(&'static str, Vec<u8>, Verified)> {
     type Change = fn(Mint) -> Mint;
     let table: [(_, Change); 5] = [
@@ -49,7 +48,7 @@ fn kinds() -> Vec<(&'static str, Vec<u8>, Verified)> {
     table.into_iter().map(of).collect()
 }
 
-/// A genuine token, and its verdict.
+/// A genuine token and its verdict.
 fn genuine(change: impl FnOnce(Mint) -> Mint) -> (Vec<u8>, Verified) {
     let key = PublishedKey::fresh();
     let signing = key.signing_key().expect("a key that signs").clone();
@@ -68,7 +67,7 @@ fn genuine(change: impl FnOnce(Mint) -> Mint) -> (Vec<u8>, Verified) {
     (token.into_bytes(), verdict.expect("genuine"))
 }
 
-/// What an entry of the token weighs.
+/// The weight of the token's entry.
 fn weight(token: &[u8], verified: &Verified) -> u64 {
     let entry = Entry {
         token: token.into(),
@@ -77,8 +76,8 @@ fn weight(token: &[u8], verified: &Verified) -> u64 {
     entry.weight()
 }
 
-/// Two sights each of tokens as long as `token`, each with a verdict in memory of its
-/// own.
+/// Shows the cache tokens as long as `token` twice each, each with its own verdict in
+/// memory.
 fn see_twice(cache: &TokenCache, token: &[u8], verified: &Verified, numbers: Range<u64>) {
     let mut token = token.to_owned();
     for number in numbers {
@@ -92,7 +91,7 @@ fn see_twice(cache: &TokenCache, token: &[u8], verified: &Verified, numbers: Ran
 
 #[test]
 #[ignore = "alone, as .ci/run does"]
-fn given_a_million_tokens_the_memory_stays_within_the_bound() {
+fn a_million_tokens_stay_within_the_bound() {
     const TOKENS: u64 = 1_000_000;
     let (token, verified) = genuine(|mint| mint);
     let counted = measure(|| {
@@ -112,7 +111,7 @@ fn given_a_million_tokens_the_memory_stays_within_the_bound() {
 
 #[test]
 #[ignore = "alone, as .ci/run does"]
-fn given_tokens_of_any_kind_the_memory_stays_within_the_bound_at_every_moment() {
+fn tokens_of_any_kind_never_exceed_the_bound() {
     for (kind, token, verified) in kinds() {
         for max_bytes in [4096, 64 * 1024, 1024 * 1024, MAX_BYTES] {
             let numbers = 0..2 * max_bytes / weight(&token, &verified) + 1000;
@@ -120,7 +119,7 @@ fn given_tokens_of_any_kind_the_memory_stays_within_the_bound_at_every_moment() 
                 let cache = TokenCache::new(max_bytes).expect("a size");
                 see_twice(&cache, &token, &verified, numbers);
             });
-            // Before a token is let go of there is one more, and here a copy of it.
+            // Until a token is evicted there is one more, and a copy of it here.
             let two_more = 2 * weight(&token, &verified);
             let bound = if max_bytes < MAX_BYTES {
                 max_bytes + EMPTY + two_more
@@ -137,7 +136,7 @@ fn given_tokens_of_any_kind_the_memory_stays_within_the_bound_at_every_moment() 
 
 #[test]
 #[ignore = "alone, as .ci/run does"]
-fn given_entries_their_weight_is_the_memory_that_they_take() {
+fn an_entrys_weight_is_the_memory_it_takes() {
     for (kind, token, verified) in kinds() {
         let weight = weight(&token, &verified);
         let tokens = 4 * 1024 * 1024 / weight;
@@ -153,24 +152,24 @@ fn given_entries_their_weight_is_the_memory_that_they_take() {
 }
 
 #[test]
-fn given_made_up_tokens_with_the_tail_of_a_known_one_nothing_is_found_or_kept() {
+fn tokens_with_a_known_tail_are_neither_found_nor_kept() {
     const TOKENS: u64 = 20_000;
     let (token, verified) = genuine(|mint| mint);
     let cache = TokenCache::new(MAX_BYTES).expect("a size");
     cache.insert(&token, &verified);
     cache.insert(&token, &verified);
-    // A thread's first look leaves something behind.
+    // A thread's first lookup leaves something behind.
     assert!(cache.get(&token).is_some());
     let mut made_up = token.clone();
     let counted = measure(|| {
         for number in 0..TOKENS {
-            // As long, and another each time, but for the tail.
+            // The same length, different each time except for the tail.
             made_up[..8].copy_from_slice(&number.to_be_bytes());
             assert_eq!(cache.hash.hash_one(&*made_up), cache.hash.hash_one(&*token));
             assert!(cache.get(&made_up).is_none(), "{number}");
         }
     });
-    // Of `moka`'s own, now and then.
+    // `moka`'s own, now and then.
     assert!(counted.count_total < TOKENS / 100, "{counted:?}");
     assert_eq!(cache.verified.entry_count(), 1);
     assert!(

@@ -1,15 +1,13 @@
 //! A strict, bounded reader of one JSON object, for JOSE headers and claims.
 //!
-//! Why not `serde_json` here: a token must be refused for things that a general
-//! reader passes over or lets through, depending on the type asked for —
-//! duplicate members (RFC 7515, section 4, and RFC 7519, section 4, allow a
-//! reader to refuse them), members spelled twice with different escapes, lone
-//! surrogates and endless nesting inside a claim nobody reads, numbers that no
-//! double can hold. `serde_json` also reads differently when another crate in
-//! the build switches on its `arbitrary_precision`. This reader has one
-//! behaviour, keeps no state on the stack for nesting, and borrows everything.
-//! Every document it accepts is accepted by `serde_json` too; a property test
-//! below holds it to that.
+//! Why not `serde_json`: a token must be rejected for things that a general reader may
+//! ignore or accept, depending on the type asked for: duplicate members (RFC 7515,
+//! section 4, and RFC 7519, section 4, allow a reader to reject them), members spelled
+//! twice with different escapes, lone surrogates and endless nesting inside a claim that
+//! nobody reads, numbers that no double can hold. `serde_json` also reads differently
+//! when another crate in the build enables its `arbitrary_precision`. This reader behaves
+//! one way, keeps no nesting state on the stack, and borrows everything. Every document
+//! it accepts is accepted by `serde_json` too; a property test checks that.
 
 mod number;
 mod text;
@@ -25,19 +23,19 @@ use self::text::is_first_of_pair;
 /// deepest standard claim (`address`) nests once.
 const MAX_DEPTH: u32 = 32;
 
-/// Members allowed in the object: GO's tokens have seven, its gateway's eight.
-/// Each new name is compared with all before it, so this bounds a square.
+/// Members allowed in the object: GO's tokens have seven, its gateway's eight. Each new
+/// name is compared with all before it, so this bounds quadratic work.
 const MAX_MEMBERS: usize = 64;
 
-/// Names kept on the stack before the list of names moves to the heap.
+/// Names stored on the stack before the list of names moves to the heap.
 const INLINE_NAMES: usize = 12;
 
-/// Why a document is not a JSON object that may stand in a token.
+/// Why a document is not a JSON object that a token may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JsonError {
     /// Not an object at the top level, or not JSON at all.
     Syntax,
-    /// One member name twice, whatever its spelling.
+    /// One member name twice, however it is spelled.
     Duplicate,
     /// Nested deeper than [`MAX_DEPTH`] or wider than [`MAX_MEMBERS`].
     Excess,
@@ -45,12 +43,12 @@ pub(crate) enum JsonError {
 
 type Result<T> = std::result::Result<T, JsonError>;
 
-/// One JSON value; containers are checked but left as text.
+/// One JSON value; containers are checked but stay text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Value<'a> {
     String(Text<'a>),
     Number(&'a str),
-    /// Of nothing but strings, if of anything.
+    /// An array of strings, possibly empty.
     Strings(Strings<'a>),
     Array(&'a str),
     Object(&'a str),
@@ -59,10 +57,10 @@ pub(crate) enum Value<'a> {
     Null,
 }
 
-/// Reads `document` as one object and hands each member to `member`, in order.
+/// Reads `document` as one object and passes each member to `member`, in order.
 ///
-/// The whole document is checked, whatever `member` does with the values; but a
-/// caller must not act on the members before this has returned `Ok`.
+/// The whole document is checked, whatever `member` does with the values; but a caller
+/// must not act on the members before this has returned `Ok`.
 pub(crate) fn read_object<'a>(
     document: &'a str,
     mut member: impl FnMut(&str, Value<'a>),
@@ -96,13 +94,13 @@ pub(crate) fn read_object<'a>(
     }
 }
 
-/// `document` without one UTF-8 byte order mark at its beginning.
+/// `document` without a UTF-8 byte order mark at its beginning.
 pub(crate) fn without_mark(document: &[u8]) -> &[u8] {
     document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document)
 }
 
-/// Whether `document`, if it is JSON, is an object. `serde` fills a struct from
-/// an array as well, which no document here may be.
+/// Whether `document`, if it is JSON, is an object. `serde` fills a struct from an array
+/// as well, which no document here may be.
 pub(crate) fn is_object(document: &[u8]) -> bool {
     document.trim_ascii_start().first() == Some(&b'{')
 }
@@ -134,8 +132,8 @@ impl<'a> Iterator for Texts<'a> {
     type Item = Text<'a>;
 
     fn next(&mut self) -> Option<Text<'a>> {
-        // The array was checked as a whole, so what stands here is `[` or `,`
-        // before a string, or the closing bracket.
+        // The array was checked as a whole, so next comes `[` or `,` before a string, or
+        // the closing bracket.
         self.0.space();
         self.0.at += 1;
         self.0.space();
@@ -143,8 +141,8 @@ impl<'a> Iterator for Texts<'a> {
     }
 }
 
-/// The names seen so far in one object: the first ones without escapes apart,
-/// where they cost no allocation.
+/// The names seen so far in one object: the first ones without escapes are stored apart,
+/// which needs no allocation.
 #[derive(Default)]
 struct Names<'a> {
     inline: [(u64, &'a str); INLINE_NAMES],
@@ -173,8 +171,8 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The length and the first bytes of a name as one number, which tells most
-/// names apart at once.
+/// The length and first bytes of a name as one number, which distinguishes most names at
+/// once.
 fn start(name: &str) -> u64 {
     (name.bytes().take(7)).fold(name.len() as u64, |start, byte| {
         start << 8 | u64::from(byte)
@@ -261,15 +259,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Passes over an array or object, and tells whether all values in it are
-    /// strings. Nesting is a row of bits (1: object), so no input can exhaust the
-    /// stack.
+    /// Skips an array or object and returns whether all values in it are strings. Nesting
+    /// is a row of bits (1: object), so no input can exhaust the stack.
     fn container(&mut self) -> Result<bool> {
         let mut kinds: u64 = 0;
         let mut depth: u32 = 0;
         let mut only_strings = true;
         loop {
-            // Here a value is due.
+            // A value comes next.
             self.space();
             match self.peek() {
                 Some(open @ (b'[' | b'{')) => {
@@ -297,7 +294,7 @@ impl<'a> Reader<'a> {
                 }
                 None => return Err(JsonError::Syntax),
             }
-            // Here a value has ended.
+            // A value has ended.
             loop {
                 if depth == 0 {
                     return Ok(only_strings);
@@ -387,8 +384,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// RFC 8259, section 6, and no more than a double can hold (RFC 7493,
-    /// section 2.2).
+    /// RFC 8259, section 6, and no more than a double can hold (RFC 7493, section 2.2).
     fn number(&mut self) -> Result<&'a str> {
         let start = self.at;
         self.take(b'-');
@@ -427,12 +423,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How many bytes come before the first quote, backslash or control character,
-/// or the end; looks at eight at a time.
+/// How many bytes come before the first quote, backslash or control character, or the
+/// end; checks eight at a time.
 fn plain_prefix(bytes: &[u8]) -> usize {
     const LOW: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    // The lowest high bit set is that of the first byte that is zero.
+    // The lowest high bit set belongs to the first byte that is zero.
     const fn zeros(word: u64) -> u64 {
         word.wrapping_sub(LOW) & !word & HIGH
     }

@@ -1,16 +1,16 @@
-//! The size of a number, told by its digits.
+//! The size of a number, from its digits.
 
 use std::cmp::Ordering;
 
-/// The largest number that a double holds is 1.797…e308: its exponent, and as many
-/// of its digits as tell it from every other (`f64::MAX` prints them).
+/// The largest number that a double holds is 1.797…e308: its exponent, and as many of its
+/// digits as distinguish it from every other (`f64::MAX` prints them).
 const LARGEST_MAGNITUDE: i64 = 308;
 const LARGEST_DIGITS: &[u8; 17] = b"17976931348623157";
 
-/// Whether a number of JSON's form is at most `f64::MAX`, in size.
+/// Whether a number in JSON's form is at most `f64::MAX` in size.
 ///
-/// Told by its digits: `parse` takes microseconds for one that lies half-way
-/// between two doubles, and a token has room for hundreds of them.
+/// Decided by its digits: `parse` takes microseconds for a number half-way between two
+/// doubles, and a token has room for hundreds of them.
 pub(super) fn fits_a_double(number: &str) -> bool {
     match magnitude(number).map_or(Ordering::Less, |magnitude| {
         magnitude.cmp(&LARGEST_MAGNITUDE)
@@ -23,9 +23,8 @@ pub(super) fn fits_a_double(number: &str) -> bool {
     }
 }
 
-/// The power of ten of the first digit that is not zero, of a number of
-/// JSON's form: 0 for `7`, 2 for `700` and `7e2`, -1 for `0.7`;
-/// `None` for zero.
+/// The power of ten of the first digit that is not zero, for a number in JSON's form: 0
+/// for `7`, 2 for `700` and `7e2`, -1 for `0.7`; `None` for zero.
 pub(crate) fn magnitude(number: &str) -> Option<i64> {
     let (digits, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let digits = digits.trim_start_matches('-');
@@ -41,7 +40,7 @@ pub(crate) fn magnitude(number: &str) -> Option<i64> {
     };
     let place = i64::try_from(place).unwrap_or(i64::MAX);
     let place = if first < whole { place } else { -place };
-    // Beyond 64 bits, zeros aside, no digits make up for it.
+    // No digits make up for an exponent beyond 64 bits, zeros aside.
     let exponent = exponent.parse().unwrap_or(if exponent.starts_with('-') {
         i64::MIN
     } else {

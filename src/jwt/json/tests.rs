@@ -28,7 +28,7 @@ fn members_come_in_order_with_their_values() {
 }
 
 #[test]
-fn escapes_are_resolved() {
+fn escapes_in_strings_are_resolved() {
     let members = read(r#"{"\u0069ss":"https:\/\/id\/\ud83d\ude00\n\u00e9\"\\"}"#).unwrap();
     assert_eq!(members[0].0, "iss");
     let Value::String(text) = members[0].1 else {
@@ -40,7 +40,7 @@ fn escapes_are_resolved() {
 }
 
 #[test]
-fn one_name_twice_is_a_duplicate_however_it_is_spelled() {
+fn one_name_twice_is_a_duplicate_in_any_spelling() {
     for document in [
         r#"{"alg":1,"alg":1}"#,
         r#"{"alg":1,"\u0061lg":2}"#,
@@ -69,13 +69,13 @@ fn duplicates_are_found_past_the_inline_names() {
 }
 
 #[test]
-fn a_special_byte_is_found_wherever_it_stands() {
+fn a_special_byte_is_found_in_any_place() {
     for len in 0..40 {
         let plain = vec![b'a'; len];
         assert_eq!(plain_prefix(&plain), len);
         for at in 0..len {
             for special in [b'"', b'\\', 0x00, 0x1f] {
-                // What follows, special or not, does not matter.
+                // The bytes that follow, special or not, do not matter.
                 for after in [b'a', b'"', 0x80, 0xff] {
                     let mut bytes = plain.clone();
                     bytes[at..].fill(after);
@@ -110,7 +110,7 @@ fn width_and_depth_are_bounded() {
 }
 
 #[test]
-fn what_is_not_one_json_object_is_refused() {
+fn only_one_json_object_is_accepted() {
     for document in [
         "",
         " ",
@@ -167,7 +167,7 @@ fn what_is_not_one_json_object_is_refused() {
 }
 
 #[test]
-fn an_array_of_strings_is_known_as_one() {
+fn an_array_of_strings_is_recognised() {
     for (array, expected) in [
         ("[]", Some("")),
         ("[ \t]", Some("")),
@@ -196,7 +196,7 @@ fn an_array_of_strings_is_known_as_one() {
 }
 
 #[test]
-fn a_number_is_refused_from_the_largest_double_on() {
+fn a_number_above_the_largest_double_is_rejected() {
     for (number, accepted) in [
         ("1e307", true),
         ("9.99e307", true),
@@ -229,7 +229,7 @@ fn a_number_is_refused_from_the_largest_double_on() {
 }
 
 #[test]
-fn a_magnitude_is_the_power_of_ten_of_the_first_digit() {
+fn a_magnitude_is_the_first_digits_power_of_ten() {
     for (number, expected) in [
         ("7", Some(0)),
         ("-700.5", Some(2)),
@@ -248,9 +248,9 @@ fn a_magnitude_is_the_power_of_ten_of_the_first_digit() {
 }
 
 #[test]
-fn a_text_is_compared_as_what_it_says() {
+fn a_text_is_compared_by_its_decoded_value() {
     let text = |spelled| Text::new(spelled, true);
-    // In the order of their code points, of which those of a pair are the greatest.
+    // In code-point order; characters of surrogate pairs are the greatest.
     let ordered = [
         (r"", ""),
         (r"\u0041", "A"),
@@ -293,7 +293,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        // Eighths: serde_json reads others back with a rounding of its own.
+        // Eighths: `serde_json` rounds others when it reads them back.
         any::<i32>().prop_map(|n| Value::from(f64::from(n) / 8.0)),
         any::<String>().prop_map(Value::from),
     ];
@@ -306,7 +306,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
-/// A number of JSON's form, at times with far more digits than a double has.
+/// A number in JSON's form, sometimes with far more digits than a double has.
 fn number() -> impl Strategy<Value = String> {
     let digits = || "(0|[1-9][0-9]{0,3}|[1-9][0-9]{300,320})";
     let fraction = "(\\.[0-9]{1,6}|\\.0{300,320}[0-9]{1,6}|)";
@@ -317,7 +317,7 @@ fn number() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn a_number_is_accepted_where_it_is_finite(number in number(), negative: bool) {
+    fn a_number_is_accepted_if_it_is_finite(number in number(), negative: bool) {
         let number = if negative { format!("-{number}") } else { number };
         let finite = number.parse::<f64>().expect("a number").is_finite();
         let document = format!(r#"{{"a":{number}}}"#);
@@ -328,7 +328,7 @@ proptest! {
     }
 
     #[test]
-    fn what_serde_json_writes_is_read_with_the_same_members(
+    fn what_serde_json_writes_is_read_the_same(
         members in proptest::collection::btree_map(any::<String>(), json(), 0..8),
     ) {
         let document = serde_json::to_string(&members).expect("JSON");
@@ -359,7 +359,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_read_is_read_by_serde_json_too(
+    fn serde_json_reads_whatever_this_reader_accepts(
         document in r#"\{("[ab\\u0-9]{0,6}" ?: ?([-0-9.eE]{1,6}|"[a\\n/u0d8]{0,8}"|\[[1,\]\[]{0,4}\]|true|null),?){0,3}\}"#,
     ) {
         if read_object(&document, |_, _| ()).is_ok() {

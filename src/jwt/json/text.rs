@@ -1,4 +1,4 @@
-//! A string of JSON as it is spelled, and what it says.
+//! A JSON string as spelled, and its decoded value.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -16,7 +16,7 @@ impl<'a> Text<'a> {
         Self { raw, escaped }
     }
 
-    /// The string itself, its escapes resolved.
+    /// The string itself, with escapes resolved.
     pub(crate) fn decode(self) -> Cow<'a, str> {
         if self.escaped {
             Cow::Owned(self.resolve())
@@ -33,20 +33,20 @@ impl<'a> Text<'a> {
         text
     }
 
-    /// The string itself where it has no escapes.
+    /// The string itself if it has no escapes.
     pub(crate) fn plain(self) -> Option<&'a str> {
         (!self.escaped).then_some(self.raw)
     }
 
-    /// The length of the string as it is spelled, in bytes: that of the string
-    /// itself, or with escapes up to six times as much.
+    /// The string's length as spelled, in bytes: with escapes up to six times that of the
+    /// string itself.
     pub(crate) fn spelled_len(self) -> usize {
         self.raw.len()
     }
 
-    /// Whether it is this string. Like the next two it allocates nothing, and
-    /// looks no further than the two agree, so that a long string costs no more
-    /// for being compared with many.
+    /// Whether it equals `other`. Like the next two it allocates nothing and stops at the
+    /// first difference, so that a long string costs no more for being compared with
+    /// many.
     pub(crate) fn is(self, other: &str) -> bool {
         if self.escaped {
             self.chars().eq(other.chars())
@@ -55,7 +55,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The same, ASCII letters being the same in either case.
+    /// The same, ignoring ASCII case.
     pub(crate) fn is_ignoring_case(self, other: &str) -> bool {
         let lower = |c: char| c.to_ascii_lowercase();
         if self.escaped {
@@ -111,7 +111,7 @@ impl Iterator for Unescaped<'_> {
             't' => '\t',
             'u' => {
                 let unit = self.unit();
-                // Of a pair the second half follows, after a `\u` of its own.
+                // The second half of a pair follows, with its own `\u`.
                 let second = if is_first_of_pair(unit) {
                     self.0.nth(1)?;
                     self.unit()
@@ -126,7 +126,8 @@ impl Iterator for Unescaped<'_> {
     }
 }
 
-/// Of two `\u` that are one character beyond the first 65,536 (RFC 8259, section 7).
+/// The first of two `\u` that are one character beyond the first 65,536 (RFC 8259,
+/// section 7).
 pub(super) const fn is_first_of_pair(unit: u16) -> bool {
     matches!(unit, 0xd800..=0xdbff)
 }

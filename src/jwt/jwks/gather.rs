@@ -6,13 +6,13 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// What an array comes to, element by element: a document has room for a hundred
-/// thousand of them, and a list of all would take many times its size.
+/// The result of reading an array element by element: a document has room for a hundred
+/// thousand, and a list of all would take many times its size.
 pub(super) trait Gather: Default {
     fn add(&mut self, element: &RawValue);
 }
 
-/// An array of JSON, gathered.
+/// A JSON array, gathered.
 pub(super) struct Gathered<G>(pub(super) G);
 
 impl<'de, G: Gather> Deserialize<'de> for Gathered<G> {

@@ -1,5 +1,5 @@
-//! A key-set document entry by entry, as an operator wants to see it: the verdict
-//! on each is that of [`KeySet::from_document`].
+//! A key-set document entry by entry, for an operator: the verdict on each is that of
+//! [`KeySet::from_document`].
 
 use serde_json::value::RawValue;
 
@@ -10,10 +10,10 @@ use super::{
 use crate::jwt::json;
 use crate::jwt::rs256::bits_of;
 
-/// One entry of a document. What it says is as untrusted as the document.
+/// One entry of a document, as untrusted as the document.
 #[derive(Debug)]
 pub struct Inspected {
-    /// As far as it is a text, like the next ones.
+    /// Set if it is a text, like the next ones.
     pub kid: Option<String>,
     /// See `kid`.
     pub kty: Option<String>,
@@ -21,16 +21,16 @@ pub struct Inspected {
     pub alg: Option<String>,
     /// `use`
     pub usage: Option<String>,
-    /// The size of `n`, where it can be read.
+    /// The size of `n`, if it can be read.
     pub bits: Option<usize>,
-    /// Why it can't be used; `None` where it can.
+    /// Why it can't be used; `None` if it can.
     pub unusable: Option<SkipReason>,
 }
 
 /// Every entry in the document's order, usable or not.
 ///
 /// # Errors
-/// Where the document is not a key set.
+/// If the document is not a key set.
 pub fn inspect(document: &[u8]) -> Result<Vec<Inspected>, KeySetError> {
     let set = KeySet::default().read(gather(document)?);
     let Looked(entries) = gather(document)?;
@@ -57,7 +57,7 @@ impl Gather for Looked {
 }
 
 impl Inspected {
-    /// What an entry says; whether it can be used is not judged yet.
+    /// The content of an entry; whether it can be used is not judged yet.
     fn of(entry: &str) -> Self {
         let members = json::is_object(entry.as_bytes())
             .then(|| serde_json::from_str::<Members<'_>>(entry).ok())
@@ -76,7 +76,7 @@ impl Inspected {
     }
 }
 
-/// Why the set does not have a key that could be used by itself.
+/// Why a set lacks a key that would be usable alone.
 fn reason_in(set: &KeySet, kid: &str) -> SkipReason {
     let skipped =
         |reason| (set.skipped().iter()).any(|key| key.kid() == Some(kid) && key.reason() == reason);
@@ -101,14 +101,14 @@ mod tests {
         inspected.into_iter().map(|key| key.unusable).collect()
     }
 
-    /// 2048 odd bits, of which the last byte tells one from another.
+    /// 2048 bits, odd, told apart by the last byte.
     fn modulus(last: u8) -> String {
         let bytes: Vec<u8> = std::iter::repeat_n(0xff, 255).chain([last]).collect();
         base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes)
     }
 
     #[test]
-    fn each_entry_is_told_of_in_the_documents_order() {
+    fn each_entry_is_shown_in_the_documents_order() {
         let twins = [key("twin", &modulus(1)), key("twin", &modulus(3))];
         let entries = [
             key("good", &modulus(1)),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_without_a_usable_key_is_told_of_too() {
+    fn a_set_without_a_usable_key_is_shown_too() {
         let document = format!(r#"{{"keys":[{}]}}"#, key("small", "AQAB"));
         assert!(KeySet::from_document(document.as_bytes()).is_err());
         let inspected = inspect(document.as_bytes()).expect("a key set");

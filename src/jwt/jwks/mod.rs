@@ -1,8 +1,8 @@
-//! A key-set document (RFC 7517, section 5) made into keys that can verify.
+//! Turns a key-set document (RFC 7517, section 5) into keys that can verify.
 //!
-//! Each key is parsed on its own: GO may publish keys of other kinds, and one
-//! that cannot be read must not take the good ones with it. Why a key was
-//! passed over is kept, so that an operator can see it.
+//! Each key is parsed separately: GO may publish keys of other kinds, and an unreadable
+//! one must not take the good ones with it. The reasons for skipping keys are stored, so
+//! that an operator can see them.
 
 mod gather;
 pub(crate) mod inspect;
@@ -23,8 +23,8 @@ use crate::jwt::jws::{MAX_KID_BYTES, base64url};
 use crate::jwt::rs256::{KeyFault, PublicKey};
 use crate::quote::Quoted;
 
-/// Usable keys kept of one document, and skipped ones reported. GO publishes
-/// two; the limit leaves room for a long overlap and bounds what one document
+/// The most usable keys stored from one document, and the most skipped ones reported. GO
+/// publishes two; the limit leaves room for a long overlap and bounds what one document
 /// can cost.
 pub const MAX_KEYS: usize = 100;
 
@@ -59,19 +59,19 @@ pub struct KeySet {
     /// Sorted by `kid`, each once.
     keys: Box<[Arc<Key>]>,
     skipped: Box<[SkippedKey]>,
-    /// What was taken out, if it was there.
+    /// Keys removed if present.
     distrusted: Arc<[Box<str>]>,
 }
 
 impl KeySet {
     /// Reads a key-set document: `{"keys":[…]}`.
     ///
-    /// A key is usable if its `kty` is `RSA`, it has a `kid` of 1 to 256 bytes,
-    /// `use` is absent or `sig`, `key_ops` is absent or holds `verify`, `alg` is
-    /// absent or `RS256`, and its modulus is odd and of 2048 to 4096 bits with
-    /// an odd exponent of 3 to 2^33. The others are [`skipped`](KeySet::skipped).
-    /// Two keys of one `kid` and different material are both skipped. One UTF-8 byte order
-    /// mark before the document changes nothing (RFC 8259, section 8.1).
+    /// A key is usable if its `kty` is `RSA`, it has a `kid` of 1 to 256 bytes, `use` is
+    /// absent or `sig`, `key_ops` is absent or holds `verify`, `alg` is absent or
+    /// `RS256`, and its modulus is odd and of 2048 to 4096 bits with an odd exponent of 3
+    /// to 2^33. The others are [`skipped`](KeySet::skipped). Two keys of one `kid` and
+    /// different material are both skipped. One UTF-8 byte order mark before the document
+    /// changes nothing (RFC 8259, section 8.1).
     ///
     /// # Errors
     /// If the document is not a key set, or none of its keys is usable.
@@ -79,8 +79,8 @@ impl KeySet {
         Self::default().successor(json::without_mark(document))
     }
 
-    /// The set that `document` describes, sharing the keys that did not change:
-    /// what a cached verdict remembers stays the same key.
+    /// The set that `document` describes, sharing the unchanged keys: the key that a
+    /// cached verdict remembers stays the same.
     pub(crate) fn successor(&self, document: &[u8]) -> Result<Self, KeySetError> {
         let set = self.read(gather(document)?);
         if set.is_empty() {
@@ -89,11 +89,11 @@ impl KeySet {
         Ok(set)
     }
 
-    /// The set of these entries, without a usable key perhaps.
+    /// The set of these entries, possibly without a usable key.
     fn read(&self, Entries { keys, mut skipped }: Entries) -> Self {
         let shared = |key| self.get_same(&key).unwrap_or_else(|| Arc::new(key));
         let mut keys: Vec<Arc<Key>> = keys.into_iter().map(shared).collect();
-        // Sorting is stable: of equal keys the first stays.
+        // Sorting is stable: the first of equal keys stays first.
         keys.sort_by(|a, b| a.kid.cmp(&b.kid));
         keys.dedup_by(|later, earlier| later.same_key(earlier));
         drop_ambiguous(&mut keys, &mut skipped);
@@ -108,7 +108,7 @@ impl KeySet {
         }
     }
 
-    /// The set without the keys of these names, which are not looked for elsewhere
+    /// The set without the keys with these names, which are not looked up elsewhere
     /// either.
     pub(crate) fn distrusting(&self, kids: &Arc<[Box<str>]>) -> Self {
         let is_trusted = |key: &&Arc<Key>| !kids.contains(&key.kid);
@@ -119,7 +119,7 @@ impl KeySet {
         }
     }
 
-    /// Whether a key of this name is not to be trusted, whoever publishes it.
+    /// Whether a key with this name is distrusted, whoever publishes it.
     pub(crate) fn distrusts(&self, kid: &str) -> bool {
         self.distrusted
             .iter()
@@ -140,12 +140,12 @@ impl KeySet {
         self.keys.len()
     }
 
-    /// Whether no key is usable; never so for a set made from a document.
+    /// Whether no key is usable; always `false` for a set made from a document.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// The `kid` and the modulus' size in bits of each usable key, by `kid`.
+    /// The `kid` and modulus size in bits of each usable key, sorted by `kid`.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = (&str, usize)> {
         self.keys
             .iter()
@@ -177,7 +177,7 @@ impl KeySet {
     }
 }
 
-/// What the entries of a key-set document come to.
+/// Gathers the entries of a key-set document.
 fn gather<G: Gather>(document: &[u8]) -> Result<G, KeySetError> {
     #[derive(Deserialize)]
     struct Document<T> {
@@ -191,7 +191,7 @@ fn gather<G: Gather>(document: &[u8]) -> Result<G, KeySetError> {
         .map_err(|_| KeySetError::NotAKeySet)
 }
 
-/// Takes out every `kid` that still stands for more than one key.
+/// Removes every `kid` that still stands for more than one key.
 fn drop_ambiguous(keys: &mut Vec<Arc<Key>>, skipped: &mut Vec<SkippedKey>) {
     let ambiguous: Vec<bool> = (0..keys.len())
         .map(|at| {
@@ -209,7 +209,7 @@ fn drop_ambiguous(keys: &mut Vec<Arc<Key>>, skipped: &mut Vec<SkippedKey>) {
     });
 }
 
-/// The keys of a document, as they come.
+/// The keys of a document, in order.
 #[derive(Default)]
 struct Entries {
     keys: Vec<Key>,
@@ -239,8 +239,8 @@ fn read_key(entry: &str) -> Result<Key, SkippedKey> {
         .map_err(|reason| SkippedKey::new(kid.as_deref(), reason))
 }
 
-/// The members of a key that matter here, not yet looked at. Others may be
-/// anything: they do not make a key worse.
+/// The relevant members of a key, not parsed yet. Others may be anything: they do not
+/// make a key worse.
 #[derive(Deserialize)]
 struct Members<'a> {
     #[serde(borrow)]
@@ -260,8 +260,8 @@ struct Members<'a> {
 }
 
 impl Members<'_> {
-    /// By hand, since `Jwk` as `serde` reads it takes `"kty":{"RSA":null}` for a
-    /// string, and drops a key for a member that nobody asks for.
+    /// By hand: `Jwk` as `serde` reads it accepts `"kty":{"RSA":null}` as a string, and
+    /// drops a key over a member that nobody needs.
     fn into_jwk(self) -> Result<Jwk, SkipReason> {
         let required = |value: Option<&RawValue>| value.and_then(text);
         if required(self.kty).as_deref() != Some("RSA") {
@@ -302,7 +302,7 @@ fn text(value: &RawValue) -> Option<String> {
     serde_json::from_str(value.get()).ok()
 }
 
-/// Of `key_ops` the one that matters here, where it is among them.
+/// The one relevant value of `key_ops`, if it is among them.
 fn operations(value: &RawValue) -> Result<Vec<KeyOperations>, SkipReason> {
     let Gathered(Verify(verify)) =
         serde_json::from_str(value.get()).map_err(|_| SkipReason::Use)?;
@@ -312,7 +312,7 @@ fn operations(value: &RawValue) -> Result<Vec<KeyOperations>, SkipReason> {
         .collect())
 }
 
-/// Whether `verify` was among the strings that came.
+/// Whether `verify` was among the strings.
 #[derive(Default)]
 struct Verify(bool);
 
@@ -374,8 +374,8 @@ impl SkippedKey {
         }
     }
 
-    /// Its `kid`, where it has one that can be shown. As untrusted as the
-    /// document: escape it before printing.
+    /// Its `kid`, if it has one that can be shown. As untrusted as the document: escape
+    /// it before printing.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
@@ -406,11 +406,11 @@ pub enum SkipReason {
     ModulusSize,
     /// The exponent is even, below 3 or above 2^33.
     Exponent,
-    /// The modulus is even, or aws-lc refused the key.
+    /// The modulus is even, or aws-lc rejected the key.
     Material,
     /// Another key has the same `kid` and different material.
     Ambiguous,
-    /// A hundred usable keys were kept already.
+    /// A hundred usable keys were already stored.
     TooMany,
 }
 
@@ -439,14 +439,13 @@ pub enum KeySetError {
     /// Not a JSON object with an array `keys`.
     #[error("the document is not a JSON Web Key Set")]
     NotAKeySet,
-    /// No key that can verify, or no key at all: the keys as [`KeySet::skipped`] has
-    /// them. The text gives the reasons of the first three, with their `kid`s escaped
-    /// and cut.
+    /// No key that can verify, or no key at all: the keys as in [`KeySet::skipped`]. The
+    /// text gives the reasons of the first three, with their `kid`s escaped and cut.
     #[error("the key set has no usable key: {}", Reasons(.0))]
     NoUsableKey(Box<[SkippedKey]>),
 }
 
-/// Why none of these keys can be used.
+/// Why none of these keys is usable.
 struct Reasons<'a>(&'a [SkippedKey]);
 
 impl Reasons<'_> {
@@ -472,7 +471,7 @@ impl fmt::Display for Reasons<'_> {
         let more = keys.len().saturating_sub(Self::SHOWN);
         match more {
             0 => Ok(()),
-            // There may have been others than those that were kept.
+            // There may have been more than were stored.
             _ if keys.len() == MAX_KEYS => write!(f, "; and {more} more at least"),
             _ => write!(f, "; and {more} more"),
         }

@@ -1,6 +1,6 @@
-//! Vectors that others published, through the parts that decide in production.
+//! Published test vectors, run through the parts that decide in production.
 //!
-//! The numbers of tests are written down, so that a file that shrinks is noticed.
+//! The numbers of tests are written down, so that a shrinking file is noticed.
 
 mod rfc;
 mod rsa;

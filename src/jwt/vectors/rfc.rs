@@ -1,6 +1,6 @@
 //! RSA signatures printed in RFCs.
 //!
-//! What they sign is not what GO sends, so that each is refused in the end; but at the level of
+//! They do not sign what GO sends, so each is rejected in the end; but at the level of
 //! JWS, with our own parts, their signatures are right.
 
 use serde_json::json;
@@ -61,7 +61,7 @@ const RFC7520_MODULUS: &str = concat!(
 
 const RFC7520_KID: &str = "bilbo.baggins@hobbiton.example";
 
-/// RFC 7520, section 4, figure 7: text, and no claims.
+/// RFC 7520, section 4, figure 7: text, not claims.
 const RFC7520_PAYLOAD: &str = concat!(
     "It\u{2019}s a dangerous business, Frodo, going out your door. You step onto the road, and if ",
     "you don't keep your feet, there\u{2019}s no knowing where you might be swept off to.",
@@ -78,7 +78,7 @@ fn published(kid: &str, modulus: &str) -> KeySet {
     KeySet::from_document(document.as_bytes()).expect("a usable key")
 }
 
-/// The whole verifier's word, a second before the `exp` of RFC 7515.
+/// The verdict of the whole verifier, a second before the `exp` of RFC 7515.
 fn verdict(token: &str, keys: &KeySet) -> Option<Kind> {
     let config = Config {
         issuer: "joe".to_owned(),
@@ -90,7 +90,7 @@ fn verdict(token: &str, keys: &KeySet) -> Option<Kind> {
     verdict.err().map(|error| error.kind())
 }
 
-/// `token` with one bit of its signature's bytes flipped.
+/// `token` with one bit of its signature flipped.
 fn with_flipped_bit(token: &str, bit: usize) -> String {
     use base64::Engine;
     use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -102,7 +102,7 @@ fn with_flipped_bit(token: &str, bit: usize) -> String {
 }
 
 #[test]
-fn the_signature_of_rfc_7515_is_right_and_its_header_names_no_key() {
+fn rfc_7515s_signature_is_right_but_names_no_key() {
     let mut room = Room::new();
     let token = Segments::split(RFC7515_TOKEN.as_bytes(), 8192)
         .and_then(|segments| segments.decode(&mut room))
@@ -119,7 +119,7 @@ fn the_signature_of_rfc_7515_is_right_and_its_header_names_no_key() {
 }
 
 #[test]
-fn the_signature_of_rfc_7520_is_right_and_what_it_signs_are_no_claims() {
+fn rfc_7520s_signature_is_right_but_signs_no_claims() {
     let mut room = Room::new();
     let token = Segments::split(RFC7520_TOKEN.as_bytes(), 8192)
         .and_then(|segments| segments.decode(&mut room))

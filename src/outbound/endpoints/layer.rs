@@ -12,8 +12,8 @@ use tower_service::Service;
 use super::EndpointTokens;
 use crate::outbound::{BoxError, CallRefused};
 
-/// Puts the right Access Token on each request, and refuses those to strangers.
-/// Made by [`EndpointTokens::layer`].
+/// Puts the right Access Token on each request; a request to an unknown address is an
+/// error. Made by [`EndpointTokens::layer`].
 #[derive(Debug, Clone)]
 pub struct EndpointTokensLayer {
     tokens: EndpointTokens,
@@ -39,8 +39,8 @@ impl<S> Layer<S> for EndpointTokensLayer {
 /// A client whose requests carry the right Access Token. Made by an
 /// [`EndpointTokensLayer`].
 ///
-/// It fails with a [`CallRefused`] where a request may not be sent, and with the
-/// wrapped service's own error otherwise.
+/// It fails with a [`CallRefused`] if a request may not be sent, and with the wrapped
+/// service's own error otherwise.
 #[derive(Debug, Clone)]
 pub struct EndpointTokensService<S> {
     inner: S,

@@ -1,4 +1,4 @@
-//! Access Tokens for the APIs of GO's that a distributor calls.
+//! Access Tokens for GO's APIs that a distributor calls.
 
 mod layer;
 
@@ -29,12 +29,12 @@ pub const SHOPPING_ENGINE: &str = "shopping-engine";
 /// What is wrong with a token that can't be sent.
 const BAD_TOKEN: &str = "is not 1 to 8192 characters of visible ASCII without a comma";
 
-/// How often requests look whether a reminder is due, in seconds. The closest two
-/// are a day apart.
+/// How often requests check whether a reminder is due, in seconds. The closest two are a
+/// day apart.
 const LOOK_EVERY: u64 = 60;
 
-/// An Access Token for an endpoint of GO's, and when it was issued if that is
-/// known. Its end is 180 days after.
+/// An Access Token for one of GO's endpoints, and when it was issued if known. It ends
+/// 180 days later.
 #[derive(Debug, Clone)]
 pub struct EndpointToken {
     secret: Secret,
@@ -42,7 +42,7 @@ pub struct EndpointToken {
 }
 
 impl EndpointToken {
-    /// A token of which it is not known when it ends.
+    /// A token whose end is unknown.
     pub fn new(token: impl Into<Secret>) -> Self {
         Self {
             secret: token.into(),
@@ -63,16 +63,16 @@ impl<T: Into<Secret>> From<T> for EndpointToken {
     }
 }
 
-/// The Access Tokens for the endpoints of GO's, by base address.
+/// The Access Tokens for GO's endpoints, by base address.
 ///
-/// A handle: clones share tokens. [`layer`](Self::layer) puts the right token on
-/// each request. The endpoint is found by base address: scheme, host, port and
-/// path prefix, the longest one first, whole segments only.
+/// A handle: clones share tokens. [`layer`](Self::layer) puts the right token on each
+/// request. The endpoint is found by base address: scheme, host, port and path prefix,
+/// the longest one first, whole segments only.
 ///
-/// A token's end is looked at with requests and with [`health`](Self::health),
-/// and warned of on GO's own days: every 10 from 30 days before it, and daily in
-/// the last 72 hours. A token past its end is still sent, since GO decides; only
-/// the answer tells for certain.
+/// A token's remaining time is checked with requests and with [`health`](Self::health),
+/// and warnings follow GO's own days: every 10 from 30 days before the end, and daily in
+/// the last 72 hours. A token past its end is still sent, since GO decides; only the
+/// answer is certain.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -97,7 +97,7 @@ struct Inner {
     endpoints: Vec<Endpoint>,
     form: HeaderForm,
     clock: Arc<dyn Clock>,
-    /// When requests look for reminders again, in seconds since the epoch.
+    /// When requests next check for reminders, in seconds since the epoch.
     next_look: AtomicU64,
 }
 
@@ -114,7 +114,7 @@ struct Current {
 }
 
 impl EndpointTokens {
-    /// Begins with no endpoint.
+    /// Starts without endpoints.
     pub fn builder() -> EndpointTokensBuilder {
         EndpointTokensBuilder {
             entries: Vec::new(),
@@ -133,8 +133,8 @@ impl EndpointTokens {
     /// does, for clients without tower.
     ///
     /// # Errors
-    /// Where there is no token for the address or an `Authorization` header
-    /// already; `headers` are then as they were.
+    /// If there is no token for the address, or there is an `Authorization` header
+    /// already; `headers` are then unchanged.
     pub fn authorize(&self, uri: &Uri, headers: &mut HeaderMap) -> Result<(), CallRefused> {
         let endpoints = &self.inner.endpoints;
         let bases = endpoints.iter().map(|endpoint| &endpoint.base);
@@ -145,11 +145,11 @@ impl EndpointTokens {
         Ok(())
     }
 
-    /// Sends another token to the endpoint of this name from now on.
+    /// Sends another token to the endpoint with this name from now on.
     ///
     /// # Errors
-    /// Where there is no such endpoint, or the token can't stand in a header; the
-    /// old one then stays.
+    /// If there is no such endpoint, or the token can't stand in a header; the old one
+    /// stays in use.
     pub fn replace(&self, name: &str, token: impl Into<EndpointToken>) -> Result<(), ReplaceError> {
         let inner = &self.inner;
         let endpoint = (inner.endpoints.iter())
@@ -160,17 +160,16 @@ impl EndpointTokens {
         Ok(())
     }
 
-    /// Has the metric `go_auth_credential_seconds_left` say how much time each token
-    /// has left now: for a server to call when it is asked for its metrics.
-    /// Otherwise it is said with requests, once a minute, and with
-    /// [`health`](Self::health).
+    /// Updates the metric `go_auth_credential_seconds_left` with the time that each token
+    /// has left: for a server to call when its metrics are scraped. Otherwise it is
+    /// updated with requests, once a minute, and with [`health`](Self::health).
     #[cfg(feature = "metrics")]
     #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
     pub fn record_metrics(&self) {
         self.inner.remind(self.inner.clock.now());
     }
 
-    /// How long each endpoint's token will do, in the order of the configuration.
+    /// How long each endpoint's token is valid, in the order of the configuration.
     pub fn health(&self) -> Vec<CredentialHealth> {
         let now = self.inner.clock.now();
         self.inner.remind(now);
@@ -190,13 +189,13 @@ pub enum ReplaceError {
     /// No endpoint has this name.
     #[error("there is no endpoint of this name")]
     UnknownEndpoint,
-    /// The token can't be one.
+    /// The token can't stand in a header.
     #[error("the token {BAD_TOKEN}")]
     UnusableToken,
 }
 
 impl Inner {
-    /// Sees to the reminders, on few of the requests.
+    /// Emits due reminders, on few of the requests.
     fn look(&self) {
         let now = self.clock.now();
         let next = self.next_look.load(Ordering::Relaxed);
@@ -259,9 +258,9 @@ impl EndpointTokensBuilder {
         self.endpoint(SHOPPING_ENGINE, base, token)
     }
 
-    /// Another endpoint, such as one of the V3 APIs. The name is for health and
-    /// logs; the base is `https`, or `http` to this machine itself, without user
-    /// information, query and fragment.
+    /// Another endpoint, such as one of the V3 APIs. The name is for health and logs; the
+    /// base is `https`, or `http` to this machine itself, without user information, query
+    /// and fragment.
     pub fn endpoint(
         mut self,
         name: impl Into<String>,
@@ -273,20 +272,19 @@ impl EndpointTokensBuilder {
         self
     }
 
-    /// How tokens stand in the header. [`HeaderForm::Bearer`].
+    /// How tokens are written in the header; by default [`HeaderForm::Bearer`].
     pub fn header_form(mut self, form: HeaderForm) -> Self {
         self.form = form;
         self
     }
 
-    /// The clock that tokens end by. The system's.
+    /// The clock that decides when tokens end; by default the system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// **Allows `http` to other machines.** Whoever is on the way then reads the
-    /// tokens.
+    /// **Allows `http` to other machines.** Anyone on the way can then read the tokens.
     pub fn danger_allow_http(mut self) -> Self {
         self.danger_allow_http = true;
         self
@@ -295,8 +293,8 @@ impl EndpointTokensBuilder {
     /// Checks everything; does no I/O.
     ///
     /// # Errors
-    /// With every fault: no endpoint, a base that can't be one or is there twice,
-    /// a name that is empty or there twice, a token that can't stand in a header.
+    /// With every fault: no endpoint, an invalid or repeated base, an empty or repeated
+    /// name, a token that can't stand in a header.
     pub fn build(self) -> Result<EndpointTokens, ConfigError> {
         let mut faults = Faults::default();
         let mut endpoints: Vec<Endpoint> = Vec::new();
@@ -340,7 +338,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_faults_are_named_and_no_value() {
+    fn all_faults_are_named_without_any_value() {
         let error = EndpointTokens::builder()
             .booking_usb("https://go.example/a", "fine")
             .shopping_engine("https://GO.example:443/a/", "with space")

@@ -1,4 +1,4 @@
-//! What a caller without tower holds of a request that carries the token.
+//! What a caller without tower keeps of a request that carries the token.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use super::Gateway;
 use super::error::GatewayError;
 use super::refresher::Issued;
 
-/// A request that carries the gateway's token, as [`Gateway::authorize`] put it into
-/// its headers: for the case that the API answers 401.
+/// A request that carries the gateway's token, as [`Gateway::authorize`] put it into its
+/// headers: for use when the API answers 401.
 #[must_use = "where the API answers 401, `renew` gets another token"]
 pub struct Authorized {
     gateway: Gateway,
@@ -23,20 +23,19 @@ impl Authorized {
         Self { gateway, issued }
     }
 
-    /// After a 401 of the API: puts another token in place of the refused one in
-    /// `headers`, and fetches it first if need be. `true`: send the request again, once.
+    /// After a 401 from the API: replaces the rejected token in `headers` with another,
+    /// fetching it first if need be. `true`: send the request again, once.
     ///
-    /// `false`: the 401 is the last word. The token was fetched within the last 10 s, so
-    /// that it was not refused for its age; or `headers` do not have it. So a request
-    /// that can't be sent again gives headers without it (an empty map will do), and
-    /// the fetch is left to the background: calls after it get the other token.
+    /// `false`: the 401 is final. The token was fetched within the last 10 s, so it was
+    /// not rejected for its age; or `headers` do not contain it. So for a request that
+    /// can't be sent again, pass headers without the token (an empty map will do): the
+    /// fetch is left to the background, and later calls get the other token.
     ///
-    /// All who were refused with one token share one fetch, and after a failure there
-    /// is none for a while, as everywhere. Nothing is lost where the caller gives up
-    /// waiting.
+    /// All calls rejected with one token share one fetch, and after a failure there is a
+    /// cooldown, as everywhere. Nothing is lost if the caller stops waiting.
     ///
     /// # Errors
-    /// Where no other token can be had; the 401 stands then.
+    /// If no other token can be fetched; the 401 is then final.
     pub async fn renew(self, headers: &mut HeaderMap) -> Result<bool, GatewayError> {
         let Self { gateway, issued } = self;
         if !gateway.is_worth_another(&issued) {

@@ -1,4 +1,4 @@
-//! How a gateway is set up.
+//! Sets up a gateway.
 
 use std::fmt;
 use std::sync::Arc;
@@ -59,8 +59,8 @@ impl GatewayBuilder {
         self
     }
 
-    /// A base address that the token is for; it goes nowhere else. Required, and
-    /// may be called again for further ones.
+    /// A base address that the token is for; it is sent nowhere else. Required, and may
+    /// be called again to add more.
     pub fn api(mut self, base: impl Into<String>) -> Self {
         self.apis.push(base.into());
         self
@@ -72,66 +72,65 @@ impl GatewayBuilder {
         self
     }
 
-    /// The pair that is to follow, as by [`Gateway::rotate_to`].
+    /// The pair that follows, as with [`Gateway::rotate_to`].
     pub fn next_credentials(mut self, pair: ClientPair) -> Self {
         self.next = Some(pair);
         self
     }
 
-    /// How the token stands in the header. [`HeaderForm::Bearer`].
+    /// How the token is written in the header; by default [`HeaderForm::Bearer`].
     pub fn header_form(mut self, form: HeaderForm) -> Self {
         self.form = form;
         self
     }
 
-    /// How long before its end a token is no longer sent, if another can be had;
-    /// at most half of its time. 2 min: GO dates the `nbf` of its tokens 2 min
-    /// before their `iat`, so far it expects clocks to be apart. At most 1 h.
+    /// How long before its end a token is no longer sent, if another can be fetched; at
+    /// most half of its lifetime. 2 min by default: GO dates the `nbf` of its tokens 2
+    /// min before their `iat`, so it expects clocks to differ by that much. At most 1 h.
     pub fn margin(mut self, margin: Duration) -> Self {
         self.margin = margin;
         self
     }
 
-    /// How long a connection to the token endpoint may take. 2 s; from 10 ms to
+    /// How long connecting to the token endpoint may take. 2 s by default; from 10 ms to
     /// 60 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long a fetch may take from beginning to end. 5 s; from 10 ms to 60 s.
+    /// How long a whole fetch may take. 5 s by default; from 10 ms to 60 s.
     pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Settings for the client that fetches, such as a proxy or a root
-    /// certificate. The limits here hold all the same, and it follows no redirect.
+    /// Settings for the client that fetches, such as a proxy or a root certificate. The
+    /// limits here apply all the same, and it follows no redirect.
     pub fn http_client(mut self, settings: ClientBuilder) -> Self {
         self.client = Some(settings);
         self
     }
 
-    /// The clock. The system's.
+    /// The clock; by default the system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// **Allows `http` to other machines.** Whoever is on the way then reads the
-    /// client secret and the tokens.
+    /// **Allows `http` to other machines.** Anyone on the way can then read the client
+    /// secret and the tokens.
     pub fn danger_allow_http(mut self) -> Self {
         self.danger_allow_http = true;
         self
     }
 
-    /// Checks everything; does no I/O, but what settings given to
+    /// Checks everything; does no I/O, except what settings given to
     /// [`http_client`](Self::http_client) cause.
     ///
     /// # Errors
-    /// With every fault: what is required and missing, addresses that can't be
-    /// used or are there twice, credentials that can't stand in a header, times
-    /// out of range.
+    /// With every fault: missing required settings, unusable or repeated addresses,
+    /// credentials that can't stand in a header, times out of range.
     pub fn build(self) -> Result<Gateway, ConfigError> {
         let mut faults = Faults::default();
         let address = address::parse(&self.token_url, self.danger_allow_http)
@@ -220,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_faults_are_named_and_no_value() {
+    fn all_faults_are_named_without_any_value() {
         let error = Gateway::builder()
             .token_url("https://user:hunter2@solo.example")
             .api("https://solo.example/push")

@@ -1,4 +1,4 @@
-//! What GO's gateway says no with, and what fetching a token fails of.
+//! What GO's gateway answers instead of a token, and what fetching one can fail with.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::excerpt::Excerpt;
 use crate::jwt::json;
 
-/// A refusal as GO's gateway documents it ("Security Access with OAuth2.0 For
+/// An error answer as GO's gateway documents it ("Security Access with OAuth2.0 For
 /// PUSH"): `{"message":"…","source":"Derbysoft DGateway2"}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -43,8 +43,8 @@ impl GatewayRefusal {
         Self::Forbidden,
     ];
 
-    /// The refusal that an answer of this status and body is, whether of the API
-    /// or of the token endpoint; `None` where it is none of the six.
+    /// The documented answer with this status and body, from the API or the token
+    /// endpoint; `None` if it is none of the six.
     ///
     /// ```
     /// use derbysoft_go_auth::outbound::GatewayRefusal;
@@ -96,26 +96,26 @@ pub struct GatewayError {
 }
 
 impl GatewayError {
-    /// `cooldown` as [`Failures::cooling_down`](super::renewal::Failures::cooling_down)
-    /// has it.
+    /// `cooldown` as from
+    /// [`Failures::cooling_down`](super::renewal::Failures::cooling_down).
     pub(super) const fn new(kind: GatewayErrorKind, cooldown: Duration) -> Self {
         Self { kind, cooldown }
     }
 
-    /// What it is.
+    /// The kind of the error.
     pub const fn kind(&self) -> &GatewayErrorKind {
         &self.kind
     }
 
-    /// Whether the token endpoint refused the client ID and secret: 401 or 403.
+    /// Whether the token endpoint rejected the client ID and secret: 401 or 403.
     pub const fn is_refusal(&self) -> bool {
         self.kind.is_refusal()
     }
 
-    /// Whether it may pass by itself: the endpoint can't be reached or does not answer
-    /// in time or in full, has a fault of its own (status 500 and above) or is asked
-    /// too often (408, 425, 429), or the clocks are apart. Otherwise someone has to
-    /// change something first.
+    /// Whether it may pass by itself: the endpoint can't be reached, does not answer in
+    /// time or in full, has a fault of its own (status 500 and above) or is asked too
+    /// often (408, 425, 429), or the clocks differ. Otherwise someone has to change
+    /// something first.
     pub const fn is_transient(&self) -> bool {
         match self.kind {
             GatewayErrorKind::Unreachable(_)
@@ -130,8 +130,8 @@ impl GatewayError {
         }
     }
 
-    /// Where it [may pass](Self::is_transient), how long until a call causes another
-    /// fetch, from when this error was returned: zero to 60 s. A call before that gets
+    /// If it [may pass](Self::is_transient), how long until a call causes another fetch,
+    /// counted from when this error was returned: zero to 60 s. A call before that gets
     /// the same failure at once.
     pub const fn retry_after(&self) -> Option<Duration> {
         if self.is_transient() {
@@ -144,30 +144,29 @@ impl GatewayError {
 
 /// Why there is no token from GO's gateway.
 ///
-/// Its text names the cause for an operator; text from the network in it is
-/// escaped.
+/// Its text names the cause for an operator; text from the network in it is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GatewayErrorKind {
-    /// One of GO's documented refusals.
+    /// One of GO's documented error answers.
     #[error("GO's gateway gives no token: {0} (status {status})", status = .0.status())]
     Refused(GatewayRefusal),
-    /// Another answer than 200.
+    /// An answer other than 200.
     #[error("the token endpoint answered with status {status}: {body}")]
     #[non_exhaustive]
     Answer {
         /// The status.
         status: u16,
-        /// The plain words that came with it.
+        /// The plain words in it.
         body: Excerpt,
         /// How long a 429 or 503 asks to wait with `Retry-After`; at most 60 s.
         retry_after: Option<Duration>,
     },
-    /// The answer points elsewhere; it was not followed.
+    /// The answer redirects elsewhere; it was not followed.
     #[error("the token endpoint answered with a redirect, which is not followed (status {0})")]
     Redirect(u16),
-    /// The HTTP client could not be set up, or the request not be sent or
-    /// answered: name, connection, TLS.
+    /// The HTTP client could not be set up, or the request not sent or answered: name,
+    /// connection, TLS.
     #[error("the token endpoint could not be reached: {0}")]
     Unreachable(String),
     /// No complete answer within the time limit.
@@ -179,8 +178,8 @@ pub enum GatewayErrorKind {
     /// The body ended early or could not be decompressed.
     #[error("the token endpoint's answer could not be read: {0}")]
     Body(String),
-    /// Not an object with an `access_token`, a `token_type` and, if there is one,
-    /// no `access_token` or `token_type` twice.
+    /// Not a JSON object that has an `access_token` and a `token_type`, both strings, and
+    /// no member twice.
     #[error("the token endpoint's answer is malformed: {0}")]
     Malformed(&'static str),
     /// `token_type` is not `Bearer`, in any case.
@@ -189,18 +188,18 @@ pub enum GatewayErrorKind {
     /// The token is empty, longer than 8 KiB or can't stand in a header.
     #[error("the token endpoint gave a token that can't be sent")]
     UnusableToken,
-    /// Neither `expires_in` nor an `exp` of the token can be read, so that nothing says
-    /// how long it is good.
+    /// Neither `expires_in` nor the token's `exp` can be read, so its lifetime is
+    /// unknown.
     #[error("the token endpoint does not say how long its token is good")]
     NoLifetime,
-    /// The token has no time left, by `expires_in` or by its own `exp` and the
-    /// clock here, which may be wrong.
+    /// The token has no time left, by `expires_in` or by its own `exp` and the local
+    /// clock, which may be wrong.
     #[error("the token endpoint gave a token that has already expired, by the clock here")]
     Expired,
     /// The client ID or client secret can't stand in a header.
     #[error("the client ID or client secret can't be sent")]
     UnusableCredentials,
-    /// The task that fetches was stopped.
+    /// The fetching task was stopped.
     #[error("the runtime shut down during a fetch")]
     Stopped,
     /// There is no tokio runtime to fetch in.
@@ -209,7 +208,7 @@ pub enum GatewayErrorKind {
 }
 
 impl GatewayErrorKind {
-    /// Whether the token endpoint refused the client ID and secret: 401 or 403.
+    /// Whether the token endpoint rejected the client ID and secret: 401 or 403.
     pub const fn is_refusal(&self) -> bool {
         match self {
             Self::Refused(_) => true,
@@ -226,8 +225,8 @@ impl GatewayErrorKind {
         }
     }
 
-    /// Whether the other pair may fare better: not where nobody answered, nor where we
-    /// are asked to wait.
+    /// Whether the other pair may succeed: not if nobody answered, nor if we are asked to
+    /// wait.
     pub(super) const fn may_be_the_pairs(&self) -> bool {
         !matches!(
             self,
@@ -248,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_six_documented_refusals_are_read_with_their_status() {
+    fn the_documented_answers_are_read_by_status() {
         for (status, message) in [
             (401, "Missing JWT token in request"),
             (401, "JWT token invalid"),

@@ -1,41 +1,41 @@
-//! What an unknown answer says, without what it may betray.
+//! What an unknown answer says, without what it may leak.
 //!
-//! An error page may repeat the request's headers, and as it likes: as HTML
-//! entities, percent-encoded, in base64, encoded twice, split by tags. A list of
-//! encodings to look for would never be whole. So nothing is kept but plain words,
-//! which no encoding of a secret is made of, and of them nothing where one could
-//! be a part of a secret that is itself made of words.
+//! An error page may repeat the request's headers in any form: as HTML entities,
+//! percent-encoded, in base64, encoded twice, split by tags. A list of encodings to look
+//! for would never be complete. So only plain words are kept, which no encoding of a
+//! secret consists of, and none of them if one could be part of a secret that itself
+//! consists of words.
 
 use std::fmt;
 
 use memchr::memmem;
 use zeroize::Zeroizing;
 
-/// The most of an answer's words that is kept for an error, in bytes: GO's own
-/// failures take about 80.
+/// The most of an answer's words kept for an error, in bytes: GO's own error texts take
+/// about 80.
 const EXCERPT_BYTES: usize = 512;
 
-/// The longest plain word. Base64 of a secret of 12 bytes has 16 letters.
+/// The longest plain word. Base64 of a 12-byte secret has 16 letters.
 const WORD_BYTES: usize = 15;
 
 /// The longest plain word in capitals: `HTTP`, `OAUTH`.
 const CAPITALS: usize = 5;
 
-/// So many letters in a row that a secret has as well are taken for a part of it.
+/// So many letters in a row shared with a secret are taken for a part of it.
 const PART: usize = 4;
 
-/// Where words are left out.
+/// Marks omitted words.
 const GAP: &str = "…";
 
-/// The plain words of an answer's body, at most 512 bytes. A word has letters of
-/// ASCII alone, 15 at most; whatever else the body has is `…`. All of it is, where
-/// the words have four letters in a row that the client ID or client secret has
-/// too, and where the answer may hold a token.
+/// The plain words of an answer's body, at most 512 bytes. A word has only ASCII letters,
+/// 15 at most; whatever else the body has becomes `…`. So does the whole body if its
+/// words share four letters in a row with the client ID or client secret, or if the
+/// answer may hold a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt(String);
 
 impl Excerpt {
-    /// `secrets` are what the client had sent in confidence.
+    /// `secrets`: what the client sent in confidence.
     pub(super) fn of<'a>(
         status: u16,
         body: &[u8],
@@ -72,7 +72,7 @@ impl fmt::Display for Excerpt {
     }
 }
 
-/// The words of a text or of a page, whose tags are passed over, attributes and all.
+/// The words of a text or a page, without its tags and their attributes.
 fn plain_words(body: &[u8]) -> String {
     let mut in_tag = false;
     let is_between = |byte: &u8| {
@@ -102,7 +102,7 @@ fn plain_words(body: &[u8]) -> String {
     words
 }
 
-/// A word as people write it: no digits and no capitals within, as encodings have.
+/// A word as people write it: no digits and no capitals inside, as encodings have.
 fn plain(chunk: &[u8]) -> Option<&str> {
     let (first, rest) = chunk.split_first()?;
     let is_word = first.is_ascii_alphabetic()
@@ -114,7 +114,7 @@ fn plain(chunk: &[u8]) -> Option<&str> {
         .flatten()
 }
 
-/// The letters of a text, in lower case.
+/// The letters of a text in lower case.
 fn letters(text: &str) -> Zeroizing<Vec<u8>> {
     let mut letters = Zeroizing::new(Vec::with_capacity(text.len()));
     letters.extend(text.bytes().filter(u8::is_ascii_alphabetic));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_a_secret_take_all_with_them() {
+    fn one_word_of_a_secret_removes_all_words() {
         for (secret, body) in [
             ("correct-horse", "the client correct was"),
             ("correct-horse", "the client COR rect was"),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_may_hold_a_token_is_not_repeated() {
+    fn an_answer_that_may_hold_a_token_is_not_shown() {
         let token = br#"{"access_token":"opaque","token_type":"Bearer"}"#;
         assert_eq!(Excerpt::of(400, token, []).0, GAP);
         assert_eq!(Excerpt::of(201, b"opaque", []).0, GAP);

@@ -1,8 +1,8 @@
-//! One request for a token: bounded in time and size, and never led elsewhere.
+//! One request for a token: bounded in time and size, and never redirected.
 //!
-//! It carries the client secret, so no redirect is followed, plain http is for
-//! this machine's own addresses, and what comes back is not repeated where the
-//! secret could be in it.
+//! It carries the client secret, so no redirect is followed, plain http is limited to
+//! this machine's own addresses, and the answer is not repeated if the secret could be in
+//! it.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -37,8 +37,8 @@ pub(super) struct FetchSettings {
 #[derive(Debug)]
 pub(super) struct Fetcher {
     settings: FetchSettings,
-    /// Made at the first fetch, unless the caller's settings are given: loading
-    /// the system's root certificates reads files, which building does not.
+    /// Created at the first fetch, unless the caller gave settings: loading the system's
+    /// root certificates reads files, which building does not.
     client: OnceLock<Client>,
 }
 
@@ -112,8 +112,8 @@ impl Fetcher {
     }
 }
 
-/// A client ID or secret as a header's value, marked sensitive; `None` where it
-/// is not 1 to [`MAX_CREDENTIAL_BYTES`] of visible ASCII.
+/// A client ID or secret as a header value, marked sensitive; `None` if it is not 1 to
+/// [`MAX_CREDENTIAL_BYTES`] of visible ASCII.
 pub(super) fn credential(text: &str) -> Option<HeaderValue> {
     let is_visible = |byte: u8| matches!(byte, b'!'..=b'~');
     if !(1..=MAX_CREDENTIAL_BYTES).contains(&text.len()) || !text.bytes().all(is_visible) {
@@ -124,7 +124,7 @@ pub(super) fn credential(text: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// A client that keeps to the limits, whatever its builder was told.
+/// A client that keeps the limits, whatever its builder was configured to.
 fn finished(builder: ClientBuilder, settings: &FetchSettings) -> reqwest::Result<Client> {
     bounded_http::client(
         builder,
@@ -134,7 +134,7 @@ fn finished(builder: ClientBuilder, settings: &FetchSettings) -> reqwest::Result
     )
 }
 
-/// The body, wiped once it was read.
+/// The body, wiped after reading.
 async fn body(response: Response) -> Result<Zeroizing<Vec<u8>>, GatewayErrorKind> {
     let mut body = Zeroizing::new(Vec::with_capacity(MAX_ANSWER_BYTES));
     match bounded_http::read_body(response, MAX_ANSWER_BYTES, &mut body).await {

@@ -1,4 +1,4 @@
-//! The answer on its way: one request, and at most one repetition.
+//! The response future: one request, and at most one repetition.
 //!
 //! ```text
 //!  Waiting ──► Sent ──► any answer but 401: done
@@ -25,11 +25,11 @@ use super::error::GatewayError;
 use super::refresher::Issued;
 use crate::outbound::BoxError;
 
-/// A call on its way.
+/// A call in progress.
 pub(super) struct Call<S, B> {
     pub(super) service: S,
     pub(super) gateway: Gateway,
-    /// The request once more, without its token.
+    /// A copy of the request, without its token.
     pub(super) spare: Option<Request<B>>,
 }
 
@@ -188,7 +188,7 @@ where
     }
 }
 
-/// What to send after an answer of this status; `None` where it is the last word.
+/// What to send after an answer with this status; `None` if it is final.
 fn repetition<S, B>(
     mut call: Call<S, B>,
     issued: &Issued,

@@ -12,18 +12,17 @@ use super::future::{Call, GatewayFuture};
 use super::replay::{Cloned, Replay};
 use crate::outbound::BoxError;
 
-/// Puts the gateway's token on each request, and repeats a request once whose
-/// token the API refused. Made by [`Gateway::layer`].
+/// Puts the gateway's token on each request, and repeats a request once if the API
+/// rejected its token. Made by [`Gateway::layer`].
 ///
-/// Every answer but a 401 is handed on as it comes. After a 401 another token is
-/// fetched, unless another caller already has it, and the request repeated with
-/// that; the second answer is handed on whatever it is. The 401 itself is handed
-/// on where
+/// Every answer but a 401 is passed on unchanged. After a 401 another token is fetched,
+/// unless another caller already has it, and the request repeated with that; the second
+/// answer is passed on whatever it is. The 401 itself is passed on if
 ///
-/// - the body can't be had again (a token is fetched for those who come later),
-/// - no other token can be had,
-/// - the token was fetched less than 10 s before: then it was not refused for its
-///   age, and every call would cause a fetch.
+/// - the body can't be produced again (a token is fetched for later callers),
+/// - no other token can be fetched,
+/// - the token was fetched less than 10 s before: then it was not rejected for its age,
+///   and every call would cause a fetch.
 #[derive(Clone)]
 pub struct GatewayLayer<R = Cloned> {
     gateway: Gateway,
@@ -40,7 +39,7 @@ impl GatewayLayer {
 }
 
 impl<R> GatewayLayer<R> {
-    /// Has bodies again by other means: [`reqwest_body`](super::reqwest_body), a
+    /// Produces bodies again by other means: [`reqwest_body`](super::reqwest_body), a
     /// closure, or `|_: &B| None` so that nothing is repeated.
     pub fn replay_with<T>(self, replay: T) -> GatewayLayer<T> {
         GatewayLayer {
@@ -64,11 +63,10 @@ impl<S, R: Clone> Layer<S> for GatewayLayer<R> {
 
 /// A client whose requests carry the gateway's token. Made by a [`GatewayLayer`].
 ///
-/// It fails with a [`CallRefused`](crate::outbound::CallRefused) where a request
-/// may not be sent, with a [`GatewayError`](super::GatewayError) where no token
-/// can be had, and with the wrapped service's own error otherwise. What the API
-/// refuses is an answer, not an error; see
-/// [`GatewayRefusal::read`](super::GatewayRefusal::read).
+/// It fails with a [`CallRefused`](crate::outbound::CallRefused) if a request may not be
+/// sent, with a [`GatewayError`](super::GatewayError) if no token can be fetched, and
+/// with the wrapped service's own error otherwise. A rejection by the API is an answer,
+/// not an error; see [`GatewayRefusal::read`](super::GatewayRefusal::read).
 #[derive(Clone)]
 pub struct GatewayService<S, R = Cloned> {
     inner: S,

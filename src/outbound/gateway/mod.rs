@@ -1,13 +1,13 @@
 //! OAuth 2.0 for PUSH: a supplier's token for GO's gateway.
 //!
 //! ```text
-//!  request ─► base ─► token at hand? ─► Authorization ─► the wrapped client
+//!  request ─► base ─► cached token? ──► Authorization ─► the wrapped client
 //!                         │                                   │ 401, once
 //!                         └ wait for the one fetch ◄──────────┘
 //! ```
 //!
-//! The token is fetched by one task that belongs to no request: whoever cancels
-//! a request cancels a wait, never a fetch.
+//! The token is fetched by one task that belongs to no request: cancelling a request
+//! cancels its wait, never the fetch.
 
 mod authorized;
 mod builder;
@@ -50,19 +50,17 @@ use super::expiry::CredentialHealth;
 use crate::clock::{self, UnixTime};
 use crate::net::task::Background;
 
-/// GO's gateway, as a supplier pushes to it: a token that is fetched once for all
-/// and kept good.
+/// GO's gateway, as a supplier pushes to it: a token that is fetched once for all callers
+/// and renewed in time.
 ///
-/// A handle: clones share the token. [`layer`](Self::layer) puts it on each
-/// request and, where the API answers 401, fetches another and repeats the
-/// request once. Nothing happens before the first request or
-/// [`ready`](Self::ready), which start a task on the current tokio runtime; it
-/// ends when the last handle and service are dropped.
+/// A handle: clones share the token. [`layer`](Self::layer) puts it on each request and,
+/// if the API answers 401, fetches another and repeats the request once. Nothing happens
+/// before the first request or [`ready`](Self::ready), which start a task on the current
+/// tokio runtime; it ends when the last handle and service are dropped.
 ///
-/// The token is renewed at 70 to 90 % of its time. While that fails the one at
-/// hand serves, to its end if need be. Of a failure callers learn after the fetch
-/// that they waited for, and at once for a second after it (10 s after a refusal
-/// of the client pair).
+/// The token is renewed at 70 to 90 % of its lifetime. While that fails the current one
+/// stays in use, to its end if need be. Callers get a failure after the fetch that they
+/// waited for, and at once for a second after it (10 s if the client pair was rejected).
 ///
 /// ```no_run
 /// # async fn push() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -90,7 +88,7 @@ pub struct Gateway {
     inner: Arc<Inner>,
 }
 
-/// The last one dropped ends the task.
+/// Dropping the last one ends the task.
 struct Inner {
     shared: Arc<Shared>,
     apis: Vec<Base>,
@@ -98,7 +96,7 @@ struct Inner {
 }
 
 impl Gateway {
-    /// Begins with no address and no credentials.
+    /// Starts without address and credentials.
     pub fn builder() -> GatewayBuilder {
         GatewayBuilder::new()
     }
@@ -113,8 +111,8 @@ impl Gateway {
         }
     }
 
-    /// A layer that puts the token on each request, for bodies that are `Clone`;
-    /// for others see [`GatewayLayer::replay_with`].
+    /// A layer that puts the token on each request, for bodies that are `Clone`; for
+    /// others see [`GatewayLayer::replay_with`].
     pub fn layer(&self) -> GatewayLayer {
         GatewayLayer::new(self.clone())
     }
@@ -122,19 +120,19 @@ impl Gateway {
     /// Makes sure that there is a token.
     ///
     /// # Errors
-    /// With what the fetch failed of.
+    /// With the cause if the fetch fails.
     pub async fn ready(&self) -> Result<(), GatewayError> {
         self.token(None).await.map(|_| ())
     }
 
-    /// Puts the token into `headers`, marked sensitive, and fetches it first if
-    /// need be: for clients without tower. Where the API answers 401 to the request,
-    /// [`Authorized::renew`] gets another token; without that a revoked token goes on
-    /// being sent to its end.
+    /// Puts the token into `headers`, marked sensitive, and fetches it first if need be:
+    /// for clients without tower. If the API answers 401 to the request,
+    /// [`Authorized::renew`] gets another token; without that a revoked token would be
+    /// sent to its end.
     ///
-    /// Of the client itself: it must follow no redirect and send plain http to this
-    /// machine through no proxy, or the token goes along; [`HttpClient`](super::HttpClient)
-    /// is such a client.
+    /// Your client must follow no redirect and send plain http to this machine through no
+    /// proxy, or the token goes along; [`HttpClient`](super::HttpClient) is such a
+    /// client.
     ///
     /// ```no_run
     /// # async fn push() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -160,9 +158,9 @@ impl Gateway {
     /// ```
     ///
     /// # Errors
-    /// A [`CallRefused`] where the address is under no base of the gateway's or
-    /// there is an `Authorization` header already; a [`GatewayError`] where no
-    /// token can be had.
+    /// With a [`CallRefused`] if the address is under none of the gateway's bases or
+    /// there is an `Authorization` header already; with a [`GatewayError`] if no token
+    /// can be fetched.
     pub async fn authorize(
         &self,
         uri: &Uri,
@@ -177,24 +175,23 @@ impl Gateway {
         Ok(Authorized::new(self.clone(), issued))
     }
 
-    /// After a *rotate* at GO: `next` is to serve. It is tried at once, if there
-    /// is a runtime, and first with every fetch; until it has worked the current
-    /// pair serves where `next` does not, for at most 7 days after `next` was
-    /// issued (or, where that is not known, made known here). So it serves after a
-    /// *revoke* as well.
+    /// After a *rotate* at GO: `next` takes over. It is tried at once, if there is a
+    /// runtime, and first with every fetch; until it has worked the current pair is used
+    /// where `next` fails, for at most 7 days after `next` was issued (or, if that is
+    /// unknown, given here). So it works after a *revoke* as well.
     ///
     /// # Errors
-    /// Where the pair can't stand in headers; nothing changes then.
+    /// If the pair can't stand in headers; nothing changes then.
     pub fn rotate_to(&self, next: ClientPair) -> Result<(), GatewayError> {
         self.change(next, Pairs::rotate_to)
     }
 
-    /// After a *revoke* at GO: `pair` serves, alone. A fetch that is under way with
-    /// another one counts for nothing. The token at hand serves until `pair` has
-    /// given another, which is tried at once.
+    /// After a *revoke* at GO: only `pair` is used. A fetch in progress with another pair
+    /// is discarded. The current token stays in use until `pair` has given another, which
+    /// is tried at once.
     ///
     /// # Errors
-    /// Where the pair can't stand in headers; nothing changes then.
+    /// If the pair can't stand in headers; nothing changes then.
     pub fn replace(&self, pair: ClientPair) -> Result<(), GatewayError> {
         self.change(pair, |pairs, pair, _| *pairs = Pairs::new(pair))
     }
@@ -212,18 +209,18 @@ impl Gateway {
         let running = self.keep_running();
         let mut status = shared.status();
         change(&mut status.pairs, pair, shared.clock.now());
-        // What another pair failed of is no reason to wait with this one.
+        // Another pair's failure is no reason to wait with this one.
         status.failures = Failures::default();
-        // Where no refresher runs, the next fetch is the next caller's.
+        // Without a running refresher, the next caller fetches.
         if running || status.flight.is_under_way() {
             status.flight.want(&shared.pulse, ());
         }
         Ok(())
     }
 
-    /// Has the metric `go_auth_credential_seconds_left` say how much time the client
-    /// pairs have left now: for a server to call when it is asked for its metrics.
-    /// Otherwise the background task says it, once a minute.
+    /// Updates the metric `go_auth_credential_seconds_left` with the time that the client
+    /// pairs have left: for a server to call when its metrics are scraped. Otherwise the
+    /// background task updates it, once a minute.
     #[cfg(feature = "metrics")]
     #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
     pub fn record_metrics(&self) {
@@ -231,7 +228,7 @@ impl Gateway {
         shared.remind(shared.clock.now());
     }
 
-    /// How the token and the client pairs are. Asking fetches nothing.
+    /// The state of the token and the client pairs. Asking fetches nothing.
     pub fn health(&self) -> GatewayHealth {
         let shared = &self.inner.shared;
         let now = shared.now();
@@ -254,7 +251,7 @@ impl Gateway {
         base::admit(self.inner.apis.iter(), uri, headers).map(|_| ())
     }
 
-    /// The token at hand, where it needs no second thought.
+    /// The current token, if it is not close to its end.
     fn usable(&self) -> Option<Arc<Issued>> {
         let shared = &self.inner.shared;
         let issued = shared.current.load_full()?;
@@ -265,8 +262,8 @@ impl Gateway {
         Some(issued)
     }
 
-    /// A token, another than the one of the number `refused`; waits for a fetch
-    /// where there is none.
+    /// A token other than the one with the number `refused`; waits for a fetch if there
+    /// is none.
     async fn token(&self, refused: Option<u64>) -> Result<Arc<Issued>, GatewayError> {
         let shared = &self.inner.shared;
         let good = |good: fn(&Issued, &Shared) -> bool| {
@@ -275,7 +272,7 @@ impl Gateway {
             (is_other && good(&issued, shared)).then_some(issued)
         };
         let alive = || good(|issued, shared| issued.life.is_alive(shared.now()));
-        // Without a runtime of its own a caller could not wait.
+        // Without its own runtime a caller could not wait.
         if Handle::try_current().is_err() || !self.keep_driven() {
             return alive()
                 .ok_or_else(|| GatewayError::new(GatewayErrorKind::NoRuntime, Duration::ZERO));
@@ -294,11 +291,11 @@ impl Gateway {
             }
             status.flight.ticket()
         };
-        // Should the refresher have ended just before it was told.
+        // In case the refresher ended just before it was asked.
         self.keep_running();
 
-        // A fetch with one pair that came to nothing, and one with each of two;
-        // longer only where nobody drives the refresher's runtime.
+        // One failed fetch with one pair, and one with each of two; longer only if nobody
+        // drives the refresher's runtime.
         let limit = shared.now().elapsed + shared.fetcher.timeout() * 4;
         tokio::select! {
             biased;
@@ -313,7 +310,7 @@ impl Gateway {
         alive().ok_or_else(|| shared.status().last_failure(shared.now()))
     }
 
-    /// The API answered 401 to this token: whether another is worth a fetch.
+    /// The API answered 401 to this token: whether fetching another is worthwhile.
     fn is_worth_another(&self, refused: &Issued) -> bool {
         let shared = &self.inner.shared;
         let replaced =
@@ -321,7 +318,7 @@ impl Gateway {
         replaced || !refused.life.is_young(shared.now())
     }
 
-    /// Has a token fetched for those who come later.
+    /// Has a token fetched for later callers.
     fn fetch_another(&self, refused: &Issued) {
         let shared = &self.inner.shared;
         let running = self.keep_running();
@@ -334,15 +331,14 @@ impl Gateway {
         }
     }
 
-    /// Sees to it that the refresher runs: the first call starts it, and a later one
-    /// where the runtime that it ran in was shut down. Elsewhere one load. `false`
-    /// where there is no runtime to run in.
+    /// Makes sure that the refresher runs: the first call starts it, and a later one if
+    /// its runtime was shut down. Otherwise this costs one load. `false` if there is no
+    /// runtime to run in.
     fn keep_running(&self) -> bool {
         self.inner.shared.pulse.is_running() || self.start()
     }
 
-    /// The same, and starts another refresher where nobody drives the runtime of the one
-    /// that there is.
+    /// The same, and starts another refresher if nobody drives the current one's runtime.
     fn keep_driven(&self) -> bool {
         let shared = &self.inner.shared;
         shared.pulse.is_driven(shared.now()) || self.start()
@@ -370,28 +366,28 @@ impl fmt::Debug for Gateway {
     }
 }
 
-/// How a gateway's token and client pairs are.
+/// The state of a gateway's token and client pairs.
 ///
-/// Serializes as an object with `token_seconds_left` where there is a token,
-/// `last_error` where the last fetch failed, and `credentials`.
+/// Serializes as an object with `token_seconds_left` if there is a token, `last_error` if
+/// the last fetch failed, and `credentials`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct GatewayHealth {
-    /// The time to the end of the token at hand; `None` where there is none, so that
-    /// the next request waits for a fetch.
+    /// The time to the end of the current token; `None` if there is none, so that the
+    /// next request waits for a fetch.
     #[serde(
         rename = "token_seconds_left",
         serialize_with = "clock::seconds",
         skip_serializing_if = "Option::is_none"
     )]
     pub token_left: Option<Duration>,
-    /// What the last fetch failed of; `None` where it succeeded.
+    /// What the last fetch failed with; `None` if it succeeded.
     #[serde(
         serialize_with = "crate::error::text",
         skip_serializing_if = "Option::is_none"
     )]
     pub last_error: Option<GatewayError>,
-    /// The pair in use, `current`, and the one that is to follow, `next`.
+    /// The pair in use, `current`, and the one that follows, `next`.
     pub credentials: Vec<CredentialHealth>,
 }
 

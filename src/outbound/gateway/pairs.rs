@@ -1,9 +1,9 @@
-//! Client ID and client secret, and the one that follows: pure.
+//! Client ID and client secret, and the pair that follows: pure.
 //!
-//! After a *rotate* at GO both pairs are good for 7 days; after a *revoke* the
-//! old one is dead at once. Who holds a next pair need not know which it was: it
-//! is tried first, the one before serves where it does not work yet, and is
-//! forgotten once it does, or after the 7 days.
+//! After a *rotate* at GO both pairs are valid for 7 days; after a *revoke* the old one
+//! is dead at once. With a next pair one need not know which it was: the next pair is
+//! tried first, the current one is used where it does not work yet, and is dropped once
+//! it does, or after the 7 days.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::clock::UnixTime;
 use crate::credential_lifetime::{OVERLAP, end_of};
 use crate::secret::Secret;
 
-/// A client ID and client secret, and when GO issued them if that is known. They
-/// end 180 days after.
+/// A client ID and client secret, and when GO issued them if known. They end 180 days
+/// later.
 #[derive(Clone)]
 pub struct ClientPair {
     pub(super) client_id: Secret,
@@ -22,7 +22,7 @@ pub struct ClientPair {
 }
 
 impl ClientPair {
-    /// A pair of which it is not known when it ends.
+    /// A pair whose end is unknown.
     pub fn new(client_id: impl Into<Secret>, client_secret: impl Into<Secret>) -> Self {
         Self {
             client_id: client_id.into(),
@@ -46,7 +46,7 @@ impl fmt::Debug for ClientPair {
     }
 }
 
-/// The pair that serves, and the one that is to.
+/// The pair in use, and the next one.
 #[derive(Debug)]
 pub(super) struct Pairs {
     current: Arc<ClientPair>,
@@ -56,7 +56,7 @@ pub(super) struct Pairs {
 #[derive(Debug)]
 struct Next {
     pair: Arc<ClientPair>,
-    /// When it was issued or, if nobody said, made known here.
+    /// When it was issued or, if unknown, given here.
     since: UnixTime,
 }
 
@@ -68,7 +68,7 @@ impl Pairs {
         }
     }
 
-    /// Another pair is to serve, in place of one that was to.
+    /// Sets another next pair, replacing an earlier one.
     pub(super) fn rotate_to(&mut self, next: ClientPair, now: UnixTime) {
         self.next = Some(Next {
             since: next.issued_at.unwrap_or(now),
@@ -76,7 +76,7 @@ impl Pairs {
         });
     }
 
-    /// The pairs to ask with, in this order.
+    /// The pairs to try, in this order.
     pub(super) fn candidates(
         &mut self,
         now: UnixTime,
@@ -94,8 +94,8 @@ impl Pairs {
         }
     }
 
-    /// A pair gave a token. `false` where it is no longer one of ours, so that its
-    /// token is not to be used either.
+    /// A pair gave a token. `false` if the pair was replaced, so that its token must not
+    /// be used either.
     pub(super) fn worked(&mut self, pair: &Arc<ClientPair>) -> bool {
         if self.is_next(pair) {
             self.current = Arc::clone(pair);
@@ -108,7 +108,7 @@ impl Pairs {
         (self.next.as_ref()).is_some_and(|next| Arc::ptr_eq(&next.pair, pair))
     }
 
-    /// Whether the pair serves or is to.
+    /// Whether the pair is in use or the next one.
     pub(super) fn has(&self, pair: &Arc<ClientPair>) -> bool {
         Arc::ptr_eq(&self.current, pair) || self.is_next(pair)
     }
@@ -117,15 +117,14 @@ impl Pairs {
         self.next.is_some()
     }
 
-    /// The end of the current pair, which is at latest 7 days after the next one
-    /// was issued.
+    /// The end of the current pair, at the latest 7 days after the next one was issued.
     pub(super) fn end_of_current(&self) -> Option<UnixTime> {
         let own = self.current.issued_at.map(end_of);
         let overlap = (self.next.as_ref()).map(|next| next.since.saturating_add(OVERLAP));
         own.into_iter().chain(overlap).min()
     }
 
-    /// The end of the next pair, where there is one and it is known.
+    /// The end of the next pair, if there is one and its end is known.
     pub(super) fn end_of_next(&self) -> Option<UnixTime> {
         self.next.as_ref()?.pair.issued_at.map(end_of)
     }
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_pair_is_tried_first_and_the_current_serves_until_it_works() {
+    fn the_next_pair_is_first_but_both_serve_at_first() {
         let mut pairs = Pairs::new(pair("a"));
         assert_eq!(ids(&mut pairs, day(0)), ["a"]);
         pairs.rotate_to(pair("b"), day(0));
@@ -166,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_current_pair_is_forgotten_7_days_after_the_next_was_issued_or_known() {
+    fn the_current_pair_is_dropped_after_7_days() {
         for next in [pair("b"), pair("b").issued_at(day(3))] {
             let since = if next.issued_at.is_some() { 3 } else { 5 };
             let mut pairs = Pairs::new(pair("a"));
@@ -178,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_that_was_replaced_meanwhile_gives_nothing() {
+    fn a_replaced_pair_gives_no_token() {
         let mut pairs = Pairs::new(pair("a"));
         let (old, _) = pairs.candidates(day(0));
         pairs = Pairs::new(pair("b"));
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_ends_after_180_days_and_with_a_successor_after_7_if_that_is_sooner() {
+    fn a_pair_ends_after_180_days_or_7_if_followed() {
         let ends = |pairs: &Pairs| (pairs.end_of_current(), pairs.end_of_next());
         let mut pairs = Pairs::new(pair("a").issued_at(day(0)));
         assert_eq!(ends(&pairs), (Some(day(180)), None));
@@ -204,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_does_not_print() {
+    fn a_pair_does_not_print_its_secrets() {
         let printed = format!("{:?}", Pairs::new(pair("596a9560").issued_at(day(0))));
         assert!(
             !printed.contains("596a") && !printed.contains("p;fd"),

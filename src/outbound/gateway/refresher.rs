@@ -1,10 +1,9 @@
-//! The task that keeps a gateway's token: fetches on demand and ahead of time,
-//! publishes, and sees to reminders. All fetching is done here, one fetch at a
-//! time, so that a late answer cannot replace a newer one, and nobody who waits
-//! can cancel it.
+//! The task that renews a gateway's token: fetches on demand and ahead of time,
+//! publishes, and emits reminders. All fetching is done here, one fetch at a time, so
+//! that a late answer cannot replace a newer one, and no waiting caller can cancel it.
 //!
 //! Token, pairs and failures change together, under the lock of the [`Status`]; only
-//! then, and without it, is anything logged or counted.
+//! after that, without the lock, is anything logged or counted.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,19 +25,19 @@ use crate::observe;
 use crate::outbound::expiry::Reported;
 use crate::outbound::form::HeaderForm;
 
-/// The refresher looks at both clocks at least this often: its timers stand still
-/// while a machine is suspended, and tokens and pairs grow old all the same.
+/// The refresher checks both clocks at least this often: its timers stand still while a
+/// machine is suspended, but tokens and pairs still age.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
 
 /// A token as it is sent.
 pub(super) struct Issued {
-    /// Counted up with each token.
+    /// Increases with each token.
     pub(super) number: u64,
     pub(super) value: HeaderValue,
     pub(super) life: Life,
 }
 
-/// What the refresher and its handles share.
+/// Shared by the refresher and its handles.
 pub(super) struct Shared {
     pub(super) fetcher: Fetcher,
     form: HeaderForm,
@@ -94,11 +93,11 @@ impl Shared {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A refresher's beginning, which takes up all that one before it was to do; `None`
-    /// where one runs and is driven.
+    /// Starts a refresher, which takes over the tasks of the one before it; `None` if one
+    /// is already running and driven.
     pub(super) fn begin_running(self: &Arc<Self>) -> Option<Running> {
         let now = self.now();
-        // Under the lock, as all that a refresher changes.
+        // Under the lock, like all that a refresher changes.
         let mut status = self.status();
         let number = self.pulse.begin(now, Due::within(Duration::ZERO))?;
         Some(Running {
@@ -121,7 +120,7 @@ impl Shared {
         });
         let is_due = renewal.is_some_and(|wait| wait.is_zero());
         if status.flight.begin(is_due.then_some(())).is_some() {
-            // Each of two pairs is asked twice at most.
+            // Each of two pairs is tried at most twice.
             self.pulse.expect(Due::within(self.fetcher.timeout() * 4));
             let (first, second) = status.pairs.candidates(now.wall);
             return Step::Fetch { first, second };
@@ -139,7 +138,7 @@ impl Shared {
                 observe::next_pair_failed(&error);
                 match self.ask(&second).await {
                     (asked, Ok(answer)) => (second, asked, Ok(answer)),
-                    // The pair that is to serve is the one to be put right.
+                    // The pair that is to take over is the one to fix.
                     (_, Err(_)) => (first, asked, Err(error)),
                 }
             }
@@ -148,8 +147,8 @@ impl Shared {
         self.publish(number, &pair, asked, result);
     }
 
-    /// Asks a second time where the first answer is past its use when it comes: a
-    /// clock that was put right meanwhile is no reason to fail those who wait.
+    /// Asks a second time if the first answer has expired on arrival: a clock that was
+    /// set meanwhile is no reason to fail those who wait.
     async fn ask(&self, pair: &ClientPair) -> (Moment, Result<Fetched, GatewayErrorKind>) {
         let asked = self.now();
         let answer = self.ask_once(pair, asked).await;
@@ -175,7 +174,7 @@ impl Shared {
         Life::new(asked, fetched.lifetime, self.margin, fastrand::f64())
     }
 
-    /// Publishes first, then counts the fetch as ended: who is woken sees the
+    /// Publishes first, then counts the fetch as ended, so that whoever is woken sees the
     /// result. Then it is reported.
     fn publish(
         &self,
@@ -188,12 +187,12 @@ impl Shared {
         let jitter = fastrand::f64();
         let issued = {
             let mut status = self.status();
-            // What comes from a refresher that was replaced counts for nothing.
+            // A replaced refresher's results are discarded.
             if !self.pulse.is_current(number) {
                 return;
             }
-            // What a pair gave or got that was replaced meanwhile is nobody's; the
-            // next fetch is wanted already, and who waits waits for that.
+            // A replaced pair's results are discarded; the next fetch is requested
+            // already, and callers wait for that.
             if !status.pairs.has(pair) {
                 status.flight.pass_over();
                 return;
@@ -240,7 +239,7 @@ impl Shared {
         Ok((issued, lifetime))
     }
 
-    /// Gives the reminders that are due and were not given.
+    /// Emits the reminders that are due and not yet emitted.
     pub(super) fn remind(&self, now: UnixTime) {
         let [current, next] = {
             let mut status = self.status();
@@ -255,7 +254,7 @@ impl Shared {
     }
 }
 
-/// A token that can be sent, and for how long.
+/// A token that can be sent, and its lifetime.
 struct Fetched {
     value: HeaderValue,
     lifetime: Duration,
@@ -276,7 +275,7 @@ impl Status {
         self.last_error = Some(error.clone());
     }
 
-    /// What the last fetch failed with, as callers get it now.
+    /// The last fetch's failure, as callers get it now.
     pub(super) fn last_failure(&self, now: Moment) -> GatewayError {
         let kind = self.last_error.clone();
         self.failure(kind.unwrap_or(GatewayErrorKind::Stopped), now)
@@ -292,14 +291,14 @@ enum Step {
         first: Arc<ClientPair>,
         second: Option<Arc<ClientPair>>,
     },
-    /// A demand or this moment of elapsed time.
+    /// Until a demand or this moment of elapsed time.
     WaitUntil(Duration),
     /// Another refresher has taken over.
     End,
 }
 
-/// Held by the refresher as long as it runs. Where it is stopped from outside, the fetch
-/// that will not end has failed, so that nobody waits for it.
+/// Held by the refresher while it runs. If it is stopped from outside, its unfinished
+/// fetch counts as failed, so that nobody waits for it.
 pub(super) struct Running {
     shared: Arc<Shared>,
     number: u64,

@@ -11,15 +11,14 @@ use super::error::GatewayErrorKind;
 use crate::clock::Moment;
 use crate::net::retry::{ahead_of, back_off};
 
-/// How soon after a failure a call may cause a fetch of its own: a gateway that
-/// comes back is noticed with the next call, and one that is down is asked once
-/// a second, whatever the number of calls.
+/// How soon after a failure a call may cause another fetch: a gateway that recovers is
+/// noticed with the next call, and one that is down is asked once a second, whatever the
+/// number of calls.
 const COOLDOWN: Duration = Duration::from_secs(1);
 
-/// The same where the gateway refused the client pair, which seldom mends itself
-/// and, asked often, looks like guessing. Also how old a token must be for a 401
-/// of the API to cause a fetch: a younger one was refused for another reason than
-/// its age.
+/// The same where the gateway rejected the client pair, which seldom resolves itself and,
+/// asked often, looks like guessing. Also how old a token must be for a 401 of the API to
+/// cause a fetch: a younger one was rejected for a reason other than its age.
 pub(super) const LONG_COOLDOWN: Duration = Duration::from_secs(10);
 
 /// The times of a token.
@@ -32,8 +31,8 @@ pub(super) struct Life {
 }
 
 impl Life {
-    /// Of a token that was asked for then and is good for `lifetime`. The margin
-    /// is at most half of it. `jitter` is uniform in 0…1.
+    /// For a token that was requested at `asked` and is valid for `lifetime`. The margin
+    /// is at most half of that. `jitter` is uniform in 0…1.
     pub(super) fn new(asked: Moment, lifetime: Duration, margin: Duration, jitter: f64) -> Self {
         let usable = lifetime.saturating_sub(margin.min(lifetime / 2));
         Self {
@@ -44,17 +43,17 @@ impl Life {
         }
     }
 
-    /// Sent without a second thought.
+    /// Outside the margin: sent as it is.
     pub(super) fn is_usable(&self, now: Moment) -> bool {
         now.since(self.asked) < self.usable
     }
 
-    /// Within the margin: sent where no other can be had.
+    /// Within the margin: sent if no other can be fetched.
     pub(super) fn is_alive(&self, now: Moment) -> bool {
         now.since(self.asked) < self.lifetime
     }
 
-    /// Too young to be refused for its age.
+    /// Too young to be rejected for its age.
     pub(super) fn is_young(&self, now: Moment) -> bool {
         now.since(self.asked) < LONG_COOLDOWN
     }
@@ -97,13 +96,13 @@ impl Failures {
         };
     }
 
-    /// How long until the next fetch by itself; `None` where there was no failure.
+    /// How long until the next automatic fetch; `None` if there was no failure.
     pub(super) fn until_retry(&self, now: Moment) -> Option<Duration> {
         let since = now.elapsed.saturating_sub(self.last);
         (self.count > 0).then(|| self.retry_after.saturating_sub(since))
     }
 
-    /// How long no call may cause a fetch yet; zero where one may now.
+    /// How long until a call may cause a fetch; zero if one may now.
     pub(super) fn cooling_down(&self, now: Moment) -> Duration {
         let since = now.elapsed.saturating_sub(self.last);
         self.cooldown.saturating_sub(since)
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_renewed_ahead_kept_to_its_margin_and_used_to_its_end_in_need() {
+    fn a_token_is_renewed_early_and_usable_to_its_end() {
         let early = Life::new(at(0), secs(3600), secs(120), 0.0);
         let late = Life::new(at(0), secs(3600), secs(120), 1.0);
         assert_eq!(early.until_renewal(at(0)), secs(3480).mul_f64(0.7));
@@ -149,14 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn the_margin_never_takes_more_than_half_of_a_short_life() {
+    fn the_margin_is_at_most_half_of_a_short_life() {
         let life = Life::new(at(0), secs(60), secs(120), 0.0);
         assert!(life.is_usable(at(29)));
         assert!(!life.is_usable(at(30)));
     }
 
     #[test]
-    fn neither_clock_prolongs_a_token() {
+    fn neither_clock_extends_a_tokens_life() {
         let life = Life::new(at(0), secs(100), secs(0), 0.0);
         let set_back = Moment {
             wall: UnixTime::EPOCH,
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_back_off_to_a_minute_and_refusals_at_once_to_ten_seconds() {
+    fn failures_back_off_and_rejections_wait_10_seconds() {
         let mut failures = Failures::default();
         assert_eq!(failures.until_retry(at(0)), None);
         assert_eq!(failures.cooling_down(at(0)), secs(0));
@@ -196,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_endpoint_asks_for_is_the_least_wait() {
+    fn the_endpoints_retry_after_is_the_least_wait() {
         let asking = |seconds| GatewayErrorKind::Answer {
             status: 429,
             body: Excerpt::of(429, b"", []),

@@ -1,11 +1,10 @@
-//! A request's body once more, for the one repetition after a 401.
+//! A request's body, produced again for the one repetition after a 401.
 
-/// How a request's body is had once more.
+/// Produces a request's body again.
 ///
-/// Any `Fn(&B) -> Option<B>` is one; where it gives `None` the request is not
-/// repeated.
+/// Any `Fn(&B) -> Option<B>` is one; if it returns `None` the request is not repeated.
 pub trait Replay<B> {
-    /// The same body again, before any of it was sent.
+    /// The same body again; called before any of it is sent.
     fn replay(&self, body: &B) -> Option<B>;
 }
 
@@ -15,8 +14,7 @@ impl<B, F: Fn(&B) -> Option<B>> Replay<B> for F {
     }
 }
 
-/// For bodies that are `Clone`: `()`, `Bytes`, `String`, `Full<Bytes>`,
-/// `Empty<Bytes>`.
+/// For bodies that are `Clone`: `()`, `Bytes`, `String`, `Full<Bytes>`, `Empty<Bytes>`.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct Cloned;
@@ -27,9 +25,9 @@ impl<B: Clone> Replay<B> for Cloned {
     }
 }
 
-/// For [`reqwest::Body`]: a copy of one that is in memory, nothing of a stream.
-/// (`Bytes` as the body, which [`HttpClient`](crate::outbound::HttpClient) takes
-/// as well, saves the copy.)
+/// For [`reqwest::Body`]: a copy of a body in memory; `None` for a stream. (`Bytes` as
+/// the body, which [`HttpClient`](crate::outbound::HttpClient) accepts as well, saves the
+/// copy.)
 pub fn reqwest_body(body: &reqwest::Body) -> Option<reqwest::Body> {
     body.as_bytes().map(|bytes| bytes.to_vec().into())
 }

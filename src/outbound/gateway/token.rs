@@ -1,7 +1,7 @@
-//! Reading the token endpoint's answer, and how long its token is good: pure.
+//! Reads the token endpoint's answer and how long its token is valid: pure.
 //!
-//! GO's sample says two things: `expires_in` is 7200, while the token itself is a
-//! JWT whose `exp` is 3600 after its `iat`. The earlier that can be read is believed.
+//! GO's sample contradicts itself: `expires_in` is 7200, while the token itself is a JWT
+//! whose `exp` is 3600 after its `iat`. The earlier one that can be read counts.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -16,23 +16,23 @@ use crate::jwt::json::{self, Value};
 use crate::jwt::jws::base64url;
 use crate::secret::Secret;
 
-/// The longest a token is used, whatever it says: 24 h, twelve times what GO
-/// gives. A slip of digits at the gateway doesn't keep one for years.
+/// The longest a token is used, whatever it says: 24 h, twelve times what GO gives. A
+/// slip of digits at the gateway must not keep one for years.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A token and what is said of its end.
+/// A token and its claimed end.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) token: Secret,
-    /// From when it was asked for.
+    /// Counted from when the token was requested.
     expires_in: Option<Duration>,
     /// The JWT's own `exp`.
     exp: Option<UnixTime>,
 }
 
 impl Answer {
-    /// Reads an answer of status 200 (RFC 6749, section 5.1). Other members are
-    /// passed over; one twice is not an answer.
+    /// Reads an answer of status 200 (RFC 6749, section 5.1). Other members are ignored;
+    /// a repeated one makes the answer invalid.
     pub(super) fn read(body: &[u8]) -> Result<Self, GatewayErrorKind> {
         let malformed = GatewayErrorKind::Malformed;
         let body = str::from_utf8(body).map_err(|_| malformed("it is not UTF-8"))?;
@@ -67,8 +67,8 @@ impl Answer {
         })
     }
 
-    /// How long the token is good from `asked` on: to the earlier of the two
-    /// ends, and at most a day.
+    /// How long the token is valid from `asked` on: to the earlier of the two ends, and
+    /// at most a day.
     pub(super) fn lifetime(&self, asked: UnixTime) -> Result<Duration, GatewayErrorKind> {
         let own = self.exp.map(|exp| exp.saturating_since(asked));
         let lifetime = (self.expires_in.into_iter().chain(own).min())
@@ -81,14 +81,14 @@ impl Answer {
     }
 }
 
-/// How long the token of an answer is good, for `fuzz/`.
+/// How long an answer's token is valid, for `fuzz/`.
 #[cfg(fuzzing)]
 pub(crate) fn token_answer(body: &[u8], asked: UnixTime) -> Option<Duration> {
     Answer::read(body).ok()?.lifetime(asked).ok()
 }
 
-/// A number of seconds as JSON spells it, whole or with a fraction, not below zero; one
-/// beyond all measure is cut off.
+/// A number of seconds as spelled in JSON, whole or with a fraction, not below zero;
+/// excessive numbers are capped.
 fn seconds(number: &str) -> Option<Duration> {
     let number: Number = number.trim().parse().ok()?;
     match number.as_u64() {
@@ -102,9 +102,9 @@ fn seconds(number: &str) -> Option<Duration> {
     }
 }
 
-/// The `exp` of a token that is a JWT: three segments, of which the second is a
-/// JSON object. Nobody vouches for it, and it may only shorten a life. The token is
-/// for somebody else: whatever else it says, or how, is no business of ours.
+/// The `exp` of a token that is a JWT: three segments, of which the second is a JSON
+/// object. It is unverified, and may only shorten a life. The token is for somebody else:
+/// whatever else it says, and how, does not matter here.
 fn exp(token: &str) -> Option<UnixTime> {
     #[derive(Deserialize)]
     struct Claims<'a> {
@@ -154,7 +154,8 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// The answer of "Security Access with OAuth2.0 For PUSH", signature cut.
+    /// The answer of "Security Access with OAuth2.0 For PUSH", with the signature
+    /// shortened.
     const SAMPLE: &str = concat!(
         r#"{"access_token": "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.eyJrZXkiOiJKV1QtVEVTVCIsIm5iZiI6MTcyNTQxOTk5"#,
         "NywiaXNzIjoiZGVyYnlzb2Z0IiwiaWF0IjoxNzI1NDIwMTE3LCJkaXMiOiJKV1QtVEVTVCIsImp0aSI6ImJmZjZkYjY4OTNlOTQxYWNiM2Y1",
@@ -163,7 +164,7 @@ mod tests {
     );
 
     #[test]
-    fn gos_sample_is_good_for_one_hour_though_it_says_two() {
+    fn gos_sample_is_good_for_one_hour_instead_of_two() {
         let answer = Answer::read(SAMPLE.as_bytes()).expect("the sample");
         assert_eq!(answer.expires_in, Some(Duration::from_secs(7200)));
         assert_eq!(answer.exp, Some(UnixTime::from_secs(IAT + 3600)));
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_earlier_end_counts_whatever_the_token_is() {
+    fn the_earlier_end_counts_for_any_token() {
         let later = jwt(&format!(r#"{{"exp":{}}}"#, IAT + 7200));
         let no_exp = jwt("{}");
         for (token, rest, expected) in [
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_of_a_lifetime_is_passed_over() {
+    fn an_unreadable_lifetime_is_ignored() {
         let at = |exp: &str| jwt(&format!(r#"{{"exp":{exp}}}"#));
         let soon = IAT + 60;
         for claims in [
@@ -277,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn the_type_is_bearer_in_any_case() {
+    fn the_type_is_bearer_ignoring_case() {
         let of_type = |name: &str| {
             let body = format!(r#"{{"access_token":"x","token_type":"{name}","expires_in":60}}"#);
             Answer::read(body.as_bytes()).map(|_| ())

@@ -1,4 +1,4 @@
-//! What answers as long as the limit allows make this crate allocate.
+//! How much this crate allocates for answers as long as the limit.
 
 use allocation_counter::{AllocationInfo, measure};
 use base64::Engine;
@@ -18,7 +18,7 @@ fn answer(token: &str, more: &str) -> String {
     format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":7200{more}}}"#)
 }
 
-/// The worst answers of their kind.
+/// The worst answers of each kind.
 fn answers() -> Vec<(&'static str, String)> {
     let left = ROOM - answer("", "").len();
     let jwt = |open: &str, unit: &str, close: &str| {
@@ -84,7 +84,7 @@ fn answers() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The bytes allocated in all for each byte of `body`.
+/// The bytes allocated in total for each byte of `body`.
 fn share(what: &str, body: &[u8], counted: AllocationInfo, most: u64) -> f64 {
     let length = body.len() as u64;
     assert!(
@@ -96,7 +96,7 @@ fn share(what: &str, body: &[u8], counted: AllocationInfo, most: u64) -> f64 {
 }
 
 #[test]
-fn given_the_worst_answers_they_are_read_in_a_multiple_of_their_size() {
+fn the_worst_answers_take_a_multiple_of_their_size() {
     let (mut read, mut refused) = (0.0_f64, 0.0_f64);
     for (what, body) in answers() {
         assert!(
@@ -112,7 +112,7 @@ fn given_the_worst_answers_they_are_read_in_a_multiple_of_their_size() {
             let _ = GatewayRefusal::read(401, body);
         });
         refused = refused.max(share(what, body, counted, 4));
-        // No more than the words that are kept.
+        // No more than the kept words.
         let counted = measure(|| drop(Excerpt::of(400, body, SECRETS)));
         refused = refused.max(share(what, body, counted, 0));
     }
