@@ -12,6 +12,11 @@ use super::rejection::Rejection;
 /// Makes the answer to a rejected request.
 ///
 /// Closures of the same shape are `Respond` too.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no answer to rejected requests",
+    label = "not a `Respond`",
+    note = "a `Fn(&Rejection) -> http::Response<Bytes>` is one, and so are `Reject` and `Ignore`"
+)]
 pub trait Respond: Send + Sync + 'static {
     /// The whole answer; nothing is added to it but the [`Rejection`] in its extensions.
     fn respond(&self, rejection: &Rejection) -> Response<Bytes>;

@@ -3,6 +3,11 @@
 /// Produces a request's body again.
 ///
 /// Any `Fn(&B) -> Option<B>` is one; if it returns `None` the request is not repeated.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't produce a body of `{B}` again",
+    label = "not a `Replay<{B}>`",
+    note = "a `Fn(&B) -> Option<B>` is one; `Cloned` is one for bodies that are `Clone`"
+)]
 pub trait Replay<B> {
     /// The same body again; called before any of it is sent.
     fn replay(&self, body: &B) -> Option<B>;
