@@ -1,10 +1,10 @@
-//! How long a credential that GO issues is valid, and when its end is reported: GO's own
-//! rhythm.
+//! How long GO's credentials are valid, and when their expiry is reported: on GO's own
+//! schedule.
 //!
-//! Access Tokens and client pairs live for 180 days, and for 7 more days beside their
-//! successor. GO reminds their owner by mail every 10 days from 30 days before the end,
-//! and daily in the last 72 hours ("Security Access with OAuth2.0 For PUSH", *Rotate*).
-//! The logs of both sides keep to the same days.
+//! Access Tokens and client pairs are valid for 180 days, and for 7 more days beside
+//! their successor. GO reminds their owner by mail every 10 days from 30 days before
+//! expiry, and daily in the last 72 hours ("Security Access with OAuth2.0 For PUSH",
+//! *Rotate*). The logs of both sides follow the same days.
 
 use std::time::Duration;
 
@@ -12,26 +12,26 @@ use crate::clock::UnixTime;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// From the issue of an Access Token or a client pair to its end: 180 days.
+/// From the issue of an Access Token or a client pair to its expiry: 180 days.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(180 * DAY.as_secs());
 
-/// From the issue of a successor to the end of what it succeeds, where that is
-/// not earlier anyway: 7 days.
+/// From the issue of a successor to the expiry of its predecessor, unless that expires
+/// sooner anyway: 7 days.
 pub(crate) const OVERLAP: Duration = Duration::from_secs(7 * DAY.as_secs());
 
-/// The days left at each reminder of the series. Another follows at the end itself.
+/// The days left at each reminder. One more follows at expiry itself.
 const DAYS_LEFT: [u32; 6] = [30, 20, 10, 3, 2, 1];
 
-/// The end of what was issued then.
+/// When a credential issued then expires.
 pub(crate) fn end_of(issued_at: UnixTime) -> UnixTime {
     issued_at.saturating_add(LIFETIME)
 }
 
-/// One report on one end. A later one is greater.
+/// One reminder of one expiry. A later one is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Reminder(usize);
 
-/// The latest reminder that is due at `now`; `None` more than 30 days before the end.
+/// The latest reminder due at `now`; `None` more than 30 days before expiry.
 fn latest(expires_at: UnixTime, now: UnixTime) -> Option<Reminder> {
     let left = expires_at.saturating_since(now);
     let near = DAYS_LEFT.iter().filter(|days| left <= DAY * **days).count();
@@ -39,14 +39,14 @@ fn latest(expires_at: UnixTime, now: UnixTime) -> Option<Reminder> {
     (near > 0).then_some(Reminder(near + is_past))
 }
 
-/// The reports on one credential's end: each once, after a pause only the latest, and
-/// anew for another end.
+/// The reminders of one credential's expiry: each once; after a pause only the latest;
+/// and a new series for a new expiry.
 #[derive(Debug, Default)]
 pub(crate) struct Reminders {
     given: Option<(UnixTime, Reminder)>,
 }
 
-/// That an end is near, or has come: then nothing is left.
+/// An expiry is near, or has come: then nothing is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Notice {
     pub(crate) expires_at: UnixTime,
@@ -54,7 +54,7 @@ pub(crate) struct Notice {
 }
 
 impl Reminders {
-    /// What is to be reported at `now`, and then counts as reported.
+    /// The reminder due at `now`, which then counts as reported.
     pub(crate) fn due(&mut self, expires_at: UnixTime, now: UnixTime) -> Option<Notice> {
         let latest = latest(expires_at, now)?;
         if (self.given).is_some_and(|(end, given)| end == expires_at && given >= latest) {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn reminders_come_at_gos_days_and_at_the_end() {
+    fn reminders_are_due_on_gos_days_and_at_expiry() {
         let table = [
             (LIFETIME, None),
             (DAY * 30 + SECOND, None),
@@ -118,24 +118,24 @@ mod tests {
     }
 
     #[test]
-    fn each_reminder_is_given_once() {
+    fn each_reminder_is_reported_once() {
         let mut reminders = Reminders::default();
         let life: Vec<_> = (0..=180 * 24).rev().collect();
         let days = reported(&mut reminders, expiry(), &life);
         assert_eq!(days, [30, 20, 10, 3, 2, 1, 0]);
-        // A clock that is set back repeats nothing.
+        // Setting the clock back repeats nothing.
         assert!(reported(&mut reminders, expiry(), &life).is_empty());
     }
 
     #[test]
-    fn after_a_pause_only_the_latest_is_given() {
+    fn after_a_pause_only_the_latest_is_reported() {
         let mut reminders = Reminders::default();
         let days = reported(&mut reminders, expiry(), &[25 * 24, 5 * 24]);
         assert_eq!(days, [25, 5]);
     }
 
     #[test]
-    fn another_end_begins_another_series() {
+    fn a_new_expiry_starts_a_new_series() {
         let mut reminders = Reminders::default();
         let other = expiry().saturating_sub(DAY);
         assert_eq!(reported(&mut reminders, expiry(), &[25 * 24]), [25]);

@@ -1,14 +1,14 @@
-//! Why a token was refused.
+//! Why a token was rejected.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Serialize as _, Serializer};
 
-/// Why a token was refused, as a stable name.
+/// Why a token was rejected, as a stable name.
 ///
-/// The names are a contract: [`as_str`](VerifyErrorKind::as_str) gives the same
-/// word that stands in logs, metric labels and JSON.
+/// The names are a contract: [`as_str`](VerifyErrorKind::as_str) gives the word that
+/// appears in logs, metric labels and JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VerifyErrorKind {
@@ -16,47 +16,47 @@ pub enum VerifyErrorKind {
     TooLong,
     /// Not three segments of canonical base64url.
     Malformed,
-    /// The header is not strict JSON, or has members that may not be there.
+    /// The header is not strict JSON, or has members that are not allowed.
     Header,
     /// `alg` is not the string `RS256`.
     Algorithm,
-    /// The issuer publishes no key of this `kid`.
+    /// The issuer publishes no key with this `kid`.
     UnknownKey,
-    /// The signature is not one of the named key over this token.
+    /// The signature is not the named key's over this token.
     Signature,
-    /// The claims are not a JSON object, have a duplicate, or one of a wrong
-    /// type or range.
+    /// The claims are not a JSON object, contain a duplicate, or one has the wrong type
+    /// or range.
     Claims,
     /// `iss` is not the configured issuer.
     Issuer,
-    /// `aud` holds none of the configured audiences.
+    /// `aud` contains none of the configured audiences.
     Audience,
     /// `exp` has passed.
     Expired,
-    /// `nbf` has not come yet; or the issue of an access token is dated more than 24 h
-    /// ahead.
+    /// `nbf` has not come yet; or an access token's issue is dated more than 24 h ahead.
     NotYetValid,
     /// A required claim is absent.
     MissingClaim,
-    /// The token lives longer, from `iat` to `exp`, than is allowed.
+    /// The token's lifetime, from `iat` to `exp`, is longer than allowed.
     Lifetime,
     /// `sub` is not on the allow-list.
     Subject,
-    /// `iss` is that of another environment than the one served here, such as
-    /// certification where production is: the token was not looked at further.
+    /// `iss` belongs to another environment than the one served here, such as
+    /// certification instead of production. Nothing else of the token was checked.
     WrongEnvironment,
-    /// The issuer's keys could not be had: nothing is said about the token.
+    /// The issuer's keys are unavailable: the token was neither accepted nor found
+    /// invalid.
     KeysUnavailable,
-    /// The token's key is not known, and was not looked for since the token was
-    /// issued: nothing is said about the token.
+    /// The token's key is unknown, and no fetch has looked for it since the token was
+    /// issued: the token was neither accepted nor found invalid.
     KeyPending,
-    /// An access token that is not one of those held.
+    /// An access token that is not configured.
     UnknownAccessToken,
-    /// An access token past its 180 days, or past the 7 that its successor left it.
+    /// An access token past its 180 days, or past the 7 days after its successor's issue.
     AccessTokenExpired,
-    /// An access token that is known as one that was revoked.
+    /// An access token that is configured as revoked.
     AccessTokenRevoked,
-    /// An access token that is accepted, but belongs to another API.
+    /// An access token that is valid, but for another API.
     WrongApi,
 }
 
@@ -90,7 +90,7 @@ impl VerifyErrorKind {
 }
 
 impl VerifyErrorKind {
-    /// Whether it is no verdict on the token, which may be tried again: 503.
+    /// Whether it is not a verdict on the token, so that a retry may succeed: 503.
     pub(crate) const fn says_nothing(self) -> bool {
         matches!(self, Self::KeysUnavailable | Self::KeyPending)
     }
@@ -102,8 +102,8 @@ impl fmt::Display for VerifyErrorKind {
     }
 }
 
-/// What has happened last as text, if it has: for `serialize_with`.
-// The shape that serde asks for.
+/// The last error as text, if there is one: for `serialize_with`.
+// The signature that serde requires.
 #[expect(clippy::ref_option)]
 pub(crate) fn text<S: Serializer>(
     error: &Option<impl fmt::Display>,
@@ -113,8 +113,8 @@ pub(crate) fn text<S: Serializer>(
     text.serialize(serializer)
 }
 
-/// Every reason for which a token is refused, with its kind and its text: all
-/// that a refused caller can ever be told.
+/// Every reason why a token is rejected, with its kind and its text: all that a rejected
+/// caller can ever learn.
 macro_rules! reasons {
     ($($reason:ident => $kind:ident, $text:literal;)*) => {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,10 +204,10 @@ reasons! {
     OtherApi => WrongApi, "the token is for another API";
 }
 
-/// A token was refused.
+/// A token was rejected.
 ///
-/// Its text is fixed: nothing of the token, which is whatever an attacker made
-/// it, is ever part of it, so that it can go into a header, a body or a log.
+/// Its text is fixed and never contains anything from the token, which an attacker
+/// controls. So it is safe in a header, a body or a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyError {
     reason: Reason,
@@ -245,15 +245,14 @@ impl VerifyError {
         self.reason.kind()
     }
 
-    /// Why, in one fixed English sentence fragment of printable ASCII without
-    /// quotes.
+    /// Why, as one fixed English phrase of printable ASCII without quotes.
     pub const fn detail(&self) -> &'static str {
         self.reason.text()
     }
 
-    /// Where nothing is said about the token
+    /// When keys may next be fetched, if the error is no verdict on the token
     /// ([`KeysUnavailable`](VerifyErrorKind::KeysUnavailable),
-    /// [`KeyPending`](VerifyErrorKind::KeyPending)): when the keys may next be fetched.
+    /// [`KeyPending`](VerifyErrorKind::KeyPending)).
     pub const fn retry_after(&self) -> Option<Duration> {
         if self.kind().says_nothing() {
             Some(self.retry_after)
@@ -282,7 +281,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_text_can_stand_in_a_header_and_in_json_as_it_is() {
+    fn every_error_text_fits_headers_and_json_unescaped() {
         for reason in Reason::ALL {
             let text = reason.text();
             let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';

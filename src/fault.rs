@@ -1,17 +1,16 @@
-//! What is wrong with settings, all of it at once.
+//! Faults in settings, all reported at once.
 
 use std::fmt;
 
-/// The most faults that are named: four times what there are settings, and as many as
-/// of a file of access tokens. They go into one line of a log.
+/// The most faults that are reported: four times the number of settings, and the same
+/// limit as for an access token file. They go into one log line.
 pub(crate) const MAX_FAULTS: usize = 128;
 
 /// Settings that can't be used, with all of their faults.
 ///
-/// It prints them one a line. Values are not repeated but for those of the
-/// environment and of flags, and the path of the access tokens, escaped: settings are
-/// no secrets, but a file may be another than was meant, and an address may have a
-/// password in it by mistake.
+/// Displays one fault a line. Values are not repeated, except those from the environment
+/// and from flags, and the path of the access tokens, escaped: settings are no secrets,
+/// but a file may be the wrong one, and an address may contain a password by mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     faults: Vec<Fault>,
@@ -20,20 +19,20 @@ pub struct ConfigError {
 /// One setting, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Fault {
-    /// Its field: `issuers[0].issuer`.
+    /// The field's name: `issuers[0].issuer`.
     setting: String,
-    /// What follows its name.
+    /// The text that follows the name.
     wrong: String,
     text: String,
 }
 
 impl ConfigError {
-    /// Each fault: the setting, and what is wrong with it. Of more than 128 the first.
+    /// Each fault: the setting and what is wrong with it. At most the first 128.
     pub fn faults(&self) -> impl ExactSizeIterator<Item = &str> {
         self.faults.iter().map(|fault| &*fault.text)
     }
 
-    /// Those of a setting whose value is more than data: a file.
+    /// Faults of a setting whose value is more than data: a file.
     pub(crate) fn of_setting(setting: &str, wrong: impl IntoIterator<Item = String>) -> Self {
         let wrong = wrong.into_iter().take(MAX_FAULTS);
         Self {
@@ -49,7 +48,7 @@ impl ConfigError {
         self
     }
 
-    /// The same, with each setting named as `name` has it.
+    /// The same faults, with each setting named by `name`.
     pub(crate) fn named(mut self, name: impl Fn(&str) -> String) -> Self {
         for fault in &mut self.faults {
             fault.text = name(&fault.setting) + &fault.wrong;
@@ -57,7 +56,7 @@ impl ConfigError {
         self
     }
 
-    /// Those of other settings than these, if there are any.
+    /// The faults of all other settings, if there are any.
     pub(crate) fn without(&self, is_one: impl Fn(&str) -> bool) -> Option<Self> {
         let others = self.faults.iter().filter(|fault| !is_one(&fault.setting));
         let faults: Vec<_> = others.cloned().collect();
@@ -87,7 +86,7 @@ impl Fault {
     }
 }
 
-/// Faults as they are found.
+/// Collects faults.
 #[derive(Debug, Default)]
 pub(crate) struct Faults(Vec<Fault>);
 
@@ -102,12 +101,12 @@ impl Faults {
         self.push(Fault::new(setting.as_ref(), format!(" {wrong}")));
     }
 
-    /// One of an entry of a list, counted from 1.
+    /// Adds a fault of a list entry, counted from 1.
     pub(crate) fn add_of_entry(&mut self, setting: &str, entry: usize, wrong: &str) {
         self.push(Fault::new(setting, format!(": entry {entry} {wrong}")));
     }
 
-    /// One of a setting that is named otherwise in its source.
+    /// Adds a fault of a setting that has another name in its source.
     pub(crate) fn add_named(&mut self, setting: &str, name: &str, wrong: &str) {
         self.push(Fault {
             text: format!("{name} {wrong}"),
@@ -115,7 +114,7 @@ impl Faults {
         });
     }
 
-    /// One of no setting.
+    /// Adds a fault that belongs to no setting.
     pub(crate) fn add_text(&mut self, text: String) {
         self.push(Fault::new("", text));
     }
@@ -130,7 +129,7 @@ impl Faults {
         self.0.iter().any(|fault| fault.setting == setting)
     }
 
-    /// What was made, where there are none.
+    /// `made`, unless there are faults.
     pub(crate) fn or<T>(self, made: T) -> Result<T, ConfigError> {
         if self.0.is_empty() {
             Ok(made)

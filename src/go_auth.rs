@@ -1,4 +1,4 @@
-//! The handle that a distributor holds.
+//! [`GoAuth`], the handle that applications use, and its builder.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -23,9 +23,9 @@ use crate::observe::{self, Requests};
 
 /// Decides which requests come from DerbySoft GO.
 ///
-/// A cheap handle: clones share keys, cache and the background task, which ends
-/// with the last of them and the layers made from them. Building it does no I/O
-/// and needs no runtime; the first use does, within tokio.
+/// A cheap handle: clones share keys, cache and the background task, which ends when the
+/// last clone and the last layer made from one are dropped. Building it does no I/O and
+/// needs no runtime; the first use needs tokio.
 ///
 /// ```no_run
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -49,30 +49,29 @@ pub struct GoAuth {
 }
 
 impl GoAuth {
-    /// Begins a configuration in code.
+    /// Starts a configuration in code.
     pub fn builder() -> GoAuthBuilder {
         Config::default().into_builder()
     }
 
-    /// A layer that lets only GO's requests through to the service it wraps.
+    /// A layer that passes only GO's requests to the service it wraps.
     pub fn layer(&self) -> GoAuthLayer {
         GoAuthLayer::new(Arc::clone(&self.authenticator), Arc::clone(&self.respond))
     }
 
-    /// Verifies one credential, for use without the layer, within tokio: a JWT or,
-    /// where such are accepted, an Access Token of [`Api::AVAILABILITY_PEER`]. Waits
-    /// for keys only where no key at hand verifies it, and never longer than
-    /// [`key_wait`](Config::key_wait).
+    /// Verifies one credential, for use without the layer, within tokio: a JWT or, if
+    /// configured, an Access Token of [`Api::AVAILABILITY_PEER`]. Waits for keys only if
+    /// no cached key verifies it, and never longer than [`key_wait`](Config::key_wait).
     ///
     /// # Errors
-    /// With the reason for which the token is refused, or
-    /// [`KeysUnavailable`](crate::authenticate::VerifyErrorKind::KeysUnavailable) where none
-    /// is known.
+    /// With why the token is rejected, or
+    /// [`KeysUnavailable`](crate::authenticate::VerifyErrorKind::KeysUnavailable) if no
+    /// keys are available.
     pub async fn verify(&self, token: &str) -> Result<Verified, VerifyError> {
         self.verify_for(token, &Api::AVAILABILITY_PEER).await
     }
 
-    /// The same, of an Access Token for another API.
+    /// Like [`verify`](GoAuth::verify), for an Access Token of another API.
     ///
     /// # Errors
     /// As [`verify`](GoAuth::verify).
@@ -80,32 +79,32 @@ impl GoAuth {
         self.authenticator.verify(token.as_bytes(), api).await
     }
 
-    /// Makes sure that there are keys to verify with, of every trusted issuer:
-    /// at once where there are, and else by one fetch. To be called before a
-    /// server starts to listen, so that a wrong key address fails early.
+    /// Makes sure that keys of every trusted issuer are available: returns at once if
+    /// they are, otherwise fetches once. Call it before a server starts to listen, so
+    /// that a wrong key address fails early.
     ///
     /// # Errors
-    /// If such a fetch fails. The background task goes on trying all the same.
+    /// If a fetch fails. The background task keeps trying all the same.
     pub async fn ready(&self) -> Result<(), KeysError> {
         self.each_issuer(KeySource::ready).await
     }
 
-    /// Fetches the keys of every trusted issuer now, whatever their age and the
-    /// cooldown: a key that GO has withdrawn is no longer trusted once this
-    /// returns `Ok`, nor are the tokens that it has verified.
+    /// Fetches the keys of every trusted issuer now, regardless of their age and the
+    /// cooldown. Once this returns `Ok`, keys that GO has withdrawn are no longer
+    /// trusted, nor are tokens verified with them.
     ///
     /// # Errors
-    /// If a fetch fails; the last good keys of that issuer stay.
+    /// If a fetch fails; the last good keys of that issuer stay in use.
     pub async fn refresh(&self) -> Result<(), KeysError> {
         self.each_issuer(KeySource::refresh).await
     }
 
-    /// Reads the file of the access tokens now, which is looked at every 10 s
-    /// otherwise: once this returns `Ok`, its tokens and no others are accepted.
-    /// Nothing to do where there is none. Within tokio.
+    /// Reads the access token file now instead of at the next check, which is every 10 s:
+    /// once this returns `Ok`, only its tokens are accepted. Does nothing if there is no
+    /// file. Call it within tokio.
     ///
     /// # Errors
-    /// Where the file can't be used; the tokens stay as they are.
+    /// If the file can't be used; the tokens then stay as they are.
     pub async fn reload_access_tokens(&self) -> Result<(), AccessTokensError> {
         match &self.authenticator.access_tokens {
             Some(access_tokens) => access_tokens.reload().await,
@@ -113,12 +112,12 @@ impl GoAuth {
         }
     }
 
-    /// From now on no key of these names verifies anything, though GO may still publish
-    /// it, nor are tokens accepted any more that such a key has verified: for the
-    /// emergency in which GO's private key is in strangers' hands. Takes the place of
-    /// [`Config::distrusted_keys`] and of an earlier call; with none, all are trusted
-    /// again. A [successor](GoAuthBuilder::successor_of) goes on with them, beside those
-    /// of its own settings.
+    /// From now on the keys with these ids verify nothing, even while GO still publishes
+    /// them, and tokens already verified with them are no longer accepted: for the
+    /// emergency in which GO's private key has leaked. Replaces
+    /// [`Config::distrusted_keys`] and any earlier call; an empty list trusts all keys
+    /// again. A [successor](GoAuthBuilder::successor_of) inherits the list, in addition
+    /// to that of its own settings.
     pub fn distrust_keys<K: Into<String>>(&self, kids: impl IntoIterator<Item = K>) {
         let kids: Arc<[Box<str>]> = (kids.into_iter())
             .map(|kid| kid.into().into_boxed_str())
@@ -127,18 +126,19 @@ impl GoAuth {
         self.authenticator.issuers.distrust(&kids);
     }
 
-    /// The same for a while, and nothing that a successor goes on with.
+    /// Like [`distrust_keys`](Self::distrust_keys), but temporary: a successor does not
+    /// inherit it.
     pub(crate) fn distrust_meanwhile(&self, kids: &Arc<[Box<str>]>) {
         self.authenticator.issuers.distrust(kids);
     }
 
-    /// Goes on with the keys that `predecessor` has fetched, where they are newer.
+    /// Takes over the keys that `predecessor` has fetched, if they are newer.
     pub(crate) fn take_over(&self, predecessor: &Self) {
         let theirs = &predecessor.authenticator.issuers;
         self.authenticator.issuers.take_over(theirs);
     }
 
-    /// Starts all first, then waits for each.
+    /// Starts all of them first, then waits for each.
     async fn each_issuer<'a>(
         &'a self,
         start: impl Fn(&'a KeySource) -> Option<Pending<'a>>,
@@ -177,12 +177,11 @@ impl GoAuth {
 
 #[cfg(feature = "metrics")]
 impl GoAuth {
-    /// Has those metrics that change by themselves say what is now: how old the keys
-    /// are and in which state, how much time the access tokens have left, how large
-    /// the cache is. For a server to call when it is asked for its metrics. Asks for
-    /// no keys.
+    /// Updates the metrics that change with time: age and state of the keys, time left of
+    /// the access tokens, size of the cache. Call it when the server is asked for its
+    /// metrics. Fetches no keys.
     ///
-    /// Otherwise the background tasks say it, at least once a minute.
+    /// Otherwise the background tasks update them, at least once a minute.
     ///
     /// ```
     /// # fn rendered(auth: &derbysoft_go_auth::GoAuth, handle: &metrics_exporter_prometheus::PrometheusHandle) -> String {
@@ -208,16 +207,16 @@ impl GoAuth {
 }
 
 impl Config {
-    /// Checks the configuration and makes a [`GoAuth`] of it. Does no I/O, but for
-    /// reading the file of the [access tokens](Config::access_tokens).
+    /// Checks the configuration and makes a [`GoAuth`] of it. Does no I/O except reading
+    /// the [access token file](Config::access_tokens).
     ///
     /// # Errors
-    /// With every fault of the configuration.
+    /// With every fault in the configuration.
     pub fn build(self) -> Result<GoAuth, ConfigError> {
         self.into_builder().build()
     }
 
-    /// Goes on in code, to set what is not data: a clock, a client, keys.
+    /// Continues in code, to set what is not data: a clock, a client, keys.
     pub fn into_builder(self) -> GoAuthBuilder {
         GoAuthBuilder {
             config: self,
@@ -231,9 +230,9 @@ impl Config {
     }
 }
 
-/// Sets up a [`GoAuth`]: with what a first program needs, with what is not data, and with
-/// any other setting by [`configure`](GoAuthBuilder::configure). See [`Config`] for what
-/// each means, its default and its range.
+/// Builds a [`GoAuth`]. It has methods for what a first program needs and for what is not
+/// data; [`configure`](GoAuthBuilder::configure) sets everything else. See [`Config`] for
+/// the meaning, default and range of each setting.
 #[derive(Debug)]
 #[must_use]
 pub struct GoAuthBuilder {
@@ -265,7 +264,7 @@ impl GoAuthBuilder {
         self
     }
 
-    /// Verifies with these keys, and fetches none.
+    /// Verifies with these keys and fetches none.
     ///
     /// ```
     /// # fn keys(document: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
@@ -284,7 +283,7 @@ impl GoAuthBuilder {
         self
     }
 
-    /// Accepts these access tokens too, or, where nothing is set for JWTs, alone.
+    /// Accepts these access tokens as well, or only these if nothing is set for JWTs.
     pub fn access_tokens(mut self, tokens: AccessTokens) -> Self {
         self.access_tokens = Some(tokens);
         self
@@ -326,7 +325,7 @@ impl GoAuthBuilder {
         self
     }
 
-    /// Changes any of the settings:
+    /// Changes any setting:
     ///
     /// ```
     /// # fn main() {
@@ -344,19 +343,19 @@ impl GoAuthBuilder {
         self
     }
 
-    /// Answers refused requests with `respond`, whatever
+    /// Answers rejected requests with `respond`, whatever
     /// [`on_failure`](Config::on_failure) says.
     pub fn respond_with(mut self, respond: impl Respond) -> Self {
         self.respond = Some(Arc::new(respond));
         self
     }
 
-    /// Fetches keys with a client of one's own: for a proxy, a private
-    /// certificate authority or a client certificate.
+    /// Fetches keys with a custom client: for a proxy, a private certificate authority or
+    /// a client certificate.
     ///
-    /// The limits on time and size hold for it too. It should not follow
-    /// redirects; an answer from another address than the one asked is refused,
-    /// but by then the other has been asked.
+    /// The limits on time and size still apply. The client should not follow redirects:
+    /// an answer from another address than the one requested is an error, but by then the
+    /// other address has received the request.
     pub fn client(mut self, client: reqwest::Client) -> Self {
         self.client = Some(client);
         self
@@ -368,21 +367,20 @@ impl GoAuthBuilder {
         self
     }
 
-    /// Goes on with what `predecessor` has fetched, where an issuer and its key address
-    /// stay the same: for other settings in a process that goes on. So a key that GO
-    /// has withdrawn meanwhile is not taken from an old [snapshot](Config::snapshot),
-    /// and an outage of the key address is no reason to be without keys.
+    /// Takes over what `predecessor` has fetched, if issuer and key address stay the
+    /// same: for changing settings in a running process. So a key that GO has withdrawn
+    /// meanwhile is not taken from an old [snapshot](Config::snapshot), and an outage of
+    /// the key address does not leave the successor without keys.
     pub fn successor_of(mut self, predecessor: &GoAuth) -> Self {
         self.predecessor = Some(predecessor.clone());
         self
     }
 
-    /// Checks the configuration and makes a [`GoAuth`] of it. Needs no runtime and
-    /// does no I/O, but for reading the file of the
-    /// [access tokens](Config::access_tokens).
+    /// Checks the configuration and makes a [`GoAuth`] of it. Needs no runtime and does
+    /// no I/O except reading the [access token file](Config::access_tokens).
     ///
     /// # Errors
-    /// With every fault of the configuration.
+    /// With every fault in the configuration.
     pub fn build(self) -> Result<GoAuth, ConfigError> {
         let Self {
             config,
@@ -472,7 +470,7 @@ impl GoAuthBuilder {
     }
 }
 
-/// The names that are in either.
+/// The names that are in either list.
 pub fn union(one: &Arc<[Box<str>]>, other: &Arc<[Box<str>]>) -> Arc<[Box<str>]> {
     if other.is_empty() {
         return Arc::clone(one);

@@ -1,4 +1,4 @@
-//! What an operator should know: every issuer's keys and the access tokens.
+//! What operators monitor: every issuer's keys and the access tokens.
 
 use serde::Serialize;
 use serde::ser::SerializeStruct;
@@ -8,20 +8,19 @@ use crate::keys::{IssuerHealth, KeysState};
 
 /// The state of all keys and access tokens, for readiness checks and dashboards.
 ///
-/// Serializes as an object with `state`, the worst of all issuers', `issuers` and,
-/// where any are accepted, `access_tokens`.
+/// Serializes as an object with `state`, the worst of all issuers', `issuers` and, if any
+/// are accepted, `access_tokens`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Health {
     /// One entry for each trusted issuer, in the order of the configuration.
     pub issuers: Vec<IssuerHealth>,
-    /// The access tokens, where any are accepted.
+    /// The access tokens, if any are accepted.
     pub access_tokens: Option<AccessTokensHealth>,
 }
 
 impl Health {
-    /// Whether requests of every issuer can be verified: all keys are fresh or
-    /// stale.
+    /// Whether every issuer's requests can be verified: all keys are fresh or stale.
     pub fn is_ready(&self) -> bool {
         !matches!(self.state(), KeysState::Empty { .. })
     }

@@ -1,11 +1,10 @@
-//! Inbound authentication for APIs that DerbySoft GO calls: only GO's genuine
-//! requests reach your handlers.
+//! Inbound authentication for APIs that DerbySoft GO calls: only GO's genuine requests
+//! reach your handlers.
 //!
-//! GO signs its requests with a JWT (RS256) and publishes its keys, or sends an
-//! Access Token. Wrap an axum
-//! or hyper API in the [`GoAuthLayer`] of a [`GoAuth`], tell it issuer, audience
-//! and key address, and it fetches and caches the keys, checks each request's
-//! token, and rejects or ignores what is not GO's:
+//! GO signs its requests with a JWT (RS256) and publishes its keys, or sends an Access
+//! Token. Wrap an axum or hyper API in the [`GoAuthLayer`] of a [`GoAuth`] configured
+//! with issuer, audience and key address. It fetches and caches the keys, checks each
+//! request's token, and rejects or ignores every request that is not from GO:
 //!
 //! ```
 //! # #[cfg(feature = "axum")]
@@ -42,8 +41,9 @@
 //!
 //! # What is checked
 //!
-//! In this order; the first failure is the [kind](authenticate::VerifyErrorKind) of the
-//! refusal. Every limit can be found, with its reason, in [`Config`].
+//! Checks run in this order; the first that fails gives the
+//! [kind](authenticate::VerifyErrorKind) of the error. Every limit is documented, with
+//! its reason, in [`Config`].
 //!
 //! | part | rule |
 //! |---|---|
@@ -54,42 +54,42 @@
 //! | signature | RSASSA-PKCS1-v1_5 with SHA-256, by aws-lc |
 //! | claims | strict JSON; `iss`, `aud` and `exp` present and right, `nbf` right where present, 30 s of leeway; and what you add: subjects, required claims, a cap on the lifetime |
 //!
-//! RS256 alone is accepted: a choice of algorithms is a choice for attackers.
+//! Only RS256 is accepted: a choice of algorithms is a choice for attackers.
 //!
 //! # Keys
 //!
-//! Keys are fetched when first needed, refreshed ahead of time in the background,
-//! and kept when a refresh fails, up to [`Config::max_stale`]. A token with an
-//! unknown `kid` causes one fetch, shared by all who wait for it, and none within
-//! [`Config::cooldown`] after the last attempt. [`GoAuth::health`] tells how the
-//! keys are. While keys cannot be had, requests are answered 503, never let in.
+//! Keys are fetched when first needed, refreshed ahead of time in the background, and
+//! kept when a refresh fails, up to [`Config::max_stale`]. A token with an unknown `kid`
+//! causes one fetch, shared by all waiting requests, and none within [`Config::cooldown`]
+//! after the last attempt. [`GoAuth::health`] reports the state of the keys. While no
+//! keys are available, requests are answered 503, never accepted.
 //!
 //! # Access Tokens
 //!
-//! GO's default are opaque Access Tokens. [`Config::access_tokens`] names the file
-//! that they are in; the same layer accepts them, alone or beside JWTs. See
+//! Opaque Access Tokens are GO's default. [`Config::access_tokens`] names the file that
+//! contains them; the same layer accepts them, alone or beside JWTs. See
 //! [`AccessTokens`](access_token::AccessTokens) for how long each is accepted.
 //!
 //! # Calling GO
 //!
-//! The other direction is in [`outbound`]: the Access Tokens for BookingUSB and
+//! The other direction is in [`outbound`]: Access Tokens for BookingUSB and
 //! ShoppingEngine, and OAuth 2.0 for suppliers that push.
 //!
 //! # Features
 //!
 //! - `axum`: [`Verified`] and `TokenClaims` as extractors.
-//! - `metrics`: counters, gauges and a histogram through the `metrics` facade, with
-//!   the names of `docs/guide/observability.md`. Install a recorder before the first
-//!   request; see `GoAuth::record_metrics`.
+//! - `metrics`: counters, gauges and a histogram through the `metrics` facade, with the
+//!   names in `docs/guide/observability.md`. Install a recorder before the first request;
+//!   see `GoAuth::record_metrics`.
 //!
-//! Neither is on by default, and neither changes what is accepted.
+//! Both are off by default, and neither changes what is accepted.
 //!
 //! # Beside this crate
 //!
-//! - `derbysoft-go-simulator`: GO on a loopback port, for the tests of an API.
-//! - `go-auth`: the command, which says why a token is refused and what a key address
-//!   serves, is the gate for API servers of any language, and plays GO for their tests;
-//!   see `docs/guide/cli.md` and `docs/guide/gate.md`.
+//! - `derbysoft-go-simulator`: GO on a loopback port, for testing an API.
+//! - `go-auth`: the command. It explains why a token is rejected and what a key address
+//!   serves, runs the gate for API servers in any language, and simulates GO for their
+//!   tests; see `docs/guide/cli.md` and `docs/guide/gate.md`.
 //!
 //! This crate is not affiliated with DerbySoft.
 #![forbid(unsafe_code)]
@@ -125,7 +125,7 @@ pub use inbound::extract::TokenClaims;
 pub use inbound::layer::GoAuthLayer;
 pub use inbound::rejection::{Rejection, RejectionKind};
 
-/// The code of the README and of the guides compiles.
+/// Compiles the code in the README and the guides.
 #[cfg(all(doctest, feature = "axum"))]
 mod guides {
     #[doc = include_str!("../README.md")]

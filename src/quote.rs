@@ -1,11 +1,11 @@
-//! What others wrote, made fit for a line of ours.
+//! Foreign text, made safe for a line of our output.
 
 use std::fmt::{self, Write};
 
 /// The most characters that are shown: GO's longest `kid` has 40.
 const MAX_CHARS: usize = 64;
 
-/// A text in quotes, escaped and cut.
+/// A text in quotes, escaped and truncated.
 pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quoted<'_> {

@@ -1,4 +1,4 @@
-//! Values that must not be seen: they do not print, and are wiped when dropped.
+//! Secret values: they do not print, and are wiped when dropped.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use zeroize::Zeroizing;
 
 /// A shared secret: an access token, or a client's secret.
 ///
-/// `Debug` shows none of it, and its memory is wiped when it is dropped. What
-/// made it (a file's text, a variable of the environment) is the caller's to wipe.
-/// It has no `PartialEq`: secrets are compared as digests, in constant time.
+/// `Debug` shows none of it, and its memory is wiped when it is dropped. Its source (a
+/// file's text, an environment variable) is the caller's to wipe. It has no `PartialEq`:
+/// secrets are compared as digests, in constant time.
 #[derive(Clone, Deserialize)]
 #[serde(from = "String")]
 pub struct Secret(Zeroizing<String>);
@@ -44,7 +44,7 @@ mod tests {
     use super::Secret;
 
     #[test]
-    fn a_secret_does_not_print() {
+    fn debug_output_shows_nothing_of_a_secret() {
         let secret = Secret::from("53ac0777");
         assert_eq!(secret.expose(), "53ac0777");
         for printed in [format!("{secret:?}"), format!("{secret:#?}")] {

@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// The longest name. It becomes a label of metrics; the longest of GO's has 18.
+/// The longest name. It becomes a metric label; GO's longest has 18.
 const MAX_BYTES: usize = 64;
 
 /// The API that an access token belongs to, by name.
 ///
-/// A name is 1 to 64 lower-case letters and digits, in words joined by single
-/// hyphens, and begins with a letter: `availability-peer`. Cloning copies a
-/// pointer.
+/// A name has 1 to 64 lower-case letters and digits, in words joined by single hyphens,
+/// and begins with a letter: `availability-peer`. Cloning copies a pointer.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -38,15 +37,15 @@ enum Name {
 impl Api {
     /// The API that a distributor of the push model serves and GO calls (V4).
     pub const AVAILABILITY_PEER: Self = Self(Name::Known("availability-peer"));
-    /// V3: making, cancelling and querying reservations.
+    /// V3: creating, cancelling and querying reservations.
     pub const V3_RESERVATION: Self = Self(Name::Known("v3-reservation"));
     /// V3: ping, single and multiple availability.
     pub const V3_NON_RESERVATION: Self = Self(Name::Known("v3-non-reservation"));
 
-    /// The API of this name: one of the constants', or one's own.
+    /// The API with this name: one of the constants', or a custom one.
     ///
     /// # Errors
-    /// If the name has another form than [`Api`] allows.
+    /// If the name does not have the form described at [`Api`].
     pub fn new(name: &str) -> Result<Self, InvalidApi> {
         let is_word = |word: &str| {
             !word.is_empty()
@@ -62,7 +61,7 @@ impl Api {
         }
     }
 
-    /// The name.
+    /// The API's name.
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Name::Known(name) => name,
@@ -123,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_words_of_lower_case_letters_and_digits() {
+    fn an_api_name_is_lower_case_words_and_digits() {
         let longest = "a".repeat(64);
         for good in [
             "availability-peer",
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_is_the_api_of_its_name() {
+    fn a_constant_equals_the_api_of_its_name() {
         for known in [
             Api::AVAILABILITY_PEER,
             Api::V3_RESERVATION,

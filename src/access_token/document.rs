@@ -1,10 +1,9 @@
 //! Access tokens as TOML.
 //!
-//! The document is walked, not deserialized, for three reasons: all faults are
-//! named at once, each with its line; nothing of a member that is not understood
-//! is repeated, as messages of parsers do; and a token goes from the text straight
-//! into a [`Secret`]. (Of a text that is not TOML the parser makes a copy for its
-//! message, which is dropped unread, but not wiped.)
+//! The document is walked, not deserialized, for three reasons: all faults are reported
+//! at once, each with its line; unknown members are not repeated, as parsers' messages
+//! do; and a token goes from the text straight into a [`Secret`]. (If the text is not
+//! TOML, the parser copies it for its message, which is dropped unread but not wiped.)
 
 use std::ops::Range;
 
@@ -19,8 +18,8 @@ use crate::clock::rfc3339;
 use crate::secret::Secret;
 
 impl AccessTokens {
-    /// The tokens of a TOML document. Each is a table like one of these; unknown
-    /// settings are refused.
+    /// The tokens of a TOML document. Each is a table like one of these; unknown settings
+    /// are faults.
     ///
     /// ```toml
     /// [[token]]
@@ -39,13 +38,12 @@ impl AccessTokens {
     /// revoked = true                     # refused from now on; needs no `issued`
     /// ```
     ///
-    /// Of two tokens of one API the later issued is the current one, and the
-    /// other the previous. A token that one entry revokes is revoked, whatever another
-    /// says of it. A document with `token = []` says that there are no tokens.
+    /// Of two tokens of one API, the later issued is the current one and the other the
+    /// previous. A token that one entry revokes is revoked, whatever another says about
+    /// it. `token = []` states that there are no tokens.
     ///
     /// # Errors
-    /// With every fault, and its line; where the text is not TOML at all, with
-    /// that alone.
+    /// With every fault and its line; if the text is not TOML at all, with that alone.
     pub fn from_toml(text: &str) -> Result<Self, AccessTokensError> {
         read(text, false).map_err(|unread| unread.error)
     }
@@ -54,13 +52,13 @@ impl AccessTokens {
 /// A document that can't be used.
 pub(super) struct Unread {
     pub(super) error: AccessTokensError,
-    /// The tokens that it revokes all the same: whoever wrote `revoked` meant it,
-    /// whatever else is wrong. Anything but `false` counts, and no other member has to
-    /// be right but the token.
+    /// The tokens that it still revokes: whoever wrote `revoked` meant it, whatever else
+    /// is wrong. Any value but `false` counts, and of the other members only the token
+    /// has to be valid.
     pub(super) revoked: Box<[TokenDigest]>,
 }
 
-/// `beside_jwts`: a token of the form of a JWT is a fault.
+/// `beside_jwts`: a token that looks like a JWT is a fault.
 pub(super) fn read(text: &str, beside_jwts: bool) -> Result<AccessTokens, Unread> {
     let mut document = Document {
         lines: Lines::of(text.as_bytes()),
@@ -74,7 +72,7 @@ pub(super) fn read(text: &str, beside_jwts: bool) -> Result<AccessTokens, Unread
     })
 }
 
-/// What is found on the way.
+/// What is collected while reading.
 struct Document {
     lines: Lines,
     faults: Faults,
@@ -114,7 +112,7 @@ impl Document {
             return self.each(entries);
         }
         self.faults.add(None, Wrong::TooMany);
-        // Looked at for what they revoke, and for nothing else.
+        // Read only for what they revoke.
         let faults = std::mem::take(&mut self.faults);
         self.each(entries);
         self.faults = faults;
@@ -167,7 +165,7 @@ struct Entry<'a> {
 type Member<'a> = (Place, DeValue<'a>);
 
 impl Entry<'_> {
-    /// Looks at all members, whatever is wrong with one.
+    /// Checks all members, whatever is wrong with one.
     fn into_token(
         self,
         place: Place,
@@ -220,7 +218,7 @@ impl Entry<'_> {
     }
 }
 
-/// A string, wiped when it is dropped: it may be a token, or one at a wrong place.
+/// A string, wiped when it is dropped: it may be a token, even in the wrong place.
 fn text(value: DeValue<'_>, name: &'static str) -> Result<Secret, Wrong> {
     match value {
         DeValue::String(text) => Ok(text.into_owned().into()),

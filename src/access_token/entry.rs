@@ -1,4 +1,4 @@
-//! One access token as it is given: its API, its digest, its issue.
+//! One configured access token: its API, its digest, when it was issued.
 
 use std::fmt;
 
@@ -10,52 +10,53 @@ use super::fault::Wrong;
 use crate::clock::UnixTime;
 use crate::secret::Secret;
 
-/// The longest token, given or presented, in bytes. GO's of today have 32 to 58
-/// characters; an old one is a JWT with HS256, which with the claims of GO's own JWTs
-/// has 400. It bounds what a caller can have hashed (17 blocks of SHA-256).
+/// The longest token, configured or presented, in bytes. GO's current ones have 32 to 58
+/// characters; an old one is a JWT with HS256, which with the claims of GO's own JWTs has
+/// 400. This bounds what a caller can have hashed (17 blocks of SHA-256).
 pub(crate) const MAX_TOKEN_BYTES: usize = 1024;
 
-/// The shortest token that may be given, in bytes: half of GO's. Of hex digits,
-/// these are 64 bits; a digest of fewer could be undone by trying.
+/// The shortest token that can be configured, in bytes: half of GO's. As hex digits these
+/// are 64 bits; a digest of fewer could be brute-forced.
 const MIN_TOKEN_BYTES: usize = 16;
 
 const DIGEST_BYTES: usize = digest::SHA256_OUTPUT_LEN;
 
-/// An access token of GO's: what API it belongs to, and when it was issued.
+/// One of GO's access tokens: its API, and when it was issued.
 ///
-/// The token itself is not kept, only its digest. Whether it can be used is told
-/// by [`AccessTokens::new`](super::AccessTokens::new), with the faults of all.
+/// The token itself is not stored, only its digest.
+/// [`AccessTokens::new`](super::AccessTokens::new) checks whether it can be used, and
+/// reports the faults of all tokens.
 #[derive(Clone)]
 pub struct AccessToken {
     pub(super) api: Api,
     pub(super) given: Result<Given, Wrong>,
-    /// Not needed of a revoked one.
+    /// Not needed for a revoked token.
     pub(super) issued: Option<UnixTime>,
     pub(super) is_revoked: bool,
 }
 
-/// What is kept of a token.
+/// What is stored of a token.
 #[derive(Debug, Clone)]
 pub(super) struct Given {
     pub(super) digest: TokenDigest,
-    /// Two dots: beside JWTs it would be taken for one. Of a digest nobody knows.
+    /// It has two dots: beside JWTs it would be read as one. Unknown for a digest.
     pub(super) is_jwt_by_form: bool,
 }
 
 impl AccessToken {
-    /// A token as GO Console shows it: 16 to 1024 characters of visible ASCII,
-    /// without a comma. One with two dots can't be used where JWTs are accepted too:
-    /// it would be taken for one.
+    /// A token as GO Console shows it: 16 to 1024 characters of visible ASCII, without a
+    /// comma. One with two dots can't be used where JWTs are accepted too: it would be
+    /// read as one.
     ///
-    /// `issued` is when it was generated in GO Console, which is when its 180
-    /// days and its predecessor's last 7 begin.
+    /// `issued` is when it was generated in GO Console: its 180 days and its
+    /// predecessor's last 7 begin then.
     pub fn new(api: Api, token: impl Into<Secret>, issued: UnixTime) -> Self {
         Self::of(api, Given::token(token.into().expose()), issued)
     }
 
-    /// A token by its SHA-256, as 64 hex digits, so that what is configured gives
-    /// nobody access: `printf %s "$TOKEN" | sha256sum`. (Not `echo`, which ends
-    /// its output with a line feed.)
+    /// A token by its SHA-256, as 64 hex digits, so that reading the configuration gives
+    /// nobody access: `printf %s "$TOKEN" | sha256sum`. (Not `echo`, which appends a line
+    /// feed.)
     pub fn from_sha256(api: Api, sha256: &str, issued: UnixTime) -> Self {
         Self::of(api, Given::sha256(sha256), issued)
     }
@@ -69,10 +70,10 @@ impl AccessToken {
         }
     }
 
-    /// The same token as one to refuse, with the kind
-    /// [`AccessTokenRevoked`](crate::authenticate::VerifyErrorKind::AccessTokenRevoked), whatever else
-    /// is said of it. It is neither the current nor the previous token of its API; its
-    /// predecessor ends 7 days after its issue all the same.
+    /// The same token, revoked: it is rejected with the kind
+    /// [`AccessTokenRevoked`](crate::authenticate::VerifyErrorKind::AccessTokenRevoked),
+    /// whatever else is configured for it. It is neither the current nor the previous
+    /// token of its API, but its predecessor still ends 7 days after its issue.
     pub fn revoked(self) -> Self {
         Self {
             is_revoked: true,
@@ -82,7 +83,7 @@ impl AccessToken {
 }
 
 impl Given {
-    /// Of a token that a request could bring.
+    /// For a token that a request could contain.
     pub(super) fn token(token: &str) -> Result<Self, Wrong> {
         let token = checked(token)?;
         Ok(Self {
@@ -114,7 +115,7 @@ impl fmt::Debug for AccessToken {
 pub(super) struct TokenDigest(Zeroizing<[u8; DIGEST_BYTES]>);
 
 impl TokenDigest {
-    /// Of anything. Allocates nothing.
+    /// Of any bytes. Allocates nothing.
     pub(super) fn of(token: impl AsRef<[u8]>) -> Self {
         let digest = digest::digest(&digest::SHA256, token.as_ref());
         let mut bytes = Zeroizing::new([0; DIGEST_BYTES]);
@@ -134,14 +135,14 @@ impl TokenDigest {
             }
         }
         let digest = Self(bytes);
-        // What the command above makes of a variable that is not set.
+        // What the documented command prints for an unset variable.
         if digest.is(&Self::of("")) {
             return Err(Wrong::DigestOfNothing);
         }
         Ok(digest)
     }
 
-    /// Whether they are the same, in constant time.
+    /// Whether they are equal, in constant time.
     pub(super) fn is(&self, other: &Self) -> bool {
         constant_time::verify_slices_are_equal(&*self.0, &*other.0).is_ok()
     }
@@ -178,7 +179,7 @@ fn checked(token: &str) -> Result<&str, Wrong> {
 mod tests {
     use super::*;
 
-    /// Of GO's knowledge base, and the length of its tokens.
+    /// From GO's knowledge base, at the length of its tokens.
     const TOKEN: &str = "53ac077700000000000000000000abcd";
 
     fn given(token: &str) -> Result<Given, Wrong> {
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_of_16_to_1024_visible_characters() {
+    fn a_token_has_16_to_1024_visible_characters() {
         for good in [16, 32, 1024] {
             assert!(given(&"a".repeat(good)).is_ok(), "{good}");
         }
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn two_dots_are_the_form_of_a_jwt() {
+    fn two_dots_make_a_token_look_like_a_jwt() {
         for (token, is_jwt) in [
             (TOKEN, false),
             ("a.53ac077700000000000000000000abcd", false),
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_is_that_of_the_token_in_either_case() {
+    fn a_digest_matches_in_upper_and_lower_case() {
         // printf %s abc | sha256sum
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         for sha256 in [abc.to_owned(), abc.to_uppercase()] {
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_of_an_unset_variable_is_a_fault() {
+    fn the_digest_of_an_empty_text_is_a_fault() {
         let nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(hex(nothing).err(), Some(Wrong::DigestOfNothing));
     }

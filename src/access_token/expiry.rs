@@ -1,4 +1,4 @@
-//! What is reported of tokens' dates: once at each of GO's reminders, not once a request.
+//! Reports on tokens' dates: once at each of GO's reminders, not once a request.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,12 +7,12 @@ use super::set::AccessTokens;
 use crate::clock::UnixTime;
 use crate::credential_lifetime::{Notice, Reminders};
 
-/// What was reported of the tokens.
+/// What was already reported.
 #[derive(Debug, Default)]
 pub(super) struct Announced {
-    /// Of each API's current one.
+    /// For each API's current token.
     current: HashMap<Api, Reminders>,
-    /// Those dated ahead, by API and issue.
+    /// Tokens dated too far ahead, by API and issue.
     ahead: HashSet<(Api, UnixTime)>,
 }
 
@@ -20,14 +20,14 @@ pub(super) struct Announced {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ahead {
     pub(super) api: Api,
-    /// Of its file.
+    /// Its line in the file.
     pub(super) line: Option<usize>,
     pub(super) issued: UnixTime,
 }
 
 impl Announced {
-    /// Which tokens are dated too far ahead at `now`, and were not before; that then
-    /// counts as said.
+    /// The tokens that are newly dated too far ahead at `now`; they then count as
+    /// reported.
     pub(super) fn ahead(&mut self, tokens: &AccessTokens, now: UnixTime) -> Vec<Ahead> {
         let ahead: Vec<_> = (tokens.accepted())
             .filter_map(|token| {
@@ -45,7 +45,7 @@ impl Announced {
             .collect()
     }
 
-    /// What is to be reported of the current tokens at `now`, and then counts as reported.
+    /// The reminders of current tokens due at `now`, which then count as reported.
     pub(super) fn due(&mut self, tokens: &AccessTokens, now: UnixTime) -> Vec<(Api, Notice)> {
         self.current
             .retain(|api, _| tokens.apis().any(|held| held == api));
@@ -81,7 +81,7 @@ mod tests {
         AccessTokens::new(tokens).expect("good tokens")
     }
 
-    /// The hours left at each announcement, looking every ten minutes.
+    /// The hours left at each announcement, checking every ten minutes.
     fn watched(
         announced: &mut Announced,
         tokens: &AccessTokens,
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unwatched_token_is_announced_seven_times_in_its_life() {
+    fn a_token_is_announced_seven_times_in_its_life() {
         let tokens = tokens(&[(Api::AVAILABILITY_PEER, issued())]);
         let days: Vec<_> = watched(&mut Announced::default(), &tokens, 0..200 * 24)
             .iter()
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_renewal_begins_anew_and_the_previous_token_is_not_spoken_of() {
+    fn after_renewal_only_the_new_token_is_announced() {
         let mut announced = Announced::default();
         let first = tokens(&[(Api::AVAILABILITY_PEER, issued())]);
         assert_eq!(watched(&mut announced, &first, 0..161 * 24), [720, 480]);
@@ -127,7 +127,7 @@ mod tests {
             (Api::V3_NON_RESERVATION, issued()),
         ]);
         assert_eq!(watched(&mut announced, &both, 0..151 * 24), [720, 720]);
-        // Taken out and put back, it is spoken of again.
+        // Removed and added again, it is announced again.
         let one = tokens(&[(Api::V3_RESERVATION, issued())]);
         assert!(watched(&mut announced, &one, 151 * 24..152 * 24).is_empty());
         assert_eq!(
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_ahead_is_reported_once_until_it_is_right() {
+    fn a_date_ahead_is_reported_once_until_corrected() {
         let mut announced = Announced::default();
         let tokens = tokens(&[
             (Api::V3_RESERVATION, issued()),
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(ahead(early), [expected]);
         assert_eq!(ahead(early), []);
         assert_eq!(ahead(issued()), []);
-        // A clock that is set back again.
+        // The clock is set back again.
         assert_eq!(ahead(early).len(), 1);
     }
 }

@@ -1,7 +1,7 @@
-//! What is wrong with a set of access tokens, all of it at once.
+//! Faults in a set of access tokens, all reported at once.
 //!
-//! A fault names its place and what is wrong there, and repeats nothing of it:
-//! what stands at the wrong place may be a token.
+//! A fault names its place and what is wrong there, and repeats nothing of the content,
+//! which may be a token.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,32 +11,32 @@ use memchr::memchr_iter;
 use super::api::{Api, InvalidApi};
 use crate::file::guarded_file::FileError;
 
-/// The most faults that are named: four, which is one for each member that is needed, of each of
-/// 32 tokens. They go into one line of a log.
+/// The most faults that are reported: one for each of the four required members of each
+/// of 32 tokens. They go into one log line.
 const MAX_FAULTS: usize = 128;
 
 /// Access tokens that can't be used, with all of their faults.
 ///
-/// It prints them one a line. No text of a token, or of anything that may be one,
-/// is ever part of it.
+/// Displays one fault a line. It never contains any text of a token, or of anything that
+/// may be one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessTokensError {
     file: Option<PathBuf>,
     faults: Vec<AccessTokenFault>,
 }
 
-/// One fault: where, and what is wrong.
+/// One fault: where it is, and what is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessTokenFault {
     place: Option<Place>,
     wrong: Wrong,
 }
 
-/// Where an entry stands; both count from 1.
+/// Where an entry is; both count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
     Line(usize),
-    /// Of those given in code.
+    /// Among those given in code.
     Entry(usize),
 }
 
@@ -49,8 +49,8 @@ impl Place {
     }
 }
 
-/// Where the lines of a text end. A file has room for thousands of faults, and
-/// counting lines for each of them took half a second.
+/// Where the lines of a text end. A file can contain thousands of faults, and counting
+/// lines for each of them took half a second.
 #[derive(Debug)]
 pub(super) struct Lines(Vec<usize>);
 
@@ -123,13 +123,12 @@ pub(super) enum Wrong {
 }
 
 impl AccessTokensError {
-    /// Each fault, in the order of their places; of more than 128 the first that
-    /// were found.
+    /// Each fault, in the order of their places; at most the first 128 that were found.
     pub fn faults(&self) -> impl ExactSizeIterator<Item = &AccessTokenFault> {
         self.faults.iter()
     }
 
-    /// The file that they are in, if they are in one.
+    /// The file that contains them, if any.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
@@ -166,7 +165,7 @@ impl fmt::Display for AccessTokensError {
 impl std::error::Error for AccessTokensError {}
 
 impl AccessTokenFault {
-    /// The line of the file, counted from 1; `None` for what is no line's fault
+    /// The line in the file, counted from 1; `None` for a fault that belongs to no line
     /// and for tokens given in code.
     pub const fn line(&self) -> Option<usize> {
         match self.place {
@@ -187,12 +186,12 @@ impl fmt::Display for AccessTokenFault {
     }
 }
 
-/// Faults as they are found.
+/// Collects faults.
 #[derive(Debug, Default)]
 pub(super) struct Faults(Vec<AccessTokenFault>);
 
 impl Faults {
-    /// A single one.
+    /// A single fault.
     pub(super) fn one(place: impl Into<Option<Place>>, wrong: Wrong) -> AccessTokensError {
         let mut faults = Self::default();
         faults.add(place, wrong);
@@ -209,7 +208,7 @@ impl Faults {
         });
     }
 
-    /// The value, or its fault in mind.
+    /// The value, or `None` after recording its fault.
     pub(super) fn take<T>(&mut self, place: Place, result: Result<T, Wrong>) -> Option<T> {
         result.map_err(|wrong| self.add(place, wrong)).ok()
     }

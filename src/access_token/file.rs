@@ -1,11 +1,11 @@
-//! The file that the tokens are in, read whole and within bounds; blocks.
+//! The file with the tokens, read whole and within limits; blocks.
 //!
-//! Who can write it decides who may call the API, so one that everybody can write or
-//! replace is refused (see [`guarded_file`](crate::file::guarded_file)).
-//! One that others can *read* is not: platforms mount secrets that way
-//! (mode 0644 in Kubernetes, where the container is the boundary), and a warning
-//! that cannot be heeded teaches to overlook warnings. Digests instead of tokens
-//! in the file make reading it worthless.
+//! Whoever can write it decides who may call the API, so a file that everybody can write
+//! or replace is not used (see [`guarded_file`](crate::file::guarded_file)). One that
+//! others can *read* is accepted: platforms mount secrets that way (mode 0644 in
+//! Kubernetes, where the container is the boundary), and a warning that nobody can act on
+//! teaches people to ignore warnings. If the file contains digests instead of tokens,
+//! reading it gains nothing.
 
 use std::fmt;
 use std::path::Path;
@@ -20,14 +20,14 @@ use super::set::AccessTokens;
 use crate::clock::UnixTime;
 use crate::file::guarded_file::{FileError, GuardedFile, Links, Writable};
 
-/// The largest file: 32 tokens of 1024 characters take 36 KiB with all that belongs
-/// to them, the rest is for comments.
+/// The largest file: 32 tokens of 1024 characters take 36 KiB with everything around
+/// them; the rest is for comments.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// What a file and its tokens are held to.
+/// The rules for a file and its tokens.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Terms {
-    /// JWTs are accepted too: none of the tokens may have the form of one.
+    /// JWTs are accepted too: no token may look like one.
     pub(crate) beside_jwts: bool,
     pub(crate) writable: Writable,
 }
@@ -38,22 +38,21 @@ pub(super) struct Text<'a> {
     terms: Terms,
     bytes: Zeroizing<Vec<u8>>,
     pub(super) content: Content,
-    /// When it was last written, as far as the file system tells.
+    /// When it was last written, if the file system knows.
     pub(super) modified: Option<UnixTime>,
 }
 
-/// Why the file can't be used, and as of what content.
+/// Why the file can't be used, and which content that refers to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unusable {
     content: Option<Content>,
     pub(super) error: AccessTokensError,
-    /// The tokens that it revokes all the same.
+    /// The tokens that it still revokes.
     pub(super) revoked: Box<[TokenDigest]>,
 }
 
-/// The digest of a file's content, to know it again. Dates are not looked at: a
-/// file can change within one tick of its clock, or keep its date when it is
-/// copied, and it is small.
+/// The digest of a file's content, to recognise it. Timestamps are not used: a file can
+/// change within one tick of its clock or keep its date when copied, and it is small.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Content([u8; digest::SHA256_OUTPUT_LEN]);
 
@@ -105,7 +104,7 @@ impl<'a> Text<'a> {
 }
 
 impl AccessTokens {
-    /// The tokens in a file, for one look at them.
+    /// The tokens in a file, read once.
     pub(crate) fn from_file(path: &Path, terms: Terms) -> Result<Self, AccessTokensError> {
         Text::read(path, terms)
             .and_then(|text| text.tokens())
@@ -113,14 +112,14 @@ impl AccessTokens {
     }
 }
 
-/// All of the file, in memory that is wiped.
+/// The whole file, in memory that is wiped.
 fn read_bytes(
     path: &Path,
     writable: Writable,
 ) -> Result<(Zeroizing<Vec<u8>>, Option<UnixTime>), FileError> {
     let file = GuardedFile::open(path, Links::Followed, writable)?;
     let modified = file.metadata().modified().ok().map(UnixTime::from);
-    // Never grown: what is left behind by growing is not wiped.
+    // Allocated once: memory abandoned by growing would not be wiped.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
     file.read(MAX_BYTES, &mut bytes)?;
     Ok((bytes, modified))
@@ -166,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_named_with_their_line() {
+    fn invalid_utf8_is_reported_with_its_line() {
         assert_eq!(
             wrong(b"# one\n# two\n# \xff\n").as_deref(),
             Some("line 3: it is not UTF-8")
@@ -174,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_not_opened() {
+    fn only_a_regular_token_file_is_opened() {
         let directory = tempfile::tempdir().expect("a directory");
         let wrong = |path: &Path| {
             let unusable = Text::read(path, Terms::default()).err();

@@ -1,4 +1,4 @@
-//! What an operator should know about the access tokens.
+//! What operators monitor about the access tokens.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,15 +13,15 @@ use crate::error;
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// The access tokens, as of one moment: when they expire, and how their file is.
+/// The access tokens at one moment: when they expire, and the state of their file.
 ///
-/// Serializes as an object with `apis` and, where the tokens are in a file, `file`.
+/// Serializes as an object with `apis` and, if the tokens are in a file, `file`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct AccessTokensHealth {
-    /// One entry for each API that there are tokens of.
+    /// One entry for each API that has tokens.
     pub apis: Vec<AccessTokenHealth>,
-    /// `None` where the tokens are given in code.
+    /// `None` if the tokens are given in code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<AccessTokensFileHealth>,
 }
@@ -29,44 +29,44 @@ pub struct AccessTokensHealth {
 /// One API's access tokens.
 ///
 /// Serializes as an object with `api`, `expires_at` (RFC 3339), `seconds_left` and
-/// `days_left` (whole days, zero once it has expired), and, where there is a
-/// previous token that is still accepted, `previous_accepted_until`, and where the
-/// clock is too far behind the current token's issue, `accepted_from`.
+/// `days_left` (whole days, zero once it has expired); with `previous_accepted_until` if
+/// a previous token is still accepted; and with `accepted_from` if the clock is too far
+/// behind the current token's issue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct AccessTokenHealth {
     /// The API.
     pub api: Api,
-    /// From when the current token is refused.
+    /// From when the current token is rejected.
     pub expires_at: UnixTime,
-    /// How long until then; zero once it has expired.
+    /// The time until then; zero once it has expired.
     #[serde(flatten, serialize_with = "time_left")]
     pub left: Duration,
-    /// From when the previous token is refused, if there is one that is not yet.
+    /// From when the previous token is rejected, if there is one that is still accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_accepted_until: Option<UnixTime>,
-    /// From when the current token is accepted, where its issue is dated more than 24 h
-    /// ahead of the clock: until then it is refused, since its date or the clock is
+    /// From when the current token is accepted, if its issue is dated more than 24 h
+    /// ahead of the clock: until then it is rejected, since its date or the clock is
     /// wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted_from: Option<UnixTime>,
 }
 
-/// The file that the access tokens are in.
+/// The file with the access tokens.
 ///
-/// Serializes as an object with `path` and, where they apply, `modified` (RFC 3339)
-/// and `last_error`.
+/// Serializes as an object with `path` and, if they apply, `modified` (RFC 3339) and
+/// `last_error`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct AccessTokensFileHealth {
     /// The file, as configured.
     #[serde(serialize_with = "displayed")]
     pub path: PathBuf,
-    /// When the file was written that the tokens in use are of.
+    /// When the file was written that the tokens in use were read from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modified: Option<UnixTime>,
-    /// Why the file as it is now can't be used; the tokens that it had before are
-    /// in use instead, but for those that it revokes.
+    /// Why the file can't be used in its present state; its earlier tokens stay in use,
+    /// except those that it revokes.
     #[serde(
         serialize_with = "error::text",
         skip_serializing_if = "Option::is_none"
@@ -89,7 +89,7 @@ fn time_left<S: Serializer>(left: &Duration, serializer: S) -> Result<S::Ok, S::
     .serialize(serializer)
 }
 
-/// Whatever its bytes.
+/// For paths of any bytes.
 fn displayed<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&path.display())
 }
@@ -117,8 +117,7 @@ impl AccessTokensHealth {
 }
 
 impl AccessTokenHealth {
-    /// Whether the current token is refused by now, and with it every token of
-    /// this API.
+    /// Whether the current token has expired, and with it every token of this API.
     pub const fn is_expired(&self) -> bool {
         self.left.is_zero()
     }

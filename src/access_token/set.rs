@@ -1,4 +1,4 @@
-//! The tokens that are held, and whether one that is presented is among them.
+//! The configured tokens, and whether a presented one is among them.
 
 use std::hint::black_box;
 
@@ -9,32 +9,30 @@ use super::rotation;
 use crate::clock::UnixTime;
 use crate::error::{Reason, VerifyError};
 
-/// How many tokens there may be: a current and a previous one of sixteen APIs.
-/// GO calls three. Each request's token is compared with all of them.
+/// The most tokens: a current and a previous one for sixteen APIs. GO calls three. Each
+/// request's token is compared with all of them.
 pub(super) const MAX_TOKENS: usize = 32;
 
-/// The access tokens that let GO in: of each API a current one, and at most one
-/// previous.
+/// The accepted access tokens: for each API a current one, and at most one previous.
 ///
-/// Of two tokens of one API the later issued is the current one. How long each is
-/// accepted follows from the times of their issue, as GO's document has it:
+/// Of two tokens of one API, the later issued is the current one. How long each is
+/// accepted follows from when they were issued, as GO documents it:
 ///
 /// | token | accepted until |
 /// |---|---|
 /// | current | 180 days after its issue |
 /// | previous | 7 days after the issue of the current one, or its own 180 days, whichever is sooner |
 ///
-/// So a token is accepted for **180 days at the longest** (and for the time by
-/// which its issue is dated ahead, at most 24 h), and for **7 days at the
-/// shortest**, where it is renewed at once. All ends at the second named, without
-/// leeway. It begins when the token is known here. One whose issue is dated more than
-/// 24 h ahead of the clock is refused until the clock has come that near: either is
-/// wrong, and a date that can't be true says nothing about the end.
+/// So a token is accepted for **180 days at the longest** (plus the time by which its
+/// issue is dated ahead, at most 24 h), and for **7 days at the shortest**, if it is
+/// renewed at once. Each period ends at exactly that second, without leeway. It begins
+/// when the token is configured here. A token whose issue is dated more than 24 h ahead
+/// of the clock is rejected until the clock has come that close: one of the two is wrong,
+/// and an impossible date says nothing about when the token ends.
 ///
-/// A token that is [revoked](AccessToken::revoked) is refused at once, which is what to
-/// do with one that has leaked. It is neither current nor previous. Where its issue is
-/// known, tokens before it end 7 days after that all the same: what GO Console has
-/// replaced does not come back.
+/// A [revoked](AccessToken::revoked) token is rejected at once: revoke a token that has
+/// leaked. It is neither current nor previous. If its issue is known, earlier tokens
+/// still end 7 days after it: what GO Console has replaced does not become valid again.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -56,22 +54,22 @@ pub struct AccessTokens {
     held: Box<[Held]>,
 }
 
-/// A token that is held, and what follows from its place among them.
+/// A configured token, and what follows from its place among the others.
 #[derive(Debug, Clone)]
 pub(crate) struct Held {
     pub(crate) api: Api,
     given: Given,
     pub(super) place: Place,
-    /// Not known of some that are revoked.
+    /// Unknown for some revoked tokens.
     pub(super) issued: Option<UnixTime>,
     is_revoked: bool,
     /// It has a successor that is not revoked.
     pub(crate) is_previous: bool,
-    /// The first moment at which it is refused, for its age.
+    /// The first moment at which it is rejected because of its age.
     pub(crate) accepted_until: UnixTime,
 }
 
-/// A token, and where it was given.
+/// A token, and where it was configured.
 #[derive(Debug)]
 pub(super) struct Located {
     pub(super) place: Place,
@@ -82,15 +80,15 @@ impl AccessTokens {
     /// The set of these tokens.
     ///
     /// # Errors
-    /// With every fault: a token or digest of another form than it should have; of one
-    /// API more than two tokens that are not revoked, or two issued at the same time;
-    /// the same token twice, for whatever APIs; none, or more than 32.
+    /// With every fault: a token or digest in the wrong form; more than two unrevoked
+    /// tokens of one API, or two issued at the same time; the same token twice, for
+    /// whatever APIs; no tokens, or more than 32.
     pub fn new(tokens: impl IntoIterator<Item = AccessToken>) -> Result<Self, AccessTokensError> {
         let located = |(number, token)| Located {
             place: Place::Entry(number),
             token,
         };
-        // One more than there may be is enough to know.
+        // One more than allowed is enough to know.
         let tokens: Vec<_> = (1..)
             .zip(tokens)
             .take(MAX_TOKENS + 1)
@@ -103,8 +101,8 @@ impl AccessTokens {
         Self::of(tokens, false, faults)
     }
 
-    /// Goes on from faults that were found already. `beside_jwts`: a token of the form
-    /// of a JWT is one.
+    /// Adds to faults that were already found. `beside_jwts`: a token that looks like a
+    /// JWT is a fault.
     pub(super) fn of(
         tokens: Vec<Located>,
         beside_jwts: bool,
@@ -143,17 +141,17 @@ impl AccessTokens {
         Ok(this)
     }
 
-    /// Whether they can be used where JWTs are accepted, too.
+    /// Whether they can be used where JWTs are accepted too.
     ///
     /// # Errors
-    /// With every token that would be taken for a JWT.
+    /// With every token that would be read as a JWT.
     pub(crate) fn check_beside_jwts(&self) -> Result<(), AccessTokensError> {
         let mut faults = Faults::default();
         self.check_forms(&mut faults);
         faults.into_result()
     }
 
-    /// One that is revoked is refused in either case.
+    /// A revoked token is rejected either way.
     fn check_forms(&self, faults: &mut Faults) {
         for held in self.held.iter().filter(|held| !held.is_revoked) {
             if held.given.is_jwt_by_form {
@@ -162,7 +160,7 @@ impl AccessTokens {
         }
     }
 
-    /// Of each API a current and a previous one that are not revoked.
+    /// Each API may have a current and a previous token that are not revoked.
     fn check_rotation(&self, faults: &mut Faults) {
         let counted: Vec<_> = self.held.iter().filter(|held| !held.is_revoked).collect();
         for (number, held) in counted.iter().enumerate() {
@@ -177,7 +175,7 @@ impl AccessTokens {
         }
     }
 
-    /// Tells current from previous tokens, and when each ends.
+    /// Determines which tokens are current or previous, and when each ends.
     fn rotate(&mut self) {
         for number in 0..self.held.len() {
             let this = &self.held[number];
@@ -194,7 +192,7 @@ impl AccessTokens {
         }
     }
 
-    /// The same, with these tokens revoked; `None` where none of them is accepted now.
+    /// The same set with these tokens revoked; `None` if none of them is accepted now.
     pub(super) fn revoking(&self, revoked: &[TokenDigest]) -> Option<Self> {
         let is_meant =
             |held: &Held| !held.is_revoked && revoked.iter().any(|digest| held.is(digest));
@@ -213,13 +211,15 @@ impl AccessTokens {
     /// Whether `presented` is a token of `api` that is accepted at `now`.
     ///
     /// # Errors
-    /// With the kind [`UnknownAccessToken`](crate::authenticate::VerifyErrorKind::UnknownAccessToken),
+    /// With the kind
+    /// [`UnknownAccessToken`](crate::authenticate::VerifyErrorKind::UnknownAccessToken),
     /// [`AccessTokenRevoked`](crate::authenticate::VerifyErrorKind::AccessTokenRevoked),
     /// [`AccessTokenExpired`](crate::authenticate::VerifyErrorKind::AccessTokenExpired),
-    /// [`NotYetValid`](crate::authenticate::VerifyErrorKind::NotYetValid) for one dated more than 24 h
-    /// ahead of `now`, [`WrongApi`](crate::authenticate::VerifyErrorKind::WrongApi) for one that is
-    /// accepted, but of another API, or [`TooLong`](crate::authenticate::VerifyErrorKind::TooLong)
-    /// past 1024 bytes, which are not looked at.
+    /// [`NotYetValid`](crate::authenticate::VerifyErrorKind::NotYetValid) for a token
+    /// dated more than 24 h ahead of `now`,
+    /// [`WrongApi`](crate::authenticate::VerifyErrorKind::WrongApi) for a valid token of
+    /// another API, or [`TooLong`](crate::authenticate::VerifyErrorKind::TooLong) past
+    /// 1024 bytes, which are not examined.
     pub fn check(
         &self,
         presented: impl AsRef<[u8]>,
@@ -237,7 +237,7 @@ impl AccessTokens {
         })
     }
 
-    /// The token that `presented` is, whatever its age and its API.
+    /// The token that `presented` is, whatever its age and API.
     pub(crate) fn look_up(&self, presented: &[u8]) -> Result<&Held, Reason> {
         if presented.len() > MAX_TOKEN_BYTES {
             return Err(Reason::TooLongForAccessToken);
@@ -245,24 +245,24 @@ impl AccessTokens {
         (self.find(&TokenDigest::of(presented))).ok_or(Reason::UnknownAccessToken)
     }
 
-    /// Looks at all that are held, whatever it finds: what it does until the
-    /// verdict depends on their number alone. No two are the same, so that the
-    /// places found add up to the one, or to none.
+    /// Compares with every token, whatever it finds: the work until the verdict depends
+    /// only on their number. No two tokens are the same, so the combined places are the
+    /// one match, or none.
     fn find(&self, presented: &TokenDigest) -> Option<&Held> {
         let place = (1..).zip(&self.held).fold(0, |found, (place, held)| {
-            // Not known to the compiler, which could make a branch of it.
+            // Hidden from the compiler, which could turn it into a branch.
             let is_it = usize::from(black_box(held.is(presented)));
             found | (place * is_it)
         });
         self.held.get(usize::checked_sub(place, 1)?)
     }
 
-    /// How many tokens are held.
+    /// The number of configured tokens.
     pub(crate) fn len(&self) -> usize {
         self.held.len()
     }
 
-    /// The APIs that there are tokens of which are not revoked.
+    /// The APIs that have a token that is not revoked.
     pub fn apis(&self) -> impl Iterator<Item = &Api> {
         self.current().map(|held| &held.api)
     }
@@ -277,7 +277,7 @@ impl AccessTokens {
         (self.accepted()).find(|held| held.is_previous && held.api == *api)
     }
 
-    /// Those that are accepted as far as their age and the clock allow.
+    /// The tokens that are accepted as far as their age and the clock allow.
     pub(super) fn accepted(&self) -> impl Iterator<Item = &Held> {
         self.held.iter().filter(|held| !held.is_revoked)
     }
@@ -288,7 +288,8 @@ impl Held {
         self.given.digest.is(digest)
     }
 
-    /// Of two entries of one token that is revoked: all that either says.
+    /// Merges another entry of this token, one of which revokes it: all that either says
+    /// counts.
     fn is_revoked_by(&mut self, other: Self) {
         if !other.is_revoked || self.issued.is_none() {
             self.api = other.api;
@@ -314,12 +315,12 @@ impl Held {
         Ok(())
     }
 
-    /// Its issue, where that is dated too far ahead.
+    /// When it was issued, if that is dated too far ahead.
     pub(super) fn ahead_at(&self, now: UnixTime) -> Option<UnixTime> {
         (self.issued).filter(|issued| rotation::is_ahead(*issued, now))
     }
 
-    /// From when it is accepted, where its issue is dated too far ahead.
+    /// From when it is accepted, if its issue is dated too far ahead.
     pub(crate) fn accepted_from(&self, now: UnixTime) -> Option<UnixTime> {
         self.ahead_at(now).map(rotation::accepted_from)
     }
@@ -332,9 +333,9 @@ impl Held {
     }
 }
 
-/// Proof that a token was accepted, for the API that it belongs to.
+/// Proof that a token was accepted for the API that it belongs to.
 ///
-/// Only [`AccessTokens`] make one. Nothing of the token is in it.
+/// Only [`AccessTokens`] creates one. It contains nothing of the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessGranted {
     api: Api,
@@ -348,13 +349,12 @@ impl AccessGranted {
         &self.api
     }
 
-    /// Whether it was the API's previous token: GO has not taken up the current
-    /// one yet.
+    /// Whether it was the API's previous token: GO does not use the current one yet.
     pub const fn is_previous(&self) -> bool {
         self.is_previous
     }
 
-    /// The first moment at which the token will be refused.
+    /// The first moment at which the token will be rejected.
     pub const fn accepted_until(&self) -> UnixTime {
         self.accepted_until
     }

@@ -1,11 +1,10 @@
-//! Where access tokens come from, and how they change under way.
+//! Where access tokens come from, and how they change at run time.
 //!
-//! The request path sees an immutable set behind an `arc-swap`: a swap loses no
-//! request. One task, the watch, looks at the file every ten seconds and
-//! announces expiry; it belongs to no request and ends with the last handle. The
-//! file is looked at by its path and by its content: a platform may swap a symbolic
-//! link above it (Kubernetes does), of which watching the file itself would not
-//! tell.
+//! The request path sees an immutable set behind an `arc-swap`: a swap loses no request.
+//! One task, the watch, checks the file every ten seconds and announces expiry; it
+//! belongs to no request and ends with the last handle. The file is checked by its path
+//! and its content: a platform may swap a symbolic link above it (Kubernetes does), which
+//! watching the file itself would miss.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -27,34 +26,33 @@ use crate::file::detached;
 use crate::net::task::{Background, Due, Pulse};
 use crate::observe;
 
-/// From one look at the file to the next: how long a token that was taken out of
-/// it can still be used. A look reads a few hundred bytes.
+/// The time between two checks of the file: how long a token that was removed from it
+/// stays usable. A check reads a few hundred bytes.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long a read may take before it counts as failed: a disk that hangs is to be
-/// reported.
+/// How long a read may take before it counts as failed: a hanging disk must be reported.
 const READ_WAIT: Duration = Duration::from_secs(5);
 
-/// How many reads may be under way: the watch's, and that of a caller. On a disk that
-/// hangs no more threads hang.
+/// The most concurrent reads: the watch's and one caller's. So a hanging disk blocks no
+/// more threads.
 const MAX_READS: usize = 2;
 
-/// How often a look that finds no place asks for one: a read takes a millisecond.
+/// How often a check retries while no place is free: a read takes a millisecond.
 const PLACE_RETRY: Duration = Duration::from_millis(5);
 
-/// Access tokens that are given, or watched in a file.
+/// Access tokens given in code, or watched in a file.
 ///
-/// A cheap handle: clones share the tokens and the task that watches them, which
-/// starts with the first use within tokio and ends with the last handle. Outside
-/// tokio it works too, with the tokens that it was made with.
+/// A cheap handle: clones share the tokens and the task that watches them, which starts
+/// with the first use within tokio and ends with the last handle. Outside tokio it works
+/// with the tokens that it was created with.
 ///
-/// The task looks at the file every 10 s. Where it can't be used (missing, empty, broken,
-/// or with a single fault), the tokens stay as they are, so that half a file shuts nobody
-/// out; [`health`](AccessTokenSource::health) and one line in the log say why. One thing
-/// of such a file counts all the same: the tokens that it revokes are refused. Replace it
-/// as a whole (`mv`). It also warns of the expiry of each API's
-/// current token, as GO does: 30, 20, 10, 3, 2 and 1 days before, and when it has
-/// come; once each, and once more the latest after a restart.
+/// The task checks the file every 10 s. If it can't be used (missing, empty, broken, or
+/// with a single fault), the tokens stay as they are, so that half a file locks nobody
+/// out; [`health`](AccessTokenSource::health) and one log line say why. One thing in such
+/// a file still counts: the tokens that it revokes are rejected. Replace the file as a
+/// whole (`mv`). The task also warns of the expiry of each API's current token, on the
+/// same days as GO: 30, 20, 10, 3, 2 and 1 days before, and at expiry; each once, and
+/// after a restart only the latest again.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -80,7 +78,7 @@ struct Handle {
     shared: Arc<Shared>,
 }
 
-/// What the watch and its handle share.
+/// State shared by the watch and its handle.
 #[derive(Debug)]
 struct Shared {
     current: ArcSwap<AccessTokens>,
@@ -88,7 +86,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     announced: Mutex<Announced>,
     pulse: Pulse,
-    /// When the watch last looked, by the wall clock in seconds.
+    /// When the watch last checked, by the wall clock in seconds.
     last_look: AtomicU64,
 }
 
@@ -97,22 +95,22 @@ struct Watched {
     path: PathBuf,
     terms: Terms,
     state: Mutex<State>,
-    /// How many reads are under way, those included that nobody waits for any more.
+    /// The number of reads under way, including abandoned ones.
     reads: Arc<AtomicUsize>,
-    /// How many looks have begun.
+    /// The number of checks that have begun.
     looks: AtomicU64,
 }
 
-/// What is known of the file.
+/// What is known about the file.
 #[derive(Debug)]
 struct State {
-    /// What the tokens in use were read from; `None` where a file that can't be used
-    /// has revoked some of them since, so that no content is theirs.
+    /// What the tokens in use were read from; `None` after an unusable file has revoked
+    /// some of them, so that they match no content.
     content: Option<Content>,
     modified: Option<UnixTime>,
-    /// Why the file as it is now can't be used.
+    /// Why the file can't be used in its present state.
     unusable: Option<Unusable>,
-    /// The last look that has settled this.
+    /// The last check that updated this.
     look: u64,
 }
 
@@ -122,13 +120,12 @@ impl AccessTokenSource {
         Self::new(tokens, None, clock)
     }
 
-    /// The tokens in a file, of the form that
-    /// [`AccessTokens::from_toml`] explains, of at most 64 KiB. Reads it, and needs
-    /// no runtime.
+    /// The tokens in a file of at most 64 KiB, in the format described at
+    /// [`AccessTokens::from_toml`]. Reads it, and needs no runtime.
     ///
     /// # Errors
-    /// Where the file can't be read, or everybody can write or replace it, and with
-    /// every fault that is in it.
+    /// If the file can't be read, or everybody can write or replace it; and with every
+    /// fault in it.
     pub fn file(
         path: impl Into<PathBuf>,
         clock: Arc<dyn Clock>,
@@ -136,7 +133,7 @@ impl AccessTokenSource {
         Self::open(path.into(), Terms::default(), clock)
     }
 
-    /// The same, by these terms, now and whenever it has changed.
+    /// Like [`file`](Self::file), by these rules, now and whenever it has changed.
     pub(crate) fn open(
         path: PathBuf,
         terms: Terms,
@@ -196,16 +193,16 @@ impl AccessTokenSource {
         current.load().check(presented, api, now)
     }
 
-    /// The tokens as they are now.
+    /// The current tokens.
     pub(crate) fn load(&self) -> arc_swap::Guard<Arc<AccessTokens>> {
         self.0.shared.current.load()
     }
 
-    /// Reads the file now: once this returns `Ok`, its tokens and no others are
-    /// accepted. For tokens given in code there is nothing to do. Within tokio.
+    /// Reads the file now: once this returns `Ok`, only its tokens are accepted. Does
+    /// nothing for tokens given in code. Call it within tokio.
     ///
     /// # Errors
-    /// Where the file can't be used; the tokens stay as they are.
+    /// If the file can't be used; the tokens then stay as they are.
     pub async fn reload(&self) -> Result<(), AccessTokensError> {
         self.0.keep_running(self.0.shared.clock.now());
         self.0.shared.look().await
@@ -216,7 +213,7 @@ impl AccessTokenSource {
         self.0.shared.measure();
     }
 
-    /// When the tokens expire, and how their file is.
+    /// When the tokens expire, and the state of their file.
     pub fn health(&self) -> AccessTokensHealth {
         let shared = &self.0.shared;
         let now = shared.clock.now();
@@ -227,12 +224,12 @@ impl AccessTokenSource {
 }
 
 impl Handle {
-    /// Sees to it that the watch runs: the first call within a runtime starts it, and
-    /// a later one where that runtime was shut down or nobody drives it any more.
-    /// Elsewhere two loads.
+    /// Makes sure that the watch is running: the first call within a runtime starts it,
+    /// and a later one restarts it if that runtime was shut down or is no longer driven.
+    /// Otherwise costs two loads.
     fn keep_running(&self, now: UnixTime) {
         let shared = &self.shared;
-        // Before it, a clock was set back.
+        // If `now` is earlier, the clock was set back.
         let since = (now.as_secs()).checked_sub(shared.last_look.load(Ordering::Relaxed));
         let is_in_time = since.is_some_and(|since| since < 2 * INTERVAL.as_secs());
         if !shared.pulse.is_running() || !is_in_time && !shared.is_driven() {
@@ -241,17 +238,17 @@ impl Handle {
     }
 }
 
-/// Held by the watch as long as it runs.
+/// Owned by the watch while it runs.
 struct Running {
     shared: Arc<Shared>,
     number: u64,
 }
 
 impl Running {
-    /// `None` where the watch runs already.
+    /// `None` if the watch is already running.
     fn begin(shared: &Arc<Shared>) -> Option<Self> {
         let now = Moment::now(&*shared.clock);
-        // A look waits for a place, and for its read.
+        // A check waits for a place, and for its read.
         let number = shared.pulse.begin(now, Due::within(2 * READ_WAIT))?;
         let shared = Arc::clone(shared);
         Some(Self { shared, number })
@@ -264,11 +261,10 @@ impl Drop for Running {
     }
 }
 
-/// The watch.
 async fn run(running: Running) {
     let Running { shared, number } = &running;
     loop {
-        // What is wrong is logged and in the health.
+        // An error is logged and shown in the health.
         let _ = shared.look().await;
         shared.warn_of_dates();
         shared.announce();
@@ -294,8 +290,8 @@ impl Shared {
         self.pulse.is_driven(Moment::now(&*self.clock))
     }
 
-    /// Looks at the file, and takes its tokens if they are others. One look at a
-    /// time: a late one does not replace what a newer one found.
+    /// Checks the file, and takes its tokens if they have changed. One check at a time: a
+    /// late one does not replace what a newer one found.
     async fn look(&self) -> Result<(), AccessTokensError> {
         let Some(file) = &self.file else {
             return Ok(());
@@ -311,9 +307,9 @@ impl Shared {
         self.settle(file, look, outcome)
     }
 
-    /// Takes out of use what a file revokes that can't be used itself. A leaked token is
-    /// the one thing that can't wait until somebody has corrected the rest, and one that
-    /// is refused by mistake is accepted again once the file is right.
+    /// Revokes what an otherwise unusable file revokes. A leaked token is the one thing
+    /// that can't wait until the rest is corrected, and a token revoked by mistake is
+    /// accepted again once the file is right.
     fn revoke(&self, file: &Watched, unusable: &Unusable) {
         let before = {
             let mut state = file.state();
@@ -337,8 +333,8 @@ impl Shared {
         }
     }
 
-    /// Takes over what was found, and then reports it; what a look that began later has
-    /// found already counts instead.
+    /// Applies the result, then reports it; ignored if a later check has already applied
+    /// its own.
     fn settle(
         &self,
         file: &Watched,
@@ -392,7 +388,7 @@ impl Shared {
         }
     }
 
-    /// Has the metrics say how much time the tokens have left.
+    /// Updates the metrics of the time that the tokens have left.
     fn measure(&self) {
         let now = self.clock.now();
         for token in self.current.load().current() {
@@ -401,7 +397,7 @@ impl Shared {
         }
     }
 
-    /// The same, of APIs that there was a token of and is no longer.
+    /// The same for APIs that no longer have a token.
     fn measure_gone(&self, before: &AccessTokens) {
         let current = self.current.load();
         for api in before.apis() {
@@ -423,21 +419,21 @@ impl Shared {
     }
 }
 
-/// What a look found.
+/// What a check found.
 #[derive(Debug)]
 struct Found {
     content: Option<Content>,
     modified: Option<UnixTime>,
-    /// `None` where the content is what it was.
+    /// `None` if the content has not changed.
     tokens: Option<AccessTokens>,
 }
 
-/// A read that has begun, to its end.
+/// One read, from its start to its end.
 struct UnderWay(Arc<AtomicUsize>);
 
 impl UnderWay {
-    /// Once there is room. It is asked for again and again: a queue would keep a place
-    /// for one whose runtime nobody drives any more.
+    /// Waits for a free place. It polls: a queue could reserve a place for a task whose
+    /// runtime is no longer driven.
     async fn place(reads: &Arc<AtomicUsize>) -> Self {
         loop {
             if let Some(this) = Self::begin(reads) {
@@ -460,15 +456,14 @@ impl Drop for UnderWay {
 }
 
 impl State {
-    /// Whether the file as it was last looked at can be used.
+    /// Whether the file could be used at the last check.
     fn result(&self) -> Result<(), AccessTokensError> {
         (self.unusable.as_ref()).map_or(Ok(()), |unusable| Err(unusable.error.clone()))
     }
 }
 
 impl Watched {
-    /// Reads the file, in a thread where it may block. Where two hang already none is
-    /// begun.
+    /// Reads the file, in a thread if it may block. Starts no read while two are hanging.
     async fn read(&self) -> Result<Result<Found, Unusable>, Wrong> {
         if Runtime::try_current().is_err() {
             return Err(Wrong::NoRuntime);
@@ -514,7 +509,7 @@ mod tests {
         issued = 2026-11-01T00:00:00Z\n";
 
     #[tokio::test(start_paused = true)]
-    async fn while_two_reads_hang_it_is_reported_and_none_begins() {
+    async fn two_hung_reads_are_reported_and_no_third_begins() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), GOOD).expect("written");
         let clock = ManualClock::new(UnixTime::from_secs(1_800_000_000));
@@ -531,7 +526,7 @@ mod tests {
         }
 
         drop(hanging);
-        // The disk's time is nobody's to pause.
+        // Paused time does not apply to the disk.
         tokio::time::resume();
         shared.look().await.expect("it reads again");
         assert_eq!(source.health().file.and_then(|file| file.last_error), None);

@@ -1,14 +1,13 @@
 //! Time as a value, and the one place that reads it.
 //!
-//! Everything that decides takes the time as an argument; only the edge (the
-//! middleware and the task that keeps the keys fresh) asks a [`Clock`]. Two
-//! readings matter and they are not interchangeable:
+//! Everything that decides takes the time as an argument; only the edge (the middleware
+//! and the task that refreshes the keys) reads a [`Clock`]. There are two readings, which
+//! are not interchangeable:
 //!
-//! - the *wall clock* ([`Clock::now`]) is what `exp` and `nbf` are written
-//!   against, and it may be stepped in either direction by an operator or by
-//!   NTP;
-//! - *elapsed time* ([`Clock::monotonic`]) never goes back, and spaces out
-//!   fetches of keys.
+//! - the *wall clock* ([`Clock::now`]) is what `exp` and `nbf` refer to; an operator or
+//!   NTP may step it in either direction;
+//! - *elapsed time* ([`Clock::monotonic`]) never goes back, and spaces out fetches of
+//!   keys.
 
 #[doc(hidden)]
 pub mod rfc3339;
@@ -25,10 +24,10 @@ use tokio::sync::watch;
 /// The last second that a `NumericDate` may name: 9999-12-31T23:59:59Z.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// A point on the wall clock: the time since 1970-01-01T00:00:00Z, without
-/// leap seconds (RFC 7519, section 2, "`NumericDate`").
+/// A point on the wall clock: the time since 1970-01-01T00:00:00Z, without leap seconds
+/// (RFC 7519, section 2, "`NumericDate`").
 ///
-/// Its range is 0 to the end of the year 9999, in steps of a nanosecond.
+/// It ranges from 0 to the end of the year 9999, in steps of a nanosecond.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime(Duration);
 
@@ -38,8 +37,7 @@ impl UnixTime {
     /// The end of the year 9999.
     pub const MAX: Self = Self(Duration::new(LAST_SECOND, 999_999_999));
 
-    /// The time `seconds` after the epoch, or [`UnixTime::MAX`] where that is
-    /// earlier.
+    /// The time `seconds` after the epoch, but at most [`UnixTime::MAX`].
     pub const fn from_secs(seconds: u64) -> Self {
         if seconds > LAST_SECOND {
             Self::MAX
@@ -63,7 +61,7 @@ impl UnixTime {
         self.0
     }
 
-    /// The time from `earlier` to `self`; zero where `earlier` is not earlier.
+    /// The time from `earlier` to `self`; zero if `earlier` is later.
     pub fn saturating_since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
@@ -92,14 +90,14 @@ impl fmt::Display for UnixTime {
     }
 }
 
-/// As it is displayed: RFC 3339.
+/// As displayed: RFC 3339.
 impl Serialize for UnixTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// A duration, or one that may be absent, as whole seconds: for `serialize_with`.
+/// A duration, which may be absent, as whole seconds: for `serialize_with`.
 pub(crate) fn seconds<S: Serializer>(
     time: &(impl Copy + Into<Option<Duration>>),
     serializer: S,
@@ -114,8 +112,8 @@ impl From<UnixTime> for SystemTime {
     }
 }
 
-/// A time before 1970 becomes the epoch, one past 9999 [`UnixTime::MAX`]: the
-/// one fails every `nbf`, the other every `exp`.
+/// A time before 1970 becomes the epoch, which fails every `nbf`; one past 9999 becomes
+/// [`UnixTime::MAX`], which fails every `exp`.
 impl From<SystemTime> for UnixTime {
     fn from(time: SystemTime) -> Self {
         let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -123,7 +121,7 @@ impl From<SystemTime> for UnixTime {
     }
 }
 
-/// Where the time comes from. [`SystemClock`] unless a test says otherwise.
+/// The source of time. [`SystemClock`] except in tests.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The wall clock, read for `exp`, `nbf` and the age of keys.
     fn now(&self) -> UnixTime;
@@ -131,9 +129,8 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Time elapsed since a fixed but arbitrary moment. Never goes back.
     fn monotonic(&self) -> Duration;
 
-    /// Completes once [`monotonic`](Clock::monotonic) has reached `moment`: at
-    /// once where it has, so that nothing elapses unseen between a look at the
-    /// clock and the sleep.
+    /// Completes once [`monotonic`](Clock::monotonic) has reached `moment`, at once if it
+    /// already has: so no time passes unnoticed between reading the clock and sleeping.
     fn sleep_until(&self, moment: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 }
 
@@ -152,9 +149,9 @@ impl Moment {
         }
     }
 
-    /// The time since `earlier`, on whichever clock it is longer: elapsed time
-    /// stands still while a machine is suspended, and the wall clock may be
-    /// stepped back. Neither may prolong trust in keys, or a token.
+    /// The time since `earlier`, on whichever clock it is longer: elapsed time stands
+    /// still while a machine is suspended, and the wall clock may be stepped back.
+    /// Neither may prolong trust in a key or a token.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         self.elapsed
             .saturating_sub(earlier.elapsed)
@@ -196,10 +193,10 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only when it is told to, for tests.
+/// A clock that moves only when told to, for tests.
 ///
-/// Clones share one time. Sleepers wake as [`advance`](ManualClock::advance)
-/// passes their moment.
+/// Clones share one time. Sleepers wake once [`advance`](ManualClock::advance) reaches
+/// their moment.
 #[derive(Debug, Clone)]
 pub struct ManualClock {
     state: Arc<Mutex<ManualTime>>,
@@ -213,7 +210,7 @@ struct ManualTime {
 }
 
 impl ManualClock {
-    /// A clock that stands at `now`.
+    /// A clock that stands still at `now`.
     pub fn new(now: UnixTime) -> Self {
         Self {
             state: Arc::new(Mutex::new(ManualTime {
@@ -224,7 +221,7 @@ impl ManualClock {
         }
     }
 
-    /// A clock that stands at what the system's clock says now.
+    /// A clock that stands still at the system's current time.
     pub fn starting_now() -> Self {
         Self::new(SystemTime::now().into())
     }
@@ -234,7 +231,7 @@ impl ManualClock {
         let mut time = self.lock();
         time.wall = time.wall.saturating_add(by);
         time.elapsed += by;
-        // Under the lock: of two advances at once, the later is told last.
+        // Under the lock, so that of two concurrent advances the later is sent last.
         self.elapsed.send_replace(time.elapsed);
     }
 
@@ -259,8 +256,8 @@ impl Clock for ManualClock {
 
     fn sleep_until(&self, moment: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
         let mut elapsed = self.elapsed.subscribe();
-        // The sender lives as long as the clock; where the last clone is gone,
-        // nobody can move time any more and the sleeper sleeps on.
+        // The sender lives as long as the clock. Once the last clone is dropped, time
+        // cannot move any more and the sleeper sleeps on.
         Box::pin(async move {
             if elapsed.wait_for(|now| *now >= moment).await.is_err() {
                 std::future::pending::<()>().await;
@@ -274,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_range_is_the_epoch_to_the_year_9999() {
+    fn unix_time_ranges_from_1970_to_9999() {
         assert_eq!(UnixTime::from_secs(u64::MAX), UnixTime::MAX);
         assert_eq!(UnixTime::checked_from_epoch(Duration::MAX), None);
         assert_eq!(UnixTime::MAX.to_string(), "9999-12-31T23:59:59Z");
@@ -285,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_prints_as_rfc_3339() {
+    fn a_time_is_printed_as_rfc_3339() {
         assert_eq!(
             UnixTime::from_secs(1_703_559_790).to_string(),
             "2023-12-26T03:03:10Z"
@@ -293,7 +290,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_manual_sleeper_wakes_when_its_moment_has_passed() {
+    async fn a_manual_sleeper_wakes_at_its_moment() {
         let clock = ManualClock::new(UnixTime::from_secs(100));
         let sleeper = tokio::spawn(clock.sleep_until(Duration::from_secs(10)));
 
@@ -307,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stepped_wall_clock_elapses_nothing() {
+    fn stepping_the_wall_clock_elapses_no_time() {
         let clock = ManualClock::new(UnixTime::from_secs(100));
         clock.step_to(UnixTime::from_secs(5));
         assert_eq!(clock.now(), UnixTime::from_secs(5));

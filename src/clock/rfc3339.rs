@@ -6,12 +6,12 @@ use toml::value::{Datetime, Offset};
 
 use crate::clock::UnixTime;
 
-/// A text of RFC 3339.
+/// Parses RFC 3339 text.
 pub fn parse(text: &str) -> Option<UnixTime> {
     text.parse().ok().and_then(|time| unix_time(&time))
 }
 
-/// A date, a time and an offset: without an offset it would be anybody's guess.
+/// Requires a date, a time and an offset: without an offset the time is ambiguous.
 pub(crate) fn unix_time(time: &Datetime) -> Option<UnixTime> {
     let Datetime {
         date: Some(date),
@@ -39,7 +39,7 @@ mod tests {
     use super::{UnixTime, parse};
 
     #[test]
-    fn a_time_has_an_offset() {
+    fn a_time_is_parsed_only_with_an_offset() {
         let seconds = |text| parse(text).map(UnixTime::as_secs);
         for (text, expected) in [
             ("2026-11-01T00:00:00Z", Some(1_793_491_200)),

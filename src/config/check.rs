@@ -1,4 +1,4 @@
-//! A configuration checked whole, and made into what the rest works with.
+//! Checks a configuration as a whole and converts it for the rest of the crate.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -18,12 +18,12 @@ use crate::jwt::policy::Policy;
 use crate::keys::{FetchSettings, Schedule, SnapshotFile};
 use crate::net::address;
 
-/// Where keys come from, for the issuer at the top of a configuration.
+/// Where the keys of the top-level issuer come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keys {
     Fetched,
     Given,
-    /// Given, but not one.
+    /// Given, but empty.
     GivenNone,
 }
 
@@ -36,23 +36,23 @@ pub(crate) struct Checked {
     pub(crate) ignore_status: StatusCode,
 }
 
-/// An issuer whose tokens are let in.
+/// An issuer whose tokens are accepted.
 #[derive(Debug)]
 pub(crate) struct CheckedIssuer {
     pub(crate) verifier: Verifier,
-    /// `None` where the keys are given.
+    /// `None` if the keys are given.
     pub(crate) fetch: Option<FetchSettings>,
     pub(crate) snapshot: Option<SnapshotFile>,
 }
 
-/// The faults of the file of the access tokens.
+/// The faults in the access token file.
 pub(crate) fn of_access_tokens(file: &Path, error: &AccessTokensError) -> ConfigError {
     let file = file.to_string_lossy();
     let of_file = |fault| format!("\"{}\": {fault}", file.escape_debug());
     ConfigError::of_setting("access_tokens", error.faults().map(of_file))
 }
 
-/// One issuer as configured, and what to call its settings in a fault.
+/// One configured issuer, and how to name its settings in a fault.
 struct Entry<'a> {
     prefix: String,
     issuer: &'a str,
@@ -63,12 +63,11 @@ struct Entry<'a> {
 }
 
 impl Config {
-    /// A verifier of the rules at the top of the configuration, for keys and
-    /// times of the caller's own; the settings about fetching and answering are
-    /// not looked at.
+    /// A verifier with the top-level rules of the configuration, for keys and times that
+    /// the caller provides; settings about fetching and answering are ignored.
     ///
     /// # Errors
-    /// With every fault of the settings that are.
+    /// With every fault in the settings that it uses.
     pub fn verifier(&self) -> Result<Verifier, ConfigError> {
         let mut faults = Faults::default();
         self.check_rules(&mut faults);
@@ -78,7 +77,7 @@ impl Config {
         Ok(self.verifier_of(&top))
     }
 
-    /// `access_tokens`: there are some that were given in code.
+    /// `access_tokens`: some were given in code.
     pub(crate) fn checked(&self, keys: Keys, access_tokens: bool) -> Result<Checked, ConfigError> {
         let mut faults = Faults::default();
         faults.unless(
@@ -111,11 +110,11 @@ impl Config {
         })
     }
 
-    /// Where the keys of each trusted issuer are, and how often they are fetched: for
-    /// a look at them, which needs neither issuers nor audiences.
+    /// The key address of each trusted issuer and how often keys are fetched: for
+    /// inspecting them, which needs neither issuers nor audiences.
     ///
     /// # Errors
-    /// With every fault of the settings that matter for it.
+    /// With every fault in the settings that it uses.
     pub(crate) fn key_addresses(
         &self,
     ) -> Result<(Vec<(String, FetchSettings)>, Schedule), ConfigError> {
@@ -217,7 +216,7 @@ impl Config {
         (trusted, elsewhere.into())
     }
 
-    /// That which is served, and those of the issuers, each with what is before its name.
+    /// The served environment and those of the issuers, each with the prefix of its name.
     fn environments(&self) -> impl Iterator<Item = (String, &str)> {
         let here = self.environment.iter().map(|here| (String::new(), here));
         let theirs = self.issuers.iter().enumerate().filter_map(|(at, issuer)| {
@@ -295,7 +294,7 @@ impl Entry<'_> {
         check_list(&name("audience"), self.audience, faults);
     }
 
-    /// The key address; `None` where it has a fault or is not needed.
+    /// The key address; `None` if it has a fault or is not needed.
     fn check_address(&self, allow_http: bool, faults: &mut Faults) -> Option<Url> {
         match self.keys {
             Keys::Fetched => {}
@@ -346,8 +345,8 @@ fn check_exact(setting: &str, text: &str, faults: &mut Faults) {
     }
 }
 
-/// What an editor, a shell, another format or copying left in a text. It is compared byte
-/// for byte, so no token would ever be accepted.
+/// What an editor, a shell, another format or copying left in a text. Texts are compared
+/// byte for byte, so no token would ever match.
 fn misfit(text: &str) -> Option<&'static str> {
     let is_break = |c| matches!(c, '\n' | '\r');
     let is_quote = |c| QUOTES.contains(&c);
@@ -383,14 +382,14 @@ fn misfit(text: &str) -> Option<&'static str> {
     rows.into_iter().find(|(is_so, _)| *is_so).map(|row| row.1)
 }
 
-/// Typewriters' and typographers'.
+/// Straight and typographic quotes.
 const QUOTES: [char; 11] = [
     '"', '\'', '`', '\u{b4}', '\u{ab}', '\u{bb}', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}',
     '\u{201e}',
 ];
 
-/// Controls, and what has no width: soft hyphens, joiners, marks of direction, of byte
-/// order.
+/// Control characters, and characters without width: soft hyphens, joiners, direction
+/// marks, byte order marks.
 fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'

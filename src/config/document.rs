@@ -1,7 +1,7 @@
-//! Settings of a TOML document.
+//! Settings from a TOML document.
 //!
-//! It is walked, not deserialized at once, so that all faults are named, each with its
-//! line, and nothing of a value is repeated.
+//! It is walked, not deserialized at once, so that all faults are reported, each with its
+//! line, and no value is repeated.
 
 use memchr::memchr_iter;
 use toml::Spanned;
@@ -27,8 +27,8 @@ impl Lines {
 }
 
 impl<'a> Layers<'a> {
-    /// What a document says. Where it is not TOML everywhere, what is wrong with the rest
-    /// is named all the same.
+    /// Reads a document. If part of it is not TOML, the faults in the rest are still
+    /// reported.
     pub(super) fn document(&mut self, text: &'a str) {
         let lines = Lines::of(text);
         let (root, errors) = DeTable::parse_recoverable(text);
@@ -39,7 +39,7 @@ impl<'a> Layers<'a> {
             })
             .collect();
         broken.sort_by_key(|(line, at, _)| (*line, *at));
-        // Of each line the first: the others follow from it.
+        // Only the first of each line: the others follow from it.
         broken.dedup_by_key(|(line, ..)| *line);
         broken.truncate(MAX_FAULTS);
         let mut next = broken.iter().peekable();
@@ -54,7 +54,7 @@ impl<'a> Layers<'a> {
             match member.value {
                 _ if broken.iter().any(is_broken) => {}
                 DeValue::Array(entries) if name == "issuers" && are_tables(&entries) => {
-                    // Of which it is not known where they end.
+                    // Where they end is unknown.
                     if broken.is_empty() {
                         self.take_issuers(line, tables(entries, &lines));
                     }
@@ -68,14 +68,14 @@ impl<'a> Layers<'a> {
     }
 }
 
-/// A value, and where it stands with its name.
+/// A value, and where its name starts in the text.
 struct Member<'a> {
     start: usize,
     end: usize,
     value: DeValue<'a>,
 }
 
-/// The members of a table as they stand in the text.
+/// The members of a table in the order of the text.
 fn in_order(table: DeTable<'_>) -> Vec<(String, Member<'_>)> {
     let mut members: Vec<_> = (table.into_iter())
         .map(|(name, value)| {

@@ -1,4 +1,4 @@
-//! Durations as words, `30s` or `5m`, in serde formats.
+//! Durations as text, `30s` or `5m`, in serde formats.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,14 +7,14 @@ use humantime::DurationError;
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserializer, Serializer};
 
-/// Part by part, since the sum that `humantime` makes panics where it holds all the
-/// seconds that it can and a second of smaller units follows.
+/// Part by part: `humantime` panics when the seconds are already at their maximum and
+/// smaller units add another second.
 pub(super) fn parse(text: &str) -> Result<Duration, DurationError> {
     let mut sum = Duration::ZERO;
     let mut rest = text;
     loop {
         let (part, next) = rest.split_at(end_of_part(rest));
-        // Which needs no unit, but alone.
+        // It needs no unit, but only on its own.
         if part == "0" && text != "0" {
             return Err(DurationError::NumberExpected(text.len() - 1));
         }
@@ -58,7 +58,7 @@ impl Visitor<'_> for Words {
     }
 }
 
-/// The same, where there may be none.
+/// The same for an optional duration.
 pub(super) mod option {
     use serde::Deserialize;
 
@@ -67,7 +67,7 @@ pub(super) mod option {
     #[derive(Deserialize)]
     struct Words(#[serde(with = "super")] Duration);
 
-    // The shape that serde's `with` asks for.
+    // The signature that serde's `with` requires.
     #[expect(clippy::ref_option)]
     pub(in super::super) fn serialize<S: Serializer>(
         value: &Option<Duration>,

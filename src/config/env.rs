@@ -11,12 +11,12 @@ use super::sources::{ENV_PREFIX, Source};
 use super::value::Value;
 use crate::fault::ConfigError;
 
-/// The most of an unknown name that a message repeats, in characters: twice the longest
-/// that there is.
+/// The most characters of an unknown name that a message repeats: twice the longest known
+/// name.
 const MAX_SHOWN: usize = 64;
 
-/// Whether these variables say that files may be used that everybody can write; what is
-/// no truth value counts as no, and is a fault of the settings.
+/// Whether these variables allow files that everybody can write. A value that is not a
+/// boolean counts as no, and is a fault of the settings.
 pub(super) fn allows_writable_files(vars: &[(OsString, OsString)]) -> bool {
     (vars.iter().rev())
         .find(|(name, _)| name == "GO_AUTH_DANGER_ALLOW_WRITABLE_FILES")
@@ -24,29 +24,28 @@ pub(super) fn allows_writable_files(vars: &[(OsString, OsString)]) -> bool {
 }
 
 impl Config {
-    /// The configuration of this process's environment.
+    /// The configuration from this process's environment.
     ///
-    /// A variable is the name of a field in capitals, with `GO_AUTH_` before it, such as
-    /// `GO_AUTH_ISSUER`, `GO_AUTH_AUDIENCE` and `GO_AUTH_JWKS_URL`; lists are separated by
-    /// commas, and durations are written as `30s` or `5m`. The guide to the configuration
-    /// has all of them. A few fields can't be set here: `issuers`, a list of tables, and
-    /// those that nobody should change without having read of them.
+    /// A variable is named like its field, in capitals and prefixed with `GO_AUTH_`, such
+    /// as `GO_AUTH_ISSUER`, `GO_AUTH_AUDIENCE` and `GO_AUTH_JWKS_URL`; lists are
+    /// separated by commas, and durations are written as `30s` or `5m`. The configuration
+    /// guide lists all of them. A few fields can't be set here: `issuers`, a list of
+    /// tables, and those that nobody should change without reading about them first.
     ///
-    /// An empty variable counts as unset, but for the three that restrict,
-    /// where it is a fault. So is an unknown one that begins with `GO_AUTH_`: it would
-    /// be a setting that does not hold. Those that Kubernetes makes for services, and
-    /// Docker for links, whose names begin with `go-auth` are passed over.
+    /// An empty variable counts as unset, except for the three that restrict, where it is
+    /// a fault. An unknown variable that begins with `GO_AUTH_` is a fault too: it would
+    /// be a setting without effect. Variables that Kubernetes creates for services and
+    /// Docker for links, if their names begin with `go-auth`, are ignored.
     ///
     /// # Errors
-    /// With every fault of the environment and of the configuration that it
-    /// makes.
+    /// With every fault in the environment and in the resulting configuration.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_vars(std::env::vars_os())
     }
 }
 
 impl Layers<'_> {
-    /// What the variables say.
+    /// Reads these variables.
     pub(super) fn variables<N, V>(&mut self, vars: impl IntoIterator<Item = (N, V)>)
     where
         N: Into<OsString>,

@@ -14,8 +14,8 @@ use super::duration;
 /// Everything that can be set as data.
 ///
 /// In TOML ([`from_toml`](Config::from_toml)) and other serde formats the fields have the
-/// names below, unknown ones are refused, and durations are written as `30s` or `5m`; all but `issuer`, `audience` and
-/// `jwks_url` may be left out. Several issuers look like this:
+/// names below, unknown ones are errors, and durations are written as `30s` or `5m`; all
+/// but `issuer`, `audience` and `jwks_url` are optional. Several issuers look like this:
 ///
 /// ```toml
 /// environment = "production"
@@ -52,54 +52,53 @@ use super::duration;
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Config {
-    /// The `iss` of GO's tokens, byte for byte. Required, like the next two,
-    /// unless there are [`issuers`](Config::issuers) or
-    /// [`access_tokens`](Config::access_tokens).
+    /// The `iss` of GO's tokens, byte for byte. Required, like the next two, unless
+    /// [`issuers`](Config::issuers) or [`access_tokens`](Config::access_tokens) are set.
     pub issuer: String,
-    /// The audiences of which a token must name one.
+    /// The accepted audiences; a token must name one of them.
     pub audience: Vec<String>,
-    /// The address of GO's key set, or of a discovery document that names it.
-    /// `https`, or `http` to this machine itself.
+    /// The address of GO's key set, or of a discovery document that names it. `https`, or
+    /// `http` to this machine itself.
     pub jwks_url: String,
-    /// The file for the last good key document, so that a restart during an
-    /// outage goes on serving. Its directory must be writable by this service
-    /// alone. None by default.
+    /// The file for the last good key document, so that a restart during an outage keeps
+    /// serving. Its directory must be writable by this service alone. None by default.
     pub snapshot: Option<PathBuf>,
-    /// A file of access tokens that are accepted too, or, where nothing is set for
-    /// JWTs, alone: see [`AccessTokens::from_toml`](crate::access_token::AccessTokens::from_toml).
-    /// It is read by `build` and watched from then on. None by default.
+    /// A file of access tokens that are accepted as well, or alone if nothing is set for
+    /// JWTs: see
+    /// [`AccessTokens::from_toml`](crate::access_token::AccessTokens::from_toml). `build`
+    /// reads it, and it is watched from then on. None by default.
     pub access_tokens: Option<PathBuf>,
-    /// Further issuers, each with keys and audiences of its own: those of
-    /// another environment, or the next address of one that moves.
+    /// Further issuers, each with its own keys and audiences: those of another
+    /// environment, or the next address of an issuer that moves.
     pub issuers: Vec<IssuerConfig>,
-    /// The environment that is served here. Of the further issuers, those of
-    /// other environments are then known but not trusted: their tokens are
-    /// refused as [`WrongEnvironment`](crate::authenticate::VerifyErrorKind::WrongEnvironment),
-    /// and their keys never fetched. Without it all issuers are trusted.
+    /// The environment that is served here. Further issuers of other environments are
+    /// then known but not trusted: their tokens are rejected as
+    /// [`WrongEnvironment`](crate::authenticate::VerifyErrorKind::WrongEnvironment), and
+    /// their keys never fetched. If unset, all issuers are trusted.
     pub environment: Option<String>,
 
-    /// How much `exp` and `nbf` may be off. 30 s; at most 5 min.
+    /// The tolerance for `exp` and `nbf`. 30 s; at most 5 min.
     #[serde(with = "duration")]
     pub leeway: Duration,
-    /// The subjects that are let in; empty, the default: any.
+    /// The accepted subjects; empty, the default, accepts any.
     pub subjects: Vec<String>,
-    /// Claims demanded beside `iss`, `aud` and `exp`. None by default.
+    /// Claims required besides `iss`, `aud` and `exp`. None by default.
     pub required_claims: Vec<RequiredClaim>,
-    /// The longest life of a token from `iat` to `exp`. Any by default.
+    /// The longest lifetime of a token, from `iat` to `exp`. Unlimited by default.
     #[serde(with = "duration::option")]
     pub max_lifetime: Option<Duration>,
-    /// The longest token that is looked at, in bytes. 8 KiB, which is what
-    /// common servers allow for a header line; from 256 to 64 KiB.
+    /// The longest accepted token, in bytes. 8 KiB, which is what common servers allow
+    /// for a header line; from 256 to 64 KiB.
     pub max_token_bytes: usize,
-    /// The memory for tokens that were verified, in bytes. 16 MiB; 0 for none.
+    /// The size of the token cache, in bytes. 16 MiB; 0 turns it off.
     pub token_cache_bytes: u64,
 
-    /// How long a key set is fresh; it is refreshed ahead of that, at 70 to
-    /// 90 % of it. 5 min; from 1 s to `max_stale`.
+    /// How long a key set is fresh; it is refreshed ahead of that, at 70 to 90 % of it. 5
+    /// min; from 1 s to `max_stale`.
     #[serde(with = "duration")]
     pub refresh_interval: Duration,
-    /// The least time between two fetches that requests caused. 10 s; from
-    /// 100 ms to 10 min.
+    /// The minimum time between two fetches caused by requests. 10 s; from 100 ms to 10
+    /// min.
     #[serde(with = "duration")]
     pub cooldown: Duration,
     /// How long a request waits for keys. 2 s; from 10 ms to 30 s.
@@ -108,47 +107,46 @@ pub struct Config {
     /// How many requests may wait for keys at once; the rest are answered with 503
     /// immediately. 128, a quarter of the gate's 512 connections; from 1 to 65,536.
     pub max_waiting: usize,
-    /// How long a connection to the key address may take. 2 s; from 10 ms to
-    /// 60 s.
+    /// How long connecting to the key address may take. 2 s; from 10 ms to 60 s.
     #[serde(with = "duration")]
     pub connect_timeout: Duration,
-    /// How long a fetch may take from beginning to end. 5 s; from 10 ms to 60 s.
+    /// How long a fetch may take in total. 5 s; from 10 ms to 60 s.
     #[serde(with = "duration")]
     pub fetch_timeout: Duration,
-    /// The largest key document, decompressed, in bytes. 256 KiB, five times
-    /// what a hundred keys of 2048 bits take; from 1 KiB to 16 MiB.
+    /// The largest key document, decompressed, in bytes. 256 KiB, five times what a
+    /// hundred keys of 2048 bits take; from 1 KiB to 16 MiB.
     pub max_document_bytes: usize,
-    /// How long keys may serve after they were fetched, refreshes failing.
-    /// 24 h; at least `refresh_interval`, at most 7 days.
+    /// How long keys may be used after they were fetched while refreshes fail. 24 h; at
+    /// least `refresh_interval`, at most 7 days.
     #[serde(with = "duration")]
     pub max_stale: Duration,
     /// Key ids (`kid`, of 1 to 256 bytes) that verify nothing, even while GO still
-    /// publishes them: for a key that must be distrusted before GO withdraws it.
-    /// None by default.
+    /// publishes them: for a key that must be distrusted before GO withdraws it. None by
+    /// default.
     pub distrusted_keys: Vec<String>,
-    /// **Allows `http` to other machines.** Whoever is on the way can then make
-    /// the gate accept their own tokens.
+    /// **Allows `http` to other machines.** Anyone on the network path can then make the
+    /// gate accept their own tokens.
     pub danger_allow_http: bool,
-    /// **Uses files that everybody may write**: the access tokens, the snapshot and,
-    /// where the environment says so, the settings themselves. Whoever can write them
-    /// decides who may call the API. For mounts on which every file is writable by all
-    /// whatever is done about it, as those of Docker Desktop and WSL; each start warns
-    /// of it. Off by default.
+    /// **Uses files that everybody may write**: the access tokens, the snapshot and, if
+    /// set in the environment, the settings file itself. Whoever can write them decides
+    /// who may call the API. For mounts on which every file is writable by everybody and
+    /// that can't be changed, such as those of Docker Desktop and WSL; each start logs a
+    /// warning. Off by default.
     pub danger_allow_writable_files: bool,
 
-    /// What a refused caller gets.
+    /// How rejected requests are answered.
     pub on_failure: OnFailure,
-    /// With [`OnFailure::Ignore`]: the status of every refusal. 404; from 200 to
-    /// 599. With a 2xx GO takes each refused push for delivered.
+    /// With [`OnFailure::Ignore`]: the status of every rejection. 404; from 200 to 599.
+    /// With a 2xx, GO considers each rejected push delivered.
     pub ignore_status: u16,
     /// With [`OnFailure::Reject`]: the shape of the body.
     pub body: BodyShape,
-    /// With [`OnFailure::Reject`]: the realm of the challenge, of printable
-    /// ASCII without quotes. `derbysoft-go`.
+    /// With [`OnFailure::Reject`]: the realm of the challenge, printable ASCII without
+    /// quotes. `derbysoft-go`.
     pub realm: String,
 }
 
-/// An issuer beside the one at the top of a [`Config`].
+/// An issuer besides the one at the top of a [`Config`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
@@ -159,10 +157,9 @@ pub struct IssuerConfig {
     pub audience: Vec<String>,
     /// As [`Config::jwks_url`]; not needed for an issuer that is not trusted.
     pub jwks_url: String,
-    /// As [`Config::snapshot`]; each issuer needs a file of its own.
+    /// As [`Config::snapshot`]; each issuer needs its own file.
     pub snapshot: Option<PathBuf>,
-    /// The environment that the issuer belongs to. Without one it belongs to
-    /// that which is served.
+    /// The environment that the issuer belongs to. If unset, the one that is served.
     pub environment: Option<String>,
 }
 
@@ -181,7 +178,7 @@ impl IssuerConfig {
         }
     }
 
-    /// An issuer that is only known, as one of another environment.
+    /// An issuer that is known but not trusted, since it belongs to another environment.
     pub fn of_environment(issuer: impl Into<String>, environment: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),
@@ -191,15 +188,15 @@ impl IssuerConfig {
     }
 }
 
-/// What a refused caller gets.
+/// How rejected requests are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum OnFailure {
-    /// A status, a challenge and a body that say why.
+    /// With a status, a challenge and a body that say why.
     #[default]
     Reject,
-    /// One same empty answer to all.
+    /// With the same empty answer for all.
     Ignore,
 }
 
@@ -212,7 +209,7 @@ impl Config {
 }
 
 impl Default for Config {
-    /// The defaults, which the settings' docs explain, with no issuer.
+    /// The defaults, documented at the fields, with no issuer.
     fn default() -> Self {
         Self {
             issuer: String::new(),

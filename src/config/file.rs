@@ -1,4 +1,4 @@
-//! The file of settings that commands are given.
+//! The settings file that commands are given.
 
 use std::ffi::OsString;
 use std::io;
@@ -10,10 +10,10 @@ use crate::file::guarded_file::{GuardedFile, Links, Writable};
 /// The largest file: a hundred issuers of 300 bytes take half of it.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// Its text, not looked at yet. Blocks.
+/// Its text, not parsed yet. Blocks.
 ///
-/// Everybody may write it only where the environment says so: the file can't vouch for
-/// itself.
+/// It may be writable by everybody only if the environment allows it: the file can't
+/// vouch for itself.
 pub(crate) fn read(path: &Path, vars: &[(OsString, OsString)]) -> io::Result<String> {
     let writable = Writable::from_setting(env::allows_writable_files(vars));
     let mut bytes = Vec::new();

@@ -1,6 +1,6 @@
-//! Settings from several places at once: a flag overrides the file, and the file the
-//! environment. Whatever the place, a value is checked by reading it as what its
-//! setting is, so that there is one list of the settings: the fields of [`Config`].
+//! Settings from several sources at once: flags override the file, and the file overrides
+//! the environment. Whatever the source, a value is checked by deserializing it as its
+//! setting's type, so there is one list of the settings: the fields of [`Config`].
 
 use std::ffi::OsString;
 
@@ -18,7 +18,7 @@ use crate::fault::{ConfigError, Faults};
 /// A flag by its setting's name (`jwks_url`), and its value.
 pub type Flag = (&'static str, String);
 
-/// Where settings were read, and the faults of those that could not be.
+/// Where settings were read, and the faults of those that could not be read.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Reading {
@@ -29,8 +29,8 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// What was made of the settings; or else every fault, of reading and of making, each
-    /// named by the source that has the setting.
+    /// `made`, if reading the settings found no fault either; otherwise every fault of
+    /// both, each named as in its source.
     ///
     /// # Errors
     /// With every fault.
@@ -40,7 +40,7 @@ impl Reading {
             let is_meant = self.meant.contains(&setting) && !self.sources.know(setting);
             is_meant || self.faults.are_of(setting)
         };
-        // A setting that could not be read is not missing, too.
+        // A setting that could not be read is not reported as missing too.
         let more = made
             .as_ref()
             .err()
@@ -53,7 +53,7 @@ impl Reading {
     }
 }
 
-/// Settings as they are read, those that override first.
+/// Settings as they are read, overriding sources first.
 #[derive(Default)]
 pub(super) struct Layers<'a> {
     settings: Vec<(String, Value<'a>)>,
@@ -70,7 +70,7 @@ pub(super) struct Table<'a> {
 }
 
 impl Config {
-    /// The configuration of a TOML document, with the names of the fields.
+    /// The configuration from a TOML document, with the names of the fields.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -84,20 +84,20 @@ impl Config {
     /// # }
     /// ```
     ///
-    /// A configuration to be completed in code, with keys or tokens, is read by
+    /// To complete a configuration in code, with keys or tokens, read it with
     /// `toml::from_str` instead, which checks nothing and stops at the first fault.
     ///
     /// # Errors
-    /// With every fault and its line; where the text is not TOML, with those of its
-    /// form. Values are not repeated: the text may be another than was meant.
+    /// With every fault and its line; if the text is not TOML, with its syntax errors.
+    /// Values are not repeated: the text may be the wrong file.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         let mut layers = Layers::default();
         layers.document(text);
         layers.checked()
     }
 
-    /// The same as [`from_env`](Config::from_env), of variables given; those that
-    /// don't begin with `GO_AUTH_` are passed over.
+    /// Like [`from_env`](Config::from_env), from the given variables; those that don't
+    /// begin with `GO_AUTH_` are ignored.
     ///
     /// # Errors
     /// As [`from_env`](Config::from_env).
@@ -111,10 +111,10 @@ impl Config {
         layers.checked()
     }
 
-    /// The settings of all three, not checked yet, and how they were read.
+    /// The settings of all three sources, not checked yet, and how they were read.
     ///
     /// # Errors
-    /// Where the file is not TOML: then nobody knows which settings it has.
+    /// If the file is not TOML: then nobody knows which settings it has.
     pub(crate) fn layered(
         flags: &[Flag],
         file: Option<&str>,
@@ -137,7 +137,7 @@ impl Config {
 }
 
 impl<'a> Layers<'a> {
-    /// A setting, unless another place that overrides this one has it.
+    /// Adds a setting, unless an overriding source has it.
     pub(super) fn take(&mut self, setting: &str, source: Source, value: Value<'a>) {
         if self.is_overridden(setting, source) {
             return;
@@ -148,7 +148,7 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// The setting `issuers`, each of which is read member by member.
+    /// Adds the setting `issuers`, each of which is read member by member.
     pub(super) fn take_issuers(&mut self, line: usize, issuers: Vec<Table<'a>>) {
         self.reading.sources.insert("issuers", Source::Line(line));
         for (at, table) in issuers.into_iter().enumerate() {
@@ -165,7 +165,8 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// Whether `T` has a field of this name that takes this value; else it is a fault.
+    /// Whether `T` has a field of this name that accepts this value; otherwise adds a
+    /// fault.
     fn is_good<T: DeserializeOwned>(
         &mut self,
         setting: &str,
@@ -189,7 +190,7 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// A known setting with a value that can't be used.
+    /// Adds a fault of a known setting whose value can't be used.
     pub(super) fn add_fault(&mut self, setting: &str, source: Source, wrong: &str) {
         self.reading.sources.insert(setting, source);
         let name = self.reading.sources.name_of(setting);
@@ -220,7 +221,7 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// An unknown name, and the one that was probably meant.
+    /// Adds the fault of an unknown name, with the name that was probably meant.
     pub(super) fn add_unknown(&mut self, name: &str, prefix: &str, meant: Option<&'static str>) {
         let advice = meant.map(|meant| {
             let meant = if prefix.is_empty() {
@@ -235,7 +236,7 @@ impl<'a> Layers<'a> {
         (self.reading.faults).add_text(format!("{name} is not a setting{advice}"));
     }
 
-    /// A line of the file that is not TOML.
+    /// Adds a line of the file that is not TOML.
     pub(super) fn add_syntax(&mut self, line: usize, wrong: &str) {
         self.is_broken = true;
         let place = self.reading.sources.place(Source::Line(line));
@@ -264,7 +265,7 @@ impl<'a> Layers<'a> {
             reading.faults.or(())?;
             reading = Reading::default();
         }
-        // Each of them was good on its own.
+        // Each of them was valid on its own.
         let issuers = self.issuers.into_iter().map(of_members::<IssuerConfig>);
         let issuers: Result<Vec<_>, _> = issuers.collect();
         let config = of_members::<Config>(self.settings).and_then(|config| {
@@ -281,7 +282,7 @@ impl<'a> Layers<'a> {
     }
 }
 
-/// A `T` of these members, and defaults for the others.
+/// A `T` with these members, and defaults for the others.
 fn of_members<'a, T: Deserialize<'a>>(
     members: impl IntoIterator<Item = (String, Value<'a>)>,
 ) -> Result<T, Wrong> {
@@ -296,17 +297,17 @@ pub(super) fn fields() -> &'static [&'static str] {
     }
 }
 
-/// Whether a message may repeat this name of a file: it could be a secret, but those have
-/// digits or are longer.
+/// Whether a message may repeat this name from a file: it could be a secret, but those
+/// have digits or are longer.
 fn is_like_a_setting(name: &str) -> bool {
     let is_of_names = |c: u8| c.is_ascii_alphabetic() || matches!(c, b'_' | b'-');
     !name.is_empty() && name.len() <= 32 && name.bytes().all(is_of_names)
 }
 
-/// Both, or the faults of both.
+/// Both values.
 ///
 /// # Errors
-/// With the faults of either.
+/// With the faults of both.
 pub fn both<A, B>(
     one: Result<A, ConfigError>,
     other: Result<B, ConfigError>,

@@ -1,7 +1,7 @@
 //! Settings: from code, from any serde format, or from the environment.
 //!
-//! [`Config`] is only data until it is built; building checks it as a whole and names every
-//! fault at once, so that nothing half-configured ever starts.
+//! [`Config`] is only data until it is built. Building checks it as a whole and reports
+//! every fault at once, so that nothing half-configured ever starts.
 
 mod check;
 mod document;

@@ -1,10 +1,10 @@
 //! The name that was probably meant.
 
-/// The longest name that is looked at; no setting's is half as long.
+/// The longest name that is checked; no setting's is half as long.
 const MAX_BYTES: usize = 48;
 
-/// Of the known names the one that is nearest to `name`, where at most a third of it
-/// differs: as close as rustc wants names to be that it suggests.
+/// The known name nearest to `name`, if at most a third of it differs: the same threshold
+/// as rustc's suggestions.
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > MAX_BYTES {
         return None;
@@ -16,7 +16,7 @@ pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     (distance <= name.len().max(3) / 3).then_some(known)
 }
 
-/// How many letters are put in, taken out or exchanged between two names (Levenshtein).
+/// The number of letters to insert, remove or replace between two names (Levenshtein).
 fn distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (at, one) in one.bytes().enumerate() {
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_name_is_suggested_if_it_is_near() {
+    fn the_nearest_name_is_suggested_only_if_close() {
         let known = ["leeway", "key_wait", "audience", "issuer", "body"];
         for (name, expected) in [
             ("leway", Some("leeway")),

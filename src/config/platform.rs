@@ -1,20 +1,20 @@
-//! Variables that container platforms make for a service or a link whose name begins
-//! with `go-auth`, and which are no settings.
+//! Variables that container platforms create for a service or link whose name begins with
+//! `go-auth`, and which are not settings.
 //!
-//! Kubernetes makes them in `pkg/kubelet/envvars`, Docker in `daemon/links`. They are
-//! recognised by name and value together, so that a misspelt setting is not passed over.
+//! Kubernetes creates them in `pkg/kubelet/envvars`, Docker in `daemon/links`. They are
+//! recognised by name and value together, so that a misspelt setting is not ignored.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
 
-/// The protocols of ports that either platform knows.
+/// The port protocols that either platform knows.
 const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];
 
 type IsValue = fn(&str) -> bool;
 
-/// What follows the port in a name, `GO_AUTH_PORT_80_TCP`, and its value; those with
-/// `START` and `END` are Docker's, for ports in a row.
+/// What follows the port in a name, `GO_AUTH_PORT_80_TCP`, and the form of its value;
+/// those with `START` and `END` are Docker's, for port ranges.
 const OF_A_PORT: [(&str, IsValue); 8] = [
     ("", is_address_and_port),
     ("_PROTO", is_protocol),
@@ -26,7 +26,7 @@ const OF_A_PORT: [(&str, IsValue); 8] = [
     ("_PORT_END", is_port),
 ];
 
-/// The links of Docker's in an environment, each as its variables begin: `GO_AUTH_ENV_`.
+/// Docker's links in an environment, each as its variables begin: `GO_AUTH_ENV_`.
 pub(super) struct Links(HashSet<String>);
 
 impl Links {
@@ -38,14 +38,14 @@ impl Links {
         Self(links.collect())
     }
 
-    /// Whether a platform has made this variable, whose name begins with `GO_AUTH`.
+    /// Whether a platform created this variable, whose name begins with `GO_AUTH`.
     pub(super) fn have_made(&self, name: &str, value: &OsStr) -> bool {
         let is_form = |value: &str| {
             is_of_service(name, value)
                 || is_of_port(name, value)
                 || (name.strip_suffix("_NAME")).is_some_and(|alias| is_path_to(value, alias))
         };
-        // The environment of the container that is linked, whatever is in it.
+        // The environment of the linked container, whatever it contains.
         let is_of_link = || {
             let ends = name.match_indices("_ENV_").map(|(at, env)| at + env.len());
             ends.into_iter().any(|end| self.0.contains(&name[..end]))
@@ -62,7 +62,7 @@ fn is_of_service(name: &str, value: &str) -> bool {
     name.ends_with("_SERVICE_HOST") && is_address(value) || is_port_name && is_port(value)
 }
 
-/// `GO_AUTH_PORT`, `GO_AUTH_PORT_80_TCP` and what follows it.
+/// `GO_AUTH_PORT`, `GO_AUTH_PORT_80_TCP` and its variants.
 fn is_of_port(name: &str, value: &str) -> bool {
     name.ends_with("_PORT") && is_address_and_port(value)
         || OF_A_PORT.into_iter().any(|(end, is_value)| {
@@ -81,13 +81,13 @@ fn ends_with_port(name: &str) -> bool {
     })
 }
 
-/// `/api/go-auth`, of `GO_AUTH_NAME`.
+/// `/api/go-auth`, the value of `GO_AUTH_NAME`.
 fn is_path_to(path: &str, alias: &str) -> bool {
     let link = path.strip_prefix('/').and_then(|path| path.split_once('/'));
     link.is_some_and(|(_, name)| name.to_uppercase().replace('-', "_") == alias)
 }
 
-/// `tcp://10.0.0.1:80`, with or without brackets about an address of IPv6.
+/// `tcp://10.0.0.1:80`, with or without brackets around an IPv6 address.
 fn is_address_and_port(value: &str) -> bool {
     let parts = value.split_once("://").and_then(|(protocol, at)| {
         let (address, port) = at.rsplit_once(':')?;

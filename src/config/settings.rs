@@ -1,7 +1,7 @@
-//! The settings: what each is called, where it may be set, and its range.
+//! The settings: each one's name, where it may be set, and its range.
 //!
-//! One row a setting. The environment, the file, the flags of the command and the checks
-//! go by it, and tests hold it to the fields of [`Config`] and to
+//! One row a setting. The environment, the file, the command's flags and the checks use
+//! it, and tests compare it with the fields of [`Config`] and with
 //! `docs/guide/configuration.md`.
 
 use std::time::Duration;
@@ -16,36 +16,36 @@ use crate::fault::Faults;
 pub struct Setting {
     /// The field's name.
     pub name: &'static str,
-    /// What it is part of.
+    /// The part that it belongs to.
     pub part: Part,
-    /// Whether a variable can set it; otherwise the file and code alone can.
+    /// Whether a variable can set it; otherwise only the file and code can.
     pub has_variable: bool,
-    /// Whether it restricts, so that an empty variable would restrict nothing unnoticed.
+    /// Whether it restricts, so that an empty variable would silently restrict nothing.
     pub(super) is_restriction: bool,
     range: Range,
     /// The command's flag, if it has one.
     pub flag: Option<FlagOf>,
 }
 
-/// What a setting is part of.
+/// The part that a setting belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// What a token has to be.
+    /// The rules for a token.
     Rules,
-    /// Fetching keys: checked only where keys are fetched.
+    /// Fetching keys: checked only if keys are fetched.
     Keys,
-    /// What a rejected caller gets.
+    /// The answer to a rejected request.
     Answers,
 }
 
 /// A flag of the command.
 #[derive(Debug)]
 pub struct FlagOf {
-    /// What its value is called; a flag without one sets `true`.
+    /// The placeholder of its value; a flag without one sets `true`.
     pub value: Option<&'static str>,
     /// Whether it may be given several times.
     pub is_list: bool,
-    /// What it is for.
+    /// The help text.
     pub help: &'static str,
 }
 
@@ -66,7 +66,7 @@ const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// All of them.
+/// All settings.
 #[rustfmt::skip]
 pub const SETTINGS: &[Setting] = &[
     rule("issuer").flag("ISS", "The `iss` of GO's tokens"),
@@ -93,7 +93,7 @@ pub const SETTINGS: &[Setting] = &[
         .flag("TIME", "How long keys are fresh, such as 5m"),
     keys("cooldown").time(|it| it.cooldown, millis(100), secs(600)),
     keys("key_wait").time(|it| it.key_wait, millis(10), secs(30)),
-    // A number of places that there can be, whether keys are fetched or not.
+    // Limits waiting requests, whether keys are fetched or not.
     answer("max_waiting").number(|it| it.max_waiting, 1, 65_536),
     keys("connect_timeout").file_and_code().time(|it| it.connect_timeout, millis(10), secs(60))
         .flag("TIME", "The time limit for connecting, such as 2s"),
@@ -103,7 +103,7 @@ pub const SETTINGS: &[Setting] = &[
         .number(|it| it.max_document_bytes, 1024, 16 * 1024 * 1024),
     keys("max_stale").time(|it| it.max_stale, secs(1), secs(7 * DAY.as_secs())),
     keys("snapshot"),
-    // Nobody should set it without having read of it.
+    // Nobody should set it without reading about it first.
     keys("danger_allow_http").file_and_code()
         .switch("Allow http to other machines: anyone on the network path can supply keys"),
 
@@ -189,7 +189,8 @@ impl Setting {
         }
     }
 
-    /// The ends of its range, as they are written; where it begins at zero, its end.
+    /// The ends of its range, as they are written; only the upper end if it begins at
+    /// zero.
     fn ends(&self) -> Option<(Option<String>, String)> {
         match self.range {
             Range::Any => None,
@@ -210,7 +211,7 @@ impl Setting {
     }
 }
 
-/// Finds the values that are out of their ranges.
+/// Finds the values that are out of range.
 pub(super) fn check_ranges(config: &Config, part: Part, faults: &mut Faults) {
     for setting in SETTINGS.iter().filter(|setting| setting.part == part) {
         if setting.is_in_range(config) {
@@ -226,7 +227,7 @@ pub(super) fn check_ranges(config: &Config, part: Part, faults: &mut Faults) {
     }
 }
 
-/// The setting of this name.
+/// The setting with this name.
 pub(super) fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
 }
@@ -247,7 +248,7 @@ mod tests {
         SETTINGS.iter().map(|setting| setting.name).collect()
     }
 
-    /// The cells of the rows of the page's tables of settings.
+    /// The cells of the rows in the page's tables of settings.
     fn rows() -> impl Iterator<Item = Vec<&'static str>> {
         let in_tables = PAGE.lines().skip_while(|line| *line != "## All settings");
         let in_tables = in_tables.take_while(|line| *line != "## What is an error");
@@ -255,7 +256,7 @@ mod tests {
         rows.map(|row| row.split(" | ").collect())
     }
 
-    /// The settings that a row is of: `issuers`, `environment` share one.
+    /// The settings that a row describes: `issuers` and `environment` share one.
     fn names_in(cell: &'static str) -> impl Iterator<Item = &'static str> {
         let names = cell.split(['`', ',', ' ']);
         names.filter(|name| find(name).is_some())

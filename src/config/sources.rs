@@ -1,8 +1,8 @@
-//! Where each setting was read, and what it is called there.
+//! Where each setting was read, and its name there.
 
 use std::collections::HashMap;
 
-/// What the names of all variables begin with.
+/// The prefix of all variable names.
 pub(super) const ENV_PREFIX: &str = "GO_AUTH_";
 
 /// Where a setting was read.
@@ -14,13 +14,13 @@ pub(super) enum Source {
     Variable,
 }
 
-/// Where the settings were read: a fault names each as it is written there.
+/// Where the settings were read: a fault names each setting as its source does.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     known: HashMap<String, Source>,
-    /// What a setting that is in none of them is named as; without it by its field.
+    /// How to name a setting that is in no source; if unset, by its field.
     pub(super) others: Option<Source>,
-    /// What the file is called where there are other sources: `config: `.
+    /// What the file is called if there are other sources: `config: `.
     pub(super) file: &'static str,
 }
 
@@ -38,7 +38,7 @@ impl Sources {
         (self.known.get(setting)).is_some_and(|known| *known != source)
     }
 
-    /// What is before a name of this source.
+    /// The text before a name from this source.
     pub(super) fn place(&self, source: Source) -> String {
         if let Source::Line(line) = source {
             format!("{}line {line}: ", self.file)
@@ -47,7 +47,8 @@ impl Sources {
         }
     }
 
-    /// As the operator finds it. What an issuer lacks is at the line of the issuer.
+    /// The name as the operator finds it. What an issuer lacks is reported at the
+    /// issuer's line.
     pub(super) fn name_of(&self, setting: &str) -> String {
         let known = |setting| self.known.get(setting).copied();
         let of_issuer = || {

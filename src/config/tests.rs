@@ -24,7 +24,7 @@ fn faults(config: &Config) -> Vec<String> {
 }
 
 #[test]
-fn the_defaults_are_those_of_the_contract() {
+fn the_defaults_match_the_contract() {
     let config = good();
     let secs = Duration::from_secs;
     assert_eq!(config.leeway, secs(30));
@@ -49,7 +49,7 @@ fn the_defaults_are_those_of_the_contract() {
 }
 
 #[test]
-fn every_fault_is_named_at_once() {
+fn every_fault_is_reported_at_once() {
     let config = Config {
         leeway: Duration::from_secs(301),
         max_token_bytes: 0,
@@ -110,7 +110,7 @@ fn each_limit_holds_on_both_sides() {
 }
 
 #[test]
-fn max_waiting_is_from_1_to_65536() {
+fn max_waiting_ranges_from_1_to_65536() {
     for (max_waiting, usable) in [(0, false), (1, true), (65_536, true), (65_537, false)] {
         let config = Config {
             max_waiting,
@@ -121,7 +121,7 @@ fn max_waiting_is_from_1_to_65536() {
 }
 
 #[test]
-fn a_distrusted_key_id_is_of_1_to_256_bytes() {
+fn a_distrusted_key_id_has_1_to_256_bytes() {
     for (kid, expected) in [
         ("", "distrusted_keys has an empty entry"),
         (" ", "distrusted_keys has an empty entry"),
@@ -206,7 +206,7 @@ fn several_issuers_are_trusted_or_known() {
 }
 
 #[test]
-fn issuers_alone_are_enough_and_the_environment_only_divides_those_that_have_one() {
+fn issuers_without_an_environment_are_all_trusted() {
     let config = Config {
         issuers: vec![
             IssuerConfig::new("a", "ZKT", "https://id.example/a"),
@@ -221,7 +221,7 @@ fn issuers_alone_are_enough_and_the_environment_only_divides_those_that_have_one
 }
 
 #[test]
-fn faults_of_further_issuers_say_which() {
+fn faults_of_further_issuers_name_the_issuer() {
     let config = Config {
         snapshot: Some("/s".into()),
         issuers: vec![
@@ -259,7 +259,7 @@ fn faults_of_further_issuers_say_which() {
 }
 
 #[test]
-fn serde_takes_the_words_and_refuses_what_it_does_not_know() {
+fn serde_reads_the_names_and_rejects_unknown_ones() {
     let config: Config = serde_json::from_str(
         r#"{"issuer":"i","audience":["a","b"],"jwks_url":"https://id.example/keys",
             "leeway":"10s","refresh_interval":"1m 30s","max_lifetime":"10m",
@@ -295,7 +295,7 @@ fn serde_takes_the_words_and_refuses_what_it_does_not_know() {
 }
 
 #[test]
-fn what_is_written_without_a_cap_on_lifetimes_is_read_again() {
+fn a_config_without_max_lifetime_round_trips() {
     let config = good();
     assert_eq!(config.max_lifetime, None);
     let written = serde_json::to_string(&config).expect("JSON");
@@ -387,7 +387,7 @@ fn an_empty_restriction_is_a_fault() {
 }
 
 #[test]
-fn a_duration_past_the_last_second_is_a_fault_and_no_panic() {
+fn an_overflowing_duration_is_a_fault_not_a_panic() {
     let longest = "18446744073709551615s";
     for (text, wrong) in [
         (longest, "is more than 5m"),
@@ -411,7 +411,7 @@ fn a_duration_past_the_last_second_is_a_fault_and_no_panic() {
 }
 
 #[test]
-fn service_links_are_no_settings() {
+fn service_links_are_not_settings() {
     let links = [
         ("GO_AUTH_SERVICE_HOST", "10.0.0.1"),
         ("GO_AUTH_SERVICE_PORT_HTTP", "80"),
@@ -422,7 +422,7 @@ fn service_links_are_no_settings() {
 }
 
 #[test]
-fn an_empty_variable_is_unset() {
+fn an_empty_variable_counts_as_unset() {
     assert_eq!(
         from_vars(&[("GO_AUTH_LEEWAY", "")]).unwrap().leeway,
         Config::default().leeway
@@ -431,7 +431,7 @@ fn an_empty_variable_is_unset() {
 
 /// Each field has a variable, or is known to have none.
 #[test]
-fn a_field_without_a_variable_is_told_from_what_is_no_setting() {
+fn a_field_without_a_variable_is_a_known_setting() {
     let config = toml::Value::try_from(Config::default()).expect("TOML");
     let fields = config.as_table().expect("a table").keys();
     let optional = ["snapshot", "access_tokens", "max_lifetime", "environment"];
@@ -469,7 +469,7 @@ fn a_field_without_a_variable_is_told_from_what_is_no_setting() {
 }
 
 #[test]
-fn a_bad_environment_names_all_of_its_faults() {
+fn an_invalid_environment_reports_all_its_faults() {
     let error = Config::from_vars([
         ("GO_AUTH_LEEWAY", "soon"),
         ("GO_AUTH_LEWAY", "1s"),
@@ -512,7 +512,7 @@ mod file;
 mod platform;
 
 #[test]
-fn max_waiting_is_checked_for_access_tokens_alone() {
+fn max_waiting_is_checked_even_without_jwts() {
     let config = Config {
         access_tokens: Some("tokens.toml".into()),
         max_waiting: usize::MAX,

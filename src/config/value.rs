@@ -1,4 +1,4 @@
-//! Values as they were given, from which settings are read.
+//! Values as they were given, which settings are read from.
 
 use std::fmt;
 
@@ -7,33 +7,34 @@ use serde::de::{self, Deserializer, Expected, IntoDeserializer, Unexpected, Visi
 use serde::forward_to_deserialize_any;
 use toml::de::DeValue;
 
-/// The most of a value that a message repeats, in characters: more than any good one
-/// but an address has.
+/// The most characters of a value that a message repeats: more than any valid one has,
+/// except an address.
 const MAX_SHOWN: usize = 64;
 
 /// A value as it was given.
 #[derive(Clone)]
 pub(super) enum Value<'a> {
-    /// Of a variable or a flag. The setting says what it is; lists are with commas.
+    /// From a variable or a flag. The setting determines its type; lists are separated by
+    /// commas.
     Text(String),
     Toml(DeValue<'a>),
-    /// In a list of TOML.
+    /// An entry in a TOML list.
     Entry(DeValue<'a>),
 }
 
 /// Why a value can't be used.
 ///
-/// It repeats the text of a variable or a flag, but nothing of a file: that could be
-/// another than was meant, with secrets in it.
+/// It repeats the text of a variable or a flag, but nothing from a file: that could be
+/// the wrong one, with secrets in it.
 #[derive(Debug)]
 pub(super) enum Wrong {
-    /// There is no such field, but there are these.
+    /// There is no such field; these are the known ones.
     Unknown(&'static [&'static str]),
-    /// It is not this.
+    /// It is not of the expected form.
     Not(String, What),
 }
 
-/// What is not as it should be.
+/// What is not of the expected form.
 #[derive(Debug)]
 pub(super) enum What {
     Value,
@@ -59,7 +60,7 @@ impl Wrong {
         })
     }
 
-    /// Says of what it is true, unless that is already known.
+    /// Adds what the fault refers to, unless that is already known.
     fn of(self, what: impl FnOnce() -> What) -> Self {
         match self {
             Self::Not(expected, What::Value) => Self::Not(expected, what()),
@@ -72,7 +73,7 @@ impl Wrong {
     }
 }
 
-/// What follows the name of the setting in a message.
+/// The text after the setting's name in a message.
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,7 +1,7 @@
-//! Work that a disk may hold up, in a thread that nobody waits for at the end.
+//! Work that a disk may block, in a thread that nothing waits for at shutdown.
 //!
-//! tokio's own threads for such work keep a runtime from ending until it is done: a
-//! disk that hangs would keep a server from ending on SIGTERM.
+//! tokio's own threads for blocking work keep a runtime from ending until it is done: a
+//! hanging disk would keep a server from ending on SIGTERM.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,17 +11,17 @@ use std::thread;
 use tokio::sync::oneshot;
 use tracing::dispatcher;
 
-/// The result of such work, once it is done.
+/// The result of the work, once it is done.
 #[derive(Debug)]
 pub(crate) struct Detached<T>(oneshot::Receiver<T>);
 
-/// The work panicked, or there was no thread to be had for it.
+/// The work panicked, or no thread could be started for it.
 #[derive(Debug, thiserror::Error)]
 #[error("it was stopped")]
 pub(crate) struct Stopped(());
 
-/// Begins `work`, which goes on whether or not anybody waits for its result, and logs to
-/// the subscriber of who began it.
+/// Starts `work`, which continues whether or not anything waits for its result, and logs
+/// to the caller's subscriber.
 pub(crate) fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Detached<T> {
     let (done, result) = oneshot::channel();
     let subscriber = dispatcher::get_default(Clone::clone);
@@ -29,7 +29,7 @@ pub(crate) fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     let started = thread::Builder::new()
         .name("go-auth-disk".to_owned())
         .spawn(move || drop(done.send(work())));
-    // Where there is none, `done` is gone, which its receiver is told.
+    // If no thread started, `done` is dropped, which its receiver notices.
     drop(started);
     Detached(result)
 }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_runtime_ends_while_the_work_goes_on() {
+    fn a_runtime_ends_while_the_work_continues() {
         let (release, held) = mpsc::channel::<()>();
         let runtime = tokio::runtime::Builder::new_multi_thread().build();
         let runtime = runtime.expect("a runtime");
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_result_comes_or_why_there_is_none() {
+    async fn the_result_arrives_or_the_reason_it_cannot() {
         assert_eq!(run(|| 1).await.expect("done"), 1);
         assert!(run(|| panic!("as a test")).await.is_err());
     }

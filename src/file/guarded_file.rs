@@ -1,29 +1,30 @@
-//! Files that decide who gets in: settings, Access Tokens, keys.
+//! Files that decide who is accepted: settings, Access Tokens, keys.
 //!
-//! Whoever can write such a file, or put another one in its place, decides who may
-//! call the API. So one rule holds for all of them:
+//! Whoever can write such a file, or replace it, decides who may call the API. So the
+//! same rules apply to all of them:
 //!
-//! - It is a regular file, and opening it never waits: a pipe would wait for a writer.
+//! - It is a regular file, and opening it never blocks, as a pipe would until it has a
+//!   writer.
 //! - Not everybody may write it.
-//! - Not everybody may write a directory that holds it, up to the root, or that holds a
-//!   link on the way to it and to what the link points to. In a directory with the
-//!   sticky bit, as `/tmp`, everybody can put a file, and nobody can replace another's:
-//!   what is in it must belong to this process's user or to root.
+//! - Not everybody may write a directory that contains it, up to the root, or one that
+//!   contains a link on the path or the link's target. In a directory with the sticky
+//!   bit, such as `/tmp`, everybody can create files but nobody can replace another
+//!   user's: so the entry must belong to this process's user or to root.
 //! - No more of it is read than its reader can use.
 //!
-//! One directory may be writable by everybody: root's own, on a file system that is
-//! mounted read-only. It is how Kubernetes mounts a `ConfigMap` (mode 0777, behind a
-//! directory of the node that only root can enter).
+//! One exception: a directory may be writable by everybody if it is root's own, on a file
+//! system that is mounted read-only. Kubernetes mounts a `ConfigMap` this way (mode 0777,
+//! behind a directory of the node that only root can enter).
 //!
-//! A file that a *group* may write is accepted, as secrets often are: who is in the
-//! group is the operator's choice. (The snapshot, which only the service itself
-//! writes, is held to more: `keys::snapshot`.)
+//! A file that a *group* may write is accepted, as is common for secrets: who is in the
+//! group is the operator's choice. (The snapshot, which only the service itself writes,
+//! has stricter rules: `keys::snapshot`.)
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Whether a file is used that everybody may write.
+/// Whether a file that everybody may write is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Writable {
     #[default]
@@ -42,7 +43,7 @@ impl Writable {
     }
 }
 
-/// Whether a link stands for the file that it points to.
+/// Whether links are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Links {
     Followed,
@@ -87,7 +88,7 @@ impl From<FileError> for io::Error {
     }
 }
 
-/// A file by the rule above, open for reading.
+/// A file that follows the rules above, open for reading.
 #[derive(Debug)]
 pub(crate) struct GuardedFile {
     file: File,
@@ -95,18 +96,18 @@ pub(crate) struct GuardedFile {
 }
 
 impl GuardedFile {
-    /// Blocks as long as the disk does, and for nothing else.
+    /// Blocks only as long as the disk does.
     pub(crate) fn open(path: &Path, links: Links, writable: Writable) -> Result<Self, FileError> {
         let metadata = match links {
             Links::Followed => std::fs::metadata(path)?,
             Links::Refused => std::fs::symlink_metadata(path)?,
         };
-        // Before it is opened: opening a device can do something to it.
+        // Before opening: opening a device can have side effects.
         if !metadata.is_file() {
             return Err(FileError::NotAFile);
         }
         let file = open(path, links)?;
-        // And after: it may be another by now.
+        // And after: it may have been replaced.
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(FileError::NotAFile);
@@ -126,8 +127,8 @@ impl GuardedFile {
         &self.metadata
     }
 
-    /// Appends all of it to `bytes`, which no more than one byte past the `limit` is
-    /// read for: with that much room, `bytes` is never moved.
+    /// Appends the whole file to `bytes`. Reads at most one byte past the `limit`: with
+    /// that much spare capacity, `bytes` never reallocates.
     pub(crate) fn read(self, limit: usize, bytes: &mut Vec<u8>) -> Result<(), FileError> {
         self.file.take(limit as u64 + 1).read_to_end(bytes)?;
         if bytes.len() > limit {
@@ -153,14 +154,14 @@ fn open(path: &Path, _: Links) -> io::Result<File> {
     File::open(path)
 }
 
-/// Holds that not everybody can put another file in the place of this one. It need not
-/// be there yet, but its directory must.
+/// Checks that not everybody can replace this file. The file need not exist yet, but its
+/// directory must.
 #[cfg(unix)]
 pub(crate) fn check_place(path: &Path) -> Result<(), FileError> {
     permissions::check_place(path)
 }
 
-/// Elsewhere the directory's own protection has to do.
+/// Elsewhere the directory's own protection has to suffice.
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps)]
 pub(crate) fn check_place(_: &Path) -> Result<(), FileError> {
@@ -183,23 +184,23 @@ mod permissions {
     const STICKY: u32 = 0o1000;
     const ROOT: u32 = 0;
 
-    /// What Linux follows in one path.
+    /// The most links that Linux follows in one path.
     const MAX_LINKS: usize = 40;
 
-    /// Who may do what with a file or directory.
+    /// The permissions of a file or directory.
     #[derive(Debug, Clone, Copy)]
     pub(super) struct Access {
         pub(super) mode: u32,
         pub(super) owner: u32,
     }
 
-    /// Who can put something else in the place of an entry of a directory.
+    /// Who can replace a directory's entry.
     #[derive(Debug, PartialEq, Eq)]
     pub(super) enum Place {
         Safe,
-        /// Everybody can replace it, if the directory can be written at all.
+        /// Everybody can replace it, if the directory is writable at all.
         Open,
-        /// Everybody could have put it there.
+        /// Everybody could have created it.
         AnybodysOwn,
     }
 
@@ -232,7 +233,7 @@ mod permissions {
         }
     }
 
-    /// Goes the way to the file as the system does, link by link.
+    /// Walks the path to the file as the system does, link by link.
     pub(super) fn check_place(path: &Path) -> Result<(), FileError> {
         let user = rustix::process::geteuid().as_raw();
         let mut rest = steps(&std::path::absolute(path)?);
@@ -249,7 +250,7 @@ mod permissions {
             let metadata = match symlink_metadata(&name) {
                 Ok(metadata) => metadata,
                 Err(error) if error.kind() == io::ErrorKind::NotFound && rest.is_empty() => {
-                    // Whoever makes it will be its owner.
+                    // Whoever creates it will own it.
                     let entry = Access {
                         mode: 0,
                         owner: user,
@@ -343,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn what_decides_who_may_replace_an_entry() {
+    fn permissions_decide_who_can_replace_an_entry() {
         const US: u32 = 1000;
         const OTHER: u32 = 1001;
         for (mode, owner, expected) in [
@@ -366,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_used_unless_everybody_may_write_it() {
+    fn a_world_writable_file_is_not_used() {
         let (_root, file) = nested();
         for (mode, usable) in [
             (0o400, true),
@@ -389,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn each_directory_above_a_file_counts() {
+    fn every_directory_above_a_file_is_checked() {
         let (root, file) = nested();
         let inner = file.parent().expect("a directory").to_owned();
         for directory in [&*inner, root.path()] {
@@ -414,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ends_of_a_link_count_and_all_between() {
+    fn every_link_on_the_path_is_checked() {
         let (target, file) = nested();
         let between = tempfile::tempdir().expect("a directory");
         let linked = tempfile::tempdir().expect("a directory");
@@ -438,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_a_device_and_a_directory_are_not_opened() {
+    fn pipes_devices_and_directories_are_not_opened() {
         use rustix::fs::{CWD, Mode, mkfifoat};
         let (root, file) = nested();
         let pipe = root.path().join("pipe");
@@ -454,14 +455,14 @@ mod tests {
                 }
             }
         }
-        // As where it has taken a file's place between two looks.
+        // As if it replaced a file between two checks.
         for links in [Links::Followed, Links::Refused] {
             assert!(open(&pipe, links).is_ok());
         }
     }
 
     #[test]
-    fn links_in_a_circle_and_missing_files_are_faults() {
+    fn link_loops_and_missing_files_are_errors() {
         let root = tempfile::tempdir().expect("a directory");
         let link = root.path().join("link");
         symlink("link", &link).expect("linked");
@@ -478,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_read_than_the_limit() {
+    fn a_file_is_read_no_further_than_its_limit() {
         let (_root, file) = nested();
         assert_eq!(read(&file, 4, Writable::Refused), Ok(b"text".to_vec()));
         let too_long = read(&file, 3, Writable::Refused).expect_err("too long");

@@ -1,4 +1,4 @@
-//! Files: which may be believed, and work on a disk that may hang.
+//! Files: which can be trusted, and I/O on a disk that may hang.
 
 pub(crate) mod detached;
 pub(crate) mod guarded_file;

@@ -1,10 +1,10 @@
-//! One fetch of a key-set document: bounded in time and size, and never led
-//! elsewhere.
+//! One fetch of a key-set document: bounded in time and size, without following
+//! redirects.
 //!
-//! A key address decides who may call the API, so it is read with suspicion:
-//! no redirect is followed (GO's own failure sample is a `404` whose `Location`
-//! points at a stranger's address), only 200 and 304 count, and the body is
-//! cut off after decompression.
+//! A key address decides who may call the API, so its answers are treated with suspicion:
+//! no redirect is followed (GO's own failure sample is a `404` whose `Location` points at
+//! a stranger's address), only 200 and 304 count, and the body is cut off after
+//! decompression.
 
 use std::str::FromStr;
 use std::sync::OnceLock;
@@ -21,31 +21,30 @@ use crate::jwt::jwks::{KeySet, KeySetError};
 use crate::net::bounded_http::{self, BodyFault, describe};
 use crate::quote::Quoted;
 
-/// The longest `ETag` that is kept, in bytes; a longer one is not sent back.
+/// The longest `ETag` that is stored, in bytes; a longer one is not sent back.
 const MAX_ETAG_BYTES: usize = 512;
 
-/// A key set by its own name (RFC 7517, section 8.5.2), as GO gives it, or else as
-/// whatever the server calls it: what counts is what the document says.
+/// A key set by its own media type (RFC 7517, section 8.5.2), as GO sends it, or else as
+/// whatever the server calls it: what counts is the document's content.
 const ACCEPTED: &str = "application/jwk-set+json, application/json, */*;q=0.1";
 
 /// The longest `jwks_uri` that is followed, in bytes: what RFC 9110, section 4.1,
-/// recommends to support. Taking apart one as long as a document may be costs 40
-/// times as much as reading a hundred keys.
+/// recommends to support. Parsing one as long as a document may be costs 40 times as much
+/// as reading a hundred keys.
 const MAX_ADDRESS_BYTES: usize = 8000;
 
-/// Where to fetch from and within which limits, all checked by the
-/// configuration.
+/// Where to fetch from and within which limits, all checked by the configuration.
 #[derive(Debug, Clone)]
 pub(crate) struct FetchSettings {
     pub(crate) address: Url,
     pub(crate) connect_timeout: Duration,
-    /// From the first packet to the last byte, a discovery document included.
+    /// From the first packet to the last byte, including a discovery document.
     pub(crate) timeout: Duration,
     /// Of one document, after decompression.
     pub(crate) max_bytes: usize,
 }
 
-/// The identity of the document that is held, to ask for a newer one only.
+/// The identity of the cached document, for asking only for a newer one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Validator {
@@ -53,10 +52,10 @@ pub(crate) struct Validator {
     etag: String,
 }
 
-/// What a fetch gave.
+/// The result of a fetch.
 #[derive(Debug)]
 pub(crate) struct Fetched {
-    /// `None`: the document that is held is still the current one.
+    /// `None`: the cached document is still the current one.
     pub(crate) document: Option<Document>,
     pub(crate) max_age: Option<Duration>,
 }
@@ -71,13 +70,12 @@ pub(crate) struct Document {
 
 /// Why keys could not be fetched.
 ///
-/// Its text names the cause for an operator; text from the network in it is
-/// escaped.
+/// Its text names the cause for an operator; text from the network is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// The HTTP client could not be set up, or the request not be sent or
-    /// answered: name, connection, TLS.
+    /// The HTTP client could not be set up, or the request could not be sent or answered:
+    /// name, connection, TLS.
     #[error("the key address could not be reached: {0}")]
     Unreachable(String),
     /// No complete answer within the time limit.
@@ -89,7 +87,7 @@ pub enum FetchError {
     /// A status other than 200 and 304.
     #[error("the key address answered with status {0}")]
     Status(u16),
-    /// 304 though no document is held, or none was asked about.
+    /// 304 although no document is cached, or the request was unconditional.
     #[error("the key address answered 304 though no document is held")]
     UnexpectedNotModified,
     /// More bytes than the limit, decompressed.
@@ -101,14 +99,14 @@ pub enum FetchError {
     /// Neither a key set nor a discovery document, or without a usable key.
     #[error(transparent)]
     KeySet(#[from] KeySetError),
-    /// All keys of the document are [distrusted](crate::Config::distrusted_keys) here.
+    /// All keys in the document are [distrusted](crate::Config::distrusted_keys) here.
     #[error("all keys of the key address are distrusted by the settings")]
     Distrusted,
-    /// The `jwks_uri` of a discovery document is at another origin, or no absolute
-    /// address: what it is. It is not followed.
+    /// The `jwks_uri` of a discovery document is at another origin or is not an absolute
+    /// address, as the text says. It is not followed.
     #[error("the discovery document's key set is not followed: {0}")]
     ForeignKeySet(String),
-    /// The task that fetches was stopped, with the runtime that it ran in.
+    /// The fetching task was stopped, along with its runtime.
     #[error("the runtime shut down during a fetch")]
     Stopped,
     /// There is no tokio runtime to fetch in.
@@ -116,14 +114,14 @@ pub enum FetchError {
     NoRuntime,
 }
 
-/// What a fetch asks for.
+/// What a fetch requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// A newer document than the cached one, if there is one (`If-None-Match`).
     Conditional,
     /// The document as it is at the key address now: no 304 and no cache on the way may
-    /// answer instead (RFC 9111, section 5.2.1.4). For whoever needs a key that the
-    /// cached document does not have.
+    /// answer instead (RFC 9111, section 5.2.1.4). For keys that the cached document does
+    /// not contain.
     Fresh,
 }
 
@@ -131,8 +129,8 @@ pub(crate) enum Mode {
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) error: FetchError,
-    /// How long the answer, a 429 or 503, asks to wait: at most
-    /// [a minute](crate::net::retry::LONGEST), counted from its end.
+    /// How long the answer, a 429 or 503, asks to wait: at most [a
+    /// minute](crate::net::retry::LONGEST), counted from its end.
     pub(crate) retry_after: Option<Duration>,
 }
 
@@ -145,27 +143,27 @@ impl<E: Into<FetchError>> From<E> for Failed {
     }
 }
 
-/// Who is told what comes in a fetch, as it comes.
+/// Observes a fetch as it proceeds.
 pub(crate) trait Watch: Send {
     /// An answer began.
     fn answered(&mut self, _from: &Url, _answer: &Response) {}
 
-    /// The document of an answer came whole.
+    /// An answer's document arrived completely.
     fn came(&mut self, _from: &Url, _document: &Bytes) {}
 
     /// There was no answer.
     fn failed(&mut self, _error: &reqwest::Error) {}
 }
 
-/// Nobody.
+/// Observes nothing.
 impl Watch for () {}
 
 /// Fetches from one address.
 #[derive(Debug)]
 pub(crate) struct Fetcher {
     settings: FetchSettings,
-    /// Made at the first fetch: loading the system's root certificates reads
-    /// files, which building a `GoAuth` does not.
+    /// Created at the first fetch: loading the system's root certificates reads files,
+    /// which building a `GoAuth` does not.
     client: OnceLock<Client>,
 }
 
@@ -185,8 +183,8 @@ impl Fetcher {
         self.settings.address == other.settings.address
     }
 
-    /// Fetches the document; in [`Mode::Conditional`] only if it is not the one that
-    /// `held` and `keys` are of.
+    /// Fetches the document; in [`Mode::Conditional`] only if it differs from the one
+    /// that `held` and `keys` came from.
     pub(crate) async fn fetch(
         &self,
         keys: &KeySet,
@@ -196,7 +194,7 @@ impl Fetcher {
         self.fetch_watched(keys, held, mode, &mut ()).await
     }
 
-    /// The same, under somebody's eyes.
+    /// The same, observed by `watch`.
     pub(crate) async fn fetch_watched(
         &self,
         keys: &KeySet,
@@ -209,9 +207,8 @@ impl Fetcher {
             .unwrap_or_else(|_| Err(FetchError::Timeout.into()))
     }
 
-    /// The key address may be that of a discovery document, which is followed
-    /// once. It is asked anew each time: keys left behind at an old address
-    /// must not stay trusted.
+    /// The key address may be that of a discovery document, which is followed once. It is
+    /// fetched anew each time: keys left behind at an old address must not stay trusted.
     async fn follow(
         &self,
         keys: &KeySet,
@@ -258,7 +255,7 @@ impl Fetcher {
             unreachable(&error)
         })?;
         watch.answered(address, &response);
-        // A client of the caller's own may follow redirects.
+        // A custom client may follow redirects.
         if response.url() != address {
             return Err(FetchError::Redirect(response.status().as_u16()).into());
         }
@@ -311,8 +308,8 @@ impl Fetcher {
     }
 }
 
-/// The document without the byte order mark that an editor or a server put before it:
-/// JSON has none, and parsers may pass over one (RFC 8259, section 8.1).
+/// The document without a byte order mark added by an editor or a server: JSON has none,
+/// and parsers may ignore one (RFC 8259, section 8.1).
 fn without_mark(document: &Bytes) -> Bytes {
     let text = json::without_mark(document);
     document.slice_ref(text)
@@ -352,8 +349,8 @@ fn not_modified(max_age: Option<Duration>) -> Fetched {
     }
 }
 
-/// The key set's address, where `body` is a discovery document (OpenID Connect
-/// Discovery 1.0, section 3) and not a key set.
+/// The key set's address, if `body` is a discovery document (OpenID Connect Discovery
+/// 1.0, section 3) and not a key set.
 pub(crate) fn discovered(address: &Url, body: &[u8]) -> Result<Option<Url>, FetchError> {
     #[derive(Deserialize)]
     struct Discovery<'a> {
@@ -378,14 +375,14 @@ pub(crate) fn discovered(address: &Url, body: &[u8]) -> Result<Option<Url>, Fetc
     found.map(Some).map_err(FetchError::ForeignKeySet)
 }
 
-/// The address that a document at `address` names, without its fragment, which is no
-/// part of what is asked for; what is wrong with it otherwise.
+/// The address that a document at `address` names, without its fragment, which is not
+/// part of a request; otherwise what is wrong with it.
 fn same_origin(address: &Url, jwks_uri: &str) -> Result<Url, String> {
     type ParseError = <Url as FromStr>::Err;
     if jwks_uri.len() > MAX_ADDRESS_BYTES {
         return Err(format!("jwks_uri is longer than {MAX_ADDRESS_BYTES} bytes"));
     }
-    // What follows may be secret.
+    // The query and fragment may be secret.
     let shown = jwks_uri.split(['?', '#']).next().unwrap_or_default();
     let mut url = Url::parse(jwks_uri).map_err(|error| {
         let what = match error {
@@ -471,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn a_discovery_document_is_followed_to_the_same_origin_only() {
+    fn discovery_is_followed_to_the_same_origin_only() {
         let address = Url::parse("https://id.example/x/.well-known/openid-configuration").unwrap();
         let follow = |jwks_uri: &str| {
             discovered(
@@ -501,7 +498,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_of_a_key_set_has_at_most_8000_bytes() {
+    fn a_jwks_uri_has_at_most_8000_bytes() {
         let address = Url::parse("https://id.example/openid-configuration").unwrap();
         for (length, followed) in [(MAX_ADDRESS_BYTES, true), (MAX_ADDRESS_BYTES + 1, false)] {
             let mut jwks_uri = "https://id.example/".to_owned();
@@ -513,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_set_is_never_taken_for_a_discovery_document() {
+    fn a_key_set_is_never_read_as_a_discovery_document() {
         let address = Url::parse("https://id.example/keys").unwrap();
         for body in [
             r#"{"keys":[]}"#,
@@ -526,7 +523,7 @@ mod tests {
         }
     }
 
-    /// Answers each request with the next of `answers`, and gives what was asked.
+    /// Answers each request with the next of `answers`, and returns the requests.
     async fn served(answers: Vec<&'static str>) -> (Fetcher, JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}/", listener.local_addr().unwrap());
@@ -553,7 +550,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fresh_fetch_is_unconditional_and_no_cache() {
+    async fn a_fresh_fetch_is_unconditional_and_uncached() {
         const NOT_MODIFIED: &str = "HTTP/1.1 304 Not Modified\r\n\r\n";
         let (fetcher, asked) = served(vec![NOT_MODIFIED; 2]).await;
         let held = Validator {
@@ -574,7 +571,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn retry_after_comes_with_429_and_503_alone() {
+    async fn retry_after_is_read_only_with_429_and_503() {
         for (answer, seconds) in [
             ("HTTP/1.1 429 X\r\nretry-after: 7\r\n\r\n", Some(7)),
             ("HTTP/1.1 503 X\r\nretry-after: 999\r\n\r\n", Some(60)),

@@ -8,17 +8,16 @@
 //!     └──────────────────────────── maximum staleness ───────────────────────────┘
 //! ```
 //!
-//! `Due` is when the background refresh runs; a set that is `Stale` has missed
-//! every refresh since and still serves; past the maximum staleness nothing
-//! serves.
+//! `Due` is when the background refresh runs. A `Stale` set has missed every refresh
+//! since and is still used; past the maximum staleness nothing is used.
 
 use std::time::Duration;
 
 use crate::clock::{Moment, UnixTime};
 use crate::net::retry::{self, ahead_of, back_off};
 
-/// What `Cache-Control: max-age` cannot go below: a key address that forbids
-/// caching would otherwise be asked without pause.
+/// The minimum for `Cache-Control: max-age`: a key address that forbids caching would
+/// otherwise be fetched from continuously.
 const SHORTEST_MAX_AGE: Duration = Duration::from_secs(30);
 
 /// The settings, all checked by the configuration.
@@ -26,35 +25,35 @@ const SHORTEST_MAX_AGE: Duration = Duration::from_secs(30);
 pub(crate) struct Schedule {
     /// How long a set is fresh.
     pub(crate) interval: Duration,
-    /// The least time between the starts of two fetches that requests caused.
+    /// The minimum time between the starts of two fetches caused by requests.
     pub(crate) cooldown: Duration,
-    /// How long a set may serve after it was fetched.
+    /// How long a set may be used after it was fetched.
     pub(crate) max_stale: Duration,
 }
 
-/// What is known of the fetches so far.
+/// The history of fetches so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Freshness {
     success: Option<Success>,
-    /// When a good set was last asked for that no cache and no `304` could answer.
+    /// When the last good set was requested that came neither from a cache nor by `304`.
     looked: Option<Looked>,
     attempt: Option<Attempt>,
     failures: u32,
-    /// The last good set was let go of.
+    /// The last good set was evicted.
     has_expired: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Looked {
     at: Moment,
-    /// How long ago it was then: zero but for what a predecessor handed over.
+    /// How long ago that already was: zero unless handed over by a predecessor.
     ago: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Success {
     at: Moment,
-    /// How old the set was then: zero but for one from a snapshot.
+    /// The age of the set at that time: zero unless from a snapshot.
     age_then: Duration,
     lifetime: Duration,
     refresh_after: Duration,
@@ -65,9 +64,9 @@ struct Attempt {
     /// `None`: it was a predecessor's, and the cooldown is in `asked_to_wait`.
     started: Option<Duration>,
     ended: Duration,
-    /// From its end, until the background refresh tries again.
+    /// From its end, how long until the background refresh tries again.
     retry_after: Duration,
-    /// From its end, how long the address asked not to be asked.
+    /// From its end, how long the address asked to be left alone.
     asked_to_wait: Duration,
 }
 
@@ -82,13 +81,13 @@ impl Success {
 pub(crate) enum Trust {
     /// Nothing was fetched yet.
     Empty,
-    /// Within its lifetime, and no refresh is wanted yet.
+    /// Within its lifetime, and no refresh is due yet.
     Fresh,
     /// Within its lifetime; the background refresh is due.
     Due,
     /// Past its lifetime, within the maximum staleness.
     Stale,
-    /// Past the maximum staleness: not to be used.
+    /// Past the maximum staleness: must not be used.
     Expired,
 }
 
@@ -99,9 +98,9 @@ impl Trust {
 }
 
 impl Freshness {
-    /// Records a fetch that gave a good set: when it started, and when it
-    /// ended. `fresh`: it was not the answer of a cache, nor a `304`. `jitter` is
-    /// uniform in 0…1.
+    /// Records a fetch that returned a good set: when it started and when it ended.
+    /// `fresh`: the answer came neither from a cache nor as a `304`. `jitter` is uniform
+    /// in 0…1.
     pub(crate) fn succeeded(
         &mut self,
         schedule: &Schedule,
@@ -112,7 +111,7 @@ impl Freshness {
     ) {
         let lifetime = lifetime(schedule, max_age);
         self.success = Some(Success {
-            // The document may be as old as the question for it.
+            // The document may be as old as the request for it.
             at: started,
             age_then: Duration::ZERO,
             lifetime,
@@ -134,8 +133,8 @@ impl Freshness {
         self.has_expired = false;
     }
 
-    /// Records a set from a snapshot, fetched `age` before `now`. Its refresh is
-    /// due at once.
+    /// Records a set from a snapshot, fetched `age` before `now`. Its refresh is due at
+    /// once.
     pub(crate) fn restored(&mut self, schedule: &Schedule, now: Moment, age: Duration) {
         self.success = Some(Success {
             at: now,
@@ -145,9 +144,9 @@ impl Freshness {
         });
     }
 
-    /// Records a fetch that failed, and for how long its answer asked to be left
-    /// alone (`Retry-After`), which is heeded up to the longest wait of our own.
-    /// `jitter` is uniform in 0…1.
+    /// Records a fetch that failed, and how long its answer asked to wait
+    /// (`Retry-After`), which is respected up to our own longest wait. `jitter` is
+    /// uniform in 0…1.
     pub(crate) fn failed(
         &mut self,
         started: Moment,
@@ -165,8 +164,8 @@ impl Freshness {
         });
     }
 
-    /// The same history for a successor, whose clock says `now` where this one's says
-    /// `then`. Its refresh is due at once, or where failures have it wait.
+    /// The same history for a successor, whose clock reads `now` where this one's reads
+    /// `then`. Its refresh is due at once, or after the wait that failures require.
     pub(crate) fn handed_over(&self, schedule: &Schedule, then: Moment, now: Moment) -> Self {
         let mut successor = Self {
             success: None,
@@ -174,7 +173,7 @@ impl Freshness {
                 at: now,
                 ago: looked.ago.saturating_add(then.since(looked.at)),
             }),
-            // A clock that has just begun has no moment before it.
+            // A clock that has just started has no earlier moment.
             attempt: self.attempt.map(|attempt| {
                 let passed = then.elapsed.saturating_sub(attempt.ended);
                 Attempt {
@@ -193,8 +192,8 @@ impl Freshness {
         successor
     }
 
-    /// When, by the clock as it is now, a good set was last asked for that no cache and
-    /// no `304` could answer; the epoch where none was.
+    /// When, by the present clock, the last good set was requested that came neither from
+    /// a cache nor by `304`; the epoch if there was none.
     pub(crate) fn looked_at(&self, now: Moment) -> UnixTime {
         self.looked.map_or(UnixTime::EPOCH, |looked| {
             let ago = looked.ago.saturating_add(now.since(looked.at));
@@ -202,25 +201,25 @@ impl Freshness {
         })
     }
 
-    /// When, by the clock as it is now, the good set was asked for.
+    /// When, by the present clock, the last good set was requested.
     pub(crate) fn fetched_at(&self, now: Moment) -> UnixTime {
         now.wall.saturating_sub(self.age(now).unwrap_or_default())
     }
 
-    /// Forgets a set that was let go of: no step of a clock brings it back.
+    /// Forgets an evicted set: no clock step brings it back.
     pub(crate) fn expired(&mut self) {
         self.success = None;
         self.has_expired = true;
     }
 
-    /// Whether the last good set was asked for after this moment.
+    /// Whether the last good set was requested after this moment.
     pub(crate) fn is_newer_than(&self, started: Moment) -> bool {
         (self.success)
             .is_some_and(|success| success.at.elapsed > started.elapsed + success.age_then)
     }
 
-    /// Whether a set of this age is newer than the last good one, and none that was let
-    /// go of.
+    /// Whether a set of this age is newer than the last good one, and no set has been
+    /// evicted.
     pub(crate) fn would_gain(&self, age: Duration, now: Moment) -> bool {
         !self.has_expired && self.age(now).is_none_or(|ours| age < ours)
     }
@@ -246,7 +245,7 @@ impl Freshness {
         self.success.map(|success| success.age(now))
     }
 
-    /// The wall-clock time from which the last good set is not to be used.
+    /// The wall-clock time from which the last good set must not be used.
     pub(crate) fn deadline(&self, schedule: &Schedule) -> Option<UnixTime> {
         self.success.map(|success| {
             let left = schedule.max_stale.saturating_sub(success.age_then);
@@ -262,12 +261,12 @@ impl Freshness {
         })
     }
 
-    /// Whether the last attempt gave a good set.
+    /// Whether the last attempt returned a good set.
     pub(crate) fn last_attempt_succeeded(&self) -> bool {
         self.attempt.is_some() && self.failures == 0
     }
 
-    /// How long requests may not cause a fetch yet; zero where one may now.
+    /// How long until requests may cause a fetch; zero if one may now.
     pub(crate) fn cooling_down(&self, schedule: &Schedule, now: Moment) -> Duration {
         self.attempt.map_or(Duration::ZERO, |attempt| {
             let started = attempt.started;
@@ -277,8 +276,8 @@ impl Freshness {
         })
     }
 
-    /// How long until the background refresh runs: zero where it is due, `None`
-    /// before anybody has asked for keys.
+    /// How long until the background refresh runs: zero if it is due, `None` before keys
+    /// were first requested.
     pub(crate) fn until_refresh(&self, now: Moment) -> Option<Duration> {
         match (self.attempt, self.success) {
             (Some(attempt), _) if self.failures > 0 => {
@@ -291,8 +290,8 @@ impl Freshness {
         }
     }
 
-    /// Whether the last attempt failed or there are no keys to use; and how long
-    /// until the next, whether a request causes it or the background refresh.
+    /// If the last attempt failed or there are no usable keys: how long until the next,
+    /// whether a request causes it or the background refresh.
     pub(crate) fn outage(&self, schedule: &Schedule, now: Moment) -> Option<Duration> {
         let reachable = self.trust(schedule, now).is_usable() && self.last_attempt_succeeded();
         (!reachable).then(|| {
@@ -301,7 +300,7 @@ impl Freshness {
         })
     }
 
-    /// Whether nothing was ever fetched, nor tried to be, nor restored.
+    /// Whether nothing was ever fetched, attempted or restored.
     pub(crate) fn is_untouched(&self) -> bool {
         self.attempt.is_none() && self.success.is_none()
     }
@@ -313,15 +312,15 @@ impl Freshness {
     }
 }
 
-/// `max-age` may shorten the interval, within reason, and never lengthen it.
+/// `max-age` may shorten the interval, within limits, and never lengthens it.
 fn lifetime(schedule: &Schedule, max_age: Option<Duration>) -> Duration {
     max_age.map_or(schedule.interval, |max_age| {
         max_age.max(SHORTEST_MAX_AGE).min(schedule.interval)
     })
 }
 
-/// How long a set is fresh whose answer has this `max-age`, and between which ages
-/// it is refreshed.
+/// How long a set is fresh whose answer has this `max-age`, and between which ages it is
+/// refreshed.
 pub(crate) fn plan(
     schedule: &Schedule,
     max_age: Option<Duration>,
@@ -362,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn before_the_first_fetch_everything_is_open() {
+    fn before_the_first_fetch_nothing_is_scheduled() {
         let freshness = Freshness::default();
         assert_eq!(freshness.trust(&SCHEDULE, at(0)), Trust::Empty);
         assert_eq!(freshness.cooling_down(&SCHEDULE, at(0)), Duration::ZERO);
@@ -397,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn the_refresh_comes_at_70_to_90_percent() {
+    fn the_refresh_is_due_at_70_to_90_percent() {
         for (jitter, due) in [(0.0, 210), (0.5, 240), (1.0, 270)] {
             let mut freshness = Freshness::default();
             freshness.succeeded(&SCHEDULE, (at(0), at(0)), true, None, jitter);
@@ -412,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn max_age_shortens_the_interval_and_never_lengthens_it() {
+    fn max_age_only_ever_shortens_the_interval() {
         for (interval, max_age, expected) in [
             (300, None, 300),
             (300, Some(60), 60),
@@ -437,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_retried_after_1_doubling_to_60_seconds() {
+    fn retries_back_off_from_1_to_60_seconds() {
         let mut freshness = fetched_at(0);
         for expected in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
             freshness.failed(at(240), at(245), None, 1.0);
@@ -454,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cooldown_counts_from_the_start_of_the_last_attempt_whatever_its_end() {
+    fn the_cooldown_counts_from_an_attempts_start() {
         let mut freshness = fetched_at(100);
         assert_eq!(freshness.cooling_down(&SCHEDULE, at(101)), secs(9));
         assert_eq!(freshness.cooling_down(&SCHEDULE, at(110)), Duration::ZERO);
@@ -464,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_heeded_up_to_a_minute() {
+    fn retry_after_is_respected_up_to_a_minute() {
         for (asked, waited) in [(0, 1), (1, 1), (30, 30), (60, 60), (3600, 60)] {
             let mut freshness = fetched_at(0);
             freshness.failed(at(240), at(245), Some(secs(asked)), 1.0);
@@ -480,12 +479,12 @@ mod tests {
     }
 
     #[test]
-    fn keys_were_looked_for_when_a_fresh_fetch_began() {
+    fn looked_at_is_the_start_of_a_fresh_fetch() {
         assert_eq!(Freshness::default().looked_at(at(7)), UnixTime::EPOCH);
         let mut freshness = Freshness::default();
         freshness.succeeded(&SCHEDULE, (at(100), at(105)), true, None, 0.5);
         assert_eq!(freshness.looked_at(at(130)), at(100).wall);
-        // By the clock as it is put right meanwhile.
+        // By the clock after it was corrected meanwhile.
         let set_back = Moment {
             wall: at(30).wall,
             ..at(130)
@@ -496,7 +495,7 @@ mod tests {
             ..at(130)
         };
         assert_eq!(freshness.looked_at(set_ahead), at(100).wall);
-        // What a cache may have answered is younger, and no look.
+        // An answer that may come from a cache is newer, but does not count as a look.
         freshness.succeeded(&SCHEDULE, (at(300), at(301)), false, None, 0.5);
         assert_eq!(freshness.looked_at(at(310)), at(100).wall);
         assert_eq!(freshness.fetched_at(at(310)), at(300).wall);
@@ -509,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_that_was_let_go_of_does_not_come_back() {
+    fn an_evicted_set_does_not_come_back() {
         let mut freshness = fetched_at(100);
         assert!(freshness.would_gain(secs(10), at(200)));
         assert!(!freshness.would_gain(secs(100), at(200)));
@@ -522,8 +521,8 @@ mod tests {
     }
 
     #[test]
-    fn a_successor_goes_on_with_age_failures_and_cooldown() {
-        // Its clock began just now.
+    fn a_successor_inherits_age_failures_and_cooldown() {
+        // Its clock has just started.
         let now = Moment {
             wall: at(250).wall,
             elapsed: secs(1),

@@ -1,4 +1,4 @@
-//! What an operator should know about an issuer's keys.
+//! What operators monitor about an issuer's keys.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use crate::error;
 
 /// The state of one issuer's keys.
 ///
-/// Serializes as an object with `issuer`, `keys` (their number) and `state`
-/// (`fresh`, `stale` or `empty`); where they apply, `age_seconds`, `deadline`
-/// (RFC 3339) and `last_error`.
+/// Serializes as an object with `issuer`, `keys` (their number) and `state` (`fresh`,
+/// `stale` or `empty`); if they apply, `age_seconds`, `deadline` (RFC 3339) and
+/// `last_error`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct IssuerHealth {
     /// The issuer, as configured.
     pub issuer: String,
-    /// How many keys can verify at present.
+    /// How many keys can verify now.
     pub keys: usize,
     /// How far they can be relied on.
     #[serde(flatten)]
@@ -38,15 +38,15 @@ pub struct KeysError {
 
 /// How far an issuer's keys can be relied on.
 ///
-/// Serializes as an object, of which `state` is the name.
+/// Serializes as an object with the name in `state`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum KeysState {
-    /// Fetched within the refresh interval, or given once and for all.
+    /// Fetched within the refresh interval, or given in code.
     Fresh,
-    /// Refreshes are failing. The last good keys still verify, until the
-    /// deadline; a key that the issuer has added since is not known.
+    /// Refreshes are failing. The last good keys still verify, until the deadline; keys
+    /// that the issuer has added since are unknown.
     #[non_exhaustive]
     Stale {
         /// The time since the keys were fetched.
@@ -54,19 +54,19 @@ pub enum KeysState {
         age: Duration,
         /// When the keys will no longer be used.
         deadline: UnixTime,
-        /// What the last refresh failed of.
+        /// Why the last refresh failed.
         #[serde(
             serialize_with = "error::text",
             skip_serializing_if = "Option::is_none"
         )]
         last_error: Option<FetchError>,
     },
-    /// There are no keys to verify with: none was fetched yet, or the last good
-    /// ones have passed their deadline. Requests wait for a fetch, and are
-    /// answered 503 if it fails or takes too long.
+    /// There are no keys to verify with: none was fetched yet, or the last good ones are
+    /// past their deadline. Requests wait for a fetch, and are answered 503 if it fails
+    /// or takes too long.
     #[non_exhaustive]
     Empty {
-        /// What the last fetch failed of, if there was one.
+        /// Why the last fetch failed, if there was one.
         #[serde(
             serialize_with = "error::text",
             skip_serializing_if = "Option::is_none"
@@ -93,7 +93,7 @@ impl KeysState {
         }
     }
 
-    /// What the last fetch failed of, where that is why the keys are not fresh.
+    /// Why the last fetch failed, if that is why the keys are not fresh.
     pub const fn last_error(&self) -> Option<&FetchError> {
         match self {
             Self::Fresh => None,

@@ -1,10 +1,10 @@
 //! Key sets: where an issuer's keys come from, and whether they may still be used.
 //!
-//! Requests see an immutable snapshot behind an `arc-swap`: a token whose key is known takes
-//! no lock and waits for nothing. Everything slow (fetching, retrying, expiring) happens in
-//! one task per issuer that belongs to no request: whoever cancels a request cancels a wait,
-//! never a fetch. Since one task does all the fetching, one fetch at a time, a late answer
-//! cannot replace a newer one.
+//! Requests see an immutable snapshot behind an `arc-swap`: a token whose key is known
+//! takes no lock and is never delayed. Everything slow (fetching, retrying, expiring)
+//! happens in one task per issuer that belongs to no request: cancelling a request
+//! cancels a wait, never a fetch. Since one task does all the fetching, one fetch at a
+//! time, a late answer cannot replace a newer one.
 
 mod fetch;
 mod freshness;
@@ -36,13 +36,13 @@ pub(crate) use self::remote::{Demand, Pending};
 pub(crate) use self::snapshot::SnapshotFile;
 pub use crate::jwt::jwks::{KeySet, KeySetError, MAX_KEYS, SkipReason, SkippedKey};
 
-/// A key set and the end of its use.
+/// A key set and when its use ends.
 #[derive(Debug)]
 pub(crate) struct Published {
     keys: KeySet,
     /// The wall-clock time from which the keys must not be used.
     deadline: UnixTime,
-    /// The wall-clock time by which newer ones should have come.
+    /// The wall-clock time by which newer keys should have arrived.
     stale_from: UnixTime,
 }
 
@@ -59,7 +59,7 @@ impl Published {
         Self::fixed(KeySet::default().distrusting(distrusted))
     }
 
-    /// The keys that may be used at `now`; past the deadline, none.
+    /// The keys that may be used at `now`; none past the deadline.
     pub(crate) fn keys(&self, now: UnixTime) -> &KeySet {
         static NONE: std::sync::LazyLock<KeySet> = std::sync::LazyLock::new(KeySet::default);
         if now < self.deadline {
@@ -70,17 +70,17 @@ impl Published {
     }
 }
 
-/// Keys that are given, or fetched and kept fresh.
+/// Keys that are given in code, or fetched and refreshed.
 #[derive(Debug)]
 pub(crate) struct KeySource {
     current: Arc<ArcSwap<Published>>,
-    /// All of those that were given.
+    /// All keys that were given in code.
     given: KeySet,
     remote: Option<Remote>,
 }
 
 impl KeySource {
-    /// Keys that never change, but for those that are distrusted.
+    /// Keys that never change, except that they may be distrusted.
     pub(crate) fn fixed(keys: KeySet, distrusted: &Arc<[Box<str>]>) -> Self {
         let published = Published::fixed(keys.distrusting(distrusted));
         Self {
@@ -90,7 +90,7 @@ impl KeySource {
         }
     }
 
-    /// Keys at an address. Nothing is fetched or read before somebody asks.
+    /// Keys at an address. Nothing is fetched or read before the first use.
     pub(crate) fn remote(
         issuer: &str,
         fetch: FetchSettings,
@@ -117,7 +117,7 @@ impl KeySource {
         }
     }
 
-    /// The keys at hand at `now`.
+    /// The keys available at `now`.
     pub(crate) fn load(&self, now: UnixTime) -> Guard<Arc<Published>> {
         let published = self.current.load();
         if let Some(remote) = &self.remote {
@@ -130,7 +130,7 @@ impl KeySource {
         published
     }
 
-    /// From now on no key of these names verifies anything, whoever publishes it.
+    /// From now on the keys with these ids verify nothing, whoever publishes them.
     pub(crate) fn distrust(&self, kids: Arc<[Box<str>]>) {
         if let Some(remote) = &self.remote {
             remote.distrust(kids);
@@ -140,15 +140,15 @@ impl KeySource {
         }
     }
 
-    /// Goes on with what `predecessor` has fetched, where that is of the same issuer
-    /// and key address.
+    /// Takes over what `predecessor` has fetched, if it has the same issuer and key
+    /// address.
     pub(crate) fn take_over(&self, predecessor: &Self) {
         if let (Some(remote), Some(predecessor)) = (&self.remote, &predecessor.remote) {
             remote.take_over(predecessor);
         }
     }
 
-    /// What a request may hope for whose key is not in the set `seen`.
+    /// What a request can expect if its key is not in the set `seen`.
     pub(crate) fn demand(&self, seen: &Arc<Published>, now: UnixTime) -> Demand {
         match &self.remote {
             Some(remote) => remote.demand(seen, now),
@@ -156,23 +156,22 @@ impl KeySource {
         }
     }
 
-    /// When, by the wall clock as it is at `now`, keys were last looked for.
+    /// When, by the wall clock as of `now`, keys were last looked for.
     pub(crate) fn looked_at(&self, now: UnixTime) -> UnixTime {
         (self.remote.as_ref()).map_or(UnixTime::MAX, |remote| remote.looked_at(now))
     }
 
-    /// Whether the issuer's present keys are out of reach, and if so, for how
-    /// long at least.
+    /// If the issuer's current keys are unavailable, for how long at least.
     pub(crate) fn outage(&self) -> Option<Duration> {
         self.remote.as_ref().and_then(Remote::outage)
     }
 
-    /// Has a fetch started now, whatever the cooldown; `None` for fixed keys.
+    /// Starts a fetch now, regardless of the cooldown; `None` for fixed keys.
     pub(crate) fn refresh(&self) -> Option<Pending<'_>> {
         self.remote.as_ref().map(Remote::refresh)
     }
 
-    /// Has keys fetched if there are none to verify with.
+    /// Fetches keys if there are none to verify with.
     pub(crate) fn ready(&self) -> Option<Pending<'_>> {
         self.remote.as_ref().and_then(Remote::ready)
     }
@@ -195,7 +194,7 @@ impl KeySource {
         }
     }
 
-    /// Has the metrics say how the keys of this issuer are now. Asks for none.
+    /// Updates the metrics of this issuer's keys. Fetches none.
     #[cfg(feature = "metrics")]
     pub(crate) fn measure(&self, issuer: &str) {
         if let Some(remote) = &self.remote {

@@ -1,9 +1,9 @@
-//! The task that keeps one issuer's keys: fetches on demand and ahead of time,
-//! publishes, expires, and saves the snapshot. All fetching is done here, one
-//! fetch at a time.
+//! The task that refreshes one issuer's keys: fetches on demand and ahead of time,
+//! publishes, expires, and saves the snapshot. All fetching is done here, one fetch at a
+//! time.
 //!
-//! Keys, what they were read from and their freshness change together, under the
-//! lock of the [`Status`]; only then, and without it, is anything logged or counted.
+//! Keys, their source document and their freshness change together, under the lock of the
+//! [`Status`]; logging and counting follow only then, without the lock.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,19 +24,19 @@ use crate::net::single_flight::Flight;
 use crate::net::task::{Due, Pulse};
 use crate::observe::{self, KeysTaken};
 
-/// The refresher looks at both clocks at least this often: its timers stand still
-/// while a machine is suspended, and the keys grow old all the same.
+/// The refresher checks both clocks at least this often: its timers stand still while a
+/// machine is suspended, but the keys still age.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
 
-/// How long the first fetch waits for the snapshot to be read: a disk that
-/// hangs must not keep the keys away.
+/// How long the first fetch waits for the snapshot to be read: a hanging disk must not
+/// delay the keys.
 pub(super) const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
 
-/// How long the key address may confirm a document by `304` alone. A server whose
-/// `ETag` never changes would otherwise have a withdrawn key trusted for ever.
+/// How long the key address may confirm a document by `304` alone. A server whose `ETag`
+/// never changes would otherwise keep a withdrawn key trusted for ever.
 const LONGEST_UNREAD: Duration = Duration::from_secs(60 * 60);
 
-/// What the refresher and its handle share.
+/// State shared by the refresher and its handle.
 #[derive(Debug)]
 pub(super) struct Shared {
     issuer: Box<str>,
@@ -65,21 +65,21 @@ struct Held {
     keys: KeySet,
     bytes: Bytes,
     validator: Option<Validator>,
-    /// When its bytes came.
+    /// When its bytes arrived.
     read_at: Moment,
 }
 
-/// What somebody wants to be fetched.
+/// What a caller wants fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wanted {
-    /// Keys, where there are none.
+    /// Any keys, if there are none.
     Any,
-    /// What the key address has at this moment: a key that is not in the document
-    /// that is held, or no longer in another.
+    /// What the key address has at this moment: to find a key that the cached document
+    /// lacks, or to notice one that was withdrawn.
     Fresh,
 }
 
-/// What there is to report, once the change is whole.
+/// What to report once the change is complete.
 enum Report {
     Refreshed { previous: KeySet, keys: KeySet },
     Failed(FetchError),
@@ -118,7 +118,7 @@ impl Shared {
         Moment::now(&*self.clock)
     }
 
-    /// The present moment, whose wall-clock time is known.
+    /// The present moment, with a known wall-clock time.
     pub(super) fn at(&self, wall: UnixTime) -> Moment {
         let elapsed = self.clock.monotonic();
         Moment { wall, elapsed }
@@ -128,11 +128,11 @@ impl Shared {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A refresher's beginning, which takes up all that one before it was to do; `None`
-    /// where one runs and is driven.
+    /// Begins a refresher, which takes over the pending work of an earlier one; `None` if
+    /// one is running and driven.
     pub(super) fn begin_running(self: &Arc<Self>) -> Option<Running> {
         let now = self.now();
-        // Under the lock, as all that a refresher changes.
+        // Under the lock, like everything that a refresher changes.
         let mut status = self.status();
         let number = self.pulse.begin(now, Due::within(SNAPSHOT_WAIT))?;
         Some(Running {
@@ -152,7 +152,7 @@ impl Shared {
         let is_due = refresh.is_some_and(|wait| wait.is_zero());
         let expiry = status.freshness.until_expiry(&self.schedule, now);
         if expiry.is_some_and(|wait| wait.is_zero()) {
-            // First, since a fetch takes a while. Without keys none is due by itself.
+            // First, since a fetch takes a while. Without keys, none is due by itself.
             if is_due {
                 status.flight.want(&self.pulse, Wanted::Any);
             }
@@ -180,9 +180,9 @@ impl Shared {
         Step::WaitUntil(moment)
     }
 
-    /// Publishes, then counts the fetch as ended: who is woken sees the result. All of
-    /// it under the lock, so that no ticket is given out between. What comes from a
-    /// refresher that was replaced counts for nothing.
+    /// Publishes, then counts the fetch as ended: woken callers see the result. All of it
+    /// happens under the lock, so that no ticket is issued in between. Results from a
+    /// replaced refresher are ignored.
     fn publish(&self, number: u64, started: Moment, mode: Mode, fetched: Result<Fetched, Failed>) {
         let ended = self.now();
         let jitter = fastrand::f64();
@@ -191,7 +191,7 @@ impl Shared {
             if !self.pulse.is_current(number) {
                 return;
             }
-            // What was taken over meanwhile.
+            // Newer keys were taken over meanwhile.
             if status.freshness.is_newer_than(started) && fetched.is_ok() {
                 status.flight.end();
                 return;
@@ -240,7 +240,7 @@ impl Shared {
         report
     }
 
-    /// Publishes the keys that are held, but for those that are distrusted.
+    /// Publishes the stored keys, except those that are distrusted.
     fn store(&self, status: &Status) {
         let freshness = &status.freshness;
         let times = (freshness.deadline(&self.schedule)).zip(freshness.stale_from());
@@ -254,14 +254,14 @@ impl Shared {
         }));
     }
 
-    /// From now on no key of these names verifies anything.
+    /// From now on the keys with these ids verify nothing.
     pub(super) fn distrust(&self, kids: Arc<[Box<str>]>) {
         let mut status = self.status();
         status.distrusted = kids;
         self.store(&status);
     }
 
-    /// Goes on where `predecessor` is, if that has newer keys than there are here.
+    /// Takes over the state of `predecessor`, if its keys are newer.
     pub(super) fn take_over(&self, predecessor: &Self) {
         if *self.issuer != *predecessor.issuer || !self.fetcher.same_address(&predecessor.fetcher) {
             return;
@@ -289,7 +289,7 @@ impl Shared {
         self.store(&status);
     }
 
-    /// Lets go of keys that may not be used any more.
+    /// Evicts keys that may not be used any more.
     fn expire(&self, number: u64) {
         {
             let mut status = self.status();
@@ -303,12 +303,12 @@ impl Shared {
         observe::keys_expired(&self.issuer);
     }
 
-    /// Whether there are keys that may be used.
+    /// Whether there are usable keys.
     pub(super) fn has_keys(&self, now: Moment) -> bool {
         !self.current.load().keys(now.wall).is_empty()
     }
 
-    /// How far the keys can be relied on: never at all where there are none.
+    /// How far the keys can be relied on: not at all if there are none.
     pub(super) fn state(&self, status: &Status, now: Moment) -> KeysState {
         let freshness = &status.freshness;
         let mut last_error = status.last_error.clone();
@@ -328,7 +328,7 @@ impl Shared {
         }
     }
 
-    /// Has the metrics say how the keys are now.
+    /// Updates the metrics of the keys.
     pub(super) fn measure(&self) {
         let now = self.now();
         let (state, age) = {
@@ -341,8 +341,8 @@ impl Shared {
         observe::key_set(&self.issuer, keys, age, state.as_str());
     }
 
-    /// Serves from the snapshot until a fetch has ended, where it is newer than what
-    /// there is already: another process may have written it.
+    /// Serves from the snapshot until a fetch has ended, if it is newer than the present
+    /// keys: another process may have written it.
     async fn restore(&self, number: u64) {
         let Some(file) = self.snapshot.clone() else {
             return;
@@ -382,9 +382,9 @@ impl Shared {
         }
     }
 
-    /// Has the snapshot written after a fetch that gave the keys their present
-    /// age. Nothing waits for the disk: while one write is under way, the last
-    /// document that came meanwhile waits for its end.
+    /// Writes the snapshot after a fetch that updated the age of the keys. Nothing waits
+    /// for the disk: while one write is under way, only the latest document waits for it
+    /// to end.
     fn save(self: &Arc<Self>) {
         let Some(file) = &self.snapshot else {
             return;
@@ -420,7 +420,7 @@ impl Shared {
         loop {
             let mut saving = self.saving();
             let Some(SaveJob { held, fetched_at }) = saving.next.take() else {
-                // Before another job can come, which would be nobody's.
+                // Still under the lock: a job that arrives later starts a new writer.
                 saving.under_way = false;
                 return;
             };
@@ -444,7 +444,7 @@ impl Shared {
     }
 }
 
-/// Held by who writes, or was to: where there was no thread for it, another may begin.
+/// Owned by the writer. If no thread could be started for it, another writer may begin.
 struct Saver {
     shared: Arc<Shared>,
     has_ended: bool,
@@ -465,7 +465,7 @@ impl Drop for Saver {
     }
 }
 
-/// What there is to report of the keys that took the place of `previous`.
+/// What to report of the keys that replaced `previous`.
 fn taken(previous: &KeySet, keys: &KeySet) -> KeysTaken {
     if keys.same_as(previous) {
         return KeysTaken::Unchanged { keys: keys.len() };
@@ -507,7 +507,7 @@ impl Held {
     }
 }
 
-/// What is to be written to the snapshot, and whether somebody is at it.
+/// What is to be written to the snapshot, and whether a write is under way.
 #[derive(Debug, Default)]
 struct Saving {
     under_way: bool,
@@ -533,8 +533,8 @@ enum Step {
     End,
 }
 
-/// Held by the refresher as long as it runs. Where it is stopped from outside, the fetch
-/// that will not end has failed, so that nobody waits for it.
+/// Owned by the refresher while it runs. If it is stopped from outside, its unfinished
+/// fetch counts as failed, so that nobody waits for it.
 pub(super) struct Running {
     shared: Arc<Shared>,
     number: u64,

@@ -20,36 +20,36 @@ pub(crate) struct Remote {
     shared: Arc<Shared>,
 }
 
-/// What a request may hope for whose key is not in the set it was judged by.
+/// What a request can expect if its key is not in the set that it was checked against.
 #[derive(Debug)]
 pub(crate) enum Demand {
-    /// The set has been replaced meanwhile: judge again.
+    /// The set has been replaced meanwhile: check again.
     Replaced,
     /// A fetch is under way or about to be.
     Wait(Ticket),
-    /// The last fetch failed, or there are no keys: the next is in so long, whoever
-    /// causes it.
+    /// The last fetch failed, or there are no keys: the time until the next fetch,
+    /// whatever causes it.
     Outage { retry_after: Duration },
-    /// No fetch now, but in so long.
+    /// No fetch now; the next may start after this time.
     CoolingDown {
         rest: Duration,
         /// When keys were last looked for, by the wall clock as it is now.
         looked_at: UnixTime,
-        /// Whether this is a runtime to wait in.
+        /// Whether there is a runtime to wait in.
         may_wait: bool,
     },
-    /// The keys are given, and there will be no others.
+    /// The keys are given in code and will not change.
     Never,
 }
 
-/// A fetch that somebody has asked for.
+/// A fetch that a caller requested.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Pending<'a> {
     remote: &'a Remote,
-    /// `None` where there is no runtime to fetch in.
+    /// `None` if there is no runtime to fetch in.
     ticket: Option<Ticket>,
-    /// Any keys will do, if they may be used.
+    /// Any usable keys will do.
     keys_suffice: bool,
 }
 
@@ -57,8 +57,8 @@ impl Pending<'_> {
     pub(crate) async fn result(self) -> Result<(), FetchError> {
         let mut ticket = self.ticket.ok_or(FetchError::NoRuntime)?;
         let shared = &self.remote.shared;
-        // A fetch that is under way, one of our own, and the snapshot before;
-        // longer only where nobody drives the refresher's runtime.
+        // A fetch already under way, then our own, and the snapshot before them; longer
+        // only if the refresher's runtime is not driven.
         let limit = shared.fetcher.timeout() * 2 + SNAPSHOT_WAIT;
         let mut time_up = shared.clock.sleep_until(shared.now().elapsed + limit);
         loop {
@@ -96,15 +96,15 @@ impl Remote {
         }
     }
 
-    /// Sees to it that the refresher runs: the first call starts it, and a later one
-    /// where the runtime that it ran in was shut down. Elsewhere one load. `false`
-    /// where there is no runtime to run in.
+    /// Makes sure that the refresher is running: the first call starts it, and a later
+    /// one restarts it if its runtime was shut down. Otherwise costs one load. `false` if
+    /// there is no runtime.
     pub(crate) fn keep_running(&self) -> bool {
         self.shared.pulse.is_running() || self.start()
     }
 
-    /// The same, and starts another refresher where nobody drives the runtime of the one
-    /// that there is. To be called where keys are overdue.
+    /// Like [`keep_running`](Self::keep_running), but also replaces a refresher whose
+    /// runtime is no longer driven. Call it when keys are overdue.
     #[cold]
     pub(crate) fn keep_driven(&self) -> bool {
         self.shared.pulse.is_driven(self.shared.now()) || self.start()
@@ -114,12 +114,12 @@ impl Remote {
         (self.refresher).start(|| self.shared.begin_running().map(keep))
     }
 
-    /// One fetch is shared by all who wait, and within the cooldown after the
-    /// last attempt there is none.
+    /// All waiting callers share one fetch, and none starts within the cooldown after the
+    /// last attempt.
     pub(crate) fn demand(&self, seen: &Arc<Published>, wall: UnixTime) -> Demand {
         let shared = &self.shared;
         let now = shared.at(wall);
-        // Without a runtime of its own a request could not wait.
+        // Without its own runtime a request could not wait.
         let may_wait =
             Handle::try_current().is_ok() && (shared.pulse.is_driven(now) || self.start());
         let mut status = shared.status();
@@ -144,7 +144,7 @@ impl Remote {
         }
         let ticket = status.flight.ticket();
         drop(status);
-        // Should the refresher have ended just before it was told.
+        // In case the refresher ended just before it was notified.
         self.keep_running();
         Demand::Wait(ticket)
     }
@@ -161,7 +161,7 @@ impl Remote {
         (self.shared.status().freshness).outage(&self.shared.schedule, now)
     }
 
-    /// A fetch that starts after this call, whatever the cooldown.
+    /// A fetch that starts after this call, regardless of the cooldown.
     pub(crate) fn refresh(&self) -> Pending<'_> {
         Pending {
             remote: self,
@@ -170,22 +170,21 @@ impl Remote {
         }
     }
 
-    /// `None` where there is no runtime to fetch in.
+    /// `None` if there is no runtime to fetch in.
     fn fetch_now(&self, wanted: Wanted) -> Option<Ticket> {
         let may_wait = Handle::try_current().is_ok() && self.keep_driven();
         let ticket = may_wait.then(|| {
             let mut status = self.shared.status();
             status.flight.want(&self.shared.pulse, wanted);
-            // What is under way may have been answered before this call.
+            // A fetch under way may have been answered before this call.
             status.flight.ticket_of_next()
         });
-        // Should the refresher have ended just before it was told.
+        // In case the refresher ended just before it was notified.
         self.keep_running();
         ticket
     }
 
-    /// A fetch, the one under way if there is one; `None` where the keys at hand
-    /// may be used.
+    /// A fetch, the current one if there is one; `None` if the cached keys are usable.
     pub(crate) fn ready(&self) -> Option<Pending<'_>> {
         self.keep_driven();
         if self.shared.has_keys(self.shared.now()) {
@@ -202,8 +201,8 @@ impl Remote {
         })
     }
 
-    /// How many keys can verify, and how far they can be relied on. Who asks for the
-    /// state wants keys: otherwise a server that waits to be ready before it takes
+    /// How many keys can verify, and how far they can be relied on. Asking for the state
+    /// also starts fetching: otherwise a server that waits to be ready before it accepts
     /// requests would wait for ever.
     pub(crate) fn state(&self) -> (usize, KeysState) {
         let running = self.keep_driven();

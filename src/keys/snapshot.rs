@@ -1,26 +1,26 @@
-//! The last good key document on disk, so that a restart during an outage of
-//! the key address goes on serving.
+//! The last good key document on disk, so that a restart during an outage of the key
+//! address keeps serving.
 //!
-//! The file decides who may call the API, like the key address itself. It is
-//! replaced as a whole, readable and writable by its owner alone, and never
-//! believed where others could have written it, where it is of another issuer
-//! or address, or where its age, counted from the fetch, is past the maximum
-//! staleness. Several processes may share one: each replaces it with a complete
-//! document of its own.
+//! The file decides who may call the API, like the key address itself. It is replaced as
+//! a whole and readable and writable by its owner alone. It is never used if others could
+//! have written it, if it is from another issuer or address, or if its age, counted from
+//! the fetch, is past the maximum staleness. Several processes may share one: each
+//! replaces it with its own complete document.
 //!
 //! # Who could have written it
 //!
-//! It must be a file that [everybody can neither write nor replace](crate::file::guarded_file),
-//! be no link, and belong to this process's user or to root. A group may write it only
-//! where the whole directory was handed to that group (the same group, writable, with
-//! the setgid bit) and this process is in it. So Kubernetes hands a volume to a pod
-//! (`fsGroup`), and gives what is in it mode 0660 when it mounts it again. Those who
-//! could have written it are then this user, root, and this process's own group.
+//! It must be a file that [everybody can neither write nor
+//! replace](crate::file::guarded_file), must not be a link, and must belong to this
+//! process's user or to root. A group may write it only if the whole directory was handed
+//! to that group (the same group, writable, with the setgid bit) and this process is in
+//! it. This is how Kubernetes hands a volume to a pod (`fsGroup`); it sets the mode of
+//! existing files to 0660 when it mounts the volume again. So only this user, root and
+//! this process's own group could have written it.
 //!
 //! # What a killed writer leaves behind
 //!
-//! A temporary file beside the snapshot. The next write removes it, by rules that spare
-//! the files of writers that are at work: see [`Temporary`].
+//! A temporary file beside the snapshot. The next write removes it, but spares the files
+//! of active writers: see [`Temporary`].
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -35,40 +35,40 @@ use crate::file::guarded_file::{self, FileError, GuardedFile, Links, Writable};
 use crate::jwt::json;
 use crate::jwt::jwks::{KeySet, KeySetError};
 
-/// The form of the file. One of another version is ignored.
+/// The file format. A file of another version is ignored.
 const VERSION: u8 = 1;
 
-/// How far in the future a fetch may seem to be: clocks of machines that share
-/// a file differ, and one that is set back further has lost count of the age.
+/// How far in the future a fetch may appear to be: clocks of machines that share a file
+/// differ, and one that was set back further has lost track of the age.
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
-/// What is in the file beside the document, at most: names, two addresses.
+/// The most that is in the file besides the document: names, two addresses.
 const MARGIN: usize = 16 * 1024;
 
-/// How old a temporary file is before its writer counts as gone: a write takes as long
-/// as the disk does for a megabyte, which is seconds where it is slow.
+/// The age at which a temporary file's writer counts as gone: a write takes as long as
+/// the disk needs for a megabyte, which is seconds on a slow one.
 const ABANDONED: Duration = Duration::from_secs(10 * 60);
 
-/// The same where there is no process of its writer's number: the writer may be in
-/// another container that shares the directory, and has its own numbers.
+/// The same if no process has its writer's number: the writer may be in another container
+/// that shares the directory but has its own process numbers.
 const ORPHANED: Duration = Duration::from_secs(2);
 
-/// How many entries of the directory are looked at for temporary files, in
+/// The most directory entries that are searched for temporary files, which takes
 /// milliseconds: a directory of snapshots has a few.
 const MAX_ENTRIES: usize = 4096;
 
-/// Where the snapshot of one issuer is, and what it must be of.
+/// Where the snapshot of one issuer is, and what it must belong to.
 #[derive(Debug, Clone)]
 pub(crate) struct SnapshotFile {
     pub(crate) path: PathBuf,
     pub(crate) issuer: String,
     pub(crate) address: String,
-    /// Of the document, as for a fetch.
+    /// The limit for the document, as for a fetch.
     pub(crate) max_bytes: usize,
     pub(crate) writable: Writable,
 }
 
-/// A document as it is kept.
+/// A document as it is stored.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Record {
@@ -77,7 +77,8 @@ struct Record {
     address: String,
     /// Unix time in seconds.
     fetched_at: u64,
-    /// When the document itself came; `fetched_at` is also when it was confirmed.
+    /// When the document itself arrived; `fetched_at` is also updated when it is
+    /// confirmed.
     #[serde(default)]
     read_at: u64,
     validator: Option<Validator>,
@@ -89,7 +90,7 @@ struct Record {
 pub(crate) struct Restored {
     pub(crate) document: Document,
     pub(crate) age: Duration,
-    /// When the document itself came.
+    /// When the document itself arrived.
     pub(crate) read_at: UnixTime,
 }
 
@@ -116,7 +117,7 @@ pub(crate) enum SnapshotError {
 }
 
 impl SnapshotFile {
-    /// The snapshot, if there is a file; blocks.
+    /// The snapshot, if the file exists; blocks.
     pub(crate) fn read(
         &self,
         now: UnixTime,
@@ -150,7 +151,7 @@ impl SnapshotFile {
         if self.writable == Writable::Refused {
             permissions::check(&self.path, file.metadata())?;
         }
-        // JSON at worst spells each byte of the document with six.
+        // JSON encodes each byte of the document as six at worst.
         let limit = self.max_bytes * 6 + MARGIN;
         let mut bytes = Vec::new();
         file.read(limit, &mut bytes)?;
@@ -170,12 +171,12 @@ impl SnapshotFile {
         Ok(Some(record))
     }
 
-    /// Replaces the file by `document`, unless another process has put there what
-    /// was fetched later; blocks.
+    /// Replaces the file with `document`, unless another process has stored one that was
+    /// fetched later; blocks.
     ///
     /// # Errors
-    /// Besides those of the disk: where everybody could replace it, so that it would
-    /// not be read, and where something else than a file or a link is in its place.
+    /// Besides disk errors: if everybody could replace the file, so that it would not be
+    /// read, or if something other than a file or a link is in its place.
     pub(crate) fn write(
         &self,
         document: &[u8],
@@ -216,7 +217,7 @@ impl SnapshotFile {
         written
     }
 
-    /// Whether there is nothing in its place, a file, or a link.
+    /// Whether its place is empty, or contains a file or a link.
     fn can_be_replaced(&self) -> io::Result<bool> {
         match fs::symlink_metadata(&self.path) {
             Ok(metadata) => Ok(metadata.is_file() || metadata.is_symlink()),
@@ -225,7 +226,7 @@ impl SnapshotFile {
         }
     }
 
-    /// A name beside the file that no other process or moment has.
+    /// A unique name beside the file.
     fn temporary_path(&self) -> PathBuf {
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
         name.push(format!(
@@ -236,8 +237,8 @@ impl SnapshotFile {
         self.path.with_file_name(name)
     }
 
-    /// Removes the temporary files of writers that are gone. What can't be removed
-    /// stays, and harms nobody.
+    /// Removes the temporary files of writers that are gone. Files that can't be removed
+    /// are harmless and stay.
     fn remove_leftovers(&self, now: SystemTime) {
         let (Some(directory), Some(name)) = (self.path.parent(), self.path.file_name()) else {
             return;
@@ -255,7 +256,7 @@ impl SnapshotFile {
             else {
                 continue;
             };
-            // Of the entry itself, not of what a link points to.
+            // Of the entry itself, not of a link's target.
             if let Ok(metadata) = entry.metadata()
                 && metadata.is_file()
                 && let Ok(written) = metadata.modified()
@@ -288,15 +289,15 @@ impl Temporary {
         Some(Self { writer })
     }
 
-    /// Whether nobody writes it any more, at this age. Where the writer's number is that
-    /// of a process that runs, it may be the writer or another that got the number
-    /// since; in a container it is mostly this process's own, 1.
+    /// Whether its writer is gone, at this age. If a process with the writer's number is
+    /// running, it may be the writer, or another one that got the number since; in a
+    /// container it is usually this process's own, 1.
     fn is_left_over(&self, age: Duration) -> bool {
         age >= ABANDONED || (age >= ORPHANED && is_gone(self.writer))
     }
 }
 
-/// Whether there is no process of this number.
+/// Whether no process has this number.
 #[cfg(unix)]
 fn is_gone(process: u32) -> bool {
     use rustix::process::{Pid, test_kill_process};
@@ -304,7 +305,7 @@ fn is_gone(process: u32) -> bool {
     process.is_none_or(|process| test_kill_process(process) == Err(rustix::io::Errno::SRCH))
 }
 
-/// Elsewhere its age alone has to tell.
+/// Elsewhere only the age can tell.
 #[cfg(not(unix))]
 fn is_gone(_: u32) -> bool {
     false
@@ -323,7 +324,7 @@ mod permissions {
     const SETGID: u32 = 0o2000;
     const ROOT: u32 = 0;
 
-    /// Who may do what with a file or directory.
+    /// The permissions of a file or directory.
     #[derive(Debug, Clone, Copy)]
     pub(super) struct Access {
         pub(super) mode: u32,
@@ -345,7 +346,7 @@ mod permissions {
         }
     }
 
-    /// Who runs this process.
+    /// This process's user and groups.
     #[derive(Debug)]
     pub(super) struct Us {
         pub(super) user: u32,
@@ -363,7 +364,7 @@ mod permissions {
             }
         }
 
-        /// Whether nobody but us could have written the file.
+        /// Whether only we could have written the file.
         pub(super) fn wrote(&self, file: Access, directory: Access) -> bool {
             let by_our_group = self.groups.contains(&file.group)
                 && directory.group == file.group
@@ -433,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_with_its_age() {
+    fn a_snapshot_is_read_back_with_its_age() {
         let (_directory, file) = written();
         let restored = file.read(at(100), DAY).expect("good").expect("there");
         assert_eq!(restored.age, Duration::from_secs(100));
@@ -442,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn no_file_is_no_fault() {
+    fn a_missing_snapshot_is_not_an_error() {
         let directory = tempfile::tempdir().expect("a directory");
         assert!(
             snapshot(&directory)
@@ -453,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_past_the_staleness_or_from_the_future_is_not_used() {
+    fn a_stale_or_future_snapshot_is_not_used() {
         let (_directory, file) = written();
         assert!(file.read(at(86_399), DAY).is_ok());
         assert!(matches!(
@@ -469,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_of_another_issuer_or_address_is_not_used() {
+    fn another_issuer_or_address_is_not_restored() {
         let (_directory, file) = written();
         for other in [
             SnapshotFile {
@@ -508,7 +509,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn only_the_owner_can_read_and_write_it_or_it_is_not_used() {
+    fn a_snapshot_that_others_may_write_is_not_used() {
         use std::os::unix::fs::PermissionsExt;
         let (_directory, file) = written();
         let mode = |file: &SnapshotFile| {
@@ -532,7 +533,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_group_may_write_it_where_the_directory_is_its_own() {
+    fn a_group_may_write_it_in_its_own_directory() {
         use super::permissions::{Access, Us};
         const OTHER: u32 = 7;
         let us = Us {
@@ -540,14 +541,14 @@ mod tests {
             groups: vec![1000, 2000],
         };
         let access = |(mode, owner, group)| Access { mode, owner, group };
-        // What Kubernetes makes of a volume with `fsGroup: 2000`.
+        // How Kubernetes sets up a volume with `fsGroup: 2000`.
         let (file, directory) = ((0o660, 1000, 2000), (0o2770, 0, 2000));
         for (file, directory, usable) in [
             (file, directory, true),
             (file, (0o2775, 0, 2000), true),
             ((0o664, 0, 2000), directory, true),
             ((0o600, 1000, OTHER), (0o755, 0, 0), true),
-            // Another owner, though of the group.
+            // Another owner, though in the group.
             ((0o660, OTHER, 2000), directory, false),
             ((0o600, OTHER, 2000), directory, false),
             // A group that this process is not in.
@@ -571,7 +572,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_volume_of_our_own_group_can_be_used() {
+    fn a_volume_of_our_own_group_is_usable() {
         use std::os::unix::fs::PermissionsExt;
         let (directory, file) = written();
         let set = |path: &Path, mode| {
@@ -582,14 +583,14 @@ mod tests {
             file.read(at(0), DAY),
             Err(SnapshotError::Writable)
         ));
-        // The group of what this process makes is one that it is in.
+        // This process is in the group of what it creates.
         set(directory.path(), 0o2770);
         assert!(file.read(at(0), DAY).expect("usable").is_some());
     }
 
     #[cfg(unix)]
     #[test]
-    fn what_everybody_can_replace_is_neither_read_nor_written() {
+    fn a_replaceable_file_is_not_read_or_written() {
         use std::os::unix::fs::PermissionsExt;
         let (directory, mut file) = written();
         let open = fs::Permissions::from_mode(0o777);
@@ -611,7 +612,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_pipe_in_its_place_holds_nobody_up() {
+    fn a_pipe_in_its_place_blocks_nothing() {
         use rustix::fs::{CWD, Mode, mkfifoat};
         let directory = tempfile::tempdir().expect("a directory");
         let file = snapshot(&directory);
@@ -626,7 +627,7 @@ mod tests {
     }
 
     #[test]
-    fn a_temporary_file_is_known_by_its_name() {
+    fn a_temporary_file_is_recognised_by_its_name() {
         let named = |name: &str| Temporary::named(name, "keys.json").map(|it| it.writer);
         let random = "0123456789abcdef";
         assert_eq!(named(&format!("keys.json.4711.{random}.tmp")), Some(4711));
@@ -649,10 +650,10 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_writer_left_is_removed_and_no_more() {
+    fn only_files_of_killed_writers_are_removed() {
         let (directory, file) = written();
         let ours = std::process::id();
-        // The largest that Linux gives, and one more.
+        // One more than the largest that Linux assigns.
         let gone = 4_194_304 + 1;
         let random = "0123456789abcdef";
         let secs = Duration::from_secs;
@@ -706,7 +707,7 @@ mod tests {
     }
 
     #[test]
-    fn replacing_leaves_nothing_behind() {
+    fn replacing_leaves_no_temporary_file() {
         let (directory, file) = written();
         file.write(KEYS.as_bytes(), None, at(50), at(50), at(50))
             .expect("replaced");
@@ -719,7 +720,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_fails_leaves_the_old_one() {
+    fn a_failed_write_keeps_the_old_snapshot() {
         let (_directory, file) = written();
         assert!(file.write(b"\xff", None, at(50), at(50), at(50)).is_err());
         assert!(file.read(at(0), DAY).expect("good").is_some());

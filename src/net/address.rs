@@ -1,13 +1,12 @@
-//! Which addresses may be asked for what decides about trust: a key document or a
-//! token.
+//! Which addresses may be used for what decides about trust: a key document or a token.
 
 use reqwest::Url;
 
-/// An address of configuration; its fault otherwise. `https`, or `http` to this
-/// machine itself or where that danger was chosen.
+/// Parses a configured address. It must be `https`, or `http` to this machine itself or
+/// if `danger_allow_http` is set.
 ///
 /// # Errors
-/// With what follows its name.
+/// With what is wrong, to follow the setting's name.
 pub fn parse(text: &str, danger_allow_http: bool) -> Result<Url, &'static str> {
     if text.is_empty() {
         return Err("is required");

@@ -1,4 +1,4 @@
-//! Asking one address, within bounds: what a fetch of keys and one of a token have
+//! Requests to one address, within limits: what fetching keys and fetching a token have
 //! in common.
 
 use std::error::Error;
@@ -11,11 +11,11 @@ use reqwest::{Client, ClientBuilder, Response, Url};
 
 use super::retry::LONGEST;
 
-/// A client for `address` that keeps to the limits, whatever its builder was told,
-/// and is never led elsewhere.
+/// A client for `address` that keeps to the limits, whatever its builder was configured
+/// with, and never follows redirects.
 ///
 /// # Errors
-/// Where TLS can't be set up.
+/// If TLS can't be set up.
 pub fn client(
     builder: ClientBuilder,
     address: &Url,
@@ -28,29 +28,28 @@ pub fn client(
         .referer(false)
         .connect_timeout(connect_timeout)
         .timeout(timeout)
-        // One request in minutes or an hour: a connection kept would only go stale.
+        // One request in minutes or an hour: a pooled connection would only go stale.
         .pool_max_idle_per_host(0);
     let builder = lenient(builder);
     if address.scheme() == "https" {
         builder.https_only(true).build()
     } else {
-        // Plain http is for this machine's own addresses, which a proxy would look
-        // for on itself, or else in danger enough without one; and no certificate
-        // is ever asked for.
+        // Plain http is for this machine's own addresses, which a proxy would resolve to
+        // itself; elsewhere it is dangerous enough without a proxy. No certificate is
+        // ever needed.
         builder.no_proxy().tls_certs_only([]).build()
     }
 }
 
-/// Has invalid header lines passed over and folded ones joined, as browsers and curl
-/// do: whatever a server or proxy adds to an answer says nothing about its document.
+/// Makes the client skip invalid header lines and join folded ones, as browsers and curl
+/// do: what a server or proxy adds to an answer says nothing about its document.
 pub(crate) fn lenient(builder: ClientBuilder) -> ClientBuilder {
     builder
         .http1_ignore_invalid_headers_in_responses(true)
         .http1_allow_obsolete_multiline_headers_in_responses(true)
 }
 
-/// How long a 429 or 503 asks to wait (RFC 9110, section 10.2.3), at most
-/// [`LONGEST`].
+/// How long a 429 or 503 asks to wait (RFC 9110, section 10.2.3), at most [`LONGEST`].
 pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
     let asks = matches!(
         response.status(),
@@ -59,13 +58,12 @@ pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
     asks.then(|| wait(response.headers()))?
 }
 
-/// A date counts from the answer's own `Date`: the clocks of the two machines may be
-/// apart.
+/// A date counts from the answer's own `Date`: the clocks of the two machines may differ.
 fn wait(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let asked = text(RETRY_AFTER)?.trim();
     let wait = if !asked.is_empty() && asked.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Too many digits are a long time.
+        // Too many digits mean a long time.
         asked.parse().map_or(Duration::MAX, Duration::from_secs)
     } else {
         let now = http_date(text(DATE)?)?;
@@ -90,18 +88,18 @@ fn http_date(text: &str) -> Option<SystemTime> {
 /// Why a body was not read to its end.
 #[derive(Debug)]
 pub enum BodyFault {
-    /// Not in time.
+    /// Not complete in time.
     Timeout,
     /// It ended early or could not be decompressed.
     Broken(String),
-    /// Longer than may be.
+    /// Longer than allowed.
     TooLarge,
 }
 
 /// Reads at most `max_bytes`, decompressed, into `body`.
 ///
 /// # Errors
-/// Where it ends early, or not in time, or is longer.
+/// If it ends early, is not complete in time, or is longer.
 pub async fn read_body(
     mut response: Response,
     max_bytes: usize,
@@ -122,8 +120,8 @@ pub async fn read_body(
     Ok(())
 }
 
-/// The innermost causes of a client's error, on one line, without what a peer
-/// could have put into it unescaped.
+/// The innermost causes of a client's error, on one line; text that a peer could have
+/// supplied is escaped.
 pub fn describe(error: &reqwest::Error) -> String {
     let mut text = String::new();
     let mut cause = error.source();

@@ -1,4 +1,4 @@
-//! Addresses, the bounded client, and tasks in the background.
+//! Addresses, the bounded client, and background tasks.
 
 pub mod address;
 pub mod bounded_http;

@@ -1,24 +1,24 @@
-//! When to ask again: after failures, and ahead of an end. Pure; `jitter` is uniform in
-//! 0…1, and has a fleet that was started at once drift apart.
+//! When to try again: after failures, and ahead of an expiry. Pure; `jitter` is uniform
+//! in 0…1, and makes a fleet that was started at once drift apart.
 
 use std::time::Duration;
 
-/// The first wait after a failure; doubled by each further one.
+/// The first wait after a failure; each further failure doubles it.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// The longest wait after a failure, of our own and that an answer can ask for: an outage
-/// that ends is noticed within a minute, and a fleet of a hundred asks about twice a
-/// second.
+/// The longest wait after a failure, whether our own or requested by an answer: the end
+/// of an outage is noticed within a minute, and a fleet of a hundred sends about two
+/// requests a second.
 pub(crate) const LONGEST: Duration = Duration::from_secs(60);
 
-/// How long to wait after another failure, the latest of so many in a row: at least half
-/// of the doubled wait, which is no shorter than `least`.
+/// How long to wait after this many consecutive failures: at least half of the doubled
+/// wait, which is no shorter than `least`.
 pub(crate) fn back_off(failures: u32, least: Duration, jitter: f64) -> Duration {
     let doubled = FIRST * 2_u32.pow(failures.saturating_sub(1).min(6));
     doubled.clamp(least, LONGEST).mul_f64(0.5 + 0.5 * jitter)
 }
 
-/// When to ask for the successor of what is good for `lifetime`: at 80 % ± 10 %.
+/// When to replace what is valid for `lifetime`: at 80 % ± 10 %.
 pub(crate) fn ahead_of(lifetime: Duration, jitter: f64) -> Duration {
     lifetime.mul_f64(0.7 + 0.2 * jitter)
 }

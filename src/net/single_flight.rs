@@ -1,12 +1,13 @@
-//! One fetch at a time, shared by all who wait for it.
+//! One fetch at a time, shared by all waiting callers.
 //!
-//! A fetch is done by a task that belongs to none of them: whoever gives up waiting
-//! cancels a wait, never a fetch. Fetches are numbered as they begin, and a ticket is for
-//! the end of one of a number or a later one. So where a task takes over from one that
-//! nobody drives any more, whose fetch will not end, its own fetch serves all who wait.
+//! A fetch runs in a task that belongs to none of them: a caller that gives up cancels
+//! its wait, never the fetch. Fetches are numbered as they begin, and a ticket waits for
+//! the end of the fetch with a given number or a later one. So if a task takes over from
+//! one that is no longer driven, whose fetch will never end, its own fetch serves all
+//! waiting callers.
 //!
-//! A [`Flight`] lives under the lock of what a fetch changes: the result is published,
-//! and then the fetch counts as ended, before anybody else can take a ticket.
+//! A [`Flight`] lives under the lock of the state that a fetch changes: the result is
+//! published and the fetch counted as ended before anyone else can take a ticket.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,17 +16,17 @@ use tokio::sync::{Notify, watch};
 
 use super::task::{Due, Pulse};
 
-/// The fetches of one thing. `W` says what a fetch is wanted for; the greater counts.
+/// The fetches of one thing. `W` is what a fetch is wanted for; the greater wins.
 #[derive(Debug)]
 pub(crate) struct Flight<W> {
-    /// The number of the last fetch that has begun.
+    /// The number of the last fetch that began.
     begun: u64,
     is_under_way: bool,
-    /// Another is to begin at once.
+    /// Another fetch is to begin at once.
     wanted: Option<W>,
     /// Wakes the task that fetches.
     wake: Arc<Notify>,
-    /// The number of the last fetch that has ended.
+    /// The number of the last fetch that ended.
     ended: watch::Sender<u64>,
 }
 
@@ -46,14 +47,14 @@ impl<W: Ord> Flight<W> {
         self.is_under_way
     }
 
-    /// Whether one is under way or about to begin.
+    /// Whether a fetch is under way or about to begin.
     pub(crate) const fn is_pending(&self) -> bool {
         self.is_under_way || self.wanted.is_some()
     }
 
-    /// Has the task begin one once none is under way.
+    /// Makes the task begin a fetch once none is under way.
     pub(crate) fn want(&mut self, pulse: &Pulse, wanted: W) {
-        // Who wants it once more puts nothing off.
+        // Repeated calls must not postpone the deadline.
         if !self.is_pending() {
             pulse.expect(Due::within(Duration::ZERO));
         }
@@ -61,7 +62,7 @@ impl<W: Ord> Flight<W> {
         self.wake.notify_one();
     }
 
-    /// One begins, if it is wanted, or for `due` by itself.
+    /// Begins a fetch, if one is wanted or `due` by itself.
     pub(crate) fn begin(&mut self, due: Option<W>) -> Option<W> {
         let wanted = self.wanted.take().max(due)?;
         self.begun += 1;
@@ -69,25 +70,25 @@ impl<W: Ord> Flight<W> {
         Some(wanted)
     }
 
-    /// What is under way has ended, and its result is published.
+    /// The current fetch has ended, and its result is published.
     pub(crate) fn end(&mut self) {
         self.is_under_way = false;
         self.ended.send_replace(self.begun);
     }
 
-    /// What is under way has come to nothing that anybody waits for: the next one serves
-    /// those who wait, and is wanted already.
+    /// The current fetch has ended without a result that serves anyone: the next one,
+    /// already wanted, serves the waiting callers.
     pub(crate) const fn pass_over(&mut self) {
         self.is_under_way = false;
     }
 
-    /// Wakes those who wait, for something else than the end of a fetch.
+    /// Wakes waiting callers for something other than the end of a fetch.
     pub(crate) fn wake_waiting(&self) {
         self.ended.send_modify(|_| ());
     }
 
-    /// Another task begins, which does what the one before was about to. The result wakes
-    /// it: the one before may be waiting to be woken for ever.
+    /// Another task begins and takes over the pending work. The returned notifier wakes
+    /// it: the previous task may still be waiting on the old one.
     pub(crate) fn take_over(&mut self, wanted: W) -> Arc<Notify> {
         if std::mem::take(&mut self.is_under_way) {
             self.wanted = self.wanted.take().max(Some(wanted));
@@ -96,8 +97,8 @@ impl<W: Ord> Flight<W> {
         Arc::clone(&self.wake)
     }
 
-    /// The task ends. Whether anybody may wait for a fetch that will not end now; it is
-    /// for the caller to publish so, and to [end](Self::end) it.
+    /// The task ends. Returns whether callers may be waiting for a fetch that will now
+    /// never end; the caller must publish that and then [end](Self::end) it.
     pub(crate) fn abandon(&mut self) -> bool {
         let is_pending = self.is_pending();
         if self.wanted.take().is_some() {
@@ -106,12 +107,12 @@ impl<W: Ord> Flight<W> {
         is_pending
     }
 
-    /// For the end of what is under way, or of the next where nothing is.
+    /// Waits for the end of the current fetch, or of the next if none is under way.
     pub(crate) fn ticket(&self) -> Ticket {
         self.ticket_of(self.begun + u64::from(!self.is_under_way))
     }
 
-    /// For the end of one that begins from now on.
+    /// Waits for the end of a fetch that begins from now on.
     pub(crate) fn ticket_of_next(&self) -> Ticket {
         self.ticket_of(self.begun + 1)
     }
@@ -124,7 +125,7 @@ impl<W: Ord> Flight<W> {
     }
 }
 
-/// A place among those who wait for one fetch.
+/// A caller's place in the wait for one fetch.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     number: u64,
@@ -135,7 +136,7 @@ impl Ticket {
     /// Completes when something may have changed; `true` once the fetch has ended and its
     /// result, if any, is published.
     pub(crate) async fn progress(&mut self) -> bool {
-        // An error would mean that the handle is gone, and with it whoever could ask.
+        // An error would mean that the handle is gone, and every caller with it.
         self.has_ended() || self.ended.changed().await.is_err() || self.has_ended()
     }
 
@@ -156,9 +157,9 @@ mod tests {
     /// What can happen to a flight, in any order.
     #[derive(Debug, Clone, Copy)]
     enum Event {
-        /// Somebody waits, and has one begin where none is pending.
+        /// A caller waits, and starts a fetch if none is pending.
         Ask,
-        /// Somebody waits for one that begins from now on.
+        /// A caller waits for a fetch that begins from now on.
         AskAnew,
         Begin,
         End,
@@ -175,18 +176,17 @@ mod tests {
         Event::Abandon,
     ];
 
-    /// A ticket, and when the earliest fetch that may serve it began: by the count of
-    /// what has happened.
+    /// A ticket, and when the earliest fetch that may serve it began, counted in events.
     struct Waiting {
         ticket: Ticket,
         since: usize,
     }
 
-    /// A flight beside a plain account of it.
+    /// A flight beside a simple model of it.
     struct Model {
         flight: Flight<()>,
         pulse: Pulse,
-        /// When what is under way began.
+        /// When the current fetch began.
         under_way: Option<usize>,
         waiting: Vec<Waiting>,
     }
@@ -233,7 +233,7 @@ mod tests {
             }
         }
 
-        /// Those of these are served, and no others.
+        /// Exactly these waiting callers are served.
         fn settle(&mut self, is_served: impl Fn(usize) -> bool) {
             self.waiting.retain_mut(|waiting| {
                 let has_ended = waiting.ticket.has_ended();
@@ -243,9 +243,9 @@ mod tests {
         }
     }
 
-    /// Every history of seven events, each followed by what a task does that goes on.
+    /// Every history of seven events, each followed by a task that keeps working.
     #[test]
-    fn whoever_waits_is_served_by_a_fetch_that_began_in_time() {
+    fn each_waiter_gets_a_fetch_that_began_in_time() {
         let length = 7;
         for history in 0..EVENTS.len().pow(length) {
             let mut model = Model {
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_ticket_tells_an_end_from_other_news() {
+    async fn a_ticket_tells_completion_from_other_wakeups() {
         let mut flight = Flight::default();
         flight.want(&Pulse::default(), ());
         let mut ticket = flight.ticket();
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_greater_wish_counts() {
+    fn the_greatest_reason_for_a_fetch_wins() {
         let mut flight = Flight::default();
         let pulse = Pulse::default();
         assert_eq!(flight.begin(None), None);

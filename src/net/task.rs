@@ -1,8 +1,8 @@
-//! Tasks in the background that belong to a handle.
+//! Background tasks that belong to a handle.
 //!
-//! Each starts with the first use within a runtime and ends with its handle. Where
-//! its runtime was shut down, or is there and nobody drives it any more, the next use
-//! of keys, Access Tokens or a gateway's token has another take its place.
+//! Each starts with the first use within a runtime and ends with its handle. If its
+//! runtime was shut down, or exists but is no longer driven, the next use of keys, Access
+//! Tokens or a gateway's token replaces it with another.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,18 +15,17 @@ use tokio::time::Instant;
 
 use crate::clock::Moment;
 
-/// How late a task may be: later than that, nobody drives the runtime that it runs
-/// in. One that is merely busy answers requests again sooner.
+/// How late a task may be: if later, its runtime counts as no longer driven. A runtime
+/// that is merely busy answers requests again sooner.
 const LATE: Duration = Duration::from_secs(10);
 
-/// The task of a handle: dropping it ends the task.
+/// A handle's task: dropping this ends the task.
 #[derive(Debug, Default)]
 pub(crate) struct Background(Mutex<Option<AbortHandle>>);
 
 impl Background {
-    /// Starts what `begin` gives, on the current runtime; nothing where it gives
-    /// `None`, since the task runs already. `false` where there is no runtime to
-    /// run in.
+    /// Spawns what `begin` returns on the current runtime; does nothing if it returns
+    /// `None`, since the task is already running. `false` if there is no runtime.
     #[cold]
     pub(crate) fn start<F>(&self, begin: impl FnOnce() -> Option<F>) -> bool
     where
@@ -38,7 +37,7 @@ impl Background {
         let mut task = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(future) = begin() {
             let before = task.replace(runtime.spawn(future).abort_handle());
-            // One that has ended, or that nobody drives.
+            // The previous one has ended, or is no longer driven.
             if let Some(before) = before {
                 before.abort();
             }
@@ -56,23 +55,23 @@ impl Drop for Background {
     }
 }
 
-/// Which task runs, if any, and when it is to be heard of again.
+/// Which task is running, if any, and when it must report next.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
-    /// The number of the task; 0 where none runs.
+    /// The number of the task; 0 if none is running.
     running: AtomicU64,
     begun: AtomicU64,
     due: Mutex<Due>,
 }
 
-/// When a task is to be heard of again.
+/// When a task must report next.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) enum Due {
-    /// When somebody wants something of it.
+    /// When it is needed next.
     #[default]
     Never,
     At(Instant),
-    /// At this moment of the clock's elapsed time. It began to wait for it then.
+    /// At this moment of the clock's elapsed time; and when the wait for it began.
     Nap {
         until: Duration,
         since: Instant,
@@ -97,7 +96,7 @@ impl Due {
         match self {
             Self::Never => false,
             Self::At(instant) => late(instant),
-            // A clock that a test has set ahead is no task that is late.
+            // A test's clock that was set ahead does not make the task late.
             Self::Nap { until, since } => elapsed > until + LATE && late(since),
         }
     }
@@ -108,18 +107,18 @@ impl Pulse {
         self.running.load(Ordering::Acquire) != 0
     }
 
-    /// Whether the task of this number runs, and no other has taken its place.
+    /// Whether the task with this number is running and was not replaced.
     pub(crate) fn is_current(&self, number: u64) -> bool {
         self.running.load(Ordering::Acquire) == number
     }
 
-    /// Whether a task runs, and somebody drives it.
+    /// Whether a task is running and its runtime is driven.
     pub(crate) fn is_driven(&self, now: Moment) -> bool {
         self.is_running() && !self.due().is_past(now.elapsed)
     }
 
-    /// The number of a task that begins now, and is to be heard of again when it is
-    /// `due`. `None` where one runs and is driven.
+    /// The number of a task that begins now and must report by `due`. `None` if one is
+    /// running and driven.
     pub(crate) fn begin(&self, now: Moment, due: Due) -> Option<u64> {
         let before = self.running.load(Ordering::Acquire);
         if before != 0 && self.is_driven(now) {
@@ -134,17 +133,17 @@ impl Pulse {
         Some(number)
     }
 
-    /// The task is to be heard of again when it is `due`.
+    /// The task must report by `due`.
     pub(crate) fn expect(&self, due: Due) {
         *self.due_mut() = due;
     }
 
-    /// No task is wanted any more: the one that runs has nothing to settle.
+    /// No task is needed any more: the running one has nothing to settle.
     pub(crate) fn retire(&self) {
         self.running.store(u64::MAX, Ordering::Release);
     }
 
-    /// The task of this number has ended. `false` where another has taken its place.
+    /// The task with this number has ended. `false` if another has replaced it.
     pub(crate) fn end(&self, number: u64) -> bool {
         let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
         (self.running)

@@ -16,7 +16,7 @@ fn faults(text: &str) -> Vec<String> {
     error.faults().map(ToString::to_string).collect()
 }
 
-/// One good entry with this line for `issued`.
+/// One valid entry with this value for `issued`.
 fn issued(value: &str) -> String {
     format!("[[token]]\napi = \"availability-peer\"\ntoken = \"{TOKEN}\"\nissued = {value}\n")
 }
@@ -45,7 +45,7 @@ fn tokens_and_digests_are_read() {
     let at = |seconds| UnixTime::from_secs(seconds);
     let current = tokens.check(TOKEN, &Api::AVAILABILITY_PEER, NOW);
     assert!(!current.expect("accepted").is_previous());
-    // The previous one had 7 days after the first of November.
+    // The previous one had 7 days from the first of November.
     let previous = |now| tokens.check("abc", &Api::AVAILABILITY_PEER, now);
     assert!(previous(at(1_794_095_999)).expect("accepted").is_previous());
     assert!(previous(at(1_794_096_000)).is_err());
@@ -57,7 +57,7 @@ fn tokens_and_digests_are_read() {
 }
 
 #[test]
-fn a_time_is_read_with_its_offset_and_not_without() {
+fn an_issue_date_is_read_only_with_an_offset() {
     let seconds = |value: &str| {
         let tokens = read(&issued(value)).expect("a time");
         let held = tokens.current().next().expect("one token");
@@ -99,7 +99,7 @@ fn a_time_is_read_with_its_offset_and_not_without() {
             "{no_toml}"
         );
     }
-    // A date that is ahead of the clock is none of the document's faults.
+    // A date ahead of the clock is not a fault of the document.
     assert_eq!(seconds("9999-12-31T23:59:59Z"), 253_402_300_799);
 }
 
@@ -171,7 +171,7 @@ fn faults_between_entries_name_the_later_line() {
 }
 
 #[test]
-fn what_is_not_tokens_is_a_fault() {
+fn anything_but_tokens_is_a_fault() {
     let not_tokens = "tokens are written as [[token]]";
     let none = "there is no token; `token = []` says that there are none";
     for (text, expected) in [
@@ -191,7 +191,7 @@ fn what_is_not_tokens_is_a_fault() {
 }
 
 #[test]
-fn that_there_are_none_can_be_said() {
+fn a_document_can_state_that_it_has_no_tokens() {
     for text in ["token = []", "# none any more\ntoken = []\n"] {
         let tokens = read(text).expect("it says so");
         assert_eq!(tokens.apis().count(), 0);
@@ -201,7 +201,7 @@ fn that_there_are_none_can_be_said() {
     }
 }
 
-/// What becomes of the token of these entries.
+/// The verdict on the token in these entries.
 fn verdict(text: &str) -> &'static str {
     let tokens = read(text).expect("good tokens");
     match tokens.check(TOKEN, &Api::AVAILABILITY_PEER, NOW) {
@@ -211,7 +211,7 @@ fn verdict(text: &str) -> &'static str {
 }
 
 #[test]
-fn an_entry_may_say_that_its_token_is_revoked() {
+fn an_entry_can_revoke_its_token() {
     let good = issued("2026-11-01T00:00:00Z");
     let in_a_hurry = format!("[[token]]\napi = \"own\"\ntoken = \"{TOKEN}\"\nrevoked = true\n");
     let sha256 = "00f3c0ad19fcfbad1ccbdd6d9bc0b4d9b9b1a9e8c6a6e1d7d7c9a2d9f3c0ad19";
@@ -239,21 +239,21 @@ fn an_entry_may_say_that_its_token_is_revoked() {
     );
 }
 
-/// How many tokens a document with faults revokes all the same.
+/// How many tokens an invalid document still revokes.
 fn revoked_by(text: &str) -> usize {
     let unread = super::read(text, false).expect_err("a fault");
     unread.revoked.len()
 }
 
 #[test]
-fn what_a_bad_document_revokes_is_known_all_the_same() {
+fn an_invalid_document_still_revokes_its_tokens() {
     let good = issued("2026-11-01T00:00:00Z");
     let revoked = good.clone() + "revoked = true\n";
     for (text, expected) in [
         (format!("{revoked}[more]\n"), 1),
         (format!("{good}[more]\n"), 0),
         (format!("{good}revoked = false\n[more]\n"), 0),
-        // Of the entry itself: its API, its date, a member that is not known.
+        // In the entry itself: its API, its date, an unknown member.
         (revoked.replace("availability-peer", "No API"), 1),
         (revoked.replace("issued = 2", "issued = \"2\" # "), 1),
         (format!("{revoked}note = 1\n"), 1),
@@ -261,7 +261,7 @@ fn what_a_bad_document_revokes_is_known_all_the_same() {
             format!("[[token]]\ntoken = \"{TOKEN}\"\nrevoked = true\n"),
             1,
         ),
-        // Whatever is not `false` was meant.
+        // Anything but `false` counts.
         (format!("{good}revoked = 1\n"), 1),
         (format!("{good}revoked = \"true\"\n"), 1),
         // One too many.
@@ -275,7 +275,7 @@ fn what_a_bad_document_revokes_is_known_all_the_same() {
 }
 
 #[test]
-fn a_token_of_three_segments_is_a_fault_beside_jwts() {
+fn a_jwt_shaped_token_beside_jwts_is_a_fault() {
     let good = issued("2026-11-01T00:00:00Z");
     let dotted = good.replace(TOKEN, "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJnbyJ9.c2lnbmVk");
     assert!(read(&dotted).is_ok());
@@ -293,7 +293,7 @@ fn a_token_of_three_segments_is_a_fault_beside_jwts() {
 }
 
 #[test]
-fn a_deep_document_is_a_fault_and_no_crash() {
+fn deep_nesting_is_a_fault_and_not_a_crash() {
     for deep in [
         format!("a = {}", "[".repeat(60_000)),
         format!("a{} = 1", ".a".repeat(30_000)),
@@ -317,7 +317,7 @@ fn mangled() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn no_error_holds_any_of_a_token(text in mangled()) {
+    fn no_error_contains_any_part_of_a_token(text in mangled()) {
         if let Err(error) = read(&text) {
             let printed = format!("{error} {error:?} {error:#?}");
             for part in ["53ac", "0777", "00000000", "abcd"] {
@@ -327,13 +327,13 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_it_panic(text in "(\\[\\[token\\]\\]|[a-z0-9=\"'\\[\\]{}.,:+\\-\n\\\\ \\PC]){0,80}") {
+    fn no_text_makes_the_parser_panic(text in "(\\[\\[token\\]\\]|[a-z0-9=\"'\\[\\]{}.,:+\\-\n\\\\ \\PC]){0,80}") {
         let _ = read(&text);
     }
 }
 
 #[test]
-fn of_thousands_of_faults_as_many_are_named_as_a_full_file_can_have() {
+fn at_most_128_faults_are_reported() {
     let many: String = (0..5000).map(|n| format!("a{n:04} = 1\n")).collect();
     let named = faults(&many);
     assert_eq!(named.len(), 128);

@@ -5,7 +5,7 @@ use crate::error::VerifyErrorKind;
 
 const DAY: u64 = 86_400;
 
-/// Of the length and form of GO's.
+/// With the length and form of GO's.
 fn token(number: u64) -> String {
     format!("53ac0777{number:024x}")
 }
@@ -30,7 +30,7 @@ fn set(tokens: impl IntoIterator<Item = AccessToken>) -> AccessTokens {
     AccessTokens::new(tokens).expect("good tokens")
 }
 
-/// What becomes of a token: `current`, `previous`, or the kind of the refusal.
+/// The verdict on a token: `current`, `previous`, or the kind of the rejection.
 fn verdict(tokens: &AccessTokens, number: u64, api: &Api, now: UnixTime) -> &'static str {
     match tokens.check(token(number), api, now) {
         Ok(granted) if granted.is_previous() => "previous",
@@ -58,19 +58,19 @@ fn a_current_token_is_accepted_for_180_days() {
 }
 
 #[test]
-fn the_last_nanosecond_counts() {
+fn a_token_is_accepted_to_its_last_nanosecond() {
     let tokens = set([entry(&peer(), 1, day(0))]);
     let last = day(180).saturating_sub(Duration::from_nanos(1));
     assert_eq!(verdict(&tokens, 1, &peer(), last), "current");
 }
 
 #[test]
-fn a_previous_token_is_accepted_for_7_days_more_or_until_its_own_end() {
-    // The current one issued on this day; the last second of the previous one.
+fn a_previous_token_has_7_days_or_its_own_expiry() {
+    // The current one is issued on this day; the previous one ends on that day.
     for (renewed, until) in [(0_u64, 7), (100, 107), (173, 180), (177, 180)] {
         let renewed_at = at(renewed * DAY + 1);
         let until = at((until * DAY + 1).min(180 * DAY));
-        // In whatever order they are given.
+        // In either order.
         for tokens in [
             [entry(&peer(), 1, day(0)), entry(&peer(), 2, renewed_at)],
             [entry(&peer(), 2, renewed_at), entry(&peer(), 1, day(0))],
@@ -89,7 +89,7 @@ fn a_previous_token_is_accepted_for_7_days_more_or_until_its_own_end() {
 }
 
 #[test]
-fn a_grant_tells_api_and_end() {
+fn a_grant_contains_api_and_expiry() {
     let tokens = set([entry(&peer(), 1, day(0)), entry(&peer(), 2, day(100))]);
     let previous = tokens.check(token(1), &peer(), day(101)).expect("accepted");
     assert_eq!(*previous.api(), peer());
@@ -99,7 +99,7 @@ fn a_grant_tells_api_and_end() {
 }
 
 #[test]
-fn a_token_of_another_api_is_told_from_a_strangers() {
+fn another_apis_token_differs_from_an_unknown_one() {
     let (mine, theirs) = (Api::V3_RESERVATION, Api::V3_NON_RESERVATION);
     let tokens = set([
         entry(&mine, 1, day(0)),
@@ -124,12 +124,12 @@ fn a_token_of_another_api_is_told_from_a_strangers() {
         };
         assert_eq!(verdict(&tokens, number, &of_none, day(101)), expected);
     }
-    // One that is of no use any more says nothing about who has it.
+    // An expired token reveals nothing about who has it.
     assert_eq!(verdict(&tokens, 3, &mine, day(107)), "access_token_expired");
 }
 
 #[test]
-fn nothing_but_the_exact_token_is_accepted() {
+fn only_the_exact_token_is_accepted() {
     let tokens = set([entry(&peer(), 1, day(0))]);
     let good = token(1);
     for other in [
@@ -153,7 +153,7 @@ fn nothing_but_the_exact_token_is_accepted() {
 }
 
 #[test]
-fn each_bit_of_a_token_counts() {
+fn a_token_with_any_bit_changed_is_rejected() {
     let tokens = set([entry(&peer(), 1, day(0))]);
     for bit in 0..32 * 7 {
         let mut other = token(1).into_bytes();
@@ -164,7 +164,7 @@ fn each_bit_of_a_token_counts() {
 }
 
 #[test]
-fn past_1024_bytes_nothing_is_looked_at() {
+fn a_token_past_1024_bytes_is_not_examined() {
     let long = "a".repeat(1024);
     let tokens = set([AccessToken::new(peer(), long.as_str(), day(0))]);
     assert!(tokens.check(&long, &peer(), day(1)).is_ok());
@@ -181,7 +181,7 @@ fn past_1024_bytes_nothing_is_looked_at() {
 }
 
 #[test]
-fn every_place_of_a_full_set_is_found() {
+fn every_token_of_a_full_set_is_found() {
     let apis: Vec<_> = (0..16)
         .map(|n| Api::new(&format!("own-{n}")).expect("a name"))
         .collect();
@@ -203,7 +203,7 @@ fn every_place_of_a_full_set_is_found() {
 }
 
 #[test]
-fn a_digest_stands_for_its_token() {
+fn a_token_is_accepted_by_its_digest() {
     // printf %s 53ac0777000000000000000000000001 | sha256sum
     let sha256 = "964b06ae113e8f8ecd1715071185d21b5e9834796feb5809fb326103c8df7c8e";
     let tokens = set([AccessToken::from_sha256(peer(), sha256, day(0))]);
@@ -211,7 +211,7 @@ fn a_digest_stands_for_its_token() {
 }
 
 #[test]
-fn an_issue_dated_ahead_is_accepted_at_once_up_to_a_day() {
+fn a_token_dated_up_to_a_day_ahead_is_accepted() {
     let ahead = set([entry(&peer(), 1, day(11))]);
     assert_eq!(verdict(&ahead, 1, &peer(), day(10)), "current");
     assert_eq!(verdict(&ahead, 1, &peer(), day(190)), "current");
@@ -223,7 +223,7 @@ fn an_issue_dated_ahead_is_accepted_at_once_up_to_a_day() {
 
 /// Neither a clock in the past nor a date in the future makes a token live longer.
 #[test]
-fn an_issue_dated_further_ahead_is_accepted_when_its_day_is_near() {
+fn a_token_dated_further_ahead_has_to_wait() {
     let tokens = set([entry(&peer(), 1, day(0)), entry(&peer(), 2, day(100))]);
     let before = |number: u64| UnixTime::from_secs(day(number).as_secs() - 1);
     for (now, first, second) in [
@@ -235,13 +235,13 @@ fn an_issue_dated_further_ahead_is_accepted_when_its_day_is_near() {
         (day(107), "access_token_expired", "current"),
         (before(280), "access_token_expired", "current"),
         (day(280), "access_token_expired", "access_token_expired"),
-        // Set back, as by a battery that is empty.
+        // The clock is set back, as by an empty battery.
         (day(1), "previous", "not_yet_valid"),
     ] {
         assert_eq!(verdict(&tokens, 1, &peer(), now), first, "{now}");
         assert_eq!(verdict(&tokens, 2, &peer(), now), second, "{now}");
     }
-    // So the longest that any token is accepted is 181 days.
+    // So no token is ever accepted for longer than 181 days.
     let ever = set([entry(&peer(), 1, UnixTime::MAX)]);
     for now in [UnixTime::EPOCH, day(0), day(100_000)] {
         assert_eq!(verdict(&ever, 1, &peer(), now), "not_yet_valid");
@@ -249,7 +249,7 @@ fn an_issue_dated_further_ahead_is_accepted_when_its_day_is_near() {
 }
 
 #[test]
-fn a_revoked_token_is_refused_whatever_its_age_and_api() {
+fn a_revoked_token_is_always_rejected() {
     let tokens = set([
         entry(&peer(), 1, day(0)),
         entry(&peer(), 2, day(100)).revoked(),
@@ -266,7 +266,7 @@ fn a_revoked_token_is_refused_whatever_its_age_and_api() {
 
 #[test]
 fn a_revoked_token_is_neither_current_nor_previous() {
-    // It makes room for another two of its API.
+    // It leaves room for two more of its API.
     let tokens = set([
         entry(&peer(), 1, day(0)).revoked(),
         entry(&peer(), 2, day(50)),
@@ -274,7 +274,7 @@ fn a_revoked_token_is_neither_current_nor_previous() {
     ]);
     assert_eq!(verdict(&tokens, 2, &peer(), day(61)), "previous");
     assert_eq!(verdict(&tokens, 3, &peer(), day(61)), "current");
-    // Of the same time as another one.
+    // Issued at the same time as another one.
     let revoked = entry(&peer(), 4, day(0)).revoked();
     assert_eq!(
         verdict(
@@ -288,7 +288,7 @@ fn a_revoked_token_is_neither_current_nor_previous() {
 }
 
 #[test]
-fn what_a_revoked_token_had_replaced_does_not_come_back() {
+fn tokens_replaced_by_a_revoked_one_stay_replaced() {
     let first = || entry(&peer(), 1, day(0));
     let second = || entry(&peer(), 2, day(100)).revoked();
     for tokens in [
@@ -342,7 +342,7 @@ fn tokens_can_be_revoked_later() {
 }
 
 #[test]
-fn a_token_of_three_segments_stands_alone_only() {
+fn a_jwt_shaped_token_is_valid_only_without_jwts() {
     let dotted = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJnbyJ9.c2lnbmVk";
     let token = || AccessToken::new(peer(), dotted, day(0));
     let tokens = set([token()]);
@@ -360,7 +360,7 @@ fn a_token_of_three_segments_stands_alone_only() {
 }
 
 #[test]
-fn of_one_api_two_tokens_of_two_times_at_most() {
+fn an_api_has_at_most_two_tokens_of_two_dates() {
     let (a, b) = (Api::V3_RESERVATION, Api::V3_NON_RESERVATION);
     assert_eq!(
         faults([
@@ -393,7 +393,7 @@ fn the_same_token_twice_is_a_fault() {
 }
 
 #[test]
-fn none_and_too_many_are_faults() {
+fn no_tokens_and_too_many_are_faults() {
     assert_eq!(
         faults([]),
         ["there is no token; `token = []` says that there are none"]
@@ -406,7 +406,7 @@ fn none_and_too_many_are_faults() {
 }
 
 #[test]
-fn all_faults_are_named_at_once() {
+fn all_token_faults_are_reported_at_once() {
     let tokens = [
         AccessToken::new(peer(), "short", day(1)),
         AccessToken::from_sha256(peer(), "53ac", day(1)),

@@ -2,7 +2,7 @@
 
 use super::{Config, IssuerConfig, faults, from_vars, good};
 
-/// What is wrong with a text, and what is said of it.
+/// What is wrong with a text, and the message.
 const MISFITS: [(&str, &str); 18] = [
     ("ZKT\n", "has a line break at its end"),
     ("ZKT\r\n", "has a line break at its end"),
@@ -25,7 +25,7 @@ const MISFITS: [(&str, &str); 18] = [
 ];
 
 #[test]
-fn a_text_that_no_token_can_hold_is_a_fault() {
+fn a_text_no_token_can_contain_is_a_fault() {
     type Change = fn(&mut Config, String);
     let settings: [(&str, Change); 8] = [
         ("issuer", |c, text| c.issuer = text),
@@ -67,7 +67,7 @@ fn a_text_that_no_token_can_hold_is_a_fault() {
 }
 
 #[test]
-fn of_several_entries_each_bad_one_is_counted() {
+fn each_bad_entry_of_a_list_is_numbered() {
     let config = Config {
         audience: ["A", "\"B\"", "C\n"].map(str::to_owned).into(),
         ..good()
@@ -84,7 +84,7 @@ fn of_several_entries_each_bad_one_is_counted() {
 }
 
 #[test]
-fn the_environment_names_such_a_text_by_its_variable() {
+fn a_fault_in_a_variable_names_the_variable() {
     let issuer = "https://id/X/.well-known/openid-configuration";
     for (name, value, expected) in [
         (
@@ -113,7 +113,7 @@ fn the_environment_names_such_a_text_by_its_variable() {
             "k1,`k2`".to_owned(),
             &["DISTRUSTED_KEYS: entry 2 is in quotes"],
         ),
-        // White space about the entries of a list is nobody's.
+        // White space around the entries of a list is ignored.
         ("AUDIENCE", " ZKT , A\n".to_owned(), &[]),
     ] {
         let found = from_vars(&[(&format!("GO_AUTH_{name}"), &value)]);
@@ -129,7 +129,7 @@ fn the_environment_names_such_a_text_by_its_variable() {
 }
 
 #[test]
-fn what_merely_looks_odd_is_taken() {
+fn odd_but_possible_texts_are_accepted() {
     for text in [
         "https://[::1]",
         "https://id/a b/'c'/[d]",

@@ -1,4 +1,4 @@
-//! Faults of a file of settings, and of one beside flags and the environment.
+//! Faults in a settings file, alone and beside flags and the environment.
 
 use std::ffi::OsString;
 
@@ -9,13 +9,13 @@ fn faults_of(text: &str) -> Vec<String> {
     error.faults().map(str::to_owned).collect()
 }
 
-/// Three settings that are good, on three lines.
+/// Three valid settings, on three lines.
 const GOOD: &str = "issuer = \"https://id/X/.well-known/openid-configuration\"\n\
     audience = [\"ZKT\"]\n\
     jwks_url = \"https://id.example/id/X/keys\"\n";
 
 #[test]
-fn a_good_document_is_read_as_serde_reads_it() {
+fn a_good_document_reads_the_same_as_with_serde() {
     let text = GOOD.to_owned()
         + "leeway = \"10s\"\nmax_lifetime = \"10m\"\nignore_status = 0x194\n\
            token_cache_bytes = 1_000\ndanger_allow_http = true\non_failure = \"ignore\"\n\
@@ -93,7 +93,7 @@ fn every_fault_is_named_with_its_line() {
 }
 
 #[test]
-fn what_could_not_be_read_is_not_called_missing() {
+fn an_unreadable_setting_is_not_called_missing() {
     assert_eq!(
         faults_of("isuer = \"i\"\naudience = \"ZKT\"\njwks_url = 1\n"),
         [
@@ -102,7 +102,7 @@ fn what_could_not_be_read_is_not_called_missing() {
             "line 3: jwks_url is not a string",
         ]
     );
-    // What was meant is there, and faulty in another way.
+    // The intended setting is there, with another fault.
     assert_eq!(
         faults_of(&GOOD.replacen("issuer =", "isuer = \"i\"\nissuer = \" \" #", 1)),
         [
@@ -113,7 +113,7 @@ fn what_could_not_be_read_is_not_called_missing() {
 }
 
 #[test]
-fn a_text_that_is_no_toml_names_each_line_and_what_else_is_wrong() {
+fn broken_toml_reports_each_line_and_other_faults() {
     for (text, lines) in [
         (
             "issuer =\nleway = \"1s\"\naudience = [\"ZKT\"\nrealm = 1\n",
@@ -138,7 +138,7 @@ fn a_text_that_is_no_toml_names_each_line_and_what_else_is_wrong() {
 }
 
 #[test]
-fn nothing_of_a_file_that_was_not_meant_is_repeated() {
+fn nothing_of_a_wrong_file_is_repeated() {
     let token = "53ac077700000000000000000000abcd";
     for text in [
         format!("[[token]]\ntoken = \"{token}\"\n"),
@@ -161,7 +161,7 @@ fn nothing_of_a_file_that_was_not_meant_is_repeated() {
 }
 
 #[test]
-fn a_flood_of_faults_is_cut() {
+fn a_flood_of_faults_is_truncated() {
     let names: String = (0..5000).map(|at| format!("x{at} = 1\n")).collect();
     assert_eq!(faults_of(&names).len(), 128);
     let issuers = "[[issuers]]\n".repeat(5000);
@@ -170,7 +170,7 @@ fn a_flood_of_faults_is_cut() {
 }
 
 #[test]
-fn each_place_names_its_faults_as_they_stand_there() {
+fn each_source_reports_faults_by_its_own_names() {
     let vars = [
         ("GO_AUTH_LEWAY", "1s"),
         ("GO_AUTH_COOLDOWN", "1ms"),
@@ -201,7 +201,7 @@ fn each_place_names_its_faults_as_they_stand_there() {
             "jwks_url is required",
         ]
     );
-    // With a file that is none, what is known to be wrong elsewhere is named, too.
+    // Even if the file is not TOML, known faults elsewhere are reported.
     let error = Config::layered(&flags, Some("audience"), vars()).expect_err("no TOML");
     let found: Vec<_> = error.faults().collect();
     assert_eq!(found.len(), 5, "{found:?}");

@@ -1,4 +1,4 @@
-//! Variables that Kubernetes and Docker make, beside settings and misspelt ones.
+//! Variables that Kubernetes and Docker create, beside settings and misspelt ones.
 
 use std::ffi::OsString;
 
@@ -6,8 +6,8 @@ use super::from_vars;
 use crate::config::Config;
 use crate::config::platform::Links;
 
-/// What the kubelet makes of a service: `envvars.FromServices` of Kubernetes, for ports
-/// 80 (`http`), 53 over UDP (`dns-udp`) and 9 over SCTP (without a name).
+/// What the kubelet creates for a service: `envvars.FromServices` of Kubernetes, for
+/// ports 80 (`http`), 53 over UDP (`dns-udp`) and 9 over SCTP (without a name).
 fn of_service(name: &str, ip: &str) -> Vec<(String, String)> {
     let prefix = name.to_uppercase().replace('-', "_");
     let host = if ip.contains(':') {
@@ -34,7 +34,8 @@ fn of_service(name: &str, ip: &str) -> Vec<(String, String)> {
     vars
 }
 
-/// What Docker makes of a link: `links.Link.ToEnv` of Moby, for the ports 8081 and 8082.
+/// What Docker creates for a link: `links.Link.ToEnv` of Moby, for the ports 8081 and
+/// 8082.
 fn of_link(alias: &str) -> Vec<(String, String)> {
     let prefix = alias.to_uppercase().replace('-', "_");
     let mut vars = vec![(format!("{prefix}_PORT"), "tcp://172.17.0.5:8081".to_owned())];
@@ -55,7 +56,7 @@ fn of_link(alias: &str) -> Vec<(String, String)> {
         (format!("{range}_PORT_END"), "8082".to_owned()),
         (format!("{prefix}_NAME"), format!("/api/{alias}")),
     ]);
-    // Its own environment, in which there may be anything: settings, too.
+    // The linked container's environment, which may contain anything, even settings.
     for (name, value) in [
         ("GO_AUTH_ISSUER", "i"),
         ("GO_AUTH_LEWAY", ""),
@@ -76,7 +77,7 @@ fn read(vars: &[(String, String)]) -> Result<Config, crate::config::ConfigError>
 }
 
 #[test]
-fn variables_of_services_and_links_are_passed_over() {
+fn service_and_link_variables_are_ignored() {
     let names = [
         "go-auth",
         "go-auth-gate",
@@ -100,7 +101,7 @@ fn variables_of_services_and_links_are_passed_over() {
         .flat_map(|name| [of_link(name), of_service(name, "10.96.0.7")].concat())
         .collect();
     assert_eq!(read(&all), from_vars(&[]));
-    // What is not text is nobody's setting either, where a link has brought it.
+    // A link's variable that is not UTF-8 is no setting either.
     let mut vars: Vec<(OsString, OsString)> = (of_link("go-auth").into_iter())
         .map(|(name, value)| (name.into(), value.into()))
         .collect();
@@ -123,9 +124,9 @@ fn not_text() -> OsString {
 }
 
 #[test]
-fn no_setting_is_taken_for_a_platform_s() {
+fn no_setting_is_taken_for_a_platform_variable() {
     let names = [
-        // Of the contract, at present or in time.
+        // In the contract, now or in the future.
         "ISSUER AUDIENCE JWKS_URL LEEWAY REFRESH_INTERVAL COOLDOWN KEY_WAIT FETCH_TIMEOUT",
         "MAX_STALE MAX_WAITING JWKS_FILE PROXY CLIENT_CERT CLIENT_KEY ON_FAILURE CONFIG",
         "IGNORE_STATUS BODY SUBJECTS REQUIRED_CLAIMS MAX_TOKEN_BYTES TOKEN_CACHE_BYTES",
@@ -136,7 +137,7 @@ fn no_setting_is_taken_for_a_platform_s() {
         "leeway PORTS SERVICE SERVICE_ PORT_ NAME_ ENV ENV_ _ ENVIRONMENTS KEYWAIT",
     ];
     let names = names.iter().flat_map(|names| names.split(' '));
-    // With a value of each form that platforms write, and a link that is there.
+    // With a value of each form that platforms write, and an existing link.
     let values = ["80", "10.0.0.1", "tcp", "tcp://10.0.0.1:80", "/api/gate"];
     let mut vars = vec![("GO_AUTH_NAME".to_owned(), "/api/go-auth".into())];
     for (name, value) in names.flat_map(|name| values.map(|value| (name, value))) {
@@ -145,14 +146,14 @@ fn no_setting_is_taken_for_a_platform_s() {
     let links = Links::of(&vars);
     assert!(links.have_made(&vars[0].0, &vars[0].1));
     for (name, value) in &vars[1..] {
-        // A link's, with an empty name: Docker takes what the image says.
+        // A link's, with an empty name: Docker takes it from the image.
         let is_of_link = name == "GO_AUTH_ENV_";
         assert_eq!(links.have_made(name, value), is_of_link, "{name}={value:?}");
     }
 }
 
 #[test]
-fn a_misspelt_setting_beside_a_platform_s_is_a_fault() {
+fn a_typo_beside_platform_variables_is_a_fault() {
     for name in ["ISSUERS", "LEEWAYS", "KEY_WAITT", "ENVIRONMENTS", "leeway"] {
         let mut vars = [of_link("go-auth"), of_service("go-auth", "10.96.0.7")].concat();
         vars.push((format!("GO_AUTH_{name}"), "x".to_owned()));
@@ -162,7 +163,7 @@ fn a_misspelt_setting_beside_a_platform_s_is_a_fault() {
 }
 
 #[test]
-fn a_platform_s_name_with_another_value_is_a_fault() {
+fn a_platform_name_with_another_value_is_a_fault() {
     for (name, value) in [
         ("PORT", "8081"),
         ("PORT", "tcp://api.example:80"),
@@ -187,7 +188,7 @@ fn a_platform_s_name_with_another_value_is_a_fault() {
         ("NAME", "/api/gate"),
         ("NAME", "go-auth"),
         ("GATE_NAME", "/api/go-auth"),
-        // Nothing has made a link called so.
+        // No link with this name was created.
         ("ENV_SUBJECTS", "s"),
     ] {
         let name = format!("GO_AUTH_{name}");

@@ -1,5 +1,6 @@
-//! The state machine against a second opinion: a plain record of what happened,
-//! from which the rules of `docs/guide/operations.md` are read off anew each time.
+//! Checks the state machine against a second implementation: a plain record of what
+//! happened, from which the rules of `docs/guide/operations.md` are derived anew each
+//! time.
 
 use std::time::Duration;
 
@@ -29,8 +30,8 @@ enum Event {
 struct Model {
     wall: i64,
     elapsed: i64,
-    /// Wall clock and elapsed time of the last good answer, its age then, and
-    /// how long it is fresh.
+    /// Wall clock and elapsed time of the last good answer, its age at that time, and how
+    /// long it is fresh.
     good: Option<(i64, i64, i64, i64)>,
     from_snapshot: bool,
     /// Start and end of the last attempt.
@@ -52,7 +53,7 @@ impl Model {
         self.elapsed += by;
     }
 
-    /// By the clock that says more.
+    /// By the clock that shows the longer age.
     fn age(&self) -> Option<i64> {
         let (wall, elapsed, then, _) = self.good?;
         Some(then + (self.wall - wall).max(self.elapsed - elapsed).max(0))
@@ -169,7 +170,7 @@ fn agree_on_refresh(model: &Model, wait: Option<i64>) {
 
 proptest! {
     #[test]
-    fn any_history_leaves_both_of_one_opinion(
+    fn any_history_gives_both_the_same_answers(
         schedule in schedules(),
         snapshot in prop::option::of(0.0..1.0),
         history in prop::collection::vec(events(), 0..40),

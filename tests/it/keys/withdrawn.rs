@@ -14,7 +14,7 @@ async fn a_distrusted_key_verifies_nothing() {
     let leaked = world.mint();
     world.go.rotate();
     let auth = world
-        .ready_with(|builder| builder.configure(|it| it.distrusted_keys.push(outgoing.into())))
+        .ready_with(|builder| builder.configure(|it| it.distrusted_keys.push(outgoing)))
         .await;
     assert_eq!(keys(&auth), 2);
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
@@ -57,7 +57,7 @@ async fn distrust_applies_to_keys_given_in_code() {
     assert!(!auth.health().is_ready());
     let builder = given
         .builder()
-        .configure(|it| it.distrusted_keys.push(kid.into()));
+        .configure(|it| it.distrusted_keys.push(kid));
     let auth = builder.build().expect("a good configuration");
     assert_eq!(verdict(&auth, &given.token()).await, "unknown_key");
 }
