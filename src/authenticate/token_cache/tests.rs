@@ -136,7 +136,7 @@ fn tokens_of_any_kind_never_exceed_the_bound() {
 
 #[test]
 #[ignore = "alone, as .ci/run does"]
-fn an_entrys_weight_is_the_memory_it_takes() {
+fn the_weight_of_an_entry_is_its_memory() {
     for (kind, token, verified) in kinds() {
         let weight = weight(&token, &verified);
         let tokens = 4 * 1024 * 1024 / weight;

@@ -55,9 +55,7 @@ async fn distrust_applies_to_keys_given_in_code() {
     auth.distrust_keys([kid.clone()]);
     assert_eq!(verdict(&auth, &given.token()).await, "unknown_key");
     assert!(!auth.health().is_ready());
-    let builder = given
-        .builder()
-        .configure(|it| it.distrusted_keys.push(kid));
+    let builder = given.builder().configure(|it| it.distrusted_keys.push(kid));
     let auth = builder.build().expect("a good configuration");
     assert_eq!(verdict(&auth, &given.token()).await, "unknown_key");
 }
