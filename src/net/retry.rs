@@ -11,11 +11,12 @@ const FIRST: Duration = Duration::from_secs(1);
 /// requests a second.
 pub(crate) const LONGEST: Duration = Duration::from_secs(60);
 
-/// How long to wait after this many consecutive failures: at least half of the doubled
-/// wait, which is no shorter than `least`.
+/// How long to wait after another failure, the latest of so many in a row: at least half
+/// of the doubled wait, and at least `least`.
 pub(crate) fn back_off(failures: u32, least: Duration, jitter: f64) -> Duration {
     let doubled = FIRST * 2_u32.pow(failures.saturating_sub(1).min(6));
-    doubled.clamp(least, LONGEST).mul_f64(0.5 + 0.5 * jitter)
+    let jittered = doubled.min(LONGEST).mul_f64(0.5 + 0.5 * jitter);
+    jittered.max(least)
 }
 
 /// When to replace what is valid for `lifetime`: at 80 % ± 10 %.
@@ -42,6 +43,7 @@ mod tests {
         );
         assert_eq!(waits(0, 0.0)[..3], [0.5, 1.0, 2.0]);
         assert_eq!(waits(10, 1.0)[..5], [10.0, 10.0, 10.0, 10.0, 16.0]);
+        assert_eq!(waits(10, 0.0)[4..7], [10.0, 16.0, 30.0]);
         assert_eq!(back_off(u32::MAX, Duration::ZERO, 1.0), LONGEST);
     }
 }

@@ -189,7 +189,7 @@ mod tests {
             &GatewayErrorKind::Refused(GatewayRefusal::Forbidden),
             0.0,
         );
-        assert_eq!(refused.until_retry(at(5)), Some(secs(5)));
+        assert_eq!(refused.until_retry(at(5)), Some(secs(10)));
         assert_eq!(refused.cooling_down(at(14)), secs(1));
         assert_eq!(refused.cooling_down(at(15)), secs(0));
     }
