@@ -14,7 +14,10 @@ const MAX_BYTES: usize = 64 * 1024;
 ///
 /// It may be writable by everybody only if the environment allows it: the file can't
 /// vouch for itself.
-pub(crate) fn read(path: &Path, vars: &[(OsString, OsString)]) -> io::Result<String> {
+///
+/// # Errors
+/// If the file can't be read, is not UTF-8, or may be written by everybody.
+pub fn read(path: &Path, vars: &[(OsString, OsString)]) -> io::Result<String> {
     let writable = Writable::from_setting(env::allows_writable_files(vars));
     let mut bytes = Vec::new();
     GuardedFile::open(path, Links::Followed, writable)?.read(MAX_BYTES, &mut bytes)?;

@@ -2,26 +2,17 @@
 //! successor that takes over while its predecessor is at work.
 
 use std::ffi::OsString;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
+use crate::config::Config;
 use crate::config::layers::{Flag, Reading};
-use crate::config::{self, Config};
 use crate::fault::ConfigError;
 use crate::go_auth::GoAuth;
 use crate::inbound::Reject;
 
+pub use crate::config::file::read as read_settings;
 pub use crate::config::layers::both;
 pub use crate::go_auth::union;
-
-/// The text of a settings file, not parsed yet. Blocks.
-///
-/// # Errors
-/// If the file can't be read, or another user may write it.
-pub fn read_settings(path: &Path, vars: &[(OsString, OsString)]) -> io::Result<String> {
-    config::file::read(path, vars)
-}
 
 /// The settings of flags, file and environment, not checked yet, and how they were read.
 ///
