@@ -6,38 +6,38 @@
 //! with issuer, audience and key address. It fetches and caches the keys, checks each
 //! request's token, and rejects or ignores every request that is not from GO:
 //!
+//! ```toml
+//! [dependencies]
+//! axum = "0.8"
+//! derbysoft-go-auth = { version = "0.1", features = ["axum"] }
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
 //! ```
+//!
+//! ```no_run
 //! # #[cfg(feature = "axum")]
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use axum::{Json, Router, routing::get};
-//! use derbysoft_go_auth::{GoAuth, Verified};
-//! use derbysoft_go_simulator::Simulator;
-//! use tower::ServiceExt;
+//! # #[cfg(feature = "axum")]
+//! use derbysoft_go_auth::{Config, Verified};
 //!
-//! let go = Simulator::start().await?; // plays GO; use your own settings in production
-//! let auth = GoAuth::builder()
-//!     .issuer(go.issuer())
-//!     .audience(go.audience())
-//!     .jwks_url(go.jwks_url())
-//!     .build()?;
-//! auth.ready().await?; // fails early if the keys can't be fetched
+//! # #[cfg(feature = "axum")]
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     // GO_AUTH_ISSUER, GO_AUTH_AUDIENCE, GO_AUTH_JWKS_URL
+//!     let auth = Config::from_env()?.build()?;
+//!     auth.ready().await?; // fails early if the keys can't be fetched
 //!
-//! let api = Router::new()
-//!     .route("/ping", get(|_: Verified| async { Json("ok") }))
-//!     .layer(auth.layer());
-//!
-//! # use axum::body::Body;
-//! let ping = http::Request::get("/ping");
-//! let genuine = ping.header("authorization", go.token()).body(Body::empty())?;
-//! assert_eq!(api.clone().oneshot(genuine).await?.status(), 200);
-//! let other = http::Request::get("/ping").body(Body::empty())?;
-//! assert_eq!(api.oneshot(other).await?.status(), 401);
-//! # Ok(())
-//! # }
+//!     let api = Router::new()
+//!         .route("/ping", get(|_: Verified| async { Json("ok") }))
+//!         .layer(auth.layer());
+//!     axum::serve(tokio::net::TcpListener::bind("127.0.0.1:8080").await?, api).await?;
+//!     Ok(())
+//! }
 //! # #[cfg(not(feature = "axum"))]
 //! # fn main() {}
 //! ```
+//!
+//! The [guides](guide) go on from here: [getting started](guide::getting_started) has the
+//! same with a simulated GO, [configuration](guide::configuration) every setting.
 //!
 //! # What is checked
 //!
@@ -79,8 +79,8 @@
 //!
 //! - `axum`: [`Verified`] and `TokenClaims` as extractors.
 //! - `metrics`: counters, gauges and a histogram through the `metrics` facade, with the
-//!   names in `docs/guide/observability.md`. Install a recorder before the first request;
-//!   see `GoAuth::record_metrics`.
+//!   names in [observability](guide::observability). Install a recorder before the first
+//!   request; see `GoAuth::record_metrics`.
 //!
 //! Both are off by default, and neither changes what is accepted.
 //!
@@ -89,7 +89,7 @@
 //! - `derbysoft-go-simulator`: GO on a loopback port, for testing an API.
 //! - `go-auth`: the command. It explains why a token is rejected and what a key address
 //!   serves, runs the gate for API servers in any language, and simulates GO for their
-//!   tests; see `docs/guide/cli.md` and `docs/guide/gate.md`.
+//!   tests: [its guide](guide::cli), and [the gate's](guide::gate).
 //!
 //! This crate is not affiliated with DerbySoft.
 #![forbid(unsafe_code)]
@@ -104,6 +104,9 @@ mod error;
 mod fault;
 mod file;
 mod go_auth;
+// For the reader; as doc tests where their code has what it uses.
+#[cfg(all(doc, any(not(doctest), feature = "axum")))]
+pub mod guide;
 mod health;
 pub mod inbound;
 #[doc(hidden)]
@@ -125,15 +128,7 @@ pub use inbound::extract::TokenClaims;
 pub use inbound::layer::GoAuthLayer;
 pub use inbound::rejection::{Rejection, RejectionKind};
 
-/// Compiles the code in the README and the guides.
+/// Compiles the code in the README.
 #[cfg(all(doctest, feature = "axum"))]
-mod guides {
-    #[doc = include_str!("../README.md")]
-    struct Readme;
-    #[doc = include_str!("../docs/guide/getting-started.md")]
-    struct GettingStarted;
-    #[doc = include_str!("../docs/guide/configuration.md")]
-    struct Configuration;
-    #[doc = include_str!("../docs/guide/rejecting-or-ignoring.md")]
-    struct RejectingOrIgnoring;
-}
+#[doc = include_str!("../README.md")]
+struct Readme;

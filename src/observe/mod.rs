@@ -1,8 +1,7 @@
 //! Every event and every metric that this crate reports.
 //!
-//! Names are a contract: tests check the tables that follow.
-//!
-#![doc = include_str!("../../docs/guide/observability.md")]
+//! Their names are a contract: tests compare them with the tables of
+//! [the guide](crate::guide::observability).
 
 mod events;
 mod foreign;

@@ -2,4 +2,5 @@
 
 mod conformance;
 mod examples;
+mod guides;
 mod toolchain;

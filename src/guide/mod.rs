@@ -1,0 +1,31 @@
+//! The guides, as they are in `docs/guide`.
+//!
+//! - [`getting_started`]: from nothing to a protected API
+//! - [`configuration`]: every setting
+//! - [`rejecting_or_ignoring`]: what a rejected caller is told
+//! - [`operations`]: keys, outages, files and fleets
+//! - [`rotation`]: how long an old key or token is accepted
+//! - [`refused`]: from the log of a rejected push to the reason
+//! - [`observability`]: events, metrics and alerts
+//! - [`cli`]: the command `go-auth`
+//! - [`gate`]: the gate, for API servers of any language
+
+/// Includes a guide. Of two definitions of a link the first counts, so that these replace
+/// the guide's own, which lead to files.
+macro_rules! guide {
+    ($module:ident, $file:literal) => {
+        #[doc = include_str!("links.md")]
+        #[doc = include_str!(concat!("../../docs/guide/", $file))]
+        pub mod $module {}
+    };
+}
+
+guide!(getting_started, "getting-started.md");
+guide!(configuration, "configuration.md");
+guide!(rejecting_or_ignoring, "rejecting-or-ignoring.md");
+guide!(operations, "operations.md");
+guide!(rotation, "rotation.md");
+guide!(refused, "refused.md");
+guide!(observability, "observability.md");
+guide!(cli, "cli.md");
+guide!(gate, "gate.md");
