@@ -12,6 +12,8 @@ use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use memchr::memchr3;
 
+use super::rejection::Rejection;
+
 /// The credential that a request presents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -61,18 +63,16 @@ pub(super) enum CredentialSource {
 type OwnSource = dyn for<'a> Fn(RequestHead<'a>) -> Credential<'a> + Send + Sync;
 
 impl CredentialSource {
-    pub(super) fn read<'a, B>(&self, request: &'a Request<B>) -> Read<Cow<'a, [u8]>> {
+    /// The token that a request presents. It need not be valid text: it is only ever
+    /// compared and decoded, byte by byte.
+    pub(super) fn read<'a, B>(&self, request: &'a Request<B>) -> Result<Cow<'a, [u8]>, Rejection> {
         match self {
-            Self::Authorization => match Read::from_header(request.headers(), &AUTHORIZATION) {
-                Read::Missing => Read::Missing,
-                Read::Invalid => Read::Invalid,
-                Read::Token(token) => Read::Token(token.into()),
-            },
+            Self::Authorization => from_header(request.headers(), &AUTHORIZATION).map(Into::into),
             Self::Own(read) => match read(RequestHead::of(request)) {
-                Credential::Missing => Read::Missing,
-                Credential::Invalid => Read::Invalid,
-                Credential::Token(Cow::Borrowed(token)) => Read::Token(token.as_bytes().into()),
-                Credential::Token(Cow::Owned(token)) => Read::Token(token.into_bytes().into()),
+                Credential::Missing => Err(Rejection::MISSING),
+                Credential::Invalid => Err(Rejection::INVALID),
+                Credential::Token(Cow::Borrowed(token)) => Ok(token.as_bytes().into()),
+                Credential::Token(Cow::Owned(token)) => Ok(token.into_bytes().into()),
             },
         }
     }
@@ -98,60 +98,44 @@ impl<'a> Credential<'a> {
     /// One field line, visible ASCII and spaces, no comma: `Bearer` (in any case), spaces
     /// and the token, or the token alone. Another word before a space is another scheme.
     pub fn from_header(headers: &'a HeaderMap, name: &HeaderName) -> Self {
-        match Read::from_header(headers, name) {
-            Read::Missing => Self::Missing,
-            Read::Invalid => Self::Invalid,
-            Read::Token(token) => {
-                str::from_utf8(token).map_or(Self::Invalid, |token| Self::Token(token.into()))
-            }
+        match from_header(headers, name).map(str::from_utf8) {
+            Ok(Ok(token)) => Self::Token(token.into()),
+            Err(rejection) if rejection == Rejection::MISSING => Self::Missing,
+            Ok(Err(_)) | Err(_) => Self::Invalid,
         }
     }
 }
 
-/// The same as a [`Credential`], whose token need not be valid text: it is only ever
-/// compared and decoded, byte by byte.
-pub(super) enum Read<T> {
-    Missing,
-    Invalid,
-    Token(T),
+fn from_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], Rejection> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().ok_or(Rejection::MISSING)?;
+    if values.next().is_some() {
+        return Err(Rejection::INVALID);
+    }
+    clean_token(value.as_bytes()).ok_or_else(|| scrutinise(value))
 }
 
-impl<'a> Read<&'a [u8]> {
-    fn from_header(headers: &'a HeaderMap, name: &HeaderName) -> Self {
-        let mut values = headers.get_all(name).iter();
-        let Some(value) = values.next() else {
-            return Self::Missing;
-        };
-        if values.next().is_some() {
-            return Self::Invalid;
+/// The usual case: `Bearer`, spaces and a clean token, or a clean token alone.
+fn clean_token(value: &[u8]) -> Option<&[u8]> {
+    let token = match value.split_at_checked(BEARER.len()) {
+        Some((scheme, [b' ', rest @ ..])) if scheme.eq_ignore_ascii_case(BEARER) => {
+            let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+            &rest[spaces..]
         }
-        Self::clean_token(value.as_bytes()).map_or_else(|| Self::scrutinise(value), Self::Token)
-    }
+        _ if value.eq_ignore_ascii_case(BEARER) => return None,
+        _ => value,
+    };
+    (!token.is_empty() && is_clean(token)).then_some(token)
+}
 
-    /// The usual case: `Bearer`, spaces and a clean token, or a clean token alone.
-    fn clean_token(value: &[u8]) -> Option<&[u8]> {
-        let token = match value.split_at_checked(BEARER.len()) {
-            Some((scheme, [b' ', rest @ ..])) if scheme.eq_ignore_ascii_case(BEARER) => {
-                let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
-                &rest[spaces..]
-            }
-            _ if value.eq_ignore_ascii_case(BEARER) => return None,
-            _ => value,
-        };
-        (!token.is_empty() && is_clean(token)).then_some(token)
-    }
-
-    /// The other cases: another scheme, or unusable.
-    #[cold]
-    fn scrutinise(value: &HeaderValue) -> Self {
-        let Ok(value) = value.to_str() else {
-            return Self::Invalid;
-        };
-        // An ASCII value holds no control character but the tab.
-        match value.split_once(' ') {
-            Some((scheme, _)) if is_scheme(scheme) && !value.contains('\t') => Self::Missing,
-            _ => Self::Invalid,
-        }
+/// The other cases: another scheme, or unusable.
+#[cold]
+fn scrutinise(value: &HeaderValue) -> Rejection {
+    // An ASCII value holds no control character but the tab.
+    let words = value.to_str().ok().and_then(|value| value.split_once(' '));
+    match words {
+        Some((scheme, rest)) if is_scheme(scheme) && !rest.contains('\t') => Rejection::MISSING,
+        _ => Rejection::INVALID,
     }
 }
 

@@ -12,6 +12,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -19,9 +20,9 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::admission::Admission;
 use super::body::ResponseBody;
-use super::service::GoAuthService;
-use super::settings::{Outcome, Settled};
+use super::rejection::Rejection;
 use crate::authenticate::Verified;
 use crate::error::VerifyError;
 
@@ -53,7 +54,7 @@ pin_project! {
         },
         /// Accepted, waiting for the wrapped service to be ready.
         Turning {
-            outcome: Option<Outcome>,
+            outcome: Option<Result<Verified, Rejection>>,
             held: Option<Box<Held<S, B>>>,
         },
     }
@@ -74,7 +75,8 @@ type CheckFuture = dyn Future<Output = Result<Verified, VerifyError>> + Send;
 
 /// A request that waits, and its service, not polled ready yet.
 struct Held<S, B> {
-    service: GoAuthService<S>,
+    inner: S,
+    admission: Arc<Admission>,
     request: Request<B>,
 }
 
@@ -96,13 +98,19 @@ where
 
     pub(super) fn waiting(
         check: Pin<Box<CheckFuture>>,
-        service: GoAuthService<S>,
+        inner: S,
+        admission: Arc<Admission>,
         request: Request<B>,
     ) -> Self {
+        let held = Held {
+            inner,
+            admission,
+            request,
+        };
         Self {
             state: State::Waiting {
                 check,
-                held: Some(Box::new(Held { service, request })),
+                held: Some(Box::new(held)),
             },
         }
     }
@@ -128,11 +136,11 @@ where
                     return Poll::Ready(Ok(response.map(ResponseBody::own)));
                 }
                 StateProjection::Waiting { check, held } => {
-                    let outcome = ready!(check.as_mut().poll(cx)).into();
+                    let outcome = ready!(check.as_mut().poll(cx)).map_err(Rejection::from);
                     let held = held.take().expect(ONCE);
                     match outcome {
-                        Outcome::Refused(rejection) if !held.service.settings.observe_only => {
-                            State::answer(held.service.settings.refuse(rejection))
+                        Err(rejection) if !held.admission.observe_only => {
+                            State::answer(held.admission.refuse(rejection))
                         }
                         outcome => State::Turning {
                             outcome: Some(outcome),
@@ -142,21 +150,22 @@ where
                 }
                 StateProjection::Turning { outcome, held } => {
                     let waiting = held.as_mut().expect(ONCE);
-                    ready!(waiting.service.inner.poll_ready(cx))?;
+                    ready!(waiting.inner.poll_ready(cx))?;
                     let Held {
-                        mut service,
+                        mut inner,
+                        admission,
                         mut request,
                     } = *held.take().expect(ONCE);
-                    let outcome = match outcome.take().expect(ONCE) {
-                        // The service may have taken its time to get ready.
-                        Outcome::Verified(verified) => service.check_again(verified),
-                        outcome => outcome,
-                    };
-                    match service.settings.settle(outcome, &mut request) {
-                        Settled::LetThrough => State::Inner {
-                            future: service.inner.call(request),
+                    // The service may have taken its time to get ready.
+                    let outcome = outcome.take().expect(ONCE).and_then(|verified| {
+                        let again = admission.authenticator.check_again(verified);
+                        again.map_err(Rejection::from)
+                    });
+                    match admission.settle(outcome, &mut request) {
+                        Ok(()) => State::Inner {
+                            future: inner.call(request),
                         },
-                        Settled::Answered(response) => State::answer(response),
+                        Err(response) => State::answer(response),
                     }
                 }
             };

@@ -1,13 +1,13 @@
-//! The layer and its settings.
+//! The layer and what can be set for it.
 
 use std::sync::Arc;
 
 use tower_layer::Layer;
 
+use super::admission::Admission;
 use super::credentials::{Credential, CredentialSource, RequestHead};
 use super::respond::Respond;
 use super::service::GoAuthService;
-use super::settings::Settings;
 use crate::access_token::Api;
 use crate::authenticate::Verified;
 use crate::authenticate::authenticator::Authenticator;
@@ -18,17 +18,14 @@ use crate::authenticate::authenticator::Authenticator;
 /// share keys and cache. Settings apply to this layer alone, so that routes can differ.
 #[derive(Debug, Clone)]
 pub struct GoAuthLayer {
-    authenticator: Arc<Authenticator>,
-    settings: Settings,
+    admission: Admission,
 }
 
 impl GoAuthLayer {
     pub(crate) fn new(authenticator: Arc<Authenticator>, respond: Arc<dyn Respond>) -> Self {
-        let requests = Arc::clone(&authenticator.requests);
         Self {
-            authenticator,
-            settings: Settings {
-                requests,
+            admission: Admission {
+                authenticator,
                 api: Api::AVAILABILITY_PEER,
                 source: CredentialSource::Authorization,
                 respond,
@@ -43,7 +40,7 @@ impl GoAuthLayer {
     /// Answers rejected requests with `respond`: a [`Reject`](super::Reject), an
     /// [`Ignore`](super::Ignore) or a closure.
     pub fn respond_with(mut self, respond: impl Respond) -> Self {
-        self.settings.respond = Arc::new(respond);
+        self.admission.respond = Arc::new(respond);
         self
     }
 
@@ -51,7 +48,7 @@ impl GoAuthLayer {
     /// which is what GO calls. A token for another API is rejected with 403 and the kind
     /// `wrong_api`. JWTs name an audience instead, and are the same for all.
     pub fn api(mut self, api: Api) -> Self {
-        self.settings.api = api;
+        self.admission.api = api;
         self
     }
 
@@ -76,14 +73,14 @@ impl GoAuthLayer {
         mut self,
         source: impl for<'a> Fn(RequestHead<'a>) -> Credential<'a> + Send + Sync + 'static,
     ) -> Self {
-        self.settings.source = CredentialSource::Own(Arc::new(source));
+        self.admission.source = CredentialSource::Own(Arc::new(source));
         self
     }
 
     /// Calls `check` last, for a token that passed everything else; where it returns
     /// `false` the request is rejected with 403 and the kind `forbidden`.
     pub fn check(mut self, check: impl Fn(&Verified) -> bool + Send + Sync + 'static) -> Self {
-        self.settings.check = Some(Arc::new(check));
+        self.admission.check = Some(Arc::new(check));
         self
     }
 
@@ -91,7 +88,7 @@ impl GoAuthLayer {
     /// in their extensions. Another scheme counts as no credential; a bad credential is
     /// still rejected.
     pub fn allow_missing(mut self) -> Self {
-        self.settings.allow_missing = true;
+        self.admission.allow_missing = true;
         self
     }
 
@@ -99,7 +96,7 @@ impl GoAuthLayer {
     /// can leak the token. Otherwise its value is only marked
     /// [sensitive](http::HeaderValue::set_sensitive).
     pub fn strip_credentials(mut self) -> Self {
-        self.settings.strip_credentials = true;
+        self.admission.strip_credentials = true;
         self
     }
 
@@ -107,7 +104,7 @@ impl GoAuthLayer {
     /// passes them on, with an [`Unverified`](super::Unverified) in their extensions. For
     /// the first days of a roll-out, behind another authentication.
     pub fn danger_observe_only(mut self) -> Self {
-        self.settings.observe_only = true;
+        self.admission.observe_only = true;
         self
     }
 }
@@ -116,10 +113,6 @@ impl<S> Layer<S> for GoAuthLayer {
     type Service = GoAuthService<S>;
 
     fn layer(&self, inner: S) -> GoAuthService<S> {
-        GoAuthService::new(
-            inner,
-            Arc::clone(&self.authenticator),
-            Arc::new(self.settings.clone()),
-        )
+        GoAuthService::new(inner, Arc::new(self.admission.clone()))
     }
 }

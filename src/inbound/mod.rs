@@ -1,8 +1,8 @@
 //! The tower middleware: only GO's genuine requests reach the service that it wraps.
 //!
 //! ```text
-//!  request ─► credentials ─► authenticate ─► outcome ─► the wrapped service
-//!                                 │             └─────► Respond: reject or ignore
+//!  request ─► credentials ─► authenticate ─► admission ─► the wrapped service
+//!                                 │              └─────► Respond: reject or ignore
 //!                                 └ the key is unknown: wait for one fetch
 //! ```
 //!
@@ -13,6 +13,7 @@
 //! [`danger_observe_only`](GoAuthLayer::danger_observe_only), has an [`Unverified`]
 //! instead. A request with neither did not pass this layer.
 
+mod admission;
 mod body;
 mod credentials;
 #[cfg(feature = "axum")]
@@ -22,9 +23,10 @@ pub(crate) mod layer;
 pub(crate) mod rejection;
 mod respond;
 mod service;
-mod settings;
 mod unverified;
 
+#[cfg(feature = "axum")]
+pub(crate) use self::admission::Responder;
 pub use self::body::ResponseBody;
 pub use self::credentials::{Credential, RequestHead};
 #[cfg(feature = "axum")]
@@ -37,6 +39,4 @@ pub(crate) use self::respond::respond_to;
 pub use self::respond::{BodyShape, Ignore, Reject, Respond};
 pub(crate) use self::respond::{DEFAULT_REALM, is_realm};
 pub use self::service::GoAuthService;
-#[cfg(feature = "axum")]
-pub(crate) use self::settings::Responder;
 pub use self::unverified::Unverified;

@@ -6,61 +6,25 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
+use super::admission::Admission;
 use super::body::ResponseBody;
-use super::credentials::Read;
 use super::future::ResponseFuture;
 use super::rejection::Rejection;
-use super::settings::{Outcome, Settings, Settled};
 use super::unverified::Unverified;
 use crate::authenticate::Verified;
-use crate::authenticate::authenticator::{Authenticator, Check, KeyWait};
+use crate::authenticate::authenticator::Check;
 
 /// A service that only GO's genuine requests reach. Made by a
 /// [`GoAuthLayer`](super::GoAuthLayer).
 #[derive(Debug, Clone)]
 pub struct GoAuthService<S> {
-    pub(super) inner: S,
-    authenticator: Arc<Authenticator>,
-    pub(super) settings: Arc<Settings>,
-}
-
-/// What can be decided about a credential without waiting.
-enum First {
-    Settled(Outcome),
-    Wait { wait: KeyWait, token: Box<[u8]> },
+    inner: S,
+    admission: Arc<Admission>,
 }
 
 impl<S> GoAuthService<S> {
-    pub(super) const fn new(
-        inner: S,
-        authenticator: Arc<Authenticator>,
-        settings: Arc<Settings>,
-    ) -> Self {
-        Self {
-            inner,
-            authenticator,
-            settings,
-        }
-    }
-
-    fn look<B>(&self, request: &Request<B>) -> First {
-        First::Settled(match self.settings.source.read(request) {
-            Read::Missing => Outcome::Missing,
-            Read::Invalid => Outcome::Refused(Rejection::INVALID),
-            Read::Token(token) => match self.authenticator.check(&token, &self.settings.api) {
-                Check::Done(result) => result.into(),
-                Check::Wait(wait) => {
-                    return First::Wait {
-                        wait,
-                        token: token.into(),
-                    };
-                }
-            },
-        })
-    }
-
-    pub(super) fn check_again(&self, verified: Verified) -> Outcome {
-        self.authenticator.check_again(verified).into()
+    pub(super) const fn new(inner: S, admission: Arc<Admission>) -> Self {
+        Self { inner, admission }
     }
 }
 
@@ -82,21 +46,28 @@ where
         extensions.remove::<Verified>();
         extensions.remove::<Unverified>();
 
-        match self.look(&request) {
-            First::Settled(outcome) => match self.settings.settle(outcome, &mut request) {
-                Settled::LetThrough => ResponseFuture::inner(self.inner.call(request)),
-                Settled::Answered(response) => ResponseFuture::answer(response),
+        let admission = &self.admission;
+        let outcome = match admission.source.read(&request) {
+            Ok(token) => match admission.authenticator.check(&token, &admission.api) {
+                Check::Done(result) => result.map_err(Rejection::from),
+                Check::Wait(wait) => {
+                    // Drops the service that was polled ready, and its permit.
+                    self.inner = self.inner.clone();
+                    let token: Box<[u8]> = token.into();
+                    let authenticator = Arc::clone(&admission.authenticator);
+                    return ResponseFuture::waiting(
+                        Box::pin(async move { authenticator.check_after(wait, &token).await }),
+                        self.inner.clone(),
+                        Arc::clone(admission),
+                        request,
+                    );
+                }
             },
-            First::Wait { wait, token } => {
-                // Drops the service that was polled ready, and its permit.
-                self.inner = self.inner.clone();
-                let authenticator = Arc::clone(&self.authenticator);
-                ResponseFuture::waiting(
-                    Box::pin(async move { authenticator.check_after(wait, &token).await }),
-                    self.clone(),
-                    request,
-                )
-            }
+            Err(rejection) => Err(rejection),
+        };
+        match admission.settle(outcome, &mut request) {
+            Ok(()) => ResponseFuture::inner(self.inner.call(request)),
+            Err(response) => ResponseFuture::answer(response),
         }
     }
 }

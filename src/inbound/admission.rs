@@ -1,4 +1,4 @@
-//! The decision about each request, once its credential was checked.
+//! What one layer admits: whose credential is checked, and what becomes of each request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,12 +13,13 @@ use super::respond::{Respond, respond_to};
 use super::unverified::Unverified;
 use crate::access_token::Api;
 use crate::authenticate::Verified;
-use crate::error::VerifyError;
-use crate::observe::{Caller, Requests};
+use crate::authenticate::authenticator::Authenticator;
+use crate::observe::Caller;
 
 /// What is the same for every request through one layer.
 #[derive(Clone)]
-pub(super) struct Settings {
+pub(super) struct Admission {
+    pub(super) authenticator: Arc<Authenticator>,
     /// The called API, which an Access Token must be for.
     pub(super) api: Api,
     pub(super) source: CredentialSource,
@@ -27,7 +28,6 @@ pub(super) struct Settings {
     pub(super) allow_missing: bool,
     pub(super) observe_only: bool,
     pub(super) strip_credentials: bool,
-    pub(super) requests: Arc<Requests>,
 }
 
 pub(super) type OwnCheck = dyn Fn(&Verified) -> bool + Send + Sync;
@@ -38,36 +38,22 @@ pub(super) type OwnCheck = dyn Fn(&Verified) -> bool + Send + Sync;
 #[derive(Debug, Clone)]
 pub(crate) struct Responder(pub(crate) Arc<dyn Respond>);
 
-/// The result of checking a request's credential.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    Verified(Verified),
-    Missing,
-    Refused(Rejection),
-}
-
-impl From<Result<Verified, VerifyError>> for Outcome {
-    fn from(result: Result<Verified, VerifyError>) -> Self {
-        match result {
-            Ok(verified) => Self::Verified(verified),
-            Err(error) => Self::Refused(error.into()),
-        }
-    }
-}
-
-/// What happens to the request.
-pub(super) enum Settled {
-    LetThrough,
-    Answered(Response<Bytes>),
-}
-
-impl Settings {
-    /// Prepares `request` for the wrapped service, or answers it.
-    pub(super) fn settle<B>(&self, outcome: Outcome, request: &mut Request<B>) -> Settled {
-        let rejection = match self.judge(outcome) {
+impl Admission {
+    /// Prepares `request` for the wrapped service, or answers it: `Err`.
+    pub(super) fn settle<B>(
+        &self,
+        outcome: Result<Verified, Rejection>,
+        request: &mut Request<B>,
+    ) -> Result<(), Response<Bytes>> {
+        let outcome = outcome.and_then(|verified| match &self.check {
+            Some(check) if !check(&verified) => Err(Rejection::FORBIDDEN),
+            _ => Ok(verified),
+        });
+        let requests = &self.authenticator.requests;
+        match outcome {
             Ok(verified) => {
                 let by_jwt = verified.access_token().is_none();
-                self.requests.accepted(by_jwt, || Caller {
+                requests.accepted(by_jwt, || Caller {
                     subject: verified.subject(),
                     token_id: verified.token_id(),
                     issuer: verified.issuer(),
@@ -82,41 +68,29 @@ impl Settings {
                 extensions.insert(Responder(Arc::clone(&self.respond)));
                 if self.strip_credentials {
                     request.headers_mut().remove(AUTHORIZATION);
-                } else {
-                    mark_sensitive(request.headers_mut());
+                    return Ok(());
                 }
-                return Settled::LetThrough;
             }
-            Err(rejection) => rejection,
-        };
-        let allowed = self.allow_missing && rejection == Rejection::MISSING;
-        if allowed || self.observe_only {
-            if !allowed {
-                self.requests.observed(rejection.kind().place());
+            Err(rejection) => {
+                let allowed = self.allow_missing && rejection == Rejection::MISSING;
+                if !allowed && !self.observe_only {
+                    return Err(self.refuse(rejection));
+                }
+                if !allowed {
+                    requests.observed(rejection.kind().place());
+                }
+                let respond = Arc::clone(&self.respond);
+                (request.extensions_mut()).insert(Unverified::new(rejection, respond));
             }
-            let respond = Arc::clone(&self.respond);
-            (request.extensions_mut()).insert(Unverified::new(rejection, respond));
-            mark_sensitive(request.headers_mut());
-            return Settled::LetThrough;
         }
-        Settled::Answered(self.refuse(rejection))
+        mark_sensitive(request.headers_mut());
+        Ok(())
     }
 
     pub(super) fn refuse(&self, rejection: Rejection) -> Response<Bytes> {
         let status = rejection.status().as_u16();
-        self.requests.refused(rejection.kind().place(), status);
+        (self.authenticator.requests).refused(rejection.kind().place(), status);
         respond_to(&*self.respond, rejection)
-    }
-
-    fn judge(&self, outcome: Outcome) -> Result<Verified, Rejection> {
-        match outcome {
-            Outcome::Verified(verified) => match &self.check {
-                Some(check) if !check(&verified) => Err(Rejection::FORBIDDEN),
-                _ => Ok(verified),
-            },
-            Outcome::Missing => Err(Rejection::MISSING),
-            Outcome::Refused(rejection) => Err(rejection),
-        }
     }
 }
 
@@ -135,9 +109,9 @@ fn mark_sensitive(headers: &mut HeaderMap) {
     }
 }
 
-impl fmt::Debug for Settings {
+impl fmt::Debug for Admission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
+        f.debug_struct("Admission")
             .field("api", &self.api)
             .field("source", &self.source)
             .field("check", &self.check.is_some())
