@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::token_cache::TokenCache;
 use super::verified::Verified;
-use super::verifier::{KeyMissing, Presented, Verifier};
+use super::verifier::{KeyMissing, Presented, Refusal, Verifier};
 use crate::access_token::{AccessTokenSource, Api};
 use crate::clock::{Clock, UnixTime};
 use crate::error::{Reason, VerifyError};
@@ -60,12 +60,15 @@ pub(crate) struct Issuers {
     pub(crate) max_token_bytes: usize,
 }
 
-/// The verdict on a token, or a place among the requests that wait for keys.
+/// The verdict on a token, or what it takes to wait for keys: at first whose and until
+/// when, then a place among the requests that wait.
 #[derive(Debug)]
-pub(crate) enum Check {
+pub(crate) enum Check<W = KeyWait> {
     Done(Result<Verified, VerifyError>),
-    Wait(KeyWait),
+    Wait(W),
 }
+
+type Look<'a> = Check<(Until, &'a Issuer)>;
 
 /// A place among the requests that wait for an issuer's keys.
 #[derive(Debug)]
@@ -85,19 +88,6 @@ enum Until {
     Cooled(Duration),
 }
 
-/// A verdict, or whose keys to wait for and until when.
-enum Look<'a> {
-    Done(Result<Verified, VerifyError>),
-    Wait { until: Until, issuer: &'a Issuer },
-}
-
-/// A token rejected with the cached keys.
-struct Refused<'a> {
-    reason: Reason,
-    /// Set where newer keys might change the verdict.
-    newer_keys: Option<Wish<'a>>,
-}
-
 /// A request for newer keys: whose, why they are missed, which keys did not suffice, and
 /// when.
 struct Wish<'a> {
@@ -105,15 +95,6 @@ struct Wish<'a> {
     missing: KeyMissing,
     seen: Arc<Published>,
     at: UnixTime,
-}
-
-impl From<Reason> for Refused<'_> {
-    fn from(reason: Reason) -> Self {
-        Self {
-            reason,
-            newer_keys: None,
-        }
-    }
 }
 
 impl Issuers {
@@ -173,8 +154,8 @@ impl Authenticator {
     pub(crate) fn check(&self, token: &[u8], api: &Api) -> Check {
         let mut stopwatch = Stopwatch::new();
         let verdict = match self.look(token, api, &mut stopwatch) {
-            Look::Done(verdict) => verdict,
-            Look::Wait { until, issuer } => match Arc::clone(&self.waiting).try_acquire_owned() {
+            Check::Done(verdict) => verdict,
+            Check::Wait((until, issuer)) => match Arc::clone(&self.waiting).try_acquire_owned() {
                 Ok(place) => {
                     return Check::Wait(KeyWait {
                         until,
@@ -194,7 +175,7 @@ impl Authenticator {
         if let Some(access_tokens) = &self.access_tokens
             && !self.takes_for_jwt(token)
         {
-            return Look::Done(access_tokens.check(token, api).map(Verified::from));
+            return Check::Done(access_tokens.check(token, api).map(Verified::from));
         }
         self.look_at_jwt(token, self.key_wait, false, stopwatch)
     }
@@ -218,10 +199,10 @@ impl Authenticator {
         loop {
             looks += 1;
             let (reason, wish) = match self.judge(token, stopwatch) {
-                Ok(verified) => return Look::Done(Ok(verified)),
-                Err(Refused { reason, newer_keys }) => match newer_keys {
+                Ok(verified) => return Check::Done(Ok(verified)),
+                Err(Refusal { reason, missing }) => match missing {
                     Some(wish) => (reason, wish),
-                    None => return Look::Done(Err(reason.into())),
+                    None => return Check::Done(Err(reason.into())),
                 },
             };
             let Wish {
@@ -235,35 +216,31 @@ impl Authenticator {
             if waited {
                 let final_error = final_error(reason, issuer);
                 if final_error.kind().says_nothing() || !is_too_new(issuer.keys.looked_at(at)) {
-                    return Look::Done(Err(final_error));
+                    return Check::Done(Err(final_error));
                 }
             }
             return match issuer.keys.demand(&seen, at) {
                 // Another request's fetch ended between reading the keys and asking for
                 // newer ones: look again.
                 Demand::Replaced if looks < MAX_LOOKS => continue,
-                Demand::Replaced => Look::Done(Err(undecided_if_unknown(reason, issuer))),
-                Demand::Wait(ticket) => Look::Wait {
-                    until: Until::Fetched(ticket),
-                    issuer,
-                },
+                Demand::Replaced => Check::Done(Err(undecided_if_unknown(reason, issuer))),
+                Demand::Wait(ticket) => Check::Wait((Until::Fetched(ticket), issuer)),
                 Demand::CoolingDown {
                     rest,
                     looked_at,
                     may_wait,
                 } if is_too_new(looked_at) => {
                     if may_wait && rest <= patience {
-                        let until = Until::Cooled(rest);
-                        Look::Wait { until, issuer }
+                        Check::Wait((Until::Cooled(rest), issuer))
                     } else {
-                        Look::Done(Err(VerifyError::key_pending(rest)))
+                        Check::Done(Err(VerifyError::key_pending(rest)))
                     }
                 }
                 Demand::Outage { retry_after } if reason == Reason::UnknownKey => {
-                    Look::Done(Err(VerifyError::keys_unavailable(retry_after)))
+                    Check::Done(Err(VerifyError::keys_unavailable(retry_after)))
                 }
                 Demand::CoolingDown { .. } | Demand::Outage { .. } | Demand::Never => {
-                    Look::Done(Err(reason.into()))
+                    Check::Done(Err(reason.into()))
                 }
             };
         }
@@ -313,8 +290,8 @@ impl Authenticator {
             }
             let patience = end.saturating_sub(self.clock.monotonic());
             until = match self.look_at_jwt(token, patience, true, stopwatch) {
-                Look::Done(verdict) => return verdict,
-                Look::Wait { until, .. } => until,
+                Check::Done(verdict) => return verdict,
+                Check::Wait((until, _)) => until,
             };
         }
     }
@@ -334,7 +311,7 @@ impl Authenticator {
         stopwatch: &mut Stopwatch,
     ) -> Result<Verified, VerifyError> {
         self.judge(token, stopwatch)
-            .map_err(|Refused { reason, newer_keys }| match newer_keys {
+            .map_err(|Refusal { reason, missing }| match missing {
                 Some(wish) => undecided_if_unknown(reason, wish.issuer),
                 None => reason.into(),
             })
@@ -355,7 +332,11 @@ impl Authenticator {
         Ok(verified)
     }
 
-    fn judge(&self, token: &[u8], stopwatch: &mut Stopwatch) -> Result<Verified, Refused<'_>> {
+    fn judge(
+        &self,
+        token: &[u8],
+        stopwatch: &mut Stopwatch,
+    ) -> Result<Verified, Refusal<Wish<'_>>> {
         // A malformed JWT needs neither the clock nor the token cache.
         let segments = Segments::split(token, self.issuers.max_token_bytes)?;
         let now = self.clock.now();
@@ -382,9 +363,9 @@ impl Authenticator {
                 }
                 Ok(verified)
             }
-            Err(refusal) => Err(Refused {
-                reason: refusal.reason,
-                newer_keys: refusal.newer_keys_may_help.map(|missing| Wish {
+            Err(Refusal { reason, missing }) => Err(Refusal {
+                reason,
+                missing: missing.map(|missing| Wish {
                     issuer,
                     missing,
                     seen: Arc::clone(&published),

@@ -46,11 +46,11 @@ impl<'a> Presented<'a> {
     }
 }
 
-/// A rejection, and whether newer keys could change it.
+/// A rejection, and what is missing where newer keys could change it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Refusal {
+pub(crate) struct Refusal<M = KeyMissing> {
     pub(crate) reason: Reason,
-    pub(crate) newer_keys_may_help: Option<KeyMissing>,
+    pub(crate) missing: Option<M>,
 }
 
 /// The token is addressed to us and within its time; only its key is in the way: it is
@@ -71,12 +71,10 @@ impl KeyMissing {
     }
 }
 
-impl From<Reason> for Refusal {
+impl<M> From<Reason> for Refusal<M> {
     fn from(reason: Reason) -> Self {
-        Self {
-            reason,
-            newer_keys_may_help: None,
-        }
+        let missing = None;
+        Self { reason, missing }
     }
 }
 
@@ -135,7 +133,7 @@ impl Verifier {
             }
             return Err(Refusal {
                 reason: Reason::UnknownKey,
-                newer_keys_may_help: Some(missing),
+                missing: Some(missing),
             });
         };
         if !key.verifies(token.signing_input, token.signature) {
@@ -143,7 +141,7 @@ impl Verifier {
             let missing = claims.and_then(|claims| self.key_missing(claims, now));
             return Err(Refusal {
                 reason: Reason::BadSignature,
-                newer_keys_may_help: missing.ok(),
+                missing: missing.ok(),
             });
         }
         let claims = claims?;
