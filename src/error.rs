@@ -5,88 +5,77 @@ use std::time::Duration;
 
 use serde::{Serialize as _, Serializer};
 
-/// Why a token was rejected, as a stable name.
-///
-/// The names are a contract: [`as_str`](VerifyErrorKind::as_str) gives the word that
-/// appears in logs, metric labels and JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum VerifyErrorKind {
-    /// Longer than the configured limit; nothing of it was decoded.
-    TooLong,
-    /// Not three segments of canonical base64url.
-    Malformed,
-    /// The header is not strict JSON, or has members that are not allowed.
-    Header,
-    /// `alg` is not the string `RS256`.
-    Algorithm,
-    /// The issuer publishes no key with this `kid`.
-    UnknownKey,
-    /// The signature is not the named key's over this token.
-    Signature,
-    /// The claims are not a JSON object, contain a duplicate, or one has the wrong type
-    /// or range.
-    Claims,
-    /// `iss` is not the configured issuer.
-    Issuer,
-    /// `aud` contains none of the configured audiences.
-    Audience,
-    /// `exp` has passed.
-    Expired,
-    /// `nbf` has not come yet; or an access token's issue is dated more than 24 h ahead.
-    NotYetValid,
-    /// A required claim is absent.
-    MissingClaim,
-    /// The token's lifetime, from `iat` to `exp`, is longer than allowed.
-    Lifetime,
-    /// `sub` is not on the allow-list.
-    Subject,
-    /// `iss` belongs to another environment than the one served here, such as
-    /// certification instead of production. Nothing else of the token was checked.
-    WrongEnvironment,
-    /// The issuer's keys are unavailable: the token was neither accepted nor found
-    /// invalid.
-    KeysUnavailable,
-    /// The token's key is unknown, and no fetch has looked for it since the token was
-    /// issued: the token was neither accepted nor found invalid.
-    KeyPending,
-    /// An access token that is not configured.
-    UnknownAccessToken,
-    /// An access token past its 180 days, or past the 7 days after its successor's issue.
-    AccessTokenExpired,
-    /// An access token that is configured as revoked.
-    AccessTokenRevoked,
-    /// An access token that is valid, but for another API.
-    WrongApi,
+/// Every kind of rejection of a token, with its stable name.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal,)*) => {
+        /// Why a token was rejected, as a stable name.
+        ///
+        /// The names are a contract: [`as_str`](VerifyErrorKind::as_str) gives the word
+        /// that appears in logs, metric labels and JSON.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum VerifyErrorKind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl VerifyErrorKind {
+            /// The stable name, in `snake_case`.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+        }
+    };
 }
 
-impl VerifyErrorKind {
-    /// The stable name, in `snake_case`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::TooLong => "too_long",
-            Self::Malformed => "malformed",
-            Self::Header => "header",
-            Self::Algorithm => "algorithm",
-            Self::UnknownKey => "unknown_key",
-            Self::Signature => "signature",
-            Self::Claims => "claims",
-            Self::Issuer => "issuer",
-            Self::Audience => "audience",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not_yet_valid",
-            Self::MissingClaim => "missing_claim",
-            Self::Lifetime => "lifetime",
-            Self::Subject => "subject",
-            Self::WrongEnvironment => "wrong_environment",
-            Self::KeysUnavailable => "keys_unavailable",
-            Self::KeyPending => "key_pending",
-            Self::UnknownAccessToken => "unknown_access_token",
-            Self::AccessTokenExpired => "access_token_expired",
-            Self::AccessTokenRevoked => "access_token_revoked",
-            Self::WrongApi => "wrong_api",
-        }
-    }
+kinds! {
+    /// Longer than the configured limit; nothing of it was decoded.
+    TooLong = "too_long",
+    /// Not three segments of canonical base64url.
+    Malformed = "malformed",
+    /// The header is not strict JSON, or has members that are not allowed.
+    Header = "header",
+    /// `alg` is not the string `RS256`.
+    Algorithm = "algorithm",
+    /// The issuer publishes no key with this `kid`.
+    UnknownKey = "unknown_key",
+    /// The signature is not the named key's over this token.
+    Signature = "signature",
+    /// The claims are not a JSON object, contain a duplicate, or one has the wrong type
+    /// or range.
+    Claims = "claims",
+    /// `iss` is not the configured issuer.
+    Issuer = "issuer",
+    /// `aud` contains none of the configured audiences.
+    Audience = "audience",
+    /// `exp` has passed.
+    Expired = "expired",
+    /// `nbf` has not come yet; or an access token's issue is dated more than 24 h ahead.
+    NotYetValid = "not_yet_valid",
+    /// A required claim is absent.
+    MissingClaim = "missing_claim",
+    /// The token's lifetime, from `iat` to `exp`, is longer than allowed.
+    Lifetime = "lifetime",
+    /// `sub` is not on the allow-list.
+    Subject = "subject",
+    /// `iss` belongs to another environment than the one served here, such as
+    /// certification instead of production. Nothing else of the token was checked.
+    WrongEnvironment = "wrong_environment",
+    /// The issuer's keys are unavailable: the token was neither accepted nor found
+    /// invalid.
+    KeysUnavailable = "keys_unavailable",
+    /// The token's key is unknown, and no fetch has looked for it since the token was
+    /// issued: the token was neither accepted nor found invalid.
+    KeyPending = "key_pending",
+    /// An access token that is not configured.
+    UnknownAccessToken = "unknown_access_token",
+    /// An access token past its 180 days, or past the 7 days after its successor's issue.
+    AccessTokenExpired = "access_token_expired",
+    /// An access token that is configured as revoked.
+    AccessTokenRevoked = "access_token_revoked",
+    /// An access token that is valid, but for another API.
+    WrongApi = "wrong_api",
 }
 
 impl VerifyErrorKind {

@@ -138,28 +138,27 @@ impl Rejection {
 
     /// The status that tells a client what to do.
     pub const fn status(&self) -> StatusCode {
-        match self.kind() {
-            RejectionKind::InvalidRequest => StatusCode::BAD_REQUEST,
-            RejectionKind::Forbidden
-            | RejectionKind::Token(VerifyErrorKind::Subject | VerifyErrorKind::WrongApi) => {
-                StatusCode::FORBIDDEN
-            }
-            RejectionKind::Token(kind) if kind.says_nothing() => StatusCode::SERVICE_UNAVAILABLE,
-            RejectionKind::MissingCredentials | RejectionKind::Token(_) => StatusCode::UNAUTHORIZED,
-        }
+        self.answer().0
     }
 
     /// The error code of RFC 6750, section 3.1, if there is one.
     pub const fn error_code(&self) -> Option<&'static str> {
+        self.answer().1
+    }
+
+    const fn answer(&self) -> (StatusCode, Option<&'static str>) {
+        use VerifyErrorKind::{Subject, WrongApi};
+
         match self.kind() {
-            RejectionKind::MissingCredentials => None,
-            RejectionKind::Token(kind) if kind.says_nothing() => None,
-            RejectionKind::InvalidRequest => Some("invalid_request"),
-            RejectionKind::Forbidden
-            | RejectionKind::Token(VerifyErrorKind::Subject | VerifyErrorKind::WrongApi) => {
-                Some("insufficient_scope")
+            RejectionKind::MissingCredentials => (StatusCode::UNAUTHORIZED, None),
+            RejectionKind::InvalidRequest => (StatusCode::BAD_REQUEST, Some("invalid_request")),
+            RejectionKind::Forbidden | RejectionKind::Token(Subject | WrongApi) => {
+                (StatusCode::FORBIDDEN, Some("insufficient_scope"))
             }
-            RejectionKind::Token(_) => Some("invalid_token"),
+            RejectionKind::Token(kind) if kind.says_nothing() => {
+                (StatusCode::SERVICE_UNAVAILABLE, None)
+            }
+            RejectionKind::Token(_) => (StatusCode::UNAUTHORIZED, Some("invalid_token")),
         }
     }
 

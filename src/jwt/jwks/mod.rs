@@ -387,49 +387,42 @@ impl SkippedKey {
 }
 
 /// Why a key of a document can't be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum SkipReason {
     /// Not a JWK.
+    #[error("not a readable JWK")]
     Unreadable,
     /// `n` or `e` is not base64url without padding (RFC 7518, section 6.3.1).
+    #[error("n or e is not base64url without padding")]
     Encoding,
     /// `kty` is not `RSA`, or `n` or `e` is absent.
+    #[error("not an RSA public key")]
     KeyType,
     /// `kid` is absent, empty or longer than 256 bytes.
+    #[error("no kid, or one that is empty or too long")]
     KeyId,
     /// `use` or `key_ops` is not for checking signatures.
+    #[error("not for checking signatures")]
     Use,
     /// `alg` is not `RS256`.
+    #[error("for an algorithm other than RS256")]
     Algorithm,
     /// The modulus has fewer than 2048 or more than 4096 bits.
+    #[error("modulus not of 2048 to 4096 bits")]
     ModulusSize,
     /// The exponent is even, below 3 or above 2^33.
+    #[error("exponent even, below 3 or above 2^33")]
     Exponent,
     /// The modulus is even, or aws-lc rejected the key.
+    #[error("not a valid RSA modulus")]
     Material,
     /// Another key has the same `kid` and different material.
+    #[error("another key has the same kid")]
     Ambiguous,
     /// A hundred usable keys were already stored.
+    #[error("more than 100 keys")]
     TooMany,
-}
-
-impl fmt::Display for SkipReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unreadable => "not a readable JWK",
-            Self::Encoding => "n or e is not base64url without padding",
-            Self::KeyType => "not an RSA public key",
-            Self::KeyId => "no kid, or one that is empty or too long",
-            Self::Use => "not for checking signatures",
-            Self::Algorithm => "for an algorithm other than RS256",
-            Self::ModulusSize => "modulus not of 2048 to 4096 bits",
-            Self::Exponent => "exponent even, below 3 or above 2^33",
-            Self::Material => "not a valid RSA modulus",
-            Self::Ambiguous => "another key has the same kid",
-            Self::TooMany => "more than 100 keys",
-        })
-    }
 }
 
 /// A document that is not a usable key set.
