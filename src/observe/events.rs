@@ -12,6 +12,13 @@ use super::{ACCESS_TOKENS, CONFIG, KEYS, OUTBOUND, REQUEST, foreign};
 use crate::clock::UnixTime;
 use crate::credential_lifetime::Notice;
 
+/// Has the log's thread emit an event.
+macro_rules! line {
+    ($level:ident, $target:ident, $($event:tt)+) => {
+        foreign::line(move || tracing::$level!(target: $target, $($event)+))
+    };
+}
+
 /// A handler asks for what no layer has provided; `advice` says what to do.
 #[cfg(feature = "axum")]
 pub(crate) fn no_layer(advice: &'static str) {
@@ -52,17 +59,14 @@ pub(crate) fn keys_refreshed(issuer: &str, taken: KeysTaken) {
 }
 
 pub(crate) fn keys_restored(issuer: &str, age: Duration, taken: KeysTaken) {
-    foreign::line({
-        let (issuer, age_seconds) = (issuer.to_owned(), age.as_secs());
-        move || {
-            tracing::info!(
-                target: KEYS,
-                issuer,
-                age_seconds,
-                "keys restored from their snapshot"
-            );
-        }
-    });
+    let (of, age_seconds) = (issuer.to_owned(), age.as_secs());
+    line!(
+        info,
+        KEYS,
+        issuer = of,
+        age_seconds,
+        "keys restored from their snapshot"
+    );
     keys_taken(issuer, taken);
 }
 
@@ -95,96 +99,69 @@ pub(crate) fn keys_fetch_stopped(issuer: &str, error: &dyn Error) {
 
 fn keys_not_fetched(issuer: &str, error: &dyn Error) {
     let (issuer, error) = (issuer.to_owned(), error.to_string());
-    foreign::line(move || {
-        tracing::warn!(target: KEYS, issuer, %error, "keys could not be fetched");
-    });
+    line!(warn, KEYS, issuer, %error, "keys could not be fetched");
 }
 
 pub(crate) fn snapshot_not_used(issuer: &str, error: &dyn Error) {
     let (issuer, error) = (issuer.to_owned(), error.to_string());
-    foreign::line(move || {
-        tracing::warn!(target: KEYS, issuer, %error, "the snapshot of the keys was not used");
-    });
+    line!(warn, KEYS, issuer, %error, "the snapshot of the keys was not used");
 }
 
 pub(crate) fn snapshot_not_written(issuer: &str, error: &dyn Error) {
     let (issuer, error) = (issuer.to_owned(), error.to_string());
-    foreign::line(move || {
-        tracing::warn!(
-            target: KEYS,
-            issuer,
-            %error,
-            "the snapshot of the keys could not be written"
-        );
-    });
+    line!(warn, KEYS, issuer, %error, "the snapshot of the keys could not be written");
 }
 
 pub(crate) fn keys_expired(issuer: &str) {
     let issuer = issuer.to_owned();
-    foreign::line(move || {
-        tracing::error!(
-            target: KEYS,
-            issuer,
-            "keys are past the maximum staleness and no longer used"
-        );
-    });
+    line!(
+        error,
+        KEYS,
+        issuer,
+        "keys are past the maximum staleness and no longer used"
+    );
 }
 
 /// A token for GO's gateway; `pair_moved`: fetched with the next pair.
 pub(crate) fn token_fetched(lifetime: Duration, pair_moved: bool) {
     let seconds = lifetime.as_secs();
-    foreign::line(move || {
-        if pair_moved {
-            tracing::info!(
-                target: OUTBOUND,
-                seconds,
-                "GO's gateway gave a token to the next client pair"
-            );
-        } else {
-            tracing::debug!(target: OUTBOUND, seconds, "GO's gateway gave a token");
-        }
-    });
+    if pair_moved {
+        line!(
+            info,
+            OUTBOUND,
+            seconds,
+            "GO's gateway gave a token to the next client pair"
+        );
+    } else {
+        line!(debug, OUTBOUND, seconds, "GO's gateway gave a token");
+    }
 }
 
 pub(crate) fn token_fetch_failed(error: &dyn Error) {
     let error = error.to_string();
-    foreign::line(move || {
-        tracing::warn!(target: OUTBOUND, %error, "no token could be had from GO's gateway");
-    });
+    line!(warn, OUTBOUND, %error, "no token could be had from GO's gateway");
 }
 
 pub(crate) fn next_pair_failed(error: &dyn Error) {
     let error = error.to_string();
-    foreign::line(move || {
-        tracing::warn!(
-            target: OUTBOUND,
-            %error,
-            "the next client pair gave no token; the current one is tried"
-        );
-    });
+    line!(
+        warn, OUTBOUND, %error,
+        "the next client pair gave no token; the current one is tried"
+    );
 }
 
 /// `endpoint`: its name, or which of a gateway's client pairs it is.
 pub(crate) fn credential_expires(endpoint: &str, Notice { expires_at, left }: Notice) {
     let endpoint = endpoint.to_owned();
-    foreign::line(move || {
-        if left.is_zero() {
-            tracing::error!(
-                target: OUTBOUND,
-                endpoint,
-                %expires_at,
-                "a credential for GO has expired"
-            );
-        } else {
-            tracing::warn!(
-                target: OUTBOUND,
-                endpoint,
-                %expires_at,
-                days_left = days(left),
-                "a credential for GO expires soon"
-            );
-        }
-    });
+    if left.is_zero() {
+        line!(error, OUTBOUND, endpoint, %expires_at, "a credential for GO has expired");
+    } else {
+        let days_left = days(left);
+        line!(
+            warn, OUTBOUND, endpoint, %expires_at, days_left,
+            "a credential for GO expires soon"
+        );
+    }
 }
 
 /// Days rounded up, so that less than one is not 0.
@@ -194,82 +171,66 @@ fn days(left: Duration) -> u64 {
 
 /// For `danger_allow_writable_files`.
 pub(crate) fn writable_files_allowed() {
-    foreign::line(move || {
-        tracing::warn!(
-            target: CONFIG,
-            "danger_allow_writable_files is set: whoever can write the settings, the access \
-             tokens or the snapshot decides who may call the API"
-        );
-    });
+    line!(
+        warn,
+        CONFIG,
+        "danger_allow_writable_files is set: whoever can write the settings, the access tokens \
+         or the snapshot decides who may call the API"
+    );
 }
 
 pub(crate) fn access_tokens_read<'a>(file: &Path, apis: impl Iterator<Item = &'a str>) {
     let apis: Vec<_> = apis.map(str::to_owned).collect();
     let file = file.to_owned();
-    foreign::line(move || {
-        tracing::info!(target: ACCESS_TOKENS, ?file, ?apis, "access tokens read");
-    });
+    line!(info, ACCESS_TOKENS, ?file, ?apis, "access tokens read");
 }
 
 /// The tokens read before stay in use.
 pub(crate) fn access_tokens_not_read(file: &Path, faults: impl Iterator<Item = String>) {
     let (file, faults) = (file.to_owned(), faults.collect::<Vec<_>>());
-    foreign::line(move || {
-        tracing::error!(
-            target: ACCESS_TOKENS,
-            ?file,
-            ?faults,
-            "the access tokens can't be used; the last good ones stay"
-        );
-    });
+    line!(
+        error,
+        ACCESS_TOKENS,
+        ?file,
+        ?faults,
+        "the access tokens can't be used; the last good ones stay"
+    );
 }
 
 /// Some of the tokens in use are rejected from now on, because of a file that is unusable
 /// itself.
 pub(crate) fn access_tokens_revoked(file: &Path) {
     let file = file.to_owned();
-    foreign::line(move || {
-        tracing::warn!(
-            target: ACCESS_TOKENS,
-            ?file,
-            "access tokens revoked, though the rest of their file can't be used"
-        );
-    });
+    line!(
+        warn,
+        ACCESS_TOKENS,
+        ?file,
+        "access tokens revoked, though the rest of their file can't be used"
+    );
 }
 
 /// `line`: its line, if it came from a file.
 pub(crate) fn access_token_ahead(api: &str, line: Option<usize>, issued: UnixTime) {
     let api = api.to_owned();
-    foreign::line(move || {
-        tracing::warn!(
-            target: ACCESS_TOKENS,
-            api,
-            line,
-            %issued,
-            "an access token is dated more than 24 h ahead and refused until then: set this \
-             machine's clock, or correct the date"
-        );
-    });
+    line!(
+        warn, ACCESS_TOKENS, api, line, %issued,
+        "an access token is dated more than 24 h ahead and refused until then: set this \
+         machine's clock, or correct the date"
+    );
 }
 
 pub(crate) fn access_token_expires(api: &str, Notice { expires_at, left }: Notice) {
     let api = api.to_owned();
-    foreign::line(move || {
-        if left.is_zero() {
-            tracing::error!(
-                target: ACCESS_TOKENS,
-                api,
-                %expires_at,
-                "the access token has expired: GO is refused until there is another"
-            );
-        } else {
-            tracing::warn!(
-                target: ACCESS_TOKENS,
-                api,
-                %expires_at,
-                days_left = days(left),
-                "the access token expires: generate another in GO Console"
-            );
-        }
-    });
+    if left.is_zero() {
+        line!(
+            error, ACCESS_TOKENS, api, %expires_at,
+            "the access token has expired: GO is refused until there is another"
+        );
+    } else {
+        let days_left = days(left);
+        line!(
+            warn, ACCESS_TOKENS, api, %expires_at, days_left,
+            "the access token expires: generate another in GO Console"
+        );
+    }
 }

@@ -17,9 +17,9 @@ pub(super) struct Refusals(Box<[AtomicU64]>);
 
 /// What to log about a rejection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum Counted {
     /// The first for a minute; so many before it were not logged.
-    First { untold: u32 },
+    First { unreported: u32 },
     /// Nothing yet.
     Second,
     /// Nothing yet; the second is also waiting for the end of the minute.
@@ -65,27 +65,27 @@ impl Tally {
     }
 
     /// Counts one more rejection.
-    const fn and_one(self, now: u32) -> (Self, Said) {
+    const fn and_one(self, now: u32) -> (Self, Counted) {
         let opened = Self::Open {
             since: now,
             more: 0,
         };
         match self {
-            Self::Quiet => (opened, Said::First { untold: 0 }),
+            Self::Quiet => (opened, Counted::First { unreported: 0 }),
             Self::Open { since, more } if now >= since.saturating_add(PERIOD) => {
-                (opened, Said::First { untold: more })
+                (opened, Counted::First { unreported: more })
             }
             Self::Open { since, more } => {
                 let counted = Self::Open {
                     since,
                     more: more.saturating_add(1),
                 };
-                let said = if more == 0 {
-                    Said::Second
+                let kind = if more == 0 {
+                    Counted::Second
                 } else {
-                    Said::Another
+                    Counted::Another
                 };
-                (counted, said)
+                (counted, kind)
             }
         }
     }
@@ -98,9 +98,9 @@ impl Refusals {
     }
 
     /// Counts a rejection, at `now` in whole seconds of elapsed time.
-    pub(super) fn count(&self, kind: usize, now: u32) -> Said {
+    pub(super) fn count(&self, kind: usize, now: u32) -> Counted {
         let Some(word) = self.0.get(kind) else {
-            return Said::First { untold: 0 };
+            return Counted::First { unreported: 0 };
         };
         let counted = |word| Some(Tally::read(word).and_one(now).0.word());
         let (Ok(before) | Err(before)) =
@@ -133,19 +133,19 @@ mod tests {
     use super::*;
 
     /// The results for rejections of one kind at these seconds.
-    fn said(seconds: &[u32]) -> Vec<Said> {
+    fn said(seconds: &[u32]) -> Vec<Counted> {
         let refusals = Refusals::new(1);
         seconds.iter().map(|now| refusals.count(0, *now)).collect()
     }
 
-    const ALONE: Said = Said::First { untold: 0 };
+    const ALONE: Counted = Counted::First { unreported: 0 };
 
     #[test]
     fn the_first_is_logged_and_others_are_counted() {
         assert_eq!(said(&[0]), [ALONE]);
         assert_eq!(
             said(&[7, 7, 8, 66]),
-            [ALONE, Said::Second, Said::Another, Said::Another]
+            [ALONE, Counted::Second, Counted::Another, Counted::Another]
         );
         assert_eq!(said(&[u32::MAX, u32::MAX]), [ALONE, ALONE]);
     }
@@ -157,16 +157,16 @@ mod tests {
             said(&[7, 8, 9, 67, 68, 127]),
             [
                 ALONE,
-                Said::Second,
-                Said::Another,
-                Said::First { untold: 2 },
-                Said::Second,
-                Said::First { untold: 1 },
+                Counted::Second,
+                Counted::Another,
+                Counted::First { unreported: 2 },
+                Counted::Second,
+                Counted::First { unreported: 1 },
             ]
         );
         assert_eq!(
             said(&[7, 8, 9_000]).last(),
-            Some(&Said::First { untold: 1 })
+            Some(&Counted::First { unreported: 1 })
         );
     }
 
@@ -186,7 +186,7 @@ mod tests {
         // one.
         assert_eq!(refusals.count(0, 66), ALONE);
         // Nothing follows this one: its minute goes on.
-        assert_eq!(refusals.count(1, 65), Said::Second);
+        assert_eq!(refusals.count(1, 65), Counted::Second);
     }
 
     #[test]
@@ -200,8 +200,8 @@ mod tests {
                 // A minute for every seventh: many of them begin during the test.
                 let now = now.fetch_add(1, Ordering::Relaxed) * u64::from(PERIOD) / 7;
                 let now = u32::try_from(now).expect("a small number");
-                if let Said::First { untold } = refusals.count(0, now) {
-                    told += 1 + untold;
+                if let Counted::First { unreported } = refusals.count(0, now) {
+                    told += 1 + unreported;
                 }
                 told += refusals.take_due(now).map(|(_, more)| more).sum::<u32>();
             }

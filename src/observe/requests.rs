@@ -11,7 +11,7 @@ use std::time::Duration;
 use tracing::Level;
 
 use super::metrics::Meter;
-use super::refusals::{Refusals, Said};
+use super::refusals::{Counted, Refusals};
 use super::{REQUEST, foreign};
 use crate::clock::Clock;
 use crate::net::task::Background;
@@ -32,23 +32,44 @@ const NOISE: [&str; 6] = [
 pub(crate) struct Requests {
     meter: Meter,
     shared: Arc<Shared>,
-    teller: Background,
+    reporter: Background,
 }
 
 /// What the background task shares.
 #[derive(Debug)]
 struct Shared {
     kinds: Box<[Kind]>,
-    refused: Refusals,
-    observed: Refusals,
+    refused: Series,
+    observed: Series,
     clock: Arc<dyn Clock>,
     running: AtomicBool,
+}
+
+/// Events of which the first of a kind is logged, and then how many followed.
+#[derive(Debug)]
+struct Series {
+    first: &'static str,
+    more: &'static str,
+    /// Whether what scanners cause is logged at info.
+    has_noise: bool,
+    counts: Refusals,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Kind {
     name: &'static str,
     is_noise: bool,
+}
+
+/// Emits at info what scanners cause, everything else at warn.
+macro_rules! event {
+    ($is_noise:ident, $($event:tt)+) => {
+        if $is_noise {
+            tracing::info!(target: REQUEST, $($event)+);
+        } else {
+            tracing::warn!(target: REQUEST, $($event)+);
+        }
+    };
 }
 
 /// An accepted caller: `api` belongs to an Access Token, the other fields to a JWT.
@@ -66,8 +87,18 @@ impl Requests {
     pub(crate) fn new(kinds: Vec<&'static str>, clock: Arc<dyn Clock>) -> Self {
         Self {
             shared: Arc::new(Shared {
-                refused: Refusals::new(kinds.len()),
-                observed: Refusals::new(kinds.len()),
+                refused: Series {
+                    first: "request rejected",
+                    more: "further requests rejected within a minute",
+                    has_noise: true,
+                    counts: Refusals::new(kinds.len()),
+                },
+                observed: Series {
+                    first: "request admitted unverified: observing only",
+                    more: "further requests admitted unverified within a minute: observing only",
+                    has_noise: false,
+                    counts: Refusals::new(kinds.len()),
+                },
                 kinds: (kinds.iter())
                     .map(|name| Kind {
                         name,
@@ -78,7 +109,7 @@ impl Requests {
                 running: AtomicBool::new(false),
             }),
             meter: Meter::new(kinds),
-            teller: Background::default(),
+            reporter: Background::default(),
         }
     }
 
@@ -106,7 +137,17 @@ impl Requests {
 
     pub(crate) fn refused(&self, kind: usize, status: u16) {
         self.meter.refused(kind);
-        let Some(Kind { name, is_noise }) = self.kind(kind) else {
+        self.report(&self.shared.refused, kind, Some(status));
+    }
+
+    /// A request that would be rejected was passed on, as configured.
+    pub(crate) fn observed(&self, kind: usize) {
+        self.meter.observed(kind);
+        self.report(&self.shared.observed, kind, None);
+    }
+
+    fn report(&self, series: &Series, kind: usize, status: Option<u16>) {
+        let Some((name, is_noise)) = self.shared.kind(series, kind) else {
             return;
         };
         // A disabled event does not read the clock.
@@ -120,68 +161,26 @@ impl Requests {
         if listening != Some(true) {
             return;
         }
-        match self.count(kind, &self.shared.refused) {
-            Said::First { untold } => {
-                self.shared.tell_refused(kind, untold);
-                foreign::line_here(move || {
-                    if is_noise {
-                        tracing::info!(target: REQUEST, kind = name, status, "request refused");
-                    } else {
-                        tracing::warn!(target: REQUEST, kind = name, status, "request refused");
-                    }
-                });
-            }
-            Said::Second | Said::Another => {
-                foreign::call(|| {
-                    tracing::debug!(target: REQUEST, kind = name, status, "request refused");
-                });
-            }
-        }
-    }
-
-    /// A request that would be rejected was passed on, as configured.
-    pub(crate) fn observed(&self, kind: usize) {
-        const MESSAGE: &str = "request let through unverified: observing only";
-        self.meter.observed(kind);
-        let Some(Kind { name, .. }) = self.kind(kind) else {
-            return;
-        };
-        let listening = foreign::call(|| tracing::enabled!(target: REQUEST, Level::WARN));
-        if listening != Some(true) {
+        let first = series.first;
+        let counted = series.counts.count(kind, self.shared.now());
+        if let Counted::First { unreported } = counted {
+            self.shared.report_more(series, kind, unreported);
+            foreign::line_here(move || event!(is_noise, kind = name, status, "{first}"));
             return;
         }
-        match self.count(kind, &self.shared.observed) {
-            Said::First { untold } => {
-                self.shared.tell_observed(kind, untold);
-                foreign::line_here(
-                    move || tracing::warn!(target: REQUEST, kind = name, "{MESSAGE}"),
-                );
-            }
-            Said::Second | Said::Another => {
-                foreign::call(|| tracing::debug!(target: REQUEST, kind = name, "{MESSAGE}"));
-            }
-        }
-    }
-
-    fn kind(&self, kind: usize) -> Option<Kind> {
-        self.shared.kinds.get(kind).copied()
-    }
-
-    fn count(&self, kind: usize, refusals: &Refusals) -> Said {
-        let said = refusals.count(kind, self.shared.now());
-        if said == Said::Second && !self.shared.running.load(Ordering::SeqCst) {
+        if counted == Counted::Second && !self.shared.running.load(Ordering::SeqCst) {
             // Outside tokio the next rejection of the kind reports the count, or the
             // handle's end.
-            self.teller
-                .start(|| Running::begin(&self.shared).map(Running::tell));
+            self.reporter
+                .start(|| Running::begin(&self.shared).map(Running::report));
         }
-        said
+        foreign::call(|| tracing::debug!(target: REQUEST, kind = name, status, "{first}"));
     }
 }
 
 impl Drop for Requests {
     fn drop(&mut self) {
-        self.shared.tell_due(u32::MAX);
+        self.shared.report_due(u32::MAX);
     }
 }
 
@@ -190,46 +189,31 @@ impl Shared {
         u32::try_from(self.clock.monotonic().as_secs()).unwrap_or(u32::MAX)
     }
 
+    /// The name of a kind, and whether it is logged as noise.
+    fn kind(&self, series: &Series, kind: usize) -> Option<(&'static str, bool)> {
+        let Kind { name, is_noise } = *self.kinds.get(kind)?;
+        Some((name, is_noise && series.has_noise))
+    }
+
     fn next_end(&self) -> Option<u32> {
-        let ends = [self.refused.next_end(), self.observed.next_end()];
-        ends.into_iter().flatten().min()
+        let series = [&self.refused, &self.observed].into_iter();
+        series.filter_map(|series| series.counts.next_end()).min()
     }
 
-    fn tell_due(&self, now: u32) {
-        for (kind, count) in self.refused.take_due(now) {
-            self.tell_refused(kind, count);
-        }
-        for (kind, count) in self.observed.take_due(now) {
-            self.tell_observed(kind, count);
-        }
-    }
-
-    fn tell_refused(&self, kind: usize, count: u32) {
-        const MESSAGE: &str = "further requests refused within a minute";
-        let Some(&Kind { name, is_noise }) = self.kinds.get(kind).filter(|_| count > 0) else {
-            return;
-        };
-        foreign::line(move || {
-            if is_noise {
-                tracing::info!(target: REQUEST, kind = name, count, "{MESSAGE}");
-            } else {
-                tracing::warn!(target: REQUEST, kind = name, count, "{MESSAGE}");
+    fn report_due(&self, now: u32) {
+        for series in [&self.refused, &self.observed] {
+            for (kind, count) in series.counts.take_due(now) {
+                self.report_more(series, kind, count);
             }
-        });
+        }
     }
 
-    fn tell_observed(&self, kind: usize, count: u32) {
-        let Some(&Kind { name, .. }) = self.kinds.get(kind).filter(|_| count > 0) else {
+    fn report_more(&self, series: &Series, kind: usize, count: u32) {
+        let Some((name, is_noise)) = self.kind(series, kind).filter(|_| count > 0) else {
             return;
         };
-        foreign::line(move || {
-            tracing::warn!(
-                target: REQUEST,
-                kind = name,
-                count,
-                "further requests let through unverified within a minute: observing only"
-            );
-        });
+        let more = series.more;
+        foreign::line(move || event!(is_noise, kind = name, count, "{more}"));
     }
 }
 
@@ -243,7 +227,7 @@ impl Running {
         (!shared.running.swap(true, Ordering::SeqCst)).then(|| Self(Arc::clone(shared)))
     }
 
-    async fn tell(self) {
+    async fn report(self) {
         let mut this = self;
         loop {
             let shared = Arc::clone(&this.0);
@@ -252,7 +236,7 @@ impl Running {
                     .clock
                     .sleep_until(Duration::from_secs(end.into()))
                     .await;
-                shared.tell_due(shared.now());
+                shared.report_due(shared.now());
             }
             drop(this);
             // A second one counted meanwhile relied on this task, which looked as if it

@@ -265,7 +265,7 @@ async fn no_output_contains_an_access_token() {
 
     let (printed, logged) = (printed.concat(), lines.text());
     assert!(printed.contains("is_previous") && printed.contains("Sensitive"));
-    for expected in ["request accepted", "request refused", "can't be used"] {
+    for expected in ["request accepted", "request rejected", "can't be used"] {
         assert!(logged.contains(expected), "{expected} is not in the log");
     }
     for text in [printed, logged] {

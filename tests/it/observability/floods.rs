@@ -9,8 +9,8 @@ use tracing_subscriber::filter::LevelFilter;
 use super::witness::{Logged, Witness};
 use test_support::{Api, Keys, at_once, eventually, passive_runtime, request, secs, settle};
 
-const FIRST: &str = "request refused";
-const MORE: &str = "further requests refused within a minute";
+const FIRST: &str = "request rejected";
+const MORE: &str = "further requests rejected within a minute";
 
 /// A handle with its keys, and its clock.
 struct Gate {
@@ -233,7 +233,7 @@ async fn what_an_observing_layer_admits_is_counted() {
     assert_eq!(witness.events().len(), 2);
     gate.clock.advance(secs(60));
     eventually("the rest is logged", || witness.events().len() == 4).await;
-    let more = "further requests let through unverified within a minute: observing only";
+    let more = "further requests admitted unverified within a minute: observing only";
     let let_through = witness.of(more);
     assert_eq!((let_through.len(), count(&let_through[0])), (1, 999));
     assert_eq!(let_through[0].level, Level::WARN);
