@@ -18,7 +18,7 @@ mod sources;
 mod tests;
 mod value;
 
-pub(crate) use self::check::{Checked, Keys, of_access_tokens};
+pub(crate) use self::check::{Keys, of_access_tokens};
 pub(crate) use self::fields::Config;
 pub use self::fields::{IssuerConfig, OnFailure};
 pub(crate) use self::layers::both;

@@ -3,103 +3,71 @@
 use memchr::memchr_iter;
 
 use super::words::{duration, relative};
-use super::{Check, Ground, Outcome};
+use super::{Check, Ground};
 use crate::access_token::{AccessTokens, MAX_TOKEN_BYTES};
 use crate::error::Reason;
 
 pub(super) fn checks(ground: &Ground<'_>, held: &AccessTokens, token: &[u8]) -> Vec<Check> {
+    let (count, now) = (held.len(), ground.now);
     let found = held.look_up(token);
-    let too_long = found
-        .as_ref()
-        .is_err_and(|reason| *reason == Reason::TooLongForAccessToken);
-    let mut checks = vec![
-        Check::new(
-            "form",
-            "two dots in a JWT, none or others in an Access Token",
-            form(ground, token),
-            Outcome::Passed,
-        ),
-        Check::new(
-            "length",
-            format!("at most {MAX_TOKEN_BYTES} bytes"),
-            format!("{} bytes", token.len()),
-            if too_long {
-                Err(Reason::TooLongForAccessToken)
-            } else {
-                Ok(())
-            },
-        ),
-    ];
-    let expected = format!("one of the {} Access Tokens held", held.len());
-    let api = format!("a token of {}", ground.api);
-    let open = |name, expected: &str| Check::new(name, expected, "not looked at", Outcome::Open);
-    match found {
-        Ok(held) if held.check_revoked().is_err() => checks.extend([
-            Check::new("token", expected, "revoked", held.check_revoked()),
-            open("exp", "still accepted"),
-            open("api", &api),
-        ]),
-        Ok(held) => {
-            let age = held.check_age(ground.now);
-            checks.extend([
-                Check::new("token", expected, which(held.is_previous), Ok(())),
-                Check::new(
-                    "exp",
-                    "still accepted",
-                    match (age, held.accepted_from(ground.now)) {
-                        (_, Some(from)) => {
-                            format!("accepted from {from}, {}", relative(from, ground.now))
-                        }
-                        (Ok(()), None) => format!(
-                            "accepted for another {}, until {}",
-                            duration(held.accepted_until.saturating_since(ground.now)),
-                            held.accepted_until
-                        ),
-                        (Err(_), None) => format!(
-                            "accepted until {}, {}",
-                            held.accepted_until,
-                            relative(held.accepted_until, ground.now)
-                        ),
-                    },
-                    age,
-                ),
-                Check::new(
-                    "api",
-                    api,
-                    format!("a token of {}", held.api),
-                    held.check_api(ground.api),
-                ),
-            ]);
+    let length = match found {
+        Err(Reason::TooLongForAccessToken) => Err(Reason::TooLongForAccessToken),
+        _ => Ok(()),
+    };
+    let open = || ("not looked at".to_owned(), None);
+    let (which, age, api) = match found {
+        Ok(held) if held.check_revoked().is_err() => {
+            let which = ("revoked".to_owned(), Some(held.check_revoked()));
+            (which, open(), open())
         }
-        Err(_) if too_long => checks.extend([
-            open("token", &expected),
-            open("exp", "still accepted"),
-            open("api", &api),
-        ]),
-        Err(reason) => checks.extend([
-            Check::new("token", expected, "none of them", Err(reason)),
-            open("exp", "still accepted"),
-            open("api", &api),
-        ]),
-    }
-    checks
-}
-
-const fn which(is_previous: bool) -> &'static str {
-    if is_previous {
-        "the previous token of its API"
-    } else {
-        "the current token of its API"
-    }
+        Ok(held) => {
+            let which = if held.is_previous {
+                "the previous token of its API"
+            } else {
+                "the current token of its API"
+            };
+            let (age, until) = (held.check_age(now), held.accepted_until);
+            let words = match (age, held.accepted_from(now)) {
+                (_, Some(from)) => format!("accepted from {from}, {}", relative(from, now)),
+                (Ok(()), None) => {
+                    let left = duration(until.saturating_since(now));
+                    format!("accepted for another {left}, until {until}")
+                }
+                (Err(_), None) => format!("accepted until {until}, {}", relative(until, now)),
+            };
+            let api = format!("a token of {}", held.api);
+            (
+                (which.to_owned(), Some(Ok(()))),
+                (words, Some(age)),
+                (api, Some(held.check_api(ground.api))),
+            )
+        }
+        Err(_) if length.is_err() => (open(), open(), open()),
+        Err(reason) => {
+            let which = ("none of them".to_owned(), Some(Err(reason)));
+            (which, open(), open())
+        }
+    };
+    let kind = "two dots in a JWT, none or others in an Access Token";
+    let limit = format!("at most {MAX_TOKEN_BYTES} bytes");
+    let one_of = format!("one of the {count} Access Tokens held");
+    let of_api = format!("a token of {}", ground.api);
+    let bytes = format!("{} bytes", token.len());
+    vec![
+        Check::new("form", kind, form(ground, token), Some(Ok(()))),
+        Check::new("length", limit, bytes, Some(length)),
+        Check::new("token", one_of, which.0, which.1),
+        Check::new("exp", "still accepted", age.0, age.1),
+        Check::new("api", of_api, api.0, api.1),
+    ]
 }
 
 /// What the token is taken for, and why.
 fn form(ground: &Ground<'_>, token: &[u8]) -> String {
-    let dots = memchr_iter(b'.', token).count();
-    let dots = match dots {
+    let dots = match memchr_iter(b'.', token).count() {
         0 => "no dot".to_owned(),
         1 => "one dot".to_owned(),
-        _ => format!("{dots} dots"),
+        dots => format!("{dots} dots"),
     };
     if ground.authenticator.issuers.trusted.is_empty() {
         format!("{dots}; only Access Tokens are accepted here")

@@ -1,6 +1,6 @@
 //! A token's claims about itself, machine-readable.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::reading::Reading;
 use super::show::cut;
@@ -24,21 +24,12 @@ pub struct Claimed {
     pub subject: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc_3339")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub issued_at: Option<UnixTime>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc_3339")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<UnixTime>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc_3339")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<UnixTime>,
-}
-
-// The parameters that serde's `serialize_with` requires.
-#[expect(clippy::ref_option)]
-fn rfc_3339<S: Serializer>(time: &Option<UnixTime>, to: S) -> Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => to.collect_str(time),
-        None => to.serialize_none(),
-    }
 }
 
 impl Claimed {

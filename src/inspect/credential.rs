@@ -6,7 +6,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
-use super::{Check, Explanation, Outcome, Verdict};
+use super::{Check, Explanation, Verdict};
 use crate::inbound::{Credential, Rejection};
 
 /// The token in the value of an `Authorization` header, or why the gate finds none in it.
@@ -29,14 +29,16 @@ pub fn of_header(value: &[u8]) -> Result<Zeroizing<Vec<u8>>, Box<Explanation>> {
             "no single token: empty, or with a space, a tab or a comma, or not of ASCII",
         ),
     };
-    let check = Check::new(
-        "credential",
-        "one token, with or without Bearer before it",
-        found,
-        Outcome::Failed(rejection.kind()),
-    );
+    let check = Check {
+        name: "credential",
+        expected: "one token, with or without Bearer before it".to_owned(),
+        found: found.to_owned(),
+        ok: Some(false),
+        kind: Some(rejection.kind().as_str()),
+    };
     Err(Box::new(Explanation {
-        verdict: Verdict::Refused(rejection),
+        verdict: Verdict::Refused,
+        rejection: Some(rejection),
         checks: vec![check],
         claimed: None,
     }))

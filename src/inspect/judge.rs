@@ -1,16 +1,18 @@
 //! Judges a token: the gate itself, with stored keys and a fixed clock.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
 use super::visit::KeyAddress;
-use super::{Explanation, Ground, addressee, explain};
+use super::{Explanation, Ground, Verdict, access_token, jwt};
 use crate::access_token::{AccessTokenSource, AccessTokens, Api, Terms};
-use crate::authenticate::authenticator::{Authenticator, Issuer, Issuers};
+use crate::authenticate::authenticator::{Authenticator, Check as Answer, Issuer, Issuers};
 use crate::clock::{Clock, ManualClock, UnixTime};
 use crate::config::layers::Reading;
-use crate::config::{Checked, Config, Keys, both, of_access_tokens};
+use crate::config::{Config, Keys, both, of_access_tokens};
+use crate::error::{VerifyError, VerifyErrorKind};
 use crate::fault::ConfigError;
 use crate::file::guarded_file::Writable;
 use crate::inbound::RejectionKind;
@@ -57,32 +59,24 @@ impl Judge {
         let distrusted = config.distrusted();
         let stands = ManualClock::new(UnixTime::EPOCH);
         let clock: Arc<dyn Clock> = Arc::new(stands.clone());
-        let Checked {
-            trusted,
-            elsewhere,
-            schedule,
-            ..
-        } = checked;
-        let (trusted, addresses) = trusted
-            .into_iter()
-            .map(|issuer| {
-                let keyless = Issuer {
-                    verifier: issuer.verifier,
-                    keys: KeySource::fixed(KeySet::default(), &distrusted),
-                };
-                let address = issuer.fetch.map(|fetch| KeyAddress {
-                    issuer: keyless.verifier.issuer().to_owned(),
-                    fetch,
-                    schedule,
-                });
-                (keyless, address)
-            })
-            .unzip::<_, _, Vec<_>, Vec<_>>();
+        let (mut trusted, mut addresses) = (Vec::new(), Vec::new());
+        for issuer in checked.trusted {
+            let name = issuer.verifier.issuer().to_owned();
+            addresses.push(issuer.fetch.map(|fetch| KeyAddress {
+                issuer: name,
+                fetch,
+                schedule: checked.schedule,
+            }));
+            trusted.push(Issuer {
+                verifier: issuer.verifier,
+                keys: KeySource::fixed(KeySet::default(), &distrusted),
+            });
+        }
         Ok(Self {
             authenticator: Authenticator {
                 issuers: Issuers {
                     trusted: trusted.into(),
-                    elsewhere,
+                    elsewhere: checked.elsewhere,
                     max_token_bytes: config.max_token_bytes,
                 },
                 access_tokens: tokens
@@ -103,7 +97,11 @@ impl Judge {
     /// Which trusted issuer's keys decide about a token; `None` if none do: it is no JWT,
     /// or it is rejected before keys are looked up.
     pub fn addressee(&self, token: &[u8]) -> Option<usize> {
-        addressee(&self.authenticator, token)
+        (!self.is_access_token(token)).then(|| jwt::addressee(&self.authenticator, token))?
+    }
+
+    fn is_access_token(&self, token: &[u8]) -> bool {
+        self.authenticator.access_tokens.is_some() && !self.authenticator.takes_for_jwt(token)
     }
 
     /// Where this issuer's keys are fetched; `None` if they are given.
@@ -133,12 +131,39 @@ impl Judge {
         no_keys: Option<&str>,
     ) -> Explanation {
         self.clock.step_to(now);
+        // As in the gate: an unknown key is no verdict while the issuer can't be asked, and
+        // stored keys are not waited for.
+        let unknown = || {
+            let error = VerifyError::keys_unavailable(Duration::ZERO);
+            (Verdict::Unknown, Some(error.into()))
+        };
+        let (verdict, rejection) = match self.authenticator.check(token, api) {
+            Answer::Done(Ok(_)) => (Verdict::Valid, None),
+            Answer::Done(Err(error))
+                if error.kind() == VerifyErrorKind::UnknownKey && no_keys.is_some() =>
+            {
+                unknown()
+            }
+            Answer::Done(Err(error)) => (Verdict::Refused, Some(error.into())),
+            Answer::Wait(_) => unknown(),
+        };
         let ground = Ground {
             authenticator: &self.authenticator,
             api,
             now,
             no_keys,
         };
-        explain(&ground, token)
+        let (checks, claimed) = match &self.authenticator.access_tokens {
+            Some(held) if self.is_access_token(token) => {
+                (access_token::checks(&ground, &held.load(), token), None)
+            }
+            _ => jwt::checks(&ground, token),
+        };
+        Explanation {
+            verdict,
+            rejection,
+            checks,
+            claimed,
+        }
     }
 }

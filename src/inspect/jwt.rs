@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::claimed::Claimed;
-use super::reading::{Decoded, Reading};
+use super::reading::{Decoded, Reading, members};
 use super::show::{list, quoted, value};
-use super::{Check, Ground, NOT_READABLE, Outcome, rules};
+use super::{Check, Ground, NOT_READABLE, rules};
 use crate::authenticate::authenticator::{Authenticator, Issuer};
 use crate::error::Reason;
 use crate::jwt::jws::MAX_KID_BYTES;
@@ -38,10 +38,20 @@ pub(super) fn checks(ground: &Ground<'_>, token: &[u8]) -> (Vec<Check>, Option<C
     let mut checks = vec![
         length(issuers.max_token_bytes, token),
         form(token, &decoded),
-        header(&reading),
-        algorithm(&reading),
-        key_id(&reading),
+        header(&decoded, &reading),
     ];
+    let found = reading.members();
+    let absent = || "absent".to_owned();
+    let member = |name, expected: &str, value: Option<(String, _)>| {
+        let (found, outcome) = value.unzip();
+        let found = found.unwrap_or_else(|| NOT_READABLE.to_owned());
+        Check::new(name, expected, found, outcome)
+    };
+    let alg = found.map(|it| (it.alg.map_or_else(absent, value), it.check_algorithm()));
+    let kid = found.map(|it| (it.kid.map_or_else(absent, value), it.key_id().map(drop)));
+    let of_kid = format!("a string, 1 to {MAX_KID_BYTES} bytes");
+    checks.push(member("alg", "\"RS256\"", alg));
+    checks.push(member("kid", &of_kid, kid));
     checks.extend(key_and_signature(ground, &decoded, &reading, picked.ok()));
     checks.extend(rules::checks(ground, &reading, picked));
     (checks, Claimed::of(&reading))
@@ -54,11 +64,16 @@ fn length(most: usize, token: &[u8]) -> Check {
         Ok(())
     };
     let found = format!("{} bytes", token.len());
-    Check::new("length", format!("at most {most} bytes"), found, result)
+    Check::new(
+        "length",
+        format!("at most {most} bytes"),
+        found,
+        Some(result),
+    )
 }
 
 fn form(token: &[u8], decoded: &Decoded<'_>) -> Check {
-    let (found, result) = match decoded.each() {
+    let (found, result) = match decoded.segments {
         None => {
             let segments = token.split(|byte| *byte == b'.').count();
             let found = match segments {
@@ -67,11 +82,14 @@ fn form(token: &[u8], decoded: &Decoded<'_>) -> Check {
             };
             (found, Err(Reason::NotThreeSegments))
         }
-        Some(segments) => {
+        Some(it) => {
             let mut start = 0;
             let mut faults = Vec::new();
-            for (name, segment, is_decoded) in segments {
-                if !is_decoded {
+            let names = ["header", "payload", "signature"]
+                .iter()
+                .zip(&decoded.parts);
+            for (segment, (name, part)) in [it.header, it.payload, it.signature].iter().zip(names) {
+                if part.is_none() {
                     faults.push(format!("the {name} has {}", misspelling(segment, start)));
                 }
                 start += segment.len() + 1;
@@ -83,8 +101,7 @@ fn form(token: &[u8], decoded: &Decoded<'_>) -> Check {
             }
         }
     };
-    let expected = "three base64url segments";
-    Check::new("form", expected, found, result)
+    Check::new("form", "three base64url segments", found, Some(result))
 }
 
 /// Why a segment is not canonical base64url; `start` is its place in the token. Nothing
@@ -108,43 +125,23 @@ fn misspelling(segment: &[u8], start: usize) -> String {
     format!("{what} as byte {} of the token", start + at + 1)
 }
 
-fn header(reading: &Reading<'_>) -> Check {
+fn header(decoded: &Decoded<'_>, reading: &Reading<'_>) -> Check {
     let (found, outcome) = match &reading.header {
-        None => (NOT_READABLE.to_owned(), Outcome::Open),
-        Some(Err(reason)) => (reason.text().to_owned(), Err(*reason).into()),
-        Some(Ok(members)) => {
-            let names = list(reading.header_names().iter().map(|name| quoted(name)));
-            match members.check_meaning() {
-                Ok(()) => (names, Outcome::Passed),
-                Err(reason) => (format!("{}: {names}", reason.text()), Err(reason).into()),
-            }
+        None => (NOT_READABLE.to_owned(), None),
+        Some(Err(reason)) => (reason.text().to_owned(), Some(Err(*reason))),
+        Some(Ok(header)) => {
+            let text = decoded.parts[0].as_deref().map(str::from_utf8);
+            let members = members(text.and_then(Result::ok).unwrap_or_default());
+            let names = list(members.iter().map(|(name, _)| quoted(name)));
+            let result = header.check_meaning();
+            let found = match result {
+                Ok(()) => names,
+                Err(reason) => format!("{}: {names}", reason.text()),
+            };
+            (found, Some(result))
         }
     };
-    let expected = "strict, nothing critical";
-    Check::new("header", expected, found, outcome)
-}
-
-fn algorithm(reading: &Reading<'_>) -> Check {
-    let (found, outcome) = match reading.members() {
-        None => (NOT_READABLE.to_owned(), Outcome::Open),
-        Some(members) => (
-            members.alg.map_or_else(|| "absent".to_owned(), value),
-            members.check_algorithm().into(),
-        ),
-    };
-    Check::new("alg", "\"RS256\"", found, outcome)
-}
-
-fn key_id(reading: &Reading<'_>) -> Check {
-    let (found, outcome) = match reading.members() {
-        None => (NOT_READABLE.to_owned(), Outcome::Open),
-        Some(members) => (
-            members.kid.map_or_else(|| "absent".to_owned(), value),
-            members.key_id().map(drop).into(),
-        ),
-    };
-    let expected = format!("a string, 1 to {MAX_KID_BYTES} bytes");
-    Check::new("kid", expected, found, outcome)
+    Check::new("header", "strict, nothing critical", found, outcome)
 }
 
 fn key_and_signature(
@@ -153,21 +150,22 @@ fn key_and_signature(
     reading: &Reading<'_>,
     picked: Option<&Issuer>,
 ) -> [Check; 2] {
-    let signature = |found: String, outcome: Outcome| {
-        Check::new("signature", "RS256 by that key", found, outcome)
+    let checks = |expected: &str, key: (String, _), signature: (&str, _)| {
+        [
+            Check::new("key", expected, key.0, key.1),
+            Check::new("signature", "RS256 by that key", signature.0, signature.1),
+        ]
     };
-    let keyless = |expected: &str, found: String, outcome: Outcome| {
-        let key = Check::new("key", expected, found, outcome);
-        [key, signature("not checked".to_owned(), Outcome::Open)]
-    };
+    let keyless =
+        |expected, found, outcome| checks(expected, (found, outcome), ("not checked", None));
     let any = "one of the issuer's keys";
     let (Some((kid, issuer)), Some((input, bytes))) =
         (wanted_key(decoded, reading, picked), decoded.signed())
     else {
-        return keyless(any, "not looked for".to_owned(), Outcome::Open);
+        return keyless(any, "not looked for".to_owned(), None);
     };
     if let Some(why) = ground.no_keys {
-        return keyless(any, format!("no keys to be had: {why}"), Outcome::Open);
+        return keyless(any, format!("no keys to be had: {why}"), None);
     }
     let published = issuer.keys.load(ground.now);
     let keys = published.keys(ground.now);
@@ -176,25 +174,23 @@ fn key_and_signature(
         n => format!("one of the issuer's {n} keys"),
     };
     let Some(key) = keys.get(&kid) else {
-        if keys.distrusts(&kid) {
-            let found = "distrusted by the settings".to_owned();
-            return keyless(&expected, found, Err(Reason::DistrustedKey).into());
-        }
-        let found = "none has this kid".to_owned();
-        return keyless(&expected, found, Err(Reason::UnknownKey).into());
+        let (found, reason) = if keys.distrusts(&kid) {
+            ("distrusted by the settings", Reason::DistrustedKey)
+        } else {
+            ("none has this kid", Reason::UnknownKey)
+        };
+        return keyless(&expected, found.to_owned(), Some(Err(reason)));
     };
     let size = key.modulus_bits().div_ceil(8);
-    let (found, result) = if key.verifies(input, bytes) {
-        ("valid".to_owned(), Ok(()))
+    let is_valid = key.verifies(input, bytes);
+    let found = if is_valid {
+        "valid".to_owned()
     } else if bytes.len() == size {
-        ("not valid".to_owned(), Err(Reason::BadSignature))
+        "not valid".to_owned()
     } else {
-        let found = format!("not valid: {} bytes, and not {size}", bytes.len());
-        (found, Err(Reason::BadSignature))
+        format!("not valid: {} bytes, and not {size}", bytes.len())
     };
+    let result = is_valid.then_some(()).ok_or(Reason::BadSignature);
     let of_key = format!("RSA, {} bits", key.modulus_bits());
-    [
-        Check::new("key", expected, of_key, Outcome::Passed),
-        signature(found, result.into()),
-    ]
+    checks(&expected, (of_key, Some(Ok(()))), (&found, Some(result)))
 }

@@ -25,11 +25,13 @@ pub mod show;
 mod visit;
 pub mod words;
 
+use serde::Serialize;
+
 use crate::access_token::Api;
-use crate::authenticate::authenticator::{Authenticator, Check as Answer};
+use crate::authenticate::authenticator::Authenticator;
 use crate::clock::UnixTime;
-use crate::error::{VerifyError, VerifyErrorKind};
-use crate::inbound::{Rejection, RejectionKind};
+use crate::error::Reason;
+use crate::inbound::Rejection;
 
 pub use self::claimed::Claimed;
 pub use self::credential::of_header;
@@ -37,7 +39,7 @@ pub use self::gate::{
     both, distrust_meanwhile, distrusted, fault, layered, read_settings, reject, take_over, union,
 };
 pub use self::judge::Judge;
-pub use self::visit::{Answer as SeenAnswer, KeyAddress, Refresh, Seen, Visit, key_addresses};
+pub use self::visit::{Answer, KeyAddress, Refresh, Visit, key_addresses, without_query};
 pub use crate::clock::rfc3339;
 pub use crate::config::layers::{Flag, Reading};
 pub use crate::config::settings::{FlagOf, Part, SETTINGS, Setting};
@@ -62,56 +64,37 @@ struct Ground<'a> {
 #[derive(Debug)]
 pub struct Explanation {
     pub verdict: Verdict,
+    /// Set unless the token is valid.
+    pub rejection: Option<Rejection>,
     /// In the verifier's order.
     pub checks: Vec<Check>,
     /// What the token says, as far as it can be read; nothing of an Access Token.
     pub claimed: Option<Claimed>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
     Valid,
-    Refused(Rejection),
+    Refused,
     /// Nothing is known about the token.
-    Unknown(Rejection),
-}
-
-impl Verdict {
-    /// A stable name.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Valid => "valid",
-            Self::Refused(_) => "refused",
-            Self::Unknown(_) => "unknown",
-        }
-    }
-
-    pub const fn rejection(&self) -> Option<&Rejection> {
-        match self {
-            Self::Valid => None,
-            Self::Refused(rejection) | Self::Unknown(rejection) => Some(rejection),
-        }
-    }
+    Unknown,
 }
 
 /// One check: what was expected, what was found, and how it ended.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Check {
     /// A stable name.
+    #[serde(rename = "check")]
     pub name: &'static str,
     pub expected: String,
     /// Safe to display: see [`show`].
     pub found: String,
-    pub outcome: Outcome,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    Passed,
-    /// With the kind of the rejection that it alone would cause.
-    Failed(RejectionKind),
-    /// Not reached, or undecidable.
-    Open,
+    /// `None` if it was not reached, or is undecidable.
+    pub ok: Option<bool>,
+    /// Of the rejection that a failed check alone would cause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
 }
 
 impl Check {
@@ -119,67 +102,20 @@ impl Check {
         name: &'static str,
         expected: impl Into<String>,
         found: impl Into<String>,
-        outcome: impl Into<Outcome>,
+        result: Option<Result<(), Reason>>,
     ) -> Self {
+        let reason = result.and_then(Result::err);
         Self {
             name,
             expected: expected.into(),
             found: found.into(),
-            outcome: outcome.into(),
+            ok: result.map(|result| result.is_ok()),
+            kind: reason.map(|reason| reason.kind().as_str()),
         }
-    }
-}
-
-impl From<Result<(), crate::error::Reason>> for Outcome {
-    fn from(result: Result<(), crate::error::Reason>) -> Self {
-        result.map_or_else(
-            |reason| Self::Failed(RejectionKind::Token(reason.kind())),
-            |()| Self::Passed,
-        )
-    }
-}
-
-/// Explains a token, given as in the `Authorization` header without its scheme.
-fn explain(ground: &Ground<'_>, token: &[u8]) -> Explanation {
-    let verdict = match ground.authenticator.check(token, ground.api) {
-        Answer::Done(Ok(_)) => Verdict::Valid,
-        // As in the gate: an unknown key is no verdict while the issuer can't be asked.
-        Answer::Done(Err(error))
-            if error.kind() == VerifyErrorKind::UnknownKey && ground.no_keys.is_some() =>
-        {
-            no_verdict()
-        }
-        Answer::Done(Err(error)) => Verdict::Refused(error.into()),
-        // Stored keys are not waited for.
-        Answer::Wait(_) => no_verdict(),
-    };
-    let (checks, claimed) = match &ground.authenticator.access_tokens {
-        Some(held) if !ground.authenticator.takes_for_jwt(token) => {
-            (access_token::checks(ground, &held.load(), token), None)
-        }
-        _ => jwt::checks(ground, token),
-    };
-    Explanation {
-        verdict,
-        checks,
-        claimed,
     }
 }
 
 /// Whether a rejection concerns an Access Token that was not even looked up.
 pub fn is_of_access_token(rejection: &Rejection) -> bool {
     rejection.is_of_access_token()
-}
-
-fn no_verdict() -> Verdict {
-    Verdict::Unknown(VerifyError::keys_unavailable(std::time::Duration::ZERO).into())
-}
-
-/// Which trusted issuer's keys decide about a token; `None` if none do: it is no JWT, or
-/// it is rejected before keys are looked up.
-fn addressee(authenticator: &Authenticator, token: &[u8]) -> Option<usize> {
-    if authenticator.access_tokens.is_some() && !authenticator.takes_for_jwt(token) {
-        return None;
-    }
-    jwt::addressee(authenticator, token)
 }

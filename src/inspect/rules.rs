@@ -7,79 +7,131 @@ use humantime::format_duration;
 use super::reading::{ReadClaims, Reading};
 use super::show::{list, quoted, value};
 use super::words::{duration, relative};
-use super::{Check, Ground, NOT_READABLE, Outcome};
+use super::{Check, Ground, NOT_READABLE};
 use crate::authenticate::authenticator::Issuer;
 use crate::clock::UnixTime;
 use crate::error::Reason;
-use crate::jwt::policy::{Names, Policy, Rule};
+use crate::jwt::claims::{AudienceView, ClaimsView};
+use crate::jwt::policy::{Policy, Rule};
 
 pub(super) fn checks(
     ground: &Ground<'_>,
     reading: &Reading<'_>,
     picked: Result<&Issuer, Reason>,
 ) -> Vec<Check> {
-    let first = claims(reading);
-    let rules = Rule::ALL.into_iter().map(|rule| match rule {
-        Rule::Issuer => issuer(ground, reading, picked),
-        Rule::Audience => check(rule, reading, picked.ok(), ground.now),
-        // The others are the same for every issuer.
-        _ => {
-            let any = picked.ok().or(ground.authenticator.issuers.trusted.first());
-            check(rule, reading, any, ground.now)
-        }
-    });
-    iter::once(first).chain(rules).collect()
+    let rules = Rule::ALL.map(|rule| check(rule, ground, reading, picked));
+    iter::once(claims(reading)).chain(rules).collect()
 }
 
 fn claims(reading: &Reading<'_>) -> Check {
     let (found, outcome) = match &reading.claims {
-        None => (NOT_READABLE.to_owned(), Outcome::Open),
-        Some(Err(reason)) => (reason.text().to_owned(), Err(*reason).into()),
+        None => (NOT_READABLE.to_owned(), None),
+        Some(Err(reason)) => (reason.text().to_owned(), Some(Err(*reason))),
         Some(Ok(claims)) => match claims.faults.first() {
-            None => (format!("{} claims", claims.len()), Outcome::Passed),
+            None => (format!("{} claims", claims.members.len()), Some(Ok(()))),
             Some(first) => (
                 list(claims.faults.iter().map(|fault| fault.text().to_owned())),
-                Err(*first).into(),
+                Some(Err(*first)),
             ),
         },
     };
-    let expected = "strict, of the right types";
-    Check::new("claims", expected, found, outcome)
+    Check::new("claims", "strict, of the right types", found, outcome)
 }
 
-fn issuer(ground: &Ground<'_>, reading: &Reading<'_>, picked: Result<&Issuer, Reason>) -> Check {
-    let trusted = &ground.authenticator.issuers.trusted;
-    let names = list(
-        trusted
-            .iter()
-            .map(|issuer| quoted(issuer.verifier.issuer())),
-    );
-    let expected = match trusted.len() {
-        0 | 1 => names,
-        _ => format!("one of {names}"),
+/// A rule of the policy, if there are claims and an issuer to check them against.
+fn check(
+    rule: Rule,
+    ground: &Ground<'_>,
+    reading: &Reading<'_>,
+    picked: Result<&Issuer, Reason>,
+) -> Check {
+    let (name, ill_typed) = name(rule);
+    let (now, trusted) = (ground.now, &ground.authenticator.issuers.trusted);
+    let issuer = match rule {
+        Rule::Issuer | Rule::Audience => picked,
+        // The others are the same for every issuer.
+        _ => picked.or_else(|reason| trusted.first().ok_or(reason)),
     };
-    let Some(claims) = reading.read_claims() else {
-        return Check::new("iss", expected, NOT_READABLE, Outcome::Open);
+    let nothing = ReadClaims::default();
+    let claims = reading.read_claims().unwrap_or(&nothing);
+    let result =
+        issuer.and_then(|issuer| (issuer.verifier.policy).check_one(rule, &claims.view, now));
+    let view = &claims.view;
+    let (expected, found) = match (rule, issuer.map(|issuer| &issuer.verifier.policy)) {
+        (Rule::Issuer, _) => self::issuer(trusted, view, result),
+        (_, Err(_)) => {
+            let expected = "as the token's issuer has it";
+            return Check::new(name, expected, "not looked at", None);
+        }
+        (Rule::Audience, Ok(policy)) => (
+            one_of(policy.audiences.iter()),
+            view.audience.map_or_else(none, audience),
+        ),
+        (Rule::Expiry, Ok(policy)) => (
+            format!("in the future (leeway {})", format_duration(policy.leeway)),
+            (view.expires_at).map_or_else(none, |at| expiry(at, now, result.is_ok())),
+        ),
+        (Rule::NotBefore, Ok(policy)) => (
+            format!("absent or past (leeway {})", format_duration(policy.leeway)),
+            (view.not_before).map_or_else(none, |at| not_before(at, now, result.is_ok())),
+        ),
+        (Rule::Required, Ok(policy)) => required(policy, claims),
+        (Rule::Lifetime, Ok(policy)) => lifetime(policy, view, now),
+        (Rule::Subject, Ok(policy)) => (
+            one_of(policy.subjects.iter()),
+            (view.subject).map_or_else(none, |subject| quoted(&subject.decode())),
+        ),
     };
-    if let Some(check) = ill_typed("iss", &expected, claims) {
-        return check;
+    if reading.read_claims().is_none() {
+        return Check::new(name, expected, NOT_READABLE, None);
     }
-    let result = picked.and_then(|issuer| {
-        let policy = &issuer.verifier.policy;
-        policy.check_one(Rule::Issuer, &claims.view, ground.now)
+    if let Some(fault) = ill_typed.filter(|fault| claims.faults.contains(fault)) {
+        let found = claims.raw(name).map_or_else(String::new, value);
+        let found = format!("{found}: {}", fault.text());
+        return Check::new(name, expected, found, Some(Err(fault)));
+    }
+    // A claim that is there but of a wrong type is reported elsewhere.
+    let is_elsewhere = match (rule, issuer) {
+        (Rule::Required, Ok(issuer)) => absent(&issuer.verifier.policy, claims).next().is_none(),
+        (Rule::Lifetime, _) => {
+            let ill_typed = [Reason::IatType, Reason::ExpType];
+            ill_typed.iter().any(|fault| claims.faults.contains(fault))
+        }
+        _ => false,
+    };
+    let outcome = Some(result).filter(|result| result.is_ok() || !is_elsewhere);
+    Check::new(name, expected, found, outcome)
+}
+
+/// A stable name, and the fault of a claim of a wrong type.
+const fn name(rule: Rule) -> (&'static str, Option<Reason>) {
+    match rule {
+        Rule::Issuer => ("iss", Some(Reason::IssType)),
+        Rule::Audience => ("aud", Some(Reason::AudType)),
+        Rule::Expiry => ("exp", Some(Reason::ExpType)),
+        Rule::NotBefore => ("nbf", Some(Reason::NbfType)),
+        Rule::Required => ("required", None),
+        Rule::Lifetime => ("lifetime", None),
+        Rule::Subject => ("sub", Some(Reason::SubType)),
+    }
+}
+
+/// What the rule expects, and what it finds.
+fn issuer(
+    trusted: &[Issuer],
+    claims: &ClaimsView<'_>,
+    result: Result<(), Reason>,
+) -> (String, String) {
+    let expected = one_of(trusted.iter().map(|issuer| issuer.verifier.issuer()));
+    let found = claims.issuer.map(|issuer| {
+        let hint = match (result, trusted) {
+            (Err(Reason::OtherEnvironment), _) => ", of another environment",
+            (Err(_), [only]) => difference(&issuer.decode(), only.verifier.issuer()),
+            _ => "",
+        };
+        format!("{}{hint}", quoted(&issuer.decode()))
     });
-    let found = claims.view.issuer.map_or_else(
-        || "absent".to_owned(),
-        |issuer| {
-            let hint = match (result, &**trusted) {
-                (Err(Reason::OtherEnvironment), _) => ", of another environment",
-                (Err(_), [only]) => difference(&issuer.decode(), only.verifier.issuer()),
-                _ => "",
-            };
-            format!("{}{hint}", quoted(&issuer.decode()))
-        },
-    );
-    Check::new("iss", expected, found, result)
+    (expected, found.unwrap_or_else(none))
 }
 
 /// A difference that is easily overlooked.
@@ -95,162 +147,47 @@ fn difference(theirs: &str, ours: &str) -> &'static str {
     }
 }
 
-/// What a rule expects, and what it finds.
-struct Terms {
-    expected: String,
-    found: String,
-}
-
-/// A rule of the policy, if there are claims and an issuer to check them against.
-fn check(rule: Rule, reading: &Reading<'_>, issuer: Option<&Issuer>, now: UnixTime) -> Check {
-    let name = name(rule);
-    let Some(issuer) = issuer else {
-        let expected = "as the token's issuer has it";
-        return Check::new(name, expected, "not looked at", Outcome::Open);
-    };
-    let policy = &issuer.verifier.policy;
-    let Some(claims) = reading.read_claims() else {
-        let claims = ReadClaims::default();
-        let result = policy.check_one(rule, &claims.view, now);
-        let expected = terms(rule, policy, &claims, now, result).expected;
-        return Check::new(name, expected, NOT_READABLE, Outcome::Open);
-    };
-    let result = policy.check_one(rule, &claims.view, now);
-    let Terms { expected, found } = terms(rule, policy, claims, now, result);
-    if let Some(check) = ill_typed(name, &expected, claims) {
-        return check;
-    }
-    // A claim that is there but of a wrong type is reported elsewhere.
-    let is_elsewhere = match rule {
-        Rule::Required => absent(policy, claims).next().is_none(),
-        Rule::Lifetime => {
-            let ill_typed = [Reason::IatType, Reason::ExpType];
-            ill_typed.iter().any(|fault| claims.faults.contains(fault))
-        }
-        _ => false,
-    };
-    let outcome = match result {
-        Err(_) if is_elsewhere => Outcome::Open,
-        result => result.into(),
-    };
-    Check::new(name, expected, found, outcome)
-}
-
-/// A stable name.
-const fn name(rule: Rule) -> &'static str {
-    match rule {
-        Rule::Issuer => "iss",
-        Rule::Audience => "aud",
-        Rule::Expiry => "exp",
-        Rule::NotBefore => "nbf",
-        Rule::Required => "required",
-        Rule::Lifetime => "lifetime",
-        Rule::Subject => "sub",
+fn audience(audience: AudienceView<'_>) -> String {
+    match list(audience.iter().map(|one| quoted(&one.decode()))) {
+        found if found.is_empty() => "an empty list".to_owned(),
+        found => found,
     }
 }
 
-fn terms(
-    rule: Rule,
-    policy: &Policy,
-    claims: &ReadClaims<'_>,
-    now: UnixTime,
-    result: Result<(), Reason>,
-) -> Terms {
-    let is_good = result.is_ok();
-    let (expected, found) = match rule {
-        Rule::Issuer => (quoted(&policy.issuer), String::new()),
-        Rule::Audience => audience(policy, claims),
-        Rule::Expiry => expiry(policy, claims, now, is_good),
-        Rule::NotBefore => not_before(policy, claims, now, is_good),
-        Rule::Required => required(policy, claims),
-        Rule::Lifetime => lifetime(policy, claims, now),
-        Rule::Subject => subject(policy, claims),
-    };
-    Terms { expected, found }
+fn none() -> String {
+    "absent".to_owned()
 }
 
-/// The check of a claim of a wrong type.
-fn ill_typed(name: &'static str, expected: &str, claims: &ReadClaims<'_>) -> Option<Check> {
-    let fault = match name {
-        "iss" => Reason::IssType,
-        "aud" => Reason::AudType,
-        "exp" => Reason::ExpType,
-        "nbf" => Reason::NbfType,
-        "sub" => Reason::SubType,
-        _ => return None,
-    };
-    let is_there = claims.faults.contains(&fault);
-    is_there.then(|| {
-        let found = claims.raw(name).map_or_else(String::new, value);
-        let found = format!("{found}: {}", fault.text());
-        Check::new(name, expected, found, Err(fault))
-    })
-}
-
-fn one_of(names: &Names) -> String {
-    let names_listed = list(names.iter().map(quoted));
-    match names.iter().len() {
+fn one_of<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    match names.len() {
         0 => "any".to_owned(),
-        1 => names_listed,
-        _ => format!("one of {names_listed}"),
+        1 => list(names.map(quoted)),
+        _ => format!("one of {}", list(names.map(quoted))),
     }
 }
 
-fn audience(policy: &Policy, claims: &ReadClaims<'_>) -> (String, String) {
-    let found = claims.view.audience.map_or_else(
-        || "absent".to_owned(),
-        |audience| match list(audience.iter().map(|one| quoted(&one.decode()))) {
-            none if none.is_empty() => "an empty list".to_owned(),
-            found => found,
-        },
-    );
-    (one_of(&policy.audiences), found)
+fn expiry(at: UnixTime, now: UnixTime, is_good: bool) -> String {
+    let seen = relative(at, now);
+    match (now < at, is_good) {
+        (true, _) => {
+            let left = duration(at.saturating_since(now));
+            format!("valid for another {left} ({at})")
+        }
+        (false, true) => format!("expired {seen}, within the leeway ({at})"),
+        (false, false) => format!("expired {seen} ({at})"),
+    }
 }
 
-fn expiry(
-    policy: &Policy,
-    claims: &ReadClaims<'_>,
-    now: UnixTime,
-    is_good: bool,
-) -> (String, String) {
-    let expected = format!("in the future (leeway {})", format_duration(policy.leeway));
-    let Some(expires_at) = claims.view.expires_at else {
-        return (expected, "absent".to_owned());
-    };
-    let words = if now < expires_at {
-        format!(
-            "valid for another {}",
-            duration(expires_at.saturating_since(now))
-        )
-    } else if is_good {
-        format!("expired {}, within the leeway", relative(expires_at, now))
-    } else {
-        format!("expired {}", relative(expires_at, now))
-    };
-    (expected, format!("{words} ({expires_at})"))
-}
-
-fn not_before(
-    policy: &Policy,
-    claims: &ReadClaims<'_>,
-    now: UnixTime,
-    is_good: bool,
-) -> (String, String) {
-    let expected = format!("absent or past (leeway {})", format_duration(policy.leeway));
-    let Some(not_before) = claims.view.not_before else {
-        return (expected, "absent".to_owned());
-    };
-    let words = if not_before <= now {
-        format!("became valid {}", relative(not_before, now))
-    } else if is_good {
-        format!("valid {}, within the leeway", relative(not_before, now))
-    } else {
-        format!(
-            "not valid for another {}",
-            duration(not_before.saturating_since(now))
-        )
-    };
-    (expected, format!("{words} ({not_before})"))
+fn not_before(at: UnixTime, now: UnixTime, is_good: bool) -> String {
+    let seen = relative(at, now);
+    match (at <= now, is_good) {
+        (true, _) => format!("became valid {seen} ({at})"),
+        (false, true) => format!("valid {seen}, within the leeway ({at})"),
+        (false, false) => {
+            let left = duration(at.saturating_since(now));
+            format!("not valid for another {left} ({at})")
+        }
+    }
 }
 
 /// The names of the required claims that are missing.
@@ -273,12 +210,12 @@ fn required(policy: &Policy, claims: &ReadClaims<'_>) -> (String, String) {
     (names.join(", "), found)
 }
 
-fn lifetime(policy: &Policy, claims: &ReadClaims<'_>, now: UnixTime) -> (String, String) {
+fn lifetime(policy: &Policy, claims: &ClaimsView<'_>, now: UnixTime) -> (String, String) {
     let expected = policy.max_lifetime.map_or_else(
         || "any".to_owned(),
         |cap| format!("at most {}", format_duration(cap)),
     );
-    let found = match (claims.view.issued_at, claims.view.expires_at) {
+    let found = match (claims.issued_at, claims.expires_at) {
         (Some(issued_at), Some(expires_at)) => format!(
             "{}, issued {}",
             duration(expires_at.saturating_since(issued_at)),
@@ -288,10 +225,4 @@ fn lifetime(policy: &Policy, claims: &ReadClaims<'_>, now: UnixTime) -> (String,
         (_, None) => "no exp".to_owned(),
     };
     (expected, found)
-}
-
-fn subject(policy: &Policy, claims: &ReadClaims<'_>) -> (String, String) {
-    let found = (claims.view.subject)
-        .map_or_else(|| "absent".to_owned(), |subject| quoted(&subject.decode()));
-    (one_of(&policy.subjects), found)
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, LOCATION};
 use reqwest::{Response, Url};
+use serde::Serialize;
 
+use super::show::cut;
+use crate::clock::seconds;
 use crate::config::Config;
 use crate::fault::ConfigError;
 use crate::jwt::jwks::KeySet;
@@ -37,72 +40,86 @@ pub fn key_addresses(config: &Config) -> Result<Vec<KeyAddress>, ConfigError> {
         .collect())
 }
 
-/// The result of a fetch.
+/// The result of a fetch, and what was seen on the way.
 #[derive(Debug)]
 pub struct Visit {
     pub keys: Result<KeySet, FetchError>,
+    /// Why there are no keys, in words for an operator.
+    pub fault: Option<String>,
     /// Set if there are keys.
     pub refresh: Option<Refresh>,
-    pub seen: Seen,
+    /// One, or two if a discovery document was followed.
+    pub answers: Vec<Answer>,
+    /// The last document that arrived whole, as untrusted as the answers.
+    pub document: Bytes,
 }
 
 /// How long the gate keeps such an answer, and when it asks again.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct Refresh {
+    #[serde(rename = "fresh_seconds", serialize_with = "seconds")]
     pub fresh: Duration,
+    #[serde(rename = "earliest_seconds", serialize_with = "seconds")]
     pub earliest: Duration,
+    #[serde(rename = "latest_seconds", serialize_with = "seconds")]
     pub latest: Duration,
     /// The lifetime that the address asks for.
+    #[serde(skip)]
     pub max_age: Option<Duration>,
+}
+
+/// The head of an answer. Its texts are the peer's, and are cut.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    pub from: String,
+    pub status: u16,
+    pub content_type: Option<String>,
+    pub etag: Option<String>,
+    pub cache_control: Option<String>,
+    /// Without its query, which may hold a secret.
+    pub location: Option<String>,
 }
 
 /// Explains a missing answer to an operator, if the cause is known.
 type Words = fn(&reqwest::Error) -> Option<String>;
 
-/// What was seen on the way. All of it is untrusted: the peer wrote it.
-#[derive(Debug)]
-pub struct Seen {
+struct Seen {
     words: Words,
-    /// One, or two if a discovery document was followed.
-    pub answers: Vec<Answer>,
-    /// The last document that arrived whole.
-    pub document: Option<Bytes>,
+    answers: Vec<Answer>,
+    document: Bytes,
     trouble: Option<String>,
-}
-
-/// The head of an answer.
-#[derive(Debug)]
-pub struct Answer {
-    pub from: Url,
-    pub status: u16,
-    pub content_type: Option<String>,
-    pub etag: Option<String>,
-    pub cache_control: Option<String>,
-    pub location: Option<String>,
 }
 
 impl Watch for Seen {
     fn answered(&mut self, from: &Url, answer: &Response) {
-        let header = |name: HeaderName| {
+        let header = |name: HeaderName, shown: fn(&str) -> String| {
             let value = answer.headers().get(name)?;
-            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+            Some(shown(&String::from_utf8_lossy(value.as_bytes())))
         };
         self.answers.push(Answer {
-            from: from.clone(),
+            from: cut(from.as_str()),
             status: answer.status().as_u16(),
-            content_type: header(CONTENT_TYPE),
-            etag: header(ETAG),
-            cache_control: header(CACHE_CONTROL),
-            location: header(LOCATION),
+            content_type: header(CONTENT_TYPE, cut),
+            etag: header(ETAG, cut),
+            cache_control: header(CACHE_CONTROL, cut),
+            location: header(LOCATION, without_query),
         });
     }
 
     fn came(&mut self, _: &Url, document: &Bytes) {
-        self.document = Some(document.clone());
+        self.document = document.clone();
     }
 
     fn failed(&mut self, error: &reqwest::Error) {
         self.trouble = (self.words)(error);
+    }
+}
+
+/// An address without its query: in GO's own failure sample, that holds a code.
+pub fn without_query(address: &str) -> String {
+    match address.split_once(['?', '#']) {
+        Some((address, _)) => format!("{}?...", cut(address)),
+        None => cut(address),
     }
 }
 
@@ -122,7 +139,7 @@ impl KeyAddress {
         let mut seen = Seen {
             words,
             answers: Vec::new(),
-            document: None,
+            document: Bytes::new(),
             trouble: None,
         };
         let result = fetcher
@@ -142,21 +159,16 @@ impl KeyAddress {
             let document = fetched.document.ok_or(FetchError::UnexpectedNotModified)?;
             Ok(document.keys)
         });
+        let fault = keys.as_ref().err().map(|error| match seen.trouble {
+            Some(words) if matches!(error, FetchError::Unreachable(_)) => words,
+            _ => error.to_string(),
+        });
         Visit {
             keys,
+            fault,
             refresh,
-            seen,
+            answers: seen.answers,
+            document: seen.document,
         }
-    }
-}
-
-impl Visit {
-    /// Why there are no keys, in words for an operator.
-    pub fn fault(&self) -> Option<String> {
-        let error = self.keys.as_ref().err()?;
-        Some(match (error, &self.seen.trouble) {
-            (FetchError::Unreachable(_), Some(words)) => words.clone(),
-            _ => error.to_string(),
-        })
     }
 }

@@ -147,7 +147,7 @@ pub(crate) fn broken(text: &str, width: usize) -> Vec<String> {
 }
 
 /// A paragraph behind a label, its further lines under its first.
-pub(crate) fn paragraph(label: &str, text: &str, terminal: &Terminal) -> String {
+fn paragraph(label: &str, text: &str, terminal: &Terminal) -> String {
     let label_width = label.chars().count() + 1;
     let lines = broken(
         text,
@@ -157,21 +157,33 @@ pub(crate) fn paragraph(label: &str, text: &str, terminal: &Terminal) -> String 
     format!("{label} {}\n", lines.join(&indent))
 }
 
-/// A verdict: a paragraph behind its mark, in its style.
-pub(crate) fn marked(mark: Mark, text: &str, terminal: &Terminal) -> String {
-    let said = paragraph(terminal.mark(mark), text, terminal);
+/// A verdict behind its mark and in its style, the table that it rests on, facts behind
+/// their labels, and what to do next.
+pub(crate) fn page(
+    (mark, said): (Mark, String),
+    table: &str,
+    facts: &[(&str, String)],
+    next: Option<&str>,
+    terminal: &Terminal,
+) -> String {
+    let said = paragraph(terminal.mark(mark), &said, terminal);
     let paint = |line| paint(mark.style().bold(), line) + "\n";
-    said.lines().map(paint).collect()
-}
-
-/// What to do next, below all else.
-pub(crate) fn advice(next: &str, terminal: &Terminal) -> String {
-    format!("\n{}", paragraph("next:", next, terminal))
+    let facts = facts
+        .iter()
+        .map(|(label, text)| paragraph(label, text, terminal));
+    let next = next.map(|next| paragraph("next:", next, terminal));
+    let parts = [
+        said.lines().map(paint).collect(),
+        table.to_owned(),
+        facts.collect(),
+        next.unwrap_or_default(),
+    ];
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join("\n")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::terminal::PLAIN;
     use super::*;
 
     const fn terminal(width: usize) -> Terminal {
@@ -185,7 +197,7 @@ mod tests {
         Row {
             cells: cells
                 .iter()
-                .map(|cell| ((*cell).to_owned(), PLAIN))
+                .map(|cell| ((*cell).to_owned(), Style::new()))
                 .collect(),
             note: None,
         }

@@ -14,11 +14,8 @@ use super::Output;
 const WIDTH: usize = 100;
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=160;
 
-pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default();
-pub(crate) const UNSURE: Style = AnsiColor::Yellow.on_default();
 pub(crate) const FAINT: Style = Style::new().dimmed();
-pub(crate) const PLAIN: Style = Style::new();
 
 /// What an output can show.
 #[derive(Debug, Clone, Copy)]
@@ -36,12 +33,31 @@ pub(crate) enum Mark {
     Open,
 }
 
+impl From<Option<bool>> for Mark {
+    fn from(ok: Option<bool>) -> Self {
+        match ok {
+            Some(true) => Self::Good,
+            Some(false) => Self::Bad,
+            None => Self::Open,
+        }
+    }
+}
+
 impl Mark {
     pub(crate) const fn style(self) -> Style {
         match self {
-            Self::Good => GOOD,
+            Self::Good => AnsiColor::Green.on_default(),
             Self::Bad => BAD,
-            Self::Open => UNSURE,
+            Self::Open => AnsiColor::Yellow.on_default(),
+        }
+    }
+
+    /// The style of what stands behind it in a table.
+    pub(crate) const fn cell(self) -> Style {
+        match self {
+            Self::Good => Style::new(),
+            Self::Bad => BAD,
+            Self::Open => FAINT,
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn run(args: &SettingArgs<false>, console: &mut Console<'_>) -> Resul
         let mut reports = Vec::new();
         for address in addresses {
             let visit = address.visit(connection_error::words).await;
-            reports.push(AddressReport::of(&address, &visit));
+            reports.push(AddressReport::of(&address, visit));
         }
         reports
     })?;

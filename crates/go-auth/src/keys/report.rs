@@ -2,10 +2,12 @@
 
 use std::num::NonZeroUsize;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use derbysoft_go_auth::inspect::show::cut;
-use derbysoft_go_auth::inspect::{self, Inspected, KeyAddress, Refresh, Seen, SeenAnswer, Visit};
+use derbysoft_go_auth::inspect::{
+    self, Answer, Inspected, KeyAddress, Refresh, Visit, without_query,
+};
 use derbysoft_go_auth::keys::{FetchError, KeySetError, MAX_KEYS};
 
 /// How many keys of a document are listed: twice as many as are used.
@@ -38,7 +40,7 @@ pub(super) struct AddressReport {
     pub(super) error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next: Option<&'static str>,
-    pub(super) answers: Vec<AnswerReport>,
+    pub(super) answers: Vec<Answer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) discovery: Option<Discovery>,
     pub(super) keys: Vec<KeyReport>,
@@ -46,19 +48,8 @@ pub(super) struct AddressReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) more_keys: Option<NonZeroUsize>,
     /// How long the gate uses such an answer, and when it refreshes it.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "seconds")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) refresh: Option<Refresh>,
-}
-
-#[derive(Serialize)]
-pub(super) struct AnswerReport {
-    pub(super) from: String,
-    pub(super) status: u16,
-    pub(super) content_type: Option<String>,
-    pub(super) etag: Option<String>,
-    pub(super) cache_control: Option<String>,
-    /// Without its query, which may hold a secret.
-    pub(super) location: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -79,24 +70,11 @@ pub(super) struct KeyReport {
     pub(super) why: Option<String>,
 }
 
-// The shape that serde's attribute asks for.
-#[expect(clippy::ref_option)]
-fn seconds<S: Serializer>(refresh: &Option<Refresh>, to: S) -> Result<S::Ok, S::Error> {
-    let seconds = refresh.map(|refresh| {
-        serde_json::json!({
-            "fresh_seconds": refresh.fresh.as_secs(),
-            "earliest_seconds": refresh.earliest.as_secs(),
-            "latest_seconds": refresh.latest.as_secs(),
-        })
-    });
-    seconds.serialize(to)
-}
-
 impl AddressReport {
-    pub(super) fn of(address: &KeyAddress, visit: &Visit) -> Self {
-        let (result, seen) = (&visit.keys, &visit.seen);
-        let document = seen.document.as_deref().unwrap_or_default();
-        let mut keys: Vec<_> = (inspect::inspect(document).unwrap_or_default().into_iter())
+    pub(super) fn of(address: &KeyAddress, visit: Visit) -> Self {
+        let error = visit.keys.as_ref().err();
+        let mut keys: Vec<_> = (inspect::inspect(&visit.document).unwrap_or_default())
+            .into_iter()
             .map(KeyReport::of)
             .collect();
         let more_keys = NonZeroUsize::new(keys.len().saturating_sub(MAX_LISTED));
@@ -106,13 +84,13 @@ impl AddressReport {
         }
         keys.truncate(MAX_LISTED);
         Self {
-            verdict: verdict(result.as_ref().err()),
+            verdict: verdict(error),
             address: cut(address.as_str()),
             issuer: Some(cut(address.issuer())).filter(|issuer| !issuer.is_empty()),
-            error: visit.fault(),
-            next: result.as_ref().err().map(next),
-            answers: seen.answers.iter().map(AnswerReport::of).collect(),
-            discovery: Discovery::of(result.as_ref().err(), seen),
+            next: error.map(next),
+            discovery: Discovery::of(&visit),
+            error: visit.fault,
+            answers: visit.answers,
             keys,
             more_keys,
             refresh: visit.refresh,
@@ -184,44 +162,23 @@ const fn next(error: &FetchError) -> &'static str {
     }
 }
 
-impl AnswerReport {
-    fn of(answer: &SeenAnswer) -> Self {
-        let text = |text: &Option<String>| text.as_deref().map(cut);
-        Self {
-            from: cut(answer.from.as_str()),
-            status: answer.status,
-            content_type: text(&answer.content_type),
-            etag: text(&answer.etag),
-            cache_control: text(&answer.cache_control),
-            location: answer.location.as_deref().map(without_query),
-        }
-    }
-}
-
-/// An address without its query: in GO's own failure sample, that holds a code.
-fn without_query(address: &str) -> String {
-    match address.split_once(['?', '#']) {
-        Some((address, _)) => format!("{}?...", cut(address)),
-        None => cut(address),
-    }
-}
-
 impl Discovery {
-    fn of(error: Option<&FetchError>, seen: &Seen) -> Option<Self> {
-        if let [_, followed] = &*seen.answers {
-            return Some(Self {
-                names: cut(followed.from.as_str()),
-                followed: true,
-            });
-        }
-        #[derive(serde::Deserialize)]
+    fn of(visit: &Visit) -> Option<Self> {
+        #[derive(Deserialize)]
         struct Document {
             jwks_uri: String,
         }
-        let document = seen.document.as_deref().unwrap_or_default();
-        let is_foreign = matches!(error, Some(FetchError::ForeignKeySet(_)));
-        let document = serde_json::from_slice::<Document>(document).ok();
-        document.filter(|_| is_foreign).map(|document| Self {
+        if let [_, followed] = &*visit.answers {
+            return Some(Self {
+                names: followed.from.clone(),
+                followed: true,
+            });
+        }
+        if !matches!(visit.keys, Err(FetchError::ForeignKeySet(_))) {
+            return None;
+        }
+        let document: Document = serde_json::from_slice(&visit.document).ok()?;
+        Some(Self {
             names: without_query(&document.jwks_uri),
             followed: false,
         })

@@ -2,46 +2,40 @@
 
 use std::fmt::Write as _;
 
-use super::report::{AddressReport, AnswerReport, KeyReport, Verdict};
-use crate::console::table::{Row, advice, marked, paragraph, table};
-use crate::console::terminal::{BAD, Mark, PLAIN, Terminal};
-use derbysoft_go_auth::inspect::Refresh;
+use super::report::{AddressReport, KeyReport, Verdict};
+use crate::console::table::{Row, page, table};
+use crate::console::terminal::{Mark, Terminal};
 use derbysoft_go_auth::inspect::show::{plain, quoted};
 use derbysoft_go_auth::inspect::words::duration;
+use derbysoft_go_auth::inspect::{Answer, Refresh};
 
 pub(super) fn text(report: &AddressReport, terminal: &Terminal) -> String {
-    let mut text = headline(report, terminal);
-    if !report.keys.is_empty() {
-        text.push('\n');
-        text.push_str(&keys(report, terminal));
-    }
-    let facts = facts(report);
-    if !facts.is_empty() {
-        text.push('\n');
-    }
-    for (label, about) in facts {
-        text.push_str(&paragraph(label, &about, terminal));
-    }
-    if let Some(next) = report.next {
-        text.push_str(&advice(next, terminal));
-    }
-    text
+    let keys = keys(report, terminal);
+    page(
+        headline(report),
+        &keys,
+        &facts(report),
+        report.next,
+        terminal,
+    )
 }
 
-fn headline(report: &AddressReport, terminal: &Terminal) -> String {
+fn headline(report: &AddressReport) -> (Mark, String) {
     let address = plain(&report.address);
     let error = report.error.as_deref().unwrap_or_default();
     let usable = report.keys.iter().filter(|key| key.usable).count();
-    let (mark, said) = match report.verdict {
+    match report.verdict {
         Verdict::Usable if usable == 1 => (Mark::Good, format!("1 usable key at {address}")),
         Verdict::Usable => (Mark::Good, format!("{usable} usable keys at {address}")),
         Verdict::Unusable => (Mark::Bad, format!("no usable keys at {address}: {error}")),
         Verdict::Unknown => (Mark::Open, format!("can't reach {address}: {error}")),
-    };
-    marked(mark, &said, terminal)
+    }
 }
 
 fn keys(report: &AddressReport, terminal: &Terminal) -> String {
+    if report.keys.is_empty() {
+        return String::new();
+    }
     let mut rows = vec![Row::head(["kid", "kty", "bits", "alg", "use"])];
     rows.extend(report.keys.iter().map(|key| row(key, terminal)));
     let mut text = table(&rows, &[], terminal);
@@ -52,11 +46,7 @@ fn keys(report: &AddressReport, terminal: &Terminal) -> String {
 }
 
 fn row(key: &KeyReport, terminal: &Terminal) -> Row {
-    let (mark, style) = if key.usable {
-        (Mark::Good, PLAIN)
-    } else {
-        (Mark::Bad, BAD)
-    };
+    let mark = Mark::from(Some(key.usable));
     let text = |text: &Option<String>, shown: fn(&str) -> String| {
         text.as_deref().map_or_else(|| "-".to_owned(), shown)
     };
@@ -68,7 +58,12 @@ fn row(key: &KeyReport, terminal: &Terminal) -> Row {
         text(&key.usage, plain),
     ];
     let note = key.why.as_ref().map(|why| format!("not usable: {why}"));
-    Row::marked(mark, cells.iter().map(|cell| (&**cell, style)), terminal).with_note(note)
+    Row::marked(
+        mark,
+        cells.iter().map(|cell| (&**cell, mark.cell())),
+        terminal,
+    )
+    .with_note(note)
 }
 
 /// What is shown beside the keys.
@@ -98,7 +93,7 @@ fn facts(report: &AddressReport) -> Vec<(&'static str, String)> {
     facts
 }
 
-fn answered(answer: &AnswerReport) -> String {
+fn answered(answer: &Answer) -> String {
     let mut about = format!("status {}", answer.status);
     if let Some(content_type) = &answer.content_type {
         let _ = write!(about, ", {}", plain(content_type));

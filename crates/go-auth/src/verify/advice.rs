@@ -1,11 +1,24 @@
 //! What to do next, for each kind of rejection.
 
-use super::circumstances::Circumstances;
+use derbysoft_go_auth::Rejection;
+use derbysoft_go_auth::RejectionKind::{self, Token};
 use derbysoft_go_auth::authenticate::VerifyErrorKind as Kind;
+use derbysoft_go_auth::clock::UnixTime;
 use derbysoft_go_auth::inspect::{is_of_access_token, show};
-use derbysoft_go_auth::{Rejection, RejectionKind};
+
+/// What a token was verified with, beside the settings.
+#[derive(Debug)]
+pub(super) struct Circumstances {
+    pub(super) now: UnixTime,
+    pub(super) is_now_given: bool,
+    pub(super) are_keys_given: bool,
+    /// The kids of the available keys.
+    pub(super) kids: Vec<String>,
+    pub(super) max_token_bytes: usize,
+}
 
 /// In sentences that are fixed but for times, kids and limits.
+#[expect(clippy::too_many_lines, reason = "one table")]
 pub(super) fn next(rejection: &Rejection, given: &Circumstances) -> String {
     let fixed = match rejection.kind() {
         RejectionKind::MissingCredentials => {
@@ -17,142 +30,119 @@ pub(super) fn next(rejection: &Rejection, given: &Circumstances) -> String {
             "A header holds one token, of visible ASCII without spaces, tabs and commas. If GO \
              sent it, look for something between GO and this API that joins or changes headers."
         }
-        RejectionKind::Token(kind) => return of_token(kind, rejection, given),
-        other => return unknown(other),
-    };
-    fixed.to_owned()
-}
-
-fn of_token(kind: Kind, rejection: &Rejection, given: &Circumstances) -> String {
-    match kind {
-        Kind::TooLong if is_of_access_token(rejection) => {
+        Token(Kind::TooLong) if is_of_access_token(rejection) => {
             "GO's Access Tokens have 32 to 58 characters. Copy the token again. Where no issuer is \
              set, a JWT is taken for an Access Token."
-                .to_owned()
         }
-        Kind::TooLong => {
-            format!(
+        Token(Kind::TooLong) => {
+            return format!(
                 "GO's JWTs have fewer than 1000 bytes. If this one is from GO, raise \
                  GO_AUTH_MAX_TOKEN_BYTES (now {}, at most 65536).",
                 given.max_token_bytes
-            )
+            );
         }
-        Kind::UnknownKey => {
-            format!(
+        Token(Kind::UnknownKey) => {
+            return format!(
                 "The key address publishes {}. If GO has just changed its key, try again in a \
                  minute. Otherwise the token is from another account or environment: compare \
                  GO_AUTH_JWKS_URL with the JWK address in GO Console, and see `go-auth keys`.",
                 kids(&given.kids)
-            )
+            );
         }
-        Kind::Expired => clock(
-            given,
-            "the token was sent late or replayed: GO's tokens live 5 minutes.",
-        ),
-        Kind::NotYetValid if is_of_access_token(rejection) => clock(
-            given,
-            "the token's `issued` date in the file of GO_AUTH_ACCESS_TOKENS is wrong: correct \
-                 it.",
-        ),
-        Kind::NotYetValid => clock(
-            given,
-            "GO's clock is ahead: GO_AUTH_LEEWAY tolerates a few seconds, at most 5m.",
-        ),
-        Kind::KeysUnavailable if given.are_keys_given => {
+        Token(Kind::Expired) => {
+            let so = "the token was sent late or replayed: GO's tokens live 5 minutes.";
+            return clock(given, so);
+        }
+        Token(Kind::NotYetValid) if is_of_access_token(rejection) => {
+            let so = "the token's `issued` date in the file of GO_AUTH_ACCESS_TOKENS is wrong: \
+                      correct it.";
+            return clock(given, so);
+        }
+        Token(Kind::NotYetValid) => {
+            let so = "GO's clock is ahead: GO_AUTH_LEEWAY tolerates a few seconds, at most 5m.";
+            return clock(given, so);
+        }
+        Token(Kind::KeysUnavailable) if given.are_keys_given => {
             "The file given by --keys has to hold what the key address serves: see `go-auth \
              keys`, or leave out --keys to fetch it."
-                .to_owned()
         }
-        other => match fixed(other) {
-            Some(fixed) => fixed.to_owned(),
-            None => unknown(RejectionKind::Token(other)),
-        },
-    }
-}
-
-/// Where it depends on nothing but the kind.
-const fn fixed(kind: Kind) -> Option<&'static str> {
-    Some(match kind {
-        Kind::Malformed => {
+        Token(Kind::Malformed) => {
             "Copy the whole token again: a JWT is three parts with two dots between them, on one \
              line. If GO sends Access Tokens to this API, which have no dots, name their file in \
              GO_AUTH_ACCESS_TOKENS."
         }
-        Kind::Header => {
+        Token(Kind::Header) => {
             "GO's tokens have `alg` and `kid` in the header and nothing that changes their \
              meaning. This one is from another system, or forged: find out who sends it."
         }
-        Kind::Algorithm => {
+        Token(Kind::Algorithm) => {
             "GO signs with RS256 only. This token is from another system, or forged: find out who \
              sends it."
         }
-        Kind::Signature => {
+        Token(Kind::Signature) => {
             "The token was changed on its way, truncated when it was copied, or signed with a key \
              that only has the name of GO's. Copy the whole token again; if the signature is still \
              wrong, it is forged."
         }
-        Kind::Claims => {
+        Token(Kind::Claims) => {
             "GO's claims are a plain JSON object with times as numbers. This token is from another \
              system, or forged: find out who sends it."
         }
-        Kind::Issuer => {
+        Token(Kind::Issuer) => {
             "GO's `iss` and GO_AUTH_ISSUER have to be the same, byte for byte: copy it from a \
              genuine token. It looks like the address of a discovery document, but is only a \
              name; nothing is added to it."
         }
-        Kind::Audience => {
+        Token(Kind::Audience) => {
             "GO is set up with another audience: compare the audience in GO Console with \
              GO_AUTH_AUDIENCE."
         }
-        Kind::MissingClaim => {
+        Token(Kind::MissingClaim) => {
             "`iss`, `aud` and `exp` are always required, others where GO_AUTH_REQUIRED_CLAIMS \
              names them or a limit on the lifetime needs `iat`. GO's own tokens have all of iss, \
              aud, exp, nbf, iat, jti and sub: one without is not from GO."
         }
-        Kind::Lifetime => {
+        Token(Kind::Lifetime) => {
             "GO's tokens live 5 minutes. If this one is from GO, raise max_lifetime; otherwise \
              find out who sends it."
         }
-        Kind::Subject => {
+        Token(Kind::Subject) => {
             "The token is genuine, but its `sub` is not in GO_AUTH_SUBJECTS. GO's own is \
              ds-go-module; add this one if it may call, too."
         }
-        Kind::WrongEnvironment => {
+        Token(Kind::WrongEnvironment) => {
             "The token is genuine elsewhere: its issuer is configured for another environment than \
              the one served here. Check in GO Console which account calls this address."
         }
-        Kind::KeysUnavailable | Kind::KeyPending => {
+        Token(Kind::KeysUnavailable | Kind::KeyPending) => {
             "The gate answers 503 to such a token, and GO may send it again. See `go-auth keys` \
              for what the key address answers."
         }
-        Kind::UnknownAccessToken => {
+        Token(Kind::UnknownAccessToken) => {
             "The file of GO_AUTH_ACCESS_TOKENS does not have this token. If it was renewed in GO \
              Console, add the new one to the file and leave the old one for 7 days; otherwise \
              compare it with the one that GO Console shows for this API. Where no issuer is set, a \
              JWT is taken for an Access Token."
         }
-        Kind::AccessTokenExpired => {
+        Token(Kind::AccessTokenExpired) => {
             "Renew the token in GO Console and put the new one into the file of \
              GO_AUTH_ACCESS_TOKENS. A token lives 180 days, and at most 7 more once it has a \
              successor."
         }
-        Kind::AccessTokenRevoked => {
+        Token(Kind::AccessTokenRevoked) => {
             "The file of GO_AUTH_ACCESS_TOKENS marks this token as revoked. If GO still sends it, \
              put the one that GO Console shows now into the file; otherwise a leaked token is in \
              use."
         }
-        Kind::WrongApi => {
+        Token(Kind::WrongApi) => {
             "The token is genuine, but for another API: see `api` above. Each of GO's APIs has a \
              token of its own; name the API that is called here with --api."
         }
-        _ => return None,
-    })
-}
-
-/// For `forbidden`, a check that only an API has, and for kinds that the library adds:
-/// `tests/it/cli/advice.rs` fails until they have their own advice.
-fn unknown(kind: RejectionKind) -> String {
-    format!("docs/guide/refused.md explains {kind}.")
+        // For `forbidden`, a check that only an API has, and for kinds that the library adds:
+        // `tests/it/cli/advice.rs` fails until they have their own advice.
+        other => return format!("docs/guide/refused.md explains {other}."),
+    };
+    fixed.to_owned()
 }
 
 fn kids(kids: &[String]) -> String {

@@ -2,18 +2,18 @@
 
 mod advice;
 mod args;
-mod circumstances;
 mod input;
 mod report;
 mod text;
 
+use self::advice::Circumstances;
 pub(crate) use self::args::VerifyArgs;
-use self::circumstances::Circumstances;
 use self::input::Given;
 use self::report::Report;
 use crate::connection_error;
 use crate::console::{Console, Exit, Failure, block_on};
 use crate::settings::{self, Settings};
+use derbysoft_go_auth::Rejection;
 use derbysoft_go_auth::access_token::Api;
 use derbysoft_go_auth::clock::{Clock, SystemClock, UnixTime};
 use derbysoft_go_auth::inspect::{self, Judge, Verdict, rfc3339, show};
@@ -42,39 +42,45 @@ pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, 
     };
 
     let now = at.unwrap_or_else(|| SystemClock::default().now());
-    let mut circumstances = Circumstances {
+    let mut given = Circumstances {
         now,
         is_now_given: at.is_some(),
-        keys_from: None,
         are_keys_given: document.is_some(),
         kids: Vec::new(),
         max_token_bytes: judge.max_token_bytes(),
     };
     let mut no_keys = None;
-    if let Some(Keys { issuer, from, set }) = keys {
-        circumstances.keys_from = Some(from);
+    let keys_from = keys.map(|Keys { issuer, from, set }| {
         match set {
             Ok(keys) => {
-                circumstances.kids = keys.keys().map(|(kid, _)| show::quoted(kid)).collect();
+                given.kids = keys.keys().map(|(kid, _)| show::quoted(kid)).collect();
                 judge.give(issuer, keys);
             }
             Err(why) => no_keys = Some(why),
         }
-    }
+        from
+    });
     let explanation = token.map_or_else(
         |explanation| *explanation,
         |token| judge.explain(&token, &api, now, no_keys.as_deref()),
     );
-    let next =
-        (explanation.verdict.rejection()).map(|rejection| advice::next(rejection, &circumstances));
-    let report = Report::of(&explanation, &circumstances, next.as_deref());
-    console.say(&report, |terminal| {
-        text::text(&explanation, &circumstances, next.as_deref(), terminal)
-    })?;
-    Ok(match explanation.verdict {
+    let rejection = explanation.rejection.as_ref();
+    let report = Report {
+        verdict: explanation.verdict,
+        kind: rejection.map(|rejection| rejection.kind().as_str()),
+        detail: rejection.map(Rejection::detail),
+        at: now,
+        is_at_given: at.is_some(),
+        keys_from,
+        next: rejection.map(|rejection| advice::next(rejection, &given)),
+        checks: explanation.checks,
+        token: explanation.claimed,
+    };
+    console.say(&report, |terminal| text::text(&report, terminal))?;
+    Ok(match report.verdict {
         Verdict::Valid => Exit::Good,
-        Verdict::Refused(_) => Exit::Bad,
-        Verdict::Unknown(_) => Exit::Unknown,
+        Verdict::Refused => Exit::Bad,
+        Verdict::Unknown => Exit::Unknown,
     })
 }
 
@@ -112,7 +118,6 @@ fn keys(judge: &Judge, token: &[u8], document: Option<&[u8]>) -> Result<Option<K
     };
     let from = show::plain(address.as_str());
     let visit = block_on(address.visit(connection_error::words))?;
-    let fault = visit.fault().unwrap_or_default();
-    let set = visit.keys.map_err(|_| fault);
+    let set = (visit.keys).map_err(|_| visit.fault.unwrap_or_default());
     Ok(Some(Keys { issuer, from, set }))
 }

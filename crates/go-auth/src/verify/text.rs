@@ -1,72 +1,51 @@
 //! What `go-auth verify` prints for people.
 
-use super::circumstances::Circumstances;
-use crate::console::table::{Row, advice, marked, paragraph, table};
-use crate::console::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
-use derbysoft_go_auth::Rejection;
+use super::report::Report;
+use crate::console::table::{Row, page, table};
+use crate::console::terminal::{FAINT, Mark, Terminal};
 use derbysoft_go_auth::inspect::words::{duration, relative};
-use derbysoft_go_auth::inspect::{Claimed, Explanation, Outcome, Verdict, show};
+use derbysoft_go_auth::inspect::{Verdict, show};
 
 /// An issuer's address is broken rather than moving everything else to the right.
 const WIDEST_EXPECTED: usize = 30;
 
-pub(super) fn text(
-    explanation: &Explanation,
-    given: &Circumstances,
-    next: Option<&str>,
-    terminal: &Terminal,
-) -> String {
-    let mut text = headline(explanation, given, terminal);
-    text.push('\n');
-    text.push_str(&checks(explanation, terminal));
-    text.push('\n');
-    for (label, about) in facts(explanation, given) {
-        text.push_str(&paragraph(label, &about, terminal));
-    }
-    if let Some(next) = next {
-        text.push_str(&advice(next, terminal));
-    }
-    text
+pub(super) fn text(report: &Report, terminal: &Terminal) -> String {
+    let checks = checks(report, terminal);
+    let next = report.next.as_deref();
+    page(headline(report), &checks, &facts(report), next, terminal)
 }
 
-fn headline(explanation: &Explanation, given: &Circumstances, terminal: &Terminal) -> String {
-    let (mark, said) = match &explanation.verdict {
-        Verdict::Valid => (Mark::Good, valid(explanation, given)),
-        Verdict::Refused(rejection) => (
-            Mark::Bad,
-            format!("rejected: {rejection} ({})", rejection.kind()),
-        ),
-        Verdict::Unknown(rejection) => (
-            Mark::Open,
-            format!("unknown: {rejection} ({})", rejection.kind()),
-        ),
-    };
-    marked(mark, &said, terminal)
+fn headline(report: &Report) -> (Mark, String) {
+    let detail = report.detail.unwrap_or_default();
+    let kind = report.kind.unwrap_or_default();
+    match report.verdict {
+        Verdict::Valid => (Mark::Good, valid(report)),
+        Verdict::Refused => (Mark::Bad, format!("rejected: {detail} ({kind})")),
+        Verdict::Unknown => (Mark::Open, format!("unknown: {detail} ({kind})")),
+    }
 }
 
-fn valid(explanation: &Explanation, given: &Circumstances) -> String {
-    let claimed = explanation.claimed.as_ref();
-    match claimed.and_then(|claimed| claimed.expires_at) {
-        Some(expires_at) if expires_at > given.now => format!(
-            "valid for another {}",
-            duration(expires_at.saturating_since(given.now))
-        ),
+fn valid(report: &Report) -> String {
+    match report.token.as_ref().and_then(|token| token.expires_at) {
+        Some(end) if end > report.at => {
+            let left = duration(end.saturating_since(report.at));
+            format!("valid for another {left}")
+        }
         Some(_) => "valid, within the leeway".to_owned(),
         None => "valid".to_owned(),
     }
 }
 
-fn checks(explanation: &Explanation, terminal: &Terminal) -> String {
-    let decisive = explanation.verdict.rejection().map(Rejection::kind);
+fn checks(report: &Report, terminal: &Terminal) -> String {
     let mut rows = vec![Row::head(["check", "expected", "found"])];
-    rows.extend(explanation.checks.iter().map(|check| {
-        let (mark, style) = match check.outcome {
-            Outcome::Passed => (Mark::Good, PLAIN),
-            Outcome::Failed(kind) if Some(kind) == decisive => (Mark::Bad, BAD.bold()),
-            Outcome::Failed(_) => (Mark::Bad, BAD),
-            Outcome::Open => (Mark::Open, FAINT),
+    rows.extend(report.checks.iter().map(|check| {
+        let mark = Mark::from(check.ok);
+        let style = if check.kind.is_some() && check.kind == report.kind {
+            mark.cell().bold()
+        } else {
+            mark.cell()
         };
-        let is_same = check.outcome == Outcome::Passed && check.found == check.expected;
+        let is_same = mark == Mark::Good && check.found == check.expected;
         let found = if is_same { "the same" } else { &check.found };
         let cells = [
             (check.name, style),
@@ -79,28 +58,25 @@ fn checks(explanation: &Explanation, terminal: &Terminal) -> String {
 }
 
 /// What is shown beside the checks.
-fn facts(explanation: &Explanation, given: &Circumstances) -> Vec<(&'static str, String)> {
-    let mut facts = Vec::new();
-    if let Some(claimed) = &explanation.claimed {
-        facts.extend(token(claimed, given).map(|about| ("token:", about)));
-    }
-    if let Some(from) = &given.keys_from {
-        facts.push(("keys: ", format!("from {from}")));
-    }
-    let by = if given.is_now_given {
+fn facts(report: &Report) -> Vec<(&'static str, String)> {
+    let token = report.token.as_ref();
+    let id = token.and_then(|token| token.token_id.as_deref());
+    let issued = token.and_then(|token| token.issued_at);
+    let about: Vec<_> = (id.map(|id| format!("jti {}", show::quoted(id))).into_iter())
+        .chain(issued.map(|at| format!("issued {at}, {}", relative(at, report.at))))
+        .collect();
+    let by = if report.is_at_given {
         "as given by --at"
     } else {
         "by this machine's clock"
     };
-    facts.push(("time: ", format!("{} {by}", given.now)));
+    let mut facts = Vec::new();
+    if !about.is_empty() {
+        facts.push(("token:", about.join(", ")));
+    }
+    if let Some(from) = &report.keys_from {
+        facts.push(("keys: ", format!("from {from}")));
+    }
+    facts.push(("time: ", format!("{} {by}", report.at)));
     facts
-}
-
-fn token(claimed: &Claimed, given: &Circumstances) -> Option<String> {
-    let id = (claimed.token_id.as_ref()).map(|id| format!("jti {}", show::quoted(id)));
-    let issued = claimed
-        .issued_at
-        .map(|at| format!("issued {at}, {}", relative(at, given.now)));
-    let about: Vec<_> = [id, issued].into_iter().flatten().collect();
-    (!about.is_empty()).then(|| about.join(", "))
 }

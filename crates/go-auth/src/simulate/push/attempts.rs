@@ -1,15 +1,8 @@
 //! What is pushed to a distributor.
 
 use super::go::AccessTokens;
+use super::report::PushReport;
 use derbysoft_go_simulator::{Expected, SampleToken};
-
-/// One push of a kind.
-pub(super) struct Attempt {
-    pub(super) name: &'static str,
-    pub(super) about: &'static str,
-    pub(super) expected: Expected,
-    pub(super) credential: Credential,
-}
 
 pub(super) enum Credential {
     None,
@@ -22,67 +15,71 @@ pub(super) enum Credential {
     },
 }
 
-type Row = (&'static str, &'static str, Expected, Credential);
-
-fn attempts(rows: impl IntoIterator<Item = Row>) -> Vec<Attempt> {
-    let rows = rows.into_iter();
-    rows.map(|(name, about, expected, credential)| Attempt {
-        name,
-        about,
-        expected,
-        credential,
-    })
-    .collect()
-}
-
-const NONE: Row = (
-    "none",
-    "no credentials",
-    Expected::Refused,
-    Credential::None,
-);
-
-/// As curl makes it of a user and a password.
-fn basic() -> Row {
+/// No credential, and one of another scheme, as curl makes it of a user and a password.
+fn none_and_basic() -> [PushReport; 2] {
     let header = Credential::Fixed("Basic dXNlcjpwYXNzd29yZA==".to_owned());
-    ("basic", "another scheme", Expected::Refused, header)
+    let bad = Expected::Refused;
+    [
+        PushReport::unsent("none", "no credentials", bad, Credential::None),
+        PushReport::unsent("basic", "another scheme", bad, header),
+    ]
 }
 
 /// All that can be pushed with JWTs.
-pub(super) fn of_jwts() -> Vec<Attempt> {
-    let minted = |sample, bare| Credential::Minted { sample, bare };
-    let row = |sample: SampleToken| {
-        let credential = minted(sample, false);
-        (sample.name(), sample.about(), sample.expected(), credential)
+pub(super) fn of_jwts() -> Vec<PushReport> {
+    let minted = |sample: SampleToken| {
+        let credential = Credential::Minted {
+            sample,
+            bare: false,
+        };
+        PushReport::unsent(sample.name(), sample.about(), sample.expected(), credential)
     };
-    let bare = minted(SampleToken::GOOD, true);
-    let bare = ("bare", "good, without Bearer", Expected::LetIn, bare);
-    let others = SampleToken::all().filter(|sample| *sample != SampleToken::GOOD);
-    let first = [row(SampleToken::GOOD), bare, NONE, basic()];
-    attempts(first.into_iter().chain(others.map(row)))
+    let (sample, bare) = (SampleToken::GOOD, true);
+    let bare = Credential::Minted { sample, bare };
+    let bare = PushReport::unsent("bare", "good, without Bearer", Expected::LetIn, bare);
+    let mut pushes = vec![minted(sample), bare];
+    pushes.extend(none_and_basic());
+    pushes.extend(
+        SampleToken::all()
+            .filter(|other| *other != sample)
+            .map(minted),
+    );
+    pushes
 }
 
 /// All that can be pushed with these.
-pub(super) fn of_access_tokens(tokens: &AccessTokens) -> Vec<Attempt> {
-    let bearer = |token: &str| Credential::Fixed(format!("Bearer {token}"));
-    let bare = Credential::Fixed(tokens.current.clone());
-    let current = bearer(&tokens.current);
-    let previous = tokens.previous.as_deref().map(bearer);
-    let (other, unknown) = (bearer(&tokens.other), bearer(&unlike(&tokens.current)));
+pub(super) fn of_access_tokens(tokens: &AccessTokens) -> Vec<PushReport> {
+    let fixed = |name, about, expected, header: String| {
+        PushReport::unsent(name, about, expected, Credential::Fixed(header))
+    };
+    let bearer = |name, about, expected, token: &str| {
+        fixed(name, about, expected, format!("Bearer {token}"))
+    };
     let (good, bad) = (Expected::LetIn, Expected::Refused);
-    let mut rows = vec![
-        ("good", "the AvailabilityPeer's token", good, current),
-        ("bare", "good, without Bearer", good, bare),
+    let current = &tokens.current;
+    let mut pushes = vec![
+        bearer("good", "the AvailabilityPeer's token", good, current),
+        fixed("bare", "good, without Bearer", good, current.clone()),
     ];
-    let about = "the previous one, within its 7 days";
-    rows.extend(previous.map(|header| ("previous", about, good, header)));
-    rows.extend([
-        NONE,
-        basic(),
-        ("other-api", "the token of another API", bad, other),
-        ("unknown", "a token that GO never issued", bad, unknown),
+    pushes.extend(tokens.previous.as_deref().map(|token| {
+        bearer(
+            "previous",
+            "the previous one, within its 7 days",
+            good,
+            token,
+        )
+    }));
+    pushes.extend(none_and_basic());
+    pushes.extend([
+        bearer("other-api", "the token of another API", bad, &tokens.other),
+        bearer(
+            "unknown",
+            "a token that GO never issued",
+            bad,
+            &unlike(current),
+        ),
     ]);
-    attempts(rows)
+    pushes
 }
 
 /// The token with its last digit changed: as similar as a wrong token can be.

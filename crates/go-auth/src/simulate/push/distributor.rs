@@ -1,20 +1,13 @@
 //! The distributor under test.
 
-use std::time::Duration;
-
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use reqwest::{Client, Url};
 
-use super::go::{below, words};
+use super::go::{below, client, words};
 use derbysoft_go_auth::clock::{Clock as _, SystemClock};
 use derbysoft_go_auth::inspect::address;
-use derbysoft_go_auth::inspect::bounded_http;
 use derbysoft_go_simulator::{SamplePush, posted};
-
-/// A push may be stored before it is answered; GO's own patience is not known.
-const CONNECT: Duration = Duration::from_secs(2);
-const TOTAL: Duration = Duration::from_secs(10);
 
 /// How much of an answer is read: more than is shown of it.
 const MAX_READ: usize = 1024;
@@ -47,7 +40,7 @@ impl Distributor {
     pub(super) fn new(base: &Url, sample: SamplePush) -> reqwest::Result<Self> {
         let url = below(base, sample.path());
         Ok(Self {
-            client: bounded_http::client(Client::builder(), &url, CONNECT, TOTAL)?,
+            client: client(&url)?,
             url,
             sample,
         })

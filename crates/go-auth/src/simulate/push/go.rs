@@ -10,7 +10,8 @@ use crate::connection_error;
 use derbysoft_go_auth::inspect::bounded_http::{self, BodyFault, describe, read_body};
 use derbysoft_go_simulator::SampleToken;
 
-/// It is nearby; a token of a new key takes it a fraction of a second.
+/// A simulator is nearby; a token of a new key takes it a fraction of a second. A push may
+/// be stored before it is answered; GO's own patience is not known.
 const CONNECT: Duration = Duration::from_secs(2);
 const TOTAL: Duration = Duration::from_secs(10);
 
@@ -34,7 +35,7 @@ pub(super) struct AccessTokens {
 
 impl Go {
     pub(super) fn new(address: Url) -> reqwest::Result<Self> {
-        let client = bounded_http::client(Client::builder(), &address, CONNECT, TOTAL)?;
+        let client = client(&address)?;
         Ok(Self { client, address })
     }
 
@@ -98,6 +99,10 @@ impl Go {
             self.address
         )
     }
+}
+
+pub(super) fn client(address: &Url) -> reqwest::Result<Client> {
+    bounded_http::client(Client::builder(), address, CONNECT, TOTAL)
 }
 
 /// The address of this path below a base address.

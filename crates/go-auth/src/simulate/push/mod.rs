@@ -8,7 +8,7 @@ mod text;
 
 use std::io;
 
-use self::attempts::{Attempt, Credential};
+use self::attempts::Credential;
 use self::distributor::{Answer, Distributor};
 use self::go::Go;
 use self::report::{PushReport, Report, Verdict};
@@ -24,11 +24,10 @@ pub(super) fn run(args: &PushArgs, console: &mut Console<'_>) -> Result<Exit, Fa
     let simulator = address("--simulator", &args.simulator)?;
     let system = |error: reqwest::Error| Failure::System(io::Error::other(error.to_string()));
     let sample = args.sample.push();
-    let mut report = Report::new(&base, &simulator, sample);
     let to = Distributor::new(&base, sample).map_err(system)?;
-    let go = Go::new(simulator).map_err(system)?;
-    block_on(push(args, &go, &to, &mut report))??;
-    report.conclude();
+    let go = Go::new(simulator.clone()).map_err(system)?;
+    let (pushes, error) = block_on(push(args, &go, &to))??;
+    let report = Report::of(&base, &simulator, sample, pushes, error);
     console.say(&report, |terminal| text::text(&report, terminal))?;
     Ok(match report.verdict {
         Verdict::AsExpected => Exit::Good,
@@ -37,63 +36,55 @@ pub(super) fn run(args: &PushArgs, console: &mut Console<'_>) -> Result<Exit, Fa
     })
 }
 
-/// Sends one after the other, until there is no answer.
+/// Sends one after the other, until there is no answer: then says why.
 async fn push(
     args: &PushArgs,
     go: &Go,
     to: &Distributor,
-    report: &mut Report,
-) -> Result<(), Failure> {
+) -> Result<(Vec<PushReport>, Option<String>), Failure> {
     let all = if args.access_token {
         match go.access_tokens().await {
             Ok(tokens) => attempts::of_access_tokens(&tokens),
-            Err(why) => {
-                report.error = Some(why);
-                return Ok(());
-            }
+            Err(why) => return Ok((Vec::new(), Some(why))),
         }
     } else {
         attempts::of_jwts()
     };
-    let attempts = wanted(args, all)?;
-    report.pushes = attempts.iter().map(PushReport::unsent).collect();
-    for (attempt, pushed) in attempts.iter().zip(&mut report.pushes) {
+    let mut pushes = wanted(args, all)?;
+    for push in &mut pushes {
         for _ in 0..args.count {
-            match once(attempt, go, to).await {
-                Ok(answer) => pushed.record(&answer),
-                Err(why) => {
-                    report.error = Some(why);
-                    return Ok(());
-                }
+            match once(&push.credential, go, to).await {
+                Ok(answer) => push.record(&answer),
+                Err(why) => return Ok((pushes, Some(why))),
             }
         }
     }
-    Ok(())
+    Ok((pushes, None))
 }
 
 /// Those that were asked for.
-fn wanted(args: &PushArgs, mut attempts: Vec<Attempt>) -> Result<Vec<Attempt>, Failure> {
-    let is_known = |name: &String| attempts.iter().any(|attempt| attempt.name == *name);
+fn wanted(args: &PushArgs, mut pushes: Vec<PushReport>) -> Result<Vec<PushReport>, Failure> {
+    let is_known = |name: &String| pushes.iter().any(|push| push.name == *name);
     if !args.token.iter().all(is_known) {
-        let names: Vec<_> = attempts.iter().map(|attempt| attempt.name).collect();
+        let names: Vec<_> = pushes.iter().map(|push| push.name).collect();
         // What was given is not repeated: it may be a token.
         return Err(Failure::Usage(format!(
             "--token: unknown name, not one of {}",
             names.join(", ")
         )));
     }
-    attempts.retain(|attempt| {
+    pushes.retain(|push| {
         if args.token.is_empty() {
-            args.all || attempt.expected != Expected::Either
+            args.all || push.expected != Expected::Either
         } else {
-            args.token.iter().any(|name| attempt.name == *name)
+            args.token.iter().any(|name| push.name == *name)
         }
     });
-    Ok(attempts)
+    Ok(pushes)
 }
 
-async fn once(attempt: &Attempt, go: &Go, to: &Distributor) -> Result<Answer, String> {
-    let authorization = match &attempt.credential {
+async fn once(credential: &Credential, go: &Go, to: &Distributor) -> Result<Answer, String> {
+    let authorization = match credential {
         Credential::None => None,
         Credential::Fixed(header) => Some(header.clone()),
         Credential::Minted { sample, bare } => {

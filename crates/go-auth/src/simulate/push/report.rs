@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use reqwest::Url;
 use serde::{Serialize, Serializer};
 
-use super::attempts::Attempt;
+use super::attempts::Credential;
 use super::distributor::Answer;
 use derbysoft_go_auth::inspect::show::cut;
 use derbysoft_go_simulator::{Expected, SamplePush};
@@ -37,8 +37,11 @@ pub(super) enum Verdict {
 /// All pushes of one name.
 #[derive(Serialize)]
 pub(super) struct PushReport {
-    pub(super) push: &'static str,
+    #[serde(rename = "push")]
+    pub(super) name: &'static str,
     pub(super) about: &'static str,
+    #[serde(skip)]
+    pub(super) credential: Credential,
     #[serde(serialize_with = "name_of")]
     pub(super) expected: Expected,
     pub(super) answers: Vec<Answered>,
@@ -62,11 +65,17 @@ fn name_of<S: Serializer>(expected: &Expected, to: S) -> Result<S::Ok, S::Error>
 }
 
 impl PushReport {
-    pub(super) fn unsent(attempt: &Attempt) -> Self {
+    pub(super) const fn unsent(
+        name: &'static str,
+        about: &'static str,
+        expected: Expected,
+        credential: Credential,
+    ) -> Self {
         Self {
-            push: attempt.name,
-            about: attempt.about,
-            expected: attempt.expected,
+            name,
+            about,
+            credential,
+            expected,
             answers: Vec::new(),
             ok: None,
             body: None,
@@ -111,34 +120,22 @@ fn is_rejected(status: u16) -> bool {
 }
 
 impl Report {
-    pub(super) fn new(distributor: &Url, simulator: &Url, sample: SamplePush) -> Self {
-        Self {
-            verdict: Verdict::Unknown,
-            distributor: cut(distributor.as_str()),
-            simulator: cut(simulator.as_str()),
-            path: sample.path(),
-            error: None,
-            pushes: Vec::new(),
-            next: None,
+    /// A hole found stays one, even where later pushes could not be sent. `error`: why not
+    /// all were.
+    pub(super) fn of(
+        distributor: &Url,
+        simulator: &Url,
+        sample: SamplePush,
+        mut pushes: Vec<PushReport>,
+        error: Option<String>,
+    ) -> Self {
+        if pushes.iter().all(|push| push.ok.is_none()) {
+            pushes.clear();
         }
-    }
-
-    /// A hole found stays one, even where later pushes could not be sent.
-    pub(super) fn conclude(&mut self) {
-        if self.pushes.iter().all(|push| push.ok.is_none()) {
-            self.pushes.clear();
-        }
-        let bad = || self.pushes.iter().filter(|push| push.ok == Some(false));
-        self.verdict = if bad().next().is_some() {
-            Verdict::Unexpected
-        } else if self.error.is_some() {
-            Verdict::Unknown
-        } else {
-            Verdict::AsExpected
-        };
+        let bad = || pushes.iter().filter(|push| push.ok == Some(false));
         let of = |expected| bad().filter(move |push| push.expected == expected);
-        let was_good_sent = || (self.pushes.iter()).any(|push| push.expected == Expected::LetIn);
-        self.next = if of(Expected::Refused).any(PushReport::was_accepted) {
+        let was_good_sent = pushes.iter().any(|push| push.expected == Expected::LetIn);
+        let next = if of(Expected::Refused).any(PushReport::was_accepted) {
             Some(
                 "Callers who are not GO get in with what was accepted above. Have the API accept \
                  only RS256, only with keys from GO's key address, and check signature, issuer, \
@@ -152,12 +149,27 @@ impl Report {
             )
         } else if bad().next().is_some() {
             Some("A bad token should get 401 or 403. See the API's log for why it did not.")
-        } else if self.error.is_some() {
+        } else if error.is_some() {
             Some("Check that `go-auth simulate` and the API run at these addresses (curl -v).")
-        } else if !was_good_sent() {
+        } else if !was_good_sent {
             Some("No good push was among these: an API that rejects everything would pass, too.")
         } else {
             None
         };
+        Self {
+            verdict: if bad().next().is_some() {
+                Verdict::Unexpected
+            } else if error.is_some() {
+                Verdict::Unknown
+            } else {
+                Verdict::AsExpected
+            },
+            distributor: cut(distributor.as_str()),
+            simulator: cut(simulator.as_str()),
+            path: sample.path(),
+            error,
+            pushes,
+            next,
+        }
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::report::{PushReport, Report, Verdict};
-use crate::console::table::{Row, advice, marked, table};
-use crate::console::terminal::{BAD, FAINT, Mark, PLAIN, Terminal};
+use crate::console::table::{Row, page, table};
+use crate::console::terminal::{FAINT, Mark, Terminal};
 use derbysoft_go_auth::inspect::show::plain;
 use derbysoft_go_simulator::Expected;
 
@@ -13,18 +13,11 @@ const FIVE_COLUMNS: usize = 60;
 const WHAT_IT_IS: usize = 1;
 
 pub(super) fn text(report: &Report, terminal: &Terminal) -> String {
-    let mut text = headline(report, terminal);
-    if !report.pushes.is_empty() {
-        text.push('\n');
-        text.push_str(&pushes(report, terminal));
-    }
-    if let Some(next) = report.next {
-        text.push_str(&advice(next, terminal));
-    }
-    text
+    let pushes = pushes(report, terminal);
+    page(headline(report), &pushes, &[], report.next, terminal)
 }
 
-fn headline(report: &Report, terminal: &Terminal) -> String {
+fn headline(report: &Report) -> (Mark, String) {
     let to = plain(&report.distributor);
     let all = report.pushes.len();
     let bad = report.pushes.iter().filter(|push| push.ok == Some(false));
@@ -40,10 +33,13 @@ fn headline(report: &Report, terminal: &Terminal) -> String {
     if let Some(error) = &report.error {
         let _ = write!(said, ": {}", plain(error));
     }
-    marked(mark, &said, terminal)
+    (mark, said)
 }
 
 fn pushes(report: &Report, terminal: &Terminal) -> String {
+    if report.pushes.is_empty() {
+        return String::new();
+    }
     let mut heads = vec!["push", "what it is", "expected", "status"];
     if terminal.width < FIVE_COLUMNS {
         heads.remove(WHAT_IT_IS);
@@ -54,11 +50,7 @@ fn pushes(report: &Report, terminal: &Terminal) -> String {
 }
 
 fn row(push: &PushReport, terminal: &Terminal) -> Row {
-    let (mark, style) = match push.ok {
-        Some(true) => (Mark::Good, PLAIN),
-        Some(false) => (Mark::Bad, BAD),
-        None => (Mark::Open, FAINT),
-    };
+    let mark = Mark::from(push.ok);
     let expected = match push.expected {
         Expected::LetIn => "accepted",
         Expected::Refused => "rejected",
@@ -66,10 +58,10 @@ fn row(push: &PushReport, terminal: &Terminal) -> Row {
     };
     let statuses = statuses(push);
     let mut cells = vec![
-        (push.push, style),
+        (push.name, mark.cell()),
         (push.about, FAINT),
         (expected, FAINT),
-        (&statuses, style),
+        (&statuses, mark.cell()),
     ];
     if terminal.width < FIVE_COLUMNS {
         cells.remove(WHAT_IT_IS);
@@ -87,10 +79,8 @@ fn statuses(push: &PushReport) -> String {
         1 => answer.status.to_string(),
         times => format!("{} ({times} times)", answer.status),
     });
-    let answers: Vec<_> = answers.collect();
-    if answers.is_empty() {
-        "-".to_owned()
-    } else {
-        answers.join(", ")
+    match &*answers.collect::<Vec<_>>() {
+        [] => "-".to_owned(),
+        answers => answers.join(", "),
     }
 }
