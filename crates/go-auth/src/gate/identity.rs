@@ -11,41 +11,29 @@
 //! claim back, and nothing in it can end a line or begin a second value, as a comma
 //! would where header lines are joined (RFC 9110, section 5.3).
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use derbysoft_go_auth::Verified;
 
-pub(super) const SUBJECT: HeaderName = HeaderName::from_static("x-go-subject");
-pub(super) const ISSUER: HeaderName = HeaderName::from_static("x-go-issuer");
-pub(super) const TOKEN_ID: HeaderName = HeaderName::from_static("x-go-token-id");
-pub(super) const API: HeaderName = HeaderName::from_static("x-go-api");
+/// What [`encode`] escapes beside what is not ASCII.
+const ESCAPED: AsciiSet = CONTROLS.add(b' ').add(b'%').add(b',');
 
 /// The longest value, as it is written. Three of them and the rest of an answer fit into
 /// the 4 KiB that nginx reads an answer's head into by default (the fourth, the API, is
 /// empty with a JWT); GO's longest is the issuer, with some 80.
 pub(super) const MAX_BYTES: usize = 1024;
 
-/// The values of a caller's headers.
-#[derive(Debug)]
-pub(super) struct Identity([(HeaderName, HeaderValue); 4]);
-
-impl Identity {
-    /// `None` where one of them is too long for a header.
-    pub(super) fn of(caller: &Verified) -> Option<Self> {
-        let api = caller
-            .access_token()
-            .map(|granted| granted.api().as_str().to_owned());
-        Some(Self([
-            (SUBJECT, encode(caller.subject())?),
-            (ISSUER, encode(caller.issuer())?),
-            (TOKEN_ID, encode(caller.token_id())?),
-            (API, encode(api.as_deref())?),
-        ]))
-    }
-
-    pub(super) fn write_to(self, headers: &mut HeaderMap) {
-        headers.extend(self.0);
-    }
+/// The headers for a caller; `None` where a value is too long.
+pub(super) fn headers_of(caller: &Verified) -> Option<[(HeaderName, HeaderValue); 4]> {
+    let api = caller.access_token().map(|granted| granted.api().as_str());
+    let header = |name, claim| Some((HeaderName::from_static(name), encode(claim)?));
+    Some([
+        header("x-go-subject", caller.subject())?,
+        header("x-go-issuer", caller.issuer())?,
+        header("x-go-token-id", caller.token_id())?,
+        header("x-go-api", api)?,
+    ])
 }
 
 /// Whether a claim fits into a header.
@@ -54,26 +42,13 @@ pub(super) fn fits(claim: &str) -> bool {
 }
 
 fn encode(claim: Option<&str>) -> Option<HeaderValue> {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let claim = claim.unwrap_or_default();
     // An encoded claim is no shorter than the claim.
     if claim.len() > MAX_BYTES {
         return None;
     }
-    let mut value = Vec::with_capacity(claim.len());
-    for byte in claim.bytes() {
-        match byte {
-            b'!'..=b'~' if byte != b'%' && byte != b',' => value.push(byte),
-            _ => {
-                let (high, low) = (byte >> 4, byte & 0xF);
-                value.extend([b'%', DIGITS[usize::from(high)], DIGITS[usize::from(low)]]);
-            }
-        }
-    }
-    if value.len() > MAX_BYTES {
-        return None;
-    }
-    HeaderValue::try_from(value).ok()
+    let value = utf8_percent_encode(claim, &ESCAPED).to_string();
+    (value.len() <= MAX_BYTES).then(|| HeaderValue::try_from(value).ok())?
 }
 
 #[cfg(test)]

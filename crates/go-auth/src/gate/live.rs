@@ -14,22 +14,20 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::events;
-use super::identity::{self, Identity};
+use super::identity;
 use super::settings::Settings;
-use derbysoft_go_auth::Config;
-use derbysoft_go_auth::GoAuth;
-use derbysoft_go_auth::Rejection;
-use derbysoft_go_auth::Verified;
 use derbysoft_go_auth::config::{ConfigError, OnFailure};
 use derbysoft_go_auth::inbound::{GoAuthService, Reject, Respond, ResponseBody};
 use derbysoft_go_auth::inspect::{both, distrusted, fault, reject};
+use derbysoft_go_auth::{Config, GoAuth, Rejection, Verified};
 
 /// A configuration in use. Requests hold the parts of it that they need, so that those in
 /// flight end with what they began with when another takes its place.
 #[derive(Debug)]
 pub(super) struct Live {
-    auth: GoAuth,
-    distrusted: Arc<[Box<str>]>,
+    pub(super) auth: GoAuth,
+    /// The keys that its settings distrust.
+    pub(super) distrusted: Arc<[Box<str>]>,
     service: GoAuthService<Granted>,
 }
 
@@ -78,15 +76,6 @@ impl Live {
         })
     }
 
-    pub(super) const fn auth(&self) -> &GoAuth {
-        &self.auth
-    }
-
-    /// The keys that its settings distrust.
-    pub(super) const fn distrusted(&self) -> &Arc<[Box<str>]> {
-        &self.distrusted
-    }
-
     /// The verdict on a request, whose body is not read.
     pub(super) fn verdict(
         &self,
@@ -123,7 +112,7 @@ fn faults_for_a_gate(config: &Config) -> Result<(), ConfigError> {
 fn fits_into_headers() -> impl Fn(&Verified) -> bool + Send + Sync + 'static {
     let is_first = AtomicBool::new(true);
     move |caller| {
-        let fits = Identity::of(caller).is_some();
+        let fits = identity::headers_of(caller).is_some();
         if !fits {
             events::claim_too_long(is_first.swap(false, Ordering::Relaxed));
         }
@@ -161,8 +150,8 @@ impl Service<Request<()>> for Granted {
 
     fn call(&mut self, request: Request<()>) -> Self::Future {
         let mut response = Response::default();
-        match request.extensions().get().and_then(Identity::of) {
-            Some(identity) => identity.write_to(response.headers_mut()),
+        match request.extensions().get().and_then(identity::headers_of) {
+            Some(headers) => response.headers_mut().extend(headers),
             // Not from the layer: there is no other way in.
             None => *response.status_mut() = StatusCode::FORBIDDEN,
         }

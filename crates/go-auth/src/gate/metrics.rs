@@ -1,5 +1,6 @@
 //! The metrics, for Prometheus.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
@@ -22,11 +23,13 @@ const GAUGE_LIFE: Duration = Duration::from_secs(5 * 60);
 const UPKEEP: Duration = Duration::from_secs(5);
 
 const RELOADS: &str = "go_auth_gate_reloads_total";
+pub(super) const DONE: &str = "done";
+pub(super) const REFUSED: &str = "refused";
 const CONNECTIONS: &str = "go_auth_gate_connections";
 const LOG_DROPPED: &str = "go_auth_gate_log_dropped_total";
 
 /// The process's recorder.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Exposition {
     handle: PrometheusHandle,
     dropped: DroppedLines,
@@ -35,18 +38,17 @@ pub(super) struct Exposition {
 impl Exposition {
     /// To be called once, by a process that has no other.
     pub(super) fn install(dropped: DroppedLines) -> Result<Self, Failure> {
-        let recorder =
-            recorder(GAUGE_LIFE).map_err(|error| Failure::cannot("record metrics", error))?;
+        let cannot = |error: &dyn Display| Failure::cannot("record metrics", error);
+        let recorder = recorder(GAUGE_LIFE).map_err(|error| cannot(&error))?;
         let handle = recorder.handle();
-        metrics::set_global_recorder(recorder)
-            .map_err(|error| Failure::cannot("record metrics", error))?;
+        metrics::set_global_recorder(recorder).map_err(|error| cannot(&error))?;
         describe_counter!(RELOADS, "Reloads of the settings, by result");
         describe_gauge!(CONNECTIONS, "Open connections");
         describe_counter!(LOG_DROPPED, "Log lines that were not written");
         // From the start: a counter that appears with its first increment does not seem
         // to have increased.
-        for result in [ReloadResult::Done, ReloadResult::Refused] {
-            counter!(RELOADS, "result" => result.as_str()).increment(0);
+        for result in [DONE, REFUSED] {
+            counter!(RELOADS, "result" => result).increment(0);
         }
         Ok(Self { handle, dropped })
     }
@@ -61,7 +63,7 @@ impl Exposition {
     fn of(recorder: &PrometheusRecorder) -> Self {
         Self {
             handle: recorder.handle(),
-            dropped: DroppedLines::none(),
+            dropped: DroppedLines::default(),
         }
     }
 
@@ -75,7 +77,7 @@ impl Exposition {
         self.handle.render()
     }
 
-    pub(super) async fn keep_up(self) {
+    pub(super) async fn keep_up(&self) {
         let mut due = tokio::time::interval(UPKEEP);
         loop {
             due.tick().await;
@@ -84,24 +86,9 @@ impl Exposition {
     }
 }
 
-/// How a reload ended.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum ReloadResult {
-    Done,
-    Refused,
-}
-
-impl ReloadResult {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-pub(super) fn reloaded(result: ReloadResult) {
-    counter!(RELOADS, "result" => result.as_str()).increment(1);
+/// `result`: [`DONE`] or [`REFUSED`].
+pub(super) fn reloaded(result: &'static str) {
+    counter!(RELOADS, "result" => result).increment(1);
 }
 
 fn recorder(gauge_life: Duration) -> Result<PrometheusRecorder, BuildError> {
@@ -122,7 +109,7 @@ mod tests {
         let recorder = recorder(Duration::from_nanos(1)).expect("buckets");
         let exposition = Exposition::of(&recorder);
         let live = Live::of_nobody();
-        let auth = live.auth();
+        let auth = &live.auth;
         metrics::with_local_recorder(&recorder, || {
             gauge!("go_auth_keys", "issuer" => "gone").set(2);
             counter!("go_auth_requests_total").increment(1);

@@ -15,7 +15,6 @@
 //!
 //! `docs/guide/gate.md` is for those who run it.
 
-mod args;
 mod events;
 #[cfg(test)]
 mod failing_log;
@@ -31,5 +30,4 @@ mod settings;
 mod shared;
 mod supervisor;
 
-pub(crate) use self::args::ServeArgs;
-pub(crate) use self::serve::run;
+pub(crate) use self::serve::{ServeArgs, run};

@@ -104,7 +104,7 @@ fn connection(
     offer: Offer,
     shared: Arc<Shared>,
 ) -> impl Future<Output = ()> {
-    let counted = (shared.connected(), place);
+    let counted = (Arc::clone(&shared.connection), place);
     async move {
         serve(stream, offer, &shared).await;
         drop(counted);

@@ -18,11 +18,9 @@ use std::time::Duration;
 
 use super::events;
 use super::live::Live;
-use super::metrics::{self, ReloadResult};
+use super::metrics;
 use super::settings::Settings;
 use super::shared::Shared;
-use derbysoft_go_auth::GoAuth;
-use derbysoft_go_auth::config::ConfigError;
 use derbysoft_go_auth::inspect::{distrust_meanwhile, take_over, union};
 use derbysoft_go_auth::keys::{FetchError, IssuerHealth, KeysError};
 
@@ -30,68 +28,58 @@ use derbysoft_go_auth::keys::{FetchError, IssuerHealth, KeysError};
 /// hangs has to be reported.
 const READ_WAIT: Duration = Duration::from_secs(5);
 
-/// Why the settings stay as they were.
-#[derive(Debug)]
-struct Refused(Vec<String>);
-
 /// A refused reload changes at most one thing: keys that settings without a fault
 /// distrust are distrusted at once. Requests in flight end with the old settings.
-pub(super) async fn reload(shared: &Shared, settings: &Settings) {
-    let predecessor = Arc::clone(&shared.live());
-    let result = match successor(settings, &predecessor).await {
+pub(super) async fn reload(shared: &Shared) {
+    let predecessor = shared.live.load_full();
+    let result = match successor(shared.settings.clone(), &predecessor).await {
         Ok(live) => {
             // What was learnt while it waited for keys.
-            let access_tokens = live.auth().reload_access_tokens();
+            let access_tokens = live.auth.reload_access_tokens();
             let _ = tokio::time::timeout(READ_WAIT, access_tokens).await;
-            take_over(live.auth(), predecessor.auth());
-            shared.replace(live);
+            take_over(&live.auth, &predecessor.auth);
+            shared.live.store(Arc::new(live));
             events::settings_reloaded();
-            ReloadResult::Done
+            metrics::DONE
         }
-        Err(Refused(faults)) => {
+        Err(faults) => {
             events::settings_refused(&faults);
-            ReloadResult::Refused
+            metrics::REFUSED
         }
     };
     metrics::reloaded(result);
 }
 
-async fn successor(settings: &Settings, predecessor: &Live) -> Result<Live, Refused> {
-    let live = built(settings.clone(), predecessor.auth().clone()).await?;
-    // Whatever becomes of the rest: this can't wait for keys that can't be had.
-    let distrusted = union(live.distrusted(), predecessor.distrusted());
-    distrust_meanwhile(predecessor.auth(), &distrusted);
-    // It takes two fetches at the longest.
-    let Err(error) = live.auth().ready().await else {
-        return Ok(live);
+/// The error: why the settings stay as they were.
+async fn successor(settings: Settings, predecessor: &Live) -> Result<Live, Vec<String>> {
+    let auth = predecessor.auth.clone();
+    let read = tokio::task::spawn_blocking(move || Live::read(&settings, Some(&auth)));
+    let live = match tokio::time::timeout(READ_WAIT, read).await {
+        Ok(Ok(Ok(live))) => live,
+        Ok(Ok(Err(error))) => return Err(error.faults().map(str::to_owned).collect()),
+        Ok(Err(_)) => return Err(vec!["reading the settings was interrupted".to_owned()]),
+        Err(_) => return Err(vec!["reading the settings took more than 5s".to_owned()]),
     };
-    let lost = without_keys(&live, predecessor, &error);
-    if lost.is_empty() {
-        Ok(live)
-    } else {
-        Err(Refused(lost))
-    }
-}
-
-async fn built(settings: Settings, predecessor: GoAuth) -> Result<Live, Refused> {
-    let read = tokio::task::spawn_blocking(move || Live::read(&settings, Some(&predecessor)));
-    let one = |wrong: &str| Refused(vec![wrong.to_owned()]);
-    match tokio::time::timeout(READ_WAIT, read).await {
-        Ok(Ok(outcome)) => Ok(outcome?),
-        Ok(Err(_)) => Err(one("reading the settings was interrupted")),
-        Err(_) => Err(one("reading the settings took more than 5s")),
-    }
+    // Whatever becomes of the rest: this can't wait for keys that can't be had.
+    let distrusted = union(&live.distrusted, &predecessor.distrusted);
+    distrust_meanwhile(&predecessor.auth, &distrusted);
+    // It takes two fetches at the longest.
+    let lost = match live.auth.ready().await {
+        Ok(()) => Vec::new(),
+        Err(error) => without_keys(&live, predecessor, &error),
+    };
+    lost.is_empty().then_some(live).ok_or(lost)
 }
 
 /// Every issuer whose keys are unavailable, but for those that have none now either, and
 /// those whose keys are all distrusted, as the settings want.
 fn without_keys(live: &Live, predecessor: &Live, first: &KeysError) -> Vec<String> {
-    let now = predecessor.auth().health();
+    let now = predecessor.auth.health();
     let has_none = |issuer: &IssuerHealth| {
         let mut known = now.issuers.iter();
         known.any(|known| known.issuer == issuer.issuer && known.keys == 0)
     };
-    let health = live.auth().health();
+    let health = live.auth.health();
     let empty = health.issuers.iter().filter(|issuer| issuer.keys == 0);
     let lost = empty.filter(|issuer| {
         let is_wanted = matches!(issuer.state.last_error(), Some(FetchError::Distrusted));
@@ -102,10 +90,4 @@ fn without_keys(live: &Live, predecessor: &Live, first: &KeysError) -> Vec<Strin
         format!("the keys of {}: {error}", issuer.issuer)
     })
     .collect()
-}
-
-impl From<ConfigError> for Refused {
-    fn from(error: ConfigError) -> Self {
-        Self(error.faults().map(str::to_owned).collect())
-    }
 }

@@ -25,62 +25,35 @@ pub(super) enum Offer {
     Status,
 }
 
-impl Offer {
-    /// What a path is, as far as it is offered.
-    fn route(self, path: &str) -> Route {
-        match (self, Route::of(path)) {
-            (Self::Everything, route)
-            | (Self::Verdicts, route @ Route::Verdict)
-            | (Self::Status, route @ (Route::Alive | Route::Ready | Route::Metrics)) => route,
-            (Self::Verdicts | Self::Status, _) => Route::Unknown,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Route {
-    Verdict,
-    Alive,
-    Ready,
-    Metrics,
-    Unknown,
-}
-
-impl Route {
-    /// The path is used as it is written: Envoy puts the client's own behind `/auth`, and
-    /// `/auth/../healthz` must not pass as something else.
-    fn of(path: &str) -> Self {
-        match path {
-            "/auth" => Self::Verdict,
-            "/healthz" => Self::Alive,
-            "/readyz" => Self::Ready,
-            "/metrics" => Self::Metrics,
-            _ if path.starts_with("/auth/") => Self::Verdict,
-            _ => Self::Unknown,
-        }
-    }
-}
-
 /// Answers a request without reading its body, whatever its method.
 pub(super) async fn answer<B>(
     shared: &Shared,
     offer: Offer,
     request: Request<B>,
 ) -> Response<Body> {
-    match offer.route(request.uri().path()) {
-        Route::Verdict => {
-            let verdict = shared.live().verdict(request.map(|_| ()));
+    let has_verdicts = offer != Offer::Status;
+    let has_status = offer != Offer::Verdicts;
+    // Used as it is written: Envoy puts the client's own path behind `/auth`, and
+    // `/auth/../healthz` must not pass as something else.
+    let path = request.uri().path();
+    match path {
+        _ if has_verdicts && (path == "/auth" || path.starts_with("/auth/")) => {
+            let verdict = shared.live.load().verdict(request.map(|_| ()));
             verdict.await.map(Either::Left)
         }
-        Route::Alive => whole(StatusCode::OK, TEXT, "ok\n"),
-        Route::Ready => ready(shared),
-        Route::Metrics => whole(StatusCode::OK, EXPOSITION, shared.metrics()),
-        Route::Unknown => whole(StatusCode::NOT_FOUND, TEXT, "not found\n"),
+        "/healthz" if has_status => whole(StatusCode::OK, TEXT, "ok\n"),
+        "/readyz" if has_status => ready(shared),
+        "/metrics" if has_status => {
+            let auth = &shared.live.load().auth;
+            let metrics = shared.exposition.render(auth, shared.connections());
+            whole(StatusCode::OK, EXPOSITION, metrics)
+        }
+        _ => whole(StatusCode::NOT_FOUND, TEXT, "not found\n"),
     }
 }
 
 fn ready(shared: &Shared) -> Response<Body> {
-    let health = shared.live().auth().health();
+    let health = shared.live.load().auth.health();
     let status = if health.is_ready() && !shared.draining.has_begun() {
         StatusCode::OK
     } else {
@@ -101,10 +74,19 @@ fn whole(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) 
 
 #[cfg(test)]
 mod tests {
+    use http::header::WWW_AUTHENTICATE;
+
     use super::*;
 
-    #[test]
-    fn only_paths_at_or_under_auth_get_a_verdict() {
+    #[tokio::test]
+    async fn only_paths_at_or_under_auth_get_a_verdict() {
+        let shared = Shared::of_nobody();
+        let answered = async |offer, path: &str| {
+            let request = Request::builder().uri(path).body(());
+            let answer = answer(&shared, offer, request.expect("a path")).await;
+            let challenged = answer.headers().contains_key(WWW_AUTHENTICATE);
+            (answer.status().as_u16(), challenged)
+        };
         for path in [
             "/auth",
             "/auth/",
@@ -113,10 +95,12 @@ mod tests {
             "/auth/../healthz",
             "/auth/%2e%2e/healthz",
         ] {
-            assert_eq!(Route::of(path), Route::Verdict, "{path}");
+            for offer in [Offer::Everything, Offer::Verdicts] {
+                assert_eq!(answered(offer, path).await, (401, true), "{path}");
+            }
+            assert_eq!(answered(Offer::Status, path).await, (404, false), "{path}");
         }
         for path in [
-            "",
             "/",
             "*",
             "/authx",
@@ -130,10 +114,19 @@ mod tests {
             "/readyz/",
             "/./auth",
         ] {
-            assert_eq!(Route::of(path), Route::Unknown, "{path}");
+            for offer in [Offer::Everything, Offer::Verdicts, Offer::Status] {
+                assert_eq!(answered(offer, path).await, (404, false), "{path}");
+            }
         }
-        assert_eq!(Route::of("/healthz"), Route::Alive);
-        assert_eq!(Route::of("/readyz"), Route::Ready);
-        assert_eq!(Route::of("/metrics"), Route::Metrics);
+        for (path, status) in [("/healthz", 200), ("/readyz", 503), ("/metrics", 200)] {
+            for offer in [Offer::Everything, Offer::Status] {
+                assert_eq!(answered(offer, path).await, (status, false), "{path}");
+            }
+            assert_eq!(
+                answered(Offer::Verdicts, path).await,
+                (404, false),
+                "{path}"
+            );
+        }
     }
 }

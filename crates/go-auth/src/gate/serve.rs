@@ -4,15 +4,17 @@
 
 use std::fmt::Write as _;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Args;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
-use super::args::ServeArgs;
 use super::events;
 use super::metrics::Exposition;
-use super::server::{Addresses, Gate};
+use super::port::Port;
+use super::server::Gate;
 use super::settings::Settings;
 use crate::console::{Console, Exit, Failure};
 use crate::process::{self, Deadline, DroppedLines, LAST_LINES, LAST_WRITES, Signals};
@@ -28,6 +30,24 @@ const LAST_STEPS: Duration =
 
 /// The exit status where the gate itself has panicked, as where it can't go on.
 const PANICKED: u8 = Exit::Unknown.code();
+
+// What stands here as documentation is the help.
+#[expect(clippy::doc_markdown)]
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// A settings file, in TOML: the fields of `Config`. It overrides the environment
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// The address to listen on. Default: the variable LISTEN, or 127.0.0.1:8081
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+
+    /// A separate address for /healthz, /readyz and /metrics, so that the first one
+    /// answers nothing but /auth. Default: the variable STATUS_LISTEN, or none
+    #[arg(long, value_name = "HOST:PORT")]
+    status_listen: Option<String>,
+}
 
 pub(crate) fn run(args: &ServeArgs, console: &mut Console<'_>) -> Exit {
     process::serve("info", console, |runtime, signals, dropped, console| {
@@ -58,7 +78,7 @@ fn serve(
     let Some(gate) = gate? else {
         return Ok(None);
     };
-    let announcement = Announcement::of(gate.addresses()?);
+    let announcement = Announcement::of(&gate)?;
     log_panics();
     // Not on this thread, which may wait for a reader of the announcement.
     let running = runtime.spawn(async move {
@@ -88,11 +108,12 @@ struct Announcement {
 }
 
 impl Announcement {
-    fn of(addresses: Addresses) -> Self {
-        Self {
-            listening: format!("http://{}", addresses.verdicts),
-            status: addresses.status.map(|address| format!("http://{address}")),
-        }
+    fn of(gate: &Gate) -> Result<Self, Failure> {
+        let url = |port: &Port| Ok::<_, Failure>(format!("http://{}", port.address()?));
+        Ok(Self {
+            listening: url(&gate.verdicts)?,
+            status: gate.status.as_ref().map(url).transpose()?,
+        })
     }
 
     fn text(&self) -> String {

@@ -1,10 +1,9 @@
 //! The gate, from its start until the process is stopped.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::events;
@@ -25,22 +24,11 @@ use crate::process::{Signal, Signals};
 const DRAIN: Duration = Duration::from_secs(30);
 
 /// A gate bound to its addresses.
-#[derive(Debug)]
 pub(super) struct Gate {
-    verdicts: Port,
-    /// Where the status has an address of its own.
-    status: Option<Port>,
-    settings: Settings,
+    pub(super) verdicts: Port,
+    /// Of `/healthz`, `/readyz` and `/metrics`, where they have an address of their own.
+    pub(super) status: Option<Port>,
     shared: Arc<Shared>,
-}
-
-/// Where the gate listens.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Addresses {
-    /// Of the verdicts.
-    pub(crate) verdicts: SocketAddr,
-    /// Of `/healthz`, `/readyz` and `/metrics`, where they have their own.
-    pub(crate) status: Option<SocketAddr>,
 }
 
 impl Gate {
@@ -71,53 +59,29 @@ impl Gate {
         Ok(Self {
             verdicts,
             status,
-            settings,
-            shared: Arc::new(Shared::new(live, exposition)),
-        })
-    }
-
-    pub(super) fn addresses(&self) -> Result<Addresses, Failure> {
-        Ok(Addresses {
-            verdicts: self.verdicts.address()?,
-            status: self.status.as_ref().map(Port::address).transpose()?,
+            shared: Arc::new(Shared::new(live, settings, exposition)),
         })
     }
 
     /// Serves until a signal to stop, and ends when all requests have.
     pub(super) async fn run(self, mut signals: Signals) {
-        let Self {
-            mut verdicts,
-            status,
-            settings,
-            shared,
-        } = self;
-        // Of several that come during a reload, one more is enough.
-        let wanted = Arc::new(Notify::new());
+        let (mut verdicts, shared) = (self.verdicts, self.shared);
         // Stopped by the end of this function.
         let mut background = JoinSet::new();
-        let exposition = shared.exposition.clone();
-        background.spawn(supervised("metrics", move || exposition.clone().keep_up()));
-        let all = Arc::clone(&shared);
-        background.spawn(supervised("first keys", move || {
-            fetch_keys(Arc::clone(&all))
-        }));
-        let (all, reload) = (Arc::clone(&shared), Arc::clone(&wanted));
-        background.spawn(supervised("reloads", move || {
-            keep_reloading(Arc::clone(&all), settings.clone(), Arc::clone(&reload))
-        }));
+        background.spawn(supervised("metrics", Arc::clone(&shared), keep_up));
+        background.spawn(supervised("first keys", Arc::clone(&shared), fetch_keys));
+        background.spawn(supervised("reloads", Arc::clone(&shared), keep_reloading));
         // To the end: shutting down is a status, too.
-        if let Some(status) = status {
-            let (status, all) = (Arc::new(Mutex::new(status)), Arc::clone(&shared));
-            background.spawn(supervised("status", move || {
-                keep_serving(Arc::clone(&status), Arc::clone(&all))
-            }));
+        if let Some(status) = self.status {
+            let status = Arc::new((Mutex::new(status), Arc::clone(&shared)));
+            background.spawn(supervised("status", status, keep_serving));
         }
 
         loop {
             tokio::select! {
                 biased;
                 signal = signals.next() => match signal {
-                    Signal::Reload => wanted.notify_one(),
+                    Signal::Reload => shared.reload.notify_one(),
                     Signal::Stop => break,
                 },
                 never = verdicts.serve(&shared) => match never {},
@@ -130,23 +94,28 @@ impl Gate {
     }
 }
 
+async fn keep_up(shared: Arc<Shared>) {
+    shared.exposition.keep_up().await;
+}
+
 /// Requests get 503 until there are keys, so they are fetched at once. The library keeps
 /// trying.
 async fn fetch_keys(shared: Arc<Shared>) {
-    let auth = shared.live().auth().clone();
+    let auth = shared.live.load().auth.clone();
     // A failure is in the log already.
     let _ = auth.ready().await;
 }
 
-async fn keep_reloading(shared: Arc<Shared>, settings: Settings, wanted: Arc<Notify>) {
+async fn keep_reloading(shared: Arc<Shared>) {
     loop {
-        wanted.notified().await;
-        reload(&shared, &settings).await;
+        shared.reload.notified().await;
+        reload(&shared).await;
     }
 }
 
-async fn keep_serving(status: Arc<Mutex<Port>>, shared: Arc<Shared>) {
-    match status.lock().await.serve(&shared).await {}
+async fn keep_serving(status: Arc<(Mutex<Port>, Arc<Shared>)>) {
+    let (port, shared) = &*status;
+    match port.lock().await.serve(shared).await {}
 }
 
 /// Waits for the connections to end: for [`DRAIN`] at most, or until a second signal.
@@ -180,18 +149,15 @@ mod tests {
             ("GO_AUTH_JWKS_URL", go.jwks_url()),
         ];
         let variables = variables.map(|(name, value)| (name.into(), value.into()));
-        let settings = Settings::new(None, variables);
-        let shared = Arc::new(Shared::of_nobody());
-        let wanted = Arc::new(Notify::new());
-        let _reloads = tokio::spawn(supervised("reloads", {
-            let (shared, wanted) = (Arc::clone(&shared), Arc::clone(&wanted));
-            move || keep_reloading(Arc::clone(&shared), settings.clone(), Arc::clone(&wanted))
-        }));
+        let mut shared = Shared::of_nobody();
+        shared.settings = Settings::new(None, variables);
+        let shared = Arc::new(shared);
+        let _reloads = tokio::spawn(supervised("reloads", Arc::clone(&shared), keep_reloading));
         for _ in 0..2 {
-            let before = Arc::clone(&shared.live());
-            wanted.notify_one();
+            let before = shared.live.load_full();
+            shared.reload.notify_one();
             let replaced = async {
-                while Arc::ptr_eq(&before, &shared.live()) {
+                while Arc::ptr_eq(&before, &shared.live.load()) {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             };

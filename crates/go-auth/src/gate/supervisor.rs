@@ -1,5 +1,6 @@
 //! Background tasks, none of which may be missing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -11,10 +12,13 @@ use super::events;
 /// refreshes of the keys.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// Runs the task that `begin` makes, and another after each that panics; until one ends
-/// by itself. Dropping this ends the task.
-pub(super) async fn supervised<F>(task: &'static str, begin: impl Fn() -> F)
-where
+/// Runs the task that `begin` makes of `shared`, and another after each that panics; until
+/// one ends by itself. Dropping this ends the task.
+pub(super) async fn supervised<S, F>(
+    task: &'static str,
+    shared: Arc<S>,
+    begin: impl Fn(Arc<S>) -> F,
+) where
     F: Future<Output = ()> + Send + 'static,
 {
     let (first, longest) = PAUSES;
@@ -22,7 +26,7 @@ where
     let mut running = JoinSet::new();
     loop {
         let started = Instant::now();
-        running.spawn(begin());
+        running.spawn(begin(Arc::clone(&shared)));
         if !matches!(running.join_next().await, Some(Err(_))) {
             return;
         }
@@ -38,7 +42,6 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
@@ -48,7 +51,7 @@ mod tests {
         let begun = Instant::now();
         let (sender, mut starts) = tokio::sync::mpsc::unbounded_channel();
         let count = Arc::new(AtomicUsize::new(0));
-        supervised("a test", move || {
+        supervised("a test", Arc::new(()), move |_| {
             let (sender, count) = (sender.clone(), Arc::clone(&count));
             async move {
                 sender.send(begun.elapsed().as_secs()).expect("a receiver");
@@ -83,7 +86,7 @@ mod tests {
     async fn a_task_ends_with_its_supervisor() {
         let (alive, gone) = tokio::sync::oneshot::channel::<()>();
         let alive = std::sync::Mutex::new(Some(alive));
-        let supervisor = tokio::spawn(supervised("a test", move || {
+        let supervisor = tokio::spawn(supervised("a test", Arc::new(()), move |_| {
             let alive = alive.lock().expect("a lock").take();
             async move {
                 let _alive = alive;

@@ -6,11 +6,11 @@
 
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder};
 use tracing_subscriber::EnvFilter;
 
 use derbysoft_go_auth::observe::dropped_log_events;
@@ -27,20 +27,22 @@ pub(crate) const LAST_LINES: Duration = Duration::from_secs(1);
 /// longest.
 #[derive(Debug)]
 pub(super) struct Log {
-    lines: NonBlocking,
-    marks: Receiver<()>,
+    lines: Lines,
+}
+
+/// The queue of the lines.
+#[derive(Debug, Clone)]
+struct Lines {
+    queue: SyncSender<Vec<u8>>,
+    /// How many are not written yet.
+    waiting: Arc<AtomicUsize>,
     dropped: DroppedLines,
 }
 
 /// How many lines were dropped, including those that the library dropped before they came
 /// this far.
-#[derive(Debug, Clone)]
-pub(crate) struct DroppedLines {
-    /// By the full queue.
-    queue: ErrorCounter,
-    /// Since they could not be written.
-    writer: Arc<AtomicUsize>,
-}
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DroppedLines(Arc<AtomicU64>);
 
 impl Log {
     /// Logs to standard error, where the process has no other log: filtered by
@@ -48,9 +50,10 @@ impl Log {
     pub(super) fn to_stderr(otherwise: &str) -> Self {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| otherwise.into());
         let log = Self::to(io::stderr(), MAX_WAITING);
+        let lines = log.lines.clone();
         let _ = tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(log.lines.clone())
+            .with_writer(move || lines.clone())
             // They would go straight to standard error, by a macro that panics if it
             // fails.
             .log_internal_errors(false)
@@ -59,90 +62,64 @@ impl Log {
         log
     }
 
-    fn to(writer: impl Write + Send + 'static, most: usize) -> Self {
-        let (passed, marks) = sync_channel(1);
-        let failed = Arc::new(AtomicUsize::new(0));
-        let sink = Sink {
-            writer,
-            passed,
-            failed: Arc::clone(&failed),
+    fn to(mut writer: impl Write + Send + 'static, most: usize) -> Self {
+        let (queue, written) = sync_channel::<Vec<u8>>(most);
+        let lines = Lines {
+            queue,
+            waiting: Arc::default(),
+            dropped: DroppedLines::default(),
         };
-        let (lines, worker) = NonBlockingBuilder::default()
-            .buffered_lines_limit(most)
-            .lossy(true)
-            .thread_name("log")
-            .finish(sink);
-        // The thread ends with the process: where the queue is full, dropping this would
-        // print to standard output, which may be stuck as well.
-        std::mem::forget(worker);
-        let dropped = DroppedLines {
-            queue: lines.error_counter(),
-            writer: failed,
-        };
-        Self {
-            lines,
-            marks,
-            dropped,
-        }
+        let (waiting, dropped) = (Arc::clone(&lines.waiting), lines.dropped.clone());
+        // Ends with the process. Without it, all lines are dropped.
+        let _ = thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || {
+                for line in written {
+                    if writer.write_all(&line).is_err() {
+                        dropped.one_more();
+                    }
+                    waiting.fetch_sub(1, Ordering::Release);
+                }
+            });
+        Self { lines }
     }
 
     pub(super) fn dropped(&self) -> DroppedLines {
-        self.dropped.clone()
+        self.lines.dropped.clone()
     }
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
-        const PAUSE: Duration = Duration::from_millis(10);
+        const PAUSE: Duration = Duration::from_millis(1);
         let started = Instant::now();
-        while started.elapsed() < LAST_LINES {
-            // An empty line is the mark behind the others. A full queue takes it later.
-            let _ = self.lines.write_all(b"");
-            if self.marks.recv_timeout(PAUSE) != Err(RecvTimeoutError::Timeout) {
-                return;
-            }
+        while self.lines.waiting.load(Ordering::Acquire) > 0 && started.elapsed() < LAST_LINES {
+            thread::sleep(PAUSE);
         }
     }
 }
 
 impl DroppedLines {
+    fn one_more(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn count(&self) -> u64 {
-        let dropped = self.queue.dropped_lines();
-        let dropped = dropped.saturating_add(self.writer.load(Ordering::Relaxed));
-        let dropped = u64::try_from(dropped).unwrap_or(u64::MAX);
-        dropped.saturating_add(dropped_log_events())
-    }
-
-    /// None.
-    #[cfg(test)]
-    pub(crate) fn none() -> Self {
-        Log::to(io::sink(), 1).dropped()
+        (self.0.load(Ordering::Relaxed)).saturating_add(dropped_log_events())
     }
 }
 
-/// What the thread writes to. It never fails, since there is nowhere to report it.
-struct Sink<W> {
-    writer: W,
-    passed: SyncSender<()>,
-    failed: Arc<AtomicUsize>,
-}
-
-impl<W: Write> Write for Sink<W> {
+/// It never fails, since there is nowhere to report it.
+impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.write_all(line)?;
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        if self.queue.try_send(line.to_vec()).is_err() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.dropped.one_more();
+        }
         Ok(line.len())
     }
 
-    fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
-        if line.is_empty() {
-            let _ = self.passed.try_send(());
-        } else if self.writer.write_all(line).is_err() {
-            self.failed.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-
-    /// Standard error keeps nothing back.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
