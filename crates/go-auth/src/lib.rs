@@ -67,7 +67,11 @@ pub fn run(surroundings: Surroundings<'_>) -> Exit {
         Ok(arguments) => arguments,
         Err(error) => return command_line::show(&error, colour, surroundings),
     };
-    let mut console = Console::new(surroundings, arguments.json, colour);
+    let mut console = Console {
+        surroundings,
+        json: arguments.json,
+        colour,
+    };
     let result = match arguments.command {
         Command::Verify(args) => verify::run(&args, &mut console),
         Command::Keys(args) => keys::run(&args, &mut console),

@@ -99,12 +99,9 @@ pub(super) enum Command {
 
 pub(super) fn parse(surroundings: &Surroundings<'_>) -> Result<Arguments, clap::Error> {
     let width = Terminal::of(&surroundings.vars, &surroundings.stdout).width;
-    let matches = (command().term_width(width)).try_get_matches_from(&surroundings.args)?;
+    let matches =
+        (Arguments::command().term_width(width)).try_get_matches_from(&surroundings.args)?;
     Arguments::from_arg_matches(&matches)
-}
-
-fn command() -> clap::Command {
-    Arguments::command()
 }
 
 /// The value of `--color`, on a line that may be wrong otherwise.
@@ -131,16 +128,10 @@ pub(super) fn show(
     colour: ColorChoice,
     surroundings: Surroundings<'_>,
 ) -> Exit {
-    let Surroundings {
-        args,
-        stdout,
-        stderr,
-        ..
-    } = surroundings;
     let (mut output, exit) = if error.use_stderr() {
-        (stderr, Exit::Usage)
+        (surroundings.stderr, Exit::Usage)
     } else {
-        (stdout, Exit::Good)
+        (surroundings.stdout, Exit::Good)
     };
     let text = if is_stray(error) {
         format!("{} {NOT_AN_ARGUMENT}\n", paint(BAD, "go-auth:"))
@@ -148,7 +139,7 @@ pub(super) fn show(
         error.render().ansi().to_string()
     };
     // There is nowhere left to report a failure.
-    let _ = output.write(colour, &without_tokens(text, &args));
+    let _ = output.write(colour, &without_tokens(text, &surroundings.args));
     exit
 }
 

@@ -7,7 +7,7 @@ pub(crate) mod terminal;
 pub(crate) mod withheld;
 
 use std::ffi::OsString;
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::io::{self, Read, Write};
 
 use clap::ColorChoice;
@@ -45,6 +45,7 @@ impl Exit {
 }
 
 /// A stream to write to.
+#[expect(missing_debug_implementations, reason = "streams have none")]
 pub struct Output<'a> {
     /// Where it goes.
     pub to: &'a mut dyn Write,
@@ -55,6 +56,7 @@ pub struct Output<'a> {
 }
 
 /// Everything that a command has to do with.
+#[expect(missing_debug_implementations, reason = "streams have none")]
 pub struct Surroundings<'a> {
     /// The command line, from the program's name on.
     pub args: Vec<OsString>,
@@ -70,23 +72,11 @@ pub struct Surroundings<'a> {
     pub stderr: Output<'a>,
 }
 
-impl fmt::Debug for Surroundings<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Surroundings").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Output<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (f.debug_struct("Output").field("width", &self.width)).finish_non_exhaustive()
-    }
-}
-
 /// The surroundings of a command whose line is read.
 pub(crate) struct Console<'a> {
-    surroundings: Surroundings<'a>,
-    json: bool,
-    colour: ColorChoice,
+    pub(crate) surroundings: Surroundings<'a>,
+    pub(crate) json: bool,
+    pub(crate) colour: ColorChoice,
 }
 
 /// Why a command ends without having done its work.
@@ -129,14 +119,6 @@ impl Failure {
         Self::cannot(format_args!("listen on {}", show::quoted(address)), error)
     }
 
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Usage(_) => "usage",
-            Self::Settings { .. } => "settings",
-            Self::System(_) => "system",
-        }
-    }
-
     pub(crate) const fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::Settings { .. } => Exit::Usage,
@@ -144,49 +126,25 @@ impl Failure {
         }
     }
 
-    fn faults(&self) -> Vec<String> {
+    /// Its name in JSON, and every fault.
+    fn faults(&self) -> (&'static str, Vec<String>) {
         match self {
-            Self::Usage(fault) => vec![fault.clone()],
-            Self::Settings { error, .. } => error.faults().map(str::to_owned).collect(),
-            Self::System(error) => vec![show::plain(&error.to_string())],
+            Self::Usage(fault) => ("usage", vec![fault.clone()]),
+            Self::Settings { error, .. } => {
+                ("settings", error.faults().map(str::to_owned).collect())
+            }
+            Self::System(error) => ("system", vec![show::plain(&error.to_string())]),
         }
     }
 }
 
-impl<'a> Console<'a> {
-    pub(crate) const fn new(
-        surroundings: Surroundings<'a>,
-        json: bool,
-        colour: ColorChoice,
-    ) -> Self {
-        Self {
-            surroundings,
-            json,
-            colour,
-        }
-    }
-
-    /// The environment.
-    pub(crate) fn vars(&self) -> &[(OsString, OsString)] {
-        &self.surroundings.vars
-    }
-
-    /// Standard input, and whether somebody types there.
-    pub(crate) fn stdin(&mut self) -> (&mut dyn Read, bool) {
-        let Surroundings {
-            stdin,
-            stdin_is_terminal,
-            ..
-        } = &mut self.surroundings;
-        (stdin, *stdin_is_terminal)
-    }
-
+impl Console<'_> {
     /// The value of a flag, or else of a variable of the environment that is not empty.
     pub(crate) fn given(&self, flag: Option<&str>, variable: &str) -> Option<String> {
         if let Some(value) = flag {
             return Some(value.to_owned());
         }
-        let (_, value) = self.vars().iter().find(|(known, _)| known == variable)?;
+        let (_, value) = (self.surroundings.vars.iter()).find(|(known, _)| known == variable)?;
         Some(value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
     }
 
@@ -217,11 +175,12 @@ impl<'a> Console<'a> {
     }
 
     pub(crate) fn fail(&mut self, failure: &Failure) -> Exit {
-        let faults: Vec<_> = (failure.faults().into_iter())
+        let (name, faults) = failure.faults();
+        let faults: Vec<_> = (faults.into_iter())
             .map(|fault| without_tokens(fault, &self.surroundings.args))
             .collect();
         if self.json {
-            let document = serde_json::json!({ "error": failure.name(), "faults": faults });
+            let document = serde_json::json!({ "error": name, "faults": faults });
             let _ = self.write(json::line(&document).as_bytes());
             // Where nothing can be written there, it is said all the same.
             if !matches!(failure, Failure::System(_)) {

@@ -5,6 +5,7 @@
 //! since all but the marks is printable ASCII.
 
 use std::fmt::Write as _;
+use std::iter;
 
 use anstyle::Style;
 
@@ -21,48 +22,31 @@ const NARROWEST: usize = 10;
 
 /// A line of a table, or several where cells are broken.
 pub(crate) struct Row {
-    cells: Vec<(String, Style)>,
+    pub(crate) mark: Mark,
+    pub(crate) cells: Vec<(String, Style)>,
     /// On a line of its own below, in the style of the last cell.
-    note: Option<String>,
+    pub(crate) note: Option<String>,
 }
 
-impl Row {
-    pub(crate) fn head<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        let cells = std::iter::once("").chain(names);
-        Self {
-            cells: cells.map(|name| (name.to_owned(), FAINT)).collect(),
-            note: None,
-        }
+/// The rows behind their marks, in columns as wide as they need to be, and together no
+/// wider than the terminal, and none wider than its cap, where it has one. Nothing where
+/// there are no rows.
+pub(crate) fn table(heads: &[&str], rows: &[Row], caps: &[usize], terminal: &Terminal) -> String {
+    if rows.is_empty() {
+        return String::new();
     }
-
-    /// Cells behind a mark.
-    pub(crate) fn marked<'a>(
-        mark: Mark,
-        cells: impl IntoIterator<Item = (&'a str, Style)>,
-        terminal: &Terminal,
-    ) -> Self {
-        let mark = (terminal.mark(mark), mark.style());
-        let cells = std::iter::once(mark).chain(cells);
-        Self {
-            cells: cells
-                .map(|(text, style)| (text.to_owned(), style))
-                .collect(),
-            note: None,
-        }
-    }
-
-    pub(crate) fn with_note(self, note: Option<String>) -> Self {
-        Self { note, ..self }
-    }
-}
-
-/// The rows in columns as wide as they need to be, and together no wider than the
-/// terminal, and none wider than its cap, where it has one.
-pub(crate) fn table(rows: &[Row], caps: &[usize], terminal: &Terminal) -> String {
-    let widths = fitted(rows, caps, terminal.width);
+    let heads = heads.iter().map(|head| (*head, FAINT));
+    let mut lines: Vec<Vec<_>> = vec![iter::once(("", FAINT)).chain(heads).collect()];
+    lines.extend(rows.iter().map(|row| {
+        let mark = (terminal.mark(row.mark), row.mark.style());
+        let cells = row.cells.iter().map(|(cell, style)| (&**cell, *style));
+        iter::once(mark).chain(cells).collect()
+    }));
+    let widths = fitted(&lines, caps, terminal.width);
+    let notes = iter::once(None).chain(rows.iter().map(|row| row.note.as_deref()));
     let mut text = String::new();
-    for row in rows {
-        let cells = row.cells.iter().zip(&widths);
+    for (line, note) in lines.iter().zip(notes) {
+        let cells = line.iter().zip(&widths);
         let cells: Vec<_> = cells
             .map(|((cell, style), width)| (broken(cell, *width), *style, width + GAP))
             .collect();
@@ -77,8 +61,8 @@ pub(crate) fn table(rows: &[Row], caps: &[usize], terminal: &Terminal) -> String
             text.push_str(line.trim_end());
             text.push('\n');
         }
-        if let Some(note) = &row.note {
-            let style = row.cells.last().map_or(FAINT, |(_, style)| *style);
+        if let Some(note) = note {
+            let style = line.last().map_or(FAINT, |(_, style)| *style);
             for line in broken(note, terminal.width.saturating_sub(NOTE_INDENT)) {
                 let _ = writeln!(text, "{:NOTE_INDENT$}{}", "", paint(style, &line));
             }
@@ -89,11 +73,11 @@ pub(crate) fn table(rows: &[Row], caps: &[usize], terminal: &Terminal) -> String
 
 /// Takes from the widest column until all fit: first from those that can be broken
 /// at spaces.
-fn fitted(rows: &[Row], caps: &[usize], room: usize) -> Vec<usize> {
-    let columns = rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
+fn fitted(lines: &[Vec<(&str, Style)>], caps: &[usize], room: usize) -> Vec<usize> {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let room = room.saturating_sub(GAP * columns.saturating_sub(1));
     let widest = |column: usize, width: fn(&str) -> usize| {
-        let cells = rows.iter().filter_map(|row| row.cells.get(column));
+        let cells = lines.iter().filter_map(|line| line.get(column));
         cells.map(|(cell, _)| width(cell)).max().unwrap_or(0)
     };
     let cap = |column: usize| caps.get(column).copied().unwrap_or(usize::MAX);
@@ -195,8 +179,8 @@ mod tests {
 
     fn row(cells: &[&str]) -> Row {
         Row {
-            cells: cells
-                .iter()
+            mark: Mark::Good,
+            cells: (cells.iter())
                 .map(|cell| ((*cell).to_owned(), Style::new()))
                 .collect(),
             note: None,
@@ -205,22 +189,31 @@ mod tests {
 
     #[test]
     fn a_table_is_no_wider_than_it_needs_to_be() {
-        let rows = [row(&["a", "bb", "ccc"]), row(&["aaaa", "b", ""])];
-        assert_eq!(table(&rows, &[], &terminal(40)), "a     bb  ccc\naaaa  b\n");
+        assert_eq!(
+            plain(&["a", "bb", "ccc"], &[row(&["aaaa", "b", ""])], 40),
+            "    a     bb  ccc\nok  aaaa  b\n"
+        );
+        assert_eq!(plain(&["a"], &[], 40), "");
     }
 
     #[test]
     fn the_widest_column_is_broken_to_fit() {
         let long = "one two three four five six seven";
         let rows = [row(&["name", long]), row(&["other", "short"])];
-        let text = table(&rows, &[], &terminal(24));
+        let text = plain(&["", ""], &rows, 28);
         assert_eq!(
             text,
-            "name   one two three\n       four five six\n       seven\nother  short\n"
+            "\nok  name   one two three\n           four five six\n           seven\n\
+             ok  other  short\n"
         );
         for line in text.lines() {
-            assert!(line.len() <= 24, "{line}");
+            assert!(line.len() <= 28, "{line}");
         }
+    }
+
+    fn plain(heads: &[&str], rows: &[Row], width: usize) -> String {
+        let text = table(heads, rows, &[], &terminal(width));
+        anstream::adapter::strip_str(&text).to_string()
     }
 
     #[test]

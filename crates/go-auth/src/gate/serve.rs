@@ -66,7 +66,10 @@ fn serve(
     let listen = console.given(args.listen.as_deref(), "LISTEN");
     let listen = listen.as_deref().unwrap_or(DEFAULT_LISTEN);
     let status_listen = console.given(args.status_listen.as_deref(), "STATUS_LISTEN");
-    let settings = Settings::new(args.config.clone(), console.vars().iter().cloned());
+    let settings = Settings::new(
+        args.config.clone(),
+        (console.surroundings.vars).iter().cloned(),
+    );
     let exposition = Exposition::install(dropped)?;
     let gate = runtime.block_on(async {
         let bound = Gate::bind(listen, status_listen.as_deref(), settings, exposition);

@@ -6,14 +6,11 @@ mod text;
 use self::report::{AddressReport, Report, Verdict};
 use crate::connection_error;
 use crate::console::{Console, Exit, Failure, block_on};
-use crate::settings::{SettingArgs, Settings};
+use crate::settings::{self, SettingArgs};
 use derbysoft_go_auth::inspect::key_addresses;
 
 pub(super) fn run(args: &SettingArgs<false>, console: &mut Console<'_>) -> Result<Exit, Failure> {
-    let Settings {
-        mut config,
-        reading,
-    } = Settings::read(args, console)?;
+    let (mut config, reading) = settings::read(args, console)?;
     if args.flags.iter().any(|(name, _)| *name == "jwks_url") {
         // This one, whatever else is configured.
         config.issuers.clear();

@@ -33,19 +33,16 @@ fn headline(report: &AddressReport) -> (Mark, String) {
 }
 
 fn keys(report: &AddressReport, terminal: &Terminal) -> String {
-    if report.keys.is_empty() {
-        return String::new();
-    }
-    let mut rows = vec![Row::head(["kid", "kty", "bits", "alg", "use"])];
-    rows.extend(report.keys.iter().map(|key| row(key, terminal)));
-    let mut text = table(&rows, &[], terminal);
+    let heads = ["kid", "kty", "bits", "alg", "use"];
+    let rows: Vec<_> = report.keys.iter().map(row).collect();
+    let mut text = table(&heads, &rows, &[], terminal);
     if let Some(more) = report.more_keys {
         let _ = writeln!(text, "and {more} more");
     }
     text
 }
 
-fn row(key: &KeyReport, terminal: &Terminal) -> Row {
+fn row(key: &KeyReport) -> Row {
     let mark = Mark::from(Some(key.usable));
     let text = |text: &Option<String>, shown: fn(&str) -> String| {
         text.as_deref().map_or_else(|| "-".to_owned(), shown)
@@ -57,13 +54,11 @@ fn row(key: &KeyReport, terminal: &Terminal) -> Row {
         text(&key.alg, plain),
         text(&key.usage, plain),
     ];
-    let note = key.why.as_ref().map(|why| format!("not usable: {why}"));
-    Row::marked(
+    Row {
         mark,
-        cells.iter().map(|cell| (&**cell, mark.cell())),
-        terminal,
-    )
-    .with_note(note)
+        cells: cells.map(|cell| (cell, mark.cell())).into(),
+        note: key.why.as_ref().map(|why| format!("not usable: {why}")),
+    }
 }
 
 /// What is shown beside the keys.

@@ -14,24 +14,15 @@ use derbysoft_go_auth::inspect::{Reading, layered, read_settings};
 /// The largest key document that can be configured.
 const MAX_DOCUMENT_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Settings, not checked yet, and how they were read.
-pub(super) struct Settings {
-    pub(super) config: Config,
-    pub(super) reading: Reading,
-}
-
-impl Settings {
-    pub(super) fn read<const RULES: bool>(
-        args: &SettingArgs<RULES>,
-        console: &Console<'_>,
-    ) -> Result<Self, Failure> {
-        let read = |path: &Path| read_settings(path, console.vars());
-        let file = args.config.as_deref().map(read).transpose();
-        let file = file.map_err(|error| Failure::of_file("--config", &error))?;
-        let vars = console.vars().iter().cloned();
-        let (config, reading) = layered(&args.flags, file.as_deref(), vars)?;
-        Ok(Self { config, reading })
-    }
+/// The settings of a command, not checked yet, and how they were read.
+pub(super) fn read<const RULES: bool>(
+    args: &SettingArgs<RULES>,
+    console: &Console<'_>,
+) -> Result<(Config, Reading), Failure> {
+    let vars = &console.surroundings.vars;
+    let file = (args.config.as_deref()).map(|path| read_settings(path, vars));
+    let file = (file.transpose()).map_err(|error| Failure::of_file("--config", &error))?;
+    Ok(layered(&args.flags, file.as_deref(), vars.iter().cloned())?)
 }
 
 /// All of a key document, from a file or a pipe.

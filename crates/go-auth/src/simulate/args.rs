@@ -4,8 +4,6 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use derbysoft_go_simulator::SamplePush;
-
 /// Beside the distributor of the examples at 8080 and the gate at 8081.
 pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:8083";
 
@@ -38,12 +36,12 @@ pub(crate) struct SimulateArgs {
 
 impl SimulateArgs {
     /// Whether there are arguments that are not for a subcommand.
-    pub(super) const fn is_of_the_server(&self) -> bool {
-        self.listen.is_some()
-            || self.origin.is_some()
-            || self.account.is_some()
-            || self.issuer.is_some()
-            || self.audience.is_some()
+    pub(super) fn is_of_the_server(&self) -> bool {
+        let theirs = [&self.listen, &self.origin, &self.account, &self.issuer];
+        theirs
+            .into_iter()
+            .chain([&self.audience])
+            .any(Option::is_some)
     }
 }
 
@@ -103,13 +101,4 @@ pub(super) enum Sample {
     Daily,
     /// The same with a price per length of stay: POST /ari/los/push
     Los,
-}
-
-impl Sample {
-    pub(super) const fn push(self) -> SamplePush {
-        match self {
-            Self::Daily => SamplePush::Daily,
-            Self::Los => SamplePush::Los,
-        }
-    }
 }

@@ -29,10 +29,10 @@ pub(super) fn read(
         let read = File::open(path).and_then(bounded);
         read.map_err(|error| Failure::of_file("--token-file", &error))?
     } else {
-        if console.stdin().1 {
+        if console.surroundings.stdin_is_terminal {
             console.note("Paste the token, then press Enter and Ctrl-D:");
         }
-        bounded(console.stdin().0)
+        bounded(&mut *console.surroundings.stdin)
             .map_err(|error| Failure::Usage(format!("can't read standard input: {error}")))?
     };
     if given(&bytes) == Given::Token(b"") {

@@ -1,23 +1,48 @@
 //! `go-auth verify`: why a token is accepted or rejected.
 
 mod advice;
-mod args;
 mod input;
 mod report;
 mod text;
 
+use std::path::PathBuf;
+
+use clap::Args;
+
 use self::advice::Circumstances;
-pub(crate) use self::args::VerifyArgs;
 use self::input::Given;
 use self::report::Report;
 use crate::connection_error;
 use crate::console::{Console, Exit, Failure, block_on};
-use crate::settings::{self, Settings};
+use crate::settings::{self, SettingArgs};
 use derbysoft_go_auth::Rejection;
 use derbysoft_go_auth::access_token::Api;
 use derbysoft_go_auth::clock::{Clock, SystemClock, UnixTime};
 use derbysoft_go_auth::inspect::{self, Judge, Verdict, rfc3339, show};
 use derbysoft_go_auth::keys::KeySet;
+
+// What stands here as documentation is the help.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Read the token from this file instead of standard input
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+
+    /// Verify as of this time: RFC 3339, or seconds since 1970. Default: now
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+
+    /// The API that an Access Token has to be for. Default: availability-peer
+    #[arg(long, value_name = "NAME")]
+    api: Option<String>,
+
+    /// Take the keys from this key-set document instead of fetching them
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+
+    #[command(flatten)]
+    settings: SettingArgs<true>,
+}
 
 pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let at = args.at.as_deref().map(moment).transpose()?;
@@ -29,7 +54,7 @@ pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, 
     let document = document
         .transpose()
         .map_err(|error| Failure::of_file("--keys", &error))?;
-    let Settings { config, reading } = Settings::read(&args.settings, console)?;
+    let (config, reading) = settings::read(&args.settings, console)?;
     let mut judge = Judge::of(config, reading, document.is_some())?;
     let input = input::read(args.token_file.as_deref(), console)?;
     let token = match input::given(&input) {

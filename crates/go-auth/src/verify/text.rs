@@ -37,24 +37,29 @@ fn valid(report: &Report) -> String {
 }
 
 fn checks(report: &Report, terminal: &Terminal) -> String {
-    let mut rows = vec![Row::head(["check", "expected", "found"])];
-    rows.extend(report.checks.iter().map(|check| {
-        let mark = Mark::from(check.ok);
-        let style = if check.kind.is_some() && check.kind == report.kind {
-            mark.cell().bold()
-        } else {
-            mark.cell()
-        };
-        let is_same = mark == Mark::Good && check.found == check.expected;
-        let found = if is_same { "the same" } else { &check.found };
-        let cells = [
-            (check.name, style),
-            (&check.expected, FAINT),
-            (found, style),
-        ];
-        Row::marked(mark, cells, terminal)
-    }));
-    table(&rows, &[usize::MAX, usize::MAX, WIDEST_EXPECTED], terminal)
+    let rows: Vec<_> = (report.checks.iter())
+        .map(|check| {
+            let mark = Mark::from(check.ok);
+            let style = if check.kind.is_some() && check.kind == report.kind {
+                mark.cell().bold()
+            } else {
+                mark.cell()
+            };
+            let is_same = mark == Mark::Good && check.found == check.expected;
+            let found = if is_same { "the same" } else { &check.found };
+            Row {
+                mark,
+                cells: vec![
+                    (check.name.to_owned(), style),
+                    (check.expected.clone(), FAINT),
+                    (found.to_owned(), style),
+                ],
+                note: None,
+            }
+        })
+        .collect();
+    let caps = [usize::MAX, usize::MAX, WIDEST_EXPECTED];
+    table(&["check", "expected", "found"], &rows, &caps, terminal)
 }
 
 /// What is shown beside the checks.

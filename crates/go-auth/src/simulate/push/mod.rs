@@ -12,9 +12,9 @@ use self::attempts::Credential;
 use self::distributor::{Answer, Distributor};
 use self::go::Go;
 use self::report::{PushReport, Report, Verdict};
-use super::args::PushArgs;
+use super::args::{PushArgs, Sample};
 use crate::console::{Console, Exit, Failure, block_on};
-use derbysoft_go_simulator::Expected;
+use derbysoft_go_simulator::{Expected, SamplePush};
 
 pub(super) fn run(args: &PushArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let address = |what: &str, text: &str| {
@@ -23,7 +23,10 @@ pub(super) fn run(args: &PushArgs, console: &mut Console<'_>) -> Result<Exit, Fa
     let base = address("the distributor's URL", &args.distributor)?;
     let simulator = address("--simulator", &args.simulator)?;
     let system = |error: reqwest::Error| Failure::System(io::Error::other(error.to_string()));
-    let sample = args.sample.push();
+    let sample = match args.sample {
+        Sample::Daily => SamplePush::Daily,
+        Sample::Los => SamplePush::Los,
+    };
     let to = Distributor::new(&base, sample).map_err(system)?;
     let go = Go::new(simulator.clone()).map_err(system)?;
     let (pushes, error) = block_on(push(args, &go, &to))??;

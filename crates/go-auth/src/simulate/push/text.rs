@@ -37,40 +37,37 @@ fn headline(report: &Report) -> (Mark, String) {
 }
 
 fn pushes(report: &Report, terminal: &Terminal) -> String {
-    if report.pushes.is_empty() {
-        return String::new();
-    }
     let mut heads = vec!["push", "what it is", "expected", "status"];
+    let mut rows: Vec<_> = report.pushes.iter().map(row).collect();
     if terminal.width < FIVE_COLUMNS {
         heads.remove(WHAT_IT_IS);
+        for row in &mut rows {
+            row.cells.remove(WHAT_IT_IS);
+        }
     }
-    let mut rows = vec![Row::head(heads)];
-    rows.extend(report.pushes.iter().map(|push| row(push, terminal)));
-    table(&rows, &[], terminal)
+    table(&heads, &rows, &[], terminal)
 }
 
-fn row(push: &PushReport, terminal: &Terminal) -> Row {
+fn row(push: &PushReport) -> Row {
     let mark = Mark::from(push.ok);
     let expected = match push.expected {
         Expected::LetIn => "accepted",
         Expected::Refused => "rejected",
         _ => "either",
     };
-    let statuses = statuses(push);
-    let mut cells = vec![
-        (push.name, mark.cell()),
-        (push.about, FAINT),
-        (expected, FAINT),
-        (&statuses, mark.cell()),
-    ];
-    if terminal.width < FIVE_COLUMNS {
-        cells.remove(WHAT_IT_IS);
-    }
     // The answer to an accepted push is of no interest.
     let is_shown = push.ok == Some(false) && !push.was_accepted();
     let body = push.body.as_ref().filter(|_| is_shown);
-    let note = body.map(|body| format!("answered: {}", plain(body)));
-    Row::marked(mark, cells, terminal).with_note(note)
+    Row {
+        mark,
+        cells: vec![
+            (push.name.to_owned(), mark.cell()),
+            (push.about.to_owned(), FAINT),
+            (expected.to_owned(), FAINT),
+            (statuses(push), mark.cell()),
+        ],
+        note: body.map(|body| format!("answered: {}", plain(body))),
+    }
 }
 
 /// `200`, or `200 (999 times), 503`.
