@@ -3,17 +3,13 @@
 use memchr::memchr_iter;
 
 use super::words::{duration, relative};
-use super::{Check, Ground};
+use super::{Check, Ground, length};
 use crate::access_token::{AccessTokens, MAX_TOKEN_BYTES};
 use crate::error::Reason;
 
 pub(super) fn checks(ground: &Ground<'_>, held: &AccessTokens, token: &[u8]) -> Vec<Check> {
     let (count, now) = (held.len(), ground.now);
     let found = held.look_up(token);
-    let length = match found {
-        Err(Reason::TooLongForAccessToken) => Err(Reason::TooLongForAccessToken),
-        _ => Ok(()),
-    };
     let open = || ("not looked at".to_owned(), None);
     let (which, age, api) = match found {
         Ok(held) if held.check_revoked().is_err() => {
@@ -42,20 +38,18 @@ pub(super) fn checks(ground: &Ground<'_>, held: &AccessTokens, token: &[u8]) -> 
                 (api, Some(held.check_api(ground.api))),
             )
         }
-        Err(_) if length.is_err() => (open(), open(), open()),
+        Err(Reason::TooLongForAccessToken) => (open(), open(), open()),
         Err(reason) => {
             let which = ("none of them".to_owned(), Some(Err(reason)));
             (which, open(), open())
         }
     };
     let kind = "two dots in a JWT, none or others in an Access Token";
-    let limit = format!("at most {MAX_TOKEN_BYTES} bytes");
     let one_of = format!("one of the {count} Access Tokens held");
     let of_api = format!("a token of {}", ground.api);
-    let bytes = format!("{} bytes", token.len());
     vec![
         Check::new("form", kind, form(ground, token), Some(Ok(()))),
-        Check::new("length", limit, bytes, Some(length)),
+        length(token, MAX_TOKEN_BYTES, Reason::TooLongForAccessToken),
         Check::new("token", one_of, which.0, which.1),
         Check::new("exp", "still accepted", age.0, age.1),
         Check::new("api", of_api, api.0, api.1),

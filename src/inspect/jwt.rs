@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::claimed::Claimed;
 use super::reading::{Decoded, Reading, members};
 use super::show::{list, quoted, value};
-use super::{Check, Ground, NOT_READABLE, rules};
+use super::{Check, Ground, NOT_READABLE, length, rules};
 use crate::authenticate::authenticator::{Authenticator, Issuer};
 use crate::error::Reason;
 use crate::jwt::jws::MAX_KID_BYTES;
@@ -36,7 +36,7 @@ pub(super) fn checks(ground: &Ground<'_>, token: &[u8]) -> (Vec<Check>, Option<C
     let issuers = &ground.authenticator.issuers;
     let picked = reading.pick(issuers);
     let mut checks = vec![
-        length(issuers.max_token_bytes, token),
+        length(token, issuers.max_token_bytes, Reason::TooLong),
         form(token, &decoded),
         header(&decoded, &reading),
     ];
@@ -55,21 +55,6 @@ pub(super) fn checks(ground: &Ground<'_>, token: &[u8]) -> (Vec<Check>, Option<C
     checks.extend(key_and_signature(ground, &decoded, &reading, picked.ok()));
     checks.extend(rules::checks(ground, &reading, picked));
     (checks, Claimed::of(&reading))
-}
-
-fn length(most: usize, token: &[u8]) -> Check {
-    let result = if token.len() > most {
-        Err(Reason::TooLong)
-    } else {
-        Ok(())
-    };
-    let found = format!("{} bytes", token.len());
-    Check::new(
-        "length",
-        format!("at most {most} bytes"),
-        found,
-        Some(result),
-    )
 }
 
 fn form(token: &[u8], decoded: &Decoded<'_>) -> Check {

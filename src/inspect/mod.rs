@@ -115,6 +115,15 @@ impl Check {
     }
 }
 
+fn length(token: &[u8], most: usize, too_long: Reason) -> Check {
+    let result = (token.len() <= most).then_some(()).ok_or(too_long);
+    let (expected, found) = (
+        format!("at most {most} bytes"),
+        format!("{} bytes", token.len()),
+    );
+    Check::new("length", expected, found, Some(result))
+}
+
 /// Whether a rejection concerns an Access Token that was not even looked up.
 pub fn is_of_access_token(rejection: &Rejection) -> bool {
     rejection.is_of_access_token()

@@ -18,7 +18,8 @@ use crate::keys::{FetchError, FetchSettings, Fetcher, Mode, Schedule, Watch, pla
 /// The address of an issuer's keys.
 #[derive(Debug, Clone)]
 pub struct KeyAddress {
-    pub(super) issuer: String,
+    /// Empty if none is configured.
+    pub issuer: String,
     pub(super) fetch: FetchSettings,
     pub(super) schedule: Schedule,
 }
@@ -124,11 +125,6 @@ pub fn without_query(address: &str) -> String {
 }
 
 impl KeyAddress {
-    /// Empty if none is configured.
-    pub fn issuer(&self) -> &str {
-        &self.issuer
-    }
-
     pub fn as_str(&self) -> &str {
         self.fetch.address.as_str()
     }

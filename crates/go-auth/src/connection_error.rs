@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::io;
+use std::iter;
 
 use rustls::CertificateError as Certificate;
 
@@ -12,26 +13,15 @@ use derbysoft_go_auth::inspect::words::relative;
 
 /// What is at the bottom of a client's error, where that is known.
 pub(crate) fn words(error: &reqwest::Error) -> Option<String> {
-    let mut next = error.source();
-    while let Some(error) = next {
-        if let Some(words) = of_one(error) {
-            return Some(words);
-        }
-        next = inner(error);
-    }
-    None
-}
-
-/// What an error is about: an `io::Error` names the cause of the error in it as its
-/// own, and passes over that error itself.
-fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    match error
-        .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref)
-    {
-        Some(inner) => Some(inner),
-        None => error.source(),
-    }
+    // An `io::Error` names the cause of the error in it as its own, and passes over that
+    // error itself.
+    iter::successors(error.source(), |&error| {
+        let inner = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        inner.map_or_else(|| error.source(), |inner| Some(inner))
+    })
+    .find_map(of_one)
 }
 
 fn of_one(error: &(dyn Error + 'static)) -> Option<String> {

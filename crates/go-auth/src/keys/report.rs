@@ -86,7 +86,7 @@ impl AddressReport {
         Self {
             verdict: verdict(error),
             address: cut(address.as_str()),
-            issuer: Some(cut(address.issuer())).filter(|issuer| !issuer.is_empty()),
+            issuer: Some(cut(&address.issuer)).filter(|issuer| !issuer.is_empty()),
             next: error.map(next),
             discovery: Discovery::of(&visit),
             error: visit.fault,

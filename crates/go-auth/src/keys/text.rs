@@ -100,26 +100,17 @@ fn answered(answer: &Answer) -> String {
 }
 
 fn refresh(refresh: &Refresh) -> String {
-    let Refresh {
-        fresh,
-        earliest,
-        latest,
-        max_age,
-    } = refresh;
-    let why = match max_age {
+    let fresh = duration(refresh.fresh);
+    let why = match refresh.max_age {
         None => String::new(),
-        Some(max_age) if max_age < fresh => {
-            format!(" (max-age asks for {})", duration(*max_age))
+        Some(max_age) if max_age < refresh.fresh => {
+            format!(" (max-age asks for {})", duration(max_age))
         }
-        Some(max_age) if max_age > fresh => {
-            format!(" (max-age would allow {})", duration(*max_age))
+        Some(max_age) if max_age > refresh.fresh => {
+            format!(" (max-age would allow {})", duration(max_age))
         }
         Some(_) => " (as max-age asks)".to_owned(),
     };
-    format!(
-        "keys are fresh for {}{why}, and refreshed after {} to {}",
-        duration(*fresh),
-        duration(*earliest),
-        duration(*latest),
-    )
+    let (earliest, latest) = (duration(refresh.earliest), duration(refresh.latest));
+    format!("keys are fresh for {fresh}{why}, and refreshed after {earliest} to {latest}")
 }

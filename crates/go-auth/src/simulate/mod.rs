@@ -173,12 +173,7 @@ impl Announcement {
     }
 
     fn text(&self, terminal: &Terminal) -> String {
-        let Self {
-            listening,
-            simulator,
-            settings,
-            ..
-        } = self;
+        let (listening, simulator, settings) = (&self.listening, &self.simulator, &self.settings);
         let (issuer, audience) = (in_shell(&settings.issuer), in_shell(&settings.audience));
         let jwks_url = &settings.jwks_url;
         let which = if *simulator == format!("http://{DEFAULT_LISTEN}") {

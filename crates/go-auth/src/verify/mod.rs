@@ -62,33 +62,22 @@ pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, 
         Given::Token(token) => Ok(token.to_vec().into()),
     };
     let keys = match &token {
-        Ok(token) => keys(&judge, token, document.as_deref())?,
-        Err(_) => None,
+        Ok(token) => keys(&mut judge, token, document.as_deref())?,
+        Err(_) => Keys::default(),
     };
 
     let now = at.unwrap_or_else(|| SystemClock::default().now());
-    let mut given = Circumstances {
+    let explanation = token.map_or_else(
+        |explanation| *explanation,
+        |token| judge.explain(&token, &api, now, keys.fault.as_deref()),
+    );
+    let given = Circumstances {
         now,
         is_now_given: at.is_some(),
         are_keys_given: document.is_some(),
-        kids: Vec::new(),
+        kids: keys.kids,
         max_token_bytes: judge.max_token_bytes(),
     };
-    let mut no_keys = None;
-    let keys_from = keys.map(|Keys { issuer, from, set }| {
-        match set {
-            Ok(keys) => {
-                given.kids = keys.keys().map(|(kid, _)| show::quoted(kid)).collect();
-                judge.give(issuer, keys);
-            }
-            Err(why) => no_keys = Some(why),
-        }
-        from
-    });
-    let explanation = token.map_or_else(
-        |explanation| *explanation,
-        |token| judge.explain(&token, &api, now, no_keys.as_deref()),
-    );
     let rejection = explanation.rejection.as_ref();
     let report = Report {
         verdict: explanation.verdict,
@@ -96,7 +85,7 @@ pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, 
         detail: rejection.map(Rejection::detail),
         at: now,
         is_at_given: at.is_some(),
-        keys_from,
+        keys_from: keys.from,
         next: rejection.map(|rejection| advice::next(rejection, &given)),
         checks: explanation.checks,
         token: explanation.claimed,
@@ -118,31 +107,42 @@ fn moment(text: &str) -> Result<UnixTime, Failure> {
     })
 }
 
-/// The keys that decide about a token, or why they can't be had.
+/// The keys that decide about a token; nothing where none do.
+#[derive(Default)]
 struct Keys {
-    /// Whose they are.
-    issuer: usize,
-    from: String,
-    set: Result<KeySet, String>,
+    from: Option<String>,
+    kids: Vec<String>,
+    /// Why they can't be had.
+    fault: Option<String>,
 }
 
-/// `None` where no keys decide.
-fn keys(judge: &Judge, token: &[u8], document: Option<&[u8]>) -> Result<Option<Keys>, Failure> {
+/// Gives the judge the keys that decide about a token.
+fn keys(judge: &mut Judge, token: &[u8], document: Option<&[u8]>) -> Result<Keys, Failure> {
     let Some(issuer) = judge.addressee(token) else {
-        return Ok(None);
+        return Ok(Keys::default());
     };
-    if let Some(document) = document {
-        return Ok(Some(Keys {
-            issuer,
-            from: "the file given by --keys".to_owned(),
-            set: KeySet::from_document(document).map_err(|error| error.to_string()),
-        }));
+    let (from, set) = match (document, judge.address(issuer)) {
+        (Some(document), _) => {
+            let set = KeySet::from_document(document).map_err(|error| error.to_string());
+            ("the file given by --keys".to_owned(), set)
+        }
+        (None, Some(address)) => {
+            let visit = block_on(address.visit(connection_error::words))?;
+            let set = (visit.keys).map_err(|_| visit.fault.unwrap_or_default());
+            (show::plain(address.as_str()), set)
+        }
+        (None, None) => return Ok(Keys::default()),
+    };
+    let mut keys = Keys {
+        from: Some(from),
+        ..Keys::default()
+    };
+    match set {
+        Ok(set) => {
+            keys.kids = set.keys().map(|(kid, _)| show::quoted(kid)).collect();
+            judge.give(issuer, set);
+        }
+        Err(why) => keys.fault = Some(why),
     }
-    let Some(address) = judge.address(issuer) else {
-        return Ok(None);
-    };
-    let from = show::plain(address.as_str());
-    let visit = block_on(address.visit(connection_error::words))?;
-    let set = (visit.keys).map_err(|_| visit.fault.unwrap_or_default());
-    Ok(Some(Keys { issuer, from, set }))
+    Ok(keys)
 }

@@ -1,7 +1,5 @@
 //! What is reported of a distributor, and what follows.
 
-use std::ops::RangeInclusive;
-
 use reqwest::Url;
 use serde::{Serialize, Serializer};
 
@@ -109,14 +107,12 @@ impl PushReport {
 
 /// A redirect is neither, and nor is a server's failure.
 fn is_accepted(status: u16) -> bool {
-    const SUCCESS: RangeInclusive<u16> = 200..=299;
-    SUCCESS.contains(&status)
+    (200..=299).contains(&status)
 }
 
 /// 404 and the like, too: that is how a distributor ignores a push.
 fn is_rejected(status: u16) -> bool {
-    const CLIENT_ERROR: RangeInclusive<u16> = 400..=499;
-    CLIENT_ERROR.contains(&status)
+    (400..=499).contains(&status)
 }
 
 impl Report {
