@@ -58,10 +58,10 @@ pub struct Visit {
 /// How long the gate keeps such an answer, and when it asks again.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Refresh {
-    #[serde(rename = "fresh_seconds", serialize_with = "seconds")]
-    pub fresh: Duration,
     #[serde(rename = "earliest_seconds", serialize_with = "seconds")]
     pub earliest: Duration,
+    #[serde(rename = "fresh_seconds", serialize_with = "seconds")]
+    pub fresh: Duration,
     #[serde(rename = "latest_seconds", serialize_with = "seconds")]
     pub latest: Duration,
     /// The lifetime that the address asks for.

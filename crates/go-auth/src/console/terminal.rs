@@ -106,14 +106,12 @@ impl Terminal {
     }
 
     pub(crate) const fn mark(&self, mark: Mark) -> &'static str {
-        match (mark, self.unicode) {
-            (Mark::Good, true) => "✓",
-            (Mark::Bad, true) => "✗",
-            (Mark::Open, true) => "·",
-            (Mark::Good, false) => "ok",
-            (Mark::Bad, false) => "FAIL",
-            (Mark::Open, false) => "-",
-        }
+        let (unicode, ascii) = match mark {
+            Mark::Good => ("✓", "ok"),
+            Mark::Bad => ("✗", "FAIL"),
+            Mark::Open => ("·", "-"),
+        };
+        if self.unicode { unicode } else { ascii }
     }
 }
 
