@@ -32,56 +32,34 @@ struct Metric {
     what: &'static str,
 }
 
-const REQUESTS: Metric = Metric {
-    name: "go_auth_requests_total",
-    unit: Unit::Count,
-    what: "Requests, by what became of them and the kind of credential or refusal",
-};
-const VERIFY_SECONDS: Metric = Metric {
-    name: "go_auth_verify_seconds",
-    unit: Unit::Seconds,
-    what: "Time to verify a JWT that was not known already, waits for keys included",
-};
-const TOKEN_CACHE: Metric = Metric {
-    name: "go_auth_token_cache_total",
-    unit: Unit::Count,
-    what: "Looks into the cache of verified tokens",
-};
-const TOKEN_CACHE_BYTES: Metric = Metric {
-    name: "go_auth_token_cache_bytes",
-    unit: Unit::Bytes,
-    what: "Size of the cache of verified tokens",
-};
-const KEY_REFRESHES: Metric = Metric {
-    name: "go_auth_key_refreshes_total",
-    unit: Unit::Count,
-    what: "Fetches of an issuer's keys that have ended",
-};
-const KEY_COUNT: Metric = Metric {
-    name: "go_auth_keys",
-    unit: Unit::Count,
-    what: "Keys of an issuer that can verify at present",
-};
-const KEYS_AGE: Metric = Metric {
-    name: "go_auth_keys_age_seconds",
-    unit: Unit::Seconds,
-    what: "Time since an issuer's keys were fetched; NaN while there are none",
-};
-const KEYS_STATE: Metric = Metric {
-    name: "go_auth_keys_state",
-    unit: Unit::Count,
-    what: "1 for the state that an issuer's keys are in, 0 for the others",
-};
-const ACCESS_TOKEN_LEFT: Metric = Metric {
-    name: "go_auth_access_token_seconds_left",
-    unit: Unit::Seconds,
-    what: "Time to the end of an API's current access token; NaN once there is none",
-};
-const CREDENTIAL_LEFT: Metric = Metric {
-    name: "go_auth_credential_seconds_left",
-    unit: Unit::Seconds,
-    what: "Time to the end of a credential for GO; NaN once it is not known any more",
-};
+macro_rules! metrics {
+    ($($metric:ident: $unit:ident, $name:literal, $what:literal;)*) => {
+        $(const $metric: Metric = Metric { name: $name, unit: Unit::$unit, what: $what };)*
+    };
+}
+
+metrics! {
+    REQUESTS: Count, "go_auth_requests_total",
+        "Requests, by what became of them and the kind of credential or refusal";
+    VERIFY_SECONDS: Seconds, "go_auth_verify_seconds",
+        "Time to verify a JWT that was not known already, waits for keys included";
+    TOKEN_CACHE: Count, "go_auth_token_cache_total",
+        "Looks into the cache of verified tokens";
+    TOKEN_CACHE_BYTES: Bytes, "go_auth_token_cache_bytes",
+        "Size of the cache of verified tokens";
+    KEY_REFRESHES: Count, "go_auth_key_refreshes_total",
+        "Fetches of an issuer's keys that have ended";
+    KEY_COUNT: Count, "go_auth_keys",
+        "Keys of an issuer that can verify at present";
+    KEYS_AGE: Seconds, "go_auth_keys_age_seconds",
+        "Time since an issuer's keys were fetched; NaN while there are none";
+    KEYS_STATE: Count, "go_auth_keys_state",
+        "1 for the state that an issuer's keys are in, 0 for the others";
+    ACCESS_TOKEN_LEFT: Seconds, "go_auth_access_token_seconds_left",
+        "Time to the end of an API's current access token; NaN once there is none";
+    CREDENTIAL_LEFT: Seconds, "go_auth_credential_seconds_left",
+        "Time to the end of a credential for GO; NaN once it is not known any more";
+}
 
 const KEYS_STATES: [&str; 3] = ["fresh", "stale", "empty"];
 
