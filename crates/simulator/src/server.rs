@@ -1,25 +1,24 @@
 //! The HTTP server: one task accepts connections, each is served by its own.
 
 use std::convert::Infallible;
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body as _;
+use axum_core::response::Response;
+use http::Request;
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncWrite as _;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::answer::{Answer, Script};
+use crate::answer::Answer;
 use crate::bounded_tcp::{HEAD_WAIT, MAX_CONNECTIONS, TimedWrites, accept};
 use crate::control;
 use crate::state::Shared;
@@ -90,15 +89,15 @@ async fn connection(stream: TcpStream, _place: OwnedSemaphorePermit, shared: Arc
                 return;
             }
             Some(bytes) = taken_over.recv() => {
-                let stream = connection.into_parts().io.into_inner();
-                if let Err(error) = write_raw(stream, &bytes).await {
+                let mut stream = connection.into_parts().io.into_inner();
+                if let Err(error) = stream.write_all(&bytes).await {
                     tracing::debug!(%error, "the client did not read the raw bytes of the simulated GO");
                 }
                 return;
             }
             () = shared.draining.begun(), if !is_last => {
                 is_last = true;
-                Pin::new(&mut connection).graceful_shutdown();
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
             }
         }
     }
@@ -108,7 +107,7 @@ async fn respond(
     request: Request<Incoming>,
     shared: Arc<Shared>,
     takeover: mpsc::Sender<Vec<u8>>,
-) -> Result<Response<Script>, io::Error> {
+) -> Result<Response, io::Error> {
     let (head, body) = request.into_parts();
     if shared.who.control && control::is_for(&head) {
         return Ok(control::respond(shared, head, body).await);
@@ -134,28 +133,15 @@ async fn respond(
     }
 }
 
-/// Reads a body to its end, as far as GO would.
-async fn drain(mut body: Incoming) -> io::Result<()> {
-    const LONGEST: usize = 1 << 20;
-    let mut read = 0;
-    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        let frame = frame.map_err(io::Error::other)?;
-        read += frame.data_ref().map_or(0, Bytes::len);
-        if read > LONGEST {
-            return Err(io::Error::other("a body of more than 1 MiB"));
-        }
+/// Reads a body to its end, as far as GO would: 1 MiB.
+async fn drain(body: Incoming) -> io::Result<()> {
+    let mut body = Limited::new(body, 1 << 20);
+    while let Some(frame) = body.frame().await {
+        frame.map_err(io::Error::other)?;
     }
     Ok(())
 }
 
-async fn never() -> Response<Script> {
+async fn never() -> Response {
     match pending::<Infallible>().await {}
-}
-
-async fn write_raw(mut stream: TimedWrites<TcpStream>, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let written = poll_fn(|cx| Pin::new(&mut stream).poll_write(cx, bytes)).await?;
-        bytes = &bytes[written..];
-    }
-    Ok(())
 }

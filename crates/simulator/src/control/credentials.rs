@@ -1,39 +1,32 @@
 //! Access Tokens, and the gateway's client ID and secret.
 
+use axum_core::response::IntoResponse as _;
 use serde_json::{Value, json};
 
-use super::{Rejection, Reply, Request, Result};
+use super::{Rejection, Request, Result, reply};
 use crate::simulator::Simulator;
 use crate::state::issue::Dated;
 use crate::state::partner_apis::PartnerApi;
 
-/// By the names that the settings of `go-auth` use.
-const APIS: [(&str, PartnerApi); 3] = [
-    ("availability-peer", PartnerApi::AvailabilityPeer),
-    ("booking-usb", PartnerApi::BookingUsb),
-    ("shopping-engine", PartnerApi::ShoppingEngine),
-];
-
 pub(super) fn access_tokens(go: &Simulator, path: &[&str], request: &Request<'_>) -> Result {
     match path {
-        [] => request.is_get().map(|()| {
-            let tokens = APIS.map(|(name, api)| token(go, name, api));
-            Reply::Json(json!({ "access_tokens": tokens }))
-        }),
-        ["file"] => request.is_get().map(|()| Reply::Text(file(go))),
+        [] => request.get(|| json!({ "access_tokens": PartnerApi::ALL.map(|api| token(go, api)) })),
+        ["file"] => request
+            .is_bare("GET, HEAD")
+            .map(|()| file(go).into_response()),
         [name, action @ ("rotate" | "revoke")] => {
-            request.is_post()?;
-            let api = APIS.iter().find(|(known, _)| known == name);
-            let Some((name, api)) = api.copied() else {
+            request.is_bare("POST")?;
+            let api = PartnerApi::ALL.into_iter().find(|api| api.name() == *name);
+            let api = api.ok_or_else(|| {
                 let why =
                     "unknown API: there are availability-peer, booking-usb and shopping-engine";
-                return Err(Rejection::unknown(why));
-            };
+                Rejection::unknown(why)
+            })?;
             match *action {
                 "rotate" => go.rotate_access_token(api),
                 _ => go.revoke_access_token(api),
             };
-            Ok(Reply::Json(token(go, name, api)))
+            Ok(reply(&token(go, api)))
         }
         _ => Err(Rejection::unknown(
             "unknown step: there are file, API/rotate and API/revoke",
@@ -41,23 +34,22 @@ pub(super) fn access_tokens(go: &Simulator, path: &[&str], request: &Request<'_>
     }
 }
 
-fn token(go: &Simulator, name: &str, api: PartnerApi) -> Value {
+fn token(go: &Simulator, api: PartnerApi) -> Value {
+    let dated = |it: &Dated<String>| {
+        json!({
+            "token": it.credential,
+            "issued": it.issued_at,
+            "expires": it.expires_at,
+        })
+    };
     let now = go.now();
     let mut state = go.state();
     let issue = state.partners.tokens(api);
-    let current = &issue.current;
     let previous = issue.previous.as_ref().filter(|it| now < it.expires_at);
-    json!({
-        "api": name,
-        "token": current.credential,
-        "issued": current.issued_at.to_string(),
-        "expires": current.expires_at.to_string(),
-        "previous": previous.map(|it| json!({
-            "token": it.credential,
-            "issued": it.issued_at.to_string(),
-            "expires": it.expires_at.to_string(),
-        })),
-    })
+    let mut token = dated(&issue.current);
+    token["api"] = json!(api.name());
+    token["previous"] = json!(previous.map(dated));
+    token
 }
 
 /// The tokens that GO calls with, as a file for `go-auth serve`.
@@ -76,23 +68,15 @@ fn file(go: &Simulator) -> String {
 }
 
 pub(super) fn client(go: &Simulator, path: &[&str], request: &Request<'_>) -> Result {
-    match path {
-        [] => request.is_get()?,
-        [action @ ("rotate" | "revoke")] => {
-            request.is_post()?;
-            match *action {
-                "rotate" => go.rotate_client(),
-                _ => go.revoke_client(),
-            };
-        }
-        _ => {
-            return Err(Rejection::unknown(
-                "unknown step: there are rotate and revoke",
-            ));
-        }
-    }
-    let client = go.client();
-    Ok(Reply::Json(json!({
+    let client = match path {
+        [] => request.is_bare("GET, HEAD").map(|()| go.client()),
+        ["rotate"] => request.is_bare("POST").map(|()| go.rotate_client()),
+        ["revoke"] => request.is_bare("POST").map(|()| go.revoke_client()),
+        _ => Err(Rejection::unknown(
+            "unknown step: there are rotate and revoke",
+        )),
+    }?;
+    Ok(reply(&json!({
         "client_id": client.client_id,
         "client_secret": client.client_secret,
     })))

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Rejection, Reply, Request, Result};
+use super::{Rejection, Request, Result, reply};
 use crate::simulator::Simulator;
 
 /// How many keys there can be in all: as many as a document may have for `go-auth`. Each
@@ -12,9 +12,9 @@ const MAX_KEYS: usize = 100;
 
 pub(super) fn answer(go: &Simulator, path: &[&str], request: &Request<'_>) -> Result {
     match path {
-        [] => request.is_get()?,
+        [] => return request.get(|| list(go)),
         [action @ ("rotate" | "stage" | "rotate-unpublished")] => {
-            request.is_post()?;
+            request.is_bare("POST")?;
             has_room(go)?;
             match *action {
                 "rotate" => go.rotate(),
@@ -23,11 +23,11 @@ pub(super) fn answer(go: &Simulator, path: &[&str], request: &Request<'_>) -> Re
             };
         }
         ["retire-all-but-current"] => {
-            request.is_post()?;
+            request.is_bare("POST")?;
             go.retire_all_but_current();
         }
         [kid, action @ ("sign" | "retire" | "restore" | "replace")] => {
-            request.is_post()?;
+            request.is_bare("POST")?;
             if go.key(kid).is_none() {
                 let why = "unknown kid: GET /simulator/keys lists them";
                 return Err(Rejection::unknown(why));
@@ -49,7 +49,7 @@ pub(super) fn answer(go: &Simulator, path: &[&str], request: &Request<'_>) -> Re
             return Err(Rejection::unknown(why));
         }
     }
-    Ok(Reply::Json(list(go)))
+    Ok(reply(&list(go)))
 }
 
 fn has_room(go: &Simulator) -> Result<()> {

@@ -13,20 +13,19 @@ mod keys;
 mod tokens;
 
 use std::borrow::Cow;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum_core::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode};
-use http_body::Body as _;
+use http::{HeaderValue, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::answer::Script;
 use crate::bounded_tcp::HEAD_WAIT;
 use crate::simulator::Simulator;
 use crate::state::Shared;
@@ -47,16 +46,6 @@ const MAX_REPEATED: usize = 200;
 /// How many of the last requests are listed: a page or two.
 const MAX_REQUESTS: usize = 100;
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-
-/// The answer to a valid request.
-enum Reply {
-    Json(Value),
-    Text(String),
-}
-
 /// Why a request is rejected.
 #[derive(Debug)]
 struct Rejection {
@@ -65,7 +54,7 @@ struct Rejection {
     allow: Option<&'static str>,
 }
 
-type Result<T = Reply> = std::result::Result<T, Rejection>;
+type Result<T = Response> = std::result::Result<T, Rejection>;
 
 impl Rejection {
     fn new(status: StatusCode, why: impl Into<Cow<'static, str>>) -> Self {
@@ -85,69 +74,69 @@ impl Rejection {
     }
 }
 
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        let allow = self.allow.map(|methods| [(ALLOW, methods)]);
+        (self.status, allow, reply(&json!({ "error": self.why }))).into_response()
+    }
+}
+
+fn reply(value: &Value) -> Response {
+    ([(CONTENT_TYPE, "application/json")], format!("{value}\n")).into_response()
+}
+
 /// Whether the request is for the control room.
 pub(crate) fn is_for(head: &Parts) -> bool {
     let rest = head.uri.path().strip_prefix(PREFIX);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-pub(crate) async fn respond(
-    shared: Arc<Shared>,
-    head: Parts,
-    mut body: Incoming,
-) -> Response<Script> {
+pub(crate) async fn respond(shared: Arc<Shared>, head: Parts, body: Incoming) -> Response {
     let (method, path) = (head.method.clone(), head.uri.path().to_owned());
-    let read = tokio::time::timeout(BODY_WAIT, read(&head, &mut body)).await;
-    let late = |_| {
-        let why = "the body did not arrive within 10 s";
-        Err(Rejection::new(StatusCode::REQUEST_TIMEOUT, why))
-    };
-    let reply = match read.unwrap_or_else(late) {
-        Ok(body) => {
-            // One at a time, so that no limit on a number is exceeded by two at once.
-            let _turn = shared.control_turn.lock().await;
-            let shared = Arc::clone(&shared);
-            // It may generate a key, which takes a while.
-            let work = tokio::task::spawn_blocking(move || answer(&shared, &head, &body));
-            work.await.unwrap_or_else(|_| {
-                let why = "internal error of the simulator";
-                Err(Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, why))
-            })
-        }
-        Err(rejection) => Err(rejection),
-    };
-    let response = render(reply);
+    let mut response = carried_out(shared, head, body).await.into_response();
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(CACHE_CONTROL, no_store);
     let status = response.status().as_u16();
     tracing::debug!(%method, ?path, status, "request to the control room");
     response
 }
 
+async fn carried_out(shared: Arc<Shared>, head: Parts, body: Incoming) -> Result {
+    let body = tokio::time::timeout(BODY_WAIT, read(&head, body)).await;
+    let body = body.map_err(|_| {
+        let why = "the body did not arrive within 10 s";
+        Rejection::new(StatusCode::REQUEST_TIMEOUT, why)
+    })??;
+    // One at a time, so that no limit on a number is exceeded by two at once.
+    let _turn = shared.control_turn.lock().await;
+    let handle = Arc::clone(&shared);
+    // It may generate a key, which takes a while.
+    let work = tokio::task::spawn_blocking(move || answer(handle, &head, &body));
+    work.await.unwrap_or_else(|_| {
+        let why = "internal error of the simulator";
+        Err(Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, why))
+    })
+}
+
 /// Reads the body, unless it is too long or the request comes from a page in a browser.
-async fn read(head: &Parts, body: &mut Incoming) -> Result<Vec<u8>> {
+async fn read(head: &Parts, body: Incoming) -> Result<Bytes> {
     if head.headers.contains_key(ORIGIN) {
         let why = "requests from web pages are rejected";
         return Err(Rejection::new(StatusCode::FORBIDDEN, why));
     }
-    let mut bytes = Vec::new();
-    while let Some(frame) = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
-        let frame = frame.map_err(|_| Rejection::bad("the body ended early"))?;
-        let Some(data) = frame.data_ref() else {
-            continue;
-        };
-        if bytes.len() + data.len() > MAX_BODY {
+    match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
             let why = "the body is longer than 64 KiB";
-            return Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, why));
+            Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, why))
         }
-        bytes.extend_from_slice(data);
+        Err(_) => Err(Rejection::bad("the body ended early")),
     }
-    Ok(bytes)
 }
 
-fn answer(shared: &Arc<Shared>, head: &Parts, body: &[u8]) -> Result {
-    let go = &Simulator {
-        shared: Arc::clone(shared),
-        running: None,
-    };
+fn answer(shared: Arc<Shared>, head: &Parts, body: &[u8]) -> Result {
+    let running = None;
+    let go = &Simulator { shared, running };
     if head.uri.query().is_some() {
         return Err(Rejection::bad("no query is accepted here: use the body"));
     }
@@ -155,8 +144,8 @@ fn answer(shared: &Arc<Shared>, head: &Parts, body: &[u8]) -> Result {
     let segments: Vec<_> = path.split('/').skip(1).collect();
     let request = Request { head, body };
     match &*segments {
-        [] => request.is_get().map(|()| Reply::Json(overview(go))),
-        ["requests"] => request.is_get().map(|()| Reply::Json(requests(go))),
+        [] => request.get(|| overview(go)),
+        ["requests"] => request.get(|| requests(go)),
         ["tokens", rest @ ..] => tokens::answer(go, rest, &request),
         ["keys", rest @ ..] => keys::answer(go, rest, &request),
         ["faults", rest @ ..] => faults::answer(go, rest, &request),
@@ -180,35 +169,32 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Requires a GET without a body.
-    fn is_get(&self) -> Result<()> {
-        self.is(&[Method::GET, Method::HEAD], "GET, HEAD")?;
-        self.has_no_body()
+    /// Answers a GET without a body.
+    fn get(&self, value: impl FnOnce() -> Value) -> Result {
+        self.is_bare("GET, HEAD")?;
+        Ok(reply(&value()))
     }
 
-    /// Requires a POST without a body.
-    fn is_post(&self) -> Result<()> {
-        self.is(&[Method::POST], "POST")?;
-        self.has_no_body()
-    }
-
-    fn is(&self, methods: &[Method], allow: &'static str) -> Result<()> {
-        if methods.contains(&self.head.method) {
-            return Ok(());
-        }
-        let why = format!("accepted methods: {allow}");
-        Err(Rejection {
-            allow: Some(allow),
-            ..Rejection::new(StatusCode::METHOD_NOT_ALLOWED, why)
-        })
-    }
-
-    fn has_no_body(&self) -> Result<()> {
+    /// Requires one of these methods, and no body.
+    fn is_bare(&self, methods: &'static str) -> Result<()> {
+        self.is(methods)?;
         if self.body.is_empty() {
             Ok(())
         } else {
             Err(Rejection::bad("no body is accepted here"))
         }
+    }
+
+    /// Requires one of these methods, as `Allow` lists them.
+    fn is(&self, methods: &'static str) -> Result<()> {
+        if methods.split(", ").any(|method| self.head.method == method) {
+            return Ok(());
+        }
+        let why = format!("accepted methods: {methods}");
+        Err(Rejection {
+            allow: Some(methods),
+            ..Rejection::new(StatusCode::METHOD_NOT_ALLOWED, why)
+        })
     }
 
     /// The body as JSON, whatever its content type; the default for an empty body.
@@ -264,24 +250,4 @@ fn requests(go: &Simulator) -> Value {
 
 fn cut(text: &str) -> String {
     text.chars().take(MAX_REPEATED).collect()
-}
-
-fn render(reply: Result) -> Response<Script> {
-    let (status, content_type, text, allow) = match reply {
-        Ok(Reply::Json(value)) => (StatusCode::OK, JSON, format!("{value}\n"), None),
-        Ok(Reply::Text(text)) => (StatusCode::OK, TEXT, text, None),
-        Err(Rejection { status, why, allow }) => {
-            let error = json!({ "error": why });
-            (status, JSON, format!("{error}\n"), allow)
-        }
-    };
-    let mut response = Response::new(Script::whole(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, content_type);
-    headers.insert(CACHE_CONTROL, NO_STORE);
-    if let Some(allow) = allow {
-        headers.insert(ALLOW, HeaderValue::from_static(allow));
-    }
-    response
 }

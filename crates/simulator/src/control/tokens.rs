@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use http::Method;
+use axum_core::response::IntoResponse as _;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Value, json};
 
-use super::{Rejection, Reply, Request, Result};
+use super::{Rejection, Request, Result};
 use crate::simulator::Simulator;
 use crate::tokens::{Mint, SampleToken};
 
@@ -28,14 +28,14 @@ struct Changes {
 
 pub(super) fn answer(go: &Simulator, path: &[&str], request: &Request<'_>) -> Result {
     match path {
-        [] => request.is_get().map(|()| Reply::Json(list())),
+        [] => request.get(list),
         [name] => {
-            request.is(&[Method::POST], "POST")?;
+            request.is("POST")?;
             let sample = SampleToken::named(name).ok_or_else(|| {
                 Rejection::unknown("unknown token name: GET /simulator/tokens lists them")
             })?;
             let mint = request.json::<Changes>()?.apply(go.mint())?;
-            Ok(Reply::Text(sample.of(mint, &go.stranger())))
+            Ok(sample.of(mint, &go.stranger()).into_response())
         }
         _ => Err(super::unknown_path()),
     }

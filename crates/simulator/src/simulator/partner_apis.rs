@@ -11,8 +11,8 @@ impl Simulator {
     ///
     /// Panics for [`PartnerApi::AvailabilityPeer`], which the distributor serves.
     pub fn api_url(&self, api: PartnerApi) -> String {
-        assert!(!api.routes().is_empty(), "AvailabilityPeer isn't GO's");
-        format!("{}{}", self.origin(), api.prefix())
+        let (base, _) = api.served().expect("AvailabilityPeer isn't GO's");
+        format!("{}{base}", self.origin())
     }
 
     /// The API's current Access Token: 32 hexadecimal digits.

@@ -8,8 +8,9 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use derbysoft_go_auth::clock::UnixTime;
 use http::request::Parts;
 use http::{HeaderMap, Method};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::below;
 use super::issue::{Issue, credential};
 use crate::answer::Answer;
 use crate::hex::random_hex;
@@ -88,13 +89,24 @@ impl GatewayFailure {
 
     /// The status and the message in the documentation's table.
     pub const fn documented(self) -> (u16, &'static str) {
+        let (_, status, message) = self.row();
+        (status, message)
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        self.row().0
+    }
+
+    const fn row(self) -> (&'static str, u16, &'static str) {
         match self {
-            Self::MissingToken => (401, "Missing JWT token in request"),
-            Self::InvalidToken => (401, "JWT token invalid"),
-            Self::MissingUserKey => (401, "missing user key in JWT token"),
-            Self::InvalidUserKey => (401, "Invalid user key in JWT token"),
-            Self::NotVerified => (401, "failed to verify jwt"),
-            Self::ForbiddenConsumer => (403, "The consumer_name is forbidden"),
+            Self::MissingToken => ("missing-token", 401, "Missing JWT token in request"),
+            Self::InvalidToken => ("invalid-token", 401, "JWT token invalid"),
+            Self::MissingUserKey => ("missing-user-key", 401, "missing user key in JWT token"),
+            Self::InvalidUserKey => ("invalid-user-key", 401, "Invalid user key in JWT token"),
+            Self::NotVerified => ("not-verified", 401, "failed to verify jwt"),
+            Self::ForbiddenConsumer => {
+                ("forbidden-consumer", 403, "The consumer_name is forbidden")
+            }
         }
     }
 
@@ -206,10 +218,7 @@ impl Gateway {
 
     /// The API; `None` for any other path.
     pub(crate) fn api(&mut self, head: &Parts, now: UnixTime) -> Option<Answer> {
-        let path = head.uri.path().strip_prefix(API)?;
-        if !path.starts_with('/') {
-            return None;
-        }
+        below(API, head)?;
         let failure = self
             .refuse_pushes
             .or_else(|| self.failure_of(&head.headers, now));
@@ -217,8 +226,7 @@ impl Gateway {
             return Some(failure.answer());
         }
         self.pushes += 1;
-        let taken = json!({ "success": true });
-        Some(Answer::json(200, taken.to_string()))
+        Some(Answer::json(200, r#"{"success":true}"#))
     }
 
     fn failure_of(&self, headers: &HeaderMap, now: UnixTime) -> Option<GatewayFailure> {

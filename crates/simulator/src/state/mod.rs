@@ -24,7 +24,7 @@ use self::log::Log;
 use self::partner_apis::PartnerApis;
 use crate::answer::{Answer, Serving};
 use crate::bounded_tcp::Draining;
-use crate::fault::Endpoint;
+use crate::fault::{Endpoint, Fault};
 use crate::keys::KeyRing;
 
 pub use self::log::LoggedRequest;
@@ -149,15 +149,13 @@ impl Shared {
             return state.gateway.token_endpoint(head, now);
         }
         let document = match endpoint {
+            _ if fault == Some(Fault::WrongKeys) => state.ring.strangers_document(),
             Endpoint::Keys => state.ring.document(),
             Endpoint::Discovery => self.discovery(&state.jwks_uri),
             Endpoint::Token => state.gateway.new_token_document(now),
         };
         match fault {
-            Some(fault) => {
-                let strangers = || state.ring.strangers_document();
-                Answer::faulty(fault, document, strangers, &state.serving, &head.headers)
-            }
+            Some(fault) => Answer::faulty(fault, document, &state.serving, &head.headers),
             None if matches!(head.method, Method::GET | Method::HEAD) => {
                 Answer::good(document, &state.serving, &head.headers)
             }
@@ -177,4 +175,10 @@ impl Shared {
         });
         document.to_string().into_bytes()
     }
+}
+
+/// The rest of a path below this base, with its slash.
+fn below<'a>(base: &str, head: &'a Parts) -> Option<&'a str> {
+    let rest = head.uri.path().strip_prefix(base)?;
+    rest.starts_with('/').then_some(rest)
 }

@@ -5,6 +5,7 @@ use derbysoft_go_auth::clock::UnixTime;
 use http::Method;
 use http::request::Parts;
 
+use super::below;
 use super::issue::{Issue, credential};
 use crate::answer::Answer;
 use crate::hex::random_hex;
@@ -55,19 +56,27 @@ const SHOPPING_ENGINE: &Routes = &[
 ];
 
 impl PartnerApi {
-    pub(crate) const fn prefix(self) -> &'static str {
+    pub(crate) const ALL: [Self; 3] = [
+        Self::AvailabilityPeer,
+        Self::BookingUsb,
+        Self::ShoppingEngine,
+    ];
+
+    /// Its name in the settings of `go-auth`.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::BookingUsb => "/bookingusb",
-            Self::ShoppingEngine => "/shoppingengine",
-            Self::AvailabilityPeer => "/availabilitypeer",
+            Self::BookingUsb => "booking-usb",
+            Self::ShoppingEngine => "shopping-engine",
+            Self::AvailabilityPeer => "availability-peer",
         }
     }
 
-    pub(crate) const fn routes(self) -> &'static Routes {
+    /// The base path and the routes; `None` for the API that the distributor serves.
+    pub(crate) const fn served(self) -> Option<(&'static str, &'static Routes)> {
         match self {
-            Self::BookingUsb => BOOKING_USB,
-            Self::ShoppingEngine => SHOPPING_ENGINE,
-            Self::AvailabilityPeer => &[],
+            Self::BookingUsb => Some(("/bookingusb", BOOKING_USB)),
+            Self::ShoppingEngine => Some(("/shoppingengine", SHOPPING_ENGINE)),
+            Self::AvailabilityPeer => None,
         }
     }
 }
@@ -93,18 +102,16 @@ impl PartnerApis {
 
     /// `None` for a path of neither API.
     pub(crate) fn answer(&mut self, head: &Parts, now: UnixTime) -> Option<Answer> {
-        let (api, path) = [PartnerApi::BookingUsb, PartnerApi::ShoppingEngine]
-            .into_iter()
-            .find_map(|api| Some((api, head.uri.path().strip_prefix(api.prefix())?)))?;
-        if !path.starts_with('/') {
-            return None;
-        }
+        let (api, path, routes) = PartnerApi::ALL.into_iter().find_map(|api| {
+            let (base, routes) = api.served()?;
+            Some((api, below(base, head)?, routes))
+        })?;
         let refusal = self.refusal;
         let token = credential(&head.headers).unwrap_or_default();
         if !self.tokens(api).accepts(|it| it == token, now) {
             return Some(refusal.answer());
         }
-        let known = (api.routes().iter())
+        let known = (routes.iter())
             .any(|(method, route)| *method == head.method && matches_route(path, route));
         Some(if !known {
             let body = r#"{"errorCode":"InvalidField","errorMessage":"Invalid Message"}"#;

@@ -1,12 +1,14 @@
 //! The answer to a request: the good document, or what a fault makes of it.
 
-mod body;
-
-use std::io::Write as _;
+use std::convert::Infallible;
+use std::io::{self, Write as _};
+use std::iter;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use axum_core::body::Body;
+use axum_core::response::{IntoResponse, Response};
 use bytes::Bytes;
 use flate2::write::GzEncoder;
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
@@ -14,27 +16,25 @@ use http::header::{
     ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, VARY,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use hyper::ext::ReasonPhrase;
+use tokio::task::yield_now;
+use tokio::time::sleep;
+use tokio_stream::{self as stream, StreamExt as _};
 
-use self::body::Step;
 use crate::fault::{Fault, SAMPLE_LOCATION};
 use crate::hex::hex;
 
-pub(crate) use self::body::Script;
-
 /// The media type that GO's documentation shows with the key address.
-const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=utf-8");
-const GZIP: HeaderValue = HeaderValue::from_static("gzip");
-const HTML: HeaderValue = HeaderValue::from_static("text/html;charset=utf-8");
+const JSON: &str = "application/json;charset=utf-8";
 const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\
     <body><form method=\"post\"><input name=\"user\"></form></body></html>\n";
 
 /// What the connection does with a request.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    Reply(Response<Script>),
-    Late(Duration, Response<Script>),
+    Reply(Response),
+    Late(Duration, Response),
     Never,
     Cut,
     Raw(Vec<u8>),
@@ -68,30 +68,26 @@ impl Answer {
     }
 
     pub(crate) fn not_found() -> Self {
-        Self::Reply(reply(StatusCode::NOT_FOUND, Script::empty()))
+        Self::Reply(StatusCode::NOT_FOUND.into_response())
     }
 
     pub(crate) fn method_not_allowed() -> Self {
-        let response = reply(StatusCode::METHOD_NOT_ALLOWED, Script::empty());
-        let get = HeaderValue::from_static("GET, HEAD");
-        Self::Reply(with(response, ALLOW, get))
+        Self::Reply((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")]).into_response())
     }
 
     /// A JSON body with this status, as GO's APIs answer.
-    pub(crate) fn json(status: u16, body: impl Into<Bytes>) -> Self {
-        let body = Script::whole(body);
-        Self::Reply(with(reply(code(status), body), CONTENT_TYPE, JSON))
+    pub(crate) fn json(status: u16, body: impl Into<Body>) -> Self {
+        Self::Reply((code(status), json(body)).into_response())
     }
 
     pub(crate) fn good(document: Vec<u8>, serving: &Serving, request: &HeaderMap) -> Self {
         Self::Reply(serve(document, serving, request))
     }
 
-    /// `strangers` gives a key set that isn't GO's.
+    /// `document` is the good one, or the strangers' keys for [`Fault::WrongKeys`].
     pub(crate) fn faulty(
         fault: Fault,
         document: Vec<u8>,
-        strangers: impl FnOnce() -> Vec<u8>,
         serving: &Serving,
         request: &HeaderMap,
     ) -> Self {
@@ -103,42 +99,53 @@ impl Answer {
             Fault::Raw(bytes) => return Self::Raw(bytes),
             Fault::Delay(time) => return Self::Late(time, serve(document)),
             Fault::RedirectNotFound => {
-                let mut response = redirect(StatusCode::NOT_FOUND, SAMPLE_LOCATION);
+                let location = [(LOCATION, SAMPLE_LOCATION)];
+                let mut response = (StatusCode::NOT_FOUND, location).into_response();
                 let found = ReasonPhrase::from_static(b"Found");
                 response.extensions_mut().insert(found);
                 response
             }
-            Fault::Redirect { location, status } => redirect(code(status), &location),
+            Fault::Redirect { location, status } => {
+                (code(status), [(LOCATION, location)]).into_response()
+            }
             Fault::Status(status) => under_status(code(status), document),
             Fault::HangBody => {
-                let half = Bytes::from(document).slice(..length / 2);
-                sized(Script::of([Step::Send(half), Step::Stall]), length)
+                let half = stream::once(Ok::<_, Infallible>(first_half(document)));
+                sized(Body::from_stream(half.chain(stream::pending())), length)
             }
             Fault::Drip { bytes, every } => {
-                let pieces = document.chunks(bytes.max(1));
-                let steps =
-                    pieces.flat_map(|piece| [Step::Wait(every), Step::Send(piece.to_vec().into())]);
-                sized(Script::of(steps), length)
+                let pieces: Vec<_> = document.chunks(bytes.max(1)).map(<[u8]>::to_vec).collect();
+                let pieces = stream::iter(pieces).then(move |piece| async move {
+                    sleep(every).await;
+                    Ok::<_, Infallible>(piece)
+                });
+                sized(Body::from_stream(pieces), length)
             }
             Fault::Truncated => {
-                let steps = [Step::Send(document.into()), Step::Flush, Step::Break];
-                sized(Script::of(steps), length + 1)
+                let end = stream::once(()).then(|()| async {
+                    // Lets the connection write out what is buffered.
+                    yield_now().await;
+                    Err(io::Error::other("the simulator cuts this answer short"))
+                });
+                let all = stream::once(Ok(document)).chain(end);
+                sized(Body::from_stream(all), length + 1)
             }
             Fault::Html => {
-                let page = reply(StatusCode::OK, Script::whole(LOGIN_PAGE));
-                with(page, CONTENT_TYPE, HTML)
+                ([(CONTENT_TYPE, "text/html;charset=utf-8")], LOGIN_PAGE).into_response()
             }
             Fault::EmptySet => serve(br#"{"keys":[]}"#.to_vec()),
-            Fault::WrongKeys => serve(strangers()),
+            Fault::WrongKeys => serve(document),
             Fault::NotJson => serve(b"keys: none today".to_vec()),
             Fault::Endless => {
                 let begin = Bytes::from_static(br#"{"keys":["#);
                 let spaces = Bytes::from(vec![b' '; 16 * 1024]);
-                json(Script::of([Step::Send(begin), Step::Repeat(spaces)]))
+                let pieces = iter::once(begin).chain(iter::repeat(spaces));
+                json(Body::from_stream(stream::iter(
+                    pieces.map(Ok::<_, Infallible>),
+                )))
             }
             Fault::GzipBomb => {
-                let packed = Script::whole(bomb(&document));
-                with(json(packed), CONTENT_ENCODING, GZIP)
+                ([(CONTENT_ENCODING, "gzip")], json(bomb(&document))).into_response()
             }
             Fault::Oversized(bytes) => {
                 let mut padded = document;
@@ -150,7 +157,7 @@ impl Answer {
 }
 
 /// The good document: conditional, compressed and cacheable where that is switched on.
-fn serve(document: Vec<u8>, serving: &Serving, request: &HeaderMap) -> Response<Script> {
+fn serve(document: Vec<u8>, serving: &Serving, request: &HeaderMap) -> Response {
     let gzip = serving.gzip && accepts_gzip(request);
     let name = hex(&digest(&SHA256, &document).as_ref()[..16]);
     // A strong entity tag names the bytes on the wire, so each coding has its own (RFC
@@ -159,12 +166,11 @@ fn serve(document: Vec<u8>, serving: &Serving, request: &HeaderMap) -> Response<
     let known = serving.etag && none_match_names(request, &tags);
 
     let mut response = if known {
-        reply(StatusCode::NOT_MODIFIED, Script::empty())
+        StatusCode::NOT_MODIFIED.into_response()
     } else if gzip {
-        let packed = Script::whole(gzipped(&document));
-        with(json(packed), CONTENT_ENCODING, GZIP)
+        ([(CONTENT_ENCODING, "gzip")], json(gzipped(&document))).into_response()
     } else {
-        json(Script::whole(document))
+        json(document)
     };
     let headers = response.headers_mut();
     if serving.etag {
@@ -180,45 +186,32 @@ fn serve(document: Vec<u8>, serving: &Serving, request: &HeaderMap) -> Response<
     response
 }
 
-fn under_status(status: StatusCode, document: Vec<u8>) -> Response<Script> {
+fn under_status(status: StatusCode, document: Vec<u8>) -> Response {
     match status {
         StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED => {
-            reply(status, Script::empty())
+            status.into_response()
         }
         StatusCode::PARTIAL_CONTENT => {
             let length = document.len();
-            let half = Bytes::from(document).slice(..length / 2);
+            let half = first_half(document);
             let range = format!("bytes 0-{}/{length}", half.len().saturating_sub(1));
-            let range = HeaderValue::from_str(&range).expect("digits make a header value");
-            let response = with(reply(status, Script::whole(half)), CONTENT_TYPE, JSON);
-            with(response, CONTENT_RANGE, range)
+            (status, [(CONTENT_RANGE, range)], json(half)).into_response()
         }
-        _ => with(reply(status, Script::whole(document)), CONTENT_TYPE, JSON),
+        _ => (status, json(document)).into_response(),
     }
 }
 
-fn redirect(status: StatusCode, location: &str) -> Response<Script> {
-    let location = HeaderValue::from_str(location).expect("checked when the fault was set");
-    with(reply(status, Script::empty()), LOCATION, location)
+fn first_half(mut document: Vec<u8>) -> Vec<u8> {
+    document.truncate(document.len() / 2);
+    document
 }
 
-fn reply(status: StatusCode, body: Script) -> Response<Script> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    response
+fn json(body: impl Into<Body>) -> Response {
+    ([(CONTENT_TYPE, JSON)], body.into()).into_response()
 }
 
-fn json(body: Script) -> Response<Script> {
-    with(reply(StatusCode::OK, body), CONTENT_TYPE, JSON)
-}
-
-fn sized(body: Script, length: usize) -> Response<Script> {
-    with(json(body), CONTENT_LENGTH, HeaderValue::from(length))
-}
-
-fn with(mut response: Response<Script>, name: HeaderName, value: HeaderValue) -> Response<Script> {
-    response.headers_mut().insert(name, value);
-    response
+fn sized(body: Body, length: usize) -> Response {
+    ([(CONTENT_LENGTH, length)], json(body)).into_response()
 }
 
 fn code(status: u16) -> StatusCode {
