@@ -46,7 +46,7 @@ fn public_forms() -> Vec<(&'static str, Vec<u8>)> {
             "PEM's base64 alone",
             BASE64_STANDARD.encode(key.public_spki_der()).into_bytes(),
         ),
-        ("SubjectPublicKeyInfo", key.public_spki_der().to_vec()),
+        ("SubjectPublicKeyInfo", key.public_spki_der()),
         ("RSAPublicKey", pkcs1.to_vec()),
         (
             "RSAPublicKey in PEM",

@@ -33,7 +33,7 @@ pub struct PublishedKey {
 impl PublishedKey {
     /// `key` under its [thumbprint](SigningKey::thumbprint) as `kid`.
     pub fn new(key: SigningKey) -> Self {
-        let kid = key.thumbprint().to_owned();
+        let kid = key.thumbprint();
         let jwk = json!({
             "alg": "RS256",
             "e": BASE64_URL_SAFE_NO_PAD.encode(key.exponent()),

@@ -1,13 +1,13 @@
 //! Key pairs.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair, RsaEncoding, RsaKeyPair};
-use aws_lc_rs::{digest, digest::SHA256};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
@@ -21,15 +21,7 @@ static POOL: Mutex<Vec<SigningKey>> = Mutex::new(Vec::new());
 /// Cheap to clone. `Debug` shows the size and the [thumbprint](Self::thumbprint), nothing
 /// private.
 #[derive(Clone)]
-pub struct SigningKey(Arc<Material>);
-
-struct Material {
-    pair: RsaKeyPair,
-    spki: Vec<u8>,
-    modulus: Vec<u8>,
-    exponent: Vec<u8>,
-    thumbprint: String,
-}
+pub struct SigningKey(Arc<RsaKeyPair>);
 
 impl SigningKey {
     /// A 2048-bit key that nobody else in this process holds at the moment.
@@ -67,10 +59,10 @@ impl SigningKey {
             8192 => KeySize::Rsa8192,
             other => return Err(KeyError::Size(other)),
         };
-        RsaKeyPair::generate(size)
-            .ok()
-            .and_then(Self::from_pair)
-            .ok_or(KeyError::Generate)
+        match RsaKeyPair::generate(size) {
+            Ok(pair) => Ok(Self(Arc::new(pair))),
+            Err(_) => Err(KeyError::Generate),
+        }
     }
 
     /// The key in an unencrypted PKCS#8 DER document.
@@ -80,54 +72,48 @@ impl SigningKey {
     /// Fails with [`KeyError::Rejected`] when the document isn't an RSA private key of
     /// 2048 to 8192 bits.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
-        let pair =
-            RsaKeyPair::from_pkcs8(der).map_err(|reason| KeyError::Rejected(reason.to_string()))?;
-        Self::from_pair(pair).ok_or_else(|| KeyError::Rejected("no public part".to_owned()))
-    }
-
-    fn from_pair(pair: RsaKeyPair) -> Option<Self> {
-        let public = pair.public_key();
-        let spki: PublicKeyX509Der<'static> = public.as_der().ok()?;
-        let (modulus, exponent) = rsa_public_key(public.as_ref())?;
-        let thumbprint = hex(&digest::digest(&SHA256, public.as_ref()).as_ref()[..20]);
-        Some(Self(Arc::new(Material {
-            spki: spki.as_ref().to_vec(),
-            modulus: modulus.to_vec(),
-            exponent: exponent.to_vec(),
-            thumbprint,
-            pair,
-        })))
+        match RsaKeyPair::from_pkcs8(der) {
+            Ok(pair) => Ok(Self(Arc::new(pair))),
+            Err(reason) => Err(KeyError::Rejected(reason.to_string())),
+        }
     }
 
     /// 40 lower-case hexadecimal digits that identify the key: the first 20 bytes of the
     /// SHA-256 of its `RSAPublicKey` DER.
-    pub fn thumbprint(&self) -> &str {
-        &self.0.thumbprint
+    pub fn thumbprint(&self) -> String {
+        hex(&digest(&SHA256, self.public_pkcs1_der()).as_ref()[..20])
     }
 
     /// The size of the modulus in bits.
     pub fn bits(&self) -> usize {
-        self.0.pair.public_modulus_len() * 8
+        self.0.public_modulus_len() * 8
     }
 
     /// The modulus, big-endian, without leading zeros.
     pub fn modulus(&self) -> &[u8] {
-        &self.0.modulus
+        let modulus = self.0.public_key().modulus();
+        modulus.big_endian_without_leading_zero()
     }
 
     /// The public exponent, big-endian, without leading zeros.
     pub fn exponent(&self) -> &[u8] {
-        &self.0.exponent
+        let exponent = self.0.public_key().exponent();
+        exponent.big_endian_without_leading_zero()
     }
 
     /// The public key as PKCS#1 `RSAPublicKey` DER.
     pub fn public_pkcs1_der(&self) -> &[u8] {
-        self.0.pair.public_key().as_ref()
+        self.0.public_key().as_ref()
     }
 
     /// The public key as X.509 `SubjectPublicKeyInfo` DER.
-    pub fn public_spki_der(&self) -> &[u8] {
-        &self.0.spki
+    ///
+    /// # Panics
+    ///
+    /// Panics when the cryptographic library fails to encode it.
+    pub fn public_spki_der(&self) -> Vec<u8> {
+        let der: PublicKeyX509Der<'_> = self.0.public_key().as_der().expect("an RSA key encodes");
+        der.as_ref().to_vec()
     }
 
     /// The public key as `SubjectPublicKeyInfo` PEM, with a newline at its end.
@@ -145,9 +131,8 @@ impl SigningKey {
     }
 
     pub(crate) fn sign(&self, scheme: &'static dyn RsaEncoding, message: &[u8]) -> Vec<u8> {
-        let mut signature = vec![0; self.0.pair.public_modulus_len()];
+        let mut signature = vec![0; self.0.public_modulus_len()];
         self.0
-            .pair
             .sign(scheme, &SystemRandom::new(), message, &mut signature)
             .expect("a key of at least 2048 bits signs any message");
         signature
@@ -179,40 +164,6 @@ pub enum KeyError {
     Rejected(String),
 }
 
-fn pool() -> std::sync::MutexGuard<'static, Vec<SigningKey>> {
+fn pool() -> MutexGuard<'static, Vec<SigningKey>> {
     POOL.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Modulus and exponent of a DER `RSAPublicKey`, a sequence of two integers (RFC 8017,
-/// A.1.1).
-fn rsa_public_key(der: &[u8]) -> Option<(&[u8], &[u8])> {
-    const SEQUENCE: u8 = 0x30;
-    const INTEGER: u8 = 0x02;
-    let (sequence, _) = element(SEQUENCE, der)?;
-    let (modulus, rest) = element(INTEGER, sequence)?;
-    let (exponent, _) = element(INTEGER, rest)?;
-    Some((unsigned(modulus), unsigned(exponent)))
-}
-
-fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (head, rest) = der.split_first_chunk::<2>()?;
-    if head[0] != tag {
-        return None;
-    }
-    let (length, rest) = match head[1] {
-        short @ 0..0x80 => (usize::from(short), rest),
-        long => {
-            let (digits, rest) = rest.split_at_checked(usize::from(long & 0x7f))?;
-            let length = digits
-                .iter()
-                .fold(0, |sum, digit| sum << 8 | usize::from(*digit));
-            (length, rest)
-        }
-    };
-    rest.split_at_checked(length)
-}
-
-fn unsigned(integer: &[u8]) -> &[u8] {
-    let zeroes = integer.iter().take_while(|byte| **byte == 0).count();
-    &integer[zeroes..]
 }

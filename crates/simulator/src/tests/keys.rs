@@ -124,7 +124,7 @@ async fn simulators_share_neither_kids_nor_key_material() -> TestResult {
 fn the_pool_never_hands_out_a_key_in_use() {
     let key = SigningKey::pooled();
     let clone = key.clone();
-    let thumbprint = key.thumbprint().to_owned();
+    let thumbprint = key.thumbprint();
     drop(key);
     assert_ne!(
         SigningKey::pooled().thumbprint(),

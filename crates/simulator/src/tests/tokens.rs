@@ -185,7 +185,7 @@ async fn confused_signatures_are_macs_under_the_public_key() -> TestResult {
         .token();
     assert!(is_mac(&token, b"secret"));
 
-    let pem = key.public_spki_pem();
+    let (pem, spki) = (key.public_spki_pem(), key.public_spki_der());
     for form in PublicKeyForm::ALL {
         let token = mint
             .clone()
@@ -193,7 +193,7 @@ async fn confused_signatures_are_macs_under_the_public_key() -> TestResult {
             .token();
         let secret = match form {
             PublicKeyForm::SpkiPem => pem.as_bytes(),
-            PublicKeyForm::SpkiDer => key.public_spki_der(),
+            PublicKeyForm::SpkiDer => &spki,
             PublicKeyForm::Pkcs1Der => key.public_pkcs1_der(),
             PublicKeyForm::Modulus => key.modulus(),
             PublicKeyForm::ModulusText => {

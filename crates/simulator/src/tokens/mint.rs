@@ -1,9 +1,10 @@
 //! Minting tokens: GO's own, and every departure from them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
+use derbysoft_go_auth::clock::UnixTime;
 use serde_json::Value;
 
 use super::SignatureKind;
@@ -15,9 +16,6 @@ const LIFETIME: i64 = 300;
 const NOT_BEFORE: i64 = -120;
 /// The `sub` of the sample token.
 const SUBJECT: &str = "ds-go-module";
-/// The unused bits of a last base64 character are its low ones, so its neighbour differs
-/// in them.
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// Makes one token, or many alike.
 ///
@@ -38,14 +36,11 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 #[must_use = "a `Mint` makes nothing until `token` is called"]
 pub struct Mint {
     key: SigningKey,
-    kid: String,
-    issuer: String,
-    audience: String,
     at: Option<i64>,
     lifetime: i64,
     not_before: i64,
-    header: Vec<Edit>,
-    payload: Vec<Edit>,
+    header: Members,
+    payload: Members,
     raw_header: Option<Vec<u8>>,
     raw_payload: Option<Vec<u8>>,
     signature: SignatureKind,
@@ -75,12 +70,9 @@ pub enum Encoding {
     LoosePayloadBits,
 }
 
-#[derive(Clone, Debug)]
-enum Edit {
-    Set(String, Value),
-    Repeat(String, Value),
-    Remove(String),
-}
+/// The members of an object, in their order. One without a value gets it when a token is
+/// made.
+type Members = Vec<(String, Option<Value>)>;
 
 impl Mint {
     /// GO's sample token, signed with `key` under the name `kid`.
@@ -90,16 +82,23 @@ impl Mint {
         issuer: impl Into<String>,
         audience: impl Into<String>,
     ) -> Self {
+        let set = |name: &str, value: String| (name.to_owned(), Some(value.into()));
+        let unset = |name: &str| (name.to_owned(), None);
         Self {
             key,
-            kid: kid.into(),
-            issuer: issuer.into(),
-            audience: audience.into(),
             at: None,
             lifetime: LIFETIME,
             not_before: NOT_BEFORE,
-            header: Vec::new(),
-            payload: Vec::new(),
+            header: vec![set("kid", kid.into()), set("alg", "RS256".to_owned())],
+            payload: vec![
+                set("iss", issuer.into()),
+                set("aud", audience.into()),
+                unset("exp"),
+                unset("jti"),
+                unset("iat"),
+                unset("nbf"),
+                set("sub", SUBJECT.to_owned()),
+            ],
             raw_header: None,
             raw_payload: None,
             signature: SignatureKind::default(),
@@ -138,13 +137,8 @@ impl Mint {
 
     /// Sets `aud` to an array of strings, the form of the gateway's tokens.
     pub fn audiences<A: Into<String>>(self, audiences: impl IntoIterator<Item = A>) -> Self {
-        self.claim(
-            "aud",
-            audiences
-                .into_iter()
-                .map(Into::into)
-                .collect::<Vec<String>>(),
-        )
+        let audiences: Vec<String> = audiences.into_iter().map(Into::into).collect();
+        self.claim("aud", audiences)
     }
 
     /// Sets `sub`.
@@ -160,19 +154,20 @@ impl Mint {
 
     /// Sets any claim to any JSON value.
     pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.payload.push(Edit::Set(name.into(), value.into()));
+        set(&mut self.payload, name.into(), value.into());
         self
     }
 
     /// Appends a claim even if there is one of that name: a duplicate member.
     pub fn repeat_claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.payload.push(Edit::Repeat(name.into(), value.into()));
+        self.payload.push((name.into(), Some(value.into())));
         self
     }
 
     /// Removes a claim.
     pub fn without(mut self, name: impl Into<String>) -> Self {
-        self.payload.push(Edit::Remove(name.into()));
+        let name = name.into();
+        self.payload.retain(|member| member.0 != name);
         self
     }
 
@@ -183,19 +178,20 @@ impl Mint {
 
     /// Sets any member of the header to any JSON value.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.header.push(Edit::Set(name.into(), value.into()));
+        set(&mut self.header, name.into(), value.into());
         self
     }
 
     /// Appends a member to the header even if there is one of that name.
     pub fn repeat_header(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.header.push(Edit::Repeat(name.into(), value.into()));
+        self.header.push((name.into(), Some(value.into())));
         self
     }
 
     /// Removes a member of the header.
     pub fn without_header(mut self, name: impl Into<String>) -> Self {
-        self.header.push(Edit::Remove(name.into()));
+        let name = name.into();
+        self.header.retain(|member| member.0 != name);
         self
     }
 
@@ -235,8 +231,7 @@ impl Mint {
     /// bytes: material for a custom raw header.
     #[must_use]
     pub fn header_text(&self) -> String {
-        let members = [("kid", Value::from(&*self.kid)), ("alg", "RS256".into())];
-        object(&members, &self.header)
+        object(&self.header, |_| Value::Null)
     }
 
     /// The payload's JSON text as in the next token, except for [raw](Self::raw_payload)
@@ -244,16 +239,12 @@ impl Mint {
     #[must_use]
     pub fn payload_text(&self) -> String {
         let issued = self.at.unwrap_or_else(now);
-        let members = [
-            ("iss", Value::from(&*self.issuer)),
-            ("aud", Value::from(&*self.audience)),
-            ("exp", issued.saturating_add(self.lifetime).into()),
-            ("jti", random_id().into()),
-            ("iat", issued.into()),
-            ("nbf", issued.saturating_add(self.not_before).into()),
-            ("sub", SUBJECT.into()),
-        ];
-        object(&members, &self.payload)
+        object(&self.payload, |name| match name {
+            "exp" => issued.saturating_add(self.lifetime).into(),
+            "nbf" => issued.saturating_add(self.not_before).into(),
+            "jti" => random_id().into(),
+            _ => issued.into(),
+        })
     }
 
     /// A token in the compact form: three base64url segments, two dots.
@@ -263,70 +254,56 @@ impl Mint {
         let header = header.unwrap_or_else(|| self.header_text().into_bytes());
         let payload = self.raw_payload.clone();
         let mut payload = payload.unwrap_or_else(|| self.payload_text().into_bytes());
-
-        let header = self.encoding.segment(&header);
-        let payload = if self.encoding == Encoding::LoosePayloadBits {
-            if payload.len().is_multiple_of(3) {
-                payload.push(b' ');
-            }
-            loosened(self.encoding.segment(&payload))
-        } else {
-            self.encoding.segment(&payload)
-        };
-        let signature = self.signature.sign(&self.key, &header, &payload);
-        let full_groups = signature.len().is_multiple_of(3);
-        let mut signature = self.encoding.segment(&signature);
-        if self.encoding == Encoding::LooseSignatureBits && !full_groups {
-            signature = loosened(signature);
+        let is_loose_payload = self.encoding == Encoding::LoosePayloadBits;
+        if is_loose_payload && payload.len().is_multiple_of(3) {
+            payload.push(b' ');
         }
+
+        let header = self.encoding.segment(&header, false);
+        let payload = self.encoding.segment(&payload, is_loose_payload);
+        let signature = self.signature.sign(&self.key, &header, &payload);
+        let is_loose_signature = self.encoding == Encoding::LooseSignatureBits;
+        let signature = self.encoding.segment(&signature, is_loose_signature);
         format!("{header}.{payload}.{signature}")
     }
 }
 
 impl Encoding {
-    fn segment(self, bytes: &[u8]) -> String {
-        match self {
+    /// If it is loose, an unused bit of the last character is set, if there is one.
+    fn segment(self, bytes: &[u8], is_loose: bool) -> String {
+        let mut text = match self {
             Self::Padded => BASE64_URL_SAFE.encode(bytes),
             Self::StandardAlphabet => BASE64_STANDARD_NO_PAD.encode(bytes),
-            Self::Interrupted(by) => {
-                let mut text = BASE64_URL_SAFE_NO_PAD.encode(bytes);
-                text.insert(text.len() / 2, by);
-                text
-            }
-            Self::Canonical | Self::LooseSignatureBits | Self::LoosePayloadBits => {
-                BASE64_URL_SAFE_NO_PAD.encode(bytes)
-            }
+            _ => BASE64_URL_SAFE_NO_PAD.encode(bytes),
+        };
+        if let Self::Interrupted(by) = self {
+            text.insert(text.len() / 2, by);
         }
+        // The lowest two bits of such a last character are unused and zero, so the next
+        // one in ASCII is the next one of the alphabet.
+        if is_loose && !bytes.len().is_multiple_of(3) {
+            let last = text.pop().and_then(|last| u8::try_from(last).ok());
+            text.extend(last.map(|last| char::from(last + 1)));
+        }
+        text
     }
 }
 
-/// Sets the lowest bit of the last character.
-fn loosened(mut segment: String) -> String {
-    if let Some(last) = segment.pop() {
-        let value = ALPHABET.iter().position(|digit| char::from(*digit) == last);
-        segment.push(value.map_or(last, |value| char::from(ALPHABET[value | 1])));
+fn set(members: &mut Members, name: String, value: Value) {
+    match members.iter_mut().find(|member| member.0 == name) {
+        Some(member) => member.1 = Some(value),
+        None => members.push((name, Some(value))),
     }
-    segment
 }
 
 /// A JSON object whose members keep their order, which `serde_json`'s own map doesn't
 /// promise.
-fn object(preset: &[(&str, Value)], edits: &[Edit]) -> String {
-    let mut members = preset.to_vec();
-    for edit in edits {
-        match edit {
-            Edit::Set(name, value) => match members.iter_mut().find(|member| member.0 == name) {
-                Some(member) => member.1 = value.clone(),
-                None => members.push((name, value.clone())),
-            },
-            Edit::Repeat(name, value) => members.push((name, value.clone())),
-            Edit::Remove(name) => members.retain(|member| member.0 != name),
-        }
-    }
-    let members: Vec<_> = members
-        .iter()
-        .map(|(name, value)| format!("{}:{value}", Value::from(*name)))
-        .collect();
+fn object(members: &Members, unset: impl Fn(&str) -> Value) -> String {
+    let member = |(name, value): &(String, Option<Value>)| {
+        let value = value.clone().unwrap_or_else(|| unset(name));
+        format!("{}:{value}", Value::from(&**name))
+    };
+    let members: Vec<_> = members.iter().map(member).collect();
     format!("{{{}}}", members.join(","))
 }
 
@@ -337,8 +314,6 @@ fn random_id() -> String {
 }
 
 fn now() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    let now = UnixTime::from(SystemTime::now());
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }

@@ -74,7 +74,7 @@ impl PublicKeyForm {
     fn of(self, key: &SigningKey) -> Vec<u8> {
         match self {
             Self::SpkiPem => key.public_spki_pem().into_bytes(),
-            Self::SpkiDer => key.public_spki_der().to_vec(),
+            Self::SpkiDer => key.public_spki_der(),
             Self::Pkcs1Der => key.public_pkcs1_der().to_vec(),
             Self::Modulus => key.modulus().to_vec(),
             Self::ModulusText => BASE64_URL_SAFE_NO_PAD.encode(key.modulus()).into_bytes(),
