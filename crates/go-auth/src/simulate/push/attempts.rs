@@ -32,18 +32,15 @@ pub(super) fn of_jwts() -> Vec<PushReport> {
             sample,
             bare: false,
         };
-        PushReport::unsent(sample.name(), sample.about(), sample.expected(), credential)
+        PushReport::unsent(sample.name, sample.about, sample.expected, credential)
     };
     let (sample, bare) = (SampleToken::GOOD, true);
     let bare = Credential::Minted { sample, bare };
     let bare = PushReport::unsent("bare", "good, without Bearer", Expected::LetIn, bare);
     let mut pushes = vec![minted(sample), bare];
     pushes.extend(none_and_basic());
-    pushes.extend(
-        SampleToken::all()
-            .filter(|other| *other != sample)
-            .map(minted),
-    );
+    // The first of all is the good one.
+    pushes.extend(SampleToken::all().skip(1).map(minted));
     pushes
 }
 

@@ -41,7 +41,7 @@ impl Go {
 
     /// A token, made now.
     pub(super) async fn token(&self, sample: SampleToken) -> Result<String, String> {
-        let path = format!("tokens/{}", sample.name());
+        let path = format!("tokens/{}", sample.name);
         let answer = self.ask(Method::POST, &path).await?;
         let token = String::from_utf8(answer).ok();
         // Whatever answers there must not add other headers.

@@ -1,7 +1,7 @@
 //! What is reported of a distributor, and what follows.
 
 use reqwest::Url;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::attempts::Credential;
 use super::distributor::Answer;
@@ -40,7 +40,6 @@ pub(super) struct PushReport {
     pub(super) about: &'static str,
     #[serde(skip)]
     pub(super) credential: Credential,
-    #[serde(serialize_with = "name_of")]
     pub(super) expected: Expected,
     pub(super) answers: Vec<Answered>,
     /// None where no answer came.
@@ -54,12 +53,6 @@ pub(super) struct PushReport {
 pub(super) struct Answered {
     pub(super) status: u16,
     pub(super) times: u32,
-}
-
-// The shape that serde's attribute asks for.
-#[expect(clippy::trivially_copy_pass_by_ref)]
-fn name_of<S: Serializer>(expected: &Expected, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(expected.as_str())
 }
 
 impl PushReport {

@@ -162,7 +162,7 @@ async fn every_name_of_the_simulator_is_on_the_page() {
         said.push(serde_json::from_str(&text).expect("JSON"));
     }
     // What is listed is a name as well.
-    let mut names: BTreeSet<_> = SampleToken::all().map(SampleToken::name).collect();
+    let mut names: BTreeSet<_> = SampleToken::all().map(|sample| sample.name).collect();
     for document in &said {
         for list in ["faults", "refusals", "pushes"] {
             for entry in document[list].as_array().into_iter().flatten() {

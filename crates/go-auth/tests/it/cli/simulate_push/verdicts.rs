@@ -31,7 +31,7 @@ async fn an_api_behind_the_layer_answers_as_expected() {
             assert_eq!(push["ok"], true, "{push}");
             assert_eq!(push["answers"][0]["times"], 1);
             let refused = match SampleToken::named(name) {
-                Some(sample) => sample.refused_as().is_some(),
+                Some(sample) => sample.refused_as.is_some(),
                 None => push["expected"] == "refused",
             };
             assert_eq!(status(push), if refused { 401 } else { 200 }, "{push}");

@@ -1,25 +1,94 @@
-//! The list of samples.
+//! Named sample tokens: GO's own, and one for each way in which a token can be bad.
+//!
+//! The expected verdicts follow RFC 7515 (JWS), RFC 7519 (JWT) and RFC 8725 (best
+//! practices), and GO's documentation, which asks for the issuer, the audience and the
+//! validity to be checked. Where these leave a choice, so does the list.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Expected;
 use crate::keys::{PublishedKey, SigningKey};
 use crate::tokens::{Encoding, Mint, PublicKeyForm, SignatureKind as Kind};
 
-#[derive(Debug)]
-pub(super) struct Sample {
-    pub(super) name: &'static str,
-    pub(super) about: &'static str,
-    pub(super) expected: Expected,
-    pub(super) refused_as: Option<&'static str>,
-    pub(super) make: fn(Mint, &SigningKey) -> String,
+/// A named sample token.
+///
+/// ```
+/// use derbysoft_go_simulator::{Expected, SampleToken, Simulator};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let go = Simulator::start().await?;
+/// let auth = derbysoft_go_auth::GoAuth::builder()
+///     .issuer(go.issuer())
+///     .audience(go.audience())
+///     .jwks_url(go.jwks_url())
+///     .build()?;
+/// for sample in SampleToken::all() {
+///     let verdict = auth.verify(&go.sample_token(sample)).await;
+///     match sample.expected {
+///         Expected::LetIn => assert!(verdict.is_ok()),
+///         Expected::Refused => assert!(verdict.is_err(), "{}", sample.name),
+///         _ => {}
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Serialize)]
+#[non_exhaustive]
+pub struct SampleToken {
+    /// Its name, which is stable: `other-key`.
+    pub name: &'static str,
+    /// Its description.
+    pub about: &'static str,
+    /// What a verifier must do with it.
+    pub expected: Expected,
+    /// The kind with which `derbysoft-go-auth` rejects it if only issuer, audience and
+    /// key address are configured; `None` if it accepts it.
+    pub refused_as: Option<&'static str>,
+    #[serde(skip)]
+    make: fn(Mint, &SigningKey) -> String,
+}
+
+/// What a verifier that accepts only GO must do with a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Expected {
+    /// It accepts the token.
+    LetIn,
+    /// It rejects the token, whatever its settings: otherwise an attacker gets in.
+    Refused,
+    /// It may accept or reject the token: GO made it, and rules or settings decide.
+    Either,
+}
+
+impl SampleToken {
+    /// The token that GO sends.
+    pub const GOOD: Self = SAMPLES[0];
+
+    /// All samples, beginning with the good one.
+    pub fn all() -> impl Iterator<Item = Self> {
+        SAMPLES.into_iter()
+    }
+
+    /// The sample of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|sample| sample.name == name)
+    }
+
+    /// Makes the token from `mint`. `stranger` is a key that isn't GO's, to sign with.
+    #[must_use]
+    pub fn of(self, mint: Mint, stranger: &SigningKey) -> String {
+        (self.make)(mint, stranger)
+    }
 }
 
 /// A row is a name, the expected verdict, the kind of the rejection if there is one, a
 /// description, and how to make the token from a good one and a key that isn't GO's.
 macro_rules! samples {
     ($($name:literal: $expected:ident $(as $kind:literal)?, $about:literal, $make:expr;)*) => {
-        pub(super) static SAMPLES: [Sample; [$($name),*].len()] = [$(Sample {
+        const SAMPLES: [SampleToken; [$($name),*].len()] = [$(SampleToken {
             name: $name,
             about: $about,
             expected: Expected::$expected,
