@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
 /// How long the head of a request may take. A proxy sends it at once. An idle connection
@@ -138,34 +138,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedWrites<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
         self.in_time(cx, shut)
-    }
-}
-
-/// Whether a server is shutting down: it accepts no more requests and finishes those
-/// under way.
-#[derive(Debug)]
-pub struct Draining(watch::Sender<bool>);
-
-impl Default for Draining {
-    fn default() -> Self {
-        Self(watch::Sender::new(false))
-    }
-}
-
-impl Draining {
-    pub fn begin(&self) {
-        self.0.send_replace(true);
-    }
-
-    pub fn has_begun(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    /// Completes once shutdown has begun.
-    pub async fn begun(&self) {
-        let mut draining = self.0.subscribe();
-        // The sender lives as long as `self`.
-        let _ = draining.wait_for(|begun| *begun).await;
     }
 }
 

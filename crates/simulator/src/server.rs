@@ -55,7 +55,7 @@ pub(crate) async fn run(
     };
     drop(listener);
     if !patience.is_zero() {
-        shared.draining.begin();
+        shared.draining.cancel();
         let ended = async { while connections.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(patience, ended).await;
     }
@@ -95,7 +95,7 @@ async fn connection(stream: TcpStream, _place: OwnedSemaphorePermit, shared: Arc
                 }
                 return;
             }
-            () = shared.draining.begun(), if !is_last => {
+            () = shared.draining.cancelled(), if !is_last => {
                 is_last = true;
                 std::pin::Pin::new(&mut connection).graceful_shutdown();
             }

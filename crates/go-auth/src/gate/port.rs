@@ -126,7 +126,7 @@ async fn serve(stream: TcpStream, offer: Offer, shared: &Arc<Shared>) {
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = shared.draining.begun(), if offer != Offer::Status => {
+        () = shared.draining.cancelled(), if offer != Offer::Status => {
             // Closes it where no request is under way, and else after the answer.
             connection.as_mut().graceful_shutdown();
             connection.await

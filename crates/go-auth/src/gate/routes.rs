@@ -54,7 +54,7 @@ pub(super) async fn answer<B>(
 
 fn ready(shared: &Shared) -> Response<Body> {
     let health = shared.live.load().auth.health();
-    let status = if health.is_ready() && !shared.draining.has_begun() {
+    let status = if health.is_ready() && !shared.draining.is_cancelled() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE

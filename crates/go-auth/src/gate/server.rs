@@ -88,7 +88,7 @@ impl Gate {
             }
         }
         let connections = verdicts.close();
-        shared.draining.begin();
+        shared.draining.cancel();
         events::stopping();
         drain(connections, signals.stop()).await;
     }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::live::Live;
 use super::metrics::Exposition;
 use super::settings::Settings;
-use derbysoft_go_simulator::bounded_tcp::Draining;
 
 pub(super) struct Shared {
     /// What requests use from now on.
@@ -16,7 +16,8 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     /// Of several signals that come during a reload, one more is enough.
     pub(super) reload: Notify,
-    pub(super) draining: Draining,
+    /// Cancelled when the gate accepts no more requests and finishes those under way.
+    pub(super) draining: CancellationToken,
     /// Held by each connection as long as it is open.
     pub(super) connection: Arc<()>,
     pub(super) exposition: Exposition,
@@ -28,7 +29,7 @@ impl Shared {
             live: ArcSwap::from_pointee(live),
             settings,
             reload: Notify::new(),
-            draining: Draining::default(),
+            draining: CancellationToken::new(),
             connection: Arc::default(),
             exposition,
         }

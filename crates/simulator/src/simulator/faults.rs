@@ -1,13 +1,10 @@
 //! How documents are served, and how serving them fails.
 
-use std::sync::MutexGuard;
-
 use http::HeaderValue;
 use tokio::sync::watch;
 
 use super::Simulator;
 use crate::fault::{Endpoint, Fault, FaultInForce};
-use crate::state::State;
 
 /// How the key set and the discovery document are served, and faults of every endpoint.
 impl Simulator {
@@ -50,8 +47,7 @@ impl Simulator {
     ///
     /// Panics as [`fail`](Self::fail) does.
     pub fn fail_at(&self, endpoint: Endpoint, fault: Fault) {
-        let mut state = self.prepared_for(&fault);
-        state.faults.stand(endpoint, fault);
+        self.add_fault(&[endpoint], None, fault);
     }
 
     /// Fails the next `n` requests for either document. Calls add up: `fail_next(1, a)`
@@ -62,9 +58,7 @@ impl Simulator {
     ///
     /// Panics as [`fail`](Self::fail) does.
     pub fn fail_next(&self, n: usize, fault: Fault) {
-        let mut state = self.prepared_for(&fault);
-        let documents = [Endpoint::Keys, Endpoint::Discovery];
-        state.faults.queue(&documents, n, fault);
+        self.add_fault(&[Endpoint::Keys, Endpoint::Discovery], Some(n), fault);
     }
 
     /// Fails the next `n` requests to one endpoint; calls add up, also with
@@ -75,8 +69,7 @@ impl Simulator {
     ///
     /// Panics as [`fail`](Self::fail) does.
     pub fn fail_next_at(&self, endpoint: Endpoint, n: usize, fault: Fault) {
-        let mut state = self.prepared_for(&fault);
-        state.faults.queue(&[endpoint], n, fault);
+        self.add_fault(&[endpoint], Some(n), fault);
     }
 
     /// Fails the next `n` requests to the gateway's token endpoint; calls add up. A fault
@@ -131,13 +124,14 @@ impl Simulator {
         Hold { barrier }
     }
 
-    fn prepared_for(&self, fault: &Fault) -> MutexGuard<'_, State> {
+    fn add_fault(&self, at: &[Endpoint], left: Option<usize>, fault: Fault) {
         fault.check();
         let mut state = self.state();
-        if *fault == Fault::WrongKeys {
+        if fault == Fault::WrongKeys {
             state.ring.make_strangers();
         }
-        state
+        let at = at.to_vec();
+        state.faults.add(FaultInForce { fault, at, left });
     }
 }
 

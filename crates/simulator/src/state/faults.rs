@@ -2,63 +2,51 @@
 
 use crate::fault::{Endpoint, Fault, FaultInForce};
 
-/// First those that wait for their turn, then the permanent ones.
+/// First those that wait for their turn, then the permanent ones, at most one for each
+/// endpoint.
 #[derive(Debug, Default)]
-pub(crate) struct Faults {
-    waiting: Vec<FaultInForce>,
-    /// By endpoint.
-    standing: [Option<Fault>; Endpoint::ALL.len()],
-}
+pub(crate) struct Faults(Vec<FaultInForce>);
 
 impl Faults {
-    pub(crate) fn stand(&mut self, endpoint: Endpoint, fault: Fault) {
-        self.standing[endpoint as usize] = Some(fault);
-    }
-
-    /// For the next requests to any of these endpoints.
-    pub(crate) fn queue(&mut self, at: &[Endpoint], left: usize, fault: Fault) {
-        if left > 0 {
-            let (at, left) = (at.to_vec(), Some(left));
-            self.waiting.push(FaultInForce { fault, at, left });
+    pub(crate) fn add(&mut self, added: FaultInForce) {
+        match added.left {
+            Some(0) => {}
+            Some(_) => {
+                let waiting = self.0.partition_point(|it| it.left.is_some());
+                self.0.insert(waiting, added);
+            }
+            None => {
+                self.0.retain(|it| it.left.is_some() || it.at != added.at);
+                self.0.push(added);
+            }
         }
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        self.0.clear();
     }
 
     pub(crate) fn clear_at(&mut self, endpoint: Endpoint) {
-        self.standing[endpoint as usize] = None;
-        self.waiting.retain_mut(|waiting| {
-            waiting.at.retain(|at| *at != endpoint);
-            !waiting.at.is_empty()
+        self.0.retain_mut(|it| {
+            it.at.retain(|at| *at != endpoint);
+            !it.at.is_empty()
         });
     }
 
     /// In the order in which they take effect at one endpoint.
     pub(crate) fn active(&self) -> Vec<FaultInForce> {
-        let standing = Endpoint::ALL.into_iter().filter_map(|endpoint| {
-            Some(FaultInForce {
-                fault: self.standing[endpoint as usize].clone()?,
-                at: vec![endpoint],
-                left: None,
-            })
-        });
-        self.waiting.iter().cloned().chain(standing).collect()
+        self.0.clone()
     }
 
     /// The fault for a request that has just arrived.
     pub(crate) fn take(&mut self, endpoint: Endpoint) -> Option<Fault> {
-        let is_for = |waiting: &FaultInForce| waiting.at.contains(&endpoint);
-        let Some(first) = self.waiting.iter().position(is_for) else {
-            return self.standing[endpoint as usize].clone();
-        };
-        let left = &mut self.waiting[first].left;
-        *left = left.map(|left| left - 1).filter(|left| *left > 0);
-        Some(if left.is_some() {
-            self.waiting[first].fault.clone()
+        let first = self.0.iter().position(|it| it.at.contains(&endpoint))?;
+        let left = &mut self.0[first].left;
+        *left = left.map(|left| left - 1);
+        Some(if *left == Some(0) {
+            self.0.remove(first).fault
         } else {
-            self.waiting.remove(first).fault
+            self.0[first].fault.clone()
         })
     }
 }

@@ -16,6 +16,7 @@ use http::Method;
 use http::request::Parts;
 use serde_json::json;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use self::faults::Faults;
 use self::gateway::Gateway;
@@ -23,7 +24,6 @@ use self::holds::Holds;
 use self::log::Log;
 use self::partner_apis::PartnerApis;
 use crate::answer::{Answer, Serving};
-use crate::bounded_tcp::Draining;
 use crate::fault::{Endpoint, Fault};
 use crate::keys::KeyRing;
 
@@ -68,7 +68,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     /// Locked by the request that the control room is working on.
     pub(crate) control_turn: tokio::sync::Mutex<()>,
-    pub(crate) draining: Draining,
+    /// Cancelled when the server accepts no more requests and finishes those under way.
+    pub(crate) draining: CancellationToken,
     /// Requests that have reached each endpoint.
     fetches: [watch::Sender<usize>; Endpoint::ALL.len()],
     state: Mutex<State>,
@@ -90,7 +91,7 @@ impl Shared {
     pub(crate) fn new(who: Who, ring: KeyRing, clock: Arc<dyn Clock>) -> Self {
         Self {
             control_turn: tokio::sync::Mutex::new(()),
-            draining: Draining::default(),
+            draining: CancellationToken::new(),
             fetches: Endpoint::ALL.map(|_| watch::Sender::new(0)),
             state: Mutex::new(State {
                 ring,
