@@ -80,18 +80,17 @@ impl Answer {
         Self::Reply((code(status), json(body)).into_response())
     }
 
-    pub(crate) fn good(document: Vec<u8>, serving: &Serving, request: &HeaderMap) -> Self {
-        Self::Reply(serve(document, serving, request))
-    }
-
     /// `document` is the good one, or the strangers' keys for [`Fault::WrongKeys`].
-    pub(crate) fn faulty(
-        fault: Fault,
+    pub(crate) fn of(
         document: Vec<u8>,
+        fault: Option<Fault>,
         serving: &Serving,
         request: &HeaderMap,
     ) -> Self {
         let serve = |document| serve(document, serving, request);
+        let Some(fault) = fault else {
+            return Self::Reply(serve(document));
+        };
         let length = document.len();
         Self::Reply(match fault {
             Fault::Hang => return Self::Never,

@@ -9,7 +9,7 @@ use derbysoft_go_auth::access_token::Api;
 use derbysoft_go_auth::authenticate::VerifyErrorKind;
 use derbysoft_go_auth::outbound::{ClientPair, Gateway};
 use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
-use derbysoft_go_simulator::{Fault, Simulator};
+use derbysoft_go_simulator::{Endpoint, Fault, Simulator};
 use tokio::runtime::Runtime;
 
 use test_support::distributor::{TokenFile, entry, now};
@@ -179,7 +179,7 @@ fn a_gateway_gets_its_token_from_elsewhere() {
         .build()
         .expect("good settings");
     let first = passive_runtime();
-    go.fail_next_tokens(1, Fault::Status(500));
+    go.fail_next_at(Endpoint::Token, 1, Fault::Status(500));
     first.block_on(gateway.ready()).expect_err("it fails once");
     passive_runtime().block_on(async {
         passes(secs(80)).await;

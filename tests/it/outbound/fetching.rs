@@ -4,7 +4,7 @@ use std::task::Poll;
 
 use derbysoft_go_auth::clock::Clock;
 use derbysoft_go_auth::outbound::{Gateway, GatewayErrorKind};
-use derbysoft_go_simulator::Fault;
+use derbysoft_go_simulator::{Endpoint, Fault};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Uri};
 use tower::ServiceExt;
@@ -130,9 +130,7 @@ async fn a_token_is_renewed_ahead_and_callers_never_wait() {
 async fn while_renewal_fails_the_token_serves_to_its_end() {
     let world = World::new().await;
     let gateway = world.ready().await;
-    world
-        .go
-        .fail_at(derbysoft_go_simulator::Endpoint::Token, Fault::Status(500));
+    world.go.fail_at(Endpoint::Token, Fault::Status(500));
     world.clock.advance(secs(3200));
     soon(world.go.wait_for_token_fetches(2)).await;
     eventually("the failure shows", || {
@@ -166,7 +164,9 @@ async fn while_renewal_fails_the_token_serves_to_its_end() {
 async fn an_outage_causes_one_fetch_a_second() {
     let world = World::new().await;
     let gateway = world.gateway();
-    world.go.fail_next_tokens(usize::MAX, Fault::Cut);
+    world
+        .go
+        .fail_next_at(Endpoint::Token, usize::MAX, Fault::Cut);
     let client = client(&gateway);
     for _ in 0..50 {
         let error = send(&client, world.push()).await.expect_err("no token");

@@ -62,10 +62,9 @@ fn has_room(go: &Simulator) -> Result<()> {
 
 fn list(go: &Simulator) -> Value {
     let state = go.state();
-    let signing = state.ring.signing();
     let keys = state.ring.all().map(|(key, is_published)| {
         let kid = key.kid();
-        json!({ "kid": kid, "published": is_published, "signs": kid == Some(signing) })
+        json!({ "kid": kid, "published": is_published, "signs": kid == Some(&state.ring.signing) })
     });
     json!({ "keys": keys.collect::<Vec<_>>() })
 }

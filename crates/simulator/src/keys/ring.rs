@@ -6,12 +6,14 @@ use super::{PublishedKey, SigningKey};
 
 /// Keys stay known after they leave the document: their tokens can still be minted, and
 /// the pool can't hand their material out under another name.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct KeyRing {
     entries: Vec<Entry>,
-    signing: String,
+    /// The `kid` of the key that signs.
+    pub(crate) signing: String,
     replaced: Vec<PublishedKey>,
-    document: Option<Vec<u8>>,
+    /// What is served in place of the key set.
+    pub(crate) custom_document: Option<Vec<u8>>,
     strangers: Vec<PublishedKey>,
 }
 
@@ -25,21 +27,12 @@ impl KeyRing {
     /// The first key with a private part signs; if there is none, an unlisted one is
     /// made.
     pub(crate) fn new(keys: impl IntoIterator<Item = PublishedKey>) -> Self {
-        let mut ring = Self {
-            entries: Vec::new(),
-            signing: String::new(),
-            replaced: Vec::new(),
-            document: None,
-            strangers: Vec::new(),
-        };
+        let mut ring = Self::default();
         for key in keys {
             ring.add(key, true);
         }
-        if let Some(kid) = ring.first_signer() {
-            ring.signing = kid;
-        } else {
-            ring.signing = ring.add(PublishedKey::fresh(), false);
-        }
+        let first = ring.first_signer();
+        ring.signing = first.unwrap_or_else(|| ring.add(PublishedKey::fresh(), false));
         ring
     }
 
@@ -63,8 +56,8 @@ impl KeyRing {
         for key in keys {
             self.add(key, true);
         }
-        let signs = |entry: &Entry| entry.listed && entry.key.kid() == Some(&self.signing);
-        if !self.entries.iter().any(signs)
+        let signs = |key: &PublishedKey| key.kid() == Some(&self.signing);
+        if !self.published().any(signs)
             && let Some(kid) = self.first_signer()
         {
             self.signing = kid;
@@ -72,10 +65,7 @@ impl KeyRing {
     }
 
     pub(crate) fn sign_with(&mut self, kid: &str) {
-        assert!(
-            self.find(kid).is_some(),
-            "the simulator has no signing key {kid:?}"
-        );
+        self.signer(kid);
         kid.clone_into(&mut self.signing);
     }
 
@@ -93,45 +83,35 @@ impl KeyRing {
 
     pub(crate) fn retire_all_but_current(&mut self) {
         for entry in &mut self.entries {
-            if entry.key.kid() != Some(&self.signing) {
-                entry.listed = false;
-            }
+            entry.listed &= entry.key.kid() == Some(&self.signing);
         }
     }
 
     pub(crate) fn replace_material(&mut self, kid: &str) {
         let fresh = PublishedKey::new(SigningKey::pooled()).with_kid(kid);
-        let entry = self.entries.iter_mut().find(|entry| signs_as(entry, kid));
-        let entry = entry.unwrap_or_else(|| panic!("the simulator has no signing key {kid:?}"));
-        let old = std::mem::replace(&mut entry.key, fresh);
+        let old = std::mem::replace(self.signer(kid), fresh);
         self.replaced.push(old);
     }
 
-    pub(crate) fn signing(&self) -> &str {
-        &self.signing
+    fn signer(&mut self, kid: &str) -> &mut PublishedKey {
+        let mut keys = self.entries.iter_mut().map(|entry| &mut entry.key);
+        let signer = keys.find(|key| key.signing_key().is_some() && key.kid() == Some(kid));
+        signer.unwrap_or_else(|| panic!("the simulator has no signing key {kid:?}"))
     }
 
     pub(crate) fn find(&self, kid: &str) -> Option<&SigningKey> {
-        let entry = self.entries.iter().find(|entry| signs_as(entry, kid))?;
-        entry.key.signing_key()
+        let mut named = self.all().filter(|(key, _)| key.kid() == Some(kid));
+        named.find_map(|(key, _)| key.signing_key())
     }
 
     pub(crate) fn published(&self) -> impl Iterator<Item = &PublishedKey> {
-        self.entries
-            .iter()
-            .filter(|entry| entry.listed)
-            .map(|entry| &entry.key)
-    }
-
-    pub(crate) fn set_document(&mut self, document: Option<Vec<u8>>) {
-        self.document = document;
+        let published = self.all().filter(|(_, is_published)| *is_published);
+        published.map(|(key, _)| key)
     }
 
     pub(crate) fn document(&self) -> Vec<u8> {
-        match &self.document {
-            Some(document) => document.clone(),
-            None => key_set(self.published()),
-        }
+        let custom = self.custom_document.clone();
+        custom.unwrap_or_else(|| key_set(self.published()))
     }
 
     /// Two keys that aren't GO's, the same ones for the simulator's life.
@@ -166,10 +146,6 @@ impl KeyRing {
         let signer = listed.find(|key| key.signing_key().is_some())?;
         signer.kid().map(str::to_owned)
     }
-}
-
-fn signs_as(entry: &Entry, kid: &str) -> bool {
-    entry.key.signing_key().is_some() && entry.key.kid() == Some(kid)
 }
 
 fn key_set<'a>(keys: impl Iterator<Item = &'a PublishedKey>) -> Vec<u8> {

@@ -72,16 +72,6 @@ impl Simulator {
         self.add_fault(&[endpoint], Some(n), fault);
     }
 
-    /// Fails the next `n` requests to the gateway's token endpoint; calls add up. A fault
-    /// set by [`fail_at`](Self::fail_at) follows them.
-    ///
-    /// # Panics
-    ///
-    /// Panics as [`fail`](Self::fail) does.
-    pub fn fail_next_tokens(&self, n: usize, fault: Fault) {
-        self.fail_next_at(Endpoint::Token, n, fault);
-    }
-
     /// Ends all faults, including those still waiting for their turn. Answers already
     /// begun are not changed.
     pub fn heal(&self) {

@@ -9,7 +9,7 @@ use crate::keys::{PublishedKey, SigningKey};
 impl Simulator {
     /// The `kid` of the key that signs.
     pub fn signing_kid(&self) -> String {
-        self.state().ring.signing().to_owned()
+        self.state().ring.signing.clone()
     }
 
     /// The key of this name, published, staged or retired.
@@ -110,12 +110,12 @@ impl Simulator {
     /// Serves exactly these bytes as the key set, until
     /// [`reset_document`](Self::reset_document).
     pub fn set_document(&self, document: impl Into<Vec<u8>>) {
-        self.state().ring.set_document(Some(document.into()));
+        self.state().ring.custom_document = Some(document.into());
     }
 
     /// Serves the key set again.
     pub fn reset_document(&self) {
-        self.state().ring.set_document(None);
+        self.state().ring.custom_document = None;
     }
 
     /// The key set as it is served without a fault, uncompressed.

@@ -155,13 +155,10 @@ impl Shared {
             Endpoint::Discovery => self.discovery(&state.jwks_uri),
             Endpoint::Token => state.gateway.new_token_document(now),
         };
-        match fault {
-            Some(fault) => Answer::faulty(fault, document, &state.serving, &head.headers),
-            None if matches!(head.method, Method::GET | Method::HEAD) => {
-                Answer::good(document, &state.serving, &head.headers)
-            }
-            None => Answer::method_not_allowed(),
+        if fault.is_none() && !matches!(head.method, Method::GET | Method::HEAD) {
+            return Answer::method_not_allowed();
         }
+        Answer::of(document, fault, &state.serving, &head.headers)
     }
 
     /// The members that OIDC Discovery 1.0 requires, except the addresses for signing

@@ -220,7 +220,7 @@ async fn an_endpoint_fails_and_heals_alone() -> TestResult {
     go.fail_next(2, Fault::Status(502));
     go.fail_next_at(Endpoint::Discovery, 1, Fault::Status(503));
     go.fail_at(Endpoint::Discovery, Fault::Html);
-    go.fail_next_tokens(3, Fault::Cut);
+    go.fail_next_at(Endpoint::Token, 3, Fault::Cut);
     let waiting = |fault, at: &[Endpoint], left| FaultInForce {
         fault,
         at: at.to_vec(),
