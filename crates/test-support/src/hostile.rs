@@ -4,7 +4,6 @@
 //! The tokens are not signed: their signature is as long as a good one, and wrong.
 
 use std::fmt::Write as _;
-use std::iter;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -78,6 +77,21 @@ fn filled(room: usize, open: &str, close: &str, mut unit: impl FnMut(usize) -> S
 fn stuffed(room: usize, open: &str, close: &str, unit: &str) -> String {
     let times = room.saturating_sub(open.len() + close.len()) / unit.len();
     [open, &unit.repeat(times), close].concat()
+}
+
+/// As many members as an object may have, beside the `begun` ones, with names that differ
+/// at the end only.
+fn wide(room: usize, open: &str, begun: usize, spell: fn(&str) -> String) -> String {
+    let more = MEMBERS - begun;
+    // A name, its number, and `,"":0`.
+    let each = (room - open.len() - 1) / more - 5;
+    let same = each / spell("a").len() - 2;
+    let mut text = open.to_owned();
+    for number in 0..more {
+        let name = spell(&format!("{}{number:02}", "a".repeat(same)));
+        write!(text, ",\"{name}\":0").expect("a string");
+    }
+    text + "}"
 }
 
 /// Each character as an escape.
@@ -210,8 +224,8 @@ impl Desk {
             self.paid("deep_objects", in_list(&nested("{\"\":", "}", DEPTH - 1))),
             self.paid("deeper", in_list(&nested("[", "]", DEPTH))),
             self.paid("deep_without_end", stuffed(room, &list, "", "[")),
-            self.paid("wide_names", self.wide(room, str::to_owned)),
-            self.paid("wide_escaped_names", self.wide(room, escaped)),
+            self.paid("wide_names", wide(room, &claims, 3, str::to_owned)),
+            self.paid("wide_escaped_names", wide(room, &claims, 3, escaped)),
             self.paid(
                 "wider",
                 filled(room, &format!("{claims},"), "}", |n| {
@@ -272,21 +286,6 @@ impl Desk {
         ]
     }
 
-    /// As many members as are allowed, with names that differ at the end only.
-    fn wide(&self, room: usize, spell: impl Fn(&str) -> String) -> String {
-        let claims = self.claims();
-        let more = MEMBERS - 3;
-        // A name, its number, and `,"":0`.
-        let each = (room - claims.len() - 1) / more - 5;
-        let same = each / spell("a").len() - 2;
-        let mut text = claims;
-        for number in 0..more {
-            let name = spell(&format!("{}{number:02}", "a".repeat(same)));
-            write!(text, ",\"{name}\":0").expect("a string");
-        }
-        text + "}"
-    }
-
     /// Tokens whose header takes most of them.
     pub fn headers(&self) -> Vec<Hostile> {
         let Self { kid, .. } = self;
@@ -300,25 +299,11 @@ impl Desk {
                 unit,
             )
         };
-        let wide = |spell: fn(&str) -> String| {
-            let more = MEMBERS - 2;
-            let same = ((room - good.len() - 1) / more - 5) / spell("a").len() - 2;
-            let members = (0..more).map(|number| {
-                format!(
-                    ",\"{}\":0",
-                    spell(&format!("{}{number:02}", "a".repeat(same)))
-                )
-            });
-            iter::once(good.clone())
-                .chain(members)
-                .chain(iter::once("}".to_owned()))
-                .collect::<String>()
-        };
         let kid_of = |unit: &str| stuffed(room, r#"{"alg":"RS256","kid":""#, "\"}", unit);
         vec![
             self.headed("header_text", with("x", "\"", "a", "\"")),
-            self.headed("header_wide_names", wide(str::to_owned)),
-            self.headed("header_wide_escaped_names", wide(escaped)),
+            self.headed("header_wide_names", wide(room, &good, 2, str::to_owned)),
+            self.headed("header_wide_escaped_names", wide(room, &good, 2, escaped)),
             self.headed("header_certificates", with("x5c", "[\"\"", ",\"\"", "]")),
             self.headed("header_typ_escaped", with("typ", "\"", "\\u0061", "\"")),
             self.headed(

@@ -32,29 +32,25 @@ pub fn strange_keys() -> Vec<Strange> {
     [strange_numbers(), strange_purposes(), strange_shapes()].concat()
 }
 
-fn strange_numbers() -> Vec<Strange> {
-    let mut keys = Vec::new();
-    let mut add = |given: &str, key: Value, why| keys.push((given.to_owned(), key, why));
+/// The good key under each of these values of a member.
+fn each(name: &str, why: Option<Why>, values: impl IntoIterator<Item = Value>) -> Vec<Strange> {
+    let strange = |value: Value| (format!("{name} {value}"), changed(name, value), why);
+    values.into_iter().map(strange).collect()
+}
 
+fn one(given: &str, why: Option<Why>, key: Value) -> Vec<Strange> {
+    vec![(given.to_owned(), key, why)]
+}
+
+fn strange_numbers() -> Vec<Strange> {
+    let modulus = |n: &BigUint| changed("n", text(n).into());
+    let exponent = |e: &BigUint| changed("e", text(e).into());
+    let mut keys = Vec::new();
     for bits in [1, 512, 768, 1024, 2040, 2047, 4097, 8192, 16384] {
-        let key = changed("n", text(&odd_of(bits)).into());
-        add(
-            &format!("a modulus of {bits} bits"),
-            key,
-            Some(Why::ModulusSize),
-        );
+        let given = format!("a modulus of {bits} bits");
+        keys.extend(one(&given, Some(Why::ModulusSize), modulus(&odd_of(bits))));
     }
-    add(
-        "an empty modulus",
-        changed("n", "".into()),
-        Some(Why::ModulusSize),
-    );
-    add(
-        "an even modulus",
-        changed("n", text(&(&good().n - 1_u8)).into()),
-        Some(Why::Material),
-    );
-    for exponent in [
+    for e in [
         0,
         1,
         2,
@@ -65,132 +61,90 @@ fn strange_numbers() -> Vec<Strange> {
         (1 << 34) - 1,
         u64::MAX,
     ] {
-        let key = changed("e", text(&BigUint::from(exponent)).into());
-        add(
-            &format!("an exponent of {exponent}"),
-            key,
-            Some(Why::Exponent),
-        );
+        let given = format!("an exponent of {e}");
+        keys.extend(one(&given, Some(Why::Exponent), exponent(&e.into())));
     }
-    add(
-        "an empty exponent",
-        changed("e", "".into()),
-        Some(Why::Exponent),
-    );
-    add(
-        "an exponent of 2048 bits",
-        changed("e", text(&odd_of(2048)).into()),
-        Some(Why::Exponent),
-    );
     // Whether it wraps to 65537 in 64 bits must not matter.
     let wrapping = (BigUint::from(1_u8) << 64) + 65537_u32;
-    add(
-        "an exponent that wraps",
-        changed("e", text(&wrapping).into()),
-        Some(Why::Exponent),
-    );
-
-    keys
+    let even = &good().n - 1_u8;
+    [
+        keys,
+        each("n", Some(Why::ModulusSize), [json!("")]),
+        one("an even modulus", Some(Why::Material), modulus(&even)),
+        each("e", Some(Why::Exponent), [json!("")]),
+        one(
+            "an exponent of 2048 bits",
+            Some(Why::Exponent),
+            exponent(&odd_of(2048)),
+        ),
+        one(
+            "an exponent that wraps",
+            Some(Why::Exponent),
+            exponent(&wrapping),
+        ),
+    ]
+    .concat()
 }
 
 pub fn strange_purposes() -> Vec<Strange> {
-    let mut keys = Vec::new();
-    let mut add = |given: &str, key: Value, why| keys.push((given.to_owned(), key, why));
-
-    add("kty [\"RSA\"]", changed("kty", json!(["RSA"])), None);
-    for kty in ["EC", "oct", "OKP", "rsa", ""] {
-        add(&format!("kty {kty:?}"), changed("kty", kty.into()), None);
-    }
-    for usage in [
-        json!("enc"),
-        json!(""),
-        json!("SIG"),
-        json!("sig "),
-        json!("signature"),
-        json!("tls"),
-    ] {
-        add(
-            &format!("use {usage}"),
-            changed("use", usage),
-            Some(Why::Use),
-        );
-    }
-    for usage in [json!(1), json!(true), json!(["sig"]), json!({"sig": null})] {
-        add(&format!("use {usage}"), changed("use", usage), None);
-    }
-    for operations in [
+    let of = |texts: &[&str]| texts.iter().map(|text| json!(text)).collect::<Vec<_>>();
+    let no_uses = ["enc", "", "SIG", "sig ", "signature", "tls"];
+    let no_algorithms = [
+        "RS384", "RS512", "PS256", "HS256", "ES256", "RSA-OAEP", "none", "rs256", "", "new",
+    ];
+    let no_verifying = [
         json!([]),
         json!(["sign"]),
         json!(["encrypt"]),
         json!(["VERIFY"]),
         json!(["sign", "decrypt"]),
         json!(["unheard-of"]),
-    ] {
-        add(
-            &format!("key_ops {operations}"),
-            changed("key_ops", operations),
-            Some(Why::Use),
-        );
-    }
-    for operations in [
+    ];
+    let no_operations = [
         json!("verify"),
         json!({"verify": null}),
         json!([["verify"]]),
         json!([{"verify": null}]),
-    ] {
-        add(
-            &format!("key_ops {operations}"),
-            changed("key_ops", operations),
-            None,
-        );
-    }
-    for alg in [
-        "RS384", "RS512", "PS256", "HS256", "ES256", "RSA-OAEP", "none", "rs256", "", "new",
-    ] {
-        add(
-            &format!("alg {alg}"),
-            changed("alg", alg.into()),
-            Some(Why::Algorithm),
-        );
-    }
-    for alg in [json!(256), json!(["RS256"])] {
-        add(&format!("alg {alg}"), changed("alg", alg), None);
-    }
-    keys
+    ];
+    let no_texts = [json!(1), json!(true), json!(["sig"]), json!({"sig": null})];
+    [
+        each("kty", None, [json!(["RSA"])]),
+        each("kty", None, of(&["EC", "oct", "OKP", "rsa", ""])),
+        each("use", Some(Why::Use), of(&no_uses)),
+        each("use", None, no_texts),
+        each("key_ops", Some(Why::Use), no_verifying),
+        each("key_ops", None, no_operations),
+        each("alg", Some(Why::Algorithm), of(&no_algorithms)),
+        each("alg", None, [json!(256), json!(["RS256"])]),
+    ]
+    .concat()
 }
 
 fn strange_shapes() -> Vec<Strange> {
-    let mut keys = Vec::new();
-    let mut add = |given: &str, key: Value, why| keys.push((given.to_owned(), key, why));
-
-    for kid in [
+    let no_kids = [
         json!(""),
         json!("k".repeat(257)),
         json!("é".repeat(129)),
         json!(null),
-    ] {
-        add(
-            &format!("kid {kid:.20}"),
-            changed("kid", kid),
-            Some(Why::KeyId),
-        );
-    }
-    for kid in [json!(1), json!(["1"]), json!({}), json!(true)] {
-        add(&format!("kid {kid}"), changed("kid", kid), None);
-    }
-    add("no kid", without("kid"), Some(Why::KeyId));
+    ];
+    let no_texts = [json!(1), json!(["1"]), json!({}), json!(true)];
+    let mut keys = [
+        each("kid", Some(Why::KeyId), no_kids),
+        each("kid", None, no_texts),
+        one("no kid", Some(Why::KeyId), without("kid")),
+    ]
+    .concat();
     for name in ["kty", "n", "e"] {
-        add(&format!("no {name}"), without(name), None);
-        for value in [
+        keys.extend(one(&format!("no {name}"), None, without(name)));
+        let values = [
             json!(null),
             json!(3),
             json!(["AQAB"]),
             json!("AQ AB"),
             json!("A"),
             json!("é"),
-        ] {
-            add(&format!("{name} {value}"), changed(name, value), None);
-        }
+        ];
+        keys.extend(each(name, None, values));
     }
     for junk in [
         json!(null),
@@ -205,7 +159,7 @@ fn strange_shapes() -> Vec<Strange> {
         json!({"kty": "oct", "k": "AAAA", "kid": "o"}),
         json!({"kid": "changed"}),
     ] {
-        add(&format!("junk {junk:.30}"), junk, None);
+        keys.extend(one(&format!("junk {junk}"), None, junk));
     }
     keys
 }
