@@ -1,6 +1,5 @@
 //! The HTTP server: one task accepts connections, each is served by its own.
 
-use std::convert::Infallible;
 use std::future::pending;
 use std::io;
 use std::sync::Arc;
@@ -115,8 +114,8 @@ async fn respond(
     // An unread body would cost the connection.
     drain(body).await?;
     let (answer, barrier) = shared.receive(&head);
-    if let Some(mut barrier) = barrier {
-        while barrier.changed().await.is_ok() {}
+    if let Some(barrier) = barrier {
+        barrier.cancelled().await;
     }
     match answer {
         Answer::Reply(response) => Ok(response),
@@ -124,11 +123,11 @@ async fn respond(
             tokio::time::sleep(time).await;
             Ok(response)
         }
-        Answer::Never => Ok(never().await),
+        Answer::Never => pending().await,
         Answer::Cut => Err(io::Error::other("the simulator cuts this connection")),
         Answer::Raw(bytes) => {
             let _ = takeover.send(bytes).await;
-            Ok(never().await)
+            pending().await
         }
     }
 }
@@ -140,8 +139,4 @@ async fn drain(body: Incoming) -> io::Result<()> {
         frame.map_err(io::Error::other)?;
     }
     Ok(())
-}
-
-async fn never() -> Response {
-    match pending::<Infallible>().await {}
 }

@@ -1,7 +1,7 @@
 //! How documents are served, and how serving them fails.
 
 use http::HeaderValue;
-use tokio::sync::watch;
+use tokio_util::sync::DropGuard;
 
 use super::Simulator;
 use crate::fault::{Endpoint, Fault, FaultInForce};
@@ -129,7 +129,7 @@ impl Simulator {
 #[derive(Debug)]
 #[must_use = "dropping a `Hold` releases the answers"]
 pub struct Hold {
-    barrier: watch::Sender<()>,
+    barrier: DropGuard,
 }
 
 impl Hold {

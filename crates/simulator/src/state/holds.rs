@@ -1,36 +1,28 @@
 //! Delayed answers.
 
-use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::fault::Endpoint;
 
-/// By endpoint, oldest first.
+/// By endpoint, oldest first: a barrier, and how many more requests it delays.
 #[derive(Debug, Default)]
-pub(crate) struct Holds([Vec<Barrier>; Endpoint::ALL.len()]);
-
-/// Opens when the other end of its channel is dropped.
-#[derive(Debug)]
-struct Barrier {
-    opened: watch::Receiver<()>,
-    /// How many more requests it delays.
-    left: usize,
-}
+pub(crate) struct Holds([Vec<(CancellationToken, usize)>; Endpoint::ALL.len()]);
 
 impl Holds {
-    /// Delays the next `left` requests until the returned sender is dropped.
-    pub(crate) fn add(&mut self, endpoint: Endpoint, left: usize) -> watch::Sender<()> {
-        let (barrier, opened) = watch::channel(());
-        self.0[endpoint as usize].push(Barrier { opened, left });
-        barrier
+    /// Delays the next `left` requests until the returned guard is dropped.
+    pub(crate) fn add(&mut self, endpoint: Endpoint, left: usize) -> DropGuard {
+        let barrier = CancellationToken::new();
+        self.0[endpoint as usize].push((barrier.clone(), left));
+        barrier.drop_guard()
     }
 
     /// The oldest closed barrier that takes one more request.
-    pub(crate) fn stop(&mut self, endpoint: Endpoint) -> Option<watch::Receiver<()>> {
+    pub(crate) fn stop(&mut self, endpoint: Endpoint) -> Option<CancellationToken> {
         let barriers = &mut self.0[endpoint as usize];
-        barriers.retain(|barrier| barrier.left > 0 && barrier.opened.has_changed().is_ok());
-        let barrier = barriers.first_mut()?;
-        barrier.left -= 1;
-        Some(barrier.opened.clone())
+        barriers.retain(|(barrier, left)| *left > 0 && !barrier.is_cancelled());
+        let (barrier, left) = barriers.first_mut()?;
+        *left -= 1;
+        Some(barrier.clone())
     }
 }
 
@@ -44,11 +36,13 @@ mod tests {
         let first = holds.add(Endpoint::Keys, 1);
         let second = holds.add(Endpoint::Keys, 2);
         assert!(holds.stop(Endpoint::Token).is_none());
-        let stopped = holds.stop(Endpoint::Keys).expect("the first hold");
-        assert!(stopped.same_channel(&first.subscribe()));
-        let stopped = holds.stop(Endpoint::Keys).expect("the second hold");
-        assert!(stopped.same_channel(&second.subscribe()));
+        let by_first = holds.stop(Endpoint::Keys).expect("the first hold");
+        let by_second = holds.stop(Endpoint::Keys).expect("the second hold");
+        assert!(!by_first.is_cancelled() && !by_second.is_cancelled());
+        drop(first);
+        assert!(by_first.is_cancelled() && !by_second.is_cancelled());
         drop(second);
+        assert!(by_second.is_cancelled());
         assert!(holds.stop(Endpoint::Keys).is_none(), "released");
     }
 }

@@ -126,7 +126,7 @@ impl Shared {
 
     /// Decides the answer when the request arrives, so that a delayed answer is not a
     /// newer one.
-    pub(crate) fn receive(&self, head: &Parts) -> (Answer, Option<watch::Receiver<()>>) {
+    pub(crate) fn receive(&self, head: &Parts) -> (Answer, Option<CancellationToken>) {
         let endpoint = self.who.endpoint(head.uri.path());
         let now = self.clock.now();
         let mut state = self.state();
