@@ -136,13 +136,7 @@ impl Desk {
 
     /// The claims that every token must have, without the closing brace.
     fn claims(&self) -> String {
-        let Self {
-            issuer,
-            audience,
-            exp,
-            ..
-        } = self;
-        format!(r#"{{"iss":"{issuer}","aud":"{audience}","exp":{exp}"#)
+        self.claims_without("")
     }
 
     /// The same without the claim of this name.
