@@ -28,6 +28,18 @@ const LAST_SECOND: u64 = 253_402_300_799;
 /// (RFC 7519, section 2, "`NumericDate`").
 ///
 /// It ranges from 0 to the end of the year 9999, in steps of a nanosecond.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use derbysoft_go_auth::clock::UnixTime;
+///
+/// let time = UnixTime::from_secs(1_703_560_990);
+/// assert_eq!(time.to_string(), "2023-12-26T03:23:10Z");
+/// assert_eq!(time.saturating_add(Duration::MAX), UnixTime::MAX);
+/// assert_eq!(time.saturating_sub(Duration::MAX), UnixTime::EPOCH);
+/// assert_eq!(UnixTime::checked_from_epoch(time.since_epoch()), Some(time));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime(Duration);
 
@@ -197,6 +209,18 @@ impl Clock for SystemClock {
 ///
 /// Clones share one time. Sleepers wake once [`advance`](ManualClock::advance) reaches
 /// their moment.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use derbysoft_go_auth::clock::{Clock, ManualClock, UnixTime};
+///
+/// let clock = ManualClock::new(UnixTime::from_secs(1_703_560_990));
+/// clock.advance(Duration::from_secs(60));
+/// clock.step_to(UnixTime::from_secs(0));
+/// assert_eq!(clock.now().as_secs(), 0);
+/// assert_eq!(clock.monotonic(), Duration::from_secs(60));
+/// ```
 #[derive(Debug, Clone)]
 pub struct ManualClock {
     state: Arc<Mutex<ManualTime>>,

@@ -132,6 +132,16 @@ fn numeric_date(number: &str) -> Option<UnixTime> {
 /// The registered claims are typed; the others are stored unchanged, for
 /// [`get`](Claims::get) and [`deserialize`](Claims::deserialize). Their number, depth and
 /// size are bounded (64 claims, 32 levels, the token's own limit).
+///
+/// ```
+/// # fn show(caller: &derbysoft_go_auth::Verified) -> Result<(), serde_json::Error> {
+/// if let Some(claims) = caller.claims() {
+///     let distributor: Option<String> = claims.get("dis")?;
+///     println!("{distributor:?}, of all of {}", claims.as_json());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[cfg_attr(test, derive(Clone))]
 pub struct Claims {
     payload: Box<str>,
