@@ -73,7 +73,8 @@
 //! # Calling GO
 //!
 //! The other direction is in [`outbound`]: Access Tokens for BookingUSB and
-//! ShoppingEngine, and OAuth 2.0 for suppliers that push.
+//! ShoppingEngine, and OAuth 2.0 for suppliers that push; [the guide](guide::calling_go)
+//! says what is safe to repeat.
 //!
 //! # Features
 //!

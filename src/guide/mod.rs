@@ -7,6 +7,7 @@
 //! - [`rotation`]: how long an old key or token is accepted
 //! - [`refused`]: from the log of a rejected push to the reason
 //! - [`observability`]: events, metrics and alerts
+//! - [`calling_go`]: your own calls to GO
 //! - [`cli`]: the command `go-auth`
 //! - [`gate`]: the gate, for API servers of any language
 
@@ -28,4 +29,5 @@ guide!(rotation, "rotation.md");
 guide!(refused, "refused.md");
 guide!(observability, "observability.md");
 guide!(cli, "cli.md");
+guide!(calling_go, "calling-go.md");
 guide!(gate, "gate.md");

@@ -3,4 +3,5 @@
 mod conformance;
 mod examples;
 mod guides;
+mod public_api;
 mod toolchain;
