@@ -1,8 +1,5 @@
 //! reqwest as the service below the layers, with redirects off.
 
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
@@ -10,6 +7,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Body, Client, ClientBuilder, Url};
 use tower_service::Service;
 
+use super::CallFuture;
 use crate::net::address::is_loopback;
 use crate::net::bounded_http::lenient;
 
@@ -88,36 +86,15 @@ impl HttpClient {
 impl<B: Into<Body>> Service<Request<B>> for HttpClient {
     type Response = Response<Body>;
     type Error = reqwest::Error;
-    type Future = HttpClientFuture;
+    type Future = CallFuture<Response<Body>, reqwest::Error>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<reqwest::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> HttpClientFuture {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let answer = reqwest::Request::try_from(request)
             .map(|request| self.client_for(request.url()).execute(request));
-        HttpClientFuture {
-            answer: Box::pin(async move { Ok(answer?.await?.into()) }),
-        }
-    }
-}
-
-/// The response future of [`HttpClient`].
-pub struct HttpClientFuture {
-    answer: Pin<Box<dyn Future<Output = reqwest::Result<Response<Body>>> + Send>>,
-}
-
-impl Future for HttpClientFuture {
-    type Output = reqwest::Result<Response<Body>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.answer.as_mut().poll(cx)
-    }
-}
-
-impl fmt::Debug for HttpClientFuture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpClientFuture").finish_non_exhaustive()
+        Box::pin(async move { Ok(answer?.await?.into()) })
     }
 }

@@ -20,6 +20,9 @@
 //! origin must not take the token there. hyper follows none either; reqwest does unless
 //! configured otherwise, so use [`HttpClient`], which always disables them.
 
+use std::future::Future;
+use std::pin::Pin;
+
 mod base;
 mod client;
 mod endpoints;
@@ -28,10 +31,10 @@ mod expiry;
 mod form;
 mod gateway;
 
-pub use self::client::{HttpClient, HttpClientFuture};
+pub use self::client::HttpClient;
 pub use self::endpoints::{
-    BOOKING_USB, EndpointFuture, EndpointToken, EndpointTokens, EndpointTokensBuilder,
-    EndpointTokensLayer, EndpointTokensService, ReplaceError, SHOPPING_ENGINE,
+    BOOKING_USB, EndpointToken, EndpointTokens, EndpointTokensBuilder, EndpointTokensLayer,
+    EndpointTokensService, ReplaceError, SHOPPING_ENGINE,
 };
 pub use self::error::CallRefused;
 pub use self::expiry::CredentialHealth;
@@ -40,10 +43,14 @@ pub use self::form::HeaderForm;
 pub(crate) use self::gateway::token_answer;
 pub use self::gateway::{
     Authorized, ClientPair, Cloned, Excerpt, Gateway, GatewayBuilder, GatewayError,
-    GatewayErrorKind, GatewayFuture, GatewayHealth, GatewayLayer, GatewayRefusal, GatewayService,
-    Replay, reqwest_body,
+    GatewayErrorKind, GatewayHealth, GatewayLayer, GatewayRefusal, GatewayService, Replay,
+    reqwest_body,
 };
 pub use crate::secret::Secret;
+
+/// The response future of the clients and layers. It is boxed: beside a call over the
+/// network, an allocation costs nothing.
+pub type CallFuture<T, E = BoxError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
 /// The error of the layers' services, as with tower's own layers.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Uri};
 
-pub use self::layer::{EndpointFuture, EndpointTokensLayer, EndpointTokensService};
+pub use self::layer::{EndpointTokensLayer, EndpointTokensService};
 use super::base::{self, Base};
 use super::error::CallRefused;
 use super::expiry::{CredentialHealth, Reported};
@@ -126,7 +126,9 @@ impl EndpointTokens {
 
     /// A layer that puts the right token on each request.
     pub fn layer(&self) -> EndpointTokensLayer {
-        EndpointTokensLayer::new(self.clone())
+        EndpointTokensLayer {
+            tokens: self.clone(),
+        }
     }
 
     /// Puts the token for `uri` into `headers`, marked sensitive: what the layer

@@ -1,16 +1,16 @@
 //! The layer over [`Gateway`], and its service.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Gateway;
-use super::future::{Call, GatewayFuture};
 use super::replay::{Cloned, Replay};
-use crate::outbound::BoxError;
+use crate::outbound::{BoxError, CallFuture};
 
 /// Puts the gateway's token on each request, and repeats a request once if the API
 /// rejected its token. Made by [`Gateway::layer`].
@@ -25,17 +25,8 @@ use crate::outbound::BoxError;
 ///   and every call would cause a fetch.
 #[derive(Clone)]
 pub struct GatewayLayer<R = Cloned> {
-    gateway: Gateway,
-    replay: R,
-}
-
-impl GatewayLayer {
-    pub(super) const fn new(gateway: Gateway) -> Self {
-        Self {
-            gateway,
-            replay: Cloned,
-        }
-    }
+    pub(super) gateway: Gateway,
+    pub(super) replay: R,
 }
 
 impl<R> GatewayLayer<R> {
@@ -76,37 +67,50 @@ pub struct GatewayService<S, R = Cloned> {
 
 impl<S, B, ResBody, R> Service<Request<B>> for GatewayService<S, R>
 where
-    S: Service<Request<B>, Response = Response<ResBody>> + Clone,
+    S: Service<Request<B>, Response = Response<ResBody>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Send + 'static,
+    ResBody: Send + 'static,
     R: Replay<B>,
 {
     type Response = Response<ResBody>;
     type Error = BoxError;
-    type Future = GatewayFuture<S, B>;
+    type Future = CallFuture<Response<ResBody>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, request: Request<B>) -> GatewayFuture<S, B> {
-        if let Err(refused) = self.gateway.admit(request.uri(), request.headers()) {
-            return GatewayFuture::failed(refused.into());
-        }
-        let (head, body) = request.into_parts();
-        let spare = (self.replay.replay(&body)).map(|body| Request::from_parts(head.clone(), body));
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (mut head, body) = request.into_parts();
+        let spare = self.replay.replay(&body);
         // The service that was polled ready is the one to call.
         let clone = self.inner.clone();
-        let ready = std::mem::replace(&mut self.inner, clone);
-        let call = Call {
-            service: ready,
-            gateway: self.gateway.clone(),
-            spare,
-        };
-        let request = Request::from_parts(head, body);
-        match self.gateway.usable() {
-            Some(issued) => GatewayFuture::sent(call, request, issued),
-            None => GatewayFuture::waiting(call, request),
-        }
+        let mut service = std::mem::replace(&mut self.inner, clone);
+        let gateway = self.gateway.clone();
+        Box::pin(async move {
+            let authorized = gateway.authorize(&head.uri, &mut head.headers).await?;
+            let mut again = spare.map(|body| Request::from_parts(head.clone(), body));
+            let request = Request::from_parts(head, body);
+            let answer = service.call(request).await.map_err(Into::into)?;
+            if answer.status() != StatusCode::UNAUTHORIZED {
+                return Ok(answer);
+            }
+            let renewed = match &mut again {
+                Some(again) => authorized.renew(again.headers_mut()).await,
+                None => authorized.renew(&mut HeaderMap::new()).await,
+            };
+            // If there is no other token, the refresher has reported why.
+            let (Ok(true), Some(again)) = (renewed, again) else {
+                return Ok(answer);
+            };
+            drop(answer);
+            poll_fn(|cx| service.poll_ready(cx))
+                .await
+                .map_err(Into::into)?;
+            service.call(again).await.map_err(Into::into)
+        })
     }
 }
 

@@ -14,7 +14,6 @@ mod builder;
 mod error;
 mod excerpt;
 mod fetch;
-mod future;
 mod layer;
 mod pairs;
 mod refresher;
@@ -35,7 +34,6 @@ pub use self::authorized::Authorized;
 pub use self::builder::GatewayBuilder;
 pub use self::error::{GatewayError, GatewayErrorKind, GatewayRefusal};
 pub use self::excerpt::Excerpt;
-pub use self::future::GatewayFuture;
 pub use self::layer::{GatewayLayer, GatewayService};
 pub use self::pairs::ClientPair;
 use self::pairs::Pairs;
@@ -114,7 +112,10 @@ impl Gateway {
     /// A layer that puts the token on each request, for bodies that are `Clone`; for
     /// others see [`GatewayLayer::replay_with`].
     pub fn layer(&self) -> GatewayLayer {
-        GatewayLayer::new(self.clone())
+        GatewayLayer {
+            gateway: self.clone(),
+            replay: Cloned,
+        }
     }
 
     /// Makes sure that there is a token.

@@ -159,7 +159,7 @@ async fn a_repetition_polls_the_service_ready_again() {
     impl Service<Request<Bytes>> for Strict {
         type Response = Response<reqwest::Body>;
         type Error = reqwest::Error;
-        type Future = derbysoft_go_auth::outbound::HttpClientFuture;
+        type Future = <HttpClient as Service<Request<Bytes>>>::Future;
 
         fn poll_ready(
             &mut self,
