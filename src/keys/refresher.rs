@@ -1,16 +1,14 @@
-//! The task that refreshes one issuer's keys: fetches on demand and ahead of time,
-//! publishes, expires, and saves the snapshot. All fetching is done here, one fetch at a
-//! time.
+//! How one issuer's keys are refreshed: the task fetches, publishes, expires, and saves
+//! the snapshot.
 //!
 //! Keys, their source document and their freshness change together, under the lock of the
-//! [`Status`]; logging and counting follow only then, without the lock.
+//! [`Status`].
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use tokio::sync::Notify;
 
 use super::Published;
 use super::fetch::{Document, Failed, FetchError, Fetched, Fetcher, Mode, Validator};
@@ -20,13 +18,10 @@ use super::snapshot::{Restored, SnapshotFile};
 use crate::clock::{Clock, Moment, UnixTime};
 use crate::file::detached;
 use crate::jwt::jwks::KeySet;
+use crate::net::refresher::{Core, LONGEST_NAP, Refresh, Step};
 use crate::net::single_flight::Flight;
-use crate::net::task::{Due, Pulse};
+use crate::net::task::Due;
 use crate::observe::{self, KeysTaken};
-
-/// The refresher checks both clocks at least this often: its timers stand still while a
-/// machine is suspended, but the keys still age.
-const LONGEST_NAP: Duration = Duration::from_secs(60);
 
 /// How long the first fetch waits for the snapshot to be read: a hanging disk must not
 /// delay the keys.
@@ -43,10 +38,8 @@ pub(super) struct Shared {
     pub(super) fetcher: Fetcher,
     snapshot: Option<SnapshotFile>,
     pub(super) schedule: Schedule,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) core: Core<Status>,
     pub(super) current: Arc<ArcSwap<Published>>,
-    status: Mutex<Status>,
-    pub(super) pulse: Pulse,
     saving: Mutex<Saving>,
 }
 
@@ -85,6 +78,85 @@ enum Report {
     Failed(FetchError),
 }
 
+/// One fetch to make.
+pub(super) struct Fetch {
+    started: Moment,
+    held: Held,
+    mode: Mode,
+}
+
+impl Refresh for Shared {
+    type Status = Status;
+    type Wanted = Wanted;
+    type Fetch = Fetch;
+
+    const BEGINS_WITHIN: Duration = SNAPSHOT_WAIT;
+    const AGAIN: Wanted = Wanted::Fresh;
+
+    fn core(&self) -> &Core<Status> {
+        &self.core
+    }
+
+    fn flight(status: &mut Status) -> &mut Flight<Wanted> {
+        &mut status.flight
+    }
+
+    async fn begin(&self, number: u64) {
+        self.restore(number).await;
+        observe::key_refreshes(&self.issuer);
+    }
+
+    fn next_step(&self, number: u64) -> Option<Step<Fetch>> {
+        self.expire(number);
+        self.measure();
+        let now = self.core.now();
+        let mut status = self.core.status_of(number)?;
+        let refresh = status.freshness.until_refresh(now);
+        let is_due = refresh.is_some_and(|wait| wait.is_zero());
+        if let Some(wanted) = status.flight.begin(is_due.then_some(Wanted::Any)) {
+            (self.core.pulse).expect(Due::within(self.fetcher.timeout()));
+            let held = status.held.clone();
+            let may_be_confirmed =
+                !held.keys.is_empty() && now.since(held.read_at) < LONGEST_UNREAD;
+            return Some(Step::Fetch(Fetch {
+                started: now,
+                held,
+                mode: if wanted == Wanted::Fresh || !may_be_confirmed {
+                    Mode::Fresh
+                } else {
+                    Mode::Conditional
+                },
+            }));
+        }
+        let expiry = status.freshness.until_expiry(&self.schedule, now);
+        let wait = refresh.into_iter().chain(expiry).min();
+        let moment = wait.map(|wait| now.elapsed + wait.min(LONGEST_NAP));
+        self.core.pulse.expect(moment.map_or(Due::Never, Due::nap));
+        Some(Step::WaitUntil(moment))
+    }
+
+    async fn fetch(self: &Arc<Self>, number: u64, fetch: Fetch) {
+        let Fetch {
+            started,
+            held,
+            mode,
+        } = fetch;
+        let validator = held.validator.as_ref();
+        let fetched = (self.fetcher).fetch(&held.keys, validator, mode).await;
+        self.publish(number, started, mode, fetched);
+        self.save();
+    }
+
+    fn stopped(&self, status: &mut Status, now: Moment) {
+        let error = Failed::from(FetchError::Stopped);
+        self.settle(status, (now, now), Mode::Fresh, 1.0, Err(error));
+    }
+
+    fn report_stopped(&self) {
+        observe::keys_fetch_stopped(&self.issuer, &FetchError::Stopped);
+    }
+}
+
 impl Shared {
     pub(super) fn new(
         issuer: Box<str>,
@@ -100,104 +172,46 @@ impl Shared {
             fetcher,
             snapshot,
             schedule,
-            clock,
+            core: Core::new(
+                clock,
+                Status {
+                    freshness: Freshness::default(),
+                    last_error: None,
+                    held: Held::none(),
+                    distrusted,
+                    flight: Flight::default(),
+                },
+            ),
             current,
-            status: Mutex::new(Status {
-                freshness: Freshness::default(),
-                last_error: None,
-                held: Held::none(),
-                distrusted,
-                flight: Flight::default(),
-            }),
-            pulse: Pulse::default(),
             saving: Mutex::default(),
         }
     }
 
-    pub(super) fn now(&self) -> Moment {
-        Moment::now(&*self.clock)
-    }
-
     /// The present moment, with a known wall-clock time.
     pub(super) fn at(&self, wall: UnixTime) -> Moment {
-        let elapsed = self.clock.monotonic();
+        let elapsed = self.core.clock.monotonic();
         Moment { wall, elapsed }
-    }
-
-    pub(super) fn status(&self) -> MutexGuard<'_, Status> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Begins a refresher, which takes over the pending work of an earlier one; `None` if
-    /// one is running and driven.
-    pub(super) fn begin_running(self: &Arc<Self>) -> Option<Running> {
-        let now = self.now();
-        // Under the lock, like everything that a refresher changes.
-        let mut status = self.status();
-        let number = self.pulse.begin(now, Due::within(SNAPSHOT_WAIT))?;
-        Some(Running {
-            shared: Arc::clone(self),
-            number,
-            wake: status.flight.take_over(Wanted::Fresh),
-        })
-    }
-
-    fn next_step(&self, number: u64) -> Step {
-        let now = self.now();
-        let mut status = self.status();
-        if !self.pulse.is_current(number) {
-            return Step::End;
-        }
-        let refresh = status.freshness.until_refresh(now);
-        let is_due = refresh.is_some_and(|wait| wait.is_zero());
-        let expiry = status.freshness.until_expiry(&self.schedule, now);
-        if expiry.is_some_and(|wait| wait.is_zero()) {
-            // First, since a fetch takes a while. Without keys, none is due by itself.
-            if is_due {
-                status.flight.want(&self.pulse, Wanted::Any);
-            }
-            self.pulse.expect(Due::within(Duration::ZERO));
-            return Step::Expire;
-        }
-        if let Some(wanted) = status.flight.begin(is_due.then_some(Wanted::Any)) {
-            self.pulse.expect(Due::within(self.fetcher.timeout()));
-            let held = status.held.clone();
-            let may_be_confirmed =
-                !held.keys.is_empty() && now.since(held.read_at) < LONGEST_UNREAD;
-            return Step::Fetch {
-                started: now,
-                held,
-                mode: if wanted == Wanted::Fresh || !may_be_confirmed {
-                    Mode::Fresh
-                } else {
-                    Mode::Conditional
-                },
-            };
-        }
-        let wait = refresh.into_iter().chain(expiry).min();
-        let moment = wait.map(|wait| now.elapsed + wait.min(LONGEST_NAP));
-        self.pulse.expect(moment.map_or(Due::Never, Due::nap));
-        Step::WaitUntil(moment)
     }
 
     /// Publishes, then counts the fetch as ended: woken callers see the result. All of it
     /// happens under the lock, so that no ticket is issued in between. Results from a
     /// replaced refresher are ignored.
     fn publish(&self, number: u64, started: Moment, mode: Mode, fetched: Result<Fetched, Failed>) {
-        let ended = self.now();
+        let ended = self.core.now();
         let jitter = fastrand::f64();
         let report = {
-            let mut status = self.status();
-            if !self.pulse.is_current(number) {
+            let Some(mut status) = self.core.status_of(number) else {
                 return;
-            }
+            };
             // Newer keys were taken over meanwhile.
             if status.freshness.is_newer_than(started) && fetched.is_ok() {
                 status.flight.end();
                 return;
             }
             let times = (started, ended);
-            self.settle(&mut status, times, mode, jitter, fetched)
+            let report = self.settle(&mut status, times, mode, jitter, fetched);
+            status.flight.end();
+            report
         };
         match report {
             Report::Refreshed { previous, keys } => {
@@ -236,7 +250,6 @@ impl Shared {
                 Report::Failed(error)
             }
         };
-        status.flight.end();
         report
     }
 
@@ -256,7 +269,7 @@ impl Shared {
 
     /// From now on the keys with these ids verify nothing.
     pub(super) fn distrust(&self, kids: Arc<[Box<str>]>) {
-        let mut status = self.status();
+        let mut status = self.core.status();
         status.distrusted = kids;
         self.store(&status);
     }
@@ -266,19 +279,19 @@ impl Shared {
         if *self.issuer != *predecessor.issuer || !self.fetcher.same_address(&predecessor.fetcher) {
             return;
         }
-        let then = predecessor.now();
+        let then = predecessor.core.now();
         let (freshness, last_error, held) = {
-            let status = predecessor.status();
+            let status = predecessor.core.status();
             let held = status.held.clone();
             (status.freshness, status.last_error.clone(), held)
         };
-        let now = self.now();
+        let now = self.core.now();
         let handed_over = freshness.handed_over(&self.schedule, then, now);
         let read_at = Moment {
             wall: held.read_at.wall,
             elapsed: now.elapsed,
         };
-        let mut status = self.status();
+        let mut status = self.core.status();
         let age = handed_over.age(now).unwrap_or(Duration::MAX);
         if !status.freshness.is_untouched() && !status.freshness.would_gain(age, now) {
             return;
@@ -289,12 +302,21 @@ impl Shared {
         self.store(&status);
     }
 
-    /// Evicts keys that may not be used any more.
+    /// Evicts keys that may not be used any more: before the next fetch, since that takes
+    /// a while.
     fn expire(&self, number: u64) {
+        let now = self.core.now();
         {
-            let mut status = self.status();
-            if !self.pulse.is_current(number) {
+            let Some(mut status) = self.core.status_of(number) else {
                 return;
+            };
+            let left = status.freshness.until_expiry(&self.schedule, now);
+            if left.is_none_or(|left| !left.is_zero()) {
+                return;
+            }
+            // Without keys, no refresh is due by itself.
+            if (status.freshness.until_refresh(now)).is_some_and(|wait| wait.is_zero()) {
+                status.flight.want(&self.core.pulse, Wanted::Any);
             }
             status.held = Held::none();
             status.freshness.expired();
@@ -309,7 +331,7 @@ impl Shared {
     }
 
     /// How far the keys can be relied on: not at all if there are none.
-    pub(super) fn state(&self, status: &Status, now: Moment) -> KeysState {
+    pub(super) fn state_of(&self, status: &Status, now: Moment) -> KeysState {
         let freshness = &status.freshness;
         let mut last_error = status.last_error.clone();
         let trust = freshness.trust(&self.schedule, now);
@@ -330,10 +352,10 @@ impl Shared {
 
     /// Updates the metrics of the keys.
     pub(super) fn measure(&self) {
-        let now = self.now();
+        let now = self.core.now();
         let (state, age) = {
-            let status = self.status();
-            (self.state(&status, now), status.freshness.age(now))
+            let status = self.core.status();
+            (self.state_of(&status, now), status.freshness.age(now))
         };
         let usable = !matches!(state, KeysState::Empty { .. });
         let age = age.filter(|_| usable);
@@ -347,7 +369,7 @@ impl Shared {
         let Some(file) = self.snapshot.clone() else {
             return;
         };
-        let now = self.now();
+        let now = self.core.now();
         let max_stale = self.schedule.max_stale;
         let read = detached::run(move || file.read(now.wall, max_stale));
         match tokio::time::timeout(SNAPSHOT_WAIT, read).await {
@@ -361,9 +383,10 @@ impl Shared {
                     elapsed: now.elapsed,
                 };
                 let (previous, keys) = {
-                    let mut status = self.status();
-                    let is_newer = status.freshness.would_gain(age, now);
-                    if !self.pulse.is_current(number) || !is_newer {
+                    let Some(mut status) = self.core.status_of(number) else {
+                        return;
+                    };
+                    if !status.freshness.would_gain(age, now) {
                         return;
                     }
                     status.freshness.restored(&self.schedule, now, age);
@@ -389,9 +412,9 @@ impl Shared {
         let Some(file) = &self.snapshot else {
             return;
         };
-        let now = self.now();
+        let now = self.core.now();
         let job = {
-            let status = self.status();
+            let status = self.core.status();
             if !status.freshness.last_attempt_succeeded() {
                 return;
             }
@@ -425,7 +448,7 @@ impl Shared {
                 return;
             };
             drop(saving);
-            let now = self.clock.now();
+            let now = self.core.clock.now();
             let Held {
                 bytes,
                 validator,
@@ -518,83 +541,4 @@ struct Saving {
 struct SaveJob {
     held: Held,
     fetched_at: UnixTime,
-}
-
-enum Step {
-    Fetch {
-        started: Moment,
-        held: Held,
-        mode: Mode,
-    },
-    Expire,
-    /// A demand or this moment of elapsed time.
-    WaitUntil(Option<Duration>),
-    /// Another refresher has taken over.
-    End,
-}
-
-/// Owned by the refresher while it runs. If it is stopped from outside, its unfinished
-/// fetch counts as failed, so that nobody waits for it.
-pub(super) struct Running {
-    shared: Arc<Shared>,
-    number: u64,
-    wake: Arc<Notify>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let Self { shared, number, .. } = self;
-        let now = shared.now();
-        let has_stopped_one = {
-            // All under the lock: the next refresher begins after this one's end.
-            let mut status = shared.status();
-            if !shared.pulse.is_current(*number) {
-                return;
-            }
-            let has_stopped_one = status.flight.abandon();
-            if has_stopped_one {
-                let error = Failed::from(FetchError::Stopped);
-                shared.settle(&mut status, (now, now), Mode::Fresh, 1.0, Err(error));
-            }
-            shared.pulse.end(*number);
-            has_stopped_one
-        };
-        if has_stopped_one {
-            observe::keys_fetch_stopped(&shared.issuer, &FetchError::Stopped);
-        }
-    }
-}
-
-pub(super) async fn keep(running: Running) {
-    let Running {
-        shared,
-        number,
-        wake,
-    } = &running;
-    shared.restore(*number).await;
-    observe::key_refreshes(&shared.issuer);
-    loop {
-        shared.measure();
-        match shared.next_step(*number) {
-            Step::Fetch {
-                started,
-                held,
-                mode,
-            } => {
-                let validator = held.validator.as_ref();
-                let fetched = (shared.fetcher).fetch(&held.keys, validator, mode).await;
-                shared.publish(*number, started, mode, fetched);
-                shared.save();
-            }
-            Step::Expire => shared.expire(*number),
-            Step::WaitUntil(None) => wake.notified().await,
-            Step::WaitUntil(Some(moment)) => {
-                tokio::select! {
-                    () = wake.notified() => {}
-                    () = shared.clock.sleep_until(moment) => {}
-                }
-            }
-            Step::End => return,
-        }
-    }
 }

@@ -8,17 +8,13 @@ use tokio::runtime::Handle;
 use super::Published;
 use super::fetch::FetchError;
 use super::health::KeysState;
-use super::refresher::{SNAPSHOT_WAIT, Shared, Wanted, keep};
+use super::refresher::{SNAPSHOT_WAIT, Shared, Wanted};
 use crate::clock::UnixTime;
+use crate::net::refresher::Refresher;
 use crate::net::single_flight::Ticket;
-use crate::net::task::Background;
 
-/// The handle on an issuer's refresher; dropping it ends the task.
-#[derive(Debug)]
-pub(crate) struct Remote {
-    refresher: Background,
-    shared: Arc<Shared>,
-}
+/// An issuer's refresher.
+pub(crate) type Remote = Refresher<Shared>;
 
 /// What a request can expect if its key is not in the set that it was checked against.
 #[derive(Debug)]
@@ -56,20 +52,20 @@ pub(crate) struct Pending<'a> {
 impl Pending<'_> {
     pub(crate) async fn result(self) -> Result<(), FetchError> {
         let mut ticket = self.ticket.ok_or(FetchError::NoRuntime)?;
-        let shared = &self.remote.shared;
+        let (remote, core) = (self.remote, &self.remote.core);
         // A fetch already under way, then our own, and the snapshot before them; longer
         // only if the refresher's runtime is not driven.
-        let limit = shared.fetcher.timeout() * 2 + SNAPSHOT_WAIT;
-        let mut time_up = shared.clock.sleep_until(shared.now().elapsed + limit);
+        let limit = remote.fetcher.timeout() * 2 + SNAPSHOT_WAIT;
+        let mut time_up = core.clock.sleep_until(core.now().elapsed + limit);
         loop {
             let ended = tokio::select! {
                 biased;
                 ended = ticket.progress() => ended,
                 () = &mut time_up => return Err(FetchError::Timeout),
             };
-            let status = shared.status();
+            let status = core.status();
             let good = if self.keys_suffice {
-                shared.has_keys(shared.now())
+                remote.has_keys(core.now())
             } else {
                 ended && status.freshness.last_attempt_succeeded()
             };
@@ -79,7 +75,7 @@ impl Pending<'_> {
             if ended {
                 let last_error = status.last_error.clone();
                 let error = last_error.or_else(|| {
-                    let state = shared.state(&status, shared.now());
+                    let state = remote.state_of(&status, core.now());
                     state.last_error().cloned()
                 });
                 return Err(error.unwrap_or(FetchError::Stopped));
@@ -89,48 +85,21 @@ impl Pending<'_> {
 }
 
 impl Remote {
-    pub(super) fn new(shared: Shared) -> Self {
-        Self {
-            refresher: Background::default(),
-            shared: Arc::new(shared),
-        }
-    }
-
-    /// Makes sure that the refresher is running: the first call starts it, and a later
-    /// one restarts it if its runtime was shut down. Otherwise costs one load. `false` if
-    /// there is no runtime.
-    pub(crate) fn keep_running(&self) -> bool {
-        self.shared.pulse.is_running() || self.start()
-    }
-
-    /// Like [`keep_running`](Self::keep_running), but also replaces a refresher whose
-    /// runtime is no longer driven. Call it when keys are overdue.
-    #[cold]
-    pub(crate) fn keep_driven(&self) -> bool {
-        self.shared.pulse.is_driven(self.shared.now()) || self.start()
-    }
-
-    fn start(&self) -> bool {
-        (self.refresher).start(|| self.shared.begin_running().map(keep))
-    }
-
     /// All waiting callers share one fetch, and none starts within the cooldown after the
     /// last attempt.
     pub(crate) fn demand(&self, seen: &Arc<Published>, wall: UnixTime) -> Demand {
-        let shared = &self.shared;
-        let now = shared.at(wall);
+        let now = self.at(wall);
         // Without its own runtime a request could not wait.
-        let may_wait =
-            Handle::try_current().is_ok() && (shared.pulse.is_driven(now) || self.start());
-        let mut status = shared.status();
-        if !Arc::ptr_eq(&shared.current.load(), seen) {
+        let may_wait = Handle::try_current().is_ok() && self.keep_driven();
+        let mut status = self.core.status();
+        if !Arc::ptr_eq(&self.current.load(), seen) {
             return Demand::Replaced;
         }
         let is_pending = status.flight.is_pending();
         let freshness = &status.freshness;
-        let rest = freshness.cooling_down(&shared.schedule, now);
+        let rest = freshness.cooling_down(&self.schedule, now);
         if !may_wait || !is_pending && !rest.is_zero() {
-            return match freshness.outage(&shared.schedule, now) {
+            return match freshness.outage(&self.schedule, now) {
                 Some(retry_after) => Demand::Outage { retry_after },
                 None => Demand::CoolingDown {
                     rest,
@@ -140,7 +109,7 @@ impl Remote {
             };
         }
         if !is_pending {
-            status.flight.want(&shared.pulse, Wanted::Fresh);
+            status.flight.want(&self.core.pulse, Wanted::Fresh);
         }
         let ticket = status.flight.ticket();
         drop(status);
@@ -151,14 +120,14 @@ impl Remote {
 
     /// See [`Freshness::looked_at`](super::freshness::Freshness::looked_at).
     pub(crate) fn looked_at(&self, wall: UnixTime) -> UnixTime {
-        let now = self.shared.at(wall);
-        self.shared.status().freshness.looked_at(now)
+        let now = self.at(wall);
+        self.core.status().freshness.looked_at(now)
     }
 
     /// See [`Freshness::outage`](super::freshness::Freshness::outage).
     pub(crate) fn outage(&self) -> Option<Duration> {
-        let now = self.shared.now();
-        (self.shared.status().freshness).outage(&self.shared.schedule, now)
+        let now = self.core.now();
+        (self.core.status().freshness).outage(&self.schedule, now)
     }
 
     /// A fetch that starts after this call, regardless of the cooldown.
@@ -174,8 +143,8 @@ impl Remote {
     fn fetch_now(&self, wanted: Wanted) -> Option<Ticket> {
         let may_wait = Handle::try_current().is_ok() && self.keep_driven();
         let ticket = may_wait.then(|| {
-            let mut status = self.shared.status();
-            status.flight.want(&self.shared.pulse, wanted);
+            let mut status = self.core.status();
+            status.flight.want(&self.core.pulse, wanted);
             // A fetch under way may have been answered before this call.
             status.flight.ticket_of_next()
         });
@@ -187,11 +156,11 @@ impl Remote {
     /// A fetch, the current one if there is one; `None` if the cached keys are usable.
     pub(crate) fn ready(&self) -> Option<Pending<'_>> {
         self.keep_driven();
-        if self.shared.has_keys(self.shared.now()) {
+        if self.has_keys(self.core.now()) {
             return None;
         }
         let under_way = {
-            let status = self.shared.status();
+            let status = self.core.status();
             (status.flight.is_under_way()).then(|| status.flight.ticket())
         };
         Some(Pending {
@@ -206,32 +175,12 @@ impl Remote {
     /// requests would wait for ever.
     pub(crate) fn state(&self) -> (usize, KeysState) {
         let running = self.keep_driven();
-        let now = self.shared.now();
-        let mut status = self.shared.status();
+        let now = self.core.now();
+        let mut status = self.core.status();
         if running && status.freshness.is_untouched() && !status.flight.is_under_way() {
-            (status.flight).want(&self.shared.pulse, Wanted::Any);
+            (status.flight).want(&self.core.pulse, Wanted::Any);
         }
-        let keys = self.shared.current.load().keys(now.wall).len();
-        (keys, self.shared.state(&status, now))
-    }
-
-    pub(super) fn distrust(&self, kids: Arc<[Box<str>]>) {
-        self.shared.distrust(kids);
-    }
-
-    pub(super) fn take_over(&self, predecessor: &Self) {
-        self.shared.take_over(&predecessor.shared);
-    }
-
-    #[cfg(feature = "metrics")]
-    pub(super) fn measure(&self) {
-        self.shared.measure();
-    }
-}
-
-/// Nobody waits any more, and a fetch that ends with its handle has not failed.
-impl Drop for Remote {
-    fn drop(&mut self) {
-        self.shared.pulse.retire();
+        let keys = self.current.load().keys(now.wall).len();
+        (keys, self.state_of(&status, now))
     }
 }

@@ -13,6 +13,7 @@ use super::refresher::Shared;
 use crate::clock::{Clock, SystemClock};
 use crate::fault::{ConfigError, Faults};
 use crate::net::address;
+use crate::net::refresher::Refresher;
 use crate::outbound::base::Base;
 use crate::outbound::form::HeaderForm;
 
@@ -162,8 +163,10 @@ impl GatewayBuilder {
         if let Some(next) = self.next {
             pairs.rotate_to(next, self.clock.now());
         }
-        let shared = Shared::new(fetcher, self.form, self.margin, self.clock, pairs);
-        Ok(Gateway::new(shared, apis))
+        let shared = Shared::new(apis, fetcher, self.form, self.margin, self.clock, pairs);
+        Ok(Gateway {
+            shared: Arc::new(Refresher::new(shared)),
+        })
     }
 
     fn bases(&self, faults: &mut Faults) -> Vec<Base> {

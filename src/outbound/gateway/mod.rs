@@ -37,16 +37,16 @@ pub use self::excerpt::Excerpt;
 pub use self::layer::{GatewayLayer, GatewayService};
 pub use self::pairs::ClientPair;
 use self::pairs::Pairs;
-use self::refresher::{Issued, Shared, keep};
-use self::renewal::Failures;
+use self::refresher::{Issued, Shared};
+use self::renewal::{Failures, Life};
 pub use self::replay::{Cloned, Replay, reqwest_body};
 #[cfg(fuzzing)]
 pub(crate) use self::token::token_answer;
-use super::base::{self, Base};
+use super::base;
 use super::error::CallRefused;
 use super::expiry::CredentialHealth;
-use crate::clock::{self, UnixTime};
-use crate::net::task::Background;
+use crate::clock::{self, Moment, UnixTime};
+use crate::net::refresher::Refresher;
 
 /// GO's gateway, as a supplier pushes to it: a token that is fetched once for all callers
 /// and renewed in time.
@@ -83,30 +83,13 @@ use crate::net::task::Background;
 /// ```
 #[derive(Clone)]
 pub struct Gateway {
-    inner: Arc<Inner>,
-}
-
-/// Dropping the last one ends the task.
-struct Inner {
-    shared: Arc<Shared>,
-    apis: Vec<Base>,
-    refresher: Background,
+    shared: Arc<Refresher<Shared>>,
 }
 
 impl Gateway {
     /// Starts without address and credentials.
     pub fn builder() -> GatewayBuilder {
         GatewayBuilder::new()
-    }
-
-    fn new(shared: Shared, apis: Vec<Base>) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                shared: Arc::new(shared),
-                apis,
-                refresher: Background::default(),
-            }),
-        }
     }
 
     /// A layer that puts the token on each request, for bodies that are `Clone`; for
@@ -206,15 +189,15 @@ impl Gateway {
             let unusable = GatewayErrorKind::UnusableCredentials;
             return Err(GatewayError::new(unusable, Duration::ZERO));
         }
-        let shared = &self.inner.shared;
-        let running = self.keep_running();
-        let mut status = shared.status();
-        change(&mut status.pairs, pair, shared.clock.now());
+        let shared = &self.shared;
+        let running = shared.keep_running();
+        let mut status = shared.core.status();
+        change(&mut status.pairs, pair, shared.core.clock.now());
         // Another pair's failure is no reason to wait with this one.
         status.failures = Failures::default();
         // Without a running refresher, the next caller fetches.
         if running || status.flight.is_under_way() {
-            status.flight.want(&shared.pulse, ());
+            status.flight.want(&shared.core.pulse, ());
         }
         Ok(())
     }
@@ -225,16 +208,16 @@ impl Gateway {
     #[cfg(feature = "metrics")]
     #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
     pub fn record_metrics(&self) {
-        let shared = &self.inner.shared;
-        shared.remind(shared.clock.now());
+        let shared = &self.shared;
+        shared.remind(shared.core.clock.now());
     }
 
     /// The state of the token and the client pairs. Asking fetches nothing.
     pub fn health(&self) -> GatewayHealth {
-        let shared = &self.inner.shared;
-        let now = shared.now();
+        let shared = &self.shared;
+        let now = shared.core.now();
         shared.remind(now.wall);
-        let status = shared.status();
+        let status = shared.core.status();
         let left = (shared.current.load().as_ref()).map(|issued| issued.life.left(now));
         let pairs = &status.pairs;
         let current = CredentialHealth::new("current", pairs.end_of_current(), now.wall);
@@ -249,120 +232,99 @@ impl Gateway {
 
     /// Whether a request may carry the token.
     fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), CallRefused> {
-        base::admit(self.inner.apis.iter(), uri, headers).map(|_| ())
+        base::admit(self.shared.apis.iter(), uri, headers).map(|_| ())
     }
 
     /// The current token, if it is not close to its end.
     fn usable(&self) -> Option<Arc<Issued>> {
-        let shared = &self.inner.shared;
+        let shared = &self.shared;
         let issued = shared.current.load_full()?;
-        if !issued.life.is_usable(shared.now()) {
+        if !issued.life.is_usable(shared.core.now()) {
             return None;
         }
-        self.keep_running();
+        shared.keep_running();
         Some(issued)
     }
 
     /// A token other than the one with the number `refused`; waits for a fetch if there
     /// is none.
     async fn token(&self, refused: Option<u64>) -> Result<Arc<Issued>, GatewayError> {
-        let shared = &self.inner.shared;
-        let good = |good: fn(&Issued, &Shared) -> bool| {
+        let shared = &self.shared;
+        let good = |good: fn(&Life, Moment) -> bool| {
             let issued = shared.current.load_full()?;
             let is_other = refused.is_none_or(|refused| issued.number > refused);
-            (is_other && good(&issued, shared)).then_some(issued)
+            (is_other && good(&issued.life, shared.core.now())).then_some(issued)
         };
-        let alive = || good(|issued, shared| issued.life.is_alive(shared.now()));
+        let alive = || good(Life::is_alive);
         // Without its own runtime a caller could not wait.
-        if Handle::try_current().is_err() || !self.keep_driven() {
+        if Handle::try_current().is_err() || !shared.keep_driven() {
             return alive()
                 .ok_or_else(|| GatewayError::new(GatewayErrorKind::NoRuntime, Duration::ZERO));
         }
         let ticket = {
-            let mut status = shared.status();
-            if let Some(issued) = good(|issued, shared| issued.life.is_usable(shared.now())) {
+            let mut status = shared.core.status();
+            if let Some(issued) = good(Life::is_usable) {
                 return Ok(issued);
             }
             if !status.flight.is_pending() {
-                let now = shared.now();
+                let now = shared.core.now();
                 if !status.failures.cooling_down(now).is_zero() {
                     return alive().ok_or_else(|| status.last_failure(now));
                 }
-                status.flight.want(&shared.pulse, ());
+                status.flight.want(&shared.core.pulse, ());
             }
             status.flight.ticket()
         };
         // In case the refresher ended just before it was asked.
-        self.keep_running();
+        shared.keep_running();
 
         // One failed fetch with one pair, and one with each of two; longer only if nobody
         // drives the refresher's runtime.
-        let limit = shared.now().elapsed + shared.fetcher.timeout() * 4;
+        let limit = shared.core.now().elapsed + shared.fetcher.timeout() * 4;
         tokio::select! {
             biased;
             () = ticket.ended() => {}
-            () = shared.clock.sleep_until(limit) => {
+            () = shared.core.clock.sleep_until(limit) => {
                 return alive().ok_or_else(|| {
-                    let (status, now) = (shared.status(), shared.now());
+                    let (status, now) = (shared.core.status(), shared.core.now());
                     status.failure(GatewayErrorKind::Timeout, now)
                 });
             }
         }
-        alive().ok_or_else(|| shared.status().last_failure(shared.now()))
+        alive().ok_or_else(|| shared.core.status().last_failure(shared.core.now()))
     }
 
     /// The API answered 401 to this token: whether fetching another is worthwhile.
     fn is_worth_another(&self, refused: &Issued) -> bool {
-        let shared = &self.inner.shared;
+        let shared = &self.shared;
         let replaced =
             (shared.current.load().as_ref()).is_some_and(|current| current.number > refused.number);
-        replaced || !refused.life.is_young(shared.now())
+        replaced || !refused.life.is_young(shared.core.now())
     }
 
     /// Has a token fetched for later callers.
     fn fetch_another(&self, refused: &Issued) {
-        let shared = &self.inner.shared;
-        let running = self.keep_running();
-        let mut status = shared.status();
+        let shared = &self.shared;
+        let running = shared.keep_running();
+        let mut status = shared.core.status();
         let is_current = (shared.current.load().as_ref())
             .is_some_and(|current| current.number == refused.number);
         let idle = !status.flight.is_pending();
-        if running && is_current && idle && status.failures.cooling_down(shared.now()).is_zero() {
-            status.flight.want(&shared.pulse, ());
+        if running
+            && is_current
+            && idle
+            && status.failures.cooling_down(shared.core.now()).is_zero()
+        {
+            status.flight.want(&shared.core.pulse, ());
         }
-    }
-
-    /// Makes sure that the refresher runs: the first call starts it, and a later one if
-    /// its runtime was shut down. Otherwise this costs one load. `false` if there is no
-    /// runtime to run in.
-    fn keep_running(&self) -> bool {
-        self.inner.shared.pulse.is_running() || self.start()
-    }
-
-    /// The same, and starts another refresher if nobody drives the current one's runtime.
-    fn keep_driven(&self) -> bool {
-        let shared = &self.inner.shared;
-        shared.pulse.is_driven(shared.now()) || self.start()
-    }
-
-    fn start(&self) -> bool {
-        let shared = &self.inner.shared;
-        (self.inner.refresher).start(|| shared.begin_running().map(keep))
-    }
-}
-
-/// Nobody waits any more, and a fetch that ends with its handle has not failed.
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.shared.pulse.retire();
     }
 }
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gateway")
-            .field("apis", &self.inner.apis)
-            .field("token", &self.inner.shared.current.load())
+            .field("apis", &self.shared.apis)
+            .field("token", &self.shared.current.load())
             .finish_non_exhaustive()
     }
 }

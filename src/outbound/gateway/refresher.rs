@@ -1,17 +1,13 @@
-//! The task that renews a gateway's token: fetches on demand and ahead of time,
-//! publishes, and emits reminders. All fetching is done here, one fetch at a time, so
-//! that a late answer cannot replace a newer one, and no waiting caller can cancel it.
+//! How a gateway's token is renewed: the task fetches, publishes, and emits reminders.
 //!
-//! Token, pairs and failures change together, under the lock of the [`Status`]; only
-//! after that, without the lock, is anything logged or counted.
+//! Token, pairs and failures change together, under the lock of the [`Status`].
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
-use tokio::sync::Notify;
 
 use super::error::{GatewayError, GatewayErrorKind};
 use super::fetch::Fetcher;
@@ -19,15 +15,13 @@ use super::pairs::{ClientPair, Pairs};
 use super::renewal::{Failures, Life};
 use super::token::Answer;
 use crate::clock::{Clock, Moment, UnixTime};
+use crate::net::refresher::{Core, LONGEST_NAP, Refresh, Step};
 use crate::net::single_flight::Flight;
-use crate::net::task::{Due, Pulse};
+use crate::net::task::Due;
 use crate::observe;
+use crate::outbound::base::Base;
 use crate::outbound::expiry::Reported;
 use crate::outbound::form::HeaderForm;
-
-/// The refresher checks both clocks at least this often: its timers stand still while a
-/// machine is suspended, but tokens and pairs still age.
-const LONGEST_NAP: Duration = Duration::from_secs(60);
 
 /// A token as it is sent.
 pub(super) struct Issued {
@@ -39,13 +33,12 @@ pub(super) struct Issued {
 
 /// Shared by the refresher and its handles.
 pub(super) struct Shared {
+    pub(super) apis: Vec<Base>,
     pub(super) fetcher: Fetcher,
     form: HeaderForm,
     margin: Duration,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) core: Core<Status>,
     pub(super) current: ArcSwapOption<Issued>,
-    status: Mutex<Status>,
-    pub(super) pulse: Pulse,
 }
 
 pub(super) struct Status {
@@ -58,62 +51,29 @@ pub(super) struct Status {
     reported_of_next: Reported,
 }
 
-impl Shared {
-    pub(super) fn new(
-        fetcher: Fetcher,
-        form: HeaderForm,
-        margin: Duration,
-        clock: Arc<dyn Clock>,
-        pairs: Pairs,
-    ) -> Self {
-        Self {
-            fetcher,
-            form,
-            margin,
-            clock,
-            current: ArcSwapOption::empty(),
-            status: Mutex::new(Status {
-                pairs,
-                failures: Failures::default(),
-                last_error: None,
-                flight: Flight::default(),
-                issued: 0,
-                reported_of_current: Reported::default(),
-                reported_of_next: Reported::default(),
-            }),
-            pulse: Pulse::default(),
-        }
+impl Refresh for Shared {
+    type Status = Status;
+    type Wanted = ();
+    /// The pairs to try.
+    type Fetch = (Arc<ClientPair>, Option<Arc<ClientPair>>);
+
+    const BEGINS_WITHIN: Duration = Duration::ZERO;
+    const AGAIN: () = ();
+
+    fn core(&self) -> &Core<Status> {
+        &self.core
     }
 
-    pub(super) fn now(&self) -> Moment {
-        Moment::now(&*self.clock)
+    fn flight(status: &mut Status) -> &mut Flight<()> {
+        &mut status.flight
     }
 
-    pub(super) fn status(&self) -> MutexGuard<'_, Status> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    async fn begin(&self, _: u64) {}
 
-    /// Starts a refresher, which takes over the tasks of the one before it; `None` if one
-    /// is already running and driven.
-    pub(super) fn begin_running(self: &Arc<Self>) -> Option<Running> {
-        let now = self.now();
-        // Under the lock, like all that a refresher changes.
-        let mut status = self.status();
-        let number = self.pulse.begin(now, Due::within(Duration::ZERO))?;
-        Some(Running {
-            shared: Arc::clone(self),
-            number,
-            wake: status.flight.take_over(()),
-        })
-    }
-
-    fn next_step(&self, number: u64) -> Step {
-        let now = self.now();
+    fn next_step(&self, number: u64) -> Option<Step<Self::Fetch>> {
+        let now = self.core.now();
         self.remind(now.wall);
-        let mut status = self.status();
-        if !self.pulse.is_current(number) {
-            return Step::End;
-        }
+        let mut status = self.core.status_of(number)?;
         let renewal = status.failures.until_retry(now).or_else(|| {
             let current = self.current.load();
             (current.as_ref()).map(|issued| issued.life.until_renewal(now))
@@ -121,17 +81,16 @@ impl Shared {
         let is_due = renewal.is_some_and(|wait| wait.is_zero());
         if status.flight.begin(is_due.then_some(())).is_some() {
             // Each of two pairs is tried at most twice.
-            self.pulse.expect(Due::within(self.fetcher.timeout() * 4));
-            let (first, second) = status.pairs.candidates(now.wall);
-            return Step::Fetch { first, second };
+            (self.core.pulse).expect(Due::within(self.fetcher.timeout() * 4));
+            return Some(Step::Fetch(status.pairs.candidates(now.wall)));
         }
         let wait = renewal.map_or(LONGEST_NAP, |wait| wait.min(LONGEST_NAP));
         let moment = now.elapsed + wait;
-        self.pulse.expect(Due::nap(moment));
-        Step::WaitUntil(moment)
+        self.core.pulse.expect(Due::nap(moment));
+        Some(Step::WaitUntil(Some(moment)))
     }
 
-    async fn fetch(&self, number: u64, first: Arc<ClientPair>, second: Option<Arc<ClientPair>>) {
+    async fn fetch(self: &Arc<Self>, number: u64, (first, second): Self::Fetch) {
         let (asked, tried) = self.ask(&first).await;
         let (pair, asked, result) = match (tried, second) {
             (Err(error), Some(second)) if error.may_be_the_pairs() => {
@@ -147,14 +106,53 @@ impl Shared {
         self.publish(number, &pair, asked, result);
     }
 
+    fn stopped(&self, status: &mut Status, now: Moment) {
+        status.failed(now, &GatewayErrorKind::Stopped, 1.0);
+    }
+
+    fn report_stopped(&self) {
+        observe::token_fetch_failed(&GatewayErrorKind::Stopped);
+    }
+}
+
+impl Shared {
+    pub(super) fn new(
+        apis: Vec<Base>,
+        fetcher: Fetcher,
+        form: HeaderForm,
+        margin: Duration,
+        clock: Arc<dyn Clock>,
+        pairs: Pairs,
+    ) -> Self {
+        Self {
+            apis,
+            fetcher,
+            form,
+            margin,
+            core: Core::new(
+                clock,
+                Status {
+                    pairs,
+                    failures: Failures::default(),
+                    last_error: None,
+                    flight: Flight::default(),
+                    issued: 0,
+                    reported_of_current: Reported::default(),
+                    reported_of_next: Reported::default(),
+                },
+            ),
+            current: ArcSwapOption::empty(),
+        }
+    }
+
     /// Asks a second time if the first answer has expired on arrival: a clock that was
     /// set meanwhile is no reason to fail those who wait.
     async fn ask(&self, pair: &ClientPair) -> (Moment, Result<Fetched, GatewayErrorKind>) {
-        let asked = self.now();
+        let asked = self.core.now();
         let answer = self.ask_once(pair, asked).await;
         match &answer {
-            Ok(fetched) if !self.life(asked, fetched).is_alive(self.now()) => {
-                let asked = self.now();
+            Ok(fetched) if !self.life(asked, fetched).is_alive(self.core.now()) => {
+                let asked = self.core.now();
                 (asked, self.ask_once(pair, asked).await)
             }
             _ => (asked, answer),
@@ -183,14 +181,12 @@ impl Shared {
         asked: Moment,
         result: Result<Fetched, GatewayErrorKind>,
     ) {
-        let now = self.now();
+        let now = self.core.now();
         let jitter = fastrand::f64();
         let issued = {
-            let mut status = self.status();
-            // A replaced refresher's results are discarded.
-            if !self.pulse.is_current(number) {
+            let Some(mut status) = self.core.status_of(number) else {
                 return;
-            }
+            };
             // A replaced pair's results are discarded; the next fetch is requested
             // already, and callers wait for that.
             if !status.pairs.has(pair) {
@@ -227,7 +223,7 @@ impl Shared {
     ) -> Result<(Issued, Duration), GatewayErrorKind> {
         let life = self.life(asked, &fetched);
         // It may have come too late.
-        if !life.is_alive(self.now()) {
+        if !life.is_alive(self.core.now()) {
             return Err(GatewayErrorKind::Expired);
         }
         let Fetched { value, lifetime } = fetched;
@@ -242,7 +238,7 @@ impl Shared {
     /// Emits the reminders that are due and not yet emitted.
     pub(super) fn remind(&self, now: UnixTime) {
         let [current, next] = {
-            let mut status = self.status();
+            let mut status = self.core.status();
             let (current, next) = (status.pairs.end_of_current(), status.pairs.end_of_next());
             [
                 status.reported_of_current.due(current, now),
@@ -283,69 +279,6 @@ impl Status {
 
     pub(super) fn failure(&self, kind: GatewayErrorKind, now: Moment) -> GatewayError {
         GatewayError::new(kind, self.failures.cooling_down(now))
-    }
-}
-
-enum Step {
-    Fetch {
-        first: Arc<ClientPair>,
-        second: Option<Arc<ClientPair>>,
-    },
-    /// Until a demand or this moment of elapsed time.
-    WaitUntil(Duration),
-    /// Another refresher has taken over.
-    End,
-}
-
-/// Held by the refresher while it runs. If it is stopped from outside, its unfinished
-/// fetch counts as failed, so that nobody waits for it.
-pub(super) struct Running {
-    shared: Arc<Shared>,
-    number: u64,
-    wake: Arc<Notify>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let Self { shared, number, .. } = self;
-        let now = shared.now();
-        let has_stopped_one = {
-            // All under the lock: the next refresher begins after this one's end.
-            let mut status = shared.status();
-            if !shared.pulse.is_current(*number) {
-                return;
-            }
-            let has_stopped_one = status.flight.abandon();
-            if has_stopped_one {
-                status.failed(now, &GatewayErrorKind::Stopped, 1.0);
-                status.flight.end();
-            }
-            shared.pulse.end(*number);
-            has_stopped_one
-        };
-        if has_stopped_one {
-            observe::token_fetch_failed(&GatewayErrorKind::Stopped);
-        }
-    }
-}
-
-pub(super) async fn keep(running: Running) {
-    let Running {
-        shared,
-        number,
-        wake,
-    } = &running;
-    loop {
-        match shared.next_step(*number) {
-            Step::Fetch { first, second } => shared.fetch(*number, first, second).await,
-            Step::WaitUntil(moment) => {
-                tokio::select! {
-                    () = wake.notified() => {}
-                    () = shared.clock.sleep_until(moment) => {}
-                }
-            }
-            Step::End => return,
-        }
     }
 }
 
