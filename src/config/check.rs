@@ -15,8 +15,9 @@ use crate::file::guarded_file::Writable;
 use crate::inbound::is_realm;
 use crate::jwt::jws::MAX_KID_BYTES;
 use crate::jwt::policy::Policy;
-use crate::keys::{FetchSettings, Schedule, SnapshotFile};
+use crate::keys::{Schedule, SnapshotFile};
 use crate::net::address;
+use crate::net::bounded_http::FetchSettings;
 
 /// Where the keys of the top-level issuer come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

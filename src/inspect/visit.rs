@@ -13,7 +13,8 @@ use crate::clock::seconds;
 use crate::config::Config;
 use crate::fault::ConfigError;
 use crate::jwt::jwks::KeySet;
-use crate::keys::{FetchError, FetchSettings, Fetcher, Mode, Schedule, Watch, plan};
+use crate::keys::{FetchError, Fetcher, Mode, Schedule, Watch, plan};
+use crate::net::bounded_http::FetchSettings;
 
 /// The address of an issuer's keys.
 #[derive(Debug, Clone)]

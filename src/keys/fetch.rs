@@ -7,7 +7,6 @@
 //! decompression.
 
 use std::str::FromStr;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::jwt::json;
 use crate::jwt::jwks::{KeySet, KeySetError};
-use crate::net::bounded_http::{self, BodyFault, describe};
+use crate::net::bounded_http::{self, Fault, FetchSettings, LazyClient};
 use crate::quote::Quoted;
 
 /// The longest `ETag` that is stored, in bytes; a longer one is not sent back.
@@ -32,17 +31,6 @@ const ACCEPTED: &str = "application/jwk-set+json, application/json, */*;q=0.1";
 /// recommends to support. Parsing one as long as a document may be costs 40 times as much
 /// as reading a hundred keys.
 const MAX_ADDRESS_BYTES: usize = 8000;
-
-/// Where to fetch from and within which limits, all checked by the configuration.
-#[derive(Debug, Clone)]
-pub(crate) struct FetchSettings {
-    pub(crate) address: Url,
-    pub(crate) connect_timeout: Duration,
-    /// From the first packet to the last byte, including a discovery document.
-    pub(crate) timeout: Duration,
-    /// Of one document, after decompression.
-    pub(crate) max_bytes: usize,
-}
 
 /// The identity of the cached document, for asking only for a newer one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -114,6 +102,17 @@ pub enum FetchError {
     NoRuntime,
 }
 
+impl From<Fault> for FetchError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Timeout => Self::Timeout,
+            Fault::Unreachable(why) => Self::Unreachable(why),
+            Fault::Broken(why) => Self::Body(why),
+            Fault::TooLarge(limit) => Self::TooLarge(limit),
+        }
+    }
+}
+
 /// What a fetch requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -162,16 +161,14 @@ impl Watch for () {}
 #[derive(Debug)]
 pub(crate) struct Fetcher {
     settings: FetchSettings,
-    /// Created at the first fetch: loading the system's root certificates reads files,
-    /// which building a `GoAuth` does not.
-    client: OnceLock<Client>,
+    client: LazyClient,
 }
 
 impl Fetcher {
     pub(crate) fn new(settings: FetchSettings, own_client: Option<Client>) -> Self {
         Self {
             settings,
-            client: own_client.map_or_else(OnceLock::new, OnceLock::from),
+            client: LazyClient::new(own_client),
         }
     }
 
@@ -240,7 +237,8 @@ impl Fetcher {
         let held =
             held.filter(|held| mode == Mode::Conditional && held.address == address.as_str());
         let mut request = self
-            .client()?
+            .client
+            .get(&self.settings)?
             .get(address.clone())
             .timeout(self.settings.timeout)
             .header(ACCEPT, HeaderValue::from_static(ACCEPTED));
@@ -252,7 +250,7 @@ impl Fetcher {
         }
         let response = request.send().await.map_err(|error| {
             watch.failed(&error);
-            unreachable(&error)
+            Fault::from(&error)
         })?;
         watch.answered(address, &response);
         // A custom client may follow redirects.
@@ -263,7 +261,9 @@ impl Fetcher {
         match response.status() {
             StatusCode::OK => {
                 let etag = etag(response.headers());
-                let bytes = self.body(response).await?;
+                let mut body = Vec::new();
+                bounded_http::read_body(response, self.settings.max_bytes, &mut body).await?;
+                let bytes = without_mark(&body.into());
                 watch.came(address, &bytes);
                 Ok(Answer::Body(Body {
                     bytes,
@@ -279,32 +279,6 @@ impl Fetcher {
                 retry_after: bounded_http::retry_after(&response),
             }),
         }
-    }
-
-    async fn body(&self, response: Response) -> Result<Bytes, FetchError> {
-        let limit = self.settings.max_bytes;
-        let mut body = Vec::new();
-        match bounded_http::read_body(response, limit, &mut body).await {
-            Ok(()) => Ok(without_mark(&body.into())),
-            Err(BodyFault::Timeout) => Err(FetchError::Timeout),
-            Err(BodyFault::Broken(why)) => Err(FetchError::Body(why)),
-            Err(BodyFault::TooLarge) => Err(FetchError::TooLarge(limit)),
-        }
-    }
-
-    fn client(&self) -> Result<&Client, FetchError> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        let FetchSettings {
-            address,
-            connect_timeout,
-            timeout,
-            ..
-        } = &self.settings;
-        let client = bounded_http::client(Client::builder(), address, *connect_timeout, *timeout)
-            .map_err(|error| unreachable(&error))?;
-        Ok(self.client.get_or_init(|| client))
     }
 }
 
@@ -429,14 +403,6 @@ fn etag(headers: &HeaderMap) -> Option<String> {
         .filter(|etag| etag.len() <= MAX_ETAG_BYTES)
         .and_then(|etag| etag.to_str().ok())
         .map(str::to_owned)
-}
-
-fn unreachable(error: &reqwest::Error) -> FetchError {
-    if error.is_timeout() {
-        FetchError::Timeout
-    } else {
-        FetchError::Unreachable(describe(error))
-    }
 }
 
 #[cfg(test)]

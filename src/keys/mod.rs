@@ -19,11 +19,11 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::clock::{Clock, UnixTime};
+use crate::net::bounded_http::FetchSettings;
 #[cfg(feature = "metrics")]
 use crate::observe;
 
 pub use self::fetch::FetchError;
-pub(crate) use self::fetch::FetchSettings;
 #[cfg(fuzzing)]
 pub(crate) use self::fetch::discovered;
 pub(crate) use self::fetch::{Fetcher, Mode, Watch};

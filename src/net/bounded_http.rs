@@ -2,6 +2,7 @@
 //! in common.
 
 use std::error::Error;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use http::header::{DATE, RETRY_AFTER};
@@ -10,6 +11,43 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response, Url};
 
 use super::retry::LONGEST;
+
+/// Where to fetch from and within which limits, all checked by the configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct FetchSettings {
+    pub(crate) address: Url,
+    pub(crate) connect_timeout: Duration,
+    /// From the first packet to the last byte, including a discovery document.
+    pub(crate) timeout: Duration,
+    /// Of one document, after decompression.
+    pub(crate) max_bytes: usize,
+}
+
+impl FetchSettings {
+    /// A client that keeps to these limits; see [`client`].
+    pub(crate) fn client(&self, builder: ClientBuilder) -> reqwest::Result<Client> {
+        client(builder, &self.address, self.connect_timeout, self.timeout)
+    }
+}
+
+/// A client that is made at the first fetch, unless the caller has one: loading the
+/// system's root certificates reads files, which building a handle does not.
+#[derive(Debug)]
+pub(crate) struct LazyClient(OnceLock<Client>);
+
+impl LazyClient {
+    pub(crate) fn new(own: Option<Client>) -> Self {
+        Self(own.map_or_else(OnceLock::new, OnceLock::from))
+    }
+
+    pub(crate) fn get(&self, settings: &FetchSettings) -> Result<&Client, Fault> {
+        if let Some(client) = self.0.get() {
+            return Ok(client);
+        }
+        let client = (settings.client(Client::builder())).map_err(|error| Fault::from(&error))?;
+        Ok(self.0.get_or_init(|| client))
+    }
+}
 
 /// A client for `address` that keeps to the limits, whatever its builder was configured
 /// with, and never follows redirects.
@@ -85,15 +123,33 @@ fn http_date(text: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z")).ok()
 }
 
-/// Why a body was not read to its end.
+/// Why there is no complete answer.
 #[derive(Debug)]
-pub enum BodyFault {
+pub enum Fault {
     /// Not complete in time.
     Timeout,
-    /// It ended early or could not be decompressed.
+    /// No client could be made, or the request not sent or answered.
+    Unreachable(String),
+    /// The body ended early or could not be decompressed.
     Broken(String),
-    /// Longer than allowed.
-    TooLarge,
+    /// The body is longer than this.
+    TooLarge(usize),
+}
+
+impl Fault {
+    fn of(error: &reqwest::Error, otherwise: fn(String) -> Self) -> Self {
+        if error.is_timeout() {
+            Self::Timeout
+        } else {
+            otherwise(describe(error))
+        }
+    }
+}
+
+impl From<&reqwest::Error> for Fault {
+    fn from(error: &reqwest::Error) -> Self {
+        Self::of(error, Self::Unreachable)
+    }
 }
 
 /// Reads at most `max_bytes`, decompressed, into `body`.
@@ -104,16 +160,11 @@ pub async fn read_body(
     mut response: Response,
     max_bytes: usize,
     body: &mut Vec<u8>,
-) -> Result<(), BodyFault> {
-    while let Some(chunk) = response.chunk().await.map_err(|error| {
-        if error.is_timeout() {
-            BodyFault::Timeout
-        } else {
-            BodyFault::Broken(describe(&error))
-        }
-    })? {
+) -> Result<(), Fault> {
+    let broken = |error: reqwest::Error| Fault::of(&error, Fault::Broken);
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
         if body.len() + chunk.len() > max_bytes {
-            return Err(BodyFault::TooLarge);
+            return Err(Fault::TooLarge(max_bytes));
         }
         body.extend_from_slice(&chunk);
     }

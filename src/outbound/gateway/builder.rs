@@ -7,12 +7,13 @@ use std::time::Duration;
 use reqwest::ClientBuilder;
 
 use super::Gateway;
-use super::fetch::{FetchSettings, Fetcher, credential};
+use super::fetch::{Fetcher, MAX_ANSWER_BYTES, credential};
 use super::pairs::{ClientPair, Pairs};
 use super::refresher::Shared;
 use crate::clock::{Clock, SystemClock};
 use crate::fault::{ConfigError, Faults};
 use crate::net::address;
+use crate::net::bounded_http::FetchSettings;
 use crate::net::refresher::Refresher;
 use crate::outbound::base::Base;
 use crate::outbound::form::HeaderForm;
@@ -150,6 +151,7 @@ impl GatewayBuilder {
             address,
             connect_timeout: self.connect_timeout,
             timeout: self.timeout,
+            max_bytes: MAX_ANSWER_BYTES,
         });
         let fetcher = fetcher.and_then(|settings| {
             Fetcher::new(settings, self.client)

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::excerpt::Excerpt;
 use crate::jwt::json;
+use crate::net::bounded_http::Fault;
 
 /// An error answer as GO's gateway documents it ("Security Access with OAuth2.0 For
 /// PUSH"): `{"message":"…","source":"Derbysoft DGateway2"}`.
@@ -205,6 +206,17 @@ pub enum GatewayErrorKind {
     /// There is no tokio runtime to fetch in.
     #[error("there is no tokio runtime to fetch a token in")]
     NoRuntime,
+}
+
+impl From<Fault> for GatewayErrorKind {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Timeout => Self::Timeout,
+            Fault::Unreachable(why) => Self::Unreachable(why),
+            Fault::Broken(why) => Self::Body(why),
+            Fault::TooLarge(limit) => Self::TooLarge(limit),
+        }
+    }
 }
 
 impl GatewayErrorKind {

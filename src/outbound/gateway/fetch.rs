@@ -4,42 +4,31 @@
 //! this machine's own addresses, and the answer is not repeated if the secret could be in
 //! it.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use http::header::ACCEPT;
 use http::{HeaderValue, StatusCode};
-use reqwest::{Client, ClientBuilder, Response, Url};
+use reqwest::ClientBuilder;
 use zeroize::Zeroizing;
 
 use super::error::{GatewayErrorKind, GatewayRefusal};
 use super::excerpt::Excerpt;
 use super::pairs::ClientPair;
 use super::token::Answer;
-use crate::net::bounded_http::{self, BodyFault, describe};
+use crate::net::bounded_http::{self, Fault, FetchSettings, LazyClient};
 use crate::secret::Secret;
 
 /// The longest client ID or client secret, in bytes. GO's have 31 and 32.
 const MAX_CREDENTIAL_BYTES: usize = 1024;
 
 /// The largest answer, decompressed: eight times the longest token.
-const MAX_ANSWER_BYTES: usize = 64 * 1024;
-
-/// Where to fetch from and within which limits, all checked by the builder.
-#[derive(Debug, Clone)]
-pub(super) struct FetchSettings {
-    pub(super) address: Url,
-    pub(super) connect_timeout: Duration,
-    pub(super) timeout: Duration,
-}
+pub(super) const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 /// Fetches from one address.
 #[derive(Debug)]
 pub(super) struct Fetcher {
     settings: FetchSettings,
-    /// Created at the first fetch, unless the caller gave settings: loading the system's
-    /// root certificates reads files, which building does not.
-    client: OnceLock<Client>,
+    client: LazyClient,
 }
 
 impl Fetcher {
@@ -47,12 +36,11 @@ impl Fetcher {
         settings: FetchSettings,
         own: Option<ClientBuilder>,
     ) -> reqwest::Result<Self> {
-        let client = OnceLock::new();
-        if let Some(own) = own {
-            let own = finished(own, &settings)?;
-            client.get_or_init(|| own);
-        }
-        Ok(Self { settings, client })
+        let own = own.map(|own| settings.client(own)).transpose()?;
+        Ok(Self {
+            settings,
+            client: LazyClient::new(own),
+        })
     }
 
     pub(super) const fn timeout(&self) -> Duration {
@@ -70,20 +58,23 @@ impl Fetcher {
             credential(secret.expose()).ok_or(GatewayErrorKind::UnusableCredentials)
         };
         let response = self
-            .client()?
+            .client
+            .get(&self.settings)?
             .get(self.settings.address.clone())
             .header(ACCEPT, HeaderValue::from_static("application/json"))
             .header("client-id", header(&pair.client_id)?)
             .header("client-secret", header(&pair.client_secret)?)
             .send()
             .await
-            .map_err(|error| unreachable(&error))?;
+            .map_err(|error| Fault::from(&error))?;
         let status = response.status();
         if status.is_redirection() {
             return Err(GatewayErrorKind::Redirect(status.as_u16()));
         }
         let retry_after = bounded_http::retry_after(&response);
-        let body = body(response).await?;
+        // Wiped after reading.
+        let mut body = Zeroizing::new(Vec::with_capacity(MAX_ANSWER_BYTES));
+        bounded_http::read_body(response, self.settings.max_bytes, &mut body).await?;
         if status == StatusCode::OK {
             return Answer::read(&body);
         }
@@ -101,15 +92,6 @@ impl Fetcher {
             },
         })
     }
-
-    fn client(&self) -> Result<&Client, GatewayErrorKind> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        let client = finished(Client::builder(), &self.settings);
-        let client = client.map_err(|error| unreachable(&error))?;
-        Ok(self.client.get_or_init(|| client))
-    }
 }
 
 /// A client ID or secret as a header value, marked sensitive; `None` if it is not 1 to
@@ -122,35 +104,6 @@ pub(super) fn credential(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
     Some(value)
-}
-
-/// A client that keeps the limits, whatever its builder was configured to.
-fn finished(builder: ClientBuilder, settings: &FetchSettings) -> reqwest::Result<Client> {
-    bounded_http::client(
-        builder,
-        &settings.address,
-        settings.connect_timeout,
-        settings.timeout,
-    )
-}
-
-/// The body, wiped after reading.
-async fn body(response: Response) -> Result<Zeroizing<Vec<u8>>, GatewayErrorKind> {
-    let mut body = Zeroizing::new(Vec::with_capacity(MAX_ANSWER_BYTES));
-    match bounded_http::read_body(response, MAX_ANSWER_BYTES, &mut body).await {
-        Ok(()) => Ok(body),
-        Err(BodyFault::Timeout) => Err(GatewayErrorKind::Timeout),
-        Err(BodyFault::Broken(why)) => Err(GatewayErrorKind::Body(why)),
-        Err(BodyFault::TooLarge) => Err(GatewayErrorKind::TooLarge(MAX_ANSWER_BYTES)),
-    }
-}
-
-fn unreachable(error: &reqwest::Error) -> GatewayErrorKind {
-    if error.is_timeout() {
-        GatewayErrorKind::Timeout
-    } else {
-        GatewayErrorKind::Unreachable(describe(error))
-    }
 }
 
 #[cfg(test)]

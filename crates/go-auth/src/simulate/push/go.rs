@@ -7,7 +7,7 @@ use reqwest::{Client, Method, StatusCode, Url};
 use serde_json::Value;
 
 use crate::connection_error;
-use derbysoft_go_auth::inspect::bounded_http::{self, BodyFault, describe, read_body};
+use derbysoft_go_auth::inspect::bounded_http::{self, Fault, describe, read_body};
 use derbysoft_go_simulator::SampleToken;
 
 /// A simulator is nearby; a token of a new key takes it a fraction of a second. A push may
@@ -85,8 +85,8 @@ impl Go {
         let mut body = Vec::new();
         match read_body(response, MAX_ANSWER, &mut body).await {
             Ok(()) => Ok(body),
-            Err(BodyFault::TooLarge) => Err(self.no_simulator()),
-            Err(BodyFault::Timeout | BodyFault::Broken(_)) => Err(format!(
+            Err(Fault::TooLarge(_)) => Err(self.no_simulator()),
+            Err(_) => Err(format!(
                 "the simulator at {} broke off its answer",
                 self.address
             )),
