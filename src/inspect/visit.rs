@@ -13,7 +13,7 @@ use crate::clock::seconds;
 use crate::config::Config;
 use crate::fault::ConfigError;
 use crate::jwt::jwks::KeySet;
-use crate::keys::{FetchError, Fetcher, Mode, Schedule, Watch, plan};
+use crate::keys::{Document, FetchError, Fetcher, Mode, Schedule, Watch, plan};
 use crate::net::bounded_http::FetchSettings;
 
 /// The address of an issuer's keys.
@@ -140,7 +140,7 @@ impl KeyAddress {
             trouble: None,
         };
         let result = fetcher
-            .fetch_watched(&KeySet::default(), None, Mode::Fresh, &mut seen)
+            .fetch(&Document::default(), Mode::Fresh, &mut seen)
             .await;
         let refresh = result.as_ref().ok().map(|fetched| {
             let (fresh, window) = plan(&self.schedule, fetched.max_age);

@@ -48,8 +48,8 @@ pub(crate) struct Fetched {
     pub(crate) max_age: Option<Duration>,
 }
 
-/// A new key set, and the document that it was read from.
-#[derive(Debug)]
+/// A key set, and the document that it was read from.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Document {
     pub(crate) keys: KeySet,
     pub(crate) bytes: Bytes,
@@ -180,26 +180,15 @@ impl Fetcher {
         self.settings.address == other.settings.address
     }
 
-    /// Fetches the document; in [`Mode::Conditional`] only if it differs from the one
-    /// that `held` and `keys` came from.
+    /// Fetches the document; in [`Mode::Conditional`] only if it differs from `held`.
+    /// `watch` observes it.
     pub(crate) async fn fetch(
         &self,
-        keys: &KeySet,
-        held: Option<&Validator>,
-        mode: Mode,
-    ) -> Result<Fetched, Failed> {
-        self.fetch_watched(keys, held, mode, &mut ()).await
-    }
-
-    /// The same, observed by `watch`.
-    pub(crate) async fn fetch_watched(
-        &self,
-        keys: &KeySet,
-        held: Option<&Validator>,
+        held: &Document,
         mode: Mode,
         watch: &mut impl Watch,
     ) -> Result<Fetched, Failed> {
-        tokio::time::timeout(self.settings.timeout, self.follow(keys, held, mode, watch))
+        tokio::time::timeout(self.settings.timeout, self.follow(held, mode, watch))
             .await
             .unwrap_or_else(|_| Err(FetchError::Timeout.into()))
     }
@@ -208,34 +197,40 @@ impl Fetcher {
     /// fetched anew each time: keys left behind at an old address must not stay trusted.
     async fn follow(
         &self,
-        keys: &KeySet,
-        held: Option<&Validator>,
+        held: &Document,
         mode: Mode,
         watch: &mut impl Watch,
     ) -> Result<Fetched, Failed> {
         let address = &self.settings.address;
-        let answer = match self.get(address, held, mode, watch).await? {
-            Answer::NotModified { max_age } => return Ok(not_modified(max_age)),
-            Answer::Body(answer) => answer,
-        };
-        match discovered(address, &answer.bytes)? {
-            None => Ok(answer.into_fetched(keys, address)?),
-            Some(key_address) => match self.get(&key_address, held, mode, watch).await? {
-                Answer::NotModified { max_age } => Ok(not_modified(max_age)),
-                Answer::Body(answer) => Ok(answer.into_fetched(keys, &key_address)?),
-            },
+        let mut answer = self.get(address, held, mode, watch).await?;
+        if let Some((bytes, _)) = &answer.body
+            && let Some(key_address) = discovered(address, bytes)?
+        {
+            answer = self.get(&key_address, held, mode, watch).await?;
         }
+        let document = match answer.body {
+            None => None,
+            Some((bytes, validator)) => Some(Document {
+                keys: held.keys.successor(&bytes).map_err(FetchError::from)?,
+                bytes,
+                validator,
+            }),
+        };
+        Ok(Fetched {
+            document,
+            max_age: answer.max_age,
+        })
     }
 
     async fn get(
         &self,
         address: &Url,
-        held: Option<&Validator>,
+        held: &Document,
         mode: Mode,
         watch: &mut impl Watch,
     ) -> Result<Answer, Failed> {
-        let held =
-            held.filter(|held| mode == Mode::Conditional && held.address == address.as_str());
+        let held = (held.validator.as_ref())
+            .filter(|held| mode == Mode::Conditional && held.address == address.as_str());
         let mut request = self
             .client
             .get(&self.settings)?
@@ -258,27 +253,31 @@ impl Fetcher {
             return Err(FetchError::Redirect(response.status().as_u16()).into());
         }
         let max_age = max_age(response.headers());
-        match response.status() {
+        let body = match response.status() {
             StatusCode::OK => {
-                let etag = etag(response.headers());
+                let validator = etag(response.headers()).map(|etag| Validator {
+                    address: address.to_string(),
+                    etag,
+                });
                 let mut body = Vec::new();
                 bounded_http::read_body(response, self.settings.max_bytes, &mut body).await?;
                 let bytes = without_mark(&body.into());
                 watch.came(address, &bytes);
-                Ok(Answer::Body(Body {
-                    bytes,
-                    etag,
-                    max_age,
-                }))
+                Some((bytes, validator))
             }
-            StatusCode::NOT_MODIFIED if held.is_some() => Ok(Answer::NotModified { max_age }),
-            StatusCode::NOT_MODIFIED => Err(FetchError::UnexpectedNotModified.into()),
-            status if status.is_redirection() => Err(FetchError::Redirect(status.as_u16()).into()),
-            status => Err(Failed {
-                error: FetchError::Status(status.as_u16()),
-                retry_after: bounded_http::retry_after(&response),
-            }),
-        }
+            StatusCode::NOT_MODIFIED if held.is_some() => None,
+            StatusCode::NOT_MODIFIED => return Err(FetchError::UnexpectedNotModified.into()),
+            status if status.is_redirection() => {
+                return Err(FetchError::Redirect(status.as_u16()).into());
+            }
+            status => {
+                return Err(Failed {
+                    error: FetchError::Status(status.as_u16()),
+                    retry_after: bounded_http::retry_after(&response),
+                });
+            }
+        };
+        Ok(Answer { body, max_age })
     }
 }
 
@@ -289,38 +288,10 @@ fn without_mark(document: &Bytes) -> Bytes {
     document.slice_ref(text)
 }
 
-enum Answer {
-    NotModified { max_age: Option<Duration> },
-    Body(Body),
-}
-
-struct Body {
-    bytes: Bytes,
-    etag: Option<String>,
+struct Answer {
+    /// `None`: the cached document is still the current one.
+    body: Option<(Bytes, Option<Validator>)>,
     max_age: Option<Duration>,
-}
-
-impl Body {
-    fn into_fetched(self, keys: &KeySet, address: &Url) -> Result<Fetched, FetchError> {
-        Ok(Fetched {
-            document: Some(Document {
-                keys: keys.successor(&self.bytes)?,
-                validator: self.etag.map(|etag| Validator {
-                    address: address.to_string(),
-                    etag,
-                }),
-                bytes: self.bytes,
-            }),
-            max_age: self.max_age,
-        })
-    }
-}
-
-fn not_modified(max_age: Option<Duration>) -> Fetched {
-    Fetched {
-        document: None,
-        max_age,
-    }
 }
 
 /// The key set's address, if `body` is a discovery document (OpenID Connect Discovery
@@ -519,14 +490,16 @@ mod tests {
     async fn a_fresh_fetch_is_unconditional_and_uncached() {
         const NOT_MODIFIED: &str = "HTTP/1.1 304 Not Modified\r\n\r\n";
         let (fetcher, asked) = served(vec![NOT_MODIFIED; 2]).await;
-        let held = Validator {
-            address: fetcher.settings.address.to_string(),
-            etag: "\"v1\"".to_owned(),
+        let held = Document {
+            validator: Some(Validator {
+                address: fetcher.settings.address.to_string(),
+                etag: "\"v1\"".to_owned(),
+            }),
+            ..Document::default()
         };
-        let keys = KeySet::default();
-        let result = fetcher.fetch(&keys, Some(&held), Mode::Conditional).await;
+        let result = fetcher.fetch(&held, Mode::Conditional, &mut ()).await;
         assert!(result.unwrap().document.is_none());
-        let result = fetcher.fetch(&keys, Some(&held), Mode::Fresh).await;
+        let result = fetcher.fetch(&held, Mode::Fresh, &mut ()).await;
         let error = result.expect_err("nothing was asked about").error;
         assert_eq!(error, FetchError::UnexpectedNotModified);
         let asked = asked.await.unwrap();
@@ -545,7 +518,8 @@ mod tests {
             ("HTTP/1.1 500 X\r\nretry-after: 7\r\n\r\n", None),
         ] {
             let (fetcher, _asked) = served(vec![answer]).await;
-            let result = fetcher.fetch(&KeySet::default(), None, Mode::Fresh).await;
+            let held = Document::default();
+            let result = fetcher.fetch(&held, Mode::Fresh, &mut ()).await;
             let failed = result.expect_err("no keys");
             assert!(matches!(failed.error, FetchError::Status(_)), "{answer}");
             let expected = seconds.map(Duration::from_secs);

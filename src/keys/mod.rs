@@ -26,7 +26,7 @@ use crate::observe;
 pub use self::fetch::FetchError;
 #[cfg(fuzzing)]
 pub(crate) use self::fetch::discovered;
-pub(crate) use self::fetch::{Fetcher, Mode, Watch};
+pub(crate) use self::fetch::{Document, Fetcher, Mode, Watch};
 pub(crate) use self::freshness::Schedule;
 pub(crate) use self::freshness::plan;
 pub use self::health::{IssuerHealth, KeysError, KeysState};

@@ -4,14 +4,13 @@
 //! Keys, their source document and their freshness change together, under the lock of the
 //! [`Status`].
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 
 use super::Published;
-use super::fetch::{Document, Failed, FetchError, Fetched, Fetcher, Mode, Validator};
+use super::fetch::{Document, Failed, FetchError, Fetched, Fetcher, Mode};
 use super::freshness::{Freshness, Schedule, Trust};
 use super::health::KeysState;
 use super::snapshot::{Restored, SnapshotFile};
@@ -53,13 +52,11 @@ pub(super) struct Status {
 }
 
 /// The document that the published keys were read from, and all of its keys.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Held {
-    keys: KeySet,
-    bytes: Bytes,
-    validator: Option<Validator>,
-    /// When its bytes arrived.
-    read_at: Moment,
+    document: Document,
+    /// When its bytes arrived; `None` if there is no document.
+    read_at: Option<Moment>,
 }
 
 /// What a caller wants fetched.
@@ -81,7 +78,7 @@ enum Report {
 /// One fetch to make.
 pub(super) struct Fetch {
     started: Moment,
-    held: Held,
+    held: Document,
     mode: Mode,
 }
 
@@ -117,10 +114,10 @@ impl Refresh for Shared {
             (self.core.pulse).expect(Due::within(self.fetcher.timeout()));
             let held = status.held.clone();
             let may_be_confirmed =
-                !held.keys.is_empty() && now.since(held.read_at) < LONGEST_UNREAD;
+                (held.read_at).is_some_and(|read_at| now.since(read_at) < LONGEST_UNREAD);
             return Some(Step::Fetch(Fetch {
                 started: now,
-                held,
+                held: held.document,
                 mode: if wanted == Wanted::Fresh || !may_be_confirmed {
                     Mode::Fresh
                 } else {
@@ -141,8 +138,7 @@ impl Refresh for Shared {
             held,
             mode,
         } = fetch;
-        let validator = held.validator.as_ref();
-        let fetched = (self.fetcher).fetch(&held.keys, validator, mode).await;
+        let fetched = self.fetcher.fetch(&held, mode, &mut ()).await;
         self.publish(number, started, mode, fetched);
         self.save();
     }
@@ -177,7 +173,7 @@ impl Shared {
                 Status {
                     freshness: Freshness::default(),
                     last_error: None,
-                    held: Held::none(),
+                    held: Held::default(),
                     distrusted,
                     flight: Flight::default(),
                 },
@@ -231,17 +227,20 @@ impl Shared {
     ) -> Report {
         let report = match fetched {
             Ok(Fetched { document, max_age }) => {
-                let previous = status.held.keys.clone();
+                let previous = status.held.document.keys.clone();
                 let (times, fresh) = ((started, ended), mode == Mode::Fresh);
                 (status.freshness).succeeded(&self.schedule, times, fresh, max_age, jitter);
                 status.last_error = None;
                 if let Some(document) = document {
-                    status.held = Held::of(document, ended);
+                    status.held = Held {
+                        document,
+                        read_at: Some(ended),
+                    };
                 }
                 self.store(status);
                 Report::Refreshed {
                     previous,
-                    keys: status.held.keys.clone(),
+                    keys: status.held.document.keys.clone(),
                 }
             }
             Err(Failed { error, retry_after }) => {
@@ -259,7 +258,7 @@ impl Shared {
         let times = (freshness.deadline(&self.schedule)).zip(freshness.stale_from());
         self.current.store(Arc::new(match times {
             Some((deadline, stale_from)) => Published {
-                keys: status.held.keys.distrusting(&status.distrusted),
+                keys: status.held.document.keys.distrusting(&status.distrusted),
                 deadline,
                 stale_from,
             },
@@ -287,10 +286,10 @@ impl Shared {
         };
         let now = self.core.now();
         let handed_over = freshness.handed_over(&self.schedule, then, now);
-        let read_at = Moment {
-            wall: held.read_at.wall,
+        let read_at = held.read_at.map(|read_at| Moment {
+            wall: read_at.wall,
             elapsed: now.elapsed,
-        };
+        });
         let mut status = self.core.status();
         let age = handed_over.age(now).unwrap_or(Duration::MAX);
         if !status.freshness.is_untouched() && !status.freshness.would_gain(age, now) {
@@ -318,7 +317,7 @@ impl Shared {
             if (status.freshness.until_refresh(now)).is_some_and(|wait| wait.is_zero()) {
                 status.flight.want(&self.core.pulse, Wanted::Any);
             }
-            status.held = Held::none();
+            status.held = Held::default();
             status.freshness.expired();
             self.store(&status);
         }
@@ -390,11 +389,14 @@ impl Shared {
                         return;
                     }
                     status.freshness.restored(&self.schedule, now, age);
-                    let held = Held::of(document, read_at);
+                    let held = Held {
+                        document,
+                        read_at: Some(read_at),
+                    };
                     let previous = std::mem::replace(&mut status.held, held);
                     self.store(&status);
                     status.flight.wake_waiting();
-                    (previous.keys, status.held.keys.clone())
+                    (previous.document.keys, status.held.document.keys.clone())
                 };
                 observe::keys_restored(&self.issuer, age, taken(&previous, &keys));
             }
@@ -423,39 +425,35 @@ impl Shared {
                 fetched_at: status.freshness.fetched_at(now),
             }
         };
-        let begins = {
+        let writer = Arc::new(());
+        {
             let mut saving = self.saving();
             saving.next = Some(job);
-            !std::mem::replace(&mut saving.under_way, true)
-        };
-        if begins {
-            let file = file.clone();
-            let saver = Saver {
-                shared: Arc::clone(self),
-                has_ended: false,
-            };
-            drop(detached::run(move || saver.write_all(&file)));
+            if saving.writer.strong_count() > 0 {
+                return;
+            }
+            saving.writer = Arc::downgrade(&writer);
         }
+        let (this, file) = (Arc::clone(self), file.clone());
+        drop(detached::run(move || this.write_all(&file, writer)));
     }
 
     /// Blocks until nothing is left to write.
-    fn write_all(&self, file: &SnapshotFile) {
+    fn write_all(&self, file: &SnapshotFile, writer: Arc<()>) {
         loop {
             let mut saving = self.saving();
             let Some(SaveJob { held, fetched_at }) = saving.next.take() else {
                 // Still under the lock: a job that arrives later starts a new writer.
-                saving.under_way = false;
+                drop(writer);
                 return;
             };
             drop(saving);
             let now = self.core.clock.now();
-            let Held {
-                bytes,
-                validator,
-                read_at,
-                ..
-            } = held;
-            let written = file.write(&bytes, validator, fetched_at, read_at.wall, now);
+            let Document {
+                bytes, validator, ..
+            } = held.document;
+            let read_at = held.read_at.map_or(UnixTime::EPOCH, |read_at| read_at.wall);
+            let written = file.write(&bytes, validator, fetched_at, read_at, now);
             if let Err(error) = written {
                 observe::snapshot_not_written(&self.issuer, &error);
             }
@@ -464,27 +462,6 @@ impl Shared {
 
     fn saving(&self) -> MutexGuard<'_, Saving> {
         self.saving.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Owned by the writer. If no thread could be started for it, another writer may begin.
-struct Saver {
-    shared: Arc<Shared>,
-    has_ended: bool,
-}
-
-impl Saver {
-    fn write_all(mut self, file: &SnapshotFile) {
-        self.shared.write_all(file);
-        self.has_ended = true;
-    }
-}
-
-impl Drop for Saver {
-    fn drop(&mut self) {
-        if !self.has_ended {
-            self.shared.saving().under_way = false;
-        }
     }
 }
 
@@ -502,39 +479,12 @@ fn taken(previous: &KeySet, keys: &KeySet) -> KeysTaken {
     }
 }
 
-impl Held {
-    fn none() -> Self {
-        Self {
-            keys: KeySet::default(),
-            bytes: Bytes::new(),
-            validator: None,
-            read_at: Moment {
-                wall: UnixTime::EPOCH,
-                elapsed: Duration::ZERO,
-            },
-        }
-    }
-
-    fn of(document: Document, read_at: Moment) -> Self {
-        let Document {
-            keys,
-            bytes,
-            validator,
-        } = document;
-        Self {
-            keys,
-            bytes,
-            validator,
-            read_at,
-        }
-    }
-}
-
-/// What is to be written to the snapshot, and whether a write is under way.
+/// What is to be written to the snapshot.
 #[derive(Debug, Default)]
 struct Saving {
-    under_way: bool,
     next: Option<SaveJob>,
+    /// Alive while a thread writes. If none could be started, another may begin.
+    writer: Weak<()>,
 }
 
 #[derive(Debug)]
