@@ -12,6 +12,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::api::Api;
 use super::entry::{AccessToken, Given, TokenDigest};
 use super::fault::{AccessTokensError, Faults, Lines, Place, Wrong};
+use super::file::Unusable;
 use super::set::{AccessTokens, Located, MAX_TOKENS};
 use crate::clock::UnixTime;
 use crate::clock::rfc3339;
@@ -45,30 +46,21 @@ impl AccessTokens {
     /// # Errors
     /// With every fault and its line; if the text is not TOML at all, with that alone.
     pub fn from_toml(text: &str) -> Result<Self, AccessTokensError> {
-        read(text, false).map_err(|unread| unread.error)
+        read(text, false).map_err(|unusable| unusable.error)
     }
 }
 
-/// A document that can't be used.
-pub(super) struct Unread {
-    pub(super) error: AccessTokensError,
-    /// The tokens that it still revokes: whoever wrote `revoked` meant it, whatever else
-    /// is wrong. Any value but `false` counts, and of the other members only the token
-    /// has to be valid.
-    pub(super) revoked: Box<[TokenDigest]>,
-}
-
 /// `beside_jwts`: a token that looks like a JWT is a fault.
-pub(super) fn read(text: &str, beside_jwts: bool) -> Result<AccessTokens, Unread> {
+pub(super) fn read(text: &str, beside_jwts: bool) -> Result<AccessTokens, Unusable> {
     let mut document = Document {
         lines: Lines::of(text.as_bytes()),
         faults: Faults::default(),
         revoked: Vec::new(),
     };
     let tokens = document.read(text);
-    AccessTokens::of(tokens, beside_jwts, document.faults).map_err(|error| Unread {
-        error,
+    AccessTokens::of(tokens, beside_jwts, document.faults).map_err(|error| Unusable {
         revoked: document.revoked.into(),
+        ..error.into()
     })
 }
 
@@ -214,7 +206,7 @@ impl Entry<'_> {
             issued: issued?,
             is_revoked,
         };
-        Some(Located { place, token })
+        Some((place, token))
     }
 }
 

@@ -141,12 +141,6 @@ impl AccessTokensError {
     }
 }
 
-impl From<Wrong> for AccessTokensError {
-    fn from(wrong: Wrong) -> Self {
-        Faults::one(None, wrong)
-    }
-}
-
 impl fmt::Display for AccessTokensError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the access tokens can't be used")?;

@@ -13,7 +13,7 @@ use std::path::Path;
 use aws_lc_rs::digest;
 use zeroize::Zeroizing;
 
-use super::document::{self, Unread};
+use super::document;
 use super::entry::TokenDigest;
 use super::fault::{AccessTokensError, Faults, Lines, Wrong};
 use super::set::AccessTokens;
@@ -33,22 +33,32 @@ pub(crate) struct Terms {
 }
 
 /// The file as it was at one moment.
-pub(super) struct Text<'a> {
-    path: &'a Path,
-    terms: Terms,
-    bytes: Zeroizing<Vec<u8>>,
+#[derive(Debug)]
+pub(super) struct Found {
     pub(super) content: Content,
     /// When it was last written, if the file system knows.
     pub(super) modified: Option<UnixTime>,
+    pub(super) tokens: AccessTokens,
 }
 
 /// Why the file can't be used, and which content that refers to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unusable {
-    content: Option<Content>,
+    pub(super) content: Option<Content>,
     pub(super) error: AccessTokensError,
-    /// The tokens that it still revokes.
+    /// The tokens that it still revokes: whoever wrote `revoked` meant it, whatever else
+    /// is wrong. Any value but `false` counts, and of the other members only the token
+    /// has to be valid.
     pub(super) revoked: Box<[TokenDigest]>,
+}
+
+impl AccessTokens {
+    /// The tokens in a file, read once.
+    pub(crate) fn from_file(path: &Path, terms: Terms) -> Result<Self, AccessTokensError> {
+        read(path, terms)
+            .map(|found| found.tokens)
+            .map_err(|unusable| unusable.error)
+    }
 }
 
 /// The digest of a file's content, to recognise it. Timestamps are not used: a file can
@@ -70,67 +80,55 @@ impl fmt::Debug for Content {
     }
 }
 
-impl<'a> Text<'a> {
-    pub(super) fn read(path: &'a Path, terms: Terms) -> Result<Self, Unusable> {
-        let (bytes, modified) = read_bytes(path, terms.writable)
-            .map_err(|error| Unusable::unread(path, error.into()))?;
-        Ok(Self {
-            path,
-            terms,
-            content: Content::of(&bytes),
-            bytes,
-            modified,
-        })
-    }
-
-    /// The tokens in it.
-    pub(super) fn tokens(&self) -> Result<AccessTokens, Unusable> {
-        let tokens = match str::from_utf8(&self.bytes) {
-            Ok(text) => document::read(text, self.terms.beside_jwts),
-            Err(error) => {
-                let place = Lines::of(&self.bytes).at(error.valid_up_to());
-                Err(Unread {
-                    error: Faults::one(place, Wrong::NotUtf8),
-                    revoked: Box::default(),
-                })
-            }
-        };
-        tokens.map_err(|Unread { error, revoked }| Unusable {
-            content: Some(self.content),
-            error: error.in_file(self.path),
-            revoked,
-        })
-    }
+/// Reads the file, into memory that is wiped, and the tokens in it.
+pub(super) fn read(path: &Path, terms: Terms) -> Result<Found, Unusable> {
+    // Allocated once: memory abandoned by growing would not be wiped.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
+    let modified = read_bytes(path, terms.writable, &mut bytes)
+        .map_err(|error| Unusable::unread(path, error.into()))?;
+    let content = Content::of(&bytes);
+    let tokens = match str::from_utf8(&bytes) {
+        Ok(text) => document::read(text, terms.beside_jwts),
+        Err(error) => {
+            let place = Lines::of(&bytes).at(error.valid_up_to());
+            Err(Faults::one(place, Wrong::NotUtf8).into())
+        }
+    };
+    let tokens = tokens.map_err(|unusable| Unusable {
+        content: Some(content),
+        error: unusable.error.in_file(path),
+        ..unusable
+    })?;
+    Ok(Found {
+        content,
+        modified,
+        tokens,
+    })
 }
 
-impl AccessTokens {
-    /// The tokens in a file, read once.
-    pub(crate) fn from_file(path: &Path, terms: Terms) -> Result<Self, AccessTokensError> {
-        Text::read(path, terms)
-            .and_then(|text| text.tokens())
-            .map_err(|unusable| unusable.error)
-    }
-}
-
-/// The whole file, in memory that is wiped.
 fn read_bytes(
     path: &Path,
     writable: Writable,
-) -> Result<(Zeroizing<Vec<u8>>, Option<UnixTime>), FileError> {
+    bytes: &mut Vec<u8>,
+) -> Result<Option<UnixTime>, FileError> {
     let file = GuardedFile::open(path, Links::Followed, writable)?;
     let modified = file.metadata().modified().ok().map(UnixTime::from);
-    // Allocated once: memory abandoned by growing would not be wiped.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
-    file.read(MAX_BYTES, &mut bytes)?;
-    Ok((bytes, modified))
+    file.read(MAX_BYTES, bytes)?;
+    Ok(modified)
 }
 
 impl Unusable {
     /// Nothing was read at all.
     pub(super) fn unread(path: &Path, wrong: Wrong) -> Self {
+        Faults::one(None, wrong).in_file(path).into()
+    }
+}
+
+impl From<AccessTokensError> for Unusable {
+    fn from(error: AccessTokensError) -> Self {
         Self {
             content: None,
-            error: AccessTokensError::from(wrong).in_file(path),
+            error,
             revoked: Box::default(),
         }
     }
@@ -147,8 +145,7 @@ mod tests {
     fn wrong(bytes: &[u8]) -> Option<String> {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), bytes).expect("written");
-        let text = Text::read(file.path(), Terms::default()).and_then(|text| text.tokens());
-        let unusable = text.err()?;
+        let unusable = read(file.path(), Terms::default()).err()?;
         assert_eq!(unusable.error.file(), Some(file.path()));
         Some(unusable.error.faults().next().expect("a fault").to_string())
     }
@@ -176,7 +173,7 @@ mod tests {
     fn only_a_regular_token_file_is_opened() {
         let directory = tempfile::tempdir().expect("a directory");
         let wrong = |path: &Path| {
-            let unusable = Text::read(path, Terms::default()).err();
+            let unusable = read(path, Terms::default()).err();
             let unusable = unusable.expect("unusable");
             unusable.error.faults().next().expect("a fault").to_string()
         };

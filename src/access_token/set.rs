@@ -69,12 +69,8 @@ pub(crate) struct Held {
     pub(crate) accepted_until: UnixTime,
 }
 
-/// A token, and where it was configured.
-#[derive(Debug)]
-pub(super) struct Located {
-    pub(super) place: Place,
-    pub(super) token: AccessToken,
-}
+/// Where a token was configured, and the token.
+pub(super) type Located = (Place, AccessToken);
 
 impl AccessTokens {
     /// The set of these tokens.
@@ -84,15 +80,11 @@ impl AccessTokens {
     /// tokens of one API, or two issued at the same time; the same token twice, for
     /// whatever APIs; no tokens, or more than 32.
     pub fn new(tokens: impl IntoIterator<Item = AccessToken>) -> Result<Self, AccessTokensError> {
-        let located = |(number, token)| Located {
-            place: Place::Entry(number),
-            token,
-        };
         // One more than allowed is enough to know.
         let tokens: Vec<_> = (1..)
             .zip(tokens)
             .take(MAX_TOKENS + 1)
-            .map(located)
+            .map(|(number, token)| (Place::Entry(number), token))
             .collect();
         let mut faults = Faults::default();
         if tokens.is_empty() {
@@ -112,7 +104,7 @@ impl AccessTokens {
             faults.add(None, Wrong::TooMany);
         }
         let mut held: Vec<Held> = Vec::new();
-        for Located { place, token } in tokens {
+        for (place, token) in tokens {
             let Some(given) = faults.take(place, token.given) else {
                 continue;
             };

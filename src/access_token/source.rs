@@ -7,17 +7,18 @@
 //! watching the file itself would miss.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle as Runtime;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::api::Api;
 use super::expiry::{Ahead, Announced};
 use super::fault::{AccessTokensError, Wrong};
-use super::file::{Content, Terms, Text, Unusable};
+use super::file::{self, Content, Found, Terms, Unusable};
 use super::health::{AccessTokensFileHealth, AccessTokensHealth};
 use super::set::{AccessGranted, AccessTokens};
 use crate::clock::{Clock, Moment, UnixTime};
@@ -95,8 +96,8 @@ struct Watched {
     path: PathBuf,
     terms: Terms,
     state: Mutex<State>,
-    /// The number of reads under way, including abandoned ones.
-    reads: Arc<AtomicUsize>,
+    /// One permit for each further read; abandoned ones hold theirs.
+    reads: Arc<Semaphore>,
     /// The number of checks that have begun.
     looks: AtomicU64,
 }
@@ -139,24 +140,19 @@ impl AccessTokenSource {
         terms: Terms,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AccessTokensError> {
-        let first = |path| {
-            let text = Text::read(path, terms)?;
-            let tokens = text.tokens()?;
-            Ok((text.content, text.modified, tokens))
-        };
-        let (content, modified, tokens) =
-            first(&path).map_err(|unusable: Unusable| unusable.error)?;
+        let found = file::read(&path, terms).map_err(|unusable| unusable.error)?;
+        let tokens = found.tokens;
         observe::access_tokens_read(&path, tokens.apis().map(Api::as_str));
         let file = Watched {
             path,
             terms,
             state: Mutex::new(State {
-                content: Some(content),
-                modified,
+                content: Some(found.content),
+                modified: found.modified,
                 unusable: None,
                 look: 0,
             }),
-            reads: Arc::default(),
+            reads: Arc::new(Semaphore::new(MAX_READS)),
             looks: AtomicU64::new(0),
         };
         let this = Self::new(tokens, Some(file), clock);
@@ -341,27 +337,23 @@ impl Shared {
         look: u64,
         outcome: Result<Found, Unusable>,
     ) -> Result<(), AccessTokensError> {
+        let mut state = file.state();
+        if state.look > look {
+            return state.result();
+        }
+        state.look = look;
+        let before = state.unusable.take();
         match outcome {
             Ok(found) => {
-                let before = self.current.load_full();
-                let changed = found.tokens.is_some();
-                let was_unusable = {
-                    let mut state = file.state();
-                    if state.look > look {
-                        return state.result();
-                    }
-                    state.look = look;
-                    if let Some(tokens) = found.tokens {
-                        self.current.store(Arc::new(tokens));
-                    }
-                    state.content = found.content;
-                    state.modified = found.modified;
-                    state.unusable.take().is_some()
-                };
-                if changed {
-                    self.measure_gone(&before);
+                let replaced = (state.content != Some(found.content))
+                    .then(|| self.current.swap(Arc::new(found.tokens)));
+                state.content = Some(found.content);
+                state.modified = found.modified;
+                drop(state);
+                if let Some(replaced) = &replaced {
+                    self.measure_gone(replaced);
                 }
-                if changed || was_unusable {
+                if replaced.is_some() || before.is_some() {
                     let tokens = self.current.load();
                     observe::access_tokens_read(&file.path, tokens.apis().map(Api::as_str));
                 }
@@ -369,16 +361,9 @@ impl Shared {
             }
             Err(unusable) => {
                 let error = unusable.error.clone();
-                let is_new = {
-                    let mut state = file.state();
-                    if state.look > look {
-                        return state.result();
-                    }
-                    state.look = look;
-                    let is_new = state.unusable.as_ref() != Some(&unusable);
-                    state.unusable = Some(unusable);
-                    is_new
-                };
+                let is_new = before.as_ref() != Some(&unusable);
+                state.unusable = Some(unusable);
+                drop(state);
                 if is_new {
                     let faults = error.faults().map(ToString::to_string);
                     observe::access_tokens_not_read(&file.path, faults);
@@ -419,42 +404,6 @@ impl Shared {
     }
 }
 
-/// What a check found.
-#[derive(Debug)]
-struct Found {
-    content: Option<Content>,
-    modified: Option<UnixTime>,
-    /// `None` if the content has not changed.
-    tokens: Option<AccessTokens>,
-}
-
-/// One read, from its start to its end.
-struct UnderWay(Arc<AtomicUsize>);
-
-impl UnderWay {
-    /// Waits for a free place. It polls: a queue could reserve a place for a task whose
-    /// runtime is no longer driven.
-    async fn place(reads: &Arc<AtomicUsize>) -> Self {
-        loop {
-            if let Some(this) = Self::begin(reads) {
-                return this;
-            }
-            tokio::time::sleep(PLACE_RETRY).await;
-        }
-    }
-
-    fn begin(reads: &Arc<AtomicUsize>) -> Option<Self> {
-        let this = Self(Arc::clone(reads));
-        (reads.fetch_add(1, Ordering::Relaxed) < MAX_READS).then_some(this)
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl State {
     /// Whether the file could be used at the last check.
     fn result(&self) -> Result<(), AccessTokensError> {
@@ -463,26 +412,32 @@ impl State {
 }
 
 impl Watched {
-    /// Reads the file, in a thread if it may block. Starts no read while two are hanging.
+    /// Reads the file, in a thread since it may block. Starts no read while two are
+    /// hanging.
     async fn read(&self) -> Result<Result<Found, Unusable>, Wrong> {
         if Runtime::try_current().is_err() {
             return Err(Wrong::NoRuntime);
         }
-        let place = tokio::time::timeout(READ_WAIT, UnderWay::place(&self.reads));
-        let under_way = place.await.map_err(|_| Wrong::Slow)?;
-        let (path, terms, held) = (self.path.clone(), self.terms, self.state().content);
+        let place = tokio::time::timeout(READ_WAIT, self.place());
+        let place = place.await.map_err(|_| Wrong::Slow)?;
+        let (path, terms) = (self.path.clone(), self.terms);
         let read = move || {
-            let _under_way = under_way;
-            let text = Text::read(&path, terms)?;
-            let is_new = Some(text.content) != held;
-            Ok(Found {
-                content: Some(text.content),
-                modified: text.modified,
-                tokens: is_new.then(|| text.tokens()).transpose()?,
-            })
+            let _place = place;
+            file::read(&path, terms)
         };
         let ended = tokio::time::timeout(READ_WAIT, detached::run(read)).await;
         ended.map_err(|_| Wrong::Slow)?.map_err(|_| Wrong::Stopped)
+    }
+
+    /// Waits for a free place. It polls: a queue could reserve a place for a task whose
+    /// runtime is no longer driven.
+    async fn place(&self) -> OwnedSemaphorePermit {
+        loop {
+            if let Ok(place) = Arc::clone(&self.reads).try_acquire_owned() {
+                return place;
+            }
+            tokio::time::sleep(PLACE_RETRY).await;
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -517,7 +472,7 @@ mod tests {
         let shared = &source.0.shared;
         let watched = shared.file.as_ref().expect("a file");
 
-        let hanging = [(); 2].map(|()| UnderWay::begin(&watched.reads).expect("room"));
+        let hanging = [(); 2].map(|()| watched.reads.try_acquire().expect("room"));
         for _ in 0..2 {
             let error = shared.look().await.expect_err("it hangs");
             assert_eq!(error, Unusable::unread(file.path(), Wrong::Slow).error);
