@@ -169,7 +169,7 @@ pub(crate) fn check_place(_: &Path) -> Result<(), FileError> {
 }
 
 #[cfg(unix)]
-mod permissions {
+pub(crate) mod permissions {
     use std::ffi::OsString;
     use std::fs::{Metadata, read_link, symlink_metadata};
     use std::io;
@@ -180,18 +180,19 @@ mod permissions {
 
     use super::FileError;
 
-    const BY_EVERYBODY: u32 = 0o002;
+    pub(crate) const BY_EVERYBODY: u32 = 0o002;
     const STICKY: u32 = 0o1000;
-    const ROOT: u32 = 0;
+    pub(crate) const ROOT: u32 = 0;
 
     /// The most links that Linux follows in one path.
     const MAX_LINKS: usize = 40;
 
     /// The permissions of a file or directory.
     #[derive(Debug, Clone, Copy)]
-    pub(super) struct Access {
-        pub(super) mode: u32,
-        pub(super) owner: u32,
+    pub(crate) struct Access {
+        pub(crate) mode: u32,
+        pub(crate) owner: u32,
+        pub(crate) group: u32,
     }
 
     /// Who can replace a directory's entry.
@@ -205,26 +206,28 @@ mod permissions {
     }
 
     impl Access {
-        fn of(metadata: &Metadata) -> Self {
+        pub(crate) fn of(metadata: &Metadata) -> Self {
             Self {
                 mode: metadata.mode(),
                 owner: metadata.uid(),
+                group: metadata.gid(),
             }
         }
 
-        const fn is_for_everybody(self) -> bool {
-            self.mode & BY_EVERYBODY != 0
+        /// Whether any of these bits is set.
+        pub(crate) const fn has(self, bits: u32) -> bool {
+            self.mode & bits != 0
         }
     }
 
     pub(super) fn is_writable_by_everybody(metadata: &Metadata) -> bool {
-        Access::of(metadata).is_for_everybody()
+        Access::of(metadata).has(BY_EVERYBODY)
     }
 
     pub(super) fn judge(directory: Access, entry: Access, user: u32) -> Place {
-        if !directory.is_for_everybody() {
+        if !directory.has(BY_EVERYBODY) {
             Place::Safe
-        } else if directory.mode & STICKY == 0 {
+        } else if !directory.has(STICKY) {
             Place::Open
         } else if [user, ROOT].contains(&entry.owner) {
             Place::Safe
@@ -252,8 +255,8 @@ mod permissions {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && rest.is_empty() => {
                     // Whoever creates it will own it.
                     let entry = Access {
-                        mode: 0,
                         owner: user,
+                        ..directory
                     };
                     return check(&here, directory, entry, user);
                 }
@@ -360,8 +363,16 @@ mod tests {
             (0o1777, OTHER, Place::AnybodysOwn),
             (0o3777, OTHER, Place::AnybodysOwn),
         ] {
-            let directory = Access { mode, owner: OTHER };
-            let entry = Access { mode: 0o600, owner };
+            let directory = Access {
+                mode,
+                owner: OTHER,
+                group: OTHER,
+            };
+            let entry = Access {
+                mode: 0o600,
+                owner,
+                group: OTHER,
+            };
             assert_eq!(judge(directory, entry, US), expected, "{mode:o} of {owner}");
         }
     }

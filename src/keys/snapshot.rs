@@ -314,37 +314,13 @@ fn is_gone(_: u32) -> bool {
 #[cfg(unix)]
 mod permissions {
     use std::fs::{Metadata, metadata};
-    use std::os::unix::fs::MetadataExt;
     use std::path::Path;
 
     use super::SnapshotError;
+    use crate::file::guarded_file::permissions::{Access, BY_EVERYBODY, ROOT};
 
     const BY_GROUP: u32 = 0o020;
-    const BY_EVERYBODY: u32 = 0o002;
     const SETGID: u32 = 0o2000;
-    const ROOT: u32 = 0;
-
-    /// The permissions of a file or directory.
-    #[derive(Debug, Clone, Copy)]
-    pub(super) struct Access {
-        pub(super) mode: u32,
-        pub(super) owner: u32,
-        pub(super) group: u32,
-    }
-
-    impl Access {
-        fn of(metadata: &Metadata) -> Self {
-            Self {
-                mode: metadata.mode(),
-                owner: metadata.uid(),
-                group: metadata.gid(),
-            }
-        }
-
-        const fn can(self, by: u32) -> bool {
-            self.mode & by != 0
-        }
-    }
 
     /// This process's user and groups.
     #[derive(Debug)]
@@ -368,11 +344,11 @@ mod permissions {
         pub(super) fn wrote(&self, file: Access, directory: Access) -> bool {
             let by_our_group = self.groups.contains(&file.group)
                 && directory.group == file.group
-                && directory.can(BY_GROUP)
-                && directory.can(SETGID);
-            !file.can(BY_EVERYBODY)
+                && directory.has(BY_GROUP)
+                && directory.has(SETGID);
+            !file.has(BY_EVERYBODY)
                 && [self.user, ROOT].contains(&file.owner)
-                && (!file.can(BY_GROUP) || by_our_group)
+                && (!file.has(BY_GROUP) || by_our_group)
         }
     }
 
@@ -534,7 +510,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_group_may_write_it_in_its_own_directory() {
-        use super::permissions::{Access, Us};
+        use super::permissions::Us;
+        use crate::file::guarded_file::permissions::Access;
         const OTHER: u32 = 7;
         let us = Us {
             user: 1000,

@@ -1,11 +1,12 @@
 //! Watches the end of a credential that GO issues for 180 days.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::clock::{self, UnixTime};
-use crate::credential_lifetime::{Notice, Reminders};
+use crate::credential_lifetime::Reminders;
 use crate::observe;
 
 /// How long a credential is valid.
@@ -46,41 +47,30 @@ impl CredentialHealth {
 
 /// What was reported about a credential's end.
 #[derive(Debug, Default)]
-pub(super) struct Reported {
+pub(super) struct Reported(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
     reminders: Reminders,
     /// The end was known.
     was_known: bool,
 }
 
-/// What to report about one credential, once nothing is locked any more.
-#[derive(Debug)]
-#[must_use]
-pub(super) struct CredentialReport {
-    /// Its end is known, or was.
-    is_known: bool,
-    left: Option<Duration>,
-    notice: Option<Notice>,
-}
-
 impl Reported {
-    /// What is to be reported now; it counts as reported from here on.
-    pub(super) fn due(&mut self, expires_at: Option<UnixTime>, now: UnixTime) -> CredentialReport {
-        let was_known = std::mem::replace(&mut self.was_known, expires_at.is_some());
-        CredentialReport {
-            is_known: was_known || self.was_known,
-            left: expires_at.map(|end| end.saturating_since(now)),
-            notice: expires_at.and_then(|end| self.reminders.due(end, now)),
+    /// Reports how long the credential of this name is valid, and the reminder that is
+    /// due and was not reported. `end` is asked under a lock.
+    pub(super) fn remind(&self, name: &str, now: UnixTime, end: impl FnOnce() -> Option<UnixTime>) {
+        let (end, was_known, notice) = {
+            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let end = end();
+            let was_known = std::mem::replace(&mut state.was_known, end.is_some());
+            let notice = end.and_then(|end| state.reminders.due(end, now));
+            (end, was_known, notice)
+        };
+        if was_known || end.is_some() {
+            observe::credential_left(name, end.map(|end| end.saturating_since(now)));
         }
-    }
-}
-
-impl CredentialReport {
-    /// `name`: the credential's name.
-    pub(super) fn emit(self, name: &str) {
-        if self.is_known {
-            observe::credential_left(name, self.left);
-        }
-        if let Some(notice) = self.notice {
+        if let Some(notice) = notice {
             observe::credential_expires(name, notice);
         }
     }

@@ -3,8 +3,8 @@
 mod layer;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use http::header::AUTHORIZATION;
@@ -105,7 +105,7 @@ struct Endpoint {
     name: Box<str>,
     base: Base,
     current: ArcSwap<Current>,
-    reported: Mutex<Reported>,
+    reported: Reported,
 }
 
 struct Current {
@@ -210,13 +210,8 @@ impl Inner {
 
     fn remind(&self, now: UnixTime) {
         for endpoint in &self.endpoints {
-            let expires_at = endpoint.current.load().expires_at;
-            let report = {
-                let mut reported =
-                    (endpoint.reported.lock()).unwrap_or_else(PoisonError::into_inner);
-                reported.due(expires_at, now)
-            };
-            report.emit(&endpoint.name);
+            let end = || endpoint.current.load().expires_at;
+            endpoint.reported.remind(&endpoint.name, now, end);
         }
     }
 }
@@ -319,7 +314,7 @@ impl EndpointTokensBuilder {
                     name: name.into(),
                     base,
                     current: ArcSwap::from_pointee(current),
-                    reported: Mutex::default(),
+                    reported: Reported::default(),
                 });
             }
         }

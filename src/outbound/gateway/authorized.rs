@@ -38,11 +38,23 @@ impl Authorized {
     /// If no other token can be fetched; the 401 is then final.
     pub async fn renew(self, headers: &mut HeaderMap) -> Result<bool, GatewayError> {
         let Self { gateway, issued } = self;
-        if !gateway.is_worth_another(&issued) {
+        let shared = &gateway.shared;
+        let is_replaced = || {
+            let current = shared.current.load();
+            (current.as_ref()).is_some_and(|current| current.number > issued.number)
+        };
+        if !is_replaced() && issued.life.is_young(shared.core.now()) {
             return Ok(false);
         }
         if headers.get(AUTHORIZATION) != Some(&issued.value) {
-            gateway.fetch_another(&issued);
+            let running = shared.keep_running();
+            let now = shared.core.now();
+            let mut status = shared.core.status();
+            let may_fetch =
+                !status.flight.is_pending() && status.failures.cooling_down(now).is_zero();
+            if running && may_fetch && !is_replaced() {
+                status.flight.want(&shared.core.pulse, ());
+            }
             return Ok(false);
         }
         let other = gateway.token(Some(issued.number)).await?;

@@ -37,9 +37,10 @@ pub struct GatewayBuilder {
     danger_allow_http: bool,
 }
 
-impl GatewayBuilder {
-    pub(super) fn new() -> Self {
-        Self {
+impl Gateway {
+    /// Starts without address and credentials.
+    pub fn builder() -> GatewayBuilder {
+        GatewayBuilder {
             token_url: String::new(),
             apis: Vec::new(),
             current: None,
@@ -53,7 +54,9 @@ impl GatewayBuilder {
             danger_allow_http: false,
         }
     }
+}
 
+impl GatewayBuilder {
     /// The token endpoint, from GO Console: `https`, or `http` to this machine
     /// itself. Required.
     pub fn token_url(mut self, url: impl Into<String>) -> Self {

@@ -85,7 +85,8 @@ fn plain_words(body: &[u8]) -> String {
     };
     let mut words = String::new();
     for chunk in body.split(is_between) {
-        let chunk = chunk.trim_end_with(b".;!?");
+        let last = chunk.iter().rposition(|byte| !b".;!?".contains(byte));
+        let chunk = &chunk[..last.map_or(0, |last| last + 1)];
         let word = match plain(chunk) {
             _ if chunk.is_empty() => continue,
             None if words.ends_with(GAP) => continue,
@@ -120,22 +121,6 @@ fn letters(text: &str) -> Zeroizing<Vec<u8>> {
     letters.extend(text.bytes().filter(u8::is_ascii_alphabetic));
     letters.make_ascii_lowercase();
     letters
-}
-
-trait TrimEnd {
-    fn trim_end_with(&self, ends: &[u8]) -> &Self;
-}
-
-impl TrimEnd for [u8] {
-    fn trim_end_with(&self, ends: &[u8]) -> &Self {
-        let mut rest = self;
-        while let [before @ .., last] = rest
-            && ends.contains(last)
-        {
-            rest = before;
-        }
-        rest
-    }
 }
 
 #[cfg(test)]

@@ -87,11 +87,6 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts without address and credentials.
-    pub fn builder() -> GatewayBuilder {
-        GatewayBuilder::new()
-    }
-
     /// A layer that puts the token on each request, for bodies that are `Clone`; for
     /// others see [`GatewayLayer::replay_with`].
     pub fn layer(&self) -> GatewayLayer {
@@ -292,31 +287,6 @@ impl Gateway {
             }
         }
         alive().ok_or_else(|| shared.core.status().last_failure(shared.core.now()))
-    }
-
-    /// The API answered 401 to this token: whether fetching another is worthwhile.
-    fn is_worth_another(&self, refused: &Issued) -> bool {
-        let shared = &self.shared;
-        let replaced =
-            (shared.current.load().as_ref()).is_some_and(|current| current.number > refused.number);
-        replaced || !refused.life.is_young(shared.core.now())
-    }
-
-    /// Has a token fetched for later callers.
-    fn fetch_another(&self, refused: &Issued) {
-        let shared = &self.shared;
-        let running = shared.keep_running();
-        let mut status = shared.core.status();
-        let is_current = (shared.current.load().as_ref())
-            .is_some_and(|current| current.number == refused.number);
-        let idle = !status.flight.is_pending();
-        if running
-            && is_current
-            && idle
-            && status.failures.cooling_down(shared.core.now()).is_zero()
-        {
-            status.flight.want(&shared.core.pulse, ());
-        }
     }
 }
 

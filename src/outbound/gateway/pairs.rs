@@ -94,14 +94,14 @@ impl Pairs {
         }
     }
 
-    /// A pair gave a token. `false` if the pair was replaced, so that its token must not
-    /// be used either.
+    /// A pair gave a token. `true` if it was the next one, which has taken over.
     pub(super) fn worked(&mut self, pair: &Arc<ClientPair>) -> bool {
-        if self.is_next(pair) {
+        let is_next = self.is_next(pair);
+        if is_next {
             self.current = Arc::clone(pair);
             self.next = None;
         }
-        Arc::ptr_eq(&self.current, pair)
+        is_next
     }
 
     pub(super) fn is_next(&self, pair: &Arc<ClientPair>) -> bool {
@@ -157,7 +157,7 @@ mod tests {
         pairs.rotate_to(pair("b"), day(0));
         assert_eq!(ids(&mut pairs, day(1)), ["b", "a"]);
         let (_, current) = pairs.candidates(day(1));
-        assert!(pairs.worked(&current.expect("the current one")));
+        assert!(!pairs.worked(&current.expect("the current one")));
         assert_eq!(ids(&mut pairs, day(6)), ["b", "a"]);
         let (next, _) = pairs.candidates(day(6));
         assert!(pairs.worked(&next));

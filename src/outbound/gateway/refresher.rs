@@ -13,7 +13,6 @@ use super::error::{GatewayError, GatewayErrorKind};
 use super::fetch::Fetcher;
 use super::pairs::{ClientPair, Pairs};
 use super::renewal::{Failures, Life};
-use super::token::Answer;
 use crate::clock::{Clock, Moment, UnixTime};
 use crate::net::refresher::{Core, LONGEST_NAP, Refresh, Step};
 use crate::net::single_flight::Flight;
@@ -31,6 +30,9 @@ pub(super) struct Issued {
     pub(super) life: Life,
 }
 
+/// What is sent, and its times.
+type Token = (HeaderValue, Life);
+
 /// Shared by the refresher and its handles.
 pub(super) struct Shared {
     pub(super) apis: Vec<Base>,
@@ -39,6 +41,8 @@ pub(super) struct Shared {
     margin: Duration,
     pub(super) core: Core<Status>,
     pub(super) current: ArcSwapOption<Issued>,
+    reported_of_current: Reported,
+    reported_of_next: Reported,
 }
 
 pub(super) struct Status {
@@ -47,8 +51,6 @@ pub(super) struct Status {
     pub(super) last_error: Option<GatewayErrorKind>,
     pub(super) flight: Flight<()>,
     issued: u64,
-    reported_of_current: Reported,
-    reported_of_next: Reported,
 }
 
 impl Refresh for Shared {
@@ -91,19 +93,18 @@ impl Refresh for Shared {
     }
 
     async fn fetch(self: &Arc<Self>, number: u64, (first, second): Self::Fetch) {
-        let (asked, tried) = self.ask(&first).await;
-        let (pair, asked, result) = match (tried, second) {
+        let (pair, answer) = match (self.ask(&first).await, second) {
             (Err(error), Some(second)) if error.may_be_the_pairs() => {
                 observe::next_pair_failed(&error);
                 match self.ask(&second).await {
-                    (asked, Ok(answer)) => (second, asked, Ok(answer)),
+                    Ok(token) => (second, Ok(token)),
                     // The pair that is to take over is the one to fix.
-                    (_, Err(_)) => (first, asked, Err(error)),
+                    Err(_) => (first, Err(error)),
                 }
             }
-            (tried, _) => (first, asked, tried),
+            (answer, _) => (first, answer),
         };
-        self.publish(number, &pair, asked, result);
+        self.publish(number, &pair, answer);
     }
 
     fn stopped(&self, status: &mut Status, now: Moment) {
@@ -137,39 +138,31 @@ impl Shared {
                     last_error: None,
                     flight: Flight::default(),
                     issued: 0,
-                    reported_of_current: Reported::default(),
-                    reported_of_next: Reported::default(),
                 },
             ),
             current: ArcSwapOption::empty(),
+            reported_of_current: Reported::default(),
+            reported_of_next: Reported::default(),
         }
     }
 
     /// Asks a second time if the first answer has expired on arrival: a clock that was
     /// set meanwhile is no reason to fail those who wait.
-    async fn ask(&self, pair: &ClientPair) -> (Moment, Result<Fetched, GatewayErrorKind>) {
-        let asked = self.core.now();
-        let answer = self.ask_once(pair, asked).await;
-        match &answer {
-            Ok(fetched) if !self.life(asked, fetched).is_alive(self.core.now()) => {
-                let asked = self.core.now();
-                (asked, self.ask_once(pair, asked).await)
-            }
-            _ => (asked, answer),
+    async fn ask(&self, pair: &ClientPair) -> Result<Token, GatewayErrorKind> {
+        match self.ask_once(pair).await {
+            Ok((_, life)) if !life.is_alive(self.core.now()) => self.ask_once(pair).await,
+            answer => answer,
         }
     }
 
-    async fn ask_once(
-        &self,
-        pair: &ClientPair,
-        asked: Moment,
-    ) -> Result<Fetched, GatewayErrorKind> {
+    async fn ask_once(&self, pair: &ClientPair) -> Result<Token, GatewayErrorKind> {
+        let asked = self.core.now();
         let answer = self.fetcher.fetch(pair).await?;
-        Fetched::of(&answer, self.form, asked.wall)
-    }
-
-    fn life(&self, asked: Moment, fetched: &Fetched) -> Life {
-        Life::new(asked, fetched.lifetime, self.margin, fastrand::f64())
+        let value =
+            (self.form.value(answer.token.expose())).ok_or(GatewayErrorKind::UnusableToken)?;
+        let lifetime = answer.lifetime(asked.wall)?;
+        let life = Life::new(asked, lifetime, self.margin, fastrand::f64());
+        Ok((value, life))
     }
 
     /// Publishes first, then counts the fetch as ended, so that whoever is woken sees the
@@ -178,8 +171,7 @@ impl Shared {
         &self,
         number: u64,
         pair: &Arc<ClientPair>,
-        asked: Moment,
-        result: Result<Fetched, GatewayErrorKind>,
+        answer: Result<Token, GatewayErrorKind>,
     ) {
         let now = self.core.now();
         let jitter = fastrand::f64();
@@ -193,16 +185,22 @@ impl Shared {
                 status.flight.pass_over();
                 return;
             }
-            let issued = result.and_then(|fetched| self.issue(asked, fetched, status.issued + 1));
-            let issued = issued.map(|(issued, lifetime)| {
-                let pair_moved = status.pairs.is_next(pair);
-                status.pairs.worked(pair);
-                status.failures = Failures::default();
-                status.last_error = None;
-                status.issued = issued.number;
-                self.current.store(Some(Arc::new(issued)));
-                (lifetime, pair_moved)
-            });
+            let issued = match answer {
+                Ok((_, life)) if !life.is_alive(now) => Err(GatewayErrorKind::Expired),
+                Ok((value, life)) => {
+                    let pair_moved = status.pairs.worked(pair);
+                    status.failures = Failures::default();
+                    status.last_error = None;
+                    status.issued += 1;
+                    self.current.store(Some(Arc::new(Issued {
+                        number: status.issued,
+                        value,
+                        life,
+                    })));
+                    Ok((life.lifetime, pair_moved))
+                }
+                Err(error) => Err(error),
+            };
             if let Err(error) = &issued {
                 status.failed(now, error, jitter);
             }
@@ -215,53 +213,11 @@ impl Shared {
         }
     }
 
-    fn issue(
-        &self,
-        asked: Moment,
-        fetched: Fetched,
-        number: u64,
-    ) -> Result<(Issued, Duration), GatewayErrorKind> {
-        let life = self.life(asked, &fetched);
-        // It may have come too late.
-        if !life.is_alive(self.core.now()) {
-            return Err(GatewayErrorKind::Expired);
-        }
-        let Fetched { value, lifetime } = fetched;
-        let issued = Issued {
-            number,
-            value,
-            life,
-        };
-        Ok((issued, lifetime))
-    }
-
     /// Emits the reminders that are due and not yet emitted.
     pub(super) fn remind(&self, now: UnixTime) {
-        let [current, next] = {
-            let mut status = self.core.status();
-            let (current, next) = (status.pairs.end_of_current(), status.pairs.end_of_next());
-            [
-                status.reported_of_current.due(current, now),
-                status.reported_of_next.due(next, now),
-            ]
-        };
-        current.emit("current client pair");
-        next.emit("next client pair");
-    }
-}
-
-/// A token that can be sent, and its lifetime.
-struct Fetched {
-    value: HeaderValue,
-    lifetime: Duration,
-}
-
-impl Fetched {
-    fn of(answer: &Answer, form: HeaderForm, asked: UnixTime) -> Result<Self, GatewayErrorKind> {
-        Ok(Self {
-            value: (form.value(answer.token.expose())).ok_or(GatewayErrorKind::UnusableToken)?,
-            lifetime: answer.lifetime(asked)?,
-        })
+        let pairs = |end: fn(&Pairs) -> Option<UnixTime>| move || end(&self.core.status().pairs);
+        (self.reported_of_current).remind("current client pair", now, pairs(Pairs::end_of_current));
+        (self.reported_of_next).remind("next client pair", now, pairs(Pairs::end_of_next));
     }
 }
 

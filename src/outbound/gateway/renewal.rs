@@ -25,7 +25,7 @@ pub(super) const LONG_COOLDOWN: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Life {
     asked: Moment,
-    lifetime: Duration,
+    pub(super) lifetime: Duration,
     usable: Duration,
     renew_after: Duration,
 }
