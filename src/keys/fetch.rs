@@ -62,8 +62,8 @@ pub(crate) struct Document {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// The HTTP client could not be set up, or the request could not be sent or answered:
-    /// name, connection, TLS.
+    /// The HTTP client could not be set up or panicked, or the request could not be sent
+    /// or answered: name, connection, TLS.
     #[error("the key address could not be reached: {0}")]
     Unreachable(String),
     /// No complete answer within the time limit.
@@ -188,9 +188,7 @@ impl Fetcher {
         mode: Mode,
         watch: &mut impl Watch,
     ) -> Result<Fetched, Failed> {
-        tokio::time::timeout(self.settings.timeout, self.follow(held, mode, watch))
-            .await
-            .unwrap_or_else(|_| Err(FetchError::Timeout.into()))
+        bounded_http::within(self.settings.timeout, self.follow(held, mode, watch)).await
     }
 
     /// The key address may be that of a discovery document, which is followed once. It is

@@ -2,6 +2,7 @@
 //! in common.
 
 use std::error::Error;
+use std::future::Future;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +12,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response, Url};
 
 use super::retry::LONGEST;
+use super::task::caught;
 
 /// Where to fetch from and within which limits, all checked by the configuration.
 #[derive(Debug, Clone)]
@@ -46,6 +48,20 @@ impl LazyClient {
         }
         let client = (settings.client(Client::builder())).map_err(|error| Fault::from(&error))?;
         Ok(self.0.get_or_init(|| client))
+    }
+}
+
+/// One fetch within its time. Foreign code may panic in it: the client logs to the
+/// application's subscriber, too. Such a fetch has failed, and no more than that.
+pub(crate) async fn within<T, E: From<Fault>>(
+    limit: Duration,
+    fetch: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    const PANICKED: &str = "the HTTP client panicked, or the log that it writes to";
+    match caught(tokio::time::timeout(limit, fetch)).await {
+        Some(Ok(result)) => result,
+        Some(Err(_)) => Err(Fault::Timeout.into()),
+        None => Err(Fault::Unreachable(PANICKED.to_owned()).into()),
     }
 }
 
@@ -128,7 +144,8 @@ fn http_date(text: &str) -> Option<SystemTime> {
 pub enum Fault {
     /// Not complete in time.
     Timeout,
-    /// No client could be made, or the request not sent or answered.
+    /// No client could be made, or the request not sent or answered, or the client
+    /// panicked.
     Unreachable(String),
     /// The body ended early or could not be decompressed.
     Broken(String),

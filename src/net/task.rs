@@ -4,9 +4,11 @@
 //! runtime was shut down, or exists but is no longer driven, the next use of keys, Access
 //! Tokens or a gateway's token replaces it with another.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -157,5 +159,29 @@ impl Pulse {
 
     fn due_mut(&self) -> std::sync::MutexGuard<'_, Due> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The output of `future`; `None` if it panics.
+pub(crate) async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = Box::pin(future);
+    let output = poll_fn(
+        |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(Some),
+            Err(payload) => {
+                forget(payload);
+                Poll::Ready(None)
+            }
+        },
+    )
+    .await;
+    forget(future);
+    output
+}
+
+/// Drops what may panic once more, such as a panic's payload.
+pub(crate) fn forget<T>(value: T) {
+    if let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        std::mem::forget(worse);
     }
 }

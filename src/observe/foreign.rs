@@ -9,7 +9,6 @@
 //!
 //! Callers hold no lock, and have finished all their changes.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
@@ -19,6 +18,8 @@ use std::time::{Duration, Instant};
 
 use tracing::Span;
 use tracing::dispatcher::{self, Dispatch};
+
+use crate::net::task::forget;
 
 /// How many lines may wait to be emitted: a minute's worth for 16 handles that each
 /// reject requests of all kinds, at two lines a kind. They take about 300 KiB.
@@ -52,13 +53,6 @@ pub(super) fn call<T>(foreign: impl FnOnce() -> T) -> Option<T> {
     let result = catch_unwind(AssertUnwindSafe(foreign));
     CALLED.set(false);
     result.map_err(forget).ok()
-}
-
-/// Drops a panic's payload, which may panic once more.
-fn forget(payload: Box<dyn Any + Send>) {
-    if let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(worse);
-    }
 }
 
 /// Has another thread emit a line: at once unless others wait. Where too many wait it is

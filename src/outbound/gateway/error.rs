@@ -166,8 +166,8 @@ pub enum GatewayErrorKind {
     /// The answer redirects elsewhere; it was not followed.
     #[error("the token endpoint answered with a redirect, which is not followed (status {0})")]
     Redirect(u16),
-    /// The HTTP client could not be set up, or the request not sent or answered: name,
-    /// connection, TLS.
+    /// The HTTP client could not be set up or panicked, or the request not sent or
+    /// answered: name, connection, TLS.
     #[error("the token endpoint could not be reached: {0}")]
     Unreachable(String),
     /// No complete answer within the time limit.

@@ -48,9 +48,7 @@ impl Fetcher {
     }
 
     pub(super) async fn fetch(&self, pair: &ClientPair) -> Result<Answer, GatewayErrorKind> {
-        tokio::time::timeout(self.settings.timeout, self.get(pair))
-            .await
-            .unwrap_or(Err(GatewayErrorKind::Timeout))
+        bounded_http::within(self.settings.timeout, self.get(pair)).await
     }
 
     async fn get(&self, pair: &ClientPair) -> Result<Answer, GatewayErrorKind> {

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "metrics")]
 mod boards;
+mod client_log;
 mod events;
 mod floods;
 #[cfg(feature = "metrics")]
