@@ -4,16 +4,10 @@
 //! hanging disk would keep a server from ending on SIGTERM.
 
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::thread;
 
 use tokio::sync::oneshot;
 use tracing::dispatcher;
-
-/// The result of the work, once it is done.
-#[derive(Debug)]
-pub(crate) struct Detached<T>(oneshot::Receiver<T>);
 
 /// The work panicked, or no thread could be started for it.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +16,9 @@ pub(crate) struct Stopped(());
 
 /// Starts `work`, which continues whether or not anything waits for its result, and logs
 /// to the caller's subscriber.
-pub(crate) fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Detached<T> {
+pub(crate) fn run<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> impl Future<Output = Result<T, Stopped>> + Send {
     let (done, result) = oneshot::channel();
     let subscriber = dispatcher::get_default(Clone::clone);
     let work = move || dispatcher::with_default(&subscriber, work);
@@ -31,16 +27,7 @@ pub(crate) fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
         .spawn(move || drop(done.send(work())));
     // If no thread started, `done` is dropped, which its receiver notices.
     drop(started);
-    Detached(result)
-}
-
-impl<T> Future for Detached<T> {
-    type Output = Result<T, Stopped>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let result = Pin::new(&mut self.0).poll(cx);
-        result.map(|result| result.map_err(|_| Stopped(())))
-    }
+    async { result.await.map_err(|_| Stopped(())) }
 }
 
 #[cfg(test)]

@@ -69,12 +69,6 @@ pub(super) enum Wanted {
     Fresh,
 }
 
-/// What to report once the change is complete.
-enum Report {
-    Refreshed { previous: KeySet, keys: KeySet },
-    Failed(FetchError),
-}
-
 /// One fetch to make.
 pub(super) struct Fetch {
     started: Moment,
@@ -144,8 +138,7 @@ impl Refresh for Shared {
     }
 
     fn stopped(&self, status: &mut Status, now: Moment) {
-        let error = Failed::from(FetchError::Stopped);
-        self.settle(status, (now, now), Mode::Fresh, 1.0, Err(error));
+        status.failed(now, now, FetchError::Stopped.into(), 1.0);
     }
 
     fn report_stopped(&self) {
@@ -195,7 +188,7 @@ impl Shared {
     fn publish(&self, number: u64, started: Moment, mode: Mode, fetched: Result<Fetched, Failed>) {
         let ended = self.core.now();
         let jitter = fastrand::f64();
-        let report = {
+        let result = {
             let Some(mut status) = self.core.status_of(number) else {
                 return;
             };
@@ -204,52 +197,32 @@ impl Shared {
                 status.flight.end();
                 return;
             }
-            let times = (started, ended);
-            let report = self.settle(&mut status, times, mode, jitter, fetched);
+            let result = match fetched {
+                Ok(Fetched { document, max_age }) => {
+                    let previous = status.held.document.keys.clone();
+                    let (times, fresh) = ((started, ended), mode == Mode::Fresh);
+                    (status.freshness).succeeded(&self.schedule, times, fresh, max_age, jitter);
+                    status.last_error = None;
+                    if let Some(document) = document {
+                        status.held = Held {
+                            document,
+                            read_at: Some(ended),
+                        };
+                    }
+                    self.store(&status);
+                    Ok((previous, status.held.document.keys.clone()))
+                }
+                Err(failed) => Err(status.failed(started, ended, failed, jitter)),
+            };
             status.flight.end();
-            report
+            result
         };
-        match report {
-            Report::Refreshed { previous, keys } => {
+        match result {
+            Ok((previous, keys)) => {
                 observe::keys_refreshed(&self.issuer, taken(&previous, &keys));
             }
-            Report::Failed(error) => observe::keys_fetch_failed(&self.issuer, &error),
+            Err(error) => observe::keys_fetch_failed(&self.issuer, &error),
         }
-    }
-
-    fn settle(
-        &self,
-        status: &mut Status,
-        (started, ended): (Moment, Moment),
-        mode: Mode,
-        jitter: f64,
-        fetched: Result<Fetched, Failed>,
-    ) -> Report {
-        let report = match fetched {
-            Ok(Fetched { document, max_age }) => {
-                let previous = status.held.document.keys.clone();
-                let (times, fresh) = ((started, ended), mode == Mode::Fresh);
-                (status.freshness).succeeded(&self.schedule, times, fresh, max_age, jitter);
-                status.last_error = None;
-                if let Some(document) = document {
-                    status.held = Held {
-                        document,
-                        read_at: Some(ended),
-                    };
-                }
-                self.store(status);
-                Report::Refreshed {
-                    previous,
-                    keys: status.held.document.keys.clone(),
-                }
-            }
-            Err(Failed { error, retry_after }) => {
-                status.freshness.failed(started, ended, retry_after, jitter);
-                status.last_error = Some(error.clone());
-                Report::Failed(error)
-            }
-        };
-        report
     }
 
     /// Publishes the stored keys, except those that are distrusted.
@@ -476,6 +449,20 @@ fn taken(previous: &KeySet, keys: &KeySet) -> KeysTaken {
         skipped: skipped
             .map(|key| (key.kid().map(str::to_owned), key.reason().to_string()))
             .collect(),
+    }
+}
+
+impl Status {
+    fn failed(
+        &mut self,
+        started: Moment,
+        ended: Moment,
+        Failed { error, retry_after }: Failed,
+        jitter: f64,
+    ) -> FetchError {
+        self.freshness.failed(started, ended, retry_after, jitter);
+        self.last_error = Some(error.clone());
+        error
     }
 }
 

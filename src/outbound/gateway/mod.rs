@@ -43,7 +43,6 @@ pub use self::replay::{Cloned, Replay, reqwest_body};
 #[cfg(fuzzing)]
 pub(crate) use self::token::token_answer;
 use super::base;
-use super::error::CallRefused;
 use super::expiry::CredentialHealth;
 use crate::clock::{self, Moment, UnixTime};
 use crate::net::refresher::Refresher;
@@ -137,7 +136,7 @@ impl Gateway {
     /// ```
     ///
     /// # Errors
-    /// With a [`CallRefused`] if the address is under none of the gateway's bases or
+    /// With a [`CallRefused`](super::CallRefused) if the address is under none of the gateway's bases or
     /// there is an `Authorization` header already; with a [`GatewayError`] if no token
     /// can be fetched.
     pub async fn authorize(
@@ -145,10 +144,14 @@ impl Gateway {
         uri: &Uri,
         headers: &mut HeaderMap,
     ) -> Result<Authorized, super::BoxError> {
-        self.admit(uri, headers)?;
-        let issued = match self.usable() {
-            Some(issued) => issued,
-            None => self.token(None).await?,
+        let shared = &self.shared;
+        base::admit(shared.apis.iter(), uri, headers)?;
+        let issued = match shared.current.load_full() {
+            Some(issued) if issued.life.is_usable(shared.core.now()) => {
+                shared.keep_running();
+                issued
+            }
+            _ => self.token(None).await?,
         };
         headers.insert(AUTHORIZATION, issued.value.clone());
         Ok(Authorized::new(self.clone(), issued))
@@ -223,22 +226,6 @@ impl Gateway {
             last_error: (status.last_error.clone()).map(|kind| status.failure(kind, now)),
             credentials: [Some(current), next].into_iter().flatten().collect(),
         }
-    }
-
-    /// Whether a request may carry the token.
-    fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), CallRefused> {
-        base::admit(self.shared.apis.iter(), uri, headers).map(|_| ())
-    }
-
-    /// The current token, if it is not close to its end.
-    fn usable(&self) -> Option<Arc<Issued>> {
-        let shared = &self.shared;
-        let issued = shared.current.load_full()?;
-        if !issued.life.is_usable(shared.core.now()) {
-            return None;
-        }
-        shared.keep_running();
-        Some(issued)
     }
 
     /// A token other than the one with the number `refused`; waits for a fetch if there
