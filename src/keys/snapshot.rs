@@ -20,7 +20,7 @@
 //! # What a killed writer leaves behind
 //!
 //! A temporary file beside the snapshot. The next write removes it, but spares the files
-//! of active writers: see [`Temporary`].
+//! of active writers: see [`is_left_over`].
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -252,15 +252,14 @@ impl SnapshotFile {
         };
         for entry in entries.take(MAX_ENTRIES).flatten() {
             let file_name = entry.file_name();
-            let Some(temporary) = file_name.to_str().and_then(|it| Temporary::named(it, name))
-            else {
+            let Some(writer) = file_name.to_str().and_then(|it| writer_of(it, name)) else {
                 continue;
             };
             // Of the entry itself, not of a link's target.
             if let Ok(metadata) = entry.metadata()
                 && metadata.is_file()
                 && let Ok(written) = metadata.modified()
-                && temporary.is_left_over(now.duration_since(written).unwrap_or_default())
+                && is_left_over(writer, now.duration_since(written).unwrap_or_default())
             {
                 let _ = fs::remove_file(entry.path());
             }
@@ -268,33 +267,25 @@ impl SnapshotFile {
     }
 }
 
-/// A temporary file, by its name: `keys.json.4711.0123456789abcdef.tmp`.
-#[derive(Debug, PartialEq, Eq)]
-struct Temporary {
-    /// The process that writes it, or wrote it.
-    writer: u32,
+/// The process that writes the temporary file of this name, or wrote it: 4711 for
+/// `keys.json.4711.0123456789abcdef.tmp`.
+fn writer_of(name: &str, snapshot: &str) -> Option<u32> {
+    let rest = name.strip_prefix(snapshot)?.strip_prefix('.')?;
+    let (writer, random) = rest.strip_suffix(".tmp")?.split_once('.')?;
+    let is_random = random.len() == 16
+        && (random.bytes()).all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_number = writer.bytes().all(|byte| byte.is_ascii_digit());
+    if !(is_random && is_number) {
+        return None;
+    }
+    writer.parse().ok()
 }
 
-impl Temporary {
-    fn named(name: &str, snapshot: &str) -> Option<Self> {
-        let rest = name.strip_prefix(snapshot)?.strip_prefix('.')?;
-        let (writer, random) = rest.strip_suffix(".tmp")?.split_once('.')?;
-        let is_random = random.len() == 16
-            && (random.bytes()).all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        let is_number = writer.bytes().all(|byte| byte.is_ascii_digit());
-        if !(is_random && is_number) {
-            return None;
-        }
-        let writer = writer.parse().ok()?;
-        Some(Self { writer })
-    }
-
-    /// Whether its writer is gone, at this age. If a process with the writer's number is
-    /// running, it may be the writer, or another one that got the number since; in a
-    /// container it is usually this process's own, 1.
-    fn is_left_over(&self, age: Duration) -> bool {
-        age >= ABANDONED || (age >= ORPHANED && is_gone(self.writer))
-    }
+/// Whether a temporary file's writer is gone, at this age of the file. If a process with
+/// the writer's number is running, it may be the writer, or another one that got the
+/// number since; in a container it is usually this process's own, 1.
+fn is_left_over(writer: u32, age: Duration) -> bool {
+    age >= ABANDONED || (age >= ORPHANED && is_gone(writer))
 }
 
 /// Whether no process has this number.
@@ -605,7 +596,7 @@ mod tests {
 
     #[test]
     fn a_temporary_file_is_recognised_by_its_name() {
-        let named = |name: &str| Temporary::named(name, "keys.json").map(|it| it.writer);
+        let named = |name: &str| writer_of(name, "keys.json");
         let random = "0123456789abcdef";
         assert_eq!(named(&format!("keys.json.4711.{random}.tmp")), Some(4711));
         for other in [

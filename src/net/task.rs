@@ -120,17 +120,13 @@ impl Pulse {
     }
 
     /// The number of a task that begins now and must report by `due`. `None` if one is
-    /// running and driven.
+    /// running and driven. Called within [`Background::start`], so once at a time.
     pub(crate) fn begin(&self, now: Moment, due: Due) -> Option<u64> {
-        let before = self.running.load(Ordering::Acquire);
-        if before != 0 && self.is_driven(now) {
+        if self.is_driven(now) {
             return None;
         }
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
-        let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
-        (self.running)
-            .compare_exchange(before, number, success, failure)
-            .ok()?;
+        self.running.store(number, Ordering::Release);
         self.expect(due);
         Some(number)
     }
@@ -145,12 +141,10 @@ impl Pulse {
         self.running.store(u64::MAX, Ordering::Release);
     }
 
-    /// The task with this number has ended. `false` if another has replaced it.
-    pub(crate) fn end(&self, number: u64) -> bool {
+    /// The task with this number has ended, unless another has replaced it.
+    pub(crate) fn end(&self, number: u64) {
         let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
-        (self.running)
-            .compare_exchange(number, 0, success, failure)
-            .is_ok()
+        let _ = (self.running).compare_exchange(number, 0, success, failure);
     }
 
     fn due(&self) -> Due {

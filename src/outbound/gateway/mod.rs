@@ -136,9 +136,9 @@ impl Gateway {
     /// ```
     ///
     /// # Errors
-    /// With a [`CallRefused`](super::CallRefused) if the address is under none of the gateway's bases or
-    /// there is an `Authorization` header already; with a [`GatewayError`] if no token
-    /// can be fetched.
+    /// With a [`CallRefused`](super::CallRefused) if the address is under none of the
+    /// gateway's bases or there is an `Authorization` header already; with a
+    /// [`GatewayError`] if no token can be fetched.
     pub async fn authorize(
         &self,
         uri: &Uri,
