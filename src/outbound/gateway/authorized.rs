@@ -1,6 +1,5 @@
 //! What a caller without tower keeps of a request that carries the token.
 
-use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -12,6 +11,7 @@ use super::refresher::Issued;
 
 /// A request that carries the gateway's token, as [`Gateway::authorize`] put it into its
 /// headers: for use when the API answers 401.
+#[derive(Debug)]
 #[must_use = "where the API answers 401, `renew` gets another token"]
 pub struct Authorized {
     gateway: Gateway,
@@ -60,11 +60,5 @@ impl Authorized {
         let other = gateway.token(Some(issued.number)).await?;
         headers.insert(AUTHORIZATION, other.value.clone());
         Ok(true)
-    }
-}
-
-impl fmt::Debug for Authorized {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authorized").finish_non_exhaustive()
     }
 }

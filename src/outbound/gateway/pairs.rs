@@ -5,7 +5,6 @@
 //! tried first, the current one is used where it does not work yet, and is dropped once
 //! it does, or after the 7 days.
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::UnixTime;
@@ -14,7 +13,7 @@ use crate::secret::Secret;
 
 /// A client ID and client secret, and when GO issued them if known. They end 180 days
 /// later.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct ClientPair {
     pub(super) client_id: Secret,
     pub(super) client_secret: Secret,
@@ -35,14 +34,6 @@ impl ClientPair {
     pub fn issued_at(mut self, issued_at: UnixTime) -> Self {
         self.issued_at = Some(issued_at);
         self
-    }
-}
-
-impl fmt::Debug for ClientPair {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientPair")
-            .field("issued_at", &self.issued_at)
-            .finish_non_exhaustive()
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! Token, pairs and failures change together, under the lock of the [`Status`].
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use crate::outbound::expiry::Reported;
 use crate::outbound::form::HeaderForm;
 
 /// A token as it is sent.
+#[derive(Debug)]
 pub(super) struct Issued {
     /// Increases with each token.
     pub(super) number: u64,
@@ -235,14 +235,5 @@ impl Status {
 
     pub(super) fn failure(&self, kind: GatewayErrorKind, now: Moment) -> GatewayError {
         GatewayError::new(kind, self.failures.cooling_down(now))
-    }
-}
-
-impl fmt::Debug for Issued {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Issued")
-            .field("number", &self.number)
-            .field("life", &self.life)
-            .finish_non_exhaustive()
     }
 }
