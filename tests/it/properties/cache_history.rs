@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 
 use test_support::forge::{encode, segments};
 use test_support::property::{Tally, report, try_all};
-use test_support::{World, passive_runtime, refresh, secs, soon, verdict};
+use test_support::{World, millis, passive_runtime, refresh, secs, soon, verdict};
 
 /// None, one that holds two tokens, one without a place for frequent tokens, and
 /// the default.
@@ -103,6 +103,8 @@ impl<'a> Stage<'a> {
                 builder
                     .client(client.clone())
                     .configure(|it| it.refresh_interval = secs(MAX_STALE))
+                    // Less than any rest of a cooldown: nobody turns the clock meanwhile.
+                    .configure(|it| it.key_wait = millis(500))
                     .configure(|it| it.max_stale = secs(MAX_STALE))
                     .configure(|it| it.token_cache_bytes = bytes)
             });
