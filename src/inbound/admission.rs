@@ -39,12 +39,12 @@ pub(super) type OwnCheck = dyn Fn(&Verified) -> bool + Send + Sync;
 pub(crate) struct Responder(pub(crate) Arc<dyn Respond>);
 
 impl Admission {
-    /// Prepares `request` for the wrapped service, or answers it: `Err`.
+    /// Prepares `request` for the wrapped service; otherwise returns the answer to it.
     pub(super) fn settle<B>(
         &self,
         outcome: Result<Verified, Rejection>,
         request: &mut Request<B>,
-    ) -> Result<(), Response<Bytes>> {
+    ) -> Option<Response<Bytes>> {
         let outcome = outcome.and_then(|verified| match &self.check {
             Some(check) if !check(&verified) => Err(Rejection::FORBIDDEN),
             _ => Ok(verified),
@@ -68,13 +68,13 @@ impl Admission {
                 extensions.insert(Responder(Arc::clone(&self.respond)));
                 if self.strip_credentials {
                     request.headers_mut().remove(AUTHORIZATION);
-                    return Ok(());
+                    return None;
                 }
             }
             Err(rejection) => {
                 let allowed = self.allow_missing && rejection == Rejection::MISSING;
                 if !allowed && !self.observe_only {
-                    return Err(self.refuse(rejection));
+                    return Some(self.refuse(rejection));
                 }
                 if !allowed {
                     requests.observed(rejection.kind().place());
@@ -84,7 +84,7 @@ impl Admission {
             }
         }
         mark_sensitive(request.headers_mut());
-        Ok(())
+        None
     }
 
     pub(super) fn refuse(&self, rejection: Rejection) -> Response<Bytes> {

@@ -162,10 +162,10 @@ where
                         again.map_err(Rejection::from)
                     });
                     match admission.settle(outcome, &mut request) {
-                        Ok(()) => State::Inner {
+                        None => State::Inner {
                             future: inner.call(request),
                         },
-                        Err(response) => State::answer(response),
+                        Some(response) => State::answer(response),
                     }
                 }
             };

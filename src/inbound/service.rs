@@ -66,8 +66,8 @@ where
             Err(rejection) => Err(rejection),
         };
         match admission.settle(outcome, &mut request) {
-            Ok(()) => ResponseFuture::inner(self.inner.call(request)),
-            Err(response) => ResponseFuture::answer(response),
+            None => ResponseFuture::inner(self.inner.call(request)),
+            Some(response) => ResponseFuture::answer(response),
         }
     }
 }

@@ -7,12 +7,12 @@ const LINKS: &str = include_str!("../../../src/guide/links.md");
 
 /// The name and the text of each guide.
 fn guides() -> Vec<(String, String)> {
-    let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/guide")).unwrap();
+    let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/guide")).expect("guides");
     files
         .map(|file| {
-            let file = file.unwrap();
-            let name = file.file_name().into_string().unwrap();
-            (name, fs::read_to_string(file.path()).unwrap())
+            let file = file.expect("a file");
+            let name = file.file_name().into_string().expect("a name");
+            (name, fs::read_to_string(file.path()).expect("a guide"))
         })
         .collect()
 }

@@ -46,8 +46,8 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 
 fn each_file(place: &Path, read: &mut impl FnMut(&str)) {
     if place.is_dir() {
-        for entry in fs::read_dir(place).unwrap() {
-            let entry = entry.unwrap();
+        for entry in fs::read_dir(place).expect("a folder") {
+            let entry = entry.expect("an entry");
             if !["target", "tests", "test-support"]
                 .iter()
                 .any(|other| entry.file_name() == *other)
