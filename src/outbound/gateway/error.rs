@@ -34,8 +34,7 @@ pub enum GatewayRefusal {
 }
 
 impl GatewayRefusal {
-    /// All six.
-    pub const ALL: [Self; 6] = [
+    const ALL: [Self; 6] = [
         Self::MissingToken,
         Self::InvalidToken,
         Self::MissingUserKey,
@@ -220,8 +219,7 @@ impl From<Fault> for GatewayErrorKind {
 }
 
 impl GatewayErrorKind {
-    /// Whether the token endpoint rejected the client ID and secret: 401 or 403.
-    pub const fn is_refusal(&self) -> bool {
+    pub(super) const fn is_refusal(&self) -> bool {
         match self {
             Self::Refused(_) => true,
             Self::Answer { status, .. } => matches!(*status, 401 | 403),

@@ -77,9 +77,12 @@ fn exported() -> impl Iterator<Item = (&'static str, &'static str)> {
         let kind = ["struct ", "enum ", "trait "]
             .iter()
             .find(|kind| rest.starts_with(**kind));
-        of_trait &= kind.is_none();
+        if let Some(kind) = kind {
+            // A trait's own functions are shown by those who implement it.
+            of_trait = *kind == "trait ";
+        }
         let is_function = rest.starts_with("fn ") || item.starts_with("pub const ");
-        if of_trait || (kind.is_none() && !is_function) {
+        if kind.is_none() && (of_trait || !is_function) {
             return None;
         }
         let path = rest
