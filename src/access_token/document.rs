@@ -12,7 +12,6 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::api::Api;
 use super::entry::{AccessToken, Given, TokenDigest};
 use super::fault::{AccessTokensError, Faults, Lines, Place, Wrong};
-use super::file::Unusable;
 use super::set::{AccessTokens, Located, MAX_TOKENS};
 use crate::clock::UnixTime;
 use crate::clock::rfc3339;
@@ -46,22 +45,28 @@ impl AccessTokens {
     /// # Errors
     /// With every fault and its line; if the text is not TOML at all, with that alone.
     pub fn from_toml(text: &str) -> Result<Self, AccessTokensError> {
-        read(text, false).map_err(|unusable| unusable.error)
+        read(text, false).map_err(|(error, _)| error)
     }
 }
 
 /// `beside_jwts`: a token that looks like a JWT is a fault.
-pub(super) fn read(text: &str, beside_jwts: bool) -> Result<AccessTokens, Unusable> {
+///
+/// # Errors
+/// With every fault, and the tokens that the text revokes all the same: whoever wrote
+/// `revoked` meant it, whatever else is wrong. Any value but `false` counts, and of the
+/// other members only the token has to be valid.
+pub(super) fn read(
+    text: &str,
+    beside_jwts: bool,
+) -> Result<AccessTokens, (AccessTokensError, Box<[TokenDigest]>)> {
     let mut document = Document {
         lines: Lines::of(text.as_bytes()),
         faults: Faults::default(),
         revoked: Vec::new(),
     };
     let tokens = document.read(text);
-    AccessTokens::of(tokens, beside_jwts, document.faults).map_err(|error| Unusable {
-        revoked: document.revoked.into(),
-        ..error.into()
-    })
+    AccessTokens::of(tokens, beside_jwts, document.faults)
+        .map_err(|error| (error, document.revoked.into()))
 }
 
 /// What is collected while reading.

@@ -46,9 +46,7 @@ pub(super) struct Found {
 pub(super) struct Unusable {
     pub(super) content: Option<Content>,
     pub(super) error: AccessTokensError,
-    /// The tokens that it still revokes: whoever wrote `revoked` meant it, whatever else
-    /// is wrong. Any value but `false` counts, and of the other members only the token
-    /// has to be valid.
+    /// The tokens that it still revokes.
     pub(super) revoked: Box<[TokenDigest]>,
 }
 
@@ -91,13 +89,13 @@ pub(super) fn read(path: &Path, terms: Terms) -> Result<Found, Unusable> {
         Ok(text) => document::read(text, terms.beside_jwts),
         Err(error) => {
             let place = Lines::of(&bytes).at(error.valid_up_to());
-            Err(Faults::one(place, Wrong::NotUtf8).into())
+            Err((Faults::one(place, Wrong::NotUtf8), Box::default()))
         }
     };
-    let tokens = tokens.map_err(|unusable| Unusable {
+    let tokens = tokens.map_err(|(error, revoked)| Unusable {
         content: Some(content),
-        error: unusable.error.in_file(path),
-        ..unusable
+        error: error.in_file(path),
+        revoked,
     })?;
     Ok(Found {
         content,
@@ -120,15 +118,9 @@ fn read_bytes(
 impl Unusable {
     /// Nothing was read at all.
     pub(super) fn unread(path: &Path, wrong: Wrong) -> Self {
-        Faults::one(None, wrong).in_file(path).into()
-    }
-}
-
-impl From<AccessTokensError> for Unusable {
-    fn from(error: AccessTokensError) -> Self {
         Self {
             content: None,
-            error,
+            error: Faults::one(None, wrong).in_file(path),
             revoked: Box::default(),
         }
     }

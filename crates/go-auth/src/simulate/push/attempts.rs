@@ -1,19 +1,8 @@
 //! What is pushed to a distributor.
 
 use super::go::AccessTokens;
-use super::report::PushReport;
+use super::report::{Credential, PushReport};
 use derbysoft_go_simulator::{Expected, SampleToken};
-
-pub(super) enum Credential {
-    None,
-    /// The header's value.
-    Fixed(String),
-    /// A token that the simulator makes for each push.
-    Minted {
-        sample: SampleToken,
-        bare: bool,
-    },
-}
 
 /// No credential, and one of another scheme, as curl makes it of a user and a password.
 fn none_and_basic() -> [PushReport; 2] {

@@ -8,10 +8,9 @@ mod text;
 
 use std::io;
 
-use self::attempts::Credential;
 use self::distributor::{Answer, Distributor};
 use self::go::Go;
-use self::report::{PushReport, Report, Verdict};
+use self::report::{Credential, PushReport, Report, Verdict};
 use super::args::{PushArgs, Sample};
 use crate::console::{Console, Exit, Failure, block_on};
 use derbysoft_go_simulator::{Expected, SamplePush};

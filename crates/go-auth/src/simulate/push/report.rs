@@ -3,10 +3,9 @@
 use reqwest::Url;
 use serde::Serialize;
 
-use super::attempts::Credential;
 use super::distributor::Answer;
 use derbysoft_go_auth::inspect::show::cut;
-use derbysoft_go_simulator::{Expected, SamplePush};
+use derbysoft_go_simulator::{Expected, SamplePush, SampleToken};
 
 /// A contract: see `docs/guide/cli.md`. Texts of the peer's are cut.
 #[derive(Serialize)]
@@ -47,6 +46,18 @@ pub(super) struct PushReport {
     /// The beginning of the first answer that was not as expected, or else of the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) body: Option<String>,
+}
+
+/// What a push carries.
+pub(super) enum Credential {
+    None,
+    /// The header's value.
+    Fixed(String),
+    /// A token that the simulator makes for each push.
+    Minted {
+        sample: SampleToken,
+        bare: bool,
+    },
 }
 
 #[derive(Serialize)]
