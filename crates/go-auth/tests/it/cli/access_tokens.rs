@@ -61,7 +61,7 @@ async fn access_tokens_are_judged_as_by_the_gate() {
             "{token}: {}",
             ran.stdout
         );
-        assert!(ran.stdout.contains(shown), "{shown}: {}", ran.stdout);
+        ran.shows(shown);
         assert!(!ran.stdout.contains(token), "{}", ran.stdout);
         let said = verify(&file, token).arg("--json").run().await;
         assert_eq!(said.json()["kind"].as_str().unwrap_or_default(), kind);
@@ -116,7 +116,7 @@ async fn faults_of_the_file_are_named_without_tokens() {
         "api is missing",
         "issued is missing",
     ] {
-        assert!(ran.stderr.contains(fault), "{fault}: {}", ran.stderr);
+        ran.reports(fault);
     }
     assert!(!ran.stderr.contains("53ac0777"), "{}", ran.stderr);
 }

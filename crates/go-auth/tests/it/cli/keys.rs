@@ -27,14 +27,14 @@ async fn usable_keys_are_listed_with_status_0() {
     for key in world.go.published_keys() {
         let kid = key.kid().expect("a name");
         let row = format!("ok  \"{kid}\"  RSA  2048  RS256  sig\n");
-        assert!(ran.stdout.contains(&row), "{}", ran.stdout);
+        ran.shows(&row);
     }
     for shown in [
         "status 200, application/json",
         "ETag:",
         "keys are fresh for 5 minutes",
     ] {
-        assert!(ran.stdout.contains(shown), "{shown}: {}", ran.stdout);
+        ran.shows(shown);
     }
     assert_eq!(world.go.total_requests(), 1);
 }
@@ -74,7 +74,7 @@ async fn each_unusable_key_is_shown_with_its_reason() {
         "not usable: not for checking signatures",
         "not usable: modulus not of 2048 to 4096 bits",
     ] {
-        assert!(ran.stdout.contains(shown), "{shown}: {}", ran.stdout);
+        ran.shows(shown);
     }
     let said = keys_at(&world.go.jwks_url())
         .arg("--json")
@@ -105,7 +105,7 @@ async fn of_two_keys_with_one_kid_neither_is_usable() {
     assert_eq!(ran.status, 1, "{}", ran.all());
     let said = "not usable: another key has the same kid";
     assert_eq!(ran.stdout.matches(said).count(), 2, "{}", ran.stdout);
-    assert!(ran.stdout.contains("next: "), "{}", ran.stdout);
+    ran.shows("next: ");
 }
 
 #[tokio::test]
@@ -152,7 +152,7 @@ async fn whether_discovery_was_followed_is_shown() {
     let ran = keys_at(&world.go.discovery_url()).run().await;
     assert_eq!(ran.status, 0, "{}", ran.all());
     let shown = format!("a discovery document, followed to {}", world.go.jwks_url());
-    assert!(ran.stdout.contains(&shown), "{}", ran.stdout);
+    ran.shows(&shown);
 
     let foreign = Simulator::start().await.expect("a free port");
     world
@@ -161,7 +161,7 @@ async fn whether_discovery_was_followed_is_shown() {
     let ran = keys_at(&world.go.discovery_url()).run().await;
     assert_eq!(ran.status, 1, "{}", ran.all());
     let shown = format!("that names {}?..., not followed", foreign.jwks_url());
-    assert!(ran.stdout.contains(&shown), "{}", ran.stdout);
+    ran.shows(&shown);
     assert!(!ran.stdout.contains("secret"), "{}", ran.stdout);
     let said = keys_at(&world.go.discovery_url())
         .arg("--json")
@@ -176,8 +176,8 @@ async fn whether_discovery_was_followed_is_shown() {
     world.go.fail_at(Endpoint::Keys, Fault::Status(500));
     let ran = keys_at(&world.go.discovery_url()).run().await;
     assert_eq!(ran.status, 1, "{}", ran.all());
-    assert!(ran.stdout.contains("status 200,"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("status 500,"), "{}", ran.stdout);
+    ran.shows("status 200,");
+    ran.shows("status 500,");
 }
 
 #[tokio::test]
@@ -195,15 +195,15 @@ async fn a_redirect_is_shown_without_secrets_nor_followed() {
     let ran = keys_at(&world.go.jwks_url()).run().await;
     assert_eq!(ran.status, 1, "{}", ran.all());
     let shown = format!("redirect:  to {}?..., not followed", elsewhere.jwks_url());
-    assert!(ran.stdout.contains(&shown), "{}", ran.stdout);
-    assert!(ran.stdout.contains("status 302"), "{}", ran.stdout);
+    ran.shows(&shown);
+    ran.shows("status 302");
     assert!(!ran.stdout.contains("Splxl"), "{}", ran.stdout);
     assert_eq!(elsewhere.total_requests(), 0);
 
     world.go.fail(Fault::RedirectNotFound);
     let ran = keys_at(&world.go.jwks_url()).run().await;
     assert_eq!(ran.status, 1, "{}", ran.all());
-    assert!(ran.stdout.contains("status 404"), "{}", ran.stdout);
+    ran.shows("status 404");
     assert!(
         ran.stdout
             .contains("to https://client.example.com/cb?..., not followed"),
@@ -260,7 +260,7 @@ async fn each_fault_of_an_address_is_explained() {
         );
         let first = ran.stdout.lines().next().expect("a line");
         assert!(first.contains(shown), "{fault:?}: {first}");
-        assert!(ran.stdout.contains("\nnext: "), "{}", ran.stdout);
+        ran.shows("\nnext: ");
         let said = command().arg("--json").run().await.json();
         let verdict = if status == 1 { "unusable" } else { "unknown" };
         assert_eq!(said["verdict"], verdict, "{said}");
@@ -312,16 +312,12 @@ async fn addresses_the_gate_would_not_ask_are_faults() {
     ] {
         let ran = keys_at(address).run().await;
         assert_eq!((ran.status, &*ran.stdout), (64, ""), "{address}");
-        assert!(ran.stderr.contains(shown), "{}", ran.stderr);
+        ran.reports(shown);
         assert!(!ran.stderr.contains("pass@"), "{}", ran.stderr);
     }
     let ran = go_auth(&["keys"]).run().await;
     assert_eq!(ran.status, 64);
-    assert!(
-        ran.stderr.contains("- GO_AUTH_JWKS_URL is required"),
-        "{}",
-        ran.stderr
-    );
+    ran.reports("- GO_AUTH_JWKS_URL is required");
 }
 
 #[tokio::test]

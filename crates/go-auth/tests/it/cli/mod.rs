@@ -41,6 +41,18 @@ impl Ran {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
+    /// Asserts that this is on its standard output.
+    #[track_caller]
+    fn shows(&self, text: &str) {
+        assert!(self.stdout.contains(text), "no {text:?}: {}", self.stdout);
+    }
+
+    /// Asserts that this is on its standard error.
+    #[track_caller]
+    fn reports(&self, text: &str) {
+        assert!(self.stderr.contains(text), "no {text:?}: {}", self.stderr);
+    }
+
     fn all(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
     }
@@ -116,6 +128,11 @@ impl GoAuth {
 
     /// Runs the same code within this process.
     fn run_here(self) -> Ran {
+        self.run_with(output)
+    }
+
+    /// The same, with these outputs.
+    fn run_with(self, output: impl Fn(&mut Vec<u8>) -> Output<'_>) -> Ran {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let args = std::iter::once("go-auth".to_owned()).chain(self.args);
         let vars = self.vars.into_iter();

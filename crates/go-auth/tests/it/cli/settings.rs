@@ -70,11 +70,7 @@ fn every_fault_of_settings_is_named_by_its_place() {
         "- audience is required",
         "- jwks_url is required",
     ] {
-        assert!(
-            ran.stderr.contains(&format!("{fault}\n")),
-            "{fault}: {}",
-            ran.stderr
-        );
+        ran.reports(&format!("{fault}\n"));
     }
     assert_eq!(
         ran.stderr
@@ -118,7 +114,7 @@ fn a_faulty_line_of_the_file_is_named_not_repeated() {
         let settings = file(&text);
         let ran = go_auth(&["verify", "--config", path(&settings)]).run_here();
         assert_eq!((ran.status, &*ran.stdout), (64, ""), "{text}");
-        assert!(ran.stderr.contains(shown), "{shown}: {}", ran.stderr);
+        ran.reports(shown);
         assert!(!ran.stderr.contains(token), "{}", ran.stderr);
     }
     // Of a file that is not TOML nothing is known to be absent.

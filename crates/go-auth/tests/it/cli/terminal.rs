@@ -1,6 +1,6 @@
 //! Colours, marks and width: what a terminal's user expects.
 
-use go_auth::{Output, Surroundings, run};
+use go_auth::Output;
 
 use super::{GoAuth, file, go_auth, path};
 use test_support::forge::{AUDIENCE, ISSUER, KID, NOW, document, good, mint};
@@ -15,28 +15,12 @@ fn offline(keys: &str) -> GoAuth {
 
 /// What a terminal of this width would be sent.
 fn on_terminal(command: GoAuth, columns: usize) -> String {
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    let args = std::iter::once("go-auth".to_owned()).chain(command.args);
-    let vars = command.vars.into_iter();
-    fn output(to: &mut Vec<u8>, columns: usize) -> Output<'_> {
-        Output {
-            to,
-            colour: true,
-            width: Some(columns),
-        }
-    }
-    run(Surroundings {
-        args: args.map(Into::into).collect(),
-        vars: vars
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect(),
-        stdin: &mut &*command.stdin,
-        stdin_is_terminal: false,
-        stdout: output(&mut stdout, columns),
-        stderr: output(&mut stderr, columns),
+    let ran = command.run_with(|to| Output {
+        to,
+        colour: true,
+        width: Some(columns),
     });
-    stdout.extend(stderr);
-    String::from_utf8(stdout).expect("UTF-8")
+    ran.all()
 }
 
 fn has_colour(text: &str) -> bool {

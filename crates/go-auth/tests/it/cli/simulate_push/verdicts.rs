@@ -53,8 +53,8 @@ async fn an_api_behind_the_layer_answers_as_expected() {
         "{}",
         text.stdout
     );
-    assert!(text.stdout.contains("\n✓  good  "), "{}", text.stdout);
-    assert!(text.stdout.contains("  accepted  200\n"), "{}", text.stdout);
+    text.shows("\n✓  good  ");
+    text.shows("  accepted  200\n");
 }
 
 #[tokio::test]
