@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use derbysoft_go_auth::GoAuth;
-use derbysoft_go_auth::clock::Clock;
-use derbysoft_go_simulator::{Fault, SignatureKind, Simulator};
+use derbysoft_go_simulator::{Fault, SignatureKind};
 use http::{Request, Response};
 use http_body_util::Full;
 use proptest::prelude::*;
 use tower::{Layer as _, ServiceExt as _};
 
-use test_support::clock;
+use test_support::World;
 
 use crate::foreign::Foreign;
 use crate::soon;
@@ -41,18 +39,15 @@ pub(crate) enum Step {
 pub(crate) type Shown = Vec<String>;
 
 pub(crate) async fn play(foreign: &Foreign, history: &[Step]) -> Shown {
-    let clock = clock();
-    let go = Simulator::start().await.expect("a free port");
-    let auth = GoAuth::builder()
-        .issuer(go.issuer())
-        .audience(go.audience())
-        .jwks_url(go.jwks_url())
+    let world = World::new().await;
+    let auth = world
+        .builder()
         .configure(|it| it.refresh_interval = Duration::from_secs(7 * 86_400))
         .configure(|it| it.max_stale = Duration::from_secs(7 * 86_400))
-        .clock(clock.clone())
         .build()
         .expect("a good configuration");
     foreign.of(&auth);
+    let World { go, clock } = &world;
     let handler = || {
         tower::service_fn(|_: Request<()>| async {
             Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::default()))
@@ -63,19 +58,16 @@ pub(crate) async fn play(foreign: &Foreign, history: &[Step]) -> Shown {
     let observer = auth.layer().danger_observe_only();
     let mut shown = Vec::new();
     for step in [Step::Push].iter().chain(history) {
-        let now = i64::try_from(clock.now().as_secs()).expect("before 9999");
-        let mint = || go.mint().at(now);
-        let long_ago = || mint().kid("nobody's").claim("iat", 1_600_000_000).token();
         let (layer, authorization) = match step {
-            Step::Push => (&door, Some(mint().token())),
+            Step::Push => (&door, Some(world.token())),
             Step::Forged => {
                 let kind = SignatureKind::Corrupted;
-                (&door, Some(mint().signature(kind).token()))
+                (&door, Some(world.mint().signature(kind).token()))
             }
-            Step::Unknown => (&door, Some(long_ago())),
+            Step::Unknown => (&door, Some(world.unknown())),
             Step::Missing => (&door, None),
             Step::Invalid => (&door, Some("a, b".to_owned())),
-            Step::Turned => (&picky, Some(mint().token())),
+            Step::Turned => (&picky, Some(world.token())),
             Step::Observed => (&observer, Some("a.b.c".to_owned())),
             Step::Rotate => {
                 go.rotate();
@@ -95,7 +87,7 @@ pub(crate) async fn play(foreign: &Foreign, history: &[Step]) -> Shown {
             }
             Step::Minute => {
                 clock.advance(Duration::from_secs(61));
-                (&door, Some(long_ago()))
+                (&door, Some(world.unknown()))
             }
             Step::Refresh => {
                 shown.push(format!("{:?}", soon(auth.refresh()).await));
@@ -103,7 +95,7 @@ pub(crate) async fn play(foreign: &Foreign, history: &[Step]) -> Shown {
             }
             Step::Expire => {
                 clock.advance(Duration::from_secs(7 * 86_400));
-                (&door, Some(long_ago()))
+                (&door, Some(world.unknown()))
             }
         };
         let mut request = Request::new(());

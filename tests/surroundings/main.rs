@@ -11,15 +11,14 @@ mod history;
 use std::sync::Arc;
 use std::time::Duration;
 
-use derbysoft_go_auth::GoAuth;
 use derbysoft_go_auth::access_token::AccessTokenSource;
 use derbysoft_go_auth::access_token::Api;
 use derbysoft_go_auth::clock::{Clock, ManualClock, UnixTime};
 use derbysoft_go_auth::outbound::{ClientPair, Gateway};
-use derbysoft_go_simulator::{Fault, GatewayFailure, Mint, Simulator};
+use derbysoft_go_simulator::{Fault, GatewayFailure, Mint};
 use proptest::test_runner::{Config, TestRunner};
 
-use test_support::{clock, distributor, go_with};
+use test_support::{World, clock, distributor, go_with};
 
 use self::foreign::{MANNERS, Manner, hush, with_foreign};
 use self::history::{Step, histories, play};
@@ -61,14 +60,9 @@ fn whatever_foreign_code_does_nothing_else_changes() {
 fn a_broken_log_keeps_no_withdrawn_key() {
     for manner in MANNERS {
         with_foreign(manner, async |foreign| {
-            let (clock, go) = (clock(), Simulator::start().await.expect("a free port"));
-            let auth = GoAuth::builder()
-                .issuer(go.issuer())
-                .audience(go.audience())
-                .jwks_url(go.jwks_url())
-                .clock(clock.clone())
-                .build()
-                .expect("a good configuration");
+            let world = World::new().await;
+            let auth = world.auth();
+            let World { go, clock } = world;
             foreign.of(&auth);
             let lasting = |mint: Mint| {
                 let now = i64::try_from(clock.now().as_secs()).expect("before 9999");

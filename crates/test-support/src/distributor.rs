@@ -13,9 +13,8 @@ use derbysoft_go_auth::{GoAuth, Rejection, Verified};
 use http::HeaderValue;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
-use crate::{clock, soon};
+use crate::{Background, clock, soon};
 
 pub const PUSH: &str = "/ari/daily/push";
 pub const RESERVATION: &str = "/reservation";
@@ -57,13 +56,7 @@ async fn show_kind(mut response: Response) -> Response {
 pub struct Server {
     pub base: String,
     client: reqwest::Client,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    _task: Background,
 }
 
 impl Server {
@@ -79,7 +72,7 @@ impl Server {
         Self {
             base,
             client: client.build().expect("a client"),
-            task: tokio::spawn(async move {
+            _task: Background::spawn(async move {
                 axum::serve(listener, router)
                     .await
                     .expect("a server that goes on");
@@ -94,10 +87,7 @@ impl Server {
             request = request.header("authorization", authorization);
         }
         let response = soon(request.send()).await.expect("an answer");
-        let header = |name: &str| {
-            let value = response.headers().get(name)?;
-            Some(value.to_str().expect("ASCII").to_owned())
-        };
+        let header = |name| header(&response, name);
         Answer {
             status: response.status().as_u16(),
             kind: header("x-kind").unwrap_or_else(|| "ok".to_owned()),
@@ -118,6 +108,12 @@ impl Server {
     pub async fn kind(&self, token: &str) -> String {
         self.answer(PUSH, token).await.kind
     }
+}
+
+/// The value of a header, where it is there.
+pub fn header(response: &reqwest::Response, name: &str) -> Option<String> {
+    let value = response.headers().get(name)?;
+    Some(value.to_str().expect("ASCII").to_owned())
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

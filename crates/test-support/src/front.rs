@@ -5,26 +5,20 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use derbysoft_go_simulator::Fault;
 use rcgen::{CertificateParams, KeyPair};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
-use crate::World;
+use crate::{Background, World};
 
 /// TLS in front of GO, with a certificate that it has signed itself.
 pub struct Front {
     pub address: SocketAddr,
     certificate: CertificateDer<'static>,
-    server: JoinHandle<()>,
-}
-
-impl Drop for Front {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
+    _server: Background,
 }
 
 impl Front {
@@ -48,7 +42,7 @@ impl Front {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let behind = world.go.address();
-        let server = tokio::spawn(async move {
+        let server = Background::spawn(async move {
             while let Ok((caller, _)) = listener.accept().await {
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
@@ -61,8 +55,16 @@ impl Front {
         Self {
             address,
             certificate,
-            server,
+            _server: server,
         }
+    }
+
+    /// TLS in front of a GO that redirects the next fetch to its plain address.
+    pub async fn redirecting_to_http(world: &World) -> Self {
+        let location = world.go.jwks_url();
+        let status = 307;
+        world.go.fail_next(1, Fault::Redirect { location, status });
+        Self::of(world).await
     }
 
     pub fn url(&self, world: &World) -> String {

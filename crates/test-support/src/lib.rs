@@ -10,6 +10,7 @@
 //! | keys that cannot be used, and documents that ought to cost the most | [`strange_keys`], [`hostile_documents`] |
 //! | servers and clients that write any bytes | [`raw_server`], [`wire`] |
 //! | properties | [`property`] |
+//! | logs that panic | [`failing_log`] |
 //! | the tables of `docs/guide/observability.md`, and what a recorder renders | [`contract`], [`recorded`] |
 
 #![allow(
@@ -22,6 +23,7 @@
 )]
 
 mod api;
+mod background;
 mod known_keys;
 mod rejections;
 mod verdicts;
@@ -31,6 +33,7 @@ mod world;
 pub mod contract;
 pub mod corpus;
 pub mod distributor;
+pub mod failing_log;
 pub mod forge;
 pub mod front;
 pub mod hostile;
@@ -43,6 +46,7 @@ pub mod strange_keys;
 pub mod wire;
 
 pub use self::api::{Answer, Api, OTHER, UNUSABLE, request};
+pub use self::background::Background;
 pub use self::known_keys::Keys;
 pub use self::rejections::{SUBJECT, refused_tokens, status_of, strict};
 pub use self::verdicts::{
@@ -50,4 +54,4 @@ pub use self::verdicts::{
     verdict, verifying,
 };
 pub use self::waits::{at_once, eventually, millis, passive_runtime, runtime, secs, settle, soon};
-pub use self::world::{World, clock, go_with};
+pub use self::world::{World, builder_for, clock, go_with};

@@ -20,6 +20,14 @@ pub async fn go_with(clock: &ManualClock) -> Simulator {
     builder.start().await.expect("a free port")
 }
 
+/// Trusts this GO, by the machine's clock.
+pub fn builder_for(go: &Simulator) -> GoAuthBuilder {
+    GoAuth::builder()
+        .issuer(go.issuer())
+        .audience(go.audience())
+        .jwks_url(go.jwks_url())
+}
+
 /// GO on a loopback port, and a clock that only the test moves.
 pub struct World {
     pub go: Simulator,
@@ -36,11 +44,7 @@ impl World {
     }
 
     pub fn builder(&self) -> GoAuthBuilder {
-        GoAuth::builder()
-            .issuer(self.go.issuer())
-            .audience(self.go.audience())
-            .jwks_url(self.go.jwks_url())
-            .clock(self.clock.clone())
+        builder_for(&self.go).clock(self.clock.clone())
     }
 
     pub fn auth(&self) -> GoAuth {

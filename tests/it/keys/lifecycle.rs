@@ -1,13 +1,12 @@
 //! The background task: what keeps it alive, and what happens to it with its runtime.
 
-use derbysoft_go_auth::GoAuth;
 use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_simulator::{Fault, Simulator};
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Runtime};
 
 use test_support::{
-    World, at_once, crowd, eventually, invented, millis, passive_runtime, ready, refresh, runtime,
-    secs, settle, soon, verdict, verifying,
+    World, at_once, builder_for, crowd, eventually, invented, millis, passive_runtime, ready,
+    refresh, runtime, secs, settle, soon, verdict, verifying,
 };
 
 #[tokio::test]
@@ -112,10 +111,7 @@ fn many_short_runtimes_share_one_set_of_keys() {
 #[tokio::test]
 async fn a_rotation_is_seen_by_the_system_clock_too() {
     let go = Simulator::start().await.unwrap();
-    let auth = GoAuth::builder()
-        .issuer(go.issuer())
-        .audience(go.audience())
-        .jwks_url(go.jwks_url())
+    let auth = builder_for(&go)
         .configure(|it| it.cooldown = millis(100))
         .configure(|it| it.refresh_interval = secs(1))
         .configure(|it| it.max_stale = secs(60))
@@ -132,6 +128,18 @@ async fn a_rotation_is_seen_by_the_system_clock_too() {
     panic!("the cooldown does not end");
 }
 
+/// What this call comes to when the runtime of the background task goes during it.
+fn abandoned(
+    own: Runtime,
+    call: impl Future<Output = Result<(), FetchError>> + Send + 'static,
+) -> Result<(), FetchError> {
+    let other = runtime();
+    let waiting = other.spawn(call);
+    other.block_on(settle());
+    drop(own);
+    other.block_on(soon(waiting)).expect("no panic")
+}
+
 #[test]
 fn a_runtime_that_goes_before_a_fetch_strands_nobody() {
     let of_go = runtime();
@@ -143,14 +151,10 @@ fn a_runtime_that_goes_before_a_fetch_strands_nobody() {
         let _entered = own.enter();
         assert!(at_once(auth.ready()).is_pending());
     }
-    let other = runtime();
-    let waiting = other.spawn({
+    let outcome = abandoned(own, {
         let auth = auth.clone();
         async move { ready(&auth).await }
     });
-    other.block_on(settle());
-    drop(own);
-    let outcome = other.block_on(soon(waiting)).unwrap();
     assert!(
         matches!(outcome, Ok(()) | Err(FetchError::Stopped)),
         "{outcome:?}"
@@ -203,16 +207,11 @@ fn an_idle_runtime_that_goes_strands_nobody() {
     let idle = passive_runtime();
     idle.block_on(auth.ready()).expect("the keys");
 
-    let other = runtime();
-    let refreshing = other.spawn({
+    let outcome = abandoned(idle, {
         let auth = auth.clone();
         async move { refresh(&auth).await }
     });
-    other.block_on(settle());
-    drop(idle);
-
-    let result = other.block_on(soon(refreshing)).expect("no panic");
-    assert_eq!(result, Err(FetchError::Stopped));
+    assert_eq!(outcome, Err(FetchError::Stopped));
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
-use derbysoft_go_simulator::Fault;
 use rcgen::CertificateParams;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -19,6 +18,14 @@ async fn untrusted(world: &World, auth: &GoAuth) {
     assert_eq!(verdict(auth, &world.token()).await, "keys_unavailable");
     assert_eq!(readyz(auth), 503);
     assert_eq!(world.go.total_requests(), 0, "a request got through");
+}
+
+/// A certificate so changed brings no keys, even where its signer is trusted.
+async fn useless(change: impl FnOnce(&mut CertificateParams)) {
+    let world = World::new().await;
+    let front = Front::certified(&world, change).await;
+    let builder = behind(&world, &front).client(front.client());
+    untrusted(&world, &builder.build().expect("good")).await;
 }
 
 #[tokio::test]
@@ -47,25 +54,19 @@ async fn a_custom_client_may_trust_a_certificate() {
 
 #[tokio::test]
 async fn a_certificate_for_another_name_brings_no_keys() {
-    let world = World::new().await;
-    let front = Front::certified(&world, |params| {
+    useless(|params| {
         *params = CertificateParams::new(vec!["id.example".to_owned()]).expect("a name");
     })
     .await;
-    let builder = behind(&world, &front).client(front.client());
-    untrusted(&world, &builder.build().unwrap()).await;
 }
 
 #[tokio::test]
 async fn an_expired_certificate_brings_no_keys() {
-    let world = World::new().await;
-    let front = Front::certified(&world, |params| {
+    useless(|params| {
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
         params.not_after = rcgen::date_time_ymd(2021, 1, 1);
     })
     .await;
-    let builder = behind(&world, &front).client(front.client());
-    untrusted(&world, &builder.build().unwrap()).await;
 }
 
 #[tokio::test]
@@ -115,15 +116,7 @@ async fn a_plain_server_at_an_https_address_fails() {
 #[tokio::test]
 async fn https_does_not_redirect_to_plain_http() {
     let world = World::new().await;
-    let front = Front::of(&world).await;
-    let location = world.go.jwks_url();
-    world.go.fail_next(
-        1,
-        Fault::Redirect {
-            location,
-            status: 307,
-        },
-    );
+    let front = Front::redirecting_to_http(&world).await;
     let builder = behind(&world, &front).client(front.client());
     let auth = builder.build().unwrap();
     assert_eq!(ready(&auth).await, Err(FetchError::Redirect(307)));

@@ -4,16 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use derbysoft_go_auth::GoAuth;
 use derbysoft_go_auth::access_token::AccessTokenSource;
 use derbysoft_go_auth::access_token::Api;
 use derbysoft_go_auth::authenticate::VerifyErrorKind;
 use derbysoft_go_auth::outbound::{ClientPair, Gateway};
-use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
 use derbysoft_go_simulator::{Endpoint, Fault, Simulator};
 use tokio::runtime::Runtime;
 
 use test_support::distributor::{TokenFile, entry, now};
-use test_support::{eventually, passive_runtime, runtime, secs, settle, soon, verdict};
+use test_support::{
+    builder_for, eventually, passive_runtime, runtime, secs, settle, soon, verdict,
+};
 
 /// GO, on a runtime of its own.
 fn go() -> (Runtime, Simulator) {
@@ -22,16 +24,9 @@ fn go() -> (Runtime, Simulator) {
     (server, go)
 }
 
-fn builder(go: &Simulator) -> GoAuthBuilder {
-    GoAuth::builder()
-        .issuer(go.issuer())
-        .audience(go.audience())
-        .jwks_url(go.jwks_url())
-}
-
 /// A `GoAuth` whose keys were fetched within `first`, which nobody drives afterwards.
 fn fetched_in(first: &Runtime, go: &Simulator) -> GoAuth {
-    let builder = builder(go)
+    let builder = builder_for(go)
         .configure(|it| it.refresh_interval = secs(20))
         .configure(|it| it.max_stale = secs(40));
     let auth = builder.build().expect("a good configuration");
@@ -91,7 +86,7 @@ fn requests_notice_a_stuck_task_and_are_served() {
 #[test]
 fn frequent_probes_do_not_hide_a_stuck_task() {
     let (_server, go) = go();
-    let auth = builder(&go).build().expect("a good configuration");
+    let auth = builder_for(&go).build().expect("a good configuration");
     let first = passive_runtime();
     // Starts the task there, where it is never polled.
     let entered = first.enter();

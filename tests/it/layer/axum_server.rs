@@ -9,11 +9,10 @@ use axum::routing::{get, post};
 use derbysoft_go_auth::{GoAuthLayer, Verified};
 use http::Request;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
 use super::scenario::{Calls, scenario};
-use test_support::Keys;
+use test_support::{Background, Keys};
 
 async fn push(State(calls): State<Calls>, verified: Verified, body: String) -> String {
     calls.fetch_add(1, Ordering::Relaxed);
@@ -26,23 +25,23 @@ fn api(calls: Calls) -> Router {
         .with_state(calls)
 }
 
-fn serve(listener: TcpListener, router: Router) -> JoinHandle<()> {
-    tokio::spawn(async move {
+fn serve(listener: TcpListener, router: Router) -> Background {
+    Background::spawn(async move {
         axum::serve(listener, router)
             .await
             .expect("a server that goes on");
     })
 }
 
-fn with_layer(listener: TcpListener, layer: GoAuthLayer, calls: Calls) -> JoinHandle<()> {
+fn with_layer(listener: TcpListener, layer: GoAuthLayer, calls: Calls) -> Background {
     serve(listener, api(calls).layer(layer))
 }
 
-fn with_route_layer(listener: TcpListener, layer: GoAuthLayer, calls: Calls) -> JoinHandle<()> {
+fn with_route_layer(listener: TcpListener, layer: GoAuthLayer, calls: Calls) -> Background {
     serve(listener, api(calls).route_layer(layer))
 }
 
-fn with_nested_layer(listener: TcpListener, layer: GoAuthLayer, calls: Calls) -> JoinHandle<()> {
+fn with_nested_layer(listener: TcpListener, layer: GoAuthLayer, calls: Calls) -> Background {
     let inner = Router::new()
         .route("/daily/push", post(push).layer(layer))
         .with_state(calls);

@@ -12,10 +12,11 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tower::ServiceBuilder;
 
 use super::scenario::{Calls, scenario};
+use test_support::Background;
 
 async fn push(
     request: Request<Incoming>,
@@ -30,11 +31,11 @@ async fn push(
     Ok(Response::new(text.into()))
 }
 
-fn with_layer(listener: TcpListener, layer: GoAuthLayer, calls: Calls) -> JoinHandle<()> {
+fn with_layer(listener: TcpListener, layer: GoAuthLayer, calls: Calls) -> Background {
     let handler = tower::service_fn(move |request| push(request, calls.clone()));
     let service = ServiceBuilder::new().layer(layer).service(handler);
     let service = TowerToHyperService::new(service);
-    tokio::spawn(async move {
+    Background::spawn(async move {
         let mut connections = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
             let service = service.clone();

@@ -11,16 +11,16 @@ use derbysoft_go_auth::{GoAuth, GoAuthLayer};
 use derbysoft_go_simulator::Fault;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
-use test_support::{World, millis, refused_tokens, secs, soon, status_of, strict};
+use test_support::distributor::header;
+use test_support::{Background, World, millis, refused_tokens, secs, soon, status_of, strict};
 
 /// How often the handler ran.
 pub(crate) type Calls = Arc<AtomicUsize>;
 
 /// Serves the listener: `POST /ari/daily/push` behind the layer counts its call and answers with
 /// the caller's subject, a space and the request's body.
-pub(crate) type Serve = fn(TcpListener, GoAuthLayer, Calls) -> JoinHandle<()>;
+pub(crate) type Serve = fn(TcpListener, GoAuthLayer, Calls) -> Background;
 
 /// GO, the distributor's API, and a caller.
 struct Stage {
@@ -29,13 +29,7 @@ struct Stage {
     client: reqwest::Client,
     address: SocketAddr,
     calls: Calls,
-    server: JoinHandle<()>,
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
+    _server: Background,
 }
 
 struct Reply {
@@ -52,8 +46,7 @@ impl Stage {
         let auth = builder.build().expect("a good configuration");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let calls = Calls::default();
-        let server = serve(listener, auth.layer(), Arc::clone(&calls));
+        let (layer, calls) = (auth.layer(), Calls::default());
         Self {
             world,
             auth,
@@ -62,8 +55,8 @@ impl Stage {
                 .build()
                 .expect("a client"),
             address,
+            _server: serve(listener, layer, Arc::clone(&calls)),
             calls,
-            server,
         }
     }
 
@@ -75,10 +68,7 @@ impl Stage {
             request = request.header(AUTHORIZATION, value);
         }
         let response = soon(request.send()).await.expect("an answer");
-        let header = |name: &str| {
-            let value = response.headers().get(name)?;
-            Some(value.to_str().expect("ASCII").to_owned())
-        };
+        let header = |name| header(&response, name);
         Reply {
             status: response.status().as_u16(),
             challenge: header("www-authenticate"),

@@ -20,11 +20,11 @@ use derbysoft_go_auth::GoAuth;
 use derbysoft_go_simulator::{Fault, SignatureKind, Simulator};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
+use tracing::Dispatch;
 use tracing::dispatcher::{set_default, with_default};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Dispatch, Event, Metadata, Subscriber};
 
-use test_support::{eventually, millis, secs, verdict};
+use test_support::failing_log::failing_log;
+use test_support::{builder_for, eventually, millis, secs, verdict};
 
 const CALLERS: u64 = 6;
 
@@ -233,38 +233,20 @@ impl Soak {
 }
 
 /// A log that fails at random: of ten lines one panics, and one keeps its thread waiting.
-struct FailingLog(Arc<AtomicU64>);
-
-impl Subscriber for FailingLog {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, _: &Event<'_>) {
+fn log_that_fails(failures: Arc<AtomicU64>) -> Dispatch {
+    failing_log(move |_| {
         let failure = fastrand::u8(..10);
         if failure > 1 {
             return;
         }
-        self.0.fetch_add(1, Ordering::Relaxed);
+        failures.fetch_add(1, Ordering::Relaxed);
         if failure == 0 {
             std::thread::sleep(millis(fastrand::u64(1..20)));
         } else {
             // A panic without the line that it prints.
             std::panic::resume_unwind(Box::new("the log fails"));
         }
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
+    })
 }
 
 /// The memory in use, in bytes; 0 where that is unknown.
@@ -279,10 +261,7 @@ fn memory() -> u64 {
 async fn soak_for(length: Duration, failures: &AtomicU64) -> String {
     let alive = || Handle::current().metrics().num_alive_tasks();
     let go = Simulator::start().await.expect("a free port");
-    let auth = GoAuth::builder()
-        .issuer(go.issuer())
-        .audience(go.audience())
-        .jwks_url(go.jwks_url())
+    let auth = builder_for(&go)
         .configure(|it| it.refresh_interval = secs(1))
         .configure(|it| it.cooldown = millis(200))
         .configure(|it| it.key_wait = millis(500))
@@ -369,7 +348,7 @@ fn soak() {
         text.parse().expect("SOAK_SECONDS is a number of seconds")
     });
     let failures = Arc::new(AtomicU64::new(0));
-    let log = Dispatch::new(FailingLog(Arc::clone(&failures)));
+    let log = log_that_fails(Arc::clone(&failures));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .on_thread_start({

@@ -16,8 +16,6 @@
 //! `docs/guide/gate.md` is for those who run it.
 
 mod events;
-#[cfg(test)]
-mod failing_log;
 mod identity;
 mod live;
 mod metrics;

@@ -143,8 +143,8 @@ mod tests {
     use tokio::net::TcpSocket;
     use tokio::time::Instant;
 
-    use super::super::failing_log::panics_at;
     use super::*;
+    use test_support::failing_log::panics_at;
 
     /// The beginning of the answer to one request.
     async fn asked(address: SocketAddr) -> String {

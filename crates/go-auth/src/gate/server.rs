@@ -134,9 +134,9 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::super::failing_log::panics_at;
     use super::*;
     use derbysoft_go_simulator::Simulator;
+    use test_support::failing_log::panics_at;
 
     /// The log line that panics is written when the new settings are in use already.
     #[tokio::test]

@@ -103,12 +103,8 @@ impl Room {
 
     /// A verifier that trusts this GO.
     fn auth(&self) -> GoAuth {
-        GoAuth::builder()
-            .issuer(self.go.issuer())
-            .audience(self.go.audience())
-            .jwks_url(self.go.jwks_url())
-            .build()
-            .expect("a good configuration")
+        let builder = test_support::builder_for(&self.go);
+        builder.build().expect("a good configuration")
     }
 }
 

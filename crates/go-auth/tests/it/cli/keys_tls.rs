@@ -1,6 +1,5 @@
 //! How certificates of a key address are explained.
 
-use derbysoft_go_simulator::Fault;
 use rcgen::CertificateParams;
 
 use super::{Ran, file, go_auth, path};
@@ -56,7 +55,7 @@ async fn an_untrusted_certificate_is_explained() {
     ] {
         let ran = keys(&world, &front, &trusted).await;
         assert_eq!(ran.status, 2, "{}", ran.all());
-        assert!(ran.stdout.contains(shown), "{}", ran.stdout);
+        ran.shows(shown);
     }
     assert_eq!(world.go.total_requests(), 0);
 }
@@ -87,7 +86,7 @@ async fn an_expired_certificate_is_shown_with_its_time() {
         let ran = keys(&world, &front, &front).await;
         assert_eq!(ran.status, 2, "{}", ran.all());
         for shown in shown {
-            assert!(ran.stdout.contains(shown), "{shown}: {}", ran.stdout);
+            ran.shows(shown);
         }
     }
     assert_eq!(world.go.total_requests(), 0);
@@ -103,7 +102,7 @@ async fn a_misnamed_certificate_is_shown_with_both_names() {
     let ran = keys(&world, &front, &front).await;
     assert_eq!(ran.status, 2, "{}", ran.all());
     let shown = "its certificate is for another name: for id.example, not for 127.0.0.1";
-    assert!(ran.stdout.contains(shown), "{}", ran.stdout);
+    ran.shows(shown);
     assert_eq!(world.go.total_requests(), 0);
 }
 
@@ -119,7 +118,7 @@ async fn a_plain_server_at_an_https_address_is_explained() {
         .run()
         .await;
     assert_eq!(ran.status, 2, "{}", ran.all());
-    assert!(ran.stdout.contains("does not speak TLS"), "{}", ran.stdout);
+    ran.shows("does not speak TLS");
 }
 
 #[tokio::test]
@@ -136,26 +135,14 @@ async fn verify_explains_untrusted_certificates_too() {
         .run()
         .await;
     assert_eq!(ran.status, 2, "{}", ran.all());
-    assert!(
-        ran.stdout.contains("its certificate is not trusted"),
-        "{}",
-        ran.stdout
-    );
+    ran.shows("its certificate is not trusted");
 }
 
 /// A redirect over TLS to a plain address is as little followed as any.
 #[tokio::test]
 async fn a_redirect_from_https_to_http_is_not_followed() {
     let world = World::new().await;
-    let front = Front::of(&world).await;
-    let location = world.go.jwks_url();
-    world.go.fail_next(
-        1,
-        Fault::Redirect {
-            location,
-            status: 307,
-        },
-    );
+    let front = Front::redirecting_to_http(&world).await;
     let ran = keys(&world, &front, &front).await;
     assert_eq!(ran.status, 1, "{}", ran.all());
     assert_eq!(world.go.total_requests(), 1);

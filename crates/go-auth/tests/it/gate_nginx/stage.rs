@@ -16,11 +16,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use crate::gate_process::{GateProcess, settings_of};
 use test_support::wire::{Reply, Wire, head};
-use test_support::{eventually, millis, soon};
+use test_support::{Background, eventually, millis, soon};
 
 /// The file that is shipped, which is what is tested.
 const CONFIGURATION: &str = include_str!("../../../../../examples/gate/nginx.conf");
@@ -77,13 +77,7 @@ impl Received {
 pub(crate) struct Api {
     address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
-    server: JoinHandle<()>,
-}
-
-impl Drop for Api {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
+    _server: Background,
 }
 
 impl Api {
@@ -92,7 +86,7 @@ impl Api {
         let address = listener.local_addr().expect("an address");
         let received = Arc::<Mutex<Vec<Received>>>::default();
         let seen = Arc::clone(&received);
-        let server = tokio::spawn(async move {
+        let server = Background::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let seen = Arc::clone(&seen);
@@ -105,7 +99,7 @@ impl Api {
         Self {
             address,
             received,
-            server,
+            _server: server,
         }
     }
 

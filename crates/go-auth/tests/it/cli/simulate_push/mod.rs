@@ -6,7 +6,6 @@ mod verdicts;
 
 use axum::Router;
 use axum::response::IntoResponse;
-use derbysoft_go_auth::GoAuth;
 use derbysoft_go_simulator::{Expected, SampleToken, Simulator};
 use serde_json::Value;
 
@@ -20,11 +19,8 @@ async fn simulator() -> Simulator {
 
 /// A distributor's API behind this crate's gate.
 async fn gated(go: &Simulator) -> Server {
-    let auth = GoAuth::builder()
-        .issuer(go.issuer())
-        .audience(go.audience())
-        .jwks_url(go.jwks_url());
-    Server::of(&auth.build().expect("a good configuration")).await
+    let builder = test_support::builder_for(go);
+    Server::of(&builder.build().expect("a good configuration")).await
 }
 
 /// One that answers so, whatever comes.
