@@ -180,12 +180,16 @@ async fn beyond_the_limit_requests_are_answered_at_once() {
     let auth = world
         .ready_with(|builder| builder.configure(|it| it.max_waiting = 3))
         .await;
-    world.clock.advance(secs(10));
-    let hold = world.go.hold_next(1);
-    world.go.rotate();
-    let waiting: Vec<_> = (0..3).map(|_| verifying(&auth, &world.token())).collect();
-    world.fetches(2).await;
-    settle().await;
+    let three_waiting = async |fetches| {
+        world.clock.advance(secs(10));
+        let hold = world.go.hold_next(1);
+        world.go.rotate();
+        let waiting = [(); 3].map(|()| verifying(&auth, &world.token()));
+        world.fetches(fetches).await;
+        settle().await;
+        (waiting, hold)
+    };
+    let (waiting, hold) = three_waiting(2).await;
     for _ in 0..10 {
         let error = at_once(auth.verify(&world.token()));
         let std::task::Poll::Ready(Err(error)) = error else {
@@ -200,12 +204,7 @@ async fn beyond_the_limit_requests_are_answered_at_once() {
     }
 
     // Their places are free again, as are those of cancelled requests.
-    world.clock.advance(secs(10));
-    let _hold = world.go.hold_next(1);
-    world.go.rotate();
-    let gone: Vec<_> = (0..3).map(|_| verifying(&auth, &world.token())).collect();
-    world.fetches(3).await;
-    settle().await;
+    let (gone, _hold) = three_waiting(3).await;
     for waiting in gone {
         waiting.abort();
         let _ = waiting.await;

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use derbysoft_go_auth::GoAuthBuilder;
 use derbysoft_go_auth::clock::UnixTime;
+use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
 use derbysoft_go_simulator::Fault;
 
 use test_support::{
@@ -22,6 +22,16 @@ const FLEET: usize = 16;
 fn lasting(world: &World) -> String {
     let mint = world.mint().expires_in(30 * 86_400);
     mint.without("nbf").without("iat").token()
+}
+
+/// A handle whose cache has a token of a key that has just been withdrawn; and that token.
+async fn withdrawn(set: impl FnOnce(GoAuthBuilder) -> GoAuthBuilder) -> (World, GoAuth, String) {
+    let world = World::new().await;
+    let auth = world.ready_with(set).await;
+    let old = lasting(&world);
+    remember(&auth, &old);
+    world.withdraw();
+    (world, auth, old)
 }
 
 /// Asserts that a key withdrawn right after the answer to the first fetch was settled is rejected
@@ -85,16 +95,11 @@ async fn a_withdrawn_key_goes_within_max_age() {
 #[tokio::test]
 async fn a_withdrawn_key_goes_at_the_staleness_bound() {
     for (bound, set) in [(DAY, None), (900, Some(secs(900)))] {
-        let world = World::new().await;
-        let auth = world
-            .ready_with(|builder| match set {
-                Some(bound) => builder.configure(|it| it.max_stale = bound),
-                None => builder,
-            })
-            .await;
-        let old = lasting(&world);
-        remember(&auth, &old);
-        world.withdraw();
+        let (world, auth, old) = withdrawn(|builder| match set {
+            Some(bound) => builder.configure(|it| it.max_stale = bound),
+            None => builder,
+        })
+        .await;
         world.go.fail(Fault::Status(500));
         world.clock.advance(secs(bound - 1));
         assert_eq!(verdict(&auth, &old).await, "ok");
@@ -112,11 +117,7 @@ async fn a_withdrawn_key_goes_at_the_staleness_bound() {
 
 #[tokio::test]
 async fn a_withdrawn_key_goes_with_the_next_good_answer() {
-    let world = World::new().await;
-    let auth = world.ready().await;
-    let old = lasting(&world);
-    remember(&auth, &old);
-    world.withdraw();
+    let (world, auth, old) = withdrawn(|builder| builder).await;
     world.go.fail_next(3, Fault::Cut);
     for (wait, n) in [(270, 2), (1, 3), (2, 4), (4, 5)] {
         world.advance_to_fetch(secs(wait), n).await;
@@ -186,11 +187,7 @@ async fn a_key_withdrawn_before_a_refresh_is_gone_after() {
 
 #[tokio::test]
 async fn a_machine_that_slept_trusts_the_wall_clock() {
-    let world = World::new().await;
-    let auth = world.ready().await;
-    let old = lasting(&world);
-    remember(&auth, &old);
-    world.withdraw();
+    let (world, auth, old) = withdrawn(|builder| builder).await;
     let later = |seconds| UnixTime::from_secs(world.time().as_secs() + seconds);
     settle().await;
 
@@ -215,13 +212,8 @@ async fn a_machine_that_slept_trusts_the_wall_clock() {
 async fn whichever_clock_reaches_the_bound_first_decides() {
     // (elapsed, wall clock beside it): elapsed time alone, the wall clock alone, both.
     for (elapsed, stepped) in [(900, -100_000_i64), (60, 840), (450, 450)] {
-        let world = World::new().await;
-        let auth = world
-            .ready_with(|builder| builder.configure(|it| it.max_stale = secs(900)))
-            .await;
-        let old = lasting(&world);
-        remember(&auth, &old);
-        world.withdraw();
+        let set = |builder: GoAuthBuilder| builder.configure(|it| it.max_stale = secs(900));
+        let (world, auth, old) = withdrawn(set).await;
         world.go.fail(Fault::Cut);
         world.clock.advance(secs(elapsed - 1));
         let now = world.time().as_secs().saturating_add_signed(stepped);

@@ -3,7 +3,7 @@
 
 use derbysoft_go_auth::config::IssuerConfig;
 use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
-use derbysoft_go_simulator::{Fault, PublishedKey, SigningKey, Simulator};
+use derbysoft_go_simulator::{Fault, Mint, PublishedKey, SigningKey, Simulator};
 
 use test_support::{
     Api, World, agreed, at_once, crowd, eventually, ready, readyz, refresh, secs, settle, soon,
@@ -91,15 +91,18 @@ async fn each_issuers_token_is_accepted_as_its_own() {
     assert_eq!(two.fetches(), (1, 1));
 }
 
+/// What one issuer signs in the name of another.
+fn in_the_name_of(victim: &World, liar: &World) -> Mint {
+    let mint = liar.mint().issuer(victim.go.issuer());
+    mint.audience(victim.go.audience())
+}
+
 #[tokio::test]
 async fn no_issuer_signs_in_the_name_of_another() {
     let two = Two::new().await;
     let auth = two.ready().await;
     for (liar, victim) in [(&two.a, &two.b), (&two.b, &two.a)] {
-        let forged = liar
-            .mint()
-            .issuer(victim.go.issuer())
-            .audience(victim.go.audience());
+        let forged = in_the_name_of(victim, liar);
         // Under its own kid, which the victim does not have …
         assert_eq!(verdict(&auth, &forged.clone().token()).await, "key_pending");
         // … and under the victim's.
@@ -115,11 +118,7 @@ async fn a_shared_kid_lets_no_issuer_sign_for_another() {
     for (liar, victim) in [(&two.a, &two.b), (&two.b, &two.a)] {
         for _ in 0..3 {
             assert_eq!(verdict(&auth, &liar.token()).await, "ok");
-            let forged = liar
-                .mint()
-                .issuer(victim.go.issuer())
-                .audience(victim.go.audience())
-                .token();
+            let forged = in_the_name_of(victim, liar).token();
             assert_eq!(verdict(&auth, &forged).await, "signature");
         }
     }

@@ -38,6 +38,14 @@ impl Host {
         builder.build().expect("a good configuration")
     }
 
+    /// A process that starts and fetches, with its snapshot written.
+    async fn run(&self) -> GoAuth {
+        let auth = self.start();
+        ready(&auth).await.expect("GO is well");
+        self.saved().await;
+        auth
+    }
+
     /// Whether the file is the snapshot of this document, fetched at this time.
     fn holds(&self, document: &[u8], fetched_at: u64) -> bool {
         let Ok(file) = std::fs::read(self.path()) else {
@@ -58,9 +66,7 @@ impl Host {
     /// After one good fetch, its snapshot written and its handle dropped.
     async fn after_a_run() -> Self {
         let host = Self::new().await;
-        let auth = host.start();
-        ready(&auth).await.expect("GO is well");
-        host.saved().await;
+        let auth = host.run().await;
         drop(auth);
         settle().await;
         host
@@ -193,9 +199,7 @@ async fn a_304_confirms_a_snapshot_after_a_restart() {
 #[tokio::test]
 async fn each_good_fetch_is_saved_and_no_bad_one() {
     let host = Host::new().await;
-    let auth = host.start();
-    ready(&auth).await.unwrap();
-    host.saved().await;
+    let auth = host.run().await;
     for _ in 0..5 {
         host.world.clock.advance(secs(20));
         host.world.go.rotate();
@@ -227,9 +231,7 @@ fn on_a_slow_disk_the_last_fetch_is_saved() {
         .expect("a runtime");
     runtime.block_on(async {
         let host = Host::new().await;
-        let auth = host.start();
-        ready(&auth).await.unwrap();
-        host.saved().await;
+        let auth = host.run().await;
         // No write completes …
         let (release, released) = std::sync::mpsc::channel::<()>();
         let busy = tokio::task::spawn_blocking(move || released.recv().is_err());
@@ -247,9 +249,7 @@ fn on_a_slow_disk_the_last_fetch_is_saved() {
 #[tokio::test]
 async fn a_withdrawal_seen_survives_a_restart() {
     let host = Host::new().await;
-    let auth = host.start();
-    ready(&auth).await.unwrap();
-    host.saved().await;
+    let auth = host.run().await;
     let old = host.world.token();
     host.world.go.rotate();
     host.world.go.retire_all_but_current();

@@ -1,10 +1,13 @@
 //! The layer under tower's contract: which service is called, and when an answer is ready.
 
+use std::convert::Infallible;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use bytes::Bytes;
-use derbysoft_go_simulator::Fault;
+use derbysoft_go_auth::GoAuth;
+use derbysoft_go_auth::inbound::{GoAuthService, ResponseBody};
+use derbysoft_go_simulator::{Fault, Hold};
 use http::{Request, Response};
 use http_body_util::Full;
 use tokio::task::{JoinHandle, JoinSet};
@@ -93,18 +96,36 @@ async fn errors_of_the_wrapped_service_are_passed_on() {
     }
 }
 
+type Limited = GoAuthService<ConcurrencyLimit<Strict>>;
+
+/// A service that takes one request at a time.
+fn with_one_place(auth: &GoAuth) -> Limited {
+    auth.layer()
+        .layer(ConcurrencyLimit::new(Strict::default(), 1))
+}
+
+/// A request that waits for the first fetch of keys, and what holds that back.
+async fn waiting_in(
+    service: &mut Limited,
+    world: &World,
+    token: &str,
+) -> (
+    JoinHandle<Result<Response<ResponseBody<Full<Bytes>>>, Infallible>>,
+    Hold,
+) {
+    let hold = world.go.hold();
+    let answer = ready_to(service).await.call(with(token));
+    let waiting = tokio::spawn(answer);
+    world.fetches(1).await;
+    (waiting, hold)
+}
+
 #[tokio::test]
 async fn a_waiting_request_holds_no_permit() {
     let world = World::new().await;
-    let auth = world.auth();
-    let mut service = auth
-        .layer()
-        .layer(ConcurrencyLimit::new(Strict::default(), 1));
-    let hold = world.go.hold();
+    let mut service = with_one_place(&world.auth());
     // The fetch does not bring its key: the request is rejected after the wait.
-    let rejected = ready_to(&mut service).await.call(with(&world.unknown()));
-    let rejected = tokio::spawn(rejected);
-    world.fetches(1).await;
+    let (rejected, hold) = waiting_in(&mut service, &world, &world.unknown()).await;
     assert!(at_once(ready_to(&mut service)).is_ready());
     hold.release();
     assert_eq!(soon(rejected).await.unwrap().unwrap().status(), 401);
@@ -187,14 +208,8 @@ async fn a_token_is_judged_again_after_a_long_wait() {
 #[tokio::test]
 async fn a_dropped_waiting_request_returns_its_permit() {
     let world = World::new().await;
-    let auth = world.auth();
-    let mut service = auth
-        .layer()
-        .layer(ConcurrencyLimit::new(Strict::default(), 1));
-    let hold = world.go.hold();
-    let dropped = ready_to(&mut service).await.call(with(&world.token()));
-    let dropped = tokio::spawn(dropped);
-    world.fetches(1).await;
+    let mut service = with_one_place(&world.auth());
+    let (dropped, hold) = waiting_in(&mut service, &world, &world.token()).await;
     dropped.abort();
     soon(ready_to(&mut service)).await;
     hold.release();

@@ -1,6 +1,8 @@
 //! What the token endpoint can do wrong, and which error callers get.
 
-use derbysoft_go_auth::outbound::{BoxError, GatewayError, GatewayErrorKind, GatewayRefusal};
+use derbysoft_go_auth::outbound::{
+    BoxError, GatewayError, GatewayErrorKind as Kind, GatewayRefusal,
+};
 use derbysoft_go_simulator::{Endpoint, Fault, GatewayFailure};
 
 use super::{Stranger, World, client, gateway_error, pair, send};
@@ -17,10 +19,7 @@ async fn all_six_documented_failures_are_typed() {
         let error: BoxError = send(&client(&world.gateway()), world.push())
             .await
             .expect_err("no token");
-        assert_eq!(
-            gateway_error(&error).kind(),
-            &GatewayErrorKind::Refused(refusal)
-        );
+        assert_eq!(gateway_error(&error).kind(), &Kind::Refused(refusal));
         let text = error.to_string();
         assert!(
             text.contains(message) && text.contains(&status.to_string()),
@@ -40,7 +39,7 @@ async fn an_unknown_failure_keeps_a_bounded_body() {
     )));
     world.go.fail_at(Endpoint::Token, Fault::Status(418));
     let error = soon(world.gateway().ready()).await.expect_err("no token");
-    let GatewayErrorKind::Answer {
+    let Kind::Answer {
         status: 418, body, ..
     } = error.kind()
     else {
@@ -55,13 +54,13 @@ async fn an_unknown_failure_keeps_a_bounded_body() {
 #[tokio::test]
 async fn faults_of_the_endpoint_are_distinguished() {
     let name = |error: &GatewayError| match error.kind() {
-        GatewayErrorKind::Timeout => "timeout",
-        GatewayErrorKind::Redirect(_) => "redirect",
-        GatewayErrorKind::Answer { .. } => "answer",
-        GatewayErrorKind::Unreachable(_) => "unreachable",
-        GatewayErrorKind::TooLarge(_) => "too large",
-        GatewayErrorKind::Body(_) => "body",
-        GatewayErrorKind::Malformed(_) => "malformed",
+        Kind::Timeout => "timeout",
+        Kind::Redirect(_) => "redirect",
+        Kind::Answer { .. } => "answer",
+        Kind::Unreachable(_) => "unreachable",
+        Kind::TooLarge(_) => "too large",
+        Kind::Body(_) => "body",
+        Kind::Malformed(_) => "malformed",
         _ => "another",
     };
     let world = World::new().await;
@@ -114,45 +113,16 @@ async fn faults_of_the_endpoint_are_distinguished() {
 async fn each_useless_answer_has_its_own_error() {
     let world = World::new().await;
     let long = "x".repeat(8193);
+    let minute = ",\"expires_in\":60";
     for (token, token_type, expires_in, expected) in [
-        ("opaque", "bearer", ",\"expires_in\":60", None),
-        (
-            "opaque",
-            "mac",
-            ",\"expires_in\":60",
-            Some(GatewayErrorKind::OtherType),
-        ),
-        ("opaque", "Bearer", "", Some(GatewayErrorKind::NoLifetime)),
-        (
-            "opaque",
-            "Bearer",
-            ",\"expires_in\":0",
-            Some(GatewayErrorKind::Expired),
-        ),
-        (
-            "",
-            "Bearer",
-            ",\"expires_in\":60",
-            Some(GatewayErrorKind::UnusableToken),
-        ),
-        (
-            "a b",
-            "Bearer",
-            ",\"expires_in\":60",
-            Some(GatewayErrorKind::UnusableToken),
-        ),
-        (
-            "a\\r\\nx: y",
-            "Bearer",
-            ",\"expires_in\":60",
-            Some(GatewayErrorKind::UnusableToken),
-        ),
-        (
-            &long,
-            "Bearer",
-            ",\"expires_in\":60",
-            Some(GatewayErrorKind::UnusableToken),
-        ),
+        ("opaque", "bearer", minute, None),
+        ("opaque", "mac", minute, Some(Kind::OtherType)),
+        ("opaque", "Bearer", "", Some(Kind::NoLifetime)),
+        ("opaque", "Bearer", ",\"expires_in\":0", Some(Kind::Expired)),
+        ("", "Bearer", minute, Some(Kind::UnusableToken)),
+        ("a b", "Bearer", minute, Some(Kind::UnusableToken)),
+        ("a\\r\\nx: y", "Bearer", minute, Some(Kind::UnusableToken)),
+        (&long, "Bearer", minute, Some(Kind::UnusableToken)),
     ] {
         let answer =
             format!(r#"{{"access_token":"{token}","token_type":"{token_type}"{expires_in}}}"#);
@@ -176,7 +146,7 @@ async fn the_endpoints_redirect_carries_no_secret() {
         .build()
         .unwrap();
     let error = soon(gateway.ready()).await.expect_err("not followed");
-    assert_eq!(error.kind(), &GatewayErrorKind::Redirect(307));
+    assert_eq!(error.kind(), &Kind::Redirect(307));
     assert!(door.heard().contains("client-secret: "));
     assert_eq!(stranger.heard(), "");
 }
@@ -200,7 +170,7 @@ async fn all_waiting_callers_get_the_same_failure() {
     held.release();
     for waiting in waiting {
         let error = soon(waiting).await.unwrap().expect_err("forbidden");
-        let forbidden = GatewayErrorKind::Refused(GatewayRefusal::Forbidden);
+        let forbidden = Kind::Refused(GatewayRefusal::Forbidden);
         assert_eq!(error.kind(), &forbidden);
     }
     assert_eq!(world.go.token_fetches(), 1);

@@ -9,7 +9,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, Uri};
 use tower::ServiceExt;
 
-use super::{World, client, crowd_client, pair, send};
+use super::{World, client, pair, send};
 use test_support::{at_once, eventually, secs, settle, soon};
 
 fn left(gateway: &Gateway) -> u64 {
@@ -51,16 +51,11 @@ async fn a_thousand_callers_at_expiry_share_one_fetch() {
     // Past the token's end before the background task had a chance.
     let held = world.go.hold_tokens();
     world.clock.advance(secs(3600));
-    let client = crowd_client(&gateway);
-    let callers: Vec<_> = (0..1000).map(|_| world.pushing(&client)).collect();
+    let callers = world.a_thousand_pushing(&gateway);
     soon(world.go.wait_for_token_fetches(2)).await;
     settle().await;
     held.release();
-    for caller in callers {
-        assert_eq!(soon(caller).await.unwrap(), 200);
-    }
-    assert_eq!(world.go.token_fetches(), 2);
-    assert_eq!(world.go.pushes(), 1000);
+    world.all_accepted(callers, 2).await;
 }
 
 #[tokio::test]

@@ -78,6 +78,22 @@ impl World {
         let (client, push) = (client.clone(), self.push());
         tokio::spawn(async move { status(&client, push).await })
     }
+
+    /// A thousand pushes, each in a task of its own.
+    fn a_thousand_pushing(&self, gateway: &Gateway) -> Vec<JoinHandle<u16>> {
+        let client = crowd_client(gateway);
+        (0..1000).map(|_| self.pushing(&client)).collect()
+    }
+
+    /// All of them reach GO, which has issued so many tokens by then.
+    async fn all_accepted(&self, callers: Vec<JoinHandle<u16>>, token_fetches: usize) {
+        let pushes = callers.len();
+        for caller in callers {
+            assert_eq!(soon(caller).await.expect("no panic"), 200);
+        }
+        assert_eq!(self.go.token_fetches(), token_fetches);
+        assert_eq!(self.go.pushes(), pushes);
+    }
 }
 
 fn pair(credentials: &ClientCredentials) -> ClientPair {

@@ -11,7 +11,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt};
 
-use super::{World, client, crowd_client, http_client, send, status};
+use super::{World, client, http_client, send, status};
 use test_support::{secs, settle, soon};
 
 /// With a token that is old enough to be refused for its age.
@@ -78,13 +78,8 @@ async fn a_thousand_refused_callers_share_one_fetch() {
     let world = World::new().await;
     let gateway = aged(&world).await;
     world.go.revoke_gateway_tokens();
-    let client = crowd_client(&gateway);
-    let callers: Vec<_> = (0..1000).map(|_| world.pushing(&client)).collect();
-    for caller in callers {
-        assert_eq!(soon(caller).await.unwrap(), 200);
-    }
-    assert_eq!(world.go.token_fetches(), 2);
-    assert_eq!(world.go.pushes(), 1000);
+    let callers = world.a_thousand_pushing(&gateway);
+    world.all_accepted(callers, 2).await;
 }
 
 #[tokio::test]
