@@ -1,5 +1,6 @@
 //! `go-auth serve` as a process.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -11,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::process::{Lines, Process, command};
 use test_support::wire::{Reply, Wire, head};
-use test_support::{millis, soon};
+use test_support::{millis, settle, soon};
 
 const LISTENING: &str = "listening on http://";
 const STATUS: &str = " for the status";
@@ -50,6 +51,34 @@ pub(crate) fn with_file(settings: &str) -> (Command, TempDir) {
 async fn connect_to(address: SocketAddr) -> Wire<TcpStream> {
     let stream = soon(TcpStream::connect(address)).await;
     Wire::new(stream.expect("it listens"))
+}
+
+/// Connections that each got their answer to this request, and are kept open.
+pub(crate) async fn kept_open(
+    address: SocketAddr,
+    most: usize,
+    request: &str,
+) -> Vec<Wire<TcpStream>> {
+    let mut open = Vec::new();
+    for _ in 0..most {
+        let mut wire = connect_to(address).await;
+        wire.write(request).await;
+        assert_eq!(wire.reply().await.status, 200);
+        open.push(wire);
+    }
+    open
+}
+
+/// A connection whose request is sent, and gets no answer for now.
+pub(crate) async fn unanswered(address: SocketAddr, request: &str) -> Wire<TcpStream> {
+    let stream = TcpStream::connect(address).await.expect("it listens");
+    stream.writable().await.expect("connected");
+    let written = stream.try_write(request.as_bytes()).expect("written");
+    assert_eq!(written, request.len());
+    settle().await;
+    let nothing = stream.try_read(&mut [0]).expect_err("no answer yet");
+    assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+    Wire::new(stream)
 }
 
 async fn get_over(mut wire: Wire<TcpStream>, path: &str) -> Reply {

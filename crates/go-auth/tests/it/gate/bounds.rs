@@ -1,11 +1,8 @@
 //! How much the gate takes from a client.
 
-use std::io::ErrorKind;
-
 use derbysoft_go_simulator::Simulator;
 
-use crate::gate_process::{GateProcess, settings_of};
-use test_support::settle;
+use crate::gate_process::{GateProcess, kept_open, settings_of, unanswered};
 use test_support::wire::head;
 
 #[tokio::test]
@@ -70,29 +67,9 @@ async fn a_connection_too_many_waits_for_another_to_end() {
     const MOST: usize = 512;
     let go = Simulator::start().await.expect("a free port");
     let gate = GateProcess::start(&settings_of(&go, "")).await;
-    let mut open = Vec::new();
-    for _ in 0..MOST {
-        let mut wire = gate.connect().await;
-        wire.write(head("GET", "/healthz", &[])).await;
-        assert_eq!(wire.reply().await.status, 200);
-        open.push(wire);
-    }
-
-    let late = tokio::net::TcpStream::connect(gate.address)
-        .await
-        .expect("it listens");
-    late.writable().await.expect("connected");
     let request = head("GET", "/healthz", &[]);
-    assert_eq!(
-        late.try_write(request.as_bytes()).expect("written"),
-        request.len()
-    );
-    settle().await;
-    let mut byte = [0];
-    let nothing = late.try_read(&mut byte).expect_err("no answer yet");
-    assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
-
+    let mut open = kept_open(gate.address, MOST, &request).await;
+    let mut late = unanswered(gate.address, &request).await;
     open.pop();
-    let mut late = test_support::wire::Wire::new(late);
     assert_eq!(late.reply().await.status, 200);
 }

@@ -60,6 +60,13 @@ async fn the_file_overrides_the_environment_each_time() {
     assert_eq!(gate.verdict(&go.token()).await.status, 401);
 }
 
+#[track_caller]
+fn assert_names(text: &str, faults: &[&str]) {
+    for fault in faults {
+        assert!(text.lines().any(|line| line.starts_with(fault)), "{text}");
+    }
+}
+
 #[tokio::test]
 async fn all_faults_of_file_and_environment_are_named() {
     let go = Simulator::start().await.expect("a free port");
@@ -75,31 +82,29 @@ async fn all_faults_of_file_and_environment_are_named() {
     })
     .await;
     assert_eq!(status, Some(EX_USAGE));
-    for fault in [
+    let faults = [
         "- GO_AUTH_LEWAY is not a setting; did you mean GO_AUTH_LEEWAY?",
         "- GO_AUTH_KEY_WAIT is \"soon\", not a duration such as 30s or 5m",
         "- config: line 4: leeway is more than 5m",
         "- GO_AUTH_COOLDOWN is not from 100ms to 10m",
         "- GO_AUTH_ON_FAILURE: \"ignore\" is up to the proxy",
-    ] {
-        assert!(text.lines().any(|line| line.starts_with(fault)), "{text}");
-    }
+    ];
+    assert_names(&text, &faults);
     assert_eq!(go.fetches(), 0);
 }
 
 #[tokio::test]
 async fn all_faults_of_the_file_are_named() {
     let go = Simulator::start().await.expect("a free port");
-    let faulty = "on_failure = \"ignore\"\nleeway = \"6m\"\nkey_wait = \"0s\"";
-    let (status, text) = fails_with(&settings_of(&go, faulty)).await;
+    let settings = "on_failure = \"ignore\"\nleeway = \"6m\"\nkey_wait = \"0s\"";
+    let (status, text) = fails_with(&settings_of(&go, settings)).await;
     assert_eq!(status, Some(EX_USAGE));
-    for fault in [
+    let faults = [
         "- config: line 5: leeway is more than 5m",
         "- config: line 6: key_wait is not from 10ms to 30s",
         "- config: line 4: on_failure: \"ignore\" is up to the proxy",
-    ] {
-        assert!(text.lines().any(|line| line.starts_with(fault)), "{text}");
-    }
+    ];
+    assert_names(&text, &faults);
     assert_eq!(go.fetches(), 0);
 }
 

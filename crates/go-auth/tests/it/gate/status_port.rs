@@ -1,15 +1,13 @@
 //! A separate port for the status: then the other accepts nothing but genuine tokens.
 
-use std::io::ErrorKind;
-
 use derbysoft_go_simulator::Simulator;
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use crate::gate_process::{GateProcess, settings_of};
+use crate::gate_process::{GateProcess, kept_open, settings_of, unanswered};
 use crate::process::fails;
-use test_support::wire::{Wire, head};
+use test_support::wire::head;
 use test_support::{settle, soon};
 
 const STATUS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
@@ -218,33 +216,16 @@ async fn neither_port_takes_connections_of_the_other() {
     let go = go().await;
     let gate = GateProcess::start_apart(&settings_of(&go, "")).await;
     let token = go.token();
-    let mut open = Vec::new();
-    for _ in 0..MOST_WATCHERS {
-        let mut wire = gate.connect_for_status().await;
-        wire.write(head("GET", "/healthz", &[])).await;
-        assert_eq!(wire.reply().await.status, 200);
-        open.push(wire);
-    }
-    let late = TcpStream::connect(gate.status_address.expect("one of its own"));
-    let late = late.await.expect("it listens");
+    let watched = gate.status_address.expect("one of its own");
     let request = head("GET", "/healthz", &[]);
-    late.writable().await.expect("connected");
-    let written = late.try_write(request.as_bytes()).expect("written");
-    assert_eq!(written, request.len());
+    let watchers = kept_open(watched, MOST_WATCHERS, &request).await;
+    let mut late = unanswered(watched, &request).await;
     assert_eq!(gate.verdict(&token).await.status, 200);
-    settle().await;
-    let nothing = late.try_read(&mut [0]).expect_err("no answer yet");
-    assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
-    open.clear();
-    assert_eq!(Wire::new(late).reply().await.status, 200);
+    drop(watchers);
+    assert_eq!(late.reply().await.status, 200);
 
-    for _ in 0..MOST_PROXIES {
-        let mut wire = gate.connect().await;
-        wire.write(head("GET", "/auth", &[("Authorization", &token)]))
-            .await;
-        assert_eq!(wire.reply().await.status, 200);
-        open.push(wire);
-    }
+    let request = head("GET", "/auth", &[("Authorization", &token)]);
+    let _proxies = kept_open(gate.address, MOST_PROXIES, &request).await;
     assert_eq!(gate.get_status("/readyz").await.status, 200);
     let metrics = gate.get_status("/metrics").await.body;
     // This one, too; the last one's end may not have been seen yet.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use derbysoft_go_simulator::{Mint, Simulator};
 use rustix::process::Signal;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::stage::Stage;
 use crate::gate_process::settings_of;
@@ -115,6 +115,17 @@ async fn stage(gates: usize) -> Arc<Stage> {
     Arc::new(stage)
 }
 
+/// A thousand requests, and how many of them are done.
+fn load(stage: &Arc<Stage>) -> (JoinHandle<()>, Arc<AtomicUsize>) {
+    let cases = cases(&stage.go.mint(), 1000);
+    let done = Arc::<AtomicUsize>::default();
+    let load = tokio::spawn({
+        let (stage, done) = (Arc::clone(stage), Arc::clone(&done));
+        async move { send_all(&stage, cases, &done).await }
+    });
+    (load, done)
+}
+
 #[tokio::test]
 #[ignore = "needs nginx: see .ci/run"]
 async fn a_thousand_requests_and_no_wrong_verdict() {
@@ -127,12 +138,7 @@ async fn a_thousand_requests_and_no_wrong_verdict() {
 #[ignore = "needs nginx: see .ci/run"]
 async fn reloads_under_load_and_no_wrong_verdict() {
     let stage = stage(1).await;
-    let cases = cases(&stage.go.mint(), 1000);
-    let done = Arc::new(AtomicUsize::new(0));
-    let load = tokio::spawn({
-        let (stage, done) = (Arc::clone(&stage), Arc::clone(&done));
-        async move { send_all(&stage, cases, &done).await }
-    });
+    let (load, done) = load(&stage);
     // In turn: others that are good, and some that are not.
     let good = settings_of(&stage.go, &format!("{STRICT}\nleeway = \"10s\""));
     let bad = settings_of(&stage.go, "leeway = \"6m\"");
@@ -158,12 +164,7 @@ async fn reloads_under_load_and_no_wrong_verdict() {
 #[ignore = "needs nginx: see .ci/run"]
 async fn a_gate_ends_under_load_and_no_wrong_verdict() {
     let stage = stage(2).await;
-    let cases = cases(&stage.go.mint(), 1000);
-    let done = Arc::new(AtomicUsize::new(0));
-    let load = tokio::spawn({
-        let (stage, done) = (Arc::clone(&stage), Arc::clone(&done));
-        async move { send_all(&stage, cases, &done).await }
-    });
+    let (load, done) = load(&stage);
     while done.load(Ordering::Relaxed) < 300 && !load.is_finished() {
         tokio::task::yield_now().await;
     }
