@@ -206,6 +206,8 @@ impl Desk {
             let open = format!("{},\"{claim}\":{open}", self.claims_without(claim));
             stuffed(room, &open, &format!("{close}}}"), unit)
         };
+        let in_escapes =
+            |claim: &str, ours: &str| with(claim, &format!("\"{}", escaped(ours)), "\\u0061", "\"");
         let audiences = |unit: &str, last: &str| {
             let open = format!("{},\"aud\":[", self.claims_without("aud"));
             filled(room, &open, &format!("{last}]}}"), |_| unit.to_owned())
@@ -236,24 +238,8 @@ impl Desk {
                 "audiences_ours_last",
                 audiences(&format!("\"{near}\""), &format!(",\"{}\"", self.audience)),
             ),
-            self.paid(
-                "audience_escaped",
-                with(
-                    "aud",
-                    &format!("\"{}", escaped(self.audience)),
-                    "\\u0061",
-                    "\"",
-                ),
-            ),
-            self.paid(
-                "issuer_escaped",
-                with(
-                    "iss",
-                    &format!("\"{}", escaped(self.issuer)),
-                    "\\u0061",
-                    "\"",
-                ),
-            ),
+            self.paid("audience_escaped", in_escapes("aud", self.audience)),
+            self.paid("issuer_escaped", in_escapes("iss", self.issuer)),
             self.paid("subject_escaped", with("sub", "\"", "\\u0061", "\"")),
             self.paid("subject_pairs", with("sub", "\"", "\\ud83d\\ude00", "\"")),
             self.paid("token_id_newlines", with("jti", "\"", "\\n", "\"")),

@@ -9,7 +9,7 @@ use crate::clock::UnixTime;
 use crate::config::Config;
 use crate::error::{Reason, VerifyErrorKind as Kind};
 use crate::jwt::jwks::KeySet;
-use crate::jwt::jws::{Header, Room, Segments, base64url};
+use crate::jwt::jws::{Compact, Header, Room, Segments, base64url};
 use crate::jwt::rs256::PublicKey;
 
 /// RFC 7515, appendix A.2.1: the complete JWS. There is no `kid` in it.
@@ -101,12 +101,16 @@ fn with_flipped_bit(token: &str, bit: usize) -> String {
     format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
 }
 
+fn decoded<'t>(token: &'t str, room: &'t mut Room) -> Compact<'t> {
+    Segments::split(token.as_bytes(), 8192)
+        .and_then(|segments| segments.decode(room))
+        .expect("three segments of base64url")
+}
+
 #[test]
 fn rfc_7515s_signature_is_right_but_names_no_key() {
     let mut room = Room::new();
-    let token = Segments::split(RFC7515_TOKEN.as_bytes(), 8192)
-        .and_then(|segments| segments.decode(&mut room))
-        .expect("three segments of base64url");
+    let token = decoded(RFC7515_TOKEN, &mut room);
     assert_eq!(token.header, br#"{"alg":"RS256"}"#);
     assert_eq!(token.payload, RFC7515_PAYLOAD.as_bytes());
     assert!(key(RFC7515_MODULUS).verifies(token.signing_input, token.signature));
@@ -121,9 +125,7 @@ fn rfc_7515s_signature_is_right_but_names_no_key() {
 #[test]
 fn rfc_7520s_signature_is_right_but_signs_no_claims() {
     let mut room = Room::new();
-    let token = Segments::split(RFC7520_TOKEN.as_bytes(), 8192)
-        .and_then(|segments| segments.decode(&mut room))
-        .expect("three segments of base64url");
+    let token = decoded(RFC7520_TOKEN, &mut room);
     let header = Header::read(token.header).expect("a header like GO's");
     assert_eq!(header.kid, RFC7520_KID);
     assert_eq!(token.payload, RFC7520_PAYLOAD.as_bytes());

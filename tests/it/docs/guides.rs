@@ -7,12 +7,13 @@ const LINKS: &str = include_str!("../../../src/guide/links.md");
 
 /// The name and the text of each guide.
 fn guides() -> Vec<(String, String)> {
-    let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/guide")).expect("guides");
+    let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/guide"));
     files
+        .expect("a directory")
         .map(|file| {
-            let file = file.expect("a file");
-            let name = file.file_name().into_string().expect("a name");
-            (name, fs::read_to_string(file.path()).expect("a guide"))
+            let file = file.expect("its entry");
+            let name = file.file_name().into_string().expect("UTF-8");
+            (name, fs::read_to_string(file.path()).expect("a text"))
         })
         .collect()
 }

@@ -37,38 +37,23 @@ struct Bound {
 /// A token is decoded (3/4 of it), names with escapes are resolved (at most 3/4 of it), and their
 /// lists hold 64 names each of header and claims, of 24 bytes, doubling as they grow. The answer
 /// takes about 1 KiB.
-const REFUSED: Bound = Bound {
-    percent: 150,
-    beside: 10 * 1024,
-};
+const REFUSED: Bound = Bound::new(150, 10);
 
 /// On top of that the claims are stored (3/4), each audience at 16 bytes for the three that it is
 /// spelled with (4), strings with escapes resolved (twice 3/4, since the excess is given
 /// back), and the token itself is, in the cache.
-const ACCEPTED: Bound = Bound {
-    percent: 875,
-    beside: 16 * 1024,
-};
+const ACCEPTED: Bound = Bound::new(875, 16);
 
 /// A token that waits for its key is copied.
-const WAITING: Bound = Bound {
-    percent: 250,
-    beside: 16 * 1024,
-};
+const WAITING: Bound = Bound::new(250, 16);
 
 /// Each key's number exists as text, decoded, and once more in the key. A list of keys
 /// doubles as it grows. Where no keys are, `serde_json` keeps a byte for each level of nesting.
-const KEY_DOCUMENT: Bound = Bound {
-    percent: 500,
-    beside: 16 * 1024,
-};
+const KEY_DOCUMENT: Bound = Bound::new(500, 16);
 
 /// What `toml` makes of a file: at worst a token of 24 bytes and an event of 40 for each character,
 /// in lists that double as they grow, which comes to four times as much; and the text itself.
-const FILE: Bound = Bound {
-    percent: 26_000,
-    beside: 64 * 1024,
-};
+const FILE: Bound = Bound::new(26_000, 64);
 
 /// A vector for the names of a document grows five times, and has 64 at most that had escapes.
 const FEW: u64 = 2 * (5 + 64);
@@ -81,6 +66,13 @@ struct Seen {
 }
 
 impl Bound {
+    const fn new(percent: u64, kib_beside: u64) -> Self {
+        Self {
+            percent,
+            beside: kib_beside * 1024,
+        }
+    }
+
     #[track_caller]
     fn holds(self, what: &str, length: usize, counted: AllocationInfo) {
         let most = length as u64 * self.percent / 100 + self.beside;

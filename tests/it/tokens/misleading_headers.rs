@@ -10,6 +10,20 @@ use test_support::forge::{
     payload_and, verifier,
 };
 
+/// A token for each value of this member.
+fn each(member: &str, values: impl IntoIterator<Item = Value>, kind: Kind) -> Vec<Case> {
+    let cases = values.into_iter().map(|value| {
+        let given = format!("{member} {value:.40}");
+        case(given, mint().header(member, value).token(), kind)
+    });
+    cases.collect()
+}
+
+fn without(member: &str, kind: Kind) -> Case {
+    let token = mint().without_header(member).token();
+    case(format!("no {member}"), token, kind)
+}
+
 #[test]
 fn any_alg_but_the_string_rs256_is_rejected() {
     let names = [
@@ -60,20 +74,9 @@ fn any_alg_but_the_string_rs256_is_rejected() {
         json!({}),
         json!({"alg": "RS256"}),
     ];
-    let mut cases: Vec<Case> = names
-        .into_iter()
-        .map(Value::from)
-        .chain(others)
-        .map(|alg| {
-            let token = mint().header("alg", alg.clone()).token();
-            case(format!("alg {alg}"), token, Kind::Algorithm)
-        })
-        .collect();
-    cases.push(case(
-        "no alg",
-        mint().without_header("alg").token(),
-        Kind::Algorithm,
-    ));
+    let names = names.into_iter().map(Value::from);
+    let mut cases = each("alg", names.chain(others), Kind::Algorithm);
+    cases.push(without("alg", Kind::Algorithm));
     cases.push(case(
         "ALG for alg",
         mint().without_header("alg").header("ALG", "RS256").token(),
@@ -153,7 +156,7 @@ fn a_typ_other_than_a_jwts_is_rejected() {
     for typ in ["JWT", "at+jwt", "application/jwt", "application/at+jwt"] {
         judge(&mint().header("typ", typ).token()).expect(typ);
     }
-    let cases = [
+    let types = [
         json!("JWE"),
         json!("JOSE"),
         json!("JOSE+JSON"),
@@ -167,17 +170,13 @@ fn a_typ_other_than_a_jwts_is_rejected() {
         json!(1),
         json!(["JWT"]),
         json!({"JWT": null}),
-    ]
-    .map(|typ| {
-        let token = mint().header("typ", typ.clone()).token();
-        case(format!("typ {typ}"), token, Kind::Header)
-    });
-    assert_refused(&cases);
+    ];
+    assert_refused(&each("typ", types, Kind::Header));
 }
 
 #[test]
 fn a_kid_is_a_string_of_1_to_256_bytes() {
-    let mut cases: Vec<Case> = [
+    let kids = [
         json!(""),
         json!(1),
         json!(1.5),
@@ -188,18 +187,9 @@ fn a_kid_is_a_string_of_1_to_256_bytes() {
         json!("k".repeat(257)),
         json!("é".repeat(129)),
         json!("k".repeat(5000)),
-    ]
-    .into_iter()
-    .map(|kid| {
-        let token = mint().header("kid", kid.clone()).token();
-        case(format!("kid {kid:.40}"), token, Kind::Header)
-    })
-    .collect();
-    cases.push(case(
-        "no kid",
-        mint().without_header("kid").token(),
-        Kind::Header,
-    ));
+    ];
+    let mut cases = each("kid", kids, Kind::Header);
+    cases.push(without("kid", Kind::Header));
     let misspelt = mint().without_header("kid").header("Kid", KID);
     cases.push(case("Kid for kid", misspelt.token(), Kind::Header));
     // Of good form, and nobody's.

@@ -55,30 +55,19 @@ fn base64_that_is_not_canonical_is_rejected() {
         spoilt
     };
     let mut cases = Vec::new();
+    let mut add = |given: &str, token| cases.push(case(given, token, Kind::Malformed));
     for (given, header) in spoilt(&header) {
         let token = sign_segments(&header, &payload);
-        cases.push(case(
-            format!("{given} in the header"),
-            token,
-            Kind::Malformed,
-        ));
+        add(&format!("{given} in the header"), token);
     }
     for (given, payload) in spoilt(&payload) {
         let token = sign_segments(&header, &payload);
-        cases.push(case(
-            format!("{given} in the payload"),
-            token,
-            Kind::Malformed,
-        ));
+        add(&format!("{given} in the payload"), token);
     }
     let [header, payload, genuine] = segments(&signature);
     for (given, spoilt) in spoilt(genuine) {
         let token = format!("{header}.{payload}.{spoilt}");
-        cases.push(case(
-            format!("{given} in the signature"),
-            token,
-            Kind::Malformed,
-        ));
+        add(&format!("{given} in the signature"), token);
     }
     for encoding in [
         Encoding::Padded,
