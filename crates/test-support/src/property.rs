@@ -30,6 +30,8 @@ pub fn try_all<V: Strategy>(
     let config = Config {
         cases,
         failure_persistence: None,
+        // Where each failure is a wait of ten seconds, the simplest would take an hour to find.
+        max_shrink_time: 60_000,
         ..Config::default()
     };
     if let Err(error) = TestRunner::new(config).run(&values, property) {

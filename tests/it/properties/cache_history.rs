@@ -107,6 +107,8 @@ impl<'a> Stage<'a> {
                     .configure(|it| it.key_wait = millis(500))
                     .configure(|it| it.max_stale = secs(MAX_STALE))
                     .configure(|it| it.token_cache_bytes = bytes)
+                    // The clock stands still meanwhile: nobody may wait out a cooldown.
+                    .configure(|it| it.key_wait = millis(10))
             });
             auths.push(auth.await);
         }
@@ -307,6 +309,7 @@ fn no_reason_to_forget_changes_a_verdict() {
         Event::StepTo(-100),
         Event::StepTo(30),
         Event::Retire(0),
+        Event::Pass(8),
         Event::Restore(0),
         Event::StepTo(FAR),
         Event::StepTo(31),
