@@ -42,18 +42,20 @@ mod tests {
         let (release, held) = mpsc::channel::<()>();
         let runtime = tokio::runtime::Builder::new_multi_thread().build();
         let runtime = runtime.expect("a runtime");
-        let (done, ended) = mpsc::channel();
+        let (log, logged) = mpsc::channel();
         drop(runtime.spawn(async move {
             run(move || {
+                log.send("begun").expect("it is waited for");
                 let _ = held.recv();
-                done.send(()).expect("it is waited for");
+                log.send("ended").expect("it is waited for");
             })
             .await
         }));
+        let limit = Duration::from_secs(10);
+        assert_eq!(logged.recv_timeout(limit), Ok("begun"));
         drop(runtime);
         drop(release);
-        let limit = Duration::from_secs(10);
-        ended.recv_timeout(limit).expect("it went on");
+        assert_eq!(logged.recv_timeout(limit), Ok("ended"));
     }
 
     #[tokio::test]
