@@ -3,7 +3,7 @@
 use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_simulator::{Fault, Simulator};
 
-use test_support::{World, keys, millis, ready, refresh, verdict};
+use test_support::{World, keys, millis, ready, refresh, secs, verdict};
 
 #[tokio::test]
 async fn each_fetch_sends_user_agent_and_encodings() {
@@ -54,17 +54,18 @@ async fn a_redirecting_custom_client_brings_no_keys() {
 #[tokio::test]
 async fn the_limits_hold_for_a_custom_client_too() {
     let world = World::new().await;
-    let auth = world
-        .builder()
-        .client(reqwest::Client::new())
-        .configure(|it| it.fetch_timeout = millis(1500))
-        .build()
-        .unwrap();
+    let auth = |fetch_timeout| {
+        let builder = world.builder().client(reqwest::Client::new());
+        let builder = builder.configure(|it| it.fetch_timeout = fetch_timeout);
+        builder.build().unwrap()
+    };
+    let patient = auth(secs(30));
     world.go.fail(Fault::GzipBomb);
     let too_large = Err(FetchError::TooLarge(256 * 1024));
-    assert_eq!(refresh(&auth).await, too_large);
+    assert_eq!(refresh(&patient).await, too_large);
     world.go.fail(Fault::Endless);
-    assert_eq!(refresh(&auth).await, too_large);
+    assert_eq!(refresh(&patient).await, too_large);
     world.go.fail(Fault::HangBody);
-    assert_eq!(refresh(&auth).await, Err(FetchError::Timeout));
+    let hasty = auth(millis(100));
+    assert_eq!(refresh(&hasty).await, Err(FetchError::Timeout));
 }

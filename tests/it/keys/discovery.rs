@@ -118,12 +118,12 @@ async fn both_documents_share_one_time_limit() {
     let world = World::new().await;
     // Each in time, but not both.
     for endpoint in [Endpoint::Discovery, Endpoint::Keys] {
-        world.go.fail_at(endpoint, Fault::Delay(millis(200)));
+        world.go.fail_at(endpoint, Fault::Delay(millis(800)));
     }
     let auth = world
         .builder()
         .jwks_url(world.go.discovery_url())
-        .configure(|it| it.fetch_timeout = millis(350))
+        .configure(|it| it.fetch_timeout = millis(1400))
         .build()
         .unwrap();
     assert_eq!(ready(&auth).await, Err(FetchError::Timeout));

@@ -13,7 +13,9 @@ async fn fails(fault: Fault, expected: impl Fn(&FetchError) -> bool) {
 }
 
 async fn fails_in(world: World, fault: Fault, expected: impl Fn(&FetchError) -> bool) {
-    let auth = world.auth();
+    // A build for tests takes seconds to unpack 100 MiB.
+    let builder = world.builder().configure(|it| it.fetch_timeout = secs(30));
+    let auth = builder.build().expect("a good configuration");
     world.go.fail(fault.clone());
     let error = ready(&auth).await.expect_err("a failed fetch");
     assert!(expected(&error), "{fault:?} at the start: {error:?}");

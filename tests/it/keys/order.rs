@@ -26,7 +26,7 @@ async fn refreshes_requested_together_share_a_fetch() {
 #[tokio::test]
 async fn an_older_reply_that_comes_late_replaces_nothing() {
     let world = World::new().await;
-    let set = |builder: GoAuthBuilder| builder.configure(|it| it.fetch_timeout = millis(300));
+    let set = |builder: GoAuthBuilder| builder.configure(|it| it.fetch_timeout = secs(1));
     let auth = world.ready_with(set).await;
     let old = world.token();
     let hold = world.go.hold_next(1);

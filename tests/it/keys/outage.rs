@@ -123,7 +123,7 @@ async fn no_fault_of_a_refresh_touches_known_keys() {
     let world = World::new().await;
     // No document to be confirmed by a 304.
     world.go.set_etag(false);
-    let set = |builder: GoAuthBuilder| builder.configure(|it| it.fetch_timeout = millis(60));
+    let set = |builder: GoAuthBuilder| builder.configure(|it| it.fetch_timeout = millis(250));
     let auth = world.ready_with(set).await;
     world.clock.advance(secs(240));
     for fault in all_faults() {

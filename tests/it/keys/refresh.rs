@@ -72,7 +72,7 @@ async fn a_failed_first_fetch_is_retried_in_the_background() {
         world.go.fail_next(2, fault);
         let auth = world
             .builder()
-            .configure(|it| it.fetch_timeout = millis(100))
+            .configure(|it| it.fetch_timeout = millis(400))
             .build()
             .unwrap();
         ready(&auth).await.unwrap_err();

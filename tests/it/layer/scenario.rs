@@ -13,7 +13,7 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 use tokio::net::TcpListener;
 
 use test_support::distributor::header;
-use test_support::{Background, World, millis, refused_tokens, secs, soon, status_of, strict};
+use test_support::{Background, World, refused_tokens, secs, soon, status_of, strict};
 
 /// How often the handler ran.
 pub(crate) type Calls = Arc<AtomicUsize>;
@@ -42,7 +42,7 @@ struct Reply {
 impl Stage {
     async fn set(serve: Serve) -> Self {
         let world = World::new().await;
-        let builder = strict(world.builder()).configure(|it| it.fetch_timeout = millis(500));
+        let builder = strict(world.builder()).configure(|it| it.fetch_timeout = secs(2));
         let auth = builder.build().expect("a good configuration");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
