@@ -103,8 +103,6 @@ impl<'a> Stage<'a> {
                 builder
                     .client(client.clone())
                     .configure(|it| it.refresh_interval = secs(MAX_STALE))
-                    // Less than any rest of a cooldown: nobody turns the clock meanwhile.
-                    .configure(|it| it.key_wait = millis(500))
                     .configure(|it| it.max_stale = secs(MAX_STALE))
                     .configure(|it| it.token_cache_bytes = bytes)
                     // The clock stands still meanwhile: nobody may wait out a cooldown.
