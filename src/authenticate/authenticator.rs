@@ -20,7 +20,7 @@ use crate::error::{Reason, VerifyError};
 use crate::jwt::json::Text;
 use crate::jwt::jws::{Room, Segments};
 use crate::keys::{Demand, KeySource, Published};
-use crate::net::single_flight::Ticket;
+use crate::net::single_flight::Waiter;
 use crate::observe::{self, Requests, Stopwatch};
 
 /// How often the keys may be replaced while one token is checked: each replacement means
@@ -83,14 +83,14 @@ pub(crate) struct KeyWait {
 #[derive(Debug)]
 enum Until {
     /// The end of a fetch.
-    Fetched(Ticket),
+    Fetched(Waiter),
     /// The end of the cooldown, so much later, when a fetch may be started.
     Cooled(Duration),
 }
 
 /// A request for newer keys: whose, why they are missed, which keys did not suffice, and
 /// when.
-struct Wish<'a> {
+struct KeyRequest<'a> {
     issuer: &'a Issuer,
     missing: KeyMissing,
     seen: Arc<Published>,
@@ -198,19 +198,19 @@ impl Authenticator {
         let mut looks = 0;
         loop {
             looks += 1;
-            let (reason, wish) = match self.judge(token, stopwatch) {
+            let (reason, newer) = match self.judge(token, stopwatch) {
                 Ok(verified) => return Check::Done(Ok(verified)),
                 Err(Refusal { reason, missing }) => match missing {
-                    Some(wish) => (reason, wish),
+                    Some(newer) => (reason, newer),
                     None => return Check::Done(Err(reason.into())),
                 },
             };
-            let Wish {
+            let KeyRequest {
                 issuer,
                 missing,
                 seen,
                 at,
-            } = wish;
+            } = newer;
             let is_too_new =
                 |looked_at| reason == Reason::UnknownKey && !missing.was_looked_for(looked_at);
             if waited {
@@ -224,7 +224,7 @@ impl Authenticator {
                 // newer ones: look again.
                 Demand::Replaced if looks < MAX_LOOKS => continue,
                 Demand::Replaced => Check::Done(Err(undecided_if_unknown(reason, issuer))),
-                Demand::Wait(ticket) => Check::Wait((Until::Fetched(ticket), issuer)),
+                Demand::Wait(fetch) => Check::Wait((Until::Fetched(fetch), issuer)),
                 Demand::CoolingDown {
                     rest,
                     looked_at,
@@ -312,7 +312,7 @@ impl Authenticator {
     ) -> Result<Verified, VerifyError> {
         self.judge(token, stopwatch)
             .map_err(|Refusal { reason, missing }| match missing {
-                Some(wish) => undecided_if_unknown(reason, wish.issuer),
+                Some(newer) => undecided_if_unknown(reason, newer.issuer),
                 None => reason.into(),
             })
     }
@@ -336,7 +336,7 @@ impl Authenticator {
         &self,
         token: &[u8],
         stopwatch: &mut Stopwatch,
-    ) -> Result<Verified, Refusal<Wish<'_>>> {
+    ) -> Result<Verified, Refusal<KeyRequest<'_>>> {
         // A malformed JWT needs neither the clock nor the token cache.
         let segments = Segments::split(token, self.issuers.max_token_bytes)?;
         let now = self.clock.now();
@@ -365,7 +365,7 @@ impl Authenticator {
             }
             Err(Refusal { reason, missing }) => Err(Refusal {
                 reason,
-                missing: missing.map(|missing| Wish {
+                missing: missing.map(|missing| KeyRequest {
                     issuer,
                     missing,
                     seen: Arc::clone(&published),
@@ -395,7 +395,7 @@ impl Until {
     /// Completes when it is worth checking again; `true` once the awaited keys have come.
     async fn reached(&mut self, clock: &dyn Clock) -> bool {
         match self {
-            Self::Fetched(ticket) => ticket.progress().await,
+            Self::Fetched(fetch) => fetch.progress().await,
             Self::Cooled(rest) => {
                 let moment = clock.monotonic().saturating_add(*rest);
                 clock.sleep_until(moment).await;

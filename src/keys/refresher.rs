@@ -183,7 +183,7 @@ impl Shared {
     }
 
     /// Publishes, then counts the fetch as ended: woken callers see the result. All of it
-    /// happens under the lock, so that no ticket is issued in between. Results from a
+    /// happens under the lock, so that nobody begins to wait in between. Results from a
     /// replaced refresher are ignored.
     fn publish(&self, number: u64, started: Moment, mode: Mode, fetched: Result<Fetched, Failed>) {
         let ended = self.core.now();

@@ -11,7 +11,7 @@ use super::health::KeysState;
 use super::refresher::{SNAPSHOT_WAIT, Shared, Wanted};
 use crate::clock::UnixTime;
 use crate::net::refresher::Refresher;
-use crate::net::single_flight::Ticket;
+use crate::net::single_flight::Waiter;
 
 /// An issuer's refresher.
 pub(crate) type Remote = Refresher<Shared>;
@@ -22,7 +22,7 @@ pub(crate) enum Demand {
     /// The set has been replaced meanwhile: check again.
     Replaced,
     /// A fetch is under way or about to be.
-    Wait(Ticket),
+    Wait(Waiter),
     /// The last fetch failed, or there are no keys: the time until the next fetch,
     /// whatever causes it.
     Outage { retry_after: Duration },
@@ -44,14 +44,14 @@ pub(crate) enum Demand {
 pub(crate) struct Pending<'a> {
     remote: &'a Remote,
     /// `None` if there is no runtime to fetch in.
-    ticket: Option<Ticket>,
+    waiter: Option<Waiter>,
     /// Any usable keys will do.
     keys_suffice: bool,
 }
 
 impl Pending<'_> {
     pub(crate) async fn result(self) -> Result<(), FetchError> {
-        let mut ticket = self.ticket.ok_or(FetchError::NoRuntime)?;
+        let mut waiter = self.waiter.ok_or(FetchError::NoRuntime)?;
         let (remote, core) = (self.remote, &self.remote.core);
         // A fetch already under way, then our own, and the snapshot before them; longer
         // only if the refresher's runtime is not driven.
@@ -60,7 +60,7 @@ impl Pending<'_> {
         loop {
             let ended = tokio::select! {
                 biased;
-                ended = ticket.progress() => ended,
+                ended = waiter.progress() => ended,
                 () = &mut time_up => return Err(FetchError::Timeout),
             };
             let status = core.status();
@@ -111,11 +111,11 @@ impl Remote {
         if !is_pending {
             status.flight.want(&self.core.pulse, Wanted::Fresh);
         }
-        let ticket = status.flight.ticket();
+        let waiter = status.flight.waiter();
         drop(status);
         // In case the refresher ended just before it was notified.
         self.keep_running();
-        Demand::Wait(ticket)
+        Demand::Wait(waiter)
     }
 
     /// See [`Freshness::looked_at`](super::freshness::Freshness::looked_at).
@@ -134,23 +134,23 @@ impl Remote {
     pub(crate) fn refresh(&self) -> Pending<'_> {
         Pending {
             remote: self,
-            ticket: self.fetch_now(Wanted::Fresh),
+            waiter: self.fetch_now(Wanted::Fresh),
             keys_suffice: false,
         }
     }
 
     /// `None` if there is no runtime to fetch in.
-    fn fetch_now(&self, wanted: Wanted) -> Option<Ticket> {
+    fn fetch_now(&self, wanted: Wanted) -> Option<Waiter> {
         let may_wait = Handle::try_current().is_ok() && self.keep_driven();
-        let ticket = may_wait.then(|| {
+        let waiter = may_wait.then(|| {
             let mut status = self.core.status();
             status.flight.want(&self.core.pulse, wanted);
             // A fetch under way may have been answered before this call.
-            status.flight.ticket_of_next()
+            status.flight.waiter_of_next()
         });
         // In case the refresher ended just before it was notified.
         self.keep_running();
-        ticket
+        waiter
     }
 
     /// A fetch, the current one if there is one; `None` if the cached keys are usable.
@@ -161,11 +161,11 @@ impl Remote {
         }
         let under_way = {
             let status = self.core.status();
-            (status.flight.is_under_way()).then(|| status.flight.ticket())
+            (status.flight.is_under_way()).then(|| status.flight.waiter())
         };
         Some(Pending {
             remote: self,
-            ticket: under_way.or_else(|| self.fetch_now(Wanted::Any)),
+            waiter: under_way.or_else(|| self.fetch_now(Wanted::Any)),
             keys_suffice: true,
         })
     }

@@ -1,13 +1,13 @@
 //! One fetch at a time, shared by all waiting callers.
 //!
 //! A fetch runs in a task that belongs to none of them: a caller that gives up cancels
-//! its wait, never the fetch. Fetches are numbered as they begin, and a ticket waits for
+//! its wait, never the fetch. Fetches are numbered as they begin, and a caller waits for
 //! the end of the fetch with a given number or a later one. So if a task takes over from
 //! one that is no longer driven, whose fetch will never end, its own fetch serves all
 //! waiting callers.
 //!
 //! A [`Flight`] lives under the lock of the state that a fetch changes: the result is
-//! published and the fetch counted as ended before anyone else can take a ticket.
+//! published and the fetch counted as ended before anyone else can begin to wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,17 +108,17 @@ impl<W: Ord> Flight<W> {
     }
 
     /// Waits for the end of the current fetch, or of the next if none is under way.
-    pub(crate) fn ticket(&self) -> Ticket {
-        self.ticket_of(self.begun + u64::from(!self.is_under_way))
+    pub(crate) fn waiter(&self) -> Waiter {
+        self.waiter_of(self.begun + u64::from(!self.is_under_way))
     }
 
     /// Waits for the end of a fetch that begins from now on.
-    pub(crate) fn ticket_of_next(&self) -> Ticket {
-        self.ticket_of(self.begun + 1)
+    pub(crate) fn waiter_of_next(&self) -> Waiter {
+        self.waiter_of(self.begun + 1)
     }
 
-    fn ticket_of(&self, number: u64) -> Ticket {
-        Ticket {
+    fn waiter_of(&self, number: u64) -> Waiter {
+        Waiter {
             number,
             ended: self.ended.subscribe(),
         }
@@ -127,12 +127,12 @@ impl<W: Ord> Flight<W> {
 
 /// A caller's place in the wait for one fetch.
 #[derive(Debug)]
-pub(crate) struct Ticket {
+pub(crate) struct Waiter {
     number: u64,
     ended: watch::Receiver<u64>,
 }
 
-impl Ticket {
+impl Waiter {
     /// Completes when something may have changed; `true` once the fetch has ended and its
     /// result, if any, is published.
     pub(crate) async fn progress(&mut self) -> bool {
@@ -176,9 +176,9 @@ mod tests {
         Event::Abandon,
     ];
 
-    /// A ticket, and when the earliest fetch that may serve it began, counted in events.
+    /// A waiter, and when the earliest fetch that may serve it began, counted in events.
     struct Waiting {
-        ticket: Ticket,
+        waiter: Waiter,
         since: usize,
     }
 
@@ -198,14 +198,14 @@ mod tests {
                     if !self.flight.is_pending() {
                         self.flight.want(&self.pulse, ());
                     }
-                    let ticket = self.flight.ticket();
+                    let waiter = self.flight.waiter();
                     let since = self.under_way.unwrap_or(at);
-                    self.waiting.push(Waiting { ticket, since });
+                    self.waiting.push(Waiting { waiter, since });
                 }
                 Event::AskAnew => {
                     self.flight.want(&self.pulse, ());
-                    let ticket = self.flight.ticket_of_next();
-                    self.waiting.push(Waiting { ticket, since: at });
+                    let waiter = self.flight.waiter_of_next();
+                    self.waiting.push(Waiting { waiter, since: at });
                 }
                 Event::Begin if self.under_way.is_none() => {
                     if self.flight.begin(None).is_some() {
@@ -236,7 +236,7 @@ mod tests {
         /// Exactly these waiting callers are served.
         fn settle(&mut self, is_served: impl Fn(usize) -> bool) {
             self.waiting.retain_mut(|waiting| {
-                let has_ended = waiting.ticket.has_ended();
+                let has_ended = waiting.waiter.has_ended();
                 assert_eq!(has_ended, is_served(waiting.since));
                 !has_ended
             });
@@ -278,13 +278,13 @@ mod tests {
     async fn a_ticket_tells_completion_from_other_wakeups() {
         let mut flight = Flight::default();
         flight.want(&Pulse::default(), ());
-        let mut ticket = flight.ticket();
+        let mut waiter = flight.waiter();
         flight.wake_waiting();
-        assert!(!ticket.progress().await);
+        assert!(!waiter.progress().await);
         flight.begin(None);
         flight.end();
-        assert!(ticket.progress().await);
-        let later = flight.ticket_of_next();
+        assert!(waiter.progress().await);
+        let later = flight.waiter_of_next();
         drop(flight);
         later.ended().await;
     }

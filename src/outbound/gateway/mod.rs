@@ -243,7 +243,7 @@ impl Gateway {
             return alive()
                 .ok_or_else(|| GatewayError::new(GatewayErrorKind::NoRuntime, Duration::ZERO));
         }
-        let ticket = {
+        let waiter = {
             let mut status = shared.core.status();
             if let Some(issued) = good(Life::is_usable) {
                 return Ok(issued);
@@ -255,7 +255,7 @@ impl Gateway {
                 }
                 status.flight.want(&shared.core.pulse, ());
             }
-            status.flight.ticket()
+            status.flight.waiter()
         };
         // In case the refresher ended just before it was asked.
         shared.keep_running();
@@ -265,7 +265,7 @@ impl Gateway {
         let limit = shared.core.now().elapsed + shared.fetcher.timeout() * 4;
         tokio::select! {
             biased;
-            () = ticket.ended() => {}
+            () = waiter.ended() => {}
             () = shared.core.clock.sleep_until(limit) => {
                 return alive().ok_or_else(|| {
                     let (status, now) = (shared.core.status(), shared.core.now());
