@@ -33,7 +33,7 @@ use derbysoft_go_simulator::{SignatureKind, Simulator};
 #[cfg(feature = "metrics")]
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use tokio::runtime::Runtime;
-use tower::Layer;
+use tower::{Layer, Service};
 
 use common::arguments::Arguments;
 use common::calls::{Echo, measured, now, requests, runtime, serve, time_service};
@@ -100,7 +100,10 @@ impl Bench {
         let tokens = &self.scene.tokens;
         let past = self.scene.mint().expires_in(-3600).token();
         let forged = self.scene.mint().signature(SignatureKind::Corrupted);
+        // Issued long before the keys were looked up, and only just.
         let stranger = self.scene.mint().kid("5ae0f1d1b1b34f8a8a3d2f0f6b9e7c11");
+        let seconds = i64::try_from(self.scene.now.as_secs()).expect("a time");
+        let old_stranger = stranger.clone().at(seconds - 3600);
         let garbage = "53ac0777c2f94bc0a5b1b0d6d7a6f6ab".repeat(20);
         let contenders = vec![
             self.scene.floor("floor", tokens),
@@ -112,14 +115,31 @@ impl Bench {
             self.layer("layer_cold", 0, tokens.clone()),
             self.layer("layer_warm", CACHE, vec![tokens[0].clone(); CALLS as usize]),
             self.access_token("access_token"),
-            self.refuse("refuse_garbage", &self.scene.auth(CACHE), garbage.clone()),
+            self.refuse(
+                "refuse_garbage",
+                &self.scene.auth(CACHE),
+                garbage.clone(),
+                401,
+            ),
             self.refuse(
                 "refuse_bad_signature",
                 &self.scene.auth(CACHE),
                 forged.token(),
+                401,
             ),
-            self.refuse("refuse_unknown_kid", &self.cooling_down(), stranger.token()),
-            self.refuse("refuse_expired", &self.scene.auth(CACHE), past),
+            self.refuse(
+                "refuse_unknown_kid",
+                &self.cooling_down(),
+                old_stranger.token(),
+                401,
+            ),
+            self.refuse(
+                "refuse_key_pending",
+                &self.cooling_down(),
+                stranger.token(),
+                503,
+            ),
+            self.refuse("refuse_expired", &self.scene.auth(CACHE), past, 401),
             self.refuse_and_tell("refuse_garbage_told", garbage.clone()),
         ];
         #[cfg(feature = "metrics")]
@@ -147,7 +167,12 @@ impl Bench {
                 self.layer("layer_cold_recorded", 0, tokens.clone()),
                 self.layer("layer_warm_recorded", CACHE, warm),
                 self.access_token("access_token_recorded"),
-                self.refuse("refuse_garbage_recorded", &refusing, garbage.to_owned()),
+                self.refuse(
+                    "refuse_garbage_recorded",
+                    &refusing,
+                    garbage.to_owned(),
+                    401,
+                ),
             ]
         })
     }
@@ -250,7 +275,7 @@ impl Bench {
             .expect("a configuration");
         let mut service = auth.layer().layer(Echo);
         let tokens = vec![TOKEN.to_owned(); CALLS as usize];
-        self.begin(&mut service, TOKEN);
+        self.begin(&mut service, TOKEN, 200);
         Contender::new(name, CALLS, move || {
             let _guard = self.runtime.enter();
             time_service(&mut service, requests(&tokens))
@@ -258,9 +283,9 @@ impl Bench {
     }
 
     /// The whole layer, and a token that it rejects.
-    fn refuse(&self, name: &str, auth: &GoAuth, token: String) -> Contender<'_> {
+    fn refuse(&self, name: &str, auth: &GoAuth, token: String, status: u16) -> Contender<'_> {
         let mut service = auth.layer().layer(Echo);
-        self.begin(&mut service, &token);
+        self.begin(&mut service, &token, status);
         let tokens = vec![token; CALLS as usize];
         Contender::new(name, CALLS, move || {
             let _guard = self.runtime.enter();
@@ -268,10 +293,12 @@ impl Bench {
         })
     }
 
-    /// Makes a first request, untimed.
-    fn begin(&self, service: &mut GoAuthService<Echo>, token: &str) {
+    /// Makes a first request, untimed, and checks its answer.
+    fn begin(&self, service: &mut GoAuthService<Echo>, token: &str, status: u16) {
         let _guard = self.runtime.enter();
-        serve(service, requests(&[token.to_owned()]));
+        let request = requests(&[token.to_owned()]).remove(0);
+        let response = now(service.call(request)).expect("infallible");
+        assert_eq!(response.status(), status);
     }
 
     /// The same with a subscriber at info, as in production.
@@ -281,7 +308,7 @@ impl Bench {
             .clock(PlainClock(Instant::now()))
             .build()
             .expect("a configuration");
-        let mut refuse = self.refuse(name, &auth, token);
+        let mut refuse = self.refuse(name, &auth, token, 401);
         Contender::new(name, CALLS, move || {
             let log = tracing_subscriber::fmt()
                 .with_max_level(tracing::Level::INFO)

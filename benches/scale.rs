@@ -83,9 +83,14 @@ fn costs(scene: &Scene, arguments: &Arguments) -> Report {
     let of_issuers = [1, 10].map(|issuers| (issuers, tokens_of(scene, &issuer(issuers))));
     let sized = SIZES.map(|size| (size, sized_tokens(scene, size)));
     let many = scene.many_tokens(arguments.number("fill", 100_000));
-    let filled =
-        [&scene.tokens[..1], &scene.tokens, &many].map(|tokens| (tokens, filled(scene, tokens)));
-    let [one, few, full] = &filled;
+    let filled = [
+        &scene.tokens[..1],
+        &scene.tokens,
+        &many[..many.len().min(1000)],
+        &many,
+    ]
+    .map(|tokens| (tokens, filled(scene, tokens)));
+    let [one, few, thousand, full] = &filled;
 
     let mut rows = Rows::new(scene.floor("floor", &scene.tokens));
     for (kind, cache) in KINDS {
@@ -106,7 +111,7 @@ fn costs(scene: &Scene, arguments: &Arguments) -> Report {
         let one = verifying(auth.clone(), "warm", tokens);
         rows.add("fill", "one", tokens.len(), one);
     }
-    for (tokens, auth) in [few, full] {
+    for (tokens, auth) in [few, thousand, full] {
         let all = verifying_in_turn(auth.clone(), tokens);
         rows.add("fill", "all", tokens.len(), all);
     }
