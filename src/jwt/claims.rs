@@ -137,7 +137,8 @@ fn numeric_date(number: &str) -> Option<UnixTime> {
 /// # fn show(caller: &derbysoft_go_auth::Verified) -> Result<(), serde_json::Error> {
 /// if let Some(claims) = caller.claims() {
 ///     let distributor: Option<String> = claims.get("dis")?;
-///     println!("{distributor:?}, of all of {}", claims.as_json());
+///     let all: serde_json::Value = claims.deserialize()?; // or a type of your own
+///     println!("{distributor:?}, one of {all}, signed as {}", claims.as_json());
 /// }
 /// # Ok(())
 /// # }
