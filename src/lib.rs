@@ -105,7 +105,7 @@ mod error;
 mod fault;
 mod file;
 mod go_auth;
-// For the reader; as doc tests where their code has what it uses.
+// Documentation alone. Its examples use axum, so they are tested only with that feature.
 #[cfg(all(doc, any(not(doctest), feature = "axum")))]
 pub mod guide;
 mod health;

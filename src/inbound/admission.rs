@@ -1,4 +1,4 @@
-//! What one layer admits: whose credential is checked, and what becomes of each request.
+//! The settings of one layer, and what becomes of each request by them.
 
 use std::fmt;
 use std::sync::Arc;

@@ -30,8 +30,8 @@ impl<S> Layer<S> for EndpointTokensLayer {
 /// A client whose requests carry the right Access Token. Made by an
 /// [`EndpointTokensLayer`].
 ///
-/// It fails with a [`CallRefused`](crate::outbound::CallRefused) if a request may not be sent, and with the wrapped
-/// service's own error otherwise.
+/// It fails with a [`CallRefused`](crate::outbound::CallRefused) if a request may not be
+/// sent, and with the wrapped service's own error otherwise.
 #[derive(Debug, Clone)]
 pub struct EndpointTokensService<S> {
     inner: S,
