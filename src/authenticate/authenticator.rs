@@ -5,13 +5,14 @@
 //! first. Where several issuers are trusted, the token's `iss`, though unverified, picks
 //! the one whose rules and keys apply; no others are tried.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use memchr::memchr_iter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::token_cache::TokenCache;
+use super::token_cache::{Entry, TokenCache};
 use super::verified::Verified;
 use super::verifier::{KeyMissing, Presented, Refusal, Verifier};
 use crate::access_token::{AccessTokenSource, Api};
@@ -98,20 +99,20 @@ struct KeyRequest<'a> {
 }
 
 impl Issuers {
-    /// The issuer whose rules and keys apply to a token. A single issuer judges all
-    /// tokens, so that a bad signature is reported before a bad issuer.
+    /// The issuer whose rules and keys apply to a token, and its place among the trusted.
+    /// A single issuer judges all tokens, so that a bad signature is reported before a bad
+    /// issuer.
     pub(crate) fn pick<'t>(
         &self,
         claimed: impl FnOnce() -> Result<Text<'t>, Reason>,
-    ) -> Result<&Issuer, Reason> {
+    ) -> Result<(usize, &Issuer), Reason> {
         if let ([only], []) = (&*self.trusted, &*self.elsewhere) {
-            return Ok(only);
+            return Ok((0, only));
         }
         let claimed = claimed()?;
-        if let Some(issuer) =
-            (self.trusted.iter()).find(|issuer| claimed.is(issuer.verifier.issuer()))
-        {
-            return Ok(issuer);
+        let mut trusted = self.trusted.iter().enumerate();
+        if let Some(picked) = trusted.find(|(_, issuer)| claimed.is(issuer.verifier.issuer())) {
+            return Ok(picked);
         }
         Err(if self.elsewhere.iter().any(|issuer| claimed.is(issuer)) {
             Reason::OtherEnvironment
@@ -300,7 +301,8 @@ impl Authenticator {
     pub(crate) async fn verify(&self, token: &[u8], api: &Api) -> Result<Verified, VerifyError> {
         match self.check(token, api) {
             Check::Done(result) => result,
-            Check::Wait(wait) => self.check_after(wait, token).await,
+            // Boxed, since it is rare and large.
+            Check::Wait(wait) => Box::pin(self.check_after(wait, token)).await,
         }
     }
 
@@ -337,29 +339,35 @@ impl Authenticator {
         token: &[u8],
         stopwatch: &mut Stopwatch,
     ) -> Result<Verified, Refusal<KeyRequest<'_>>> {
-        // A malformed JWT needs neither the clock nor the token cache.
+        let meter = self.requests.meter();
+        let known = (self.cache.as_ref())
+            .and_then(|cache| cache.get(token, |entry| self.is_still_good(entry)));
+        if let Some(verified) = known {
+            meter.cache_hit();
+            return Ok(verified);
+        }
         let segments = Segments::split(token, self.issuers.max_token_bytes)?;
-        let now = self.clock.now();
-        if let Some(cache) = &self.cache {
-            let meter = self.requests.meter();
-            if let Some(verified) = self.recall(cache, token, now) {
-                meter.cache_hit();
-                return Ok(verified);
-            }
+        if self.cache.is_some() {
             meter.cache_miss(stopwatch);
         }
+        let now = self.clock.now();
         stopwatch.start(&*self.clock);
         let mut room = Room::new();
         let compact = segments.decode(&mut room)?;
         let presented = Presented::read(&compact)?;
-        let issuer = self.issuers.pick(|| presented.claimed_issuer())?;
+        let (place, issuer) = self.issuers.pick(|| presented.claimed_issuer())?;
         let published = issuer.keys.load(now);
         match (issuer.verifier).judge(&presented, published.keys(now), now) {
             Ok(verified) => {
                 if let Some(cache) = &self.cache
-                    && cache.insert(token, &verified)
+                    && cache.insert(token, || Entry {
+                        token: token.into(),
+                        verified: verified.clone(),
+                        issuer: place,
+                        judged_by: published.number().into(),
+                    })
                 {
-                    self.requests.meter().cache_bytes(|| cache.bytes());
+                    meter.cache_bytes(|| cache.bytes());
                 }
                 Ok(verified)
             }
@@ -375,19 +383,21 @@ impl Authenticator {
         }
     }
 
-    /// A token verified before, if its time and its key are still good.
-    fn recall(&self, cache: &TokenCache, token: &[u8], now: UnixTime) -> Option<Verified> {
-        let verified = cache.get(token)?;
-        let issuer = self.issuers.get(verified.issuer()?)?;
+    /// Whether the time and the key of a token verified before are still good.
+    fn is_still_good(&self, entry: &Entry) -> bool {
+        let now = self.clock.now();
+        let issuer = &self.issuers.trusted[entry.issuer];
         let published = issuer.keys.load(now);
-        if (issuer.verifier)
-            .check_again(&verified, published.keys(now), now)
-            .is_ok()
-        {
-            return Some(verified);
+        if published.is(entry.judged_by.load(Ordering::Relaxed), now) {
+            return issuer.verifier.check_time(&entry.verified, now).is_ok();
         }
-        cache.remove(token);
-        None
+        let is_good = (issuer.verifier)
+            .check_again(&entry.verified, published.keys(now), now)
+            .is_ok();
+        if is_good {
+            (entry.judged_by).store(published.number(), Ordering::Relaxed);
+        }
+        is_good
     }
 }
 

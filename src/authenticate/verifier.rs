@@ -166,12 +166,17 @@ impl Verifier {
         keys: &KeySet,
         now: UnixTime,
     ) -> Result<(), Reason> {
-        let Some(Jwt { claims, key }) = verified.jwt() else {
-            return Ok(());
-        };
-        if !keys.holds(key) {
+        if (verified.jwt()).is_some_and(|Jwt { key, .. }| !keys.holds(key)) {
             return Err(Reason::UnknownKey);
         }
+        self.check_time(verified, now)
+    }
+
+    /// The same while the key set is the one that it was judged by.
+    pub(crate) fn check_time(&self, verified: &Verified, now: UnixTime) -> Result<(), Reason> {
+        let Some(claims) = verified.claims() else {
+            return Ok(());
+        };
         (self.policy).check_window(claims.expires_at(), claims.not_before(), now)
     }
 

@@ -86,11 +86,12 @@ impl<'d> Reading<'d> {
 
     /// The issuer whose rules apply to the token, which is read as the gate reads it.
     pub(super) fn pick<'i>(&self, issuers: &'i Issuers) -> Result<&'i Issuer, Reason> {
-        issuers.pick(|| match &self.claims {
+        let picked = issuers.pick(|| match &self.claims {
             None => Err(Reason::NotBase64url),
             Some(Err(reason)) => Err(*reason),
             Some(Ok(claims)) => claims.issuer(),
-        })
+        });
+        picked.map(|(_, issuer)| issuer)
     }
 }
 

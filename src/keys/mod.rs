@@ -14,6 +14,7 @@ mod remote;
 mod snapshot;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -39,6 +40,8 @@ pub use crate::jwt::jwks::{KeySet, KeySetError, MAX_KEYS, SkipReason, SkippedKey
 /// A key set and when its use ends.
 #[derive(Debug)]
 pub(crate) struct Published {
+    /// Of all sets ever published in this process, only this one has it.
+    number: u64,
     keys: KeySet,
     /// The wall-clock time from which the keys must not be used.
     deadline: UnixTime,
@@ -47,16 +50,32 @@ pub(crate) struct Published {
 }
 
 impl Published {
-    fn fixed(keys: KeySet) -> Self {
+    fn new(keys: KeySet, deadline: UnixTime, stale_from: UnixTime) -> Self {
+        static PUBLISHED: AtomicU64 = AtomicU64::new(0);
         Self {
+            number: PUBLISHED.fetch_add(1, Ordering::Relaxed),
             keys,
-            deadline: UnixTime::MAX,
-            stale_from: UnixTime::MAX,
+            deadline,
+            stale_from,
         }
+    }
+
+    fn fixed(keys: KeySet) -> Self {
+        Self::new(keys, UnixTime::MAX, UnixTime::MAX)
     }
 
     fn empty(distrusted: &Arc<[Box<str>]>) -> Self {
         Self::fixed(KeySet::default().distrusting(distrusted))
+    }
+
+    /// By which a verdict remembers what it was judged by.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether this is the set with the number, and may be used at `now`.
+    pub(crate) fn is(&self, number: u64, now: UnixTime) -> bool {
+        self.number == number && now < self.deadline
     }
 
     /// The keys that may be used at `now`; none past the deadline.

@@ -230,11 +230,10 @@ impl Shared {
         let freshness = &status.freshness;
         let times = (freshness.deadline(&self.schedule)).zip(freshness.stale_from());
         self.current.store(Arc::new(match times {
-            Some((deadline, stale_from)) => Published {
-                keys: status.held.document.keys.distrusting(&status.distrusted),
-                deadline,
-                stale_from,
-            },
+            Some((deadline, stale_from)) => {
+                let keys = status.held.document.keys.distrusting(&status.distrusted);
+                Published::new(keys, deadline, stale_from)
+            }
             None => Published::empty(&status.distrusted),
         }));
     }
