@@ -18,12 +18,10 @@
 mod common;
 
 use std::hint::black_box;
-use std::pin::Pin;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use derbysoft_go_auth::access_token::{AccessToken, AccessTokens, Api};
 use derbysoft_go_auth::authenticate::Verifier;
-use derbysoft_go_auth::clock::{Clock, UnixTime};
 use derbysoft_go_auth::inbound::GoAuthService;
 use derbysoft_go_auth::keys::KeySet;
 #[cfg(feature = "metrics")]
@@ -37,6 +35,7 @@ use tower::{Layer, Service};
 
 use common::arguments::Arguments;
 use common::calls::{Echo, measured, now, requests, runtime, serve, time_service};
+use common::clock::PlainClock;
 use common::report::{Column, Report};
 use common::rounds::{Contender, interleave, median, ratio};
 use common::scene::{AUDIENCE, CACHE, CALLS, ISSUER, Scene, builder};
@@ -270,6 +269,7 @@ impl Bench {
         const TOKEN: &str = "53ac0777c2f94bc0a5b1b0d6d7a6f6ab";
         let held = AccessToken::new(Api::AVAILABILITY_PEER, TOKEN, self.scene.now);
         let auth = GoAuth::builder()
+            .clock(PlainClock::default())
             .access_tokens(AccessTokens::new([held]).expect("a token"))
             .build()
             .expect("a configuration");
@@ -303,12 +303,7 @@ impl Bench {
 
     /// The same with a subscriber at info, as in production.
     fn refuse_and_tell(&self, name: &str, token: String) -> Contender<'_> {
-        let auth = builder(CACHE)
-            .keys(self.scene.keys())
-            .clock(PlainClock(Instant::now()))
-            .build()
-            .expect("a configuration");
-        let mut refuse = self.refuse(name, &auth, token, 401);
+        let mut refuse = self.refuse(name, &self.scene.auth(CACHE), token, 401);
         Contender::new(name, CALLS, move || {
             let log = tracing_subscriber::fmt()
                 .with_max_level(tracing::Level::INFO)
@@ -325,30 +320,9 @@ impl Bench {
         let auth = builder(CACHE)
             .jwks_url(self.go.jwks_url())
             .configure(|it| it.cooldown = Duration::from_secs(600))
-            .clock(PlainClock(Instant::now()))
             .build()
             .expect("a configuration");
         self.runtime.block_on(auth.ready()).expect("keys");
         auth
-    }
-}
-
-/// The system's clock. tokio's, which
-/// [`SystemClock`](derbysoft_go_auth::clock::SystemClock) reads, takes a lock in builds
-/// with its `test-util`, such as this one.
-#[derive(Debug)]
-struct PlainClock(Instant);
-
-impl Clock for PlainClock {
-    fn now(&self) -> UnixTime {
-        SystemTime::now().into()
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.0.elapsed()
-    }
-
-    fn sleep_until(&self, moment: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
-        Box::pin(tokio::time::sleep_until((self.0 + moment).into()))
     }
 }

@@ -7,6 +7,7 @@
 
 pub(crate) mod arguments;
 pub(crate) mod calls;
+pub(crate) mod clock;
 pub(crate) mod report;
 pub(crate) mod rounds;
 pub(crate) mod scene;

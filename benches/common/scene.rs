@@ -12,6 +12,7 @@ use derbysoft_go_simulator::{Mint, PublishedKey, SigningKey, Simulator};
 use serde_json::json;
 
 use super::calls::measured;
+use super::clock::PlainClock;
 use super::rounds::Contender;
 
 /// GO's samples.
@@ -136,6 +137,7 @@ pub(crate) fn builder(cache: u64) -> GoAuthBuilder {
     GoAuth::builder()
         .issuer(ISSUER)
         .audience(AUDIENCE)
+        .clock(PlainClock::default())
         .configure(|it| it.token_cache_bytes = cache)
 }
 
