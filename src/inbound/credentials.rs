@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
-use memchr::memchr3;
 
 use super::rejection::Rejection;
 
@@ -107,9 +106,9 @@ impl<'a> Credential<'a> {
 }
 
 fn from_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], Rejection> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next().ok_or(Rejection::MISSING)?;
-    if values.next().is_some() {
+    let value = headers.get(name).ok_or(Rejection::MISSING)?;
+    // Otherwise no name has two values.
+    if headers.len() > headers.keys_len() && headers.get_all(name).iter().nth(1).is_some() {
         return Err(Rejection::INVALID);
     }
     clean_token(value.as_bytes()).ok_or_else(|| scrutinise(value))
@@ -152,9 +151,12 @@ fn is_scheme(word: &str) -> bool {
 const BEARER: &[u8] = b"bearer";
 
 /// Whether a token is visible ASCII without a comma, which would join two of them (RFC
-/// 9110, section 5.3). A [`HeaderValue`] has no control character but the tab.
+/// 9110, section 5.3).
 fn is_clean(token: &[u8]) -> bool {
-    memchr3(b' ', b'\t', b',', token).is_none() && token.is_ascii()
+    // A byte that is not ASCII is negative. Stopping at the first unclean one would make it
+    // one byte at a time.
+    let is_clean = |byte: &u8| byte.cast_signed() > b' '.cast_signed() && *byte != b',';
+    token.iter().fold(true, |all, byte| all & is_clean(byte))
 }
 
 #[cfg(test)]
