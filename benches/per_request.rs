@@ -109,7 +109,11 @@ impl Bench {
             self.jsonwebtoken(),
             self.verify_cold(),
             self.verify_cold_caching(),
-            self.verify_warm(),
+            self.verify_warm("verify_warm", vec![&tokens[0]; CALLS as usize]),
+            self.verify_warm(
+                "verify_warm_in_turn",
+                tokens.iter().map(String::as_str).collect(),
+            ),
             self.no_layer(),
             self.layer("layer_cold", 0, tokens.clone()),
             self.layer("layer_warm", CACHE, vec![tokens[0].clone(); CALLS as usize]),
@@ -231,16 +235,18 @@ impl Bench {
         })
     }
 
-    /// With a cache, and the same token every time.
-    fn verify_warm(&self) -> Contender<'_> {
+    /// With a cache that holds all of the tokens.
+    fn verify_warm<'a>(&'a self, name: &str, tokens: Vec<&'a str>) -> Contender<'a> {
         let auth = self.scene.auth(CACHE);
-        let token = &self.scene.tokens[0];
-        for _ in 0..3 {
-            now(auth.verify(token)).expect("genuine");
+        let verify = |token: &str| now(auth.verify(token)).expect("genuine");
+        for token in &tokens {
+            // It is stored when it is seen for the second time.
+            verify(token);
+            verify(token);
         }
-        Contender::new("verify_warm", CALLS, move || {
+        Contender::new(name, CALLS, move || {
             measured(|| {
-                for _ in 0..CALLS {
+                for token in &tokens {
                     black_box(now(auth.verify(black_box(token)))).expect("genuine");
                 }
             })
