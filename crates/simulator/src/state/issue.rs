@@ -41,6 +41,10 @@ impl<T> Issue<T> {
 
     /// The previous one stays valid for 7 more days, or until it expires.
     pub(crate) fn rotate(&mut self, next: T, now: UnixTime) -> &T {
+        // A file of both could not tell which is current if they had one time, which a
+        // clock of milliseconds may give twice.
+        let after = (self.current.issued_at).saturating_add(Duration::from_nanos(1));
+        let now = now.max(after);
         let mut before = mem::replace(self, Self::new(next, now)).current;
         before.expires_at = before.expires_at.min(now.saturating_add(OVERLAP));
         self.previous = Some(before);
@@ -91,8 +95,11 @@ mod tests {
             (previous.issued_at, issue.current.issued_at),
             (day(100), day(275))
         );
+        issue.rotate('e', day(275));
+        let previous = issue.previous.as_ref().expect("one before");
+        assert!(previous.issued_at < issue.current.issued_at, "one moment");
         issue.revoke('d', day(276));
         assert!(issue.previous.is_none());
-        assert!(!accepts(&issue, 'c', 276) && accepts(&issue, 'd', 276));
+        assert!(!accepts(&issue, 'e', 276) && accepts(&issue, 'd', 276));
     }
 }
