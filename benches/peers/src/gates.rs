@@ -130,6 +130,8 @@ impl Gates<'_> {
                 },
                 axum_jwks(scene),
                 axum_jwt_auth(scene).await,
+                axum_jose(scene),
+                huskarl_resource_server(scene).await,
             ]
         });
         Self {
@@ -266,7 +268,58 @@ async fn axum_jwt_auth(scene: &Scene) -> Gate<'static> {
         StatusCode::OK
     };
     let state = State(Arc::new(decoder));
-    Gate::new("axum-jwt-auth", of::<Body, _>(handler.with_state(state)))
+    Gate {
+        backend: Backend::RustCrypto,
+        ..Gate::new("axum-jwt-auth", of::<Body, _>(handler.with_state(state)))
+    }
+}
+
+/// Never checks `nbf`, and goes by the token's algorithm.
+fn axum_jose(scene: &Scene) -> Gate<'static> {
+    use axum_jose::AuthorizationLayer;
+    use axum_jose::authorization::Claims;
+
+    let set = serde_json::from_slice(&scene.document).expect("a key set");
+    let issuer = ISSUER.parse().expect("an address");
+    let layer = AuthorizationLayer::with_local_jwk_set(set, issuer, AUDIENCE.to_owned());
+    let handler = async |Extension(Claims(caller)): Extension<Claims>| {
+        black_box(caller["sub"].as_str());
+        StatusCode::OK
+    };
+    let service = layer.layer(handler.into_service());
+    Gate {
+        unchecked: &[Fault::NotYetValid],
+        ..Gate::new("axum-jose", of::<Body, _>(service))
+    }
+}
+
+/// In the layer of `huskarl-axum`. Each request checks whether the keys have to be
+/// fetched again, which is left out where they are given.
+async fn huskarl_resource_server(scene: &Scene) -> Gate<'static> {
+    use huskarl_axum::extractors::ValidatedToken;
+    use huskarl_axum::layers::ValidatorLayer;
+    use huskarl_reqwest::ReqwestClient;
+    use huskarl_resource_server::validator::custom::CustomValidator;
+
+    let go = scene.go().await.expect("a port");
+    let client = ReqwestClient::builder().build().await;
+    // Its next fetch is an hour later.
+    let validator = CustomValidator::builder()
+        .iss(ISSUER)
+        .aud(AUDIENCE)
+        .allowed_signing_algorithms(["RS256".to_owned()])
+        .jwks_uri(go.jwks_url().parse().expect("an address"))
+        .jwks_source(client.expect("a client"))
+        .build()
+        .await
+        .expect("keys");
+    let handler = async |caller: ValidatedToken<()>| {
+        black_box(&caller.sub);
+        StatusCode::OK
+    };
+    let layer = ValidatorLayer::builder().validator(validator).build();
+    let service = layer.authenticated().layer(handler.into_service());
+    Gate::new("huskarl-resource-server", of::<Body, _>(service))
 }
 
 fn text(document: &[u8]) -> &str {
