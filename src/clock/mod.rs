@@ -173,8 +173,9 @@ impl Moment {
 
 /// The operating system's clock, and tokio's timers.
 ///
-/// On Linux the wall clock is its coarse one (`CLOCK_REALTIME_COARSE`), which is up to 10
-/// ms behind and takes a third of the time to read: `exp` and `nbf` are whole seconds.
+/// On Linux the wall clock is its coarse one (`CLOCK_REALTIME_COARSE`), which takes a third
+/// of the time to read. It is some milliseconds behind (a tick or two of the kernel's
+/// timer), and longer where a virtual machine is held up: what `leeway` is for.
 #[derive(Debug, Clone)]
 pub struct SystemClock {
     origin: tokio::time::Instant,
@@ -306,6 +307,15 @@ impl Clock for ManualClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_system_clock_is_the_systems() {
+        let before = UnixTime::from(SystemTime::now());
+        let now = SystemClock::default().now();
+        let after = UnixTime::from(SystemTime::now());
+        assert!(now <= after, "{now:?}, {after:?}");
+        assert!(before.saturating_since(now) < Duration::from_secs(1));
+    }
 
     #[test]
     fn unix_time_ranges_from_1970_to_9999() {

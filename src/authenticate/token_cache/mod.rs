@@ -1,7 +1,7 @@
 //! Tokens that were verified before, found by their exact bytes.
 //!
 //! A hit saves parsing and the signature check, never the checks of time and key, which
-//! are repeated each time. The cache belongs to one set of issuers and their policies.
+//! are repeated each time. The cache belongs to one handle, whose policies never change.
 //! Only accepted tokens are stored, and only at *second sight*: an insert costs a good
 //! part of a signature check, so a stream of tokens that never repeat must not pay for
 //! it.
@@ -26,8 +26,8 @@ use moka::sync::Cache;
 use crate::authenticate::Verified;
 use crate::jwt::claims::Claims;
 
-/// Entries of a set. With the hash of a token that it does not hold, their hashes fill one
-/// cache line.
+/// Entries of a set. With one hash more, of a token not stored, their hashes fill one cache
+/// line.
 const WAYS: usize = 7;
 
 /// There is a set for so many bytes of the limit, which hold two or three of GO's tokens:
@@ -60,9 +60,9 @@ pub(crate) struct TokenCache {
 /// A hash only says where to look: an entry is compared by all its bytes. It may be
 /// overwritten, or dropped, at any moment; then its token is verified again.
 #[derive(Default)]
-#[repr(align(128))]
+#[repr(C, align(128))]
 struct Set {
-    /// The token last verified that was not stored.
+    /// Of the token that was verified last.
     sighted: AtomicU64,
     hashes: [AtomicU64; WAYS],
     entries: [ArcSwapOption<Entry>; WAYS],
@@ -88,14 +88,15 @@ impl Entry {
 }
 
 impl TokenCache {
-    /// A cache of at most `max_bytes`; `None` for 0.
+    /// A cache of at most `max_bytes`; `None` if that is too little for any token.
     pub(crate) fn new(max_bytes: u64) -> Option<Self> {
         let sets = usize::try_from(max_bytes.div_ceil(SET_FOR).min(MOST_SETS)).ok()?;
-        let table: Arc<[Set]> = (0..sets).map(|_| Set::default()).collect();
         let beside = (sets * size_of::<Set>()) as u64 + max_bytes / FREED_LATE;
+        let room = max_bytes.checked_sub(beside).filter(|room| *room > 0)?;
+        let table: Arc<[Set]> = (0..sets).map(|_| Set::default()).collect();
         let evicted = Arc::clone(&table);
         let kept = Cache::builder()
-            .max_capacity(max_bytes.saturating_sub(beside))
+            .max_capacity(room)
             .eviction_policy(EvictionPolicy::lru())
             .weigher(|_, entry: &Weak<Entry>| entry.upgrade().map_or(0, |entry| entry.weight()))
             .eviction_listener(move |hash, entry, _| {
@@ -105,7 +106,7 @@ impl TokenCache {
             })
             .build();
         let hash = RandomState::default();
-        (sets > 0).then_some(Self { kept, table, hash })
+        Some(Self { kept, table, hash })
     }
 
     /// The verdict on a token that was stored, if `good` says that it still is one;
@@ -136,8 +137,10 @@ impl TokenCache {
             return false;
         }
         let entry = Arc::new(entry());
+        // A hash is looked for once, so it must not stand in two places.
+        let same = (set.hashes.iter()).position(|other| other.load(Ordering::Relaxed) == hash);
         let free = (set.entries.iter()).position(|place| place.load().is_none());
-        let way = free.unwrap_or_else(|| fastrand::usize(..WAYS));
+        let way = same.or(free).unwrap_or_else(|| fastrand::usize(..WAYS));
         set.entries[way].store(Some(Arc::clone(&entry)));
         set.hashes[way].store(hash, Ordering::Relaxed);
         // Later, so that whatever the table holds is evicted some day.
@@ -154,7 +157,7 @@ impl TokenCache {
         self.kept.weighted_size()
     }
 
-    /// The hash of a token's end, and the set for it. The end is 96 bits of the signature,
+    /// The hash of a token's end, and the set for it. The end is 92 bits of the signature,
     /// which no two accepted tokens share: a token made to collide costs its sender one
     /// comparison and finds nothing.
     fn find(&self, token: &[u8]) -> (u64, &Set) {
