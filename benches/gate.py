@@ -72,7 +72,8 @@ NEEDS = {
 def main():
     arguments = read_arguments()
     # Ended by a signal, it ends what it has started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
     with contextlib.ExitStack() as stack:
         bench = Bench(stack, arguments)
         contenders = bench.contenders()
