@@ -11,12 +11,12 @@
 //! claim back, and nothing in it can end a line or begin a second value, as a comma
 //! would where header lines are joined (RFC 9110, section 5.3).
 
-use http::{HeaderName, HeaderValue};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, PercentEncode, utf8_percent_encode};
 
 use derbysoft_go_auth::Verified;
 
-/// What [`encode`] escapes beside what is not ASCII.
+/// What is escaped beside what is not ASCII. [`is_plain`] has it too.
 const ESCAPED: AsciiSet = CONTROLS.add(b' ').add(b'%').add(b',');
 
 /// The longest value, as it is written. Three of them and the rest of an answer fit into
@@ -24,31 +24,67 @@ const ESCAPED: AsciiSet = CONTROLS.add(b' ').add(b'%').add(b',');
 /// empty with a JWT); GO's longest is the issuer, with some 80.
 pub(super) const MAX_BYTES: usize = 1024;
 
-/// The headers for a caller; `None` where a value is too long.
-pub(super) fn headers_of(caller: &Verified) -> Option<[(HeaderName, HeaderValue); 4]> {
+const SUBJECT: HeaderName = HeaderName::from_static("x-go-subject");
+const ISSUER: HeaderName = HeaderName::from_static("x-go-issuer");
+const TOKEN_ID: HeaderName = HeaderName::from_static("x-go-token-id");
+const API: HeaderName = HeaderName::from_static("x-go-api");
+
+/// What the headers say of a caller.
+fn claims_of(caller: &Verified) -> [(HeaderName, &str); 4] {
     let api = caller.access_token().map(|granted| granted.api().as_str());
-    let header = |name, claim| Some((HeaderName::from_static(name), encode(claim)?));
-    Some([
-        header("x-go-subject", caller.subject())?,
-        header("x-go-issuer", caller.issuer())?,
-        header("x-go-token-id", caller.token_id())?,
-        header("x-go-api", api)?,
-    ])
+    let claim = Option::unwrap_or_default;
+    [
+        (SUBJECT, claim(caller.subject())),
+        (ISSUER, claim(caller.issuer())),
+        (TOKEN_ID, claim(caller.token_id())),
+        (API, claim(api)),
+    ]
+}
+
+/// The headers for a caller; `None` where a value is too long.
+pub(super) fn headers_of(caller: &Verified) -> Option<HeaderMap> {
+    let claims = claims_of(caller);
+    // And one for whoever answers.
+    let mut headers = HeaderMap::with_capacity(claims.len() + 1);
+    for (name, claim) in claims {
+        headers.insert(name, encode(claim)?);
+    }
+    Some(headers)
+}
+
+/// Whether all of a caller's claims fit into headers.
+pub(super) fn all_fit(caller: &Verified) -> bool {
+    claims_of(caller).iter().all(|(_, claim)| fits(claim))
 }
 
 /// Whether a claim fits into a header.
 pub(super) fn fits(claim: &str) -> bool {
-    encode(Some(claim)).is_some()
+    // An encoded claim is no shorter than the claim.
+    claim.len() <= MAX_BYTES
+        && (is_plain(claim) || escaped(claim).map(str::len).sum::<usize>() <= MAX_BYTES)
 }
 
-fn encode(claim: Option<&str>) -> Option<HeaderValue> {
-    let claim = claim.unwrap_or_default();
-    // An encoded claim is no shorter than the claim.
-    if claim.len() > MAX_BYTES {
+fn encode(claim: &str) -> Option<HeaderValue> {
+    if !fits(claim) {
         return None;
     }
-    let value = utf8_percent_encode(claim, &ESCAPED).to_string();
-    (value.len() <= MAX_BYTES).then(|| HeaderValue::try_from(value).ok())?
+    if is_plain(claim) {
+        return HeaderValue::from_str(claim).ok();
+    }
+    HeaderValue::try_from(escaped(claim).to_string()).ok()
+}
+
+fn escaped(claim: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(claim, &ESCAPED)
+}
+
+/// Whether there is nothing to escape, as in all claims of GO's.
+fn is_plain(claim: &str) -> bool {
+    let is_escaped = |byte: u8| !byte.is_ascii_graphic() || byte == b'%' || byte == b',';
+    // All of them are looked at, many at a time.
+    !claim
+        .bytes()
+        .fold(false, |any, byte| any | is_escaped(byte))
 }
 
 #[cfg(test)]
@@ -58,7 +94,7 @@ mod tests {
     use super::*;
 
     fn encoded(claim: &str) -> Option<String> {
-        let value = encode(Some(claim))?;
+        let value = encode(claim)?;
         Some(value.to_str().expect("visible ASCII").to_owned())
     }
 
@@ -88,7 +124,7 @@ mod tests {
         ] {
             assert_eq!(encoded(claim).as_deref(), Some(claim));
         }
-        assert_eq!(encode(None).expect("short"), "");
+        assert_eq!(encode("").expect("short"), "");
     }
 
     #[test]
@@ -109,6 +145,18 @@ mod tests {
     }
 
     #[test]
+    fn no_character_is_plain_that_is_escaped() {
+        for character in '\0'..='\u{ff}' {
+            let claim = format!("https://id.example/{character}");
+            assert_eq!(
+                is_plain(&claim),
+                escaped(&claim).to_string() == claim,
+                "{claim:?}"
+            );
+        }
+    }
+
+    #[test]
     fn a_value_is_limited_to_1024_bytes() {
         assert!(fits(&"a".repeat(1024)));
         assert!(!fits(&"a".repeat(1025)));
@@ -117,6 +165,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn plain_claims_are_those_that_escaping_leaves_alone(claim in any::<String>()) {
+            prop_assert_eq!(is_plain(&claim), escaped(&claim).to_string() == claim);
+        }
+
         #[test]
         fn no_two_claims_look_alike(claim in any::<String>()) {
             let fits = claim.len() <= MAX_BYTES / 3;

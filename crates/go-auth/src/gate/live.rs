@@ -112,7 +112,7 @@ fn faults_for_a_gate(config: &Config) -> Result<(), ConfigError> {
 fn fits_into_headers() -> impl Fn(&Verified) -> bool + Send + Sync + 'static {
     let is_first = AtomicBool::new(true);
     move |caller| {
-        let fits = identity::headers_of(caller).is_some();
+        let fits = identity::all_fit(caller);
         if !fits {
             events::claim_too_long(is_first.swap(false, Ordering::Relaxed));
         }
@@ -151,7 +151,7 @@ impl Service<Request<()>> for Granted {
     fn call(&mut self, request: Request<()>) -> Self::Future {
         let mut response = Response::default();
         match request.extensions().get().and_then(identity::headers_of) {
-            Some(headers) => response.headers_mut().extend(headers),
+            Some(headers) => *response.headers_mut() = headers,
             // Not from the layer: there is no other way in.
             None => *response.status_mut() = StatusCode::FORBIDDEN,
         }
