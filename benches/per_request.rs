@@ -235,21 +235,20 @@ impl Bench {
         })
     }
 
-    /// With a cache that holds all of the tokens.
+    /// With a cache that holds all of the tokens, and the processor's own cache too: what
+    /// the other contenders have left there does not count.
     fn verify_warm<'a>(&'a self, name: &str, tokens: Vec<&'a str>) -> Contender<'a> {
         let auth = self.scene.auth(CACHE);
-        let verify = |token: &str| now(auth.verify(token)).expect("genuine");
-        for token in &tokens {
-            // It is stored when it is seen for the second time.
-            verify(token);
-            verify(token);
-        }
+        let verify_all = move || {
+            for token in &tokens {
+                black_box(now(auth.verify(black_box(token)))).expect("genuine");
+            }
+        };
+        // A token is stored when it is seen for the second time.
+        verify_all();
         Contender::new(name, CALLS, move || {
-            measured(|| {
-                for token in &tokens {
-                    black_box(now(auth.verify(black_box(token)))).expect("genuine");
-                }
-            })
+            verify_all();
+            measured(&verify_all)
         })
     }
 
