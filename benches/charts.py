@@ -92,7 +92,8 @@ PEERS = {
     "jwt-authorizer": ("jwt-authorizer", "ring"),
     "axum-jwks": ("axum-jwks", "ring; iss, nbf not checked"),
     "axum-jwt-auth": ("axum-jwt-auth", "RustCrypto"),
-    "axum-jose": ("axum-jose", "nbf not checked"),
+    "axum-jose": ("axum-jose", "aws-lc; nbf not checked"),
+    "huskarl-resource-server": ("huskarl-resource-server", "RustCrypto"),
     "tower-oauth2-resource-server/rustcrypto": ("tower-oauth2-resource-server", "RustCrypto"),
 }
 
