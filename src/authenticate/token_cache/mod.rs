@@ -26,12 +26,12 @@ use moka::sync::Cache;
 use crate::authenticate::Verified;
 use crate::jwt::claims::Claims;
 
-/// Entries of a set. With one hash more, of a token not stored, their hashes fill one cache
+/// Entries of a set. With two hashes more, of tokens not stored, their hashes fill one cache
 /// line.
-const WAYS: usize = 7;
+const WAYS: usize = 6;
 
 /// There is a set for so many bytes of the limit, which hold two or three of GO's tokens:
-/// one set in a hundred would have to hold more than it can.
+/// one set in forty would have to hold more than it can.
 const SET_FOR: u64 = 4096;
 
 /// At most so many sets, 8 MiB: they hold 450,000 tokens, whatever the limit.
@@ -62,8 +62,9 @@ pub(crate) struct TokenCache {
 #[derive(Default)]
 #[repr(C, align(128))]
 struct Set {
-    /// Of the token that was verified last.
-    sighted: AtomicU64,
+    /// Of the tokens that were verified last: of two, so that two that take turns are both
+    /// stored.
+    sighted: [AtomicU64; 2],
     hashes: [AtomicU64; WAYS],
     entries: [ArcSwapOption<Entry>; WAYS],
 }
@@ -133,7 +134,9 @@ impl TokenCache {
     /// did.
     pub(crate) fn insert(&self, token: &[u8], entry: impl FnOnce() -> Entry) -> bool {
         let (hash, set) = self.find(token);
-        if set.sighted.swap(hash, Ordering::Relaxed) != hash {
+        let [latest, before] = &set.sighted;
+        let latest_hash = latest.swap(hash, Ordering::Relaxed);
+        if latest_hash != hash && before.swap(latest_hash, Ordering::Relaxed) != hash {
             return false;
         }
         let entry = Arc::new(entry());

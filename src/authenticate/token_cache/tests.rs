@@ -157,6 +157,19 @@ fn threads_that_store_and_remove_the_same_tokens_leave_no_more_than_the_limit() 
 }
 
 #[test]
+fn two_tokens_that_take_turns_in_one_set_are_both_stored() {
+    let (token, verified) = genuine(|mint| mint);
+    let cache = TokenCache::new(4096).expect("one set");
+    let both = [numbered(&token, 1), numbered(&token, 2)];
+    for token in both.iter().cycle().take(4) {
+        insert(&cache, token, &verified);
+    }
+    for token in &both {
+        assert!(holds(&cache, token));
+    }
+}
+
+#[test]
 fn a_token_is_found_again_whatever_stands_under_its_hash() {
     let (token, verified) = genuine(|mint| mint);
     let cache = TokenCache::new(8192).expect("a size");

@@ -70,10 +70,10 @@ fn duplicates_are_found_past_the_inline_names() {
 
 #[test]
 fn a_special_byte_is_found_in_any_place() {
-    for len in 0..200 {
+    for len in (0..40).chain(LONG..LONG + 40) {
         let plain = vec![b'a'; len];
         assert_eq!(plain_prefix(&plain), len);
-        for at in 0..len {
+        for at in (0..len).filter(|at| len < LONG || at % 61 < 2 || len - at < 9) {
             for special in [b'"', b'\\', 0x00, 0x1f] {
                 // The bytes that follow, special or not, do not matter.
                 for after in [b'a', b'"', 0x80, 0xff] {
