@@ -10,7 +10,7 @@
 //! is worth nothing after its five minutes, however often it came. They are held and looked
 //! up in a table beside it, for two reasons. A lookup in `moka` takes longer than everything
 //! else that a known token costs: with it `verify_warm` was at 0.020 of a signature
-//! check, with the table it is at 0.007 (`docs/evidence/performance.md`). And `moka` frees
+//! check, with the table it is at 0.006 (`docs/evidence/performance.md`). And `moka` frees
 //! what it evicts some time later, when no thread can still be reading it, by when
 //! hundreds may have accumulated; the table drops it at once, so the limit holds.
 
@@ -34,7 +34,7 @@ const WAYS: usize = 6;
 /// one set in forty would have to hold more than it can.
 const SET_FOR: u64 = 4096;
 
-/// At most so many sets, 8 MiB: they hold 450,000 tokens, whatever the limit.
+/// At most so many sets, 8 MiB: they hold 390,000 tokens, whatever the limit.
 const MOST_SETS: u64 = 1 << 16;
 
 /// `moka` learns from one in so many hits.
