@@ -41,11 +41,11 @@ impl<T> Issue<T> {
 
     /// The previous one stays valid for 7 more days, or until it expires.
     pub(crate) fn rotate(&mut self, next: T, now: UnixTime) -> &T {
+        let mut before = mem::replace(self, Self::new(next, now)).current;
         // A file of both could not tell which is current if they had one time, which a
         // clock of milliseconds may give twice.
-        let after = (self.current.issued_at).saturating_add(Duration::from_nanos(1));
-        let now = now.max(after);
-        let mut before = mem::replace(self, Self::new(next, now)).current;
+        let after = (before.issued_at).saturating_add(Duration::from_nanos(1));
+        self.current.issued_at = now.max(after);
         before.expires_at = before.expires_at.min(now.saturating_add(OVERLAP));
         self.previous = Some(before);
         &self.current.credential
