@@ -37,7 +37,7 @@ use common::report::{Column, Report};
 use common::rounds::{median, ratio};
 use common::scene::{CACHE, Scene, builder};
 
-/// Tokens sent in turn to a cold server: eight times as many as the cache remembers of
+/// Tokens sent in turn to a cold server: four times as many as the cache remembers of
 /// those seen once, so hardly any is recognised.
 const COLD_TOKENS: usize = 32 * 1024;
 
