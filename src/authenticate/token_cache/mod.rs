@@ -69,6 +69,13 @@ struct Set {
     entries: [ArcSwapOption<Entry>; WAYS],
 }
 
+impl Set {
+    /// The place of a hash.
+    fn way(&self, hash: u64) -> Option<usize> {
+        (self.hashes.iter()).position(|other| other.load(Ordering::Relaxed) == hash)
+    }
+}
+
 /// A verified token.
 pub(crate) struct Entry {
     pub(crate) token: Box<[u8]>,
@@ -114,8 +121,7 @@ impl TokenCache {
     /// otherwise the token is removed.
     pub(crate) fn get(&self, token: &[u8], good: impl FnOnce(&Entry) -> bool) -> Option<Verified> {
         let (hash, set) = self.find(token);
-        let is_its = |other: &AtomicU64| other.load(Ordering::Relaxed) == hash;
-        let way = set.hashes.iter().position(is_its)?;
+        let way = set.way(hash)?;
         let entry = set.entries[way].load();
         let entry = entry.as_ref().filter(|entry| *entry.token == *token)?;
         if !good(entry) {
@@ -140,10 +146,12 @@ impl TokenCache {
             return false;
         }
         let entry = Arc::new(entry());
-        // A hash is looked for once, so it must not stand in two places.
-        let same = (set.hashes.iter()).position(|other| other.load(Ordering::Relaxed) == hash);
         let free = (set.entries.iter()).position(|place| place.load().is_none());
-        let way = same.or(free).unwrap_or_else(|| fastrand::usize(..WAYS));
+        // Only the first place of a hash is looked at, so it must not have two.
+        let way = set
+            .way(hash)
+            .or(free)
+            .unwrap_or_else(|| fastrand::usize(..WAYS));
         set.entries[way].store(Some(Arc::clone(&entry)));
         set.hashes[way].store(hash, Ordering::Relaxed);
         // Later, so that whatever the table holds is evicted some day.
