@@ -24,7 +24,7 @@ if ! command -v valgrind >/dev/null; then
     exit 2
 fi
 profile=dev
-most=20
+most=12
 if [ "${1-}" = --optimised ]; then
     shift
     profile=bench

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use memchr::memchr3;
 
 use super::rejection::Rejection;
 
@@ -151,12 +152,9 @@ fn is_scheme(word: &str) -> bool {
 const BEARER: &[u8] = b"bearer";
 
 /// Whether a token is visible ASCII without a comma, which would join two of them (RFC
-/// 9110, section 5.3).
+/// 9110, section 5.3). A [`HeaderValue`] has no control character but the tab.
 fn is_clean(token: &[u8]) -> bool {
-    // A byte that is not ASCII is negative. Stopping at the first unclean one would make it
-    // one byte at a time.
-    let is_clean = |byte: &u8| byte.cast_signed() > b' '.cast_signed() && *byte != b',';
-    token.iter().fold(true, |all, byte| all & is_clean(byte))
+    memchr3(b' ', b'\t', b',', token).is_none() && token.is_ascii()
 }
 
 #[cfg(test)]
