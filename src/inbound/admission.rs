@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, Entry};
 use http::{HeaderMap, Request, Response};
 
-use super::credentials::CredentialSource;
+use super::credentials::{CredentialSource, RequestHead};
 use super::rejection::Rejection;
 use super::respond::{Respond, respond_to};
 use super::unverified::Unverified;
@@ -74,7 +74,7 @@ impl Admission {
             Err(rejection) => {
                 let allowed = self.allow_missing && rejection == Rejection::MISSING;
                 if !allowed && !self.observe_only {
-                    return Some(self.refuse(rejection));
+                    return Some(self.refuse((&*request).into(), rejection));
                 }
                 if !allowed {
                     requests.observed(rejection.kind().place());
@@ -87,10 +87,10 @@ impl Admission {
         None
     }
 
-    pub(super) fn refuse(&self, rejection: Rejection) -> Response<Bytes> {
+    pub(super) fn refuse(&self, request: RequestHead<'_>, rejection: Rejection) -> Response<Bytes> {
         let status = rejection.status().as_u16();
         (self.authenticator.requests).refused(rejection.kind().place(), status);
-        respond_to(&*self.respond, rejection)
+        respond_to(&*self.respond, request, rejection)
     }
 }
 

@@ -6,9 +6,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::header::AUTHORIZATION;
+use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use memchr::memchr3;
 
@@ -26,8 +27,8 @@ pub enum Credential<'a> {
     Token(Cow<'a, str>),
 }
 
-/// A request without its body, for a custom [credential
-/// source](super::GoAuthLayer::credentials).
+/// A request without its body: for a custom [credential
+/// source](super::GoAuthLayer::credentials) or [answer](super::Respond).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct RequestHead<'a> {
@@ -42,12 +43,36 @@ pub struct RequestHead<'a> {
 }
 
 impl<'a> RequestHead<'a> {
-    fn of<B>(request: &'a Request<B>) -> Self {
+    /// The head of a request that is no [`http::Request`], without extensions.
+    pub fn new(method: &'a Method, uri: &'a Uri, headers: &'a HeaderMap) -> Self {
+        static NO_EXTENSIONS: LazyLock<Extensions> = LazyLock::new(Extensions::new);
+        Self {
+            method,
+            uri,
+            headers,
+            extensions: &NO_EXTENSIONS,
+        }
+    }
+}
+
+impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
+    fn from(request: &'a Request<B>) -> Self {
         Self {
             method: request.method(),
             uri: request.uri(),
             headers: request.headers(),
             extensions: request.extensions(),
+        }
+    }
+}
+
+impl<'a> From<&'a Parts> for RequestHead<'a> {
+    fn from(parts: &'a Parts) -> Self {
+        Self {
+            method: &parts.method,
+            uri: &parts.uri,
+            headers: &parts.headers,
+            extensions: &parts.extensions,
         }
     }
 }
@@ -68,7 +93,7 @@ impl CredentialSource {
     pub(super) fn read<'a, B>(&self, request: &'a Request<B>) -> Result<Cow<'a, [u8]>, Rejection> {
         match self {
             Self::Authorization => from_header(request.headers(), &AUTHORIZATION).map(Into::into),
-            Self::Own(read) => match read(RequestHead::of(request)) {
+            Self::Own(read) => match read(request.into()) {
                 Credential::Missing => Err(Rejection::MISSING),
                 Credential::Invalid => Err(Rejection::INVALID),
                 Credential::Token(Cow::Borrowed(token)) => Ok(token.as_bytes().into()),

@@ -3,17 +3,16 @@
 //! A handler that takes a [`Verified`] runs for verified requests only, whatever the
 //! routes look like. Without the layer it answers 500 with advice, and never passes.
 
-use std::sync::Arc;
-
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
-use axum_core::response::{IntoResponse, Response};
-use http::StatusCode;
+use axum_core::response::IntoResponse;
+use bytes::Bytes;
 use http::request::Parts;
+use http::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::authenticate::Verified;
 use crate::error::{Reason, VerifyError};
-use crate::inbound::{Rejection, Respond, Responder, Unverified, respond_to};
+use crate::inbound::{Rejection, Responder, Unverified, respond_to};
 use crate::observe;
 
 /// Why a handler could not get its [`Verified`] or [`TokenClaims`].
@@ -24,7 +23,7 @@ use crate::observe;
 #[non_exhaustive]
 pub enum ExtractRejection {
     /// The layer passed the request on unverified.
-    Unverified(Unverified),
+    Unverified(Refused),
     /// The claims do not fit the handler's type, or the caller was verified by an
     /// Access Token, which has none: 401, kind `claims`.
     Claims(Refused),
@@ -32,11 +31,11 @@ pub enum ExtractRejection {
     NoLayer,
 }
 
-/// A rejection, and how the layer answers it.
+/// A rejection, and the layer's answer to it.
 #[derive(Debug)]
 pub struct Refused {
     rejection: Rejection,
-    respond: Arc<dyn Respond>,
+    response: Response<Bytes>,
 }
 
 impl Refused {
@@ -52,26 +51,33 @@ impl ExtractRejection {
 }
 
 impl IntoResponse for ExtractRejection {
-    fn into_response(self) -> Response {
+    fn into_response(self) -> axum_core::response::Response {
         match self {
-            Self::Unverified(unverified) => unverified.to_response().map(Into::into),
-            Self::Claims(Refused { rejection, respond }) => {
-                respond_to(&*respond, rejection).map(Into::into)
-            }
+            Self::Unverified(refused) | Self::Claims(refused) => refused.response.map(Into::into),
             Self::NoLayer => (StatusCode::INTERNAL_SERVER_ERROR, Self::NO_LAYER).into_response(),
         }
     }
 }
 
-fn find(parts: &Parts) -> Result<Verified, ExtractRejection> {
+/// The layer's verdict on a request.
+fn verdict(parts: &Parts) -> Result<Result<Verified, &Unverified>, ExtractRejection> {
     if let Some(verified) = parts.extensions.get::<Verified>() {
-        return Ok(verified.clone());
+        return Ok(Ok(verified.clone()));
     }
     if let Some(unverified) = parts.extensions.get::<Unverified>() {
-        return Err(ExtractRejection::Unverified(unverified.clone()));
+        return Ok(Err(unverified));
     }
     observe::no_layer(ExtractRejection::NO_LAYER);
     Err(ExtractRejection::NoLayer)
+}
+
+fn caller(parts: &Parts) -> Result<Verified, ExtractRejection> {
+    verdict(parts)?.map_err(|unverified| {
+        ExtractRejection::Unverified(Refused {
+            rejection: unverified.rejection().clone(),
+            response: unverified.to_response(parts.into()),
+        })
+    })
 }
 
 /// The verified caller.
@@ -79,7 +85,7 @@ impl<S: Sync> FromRequestParts<S> for Verified {
     type Rejection = ExtractRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ExtractRejection> {
-        find(parts)
+        caller(parts)
     }
 }
 
@@ -92,11 +98,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Verified {
         parts: &mut Parts,
         _: &S,
     ) -> Result<Option<Self>, ExtractRejection> {
-        match find(parts) {
-            Ok(verified) => Ok(Some(verified)),
-            Err(ExtractRejection::Unverified(_)) => Ok(None),
-            Err(rejection) => Err(rejection),
-        }
+        verdict(parts).map(Result::ok)
     }
 }
 
@@ -121,7 +123,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for TokenClaims<T> {
     type Rejection = ExtractRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ExtractRejection> {
-        let verified = find(parts)?;
+        let verified = caller(parts)?;
         // An Access Token has none.
         let claims = verified
             .claims()
@@ -130,10 +132,10 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for TokenClaims<T> {
             let Some(Responder(respond)) = parts.extensions.get() else {
                 return ExtractRejection::NoLayer;
             };
-            let error = VerifyError::new(Reason::ClaimsUnexpected);
+            let rejection = Rejection::from(VerifyError::new(Reason::ClaimsUnexpected));
             ExtractRejection::Claims(Refused {
-                rejection: error.into(),
-                respond: Arc::clone(respond),
+                response: respond_to(&**respond, (&*parts).into(), rejection.clone()),
+                rejection,
             })
         })
     }

@@ -140,7 +140,8 @@ where
                     let held = held.take().expect(ONCE);
                     match outcome {
                         Err(rejection) if !held.admission.observe_only => {
-                            State::answer(held.admission.refuse(rejection))
+                            let request = (&held.request).into();
+                            State::answer(held.admission.refuse(request, rejection))
                         }
                         outcome => State::Turning {
                             outcome: Some(outcome),

@@ -7,27 +7,49 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
+use super::credentials::RequestHead;
 use super::rejection::Rejection;
 
-/// Makes the answer to a rejected request.
+/// Makes the answer to a rejected request, of which it sees the head: its path, a request
+/// id, what it accepts.
 ///
-/// Closures of the same shape are `Respond` too.
+/// Closures of the same shape are `Respond` too:
+///
+/// ```
+/// use bytes::Bytes;
+/// use derbysoft_go_auth::inbound::RequestHead;
+/// use derbysoft_go_auth::{GoAuthLayer, Rejection};
+/// use http::Response;
+///
+/// fn with_request_id(layer: GoAuthLayer) -> GoAuthLayer {
+///     layer.respond_with(|request: RequestHead<'_>, rejection: &Rejection| {
+///         let id = request.headers.get("x-request-id");
+///         let id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();
+///         let body = serde_json::json!({ "error": rejection.detail(), "request": id });
+///         let mut response = Response::new(Bytes::from(body.to_string()));
+///         *response.status_mut() = rejection.status();
+///         response
+///     })
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no answer to rejected requests",
     label = "not a `Respond`",
-    note = "a `Fn(&Rejection) -> http::Response<Bytes>` is one, and so are `Reject` and `Ignore`"
+    note = "a `Fn(RequestHead<'_>, &Rejection) -> http::Response<Bytes>` is one, and so are `Reject` and `Ignore`"
 )]
 pub trait Respond: Send + Sync + 'static {
     /// The whole answer; nothing is added to it but the [`Rejection`] in its extensions.
-    fn respond(&self, rejection: &Rejection) -> Response<Bytes>;
+    ///
+    /// What it takes from the request is a stranger's text: escape it.
+    fn respond(&self, request: RequestHead<'_>, rejection: &Rejection) -> Response<Bytes>;
 }
 
 impl<F> Respond for F
 where
-    F: Fn(&Rejection) -> Response<Bytes> + Send + Sync + 'static,
+    F: Fn(RequestHead<'_>, &Rejection) -> Response<Bytes> + Send + Sync + 'static,
 {
-    fn respond(&self, rejection: &Rejection) -> Response<Bytes> {
-        self(rejection)
+    fn respond(&self, request: RequestHead<'_>, rejection: &Rejection) -> Response<Bytes> {
+        self(request, rejection)
     }
 }
 
@@ -39,8 +61,12 @@ impl fmt::Debug for dyn Respond {
 
 /// The whole answer to a rejected request: the rejection is in the extensions, whichever
 /// part of the middleware rejects.
-pub(crate) fn respond_to(respond: &dyn Respond, rejection: Rejection) -> Response<Bytes> {
-    let mut response = respond.respond(&rejection);
+pub(crate) fn respond_to(
+    respond: &dyn Respond,
+    request: RequestHead<'_>,
+    rejection: Rejection,
+) -> Response<Bytes> {
+    let mut response = respond.respond(request, &rejection);
     response.extensions_mut().insert(rejection);
     response
 }
@@ -159,7 +185,7 @@ impl Default for Reject {
 }
 
 impl Respond for Reject {
-    fn respond(&self, rejection: &Rejection) -> Response<Bytes> {
+    fn respond(&self, _: RequestHead<'_>, rejection: &Rejection) -> Response<Bytes> {
         let Prepared { headers, body } = &self.prepared[rejection.index()];
         let mut response = Response::new(body.clone());
         *response.status_mut() = rejection.status();
@@ -202,7 +228,7 @@ impl Default for Ignore {
 }
 
 impl Respond for Ignore {
-    fn respond(&self, rejection: &Rejection) -> Response<Bytes> {
+    fn respond(&self, _: RequestHead<'_>, rejection: &Rejection) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
         match retry_after(rejection) {
             Some(seconds) => {
@@ -240,6 +266,11 @@ mod tests {
 
     fn unavailable() -> Rejection {
         VerifyError::keys_unavailable(Duration::from_millis(2500)).into()
+    }
+
+    /// The answer to any request at all.
+    fn answer(respond: &impl Respond, rejection: &Rejection) -> Response<Bytes> {
+        respond.respond(RequestHead::from(&http::Request::new(())), rejection)
     }
 
     fn header(response: &Response<Bytes>, name: http::HeaderName) -> Option<&str> {
@@ -282,7 +313,7 @@ mod tests {
             ),
             (unavailable(), 503, None),
         ] {
-            let response = Reject::default().respond(&rejection);
+            let response = answer(&Reject::default(), &rejection);
             assert_eq!(response.status(), status, "{rejection:?}");
             assert_eq!(
                 header(&response, WWW_AUTHENTICATE),
@@ -316,8 +347,8 @@ mod tests {
                 r#"{"errorCode":"ServiceUnavailable","errorMessage":"the keys are not available"}"#,
             ),
         ] {
-            assert_eq!(Reject::new(shape).respond(&expired()).body(), refused);
-            assert_eq!(Reject::new(shape).respond(&unavailable()).body(), down);
+            assert_eq!(answer(&Reject::new(shape), &expired()).body(), refused);
+            assert_eq!(answer(&Reject::new(shape), &unavailable()).body(), down);
         }
     }
 
@@ -329,17 +360,17 @@ mod tests {
             Rejection::FORBIDDEN,
             expired(),
         ] {
-            let response = Ignore::default().respond(&rejection);
+            let response = answer(&Ignore::default(), &rejection);
             assert_eq!(response.status(), 404);
             assert!(response.headers().is_empty());
             assert!(response.body().is_empty());
         }
         for (set, answered) in [(StatusCode::NO_CONTENT, 204), (StatusCode::CONTINUE, 404)] {
-            let response = Ignore::with_status(set).respond(&expired());
+            let response = answer(&Ignore::with_status(set), &expired());
             assert_eq!(response.status(), answered);
         }
 
-        let response = Ignore::default().respond(&unavailable());
+        let response = answer(&Ignore::default(), &unavailable());
         assert_eq!(response.status(), 503);
         assert_eq!(header(&response, RETRY_AFTER), Some("3"));
         assert!(response.body().is_empty());

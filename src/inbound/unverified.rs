@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 
+use super::credentials::RequestHead;
 use super::rejection::Rejection;
 use super::respond::{Respond, respond_to};
 
@@ -27,8 +28,8 @@ impl Unverified {
         &self.rejection
     }
 
-    /// The answer that the layer would have given.
-    pub fn to_response(&self) -> Response<Bytes> {
-        respond_to(&*self.respond, self.rejection.clone())
+    /// The answer that the layer would have given to this request.
+    pub fn to_response(&self, request: RequestHead<'_>) -> Response<Bytes> {
+        respond_to(&*self.respond, request, self.rejection.clone())
     }
 }

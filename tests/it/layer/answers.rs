@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use derbysoft_go_auth::config::OnFailure;
-use derbysoft_go_auth::inbound::{BodyShape, Ignore, Reject, Unverified};
+use derbysoft_go_auth::inbound::{BodyShape, Ignore, Reject, RequestHead, Unverified};
 use derbysoft_go_auth::{Rejection, Verified};
 use derbysoft_go_simulator::Fault;
 use http::header::AUTHORIZATION;
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 
 use test_support::{
     Answer, Api, Keys, OTHER, SUBJECT, UNUSABLE, World, millis, ready, refused_tokens, request,
@@ -242,7 +242,7 @@ async fn ignoring_still_answers_missing_keys_with_503() {
 #[tokio::test]
 async fn a_custom_answer_is_sent_as_it_is() {
     let keys = Keys::new();
-    let teapot = |rejection: &Rejection| {
+    let teapot = |_: RequestHead<'_>, rejection: &Rejection| {
         let mut response = Response::new(Bytes::from(rejection.kind().as_str()));
         *response.status_mut() = StatusCode::IM_A_TEAPOT;
         response
@@ -261,4 +261,49 @@ async fn a_custom_answer_is_sent_as_it_is() {
         .layer()
         .respond_with(Ignore::with_status(StatusCode::GONE));
     assert_eq!(Api::behind(gone).call("53ac0777").await.status(), 410);
+}
+
+/// Says what was asked for, by whom, and why it is rejected.
+fn echo(request: RequestHead<'_>, rejection: &Rejection) -> Response<Bytes> {
+    let id = request.headers.get("x-request-id").expect("an id");
+    let id = id.to_str().expect("ASCII");
+    let body = format!(
+        "{} {} {id} {}",
+        request.method,
+        request.uri,
+        rejection.kind()
+    );
+    Response::new(body.into())
+}
+
+fn with_id(authorization: &str) -> Request<()> {
+    let request = Request::post("/ari/daily/push?full=1").header("x-request-id", "r-7");
+    let request = request.header(AUTHORIZATION, authorization);
+    request.body(()).expect("a request")
+}
+
+#[tokio::test]
+async fn a_custom_answer_sees_the_requests_head() {
+    let keys = Keys::new();
+    let layer = keys.layer().respond_with(echo);
+    let answer = Api::behind(layer.clone()).send(with_id("53ac0777")).await;
+    assert_eq!(answer.body, "POST /ari/daily/push?full=1 r-7 malformed");
+
+    // The answer that an observing layer would have given.
+    let api = Api::behind(layer.danger_observe_only());
+    api.send(with_id("53ac0777")).await;
+    let seen = api.seen();
+    let unverified = seen[0].extensions.get::<Unverified>().expect("a verdict");
+    let answer = unverified.to_response((&seen[0]).into());
+    assert_eq!(answer.body(), "POST /ari/daily/push?full=1 r-7 malformed");
+}
+
+#[tokio::test]
+async fn a_request_that_waited_is_answered_by_its_head() {
+    let world = World::new().await;
+    let auth = world.builder().respond_with(echo).build();
+    let api = Api::behind(auth.expect("a good configuration").layer());
+    let forged = world.mint().key(world.go.stranger()).token();
+    let answer = api.send(with_id(&forged)).await;
+    assert_eq!(answer.body, "POST /ari/daily/push?full=1 r-7 signature");
 }

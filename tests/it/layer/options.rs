@@ -28,7 +28,10 @@ async fn observing_admits_all_with_their_verdict() {
         assert!(head.extensions.get::<Verified>().is_none());
         let unverified = head.extensions.get::<Unverified>().expect("a verdict");
         assert_eq!(unverified.rejection().kind().as_str(), *kind);
-        assert_eq!(unverified.to_response().status(), status_of(kind));
+        assert_eq!(
+            unverified.to_response(head.into()).status(),
+            status_of(kind)
+        );
         for value in head.headers.get_all(AUTHORIZATION) {
             assert!(value.is_sensitive());
         }

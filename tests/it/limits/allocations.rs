@@ -10,7 +10,7 @@ use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
 use derbysoft_go_auth::access_token::{AccessToken, AccessTokens, Api};
 use derbysoft_go_auth::clock::{Clock, ManualClock};
-use derbysoft_go_auth::inbound::GoAuthService;
+use derbysoft_go_auth::inbound::{GoAuthService, RequestHead};
 use derbysoft_go_auth::{GoAuth, Rejection, Verified};
 use http::header::AUTHORIZATION;
 use http::{Extensions, Request, Response};
@@ -177,7 +177,7 @@ fn an_unknown_key_allocates_for_its_answer_alone() {
 /// Its answer allocates nothing but the rejection in its extensions.
 fn answering_nothing() -> GoAuthService<Quiet> {
     let layer = Keys::new().layer();
-    let answer = |_: &Rejection| Response::new(Bytes::new());
+    let answer = |_: RequestHead<'_>, _: &Rejection| Response::new(Bytes::new());
     layer.respond_with(answer).layer(Quiet)
 }
 
@@ -201,7 +201,7 @@ fn an_access_token_allocates_for_extensions_alone() {
 #[test]
 fn a_bad_access_token_allocates_for_its_answer_alone() {
     let auth = GoAuth::builder().access_tokens(access_token_of(&Api::V3_RESERVATION));
-    let answer = |_: &Rejection| Response::new(Bytes::new());
+    let answer = |_: RequestHead<'_>, _: &Rejection| Response::new(Bytes::new());
     let auth = auth.respond_with(answer).build();
     let layer = auth.expect("a good configuration").layer();
     let mut service = layer.layer(Quiet);

@@ -17,7 +17,7 @@ use super::events;
 use super::identity;
 use super::settings::Settings;
 use derbysoft_go_auth::config::{ConfigError, OnFailure};
-use derbysoft_go_auth::inbound::{GoAuthService, Reject, Respond, ResponseBody};
+use derbysoft_go_auth::inbound::{GoAuthService, Reject, RequestHead, Respond, ResponseBody};
 use derbysoft_go_auth::inspect::{both, distrusted, fault, reject};
 use derbysoft_go_auth::{Config, GoAuth, Rejection, Verified};
 
@@ -125,8 +125,8 @@ fn fits_into_headers() -> impl Fn(&Verified) -> bool + Send + Sync + 'static {
 struct Refusal(Reject);
 
 impl Respond for Refusal {
-    fn respond(&self, rejection: &Rejection) -> Response<Bytes> {
-        let mut response = self.0.respond(rejection);
+    fn respond(&self, request: RequestHead<'_>, rejection: &Rejection) -> Response<Bytes> {
+        let mut response = self.0.respond(request, rejection);
         if response.status() == StatusCode::BAD_REQUEST {
             *response.status_mut() = StatusCode::UNAUTHORIZED;
         }
