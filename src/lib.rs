@@ -119,6 +119,7 @@ pub mod observe;
 pub mod outbound;
 mod quote;
 mod secret;
+mod show;
 
 pub use authenticate::verified::Verified;
 pub use config::fields::Config;

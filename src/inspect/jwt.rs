@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use super::claimed::Claimed;
 use super::reading::{Decoded, Reading, members};
-use super::show::{list, quoted, value};
+use super::show::{list, quoted};
 use super::{Check, Ground, NOT_READABLE, length, rules};
 use crate::authenticate::authenticator::{Authenticator, Issuer};
 use crate::error::Reason;
+use crate::jwt::json::Value;
 use crate::jwt::jws::MAX_KID_BYTES;
 
 /// The `kid` to look up, and whose key it is; `None` if the token is rejected before any
@@ -47,8 +48,18 @@ pub(super) fn checks(ground: &Ground<'_>, token: &[u8]) -> (Vec<Check>, Option<C
         let found = found.unwrap_or_else(|| NOT_READABLE.to_owned());
         Check::new(name, expected, found, outcome)
     };
-    let alg = found.map(|it| (it.alg.map_or_else(absent, value), it.check_algorithm()));
-    let kid = found.map(|it| (it.kid.map_or_else(absent, value), it.key_id().map(drop)));
+    let alg = found.map(|it| {
+        (
+            it.alg.map_or_else(absent, Value::shown),
+            it.check_algorithm(),
+        )
+    });
+    let kid = found.map(|it| {
+        (
+            it.kid.map_or_else(absent, Value::shown),
+            it.key_id().map(drop),
+        )
+    });
     let of_kid = format!("a string, 1 to {MAX_KID_BYTES} bytes");
     checks.push(member("alg", "\"RS256\"", alg));
     checks.push(member("kid", &of_kid, kid));

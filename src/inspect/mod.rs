@@ -21,7 +21,6 @@ mod judge;
 mod jwt;
 mod reading;
 mod rules;
-pub mod show;
 mod visit;
 pub mod words;
 
@@ -45,6 +44,11 @@ pub use crate::config::layers::{Flag, Reading};
 pub use crate::config::settings::{FlagOf, Part, SETTINGS, Setting};
 pub use crate::jwt::jwks::inspect::{Inspected, inspect};
 pub use crate::net::{address, bounded_http};
+
+/// Makes untrusted text safe to display.
+pub mod show {
+    pub use crate::show::*;
+}
 
 /// Shown for what can't be read.
 const NOT_READABLE: &str = "not readable";

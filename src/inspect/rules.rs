@@ -5,13 +5,14 @@ use std::iter;
 use humantime::format_duration;
 
 use super::reading::{ReadClaims, Reading};
-use super::show::{list, quoted, value};
+use super::show::{list, quoted};
 use super::words::{duration, relative};
 use super::{Check, Ground, NOT_READABLE};
 use crate::authenticate::authenticator::Issuer;
 use crate::clock::UnixTime;
 use crate::error::Reason;
 use crate::jwt::claims::{AudienceView, ClaimsView};
+use crate::jwt::json::Value;
 use crate::jwt::policy::{Policy, Rule};
 
 pub(super) fn checks(
@@ -86,7 +87,7 @@ fn check(
         return Check::new(name, expected, NOT_READABLE, None);
     }
     if let Some(fault) = ill_typed.filter(|fault| claims.faults.contains(fault)) {
-        let found = claims.raw(name).map_or_else(String::new, value);
+        let found = claims.raw(name).map_or_else(String::new, Value::shown);
         let found = format!("{found}: {}", fault.text());
         return Check::new(name, expected, found, Some(Err(fault)));
     }

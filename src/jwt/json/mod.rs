@@ -18,6 +18,7 @@ use self::number::fits_a_double;
 pub(crate) use self::number::magnitude;
 pub(crate) use self::text::Text;
 use self::text::is_first_of_pair;
+use crate::show::{plain, quoted};
 
 /// Nesting allowed inside a member. GO's own tokens are flat; OpenID Connect's
 /// deepest standard claim (`address`) nests once.
@@ -58,6 +59,20 @@ pub(crate) enum Value<'a> {
     True,
     False,
     Null,
+}
+
+impl Value<'_> {
+    /// For display: strings in quotes, others as spelled.
+    pub(crate) fn shown(self) -> String {
+        match self {
+            Self::String(text) => quoted(&text.decode()),
+            Self::Number(text) | Self::Array(text) | Self::Object(text) => plain(text),
+            Self::Strings(strings) => plain(strings.spelled()),
+            Self::True => "true".to_owned(),
+            Self::False => "false".to_owned(),
+            Self::Null => "null".to_owned(),
+        }
+    }
 }
 
 /// Reads `document` as one object and passes each member to `member`, in order.

@@ -6,8 +6,6 @@
 
 use std::fmt::Write as _;
 
-use crate::jwt::json::Value;
-
 /// The longest text that is shown, in characters: GO's longest claim, the issuer, has 76.
 /// The limit leaves room for addresses twice as long, and bounds how long a line can get.
 pub const MAX_SHOWN: usize = 200;
@@ -50,18 +48,6 @@ fn escaped(text: &str, quotes: &[char]) -> (String, String) {
         }
     }
     (shown, String::new())
-}
-
-/// A JSON value: strings in quotes, others as spelled.
-pub(super) fn value(value: Value<'_>) -> String {
-    match value {
-        Value::String(text) => quoted(&text.decode()),
-        Value::Number(text) | Value::Array(text) | Value::Object(text) => plain(text),
-        Value::Strings(strings) => plain(strings.spelled()),
-        Value::True => "true".to_owned(),
-        Value::False => "false".to_owned(),
-        Value::Null => "null".to_owned(),
-    }
 }
 
 /// Some of the elements, separated by commas, and how many more there are.
