@@ -164,7 +164,6 @@ reasons! {
     ExpType => Claims, "exp is not a NumericDate";
     NbfType => Claims, "nbf is not a NumericDate";
     IatType => Claims, "iat is not a NumericDate";
-    ClaimsUnexpected => Claims, "the claims are not those that are expected";
 
     NoIss => MissingClaim, "the token has no iss";
     NoAud => MissingClaim, "the token has no aud";

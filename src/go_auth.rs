@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, Uri};
 use tokio::sync::Semaphore;
 
 use crate::access_token::{AccessTokenSource, AccessTokens, AccessTokensError, Api, Terms};
@@ -16,10 +18,13 @@ use crate::error::VerifyError;
 use crate::fault::ConfigError;
 use crate::file::guarded_file::Writable;
 use crate::health::Health;
-use crate::inbound::{GoAuthLayer, Ignore, Reject, RejectionKind, Respond};
+use crate::inbound::{
+    CredentialSource, GoAuthLayer, Ignore, Reject, Rejection, RejectionKind, RequestHead, Respond,
+    authenticate, respond_to,
+};
 use crate::jwt::jwks::KeySet;
 use crate::keys::{IssuerHealth, KeySource, KeysError, Pending};
-use crate::observe::{self, Requests};
+use crate::observe::{self, Requests, Trust};
 
 /// Decides which requests come from DerbySoft GO.
 ///
@@ -45,6 +50,7 @@ use crate::observe::{self, Requests};
 #[derive(Debug, Clone)]
 pub struct GoAuth {
     authenticator: Arc<Authenticator>,
+    source: CredentialSource,
     respond: Arc<dyn Respond>,
 }
 
@@ -56,7 +62,11 @@ impl GoAuth {
 
     /// A layer that passes only GO's requests to the service it wraps.
     pub fn layer(&self) -> GoAuthLayer {
-        GoAuthLayer::new(Arc::clone(&self.authenticator), Arc::clone(&self.respond))
+        GoAuthLayer::new(
+            Arc::clone(&self.authenticator),
+            self.source.clone(),
+            Arc::clone(&self.respond),
+        )
     }
 
     /// Verifies one credential, for use without the layer, within tokio: a JWT or, if
@@ -76,7 +86,39 @@ impl GoAuth {
     /// # Errors
     /// As [`verify`](GoAuth::verify).
     pub async fn verify_for(&self, token: &str, api: &Api) -> Result<Verified, VerifyError> {
-        self.authenticator.verify(token.as_bytes(), api).await
+        self.authenticator
+            .verify(token.as_bytes(), api)
+            .await
+            .outcome
+    }
+
+    /// Does for a server without tower what the layer does with the headers of a request,
+    /// logging and counting included. Within tokio. Answer a rejected request as the
+    /// [`Rejection`] says, or with [`response_to`](Self::response_to).
+    ///
+    /// Unlike the layer it can't mark the credential sensitive in the headers.
+    ///
+    /// ```
+    /// # async fn serve(auth: derbysoft_go_auth::GoAuth, parts: http::request::Parts) -> http::Response<bytes::Bytes> {
+    /// match auth.authenticate(&parts.headers).await {
+    ///     Ok(caller) => http::Response::new(format!("{:?}", caller.subject()).into()),
+    ///     Err(rejection) => auth.response_to((&parts).into(), rejection),
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// With why the request is rejected, and the status and challenge to answer with.
+    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Verified, Rejection> {
+        let (method, uri) = (Method::default(), Uri::default());
+        let head = RequestHead::new(&method, &uri, headers);
+        authenticate(&self.authenticator, &self.source, head).await
+    }
+
+    /// The layer's answer to a rejected request: see
+    /// [`authenticate`](Self::authenticate).
+    pub fn response_to(&self, request: RequestHead<'_>, rejection: Rejection) -> Response<Bytes> {
+        respond_to(&*self.respond, request, rejection)
     }
 
     /// Makes sure that keys of every trusted issuer are available: returns at once if
@@ -420,12 +462,27 @@ impl GoAuthBuilder {
         if config.danger_allow_writable_files {
             observe::writable_files_allowed();
         }
+        let on_failure = match (&respond, config.on_failure) {
+            (Some(_), _) => "custom",
+            (None, OnFailure::Reject) => "reject",
+            (None, OnFailure::Ignore) => "ignore",
+        };
+        let trusts: Vec<_> = (checked.trusted.iter())
+            .map(|issuer| Trust {
+                issuer: issuer.verifier.issuer().to_owned(),
+                audience: issuer.verifier.audiences().map(str::to_owned).collect(),
+                keys: (issuer.fetch.as_ref())
+                    .map_or_else(|| "given in code".to_owned(), |it| shown(&it.address)),
+                environment: config.environment.clone(),
+                on_failure,
+            })
+            .collect();
         let mut given = keys;
         let by_code = (predecessor.as_ref()).map_or_else(Arc::default, |it| {
             Arc::clone(&it.authenticator.distrusted())
         });
         let distrusted = union(&config.distrusted(), &by_code);
-        let trusted = (checked.trusted.into_iter())
+        let trusted: Box<[_]> = (checked.trusted.into_iter())
             .map(|issuer| Issuer {
                 keys: match issuer.fetch {
                     Some(fetch) => KeySource::remote(
@@ -442,6 +499,9 @@ impl GoAuthBuilder {
                 verifier: issuer.verifier,
             })
             .collect();
+        let names = (trusted.iter())
+            .map(|issuer: &Issuer| issuer.verifier.issuer().into())
+            .collect();
         let issuers = Issuers {
             trusted,
             elsewhere: checked.elsewhere,
@@ -454,20 +514,34 @@ impl GoAuthBuilder {
             OnFailure::Reject => Arc::new(Reject::with_realm(config.body, &config.realm)),
             OnFailure::Ignore => Arc::new(Ignore::with_status(checked.ignore_status)),
         });
-        Ok(GoAuth {
+        let auth = GoAuth {
             authenticator: Arc::new(Authenticator {
                 issuers,
                 access_tokens,
                 cache: TokenCache::new(config.token_cache_bytes),
-                requests: Arc::new(Requests::new(RejectionKind::names(), Arc::clone(&clock))),
+                requests: Arc::new(Requests::new(
+                    RejectionKind::names(),
+                    names,
+                    Arc::clone(&clock),
+                )),
                 clock,
                 key_wait: config.key_wait,
                 waiting: Arc::new(Semaphore::new(config.max_waiting)),
                 distrusted: Mutex::new(by_code),
             }),
+            source: CredentialSource::Header(checked.credential_header),
             respond,
-        })
+        };
+        trusts.into_iter().for_each(observe::trusted);
+        Ok(auth)
     }
+}
+
+/// An address without its query, which may hold a secret.
+fn shown(address: &reqwest::Url) -> String {
+    let mut address = address.clone();
+    address.set_query(None);
+    address.into()
 }
 
 /// The names that are in either list.

@@ -22,7 +22,7 @@ use crate::jwt::json::Text;
 use crate::jwt::jws::{Room, Segments};
 use crate::keys::{Demand, KeySource, Published};
 use crate::net::single_flight::Waiter;
-use crate::observe::{self, Requests, Stopwatch};
+use crate::observe::{self, Caller, Requests, Stopwatch};
 
 /// How often the keys may be replaced while one token is checked: each replacement means
 /// that another fetch ended, which takes network time where a check takes microseconds.
@@ -61,22 +61,42 @@ pub(crate) struct Issuers {
     pub(crate) max_token_bytes: usize,
 }
 
-/// The verdict on a token, or what it takes to wait for keys: at first whose and until
-/// when, then a place among the requests that wait.
+/// The verdict on a credential.
 #[derive(Debug)]
-pub(crate) enum Check<W = KeyWait> {
-    Done(Result<Verified, VerifyError>),
-    Wait(W),
+pub(crate) struct Verdict<E = VerifyError> {
+    pub(crate) outcome: Result<Verified, E>,
+    /// The place of the trusted issuer by whose rules it was judged. `None` for an Access
+    /// Token, and for what was rejected before an issuer was picked.
+    pub(crate) issuer: Option<usize>,
 }
 
-type Look<'a> = Check<(Until, &'a Issuer)>;
+/// The verdict, or what it takes to wait for keys.
+#[derive(Debug)]
+pub(crate) enum Check {
+    Done(Verdict),
+    Wait(KeyWait),
+}
+
+/// One look at a token: the outcome, or whose keys to wait for and until when.
+enum Look<'a> {
+    Done(Result<Verified, VerifyError>),
+    Wait(Until, &'a Issuer),
+}
+
+/// What is known of a credential's way while it is checked.
+#[derive(Debug)]
+struct Trail {
+    stopwatch: Stopwatch,
+    /// See [`Verdict::issuer`].
+    issuer: Option<usize>,
+}
 
 /// A place among the requests that wait for an issuer's keys.
 #[derive(Debug)]
 pub(crate) struct KeyWait {
     until: Until,
     issuer: Box<str>,
-    stopwatch: Stopwatch,
+    trail: Trail,
     _place: OwnedSemaphorePermit,
 }
 
@@ -153,32 +173,40 @@ impl Authenticator {
 
     /// Decides now if the cached keys suffice or no more requests may wait.
     pub(crate) fn check(&self, token: &[u8], api: &Api) -> Check {
-        let mut stopwatch = Stopwatch::new();
-        let verdict = match self.look(token, api, &mut stopwatch) {
-            Check::Done(verdict) => verdict,
-            Check::Wait((until, issuer)) => match Arc::clone(&self.waiting).try_acquire_owned() {
+        let mut trail = Trail {
+            stopwatch: Stopwatch::new(),
+            issuer: None,
+        };
+        let outcome = match self.look(token, api, &mut trail) {
+            Look::Done(outcome) => outcome,
+            Look::Wait(until, issuer) => match Arc::clone(&self.waiting).try_acquire_owned() {
                 Ok(place) => {
                     return Check::Wait(KeyWait {
                         until,
                         issuer: issuer.verifier.issuer().into(),
-                        stopwatch,
+                        trail,
                         _place: place,
                     });
                 }
                 Err(_) => Err(undecided(issuer)),
             },
         };
-        self.requests.meter().verified(&stopwatch, &*self.clock);
-        Check::Done(verdict)
+        Check::Done(self.verdict(outcome, &trail))
     }
 
-    fn look(&self, token: &[u8], api: &Api, stopwatch: &mut Stopwatch) -> Look<'_> {
+    fn verdict(&self, outcome: Result<Verified, VerifyError>, trail: &Trail) -> Verdict {
+        (self.requests.meter()).verified(&trail.stopwatch, &*self.clock);
+        let issuer = trail.issuer;
+        Verdict { outcome, issuer }
+    }
+
+    fn look(&self, token: &[u8], api: &Api, trail: &mut Trail) -> Look<'_> {
         if let Some(access_tokens) = &self.access_tokens
             && !self.takes_for_jwt(token)
         {
-            return Check::Done(access_tokens.check(token, api).map(Verified::from));
+            return Look::Done(access_tokens.check(token, api).map(Verified::from));
         }
-        self.look_at_jwt(token, self.key_wait, false, stopwatch)
+        self.look_at_jwt(token, self.key_wait, false, trail)
     }
 
     /// Whether a token is judged as a JWT although Access Tokens are accepted too: by its
@@ -194,16 +222,18 @@ impl Authenticator {
         token: &[u8],
         patience: Duration,
         waited: bool,
-        stopwatch: &mut Stopwatch,
+        trail: &mut Trail,
     ) -> Look<'_> {
         let mut looks = 0;
         loop {
             looks += 1;
-            let (reason, newer) = match self.judge(token, stopwatch) {
-                Ok(verified) => return Check::Done(Ok(verified)),
-                Err(Refusal { reason, missing }) => match missing {
+            let (reason, newer) = match self.judge(token, trail) {
+                Ok(verified) => return Look::Done(Ok(verified)),
+                Err(Refusal {
+                    reason, missing, ..
+                }) => match missing {
                     Some(newer) => (reason, newer),
-                    None => return Check::Done(Err(reason.into())),
+                    None => return Look::Done(Err(reason.into())),
                 },
             };
             let KeyRequest {
@@ -217,62 +247,57 @@ impl Authenticator {
             if waited {
                 let final_error = final_error(reason, issuer);
                 if final_error.kind().says_nothing() || !is_too_new(issuer.keys.looked_at(at)) {
-                    return Check::Done(Err(final_error));
+                    return Look::Done(Err(final_error));
                 }
             }
             return match issuer.keys.demand(&seen, at) {
                 // Another request's fetch ended between reading the keys and asking for
                 // newer ones: look again.
                 Demand::Replaced if looks < MAX_LOOKS => continue,
-                Demand::Replaced => Check::Done(Err(undecided_if_unknown(reason, issuer))),
-                Demand::Wait(fetch) => Check::Wait((Until::Fetched(fetch), issuer)),
+                Demand::Replaced => Look::Done(Err(undecided_if_unknown(reason, issuer))),
+                Demand::Wait(fetch) => Look::Wait(Until::Fetched(fetch), issuer),
                 Demand::CoolingDown {
                     rest,
                     looked_at,
                     may_wait,
                 } if is_too_new(looked_at) => {
                     if may_wait && rest <= patience {
-                        Check::Wait((Until::Cooled(rest), issuer))
+                        Look::Wait(Until::Cooled(rest), issuer)
                     } else {
-                        Check::Done(Err(VerifyError::key_pending(rest)))
+                        Look::Done(Err(VerifyError::key_pending(rest)))
                     }
                 }
                 Demand::Outage { retry_after } if reason == Reason::UnknownKey => {
-                    Check::Done(Err(VerifyError::keys_unavailable(retry_after)))
+                    Look::Done(Err(VerifyError::keys_unavailable(retry_after)))
                 }
                 Demand::CoolingDown { .. } | Demand::Outage { .. } | Demand::Never => {
-                    Check::Done(Err(reason.into()))
+                    Look::Done(Err(reason.into()))
                 }
             };
         }
     }
 
     /// Decides after waiting for keys, with whatever keys there are by then.
-    pub(crate) async fn check_after(
-        &self,
-        wait: KeyWait,
-        token: &[u8],
-    ) -> Result<Verified, VerifyError> {
+    pub(crate) async fn check_after(&self, wait: KeyWait, token: &[u8]) -> Verdict {
         let KeyWait {
             until,
             issuer,
-            mut stopwatch,
+            mut trail,
             _place: place,
         } = wait;
         let began = self.clock.monotonic();
-        let verdict = self.wait_until(until, token, &mut stopwatch).await;
+        let outcome = self.wait_until(until, token, &mut trail).await;
         drop(place);
         let waited = self.clock.monotonic().saturating_sub(began);
         observe::waited_for_keys(&issuer, waited);
-        self.requests.meter().verified(&stopwatch, &*self.clock);
-        verdict
+        self.verdict(outcome, &trail)
     }
 
     async fn wait_until(
         &self,
         mut until: Until,
         token: &[u8],
-        stopwatch: &mut Stopwatch,
+        trail: &mut Trail,
     ) -> Result<Verified, VerifyError> {
         let end = self.clock.monotonic().saturating_add(self.key_wait);
         let mut time_up = self.clock.sleep_until(end);
@@ -280,43 +305,50 @@ impl Authenticator {
             let ended = tokio::select! {
                 biased;
                 ended = until.reached(&*self.clock) => ended,
-                () = &mut time_up => return self.judge_finally(token, stopwatch),
+                () = &mut time_up => return self.judge_finally(token, trail),
             };
             if !ended {
                 // Keys from a snapshot may have arrived while the fetch goes on.
-                if let Ok(verified) = self.judge(token, stopwatch) {
+                if let Ok(verified) = self.judge(token, trail) {
                     return Ok(verified);
                 }
                 continue;
             }
             let patience = end.saturating_sub(self.clock.monotonic());
-            until = match self.look_at_jwt(token, patience, true, stopwatch) {
-                Check::Done(verdict) => return verdict,
-                Check::Wait((until, _)) => until,
+            until = match self.look_at_jwt(token, patience, true, trail) {
+                Look::Done(outcome) => return outcome,
+                Look::Wait(until, _) => until,
             };
         }
     }
 
     /// Decides, waiting for keys where necessary.
-    pub(crate) async fn verify(&self, token: &[u8], api: &Api) -> Result<Verified, VerifyError> {
+    pub(crate) async fn verify(&self, token: &[u8], api: &Api) -> Verdict {
         match self.check(token, api) {
-            Check::Done(result) => result,
+            Check::Done(verdict) => verdict,
             // Boxed, since it is rare and large.
             Check::Wait(wait) => Box::pin(self.check_after(wait, token)).await,
         }
     }
 
     /// Judges with the cached keys when there is no time left to wait for others.
-    fn judge_finally(
-        &self,
-        token: &[u8],
-        stopwatch: &mut Stopwatch,
-    ) -> Result<Verified, VerifyError> {
-        self.judge(token, stopwatch)
-            .map_err(|Refusal { reason, missing }| match missing {
-                Some(newer) => undecided_if_unknown(reason, newer.issuer),
-                None => reason.into(),
+    fn judge_finally(&self, token: &[u8], trail: &mut Trail) -> Result<Verified, VerifyError> {
+        self.judge(token, trail)
+            .map_err(|refusal| match refusal.missing {
+                Some(newer) => undecided_if_unknown(refusal.reason, newer.issuer),
+                None => refusal.reason.into(),
             })
+    }
+
+    /// Logs and counts a caller who is admitted.
+    pub(crate) fn accepted(&self, verified: &Verified, issuer: Option<usize>) {
+        self.requests.accepted(issuer, || Caller {
+            subject: verified.subject(),
+            token_id: verified.token_id(),
+            issuer: verified.issuer(),
+            kid: verified.key_id(),
+            api: (verified.access_token()).map(|granted| granted.api().as_str()),
+        });
     }
 
     /// Checks again a caller who was verified some time ago.
@@ -334,28 +366,30 @@ impl Authenticator {
         Ok(verified)
     }
 
-    fn judge(
-        &self,
-        token: &[u8],
-        stopwatch: &mut Stopwatch,
-    ) -> Result<Verified, Refusal<KeyRequest<'_>>> {
+    fn judge(&self, token: &[u8], trail: &mut Trail) -> Result<Verified, Refusal<KeyRequest<'_>>> {
         let meter = self.requests.meter();
-        let known = (self.cache.as_ref())
-            .and_then(|cache| cache.get(token, |entry| self.is_still_good(entry)));
+        let known = (self.cache.as_ref()).and_then(|cache| {
+            cache.get(token, |entry| {
+                trail.issuer = Some(entry.issuer);
+                self.is_still_good(entry)
+            })
+        });
         if let Some(verified) = known {
             meter.cache_hit();
             return Ok(verified);
         }
+        trail.issuer = None;
         let segments = Segments::split(token, self.issuers.max_token_bytes)?;
         if self.cache.is_some() {
-            meter.cache_miss(stopwatch);
+            meter.cache_miss(&trail.stopwatch);
         }
         let now = self.clock.now();
-        stopwatch.start(&*self.clock);
+        trail.stopwatch.start(&*self.clock);
         let mut room = Room::new();
         let compact = segments.decode(&mut room)?;
         let presented = Presented::read(&compact)?;
         let (place, issuer) = self.issuers.pick(|| presented.claimed_issuer())?;
+        trail.issuer = Some(place);
         let published = issuer.keys.load(now);
         match (issuer.verifier).judge(&presented, published.keys(now), now) {
             Ok(verified) => {
@@ -371,15 +405,31 @@ impl Authenticator {
                 }
                 Ok(verified)
             }
-            Err(Refusal { reason, missing }) => Err(Refusal {
-                reason,
-                missing: missing.map(|missing| KeyRequest {
-                    issuer,
-                    missing,
-                    seen: Arc::clone(&published),
-                    at: now,
-                }),
-            }),
+            Err(refusal) => {
+                let Refusal {
+                    reason, is_genuine, ..
+                } = refusal;
+                if is_genuine {
+                    observe::claim_rejected(
+                        issuer.verifier.issuer(),
+                        reason.kind().as_str(),
+                        || {
+                            let mismatch = issuer.verifier.mismatch(reason, &presented, now)?;
+                            Some((mismatch.claim, mismatch.expected, mismatch.found))
+                        },
+                    );
+                }
+                Err(Refusal {
+                    reason,
+                    is_genuine,
+                    missing: refusal.missing.map(|missing| KeyRequest {
+                        issuer,
+                        missing,
+                        seen: Arc::clone(&published),
+                        at: now,
+                    }),
+                })
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use crate::jwt::claims::{Claims, ClaimsView};
 use crate::jwt::json::Text;
 use crate::jwt::jwks::KeySet;
 use crate::jwt::jws::{Compact, Header, Room, Segments};
+use crate::jwt::mismatch::Mismatch;
 use crate::jwt::policy::Policy;
 
 /// A token that was read but not verified.
@@ -51,6 +52,8 @@ impl<'a> Presented<'a> {
 pub(crate) struct Refusal<M = KeyMissing> {
     pub(crate) reason: Reason,
     pub(crate) missing: Option<M>,
+    /// The signature is good: only the claims are in the way.
+    pub(crate) is_genuine: bool,
 }
 
 /// The token is addressed to us and within its time; only its key is in the way: it is
@@ -73,8 +76,11 @@ impl KeyMissing {
 
 impl<M> From<Reason> for Refusal<M> {
     fn from(reason: Reason) -> Self {
-        let missing = None;
-        Self { reason, missing }
+        Self {
+            reason,
+            missing: None,
+            is_genuine: false,
+        }
     }
 }
 
@@ -132,22 +138,39 @@ impl Verifier {
                 return Err(Reason::DistrustedKey.into());
             }
             return Err(Refusal {
-                reason: Reason::UnknownKey,
                 missing: Some(missing),
+                ..Reason::UnknownKey.into()
             });
         };
         if !key.verifies(token.signing_input, token.signature) {
             // The issuer may have put new material under an old kid.
             let missing = claims.and_then(|claims| self.key_missing(claims, now));
             return Err(Refusal {
-                reason: Reason::BadSignature,
                 missing: missing.ok(),
+                ..Reason::BadSignature.into()
             });
         }
-        let claims = claims?;
-        self.policy.check(claims, now)?;
-        let claims = Claims::keep(token.payload, claims)?;
-        Ok(Verified::by_jwt(claims, Arc::clone(key)))
+        let claims = claims.and_then(|claims| {
+            self.policy.check(claims, now)?;
+            Claims::keep(token.payload, claims)
+        });
+        match claims {
+            Ok(claims) => Ok(Verified::by_jwt(claims, Arc::clone(key))),
+            Err(reason) => Err(Refusal {
+                is_genuine: true,
+                ..reason.into()
+            }),
+        }
+    }
+
+    /// Which claim of a genuine token was rejected for `reason`.
+    pub(crate) fn mismatch(
+        &self,
+        reason: Reason,
+        token: &Presented<'_>,
+        now: UnixTime,
+    ) -> Option<Mismatch> {
+        self.policy.mismatch(reason, token.payload, now)
     }
 
     fn key_missing(&self, claims: &ClaimsView<'_>, now: UnixTime) -> Result<KeyMissing, Reason> {
@@ -178,6 +201,10 @@ impl Verifier {
             return Ok(());
         };
         (self.policy).check_window(claims.expires_at(), claims.not_before(), now)
+    }
+
+    pub(crate) fn audiences(&self) -> impl Iterator<Item = &str> {
+        self.policy.audiences.iter()
     }
 
     /// The issuer whose tokens this verifier accepts.

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use http::StatusCode;
+use http::header::AUTHORIZATION;
+use http::{HeaderName, StatusCode};
 use reqwest::Url;
 
 use super::settings::{Part, check_ranges};
@@ -35,6 +36,7 @@ pub(crate) struct Checked {
     pub(crate) elsewhere: Box<[Box<str>]>,
     pub(crate) schedule: Schedule,
     pub(crate) ignore_status: StatusCode,
+    pub(crate) credential_header: HeaderName,
 }
 
 /// An issuer whose tokens are accepted.
@@ -89,7 +91,7 @@ impl Config {
         let access_tokens = access_tokens || self.access_tokens.is_some();
         let (trusted, elsewhere) = self.entries(keys, access_tokens, &mut faults);
         self.check_rules(&mut faults);
-        self.check_answers(&mut faults);
+        let credential_header = self.check_answers(&mut faults);
         if trusted.iter().any(|entry| entry.keys == Keys::Fetched) {
             self.check_fetching(&mut faults);
         }
@@ -108,6 +110,7 @@ impl Config {
             schedule: self.schedule(),
             ignore_status: StatusCode::from_u16(self.ignore_status)
                 .unwrap_or(StatusCode::NOT_FOUND),
+            credential_header,
         })
     }
 
@@ -268,13 +271,17 @@ impl Config {
         );
     }
 
-    fn check_answers(&self, faults: &mut Faults) {
+    fn check_answers(&self, faults: &mut Faults) -> HeaderName {
         check_ranges(self, Part::Answers, faults);
         faults.unless(
             is_realm(&self.realm),
             "realm",
             "is not 1 to 128 printable ASCII characters without quotes and backslashes",
         );
+        self.credential_header.parse().unwrap_or_else(|_| {
+            faults.add("credential_header", "is not the name of a header");
+            AUTHORIZATION
+        })
     }
 
     fn check_fetching(&self, faults: &mut Faults) {

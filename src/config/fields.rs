@@ -134,6 +134,8 @@ pub struct Config {
     /// warning. Off by default.
     pub danger_allow_writable_files: bool,
 
+    /// The header that holds the credential; no other is looked at. `authorization`.
+    pub credential_header: String,
     /// How rejected requests are answered.
     pub on_failure: OnFailure,
     /// With [`OnFailure::Ignore`]: the status of every rejection. 404; from 200 to 599.
@@ -236,6 +238,7 @@ impl Default for Config {
             distrusted_keys: Vec::new(),
             danger_allow_http: false,
             danger_allow_writable_files: false,
+            credential_header: "authorization".to_owned(),
             on_failure: OnFailure::default(),
             ignore_status: 404,
             body: BodyShape::default(),

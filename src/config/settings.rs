@@ -107,6 +107,7 @@ pub const SETTINGS: &[Setting] = &[
     keys("danger_allow_http").file_and_code()
         .switch("Allow http to other machines: anyone on the network path can supply keys"),
 
+    answer("credential_header"),
     answer("on_failure"),
     answer("ignore_status").number(|it| it.ignore_status as usize, 200, 599),
     answer("body"),

@@ -4,17 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, Entry};
-use http::{HeaderMap, Request, Response};
+use http::header::Entry;
+use http::{HeaderMap, HeaderName, Request, Response};
 
-use super::credentials::{CredentialSource, RequestHead};
-use super::rejection::Rejection;
+use super::credentials::{CredentialSource, NoToken, RequestHead};
+use super::rejection::{Rejection, RejectionKind};
 use super::respond::{Respond, respond_to};
 use super::unverified::Unverified;
 use crate::access_token::Api;
 use crate::authenticate::Verified;
-use crate::authenticate::authenticator::Authenticator;
-use crate::observe::Caller;
+use crate::authenticate::authenticator::{Authenticator, Verdict};
+use crate::observe::Rejected;
 
 /// What is the same for every request through one layer.
 #[derive(Clone)]
@@ -36,71 +36,138 @@ pub(super) type OwnCheck = dyn Fn(&Verified) -> bool + Send + Sync;
 /// could not check.
 #[cfg(feature = "axum")]
 #[derive(Debug, Clone)]
-pub(crate) struct Responder(pub(crate) Arc<dyn Respond>);
+pub(crate) struct Responder {
+    admission: Arc<Admission>,
+    issuer: Option<usize>,
+}
+
+#[cfg(feature = "axum")]
+impl Responder {
+    /// `claims`: how they differ from what the handler expects.
+    pub(crate) fn refuse(
+        &self,
+        request: RequestHead<'_>,
+        rejection: Rejection,
+        claims: Option<&str>,
+    ) -> Response<Bytes> {
+        let rejected = Rejected {
+            claims,
+            ..rejected(&rejection, self.issuer)
+        };
+        self.admission.authenticator.requests.refused(rejected);
+        respond_to(&*self.admission.respond, request, rejection)
+    }
+}
 
 impl Admission {
     /// Prepares `request` for the wrapped service; otherwise returns the answer to it.
     pub(super) fn settle<B>(
-        &self,
-        outcome: Result<Verified, Rejection>,
+        self: &Arc<Self>,
+        verdict: Verdict<Rejection>,
         request: &mut Request<B>,
     ) -> Option<Response<Bytes>> {
+        let Verdict { outcome, issuer } = verdict;
         let outcome = outcome.and_then(|verified| match &self.check {
             Some(check) if !check(&verified) => Err(Rejection::FORBIDDEN),
             _ => Ok(verified),
         });
-        let requests = &self.authenticator.requests;
         match outcome {
             Ok(verified) => {
-                let by_jwt = verified.access_token().is_none();
-                requests.accepted(by_jwt, || Caller {
-                    subject: verified.subject(),
-                    token_id: verified.token_id(),
-                    issuer: verified.issuer(),
-                    kid: verified.key_id(),
-                    api: verified
-                        .access_token()
-                        .map(|granted| granted.api().as_str()),
-                });
+                self.authenticator.accepted(&verified, issuer);
                 let extensions = request.extensions_mut();
                 extensions.insert(verified);
                 #[cfg(feature = "axum")]
-                extensions.insert(Responder(Arc::clone(&self.respond)));
+                extensions.insert(Responder {
+                    admission: Arc::clone(self),
+                    issuer,
+                });
                 if self.strip_credentials {
-                    request.headers_mut().remove(AUTHORIZATION);
+                    request.headers_mut().remove(self.source.header());
                     return None;
                 }
             }
             Err(rejection) => {
-                let allowed = self.allow_missing && rejection == Rejection::MISSING;
+                let is_missing = rejection.kind() == RejectionKind::MissingCredentials;
+                let allowed = self.allow_missing && is_missing;
                 if !allowed && !self.observe_only {
-                    return Some(self.refuse((&*request).into(), rejection));
+                    return Some(self.refuse((&*request).into(), rejection, issuer));
                 }
                 if !allowed {
-                    requests.observed(rejection.kind().place());
+                    let requests = &self.authenticator.requests;
+                    requests.observed(rejected(&rejection, issuer));
                 }
                 let respond = Arc::clone(&self.respond);
                 (request.extensions_mut()).insert(Unverified::new(rejection, respond));
             }
         }
-        mark_sensitive(request.headers_mut());
+        mark_sensitive(request.headers_mut(), self.source.header());
         None
     }
 
-    pub(super) fn refuse(&self, request: RequestHead<'_>, rejection: Rejection) -> Response<Bytes> {
-        let status = rejection.status().as_u16();
-        (self.authenticator.requests).refused(rejection.kind().place(), status);
+    pub(super) fn refuse(
+        &self,
+        request: RequestHead<'_>,
+        rejection: Rejection,
+        issuer: Option<usize>,
+    ) -> Response<Bytes> {
+        (self.authenticator.requests).refused(rejected(&rejection, issuer));
         respond_to(&*self.respond, request, rejection)
     }
 }
 
+/// For a server without tower: what the layer does with a request's headers, logging and
+/// counting included.
+pub(crate) async fn authenticate(
+    authenticator: &Authenticator,
+    source: &CredentialSource,
+    request: RequestHead<'_>,
+) -> Result<Verified, Rejection> {
+    let Verdict { outcome, issuer } = match source.read(request) {
+        Ok(token) => (authenticator.verify(&token, &Api::AVAILABILITY_PEER).await).into(),
+        Err(none) => none.into(),
+    };
+    match &outcome {
+        Ok(verified) => authenticator.accepted(verified, issuer),
+        Err(rejection) => (authenticator.requests).refused(rejected(rejection, issuer)),
+    }
+    outcome
+}
+
+impl From<Verdict> for Verdict<Rejection> {
+    fn from(verdict: Verdict) -> Self {
+        Self {
+            outcome: verdict.outcome.map_err(Rejection::from),
+            issuer: verdict.issuer,
+        }
+    }
+}
+
+impl From<NoToken> for Verdict<Rejection> {
+    fn from(none: NoToken) -> Self {
+        Self {
+            outcome: Err(none.into()),
+            issuer: None,
+        }
+    }
+}
+
+fn rejected(rejection: &Rejection, issuer: Option<usize>) -> Rejected<'static> {
+    Rejected {
+        kind: rejection.kind().place(),
+        detail: rejection.detail(),
+        status: rejection.status().as_u16(),
+        issuer,
+        claims: None,
+    }
+}
+
 /// Keeps the token out of logs of the headers.
-fn mark_sensitive(headers: &mut HeaderMap) {
-    if let Some(first) = headers.get_mut(AUTHORIZATION) {
+fn mark_sensitive(headers: &mut HeaderMap, name: &HeaderName) {
+    if let Some(first) = headers.get_mut(name) {
         first.set_sensitive(true);
         // Several values occur only behind an observing layer.
         if headers.len() > headers.keys_len()
-            && let Entry::Occupied(mut values) = headers.entry(AUTHORIZATION)
+            && let Entry::Occupied(mut values) = headers.entry(name)
         {
             for value in values.iter_mut() {
                 value.set_sensitive(true);

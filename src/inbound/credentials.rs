@@ -13,18 +13,36 @@ use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use memchr::memchr3;
 
-use super::rejection::Rejection;
-
 /// The credential that a request presents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Credential<'a> {
-    /// Nothing, or something for another kind of authentication: 401.
+    /// Nothing: 401.
     Missing,
+    /// Something for another kind of authentication: 401.
+    OtherScheme,
     /// Something that cannot be read as one credential: 400.
-    Invalid,
+    Invalid(InvalidCredential),
     /// A token that was not checked yet.
     Token(Cow<'a, str>),
+}
+
+/// Why something cannot be read as one credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InvalidCredential {
+    /// There are several field lines.
+    Several,
+    /// It has a comma, which would join two of them (RFC 9110, section 5.3).
+    Comma,
+    /// It is empty, or the scheme alone.
+    Empty,
+    /// There is a space within or around the token.
+    Space,
+    /// It has a tab.
+    Tab,
+    /// It has a character that is not ASCII.
+    NotAscii,
 }
 
 /// A request without its body: for a custom [credential
@@ -77,25 +95,43 @@ impl<'a> From<&'a Parts> for RequestHead<'a> {
     }
 }
 
+/// What a request presents instead of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoToken {
+    Missing,
+    OtherScheme,
+    Invalid(InvalidCredential),
+}
+
+impl From<NoToken> for Credential<'_> {
+    fn from(none: NoToken) -> Self {
+        match none {
+            NoToken::Missing => Self::Missing,
+            NoToken::OtherScheme => Self::OtherScheme,
+            NoToken::Invalid(why) => Self::Invalid(why),
+        }
+    }
+}
+
 /// Where to look for a request's credential.
-#[derive(Clone, Default)]
-pub(super) enum CredentialSource {
-    #[default]
-    Authorization,
+#[derive(Clone)]
+pub(crate) enum CredentialSource {
+    Header(HeaderName),
     Own(Arc<OwnSource>),
 }
 
-type OwnSource = dyn for<'a> Fn(RequestHead<'a>) -> Credential<'a> + Send + Sync;
+pub(crate) type OwnSource = dyn for<'a> Fn(RequestHead<'a>) -> Credential<'a> + Send + Sync;
 
 impl CredentialSource {
     /// The token that a request presents. It need not be valid text: it is only ever
     /// compared and decoded, byte by byte.
-    pub(super) fn read<'a, B>(&self, request: &'a Request<B>) -> Result<Cow<'a, [u8]>, Rejection> {
+    pub(super) fn read<'a>(&self, request: RequestHead<'a>) -> Result<Cow<'a, [u8]>, NoToken> {
         match self {
-            Self::Authorization => from_header(request.headers(), &AUTHORIZATION).map(Into::into),
-            Self::Own(read) => match read(request.into()) {
-                Credential::Missing => Err(Rejection::MISSING),
-                Credential::Invalid => Err(Rejection::INVALID),
+            Self::Header(name) => from_header(request.headers, name).map(Into::into),
+            Self::Own(read) => match read(request) {
+                Credential::Missing => Err(NoToken::Missing),
+                Credential::OtherScheme => Err(NoToken::OtherScheme),
+                Credential::Invalid(why) => Err(NoToken::Invalid(why)),
                 Credential::Token(Cow::Borrowed(token)) => Ok(token.as_bytes().into()),
                 Credential::Token(Cow::Owned(token)) => Ok(token.into_bytes().into()),
             },
@@ -103,10 +139,20 @@ impl CredentialSource {
     }
 }
 
+impl CredentialSource {
+    /// The header that holds the credential of a request that is passed on.
+    pub(super) fn header(&self) -> &HeaderName {
+        match self {
+            Self::Header(name) => name,
+            Self::Own(_) => &AUTHORIZATION,
+        }
+    }
+}
+
 impl fmt::Debug for CredentialSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Authorization => "Authorization",
+            Self::Header(name) => name.as_str(),
             Self::Own(_) => "Own",
         })
     }
@@ -123,19 +169,21 @@ impl<'a> Credential<'a> {
     /// One field line, visible ASCII and spaces, no comma: `Bearer` (in any case), spaces
     /// and the token, or the token alone. Another word before a space is another scheme.
     pub fn from_header(headers: &'a HeaderMap, name: &HeaderName) -> Self {
-        match from_header(headers, name).map(str::from_utf8) {
-            Ok(Ok(token)) => Self::Token(token.into()),
-            Err(rejection) if rejection == Rejection::MISSING => Self::Missing,
-            Ok(Err(_)) | Err(_) => Self::Invalid,
+        match from_header(headers, name) {
+            Ok(token) => match str::from_utf8(token) {
+                Ok(token) => Self::Token(token.into()),
+                Err(_) => Self::Invalid(InvalidCredential::NotAscii),
+            },
+            Err(none) => none.into(),
         }
     }
 }
 
-fn from_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], Rejection> {
-    let value = headers.get(name).ok_or(Rejection::MISSING)?;
+fn from_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], NoToken> {
+    let value = headers.get(name).ok_or(NoToken::Missing)?;
     // Otherwise no name has two values.
     if headers.len() > headers.keys_len() && headers.get_all(name).iter().nth(1).is_some() {
-        return Err(Rejection::INVALID);
+        return Err(NoToken::Invalid(InvalidCredential::Several));
     }
     clean_token(value.as_bytes()).ok_or_else(|| scrutinise(value))
 }
@@ -155,13 +203,27 @@ fn clean_token(value: &[u8]) -> Option<&[u8]> {
 
 /// The other cases: another scheme, or unusable.
 #[cold]
-fn scrutinise(value: &HeaderValue) -> Rejection {
+fn scrutinise(value: &HeaderValue) -> NoToken {
+    use InvalidCredential::{Comma, Empty, NotAscii, Space, Tab};
+
     // An ASCII value holds no control character but the tab.
-    let words = value.to_str().ok().and_then(|value| value.split_once(' '));
-    match words {
-        Some((scheme, rest)) if is_scheme(scheme) && !rest.contains('\t') => Rejection::MISSING,
-        _ => Rejection::INVALID,
-    }
+    let Ok(value) = value.to_str() else {
+        return NoToken::Invalid(NotAscii);
+    };
+    let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
+    NoToken::Invalid(if value.contains('\t') {
+        Tab
+    } else if value.len() > scheme.len() && is_scheme(scheme) {
+        return NoToken::OtherScheme;
+    } else if value.contains(',') {
+        Comma
+    } else if rest.trim_matches(' ').is_empty()
+        && (scheme.is_empty() || scheme.as_bytes().eq_ignore_ascii_case(BEARER))
+    {
+        Empty
+    } else {
+        Space
+    })
 }
 
 /// Whether this word before a space is the name of another scheme, a token of RFC 9110,
@@ -194,7 +256,8 @@ mod tests {
         match Credential::from_authorization(&headers) {
             Credential::Token(token) => Credential::Token(Cow::Owned(token.into_owned())),
             Credential::Missing => Credential::Missing,
-            Credential::Invalid => Credential::Invalid,
+            Credential::OtherScheme => Credential::OtherScheme,
+            Credential::Invalid(why) => Credential::Invalid(why),
         }
     }
 
@@ -213,47 +276,56 @@ mod tests {
     }
 
     #[test]
-    fn no_credential_and_other_schemes_are_missing() {
+    fn no_credential_and_other_schemes_are_told_apart() {
         assert_eq!(read(&[]), Credential::Missing);
         for value in [
             "Basic dXNlcg==",
             "Digest username=\"a\", realm=\"b\"",
             "BearerX abc",
             "a b",
+            "a ",
         ] {
-            assert_eq!(read(&[value.as_bytes()]), Credential::Missing, "{value}");
+            assert_eq!(
+                read(&[value.as_bytes()]),
+                Credential::OtherScheme,
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn an_unusable_header_is_invalid() {
-        for values in [
-            &[&b"Bearer a"[..], b"Bearer a"][..],
-            &[b"Bearer a", b"Basic b"],
-            &[b"Bearer a, Bearer b"],
-            &[b"Bearer a,b"],
-            &[b"a,b"],
-            &[b"a, b"],
-            &[b"a, Bearer b"],
-            &[b"Bearer, b"],
-            &[b"(Basic) a"],
-            &[b"Bearer"],
-            &[b"Bearer "],
-            &[b"Bearer   "],
-            &[b"bearer"],
-            &[b""],
-            &[b" "],
-            &[b" a"],
-            &[b"Bearer a b"],
-            &[b"Bearer a "],
-            &[b"Bearer\ta"],
-            &[b"Bearer a\t"],
-            &[b"a\t"],
-            &[b"Bearer \xe9"],
-            &["Bearer é".as_bytes()],
-            &[b"\xff"],
+        use InvalidCredential::{Comma, Empty, NotAscii, Several, Space, Tab};
+
+        for (values, why) in [
+            (&[&b"Bearer a"[..], b"Bearer a"][..], Several),
+            (&[b"Bearer a", b"Basic b"], Several),
+            (&[b"Bearer a, Bearer b"], Comma),
+            (&[b"Bearer a,b"], Comma),
+            (&[b"a,b"], Comma),
+            (&[b"a, b"], Comma),
+            (&[b"a, Bearer b"], Comma),
+            (&[b"Bearer, b"], Comma),
+            (&[b"(Basic) a"], Space),
+            (&[b"Bearer"], Empty),
+            (&[b"Bearer "], Empty),
+            (&[b"Bearer   "], Empty),
+            (&[b"bearer"], Empty),
+            (&[b""], Empty),
+            (&[b" "], Empty),
+            (&[b" a"], Space),
+            (&[b"Bearer a b"], Space),
+            (&[b"Bearer a "], Space),
+            (&[b"Bearer\ta"], Tab),
+            (&[b"Bearer a\t"], Tab),
+            (&[b"Basic\ta"], Tab),
+            (&[b"Basic a\t"], Tab),
+            (&[b"a\t"], Tab),
+            (&[b"Bearer \xe9"], NotAscii),
+            (&["Bearer é".as_bytes()], NotAscii),
+            (&[b"\xff"], NotAscii),
         ] {
-            assert_eq!(read(values), Credential::Invalid, "{values:?}");
+            assert_eq!(read(values), Credential::Invalid(why), "{values:?}");
         }
     }
 }

@@ -10,10 +10,10 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 
-use crate::authenticate::Verified;
-use crate::error::{Reason, VerifyError};
-use crate::inbound::{Rejection, Responder, Unverified, respond_to};
+use crate::authenticate::{Claims, Verified};
+use crate::inbound::{Rejection, Responder, Unverified};
 use crate::observe;
+use crate::show::plain;
 
 /// Why a handler could not get its [`Verified`] or [`TokenClaims`].
 ///
@@ -25,7 +25,8 @@ pub enum ExtractRejection {
     /// The layer passed the request on unverified.
     Unverified(Refused),
     /// The claims do not fit the handler's type, or the caller was verified by an
-    /// Access Token, which has none: 401, kind `claims`.
+    /// Access Token, which has none: 500, kind `claims_mismatch`, and a warning that names
+    /// the field.
     Claims(Refused),
     /// No layer ran before the handler: 500.
     NoLayer,
@@ -124,19 +125,23 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for TokenClaims<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ExtractRejection> {
         let verified = caller(parts)?;
-        // An Access Token has none.
-        let claims = verified
-            .claims()
-            .and_then(|claims| claims.deserialize().ok());
-        claims.map(Self).ok_or_else(|| {
-            let Some(Responder(respond)) = parts.extensions.get() else {
-                return ExtractRejection::NoLayer;
-            };
-            let rejection = Rejection::from(VerifyError::new(Reason::ClaimsUnexpected));
-            ExtractRejection::Claims(Refused {
-                response: respond_to(&**respond, (&*parts).into(), rejection.clone()),
-                rejection,
-            })
-        })
+        let (rejection, why) = match verified.claims().map(read) {
+            Some(Ok(claims)) => return Ok(Self(claims)),
+            Some(Err(why)) => (Rejection::CLAIMS_MISMATCH, Some(why)),
+            None => (Rejection::NO_CLAIMS, None),
+        };
+        let responder = parts.extensions.get::<Responder>();
+        let responder = responder.ok_or(ExtractRejection::NoLayer)?;
+        Err(ExtractRejection::Claims(Refused {
+            response: responder.refuse((&*parts).into(), rejection.clone(), why.as_deref()),
+            rejection,
+        }))
     }
+}
+
+/// The claims as a `T`; otherwise which field does not fit, and why. The text is GO's own:
+/// its signature is good.
+fn read<T: DeserializeOwned>(claims: &Claims) -> Result<T, String> {
+    let mut json = serde_json::Deserializer::from_str(claims.as_json());
+    serde_path_to_error::deserialize(&mut json).map_err(|error| plain(&error.to_string()))
 }

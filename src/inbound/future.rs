@@ -23,8 +23,7 @@ use tower_service::Service;
 use super::admission::Admission;
 use super::body::ResponseBody;
 use super::rejection::Rejection;
-use crate::authenticate::Verified;
-use crate::error::VerifyError;
+use crate::authenticate::authenticator::Verdict;
 
 pin_project! {
     /// The response future of [`GoAuthService`](super::GoAuthService).
@@ -54,7 +53,7 @@ pin_project! {
         },
         /// Accepted, waiting for the wrapped service to be ready.
         Turning {
-            outcome: Option<Result<Verified, Rejection>>,
+            verdict: Option<Verdict<Rejection>>,
             held: Option<Box<Held<S, B>>>,
         },
     }
@@ -71,7 +70,7 @@ where
     }
 }
 
-type CheckFuture = dyn Future<Output = Result<Verified, VerifyError>> + Send;
+type CheckFuture = dyn Future<Output = Verdict> + Send;
 
 /// A request that waits, and its service, not polled ready yet.
 struct Held<S, B> {
@@ -136,20 +135,20 @@ where
                     return Poll::Ready(Ok(response.map(ResponseBody::own)));
                 }
                 StateProjection::Waiting { check, held } => {
-                    let outcome = ready!(check.as_mut().poll(cx)).map_err(Rejection::from);
+                    let Verdict { outcome, issuer } = ready!(check.as_mut().poll(cx)).into();
                     let held = held.take().expect(ONCE);
                     match outcome {
                         Err(rejection) if !held.admission.observe_only => {
                             let request = (&held.request).into();
-                            State::answer(held.admission.refuse(request, rejection))
+                            State::answer(held.admission.refuse(request, rejection, issuer))
                         }
                         outcome => State::Turning {
-                            outcome: Some(outcome),
+                            verdict: Some(Verdict { outcome, issuer }),
                             held: Some(held),
                         },
                     }
                 }
-                StateProjection::Turning { outcome, held } => {
+                StateProjection::Turning { verdict, held } => {
                     let waiting = held.as_mut().expect(ONCE);
                     ready!(waiting.inner.poll_ready(cx))?;
                     let Held {
@@ -158,11 +157,12 @@ where
                         mut request,
                     } = *held.take().expect(ONCE);
                     // The service may have taken its time to get ready.
-                    let outcome = outcome.take().expect(ONCE).and_then(|verified| {
+                    let Verdict { outcome, issuer } = verdict.take().expect(ONCE);
+                    let outcome = outcome.and_then(|verified| {
                         let again = admission.authenticator.check_again(verified);
                         again.map_err(Rejection::from)
                     });
-                    match admission.settle(outcome, &mut request) {
+                    match admission.settle(Verdict { outcome, issuer }, &mut request) {
                         None => State::Inner {
                             future: inner.call(request),
                         },

@@ -22,12 +22,16 @@ pub struct GoAuthLayer {
 }
 
 impl GoAuthLayer {
-    pub(crate) fn new(authenticator: Arc<Authenticator>, respond: Arc<dyn Respond>) -> Self {
+    pub(crate) fn new(
+        authenticator: Arc<Authenticator>,
+        source: CredentialSource,
+        respond: Arc<dyn Respond>,
+    ) -> Self {
         Self {
             admission: Admission {
                 authenticator,
                 api: Api::AVAILABILITY_PEER,
-                source: CredentialSource::Authorization,
+                source,
                 respond,
                 check: None,
                 allow_missing: false,
@@ -52,8 +56,9 @@ impl GoAuthLayer {
         self
     }
 
-    /// Looks for the credential elsewhere than in `Authorization`, the only header that
-    /// is marked sensitive or [stripped](Self::strip_credentials).
+    /// Looks for the credential elsewhere than in one
+    /// [header](crate::Config::credential_header). Then only `Authorization` is marked
+    /// sensitive or [stripped](Self::strip_credentials).
     ///
     /// ```
     /// # fn with(layer: derbysoft_go_auth::GoAuthLayer) -> derbysoft_go_auth::GoAuthLayer {
@@ -92,8 +97,8 @@ impl GoAuthLayer {
         self
     }
 
-    /// Removes `Authorization` from verified requests, so that nothing behind the layer
-    /// can leak the token. Otherwise its value is only marked
+    /// Removes the credential's header from verified requests, so that nothing behind the
+    /// layer can leak the token. Otherwise its value is only marked
     /// [sensitive](http::HeaderValue::set_sensitive).
     pub fn strip_credentials(mut self) -> Self {
         self.admission.strip_credentials = true;

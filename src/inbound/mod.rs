@@ -27,14 +27,15 @@ mod unverified;
 
 #[cfg(feature = "axum")]
 pub(crate) use self::admission::Responder;
+pub(crate) use self::admission::authenticate;
 pub use self::body::ResponseBody;
-pub use self::credentials::{Credential, RequestHead};
+pub use self::credentials::{Credential, InvalidCredential, RequestHead};
+pub(crate) use self::credentials::{CredentialSource, NoToken};
 #[cfg(feature = "axum")]
 pub use self::extract::{ExtractRejection, Refused};
 pub use self::future::ResponseFuture;
 pub(crate) use self::layer::GoAuthLayer;
 pub(crate) use self::rejection::{Rejection, RejectionKind};
-#[cfg(feature = "axum")]
 pub(crate) use self::respond::respond_to;
 pub use self::respond::{BodyShape, Ignore, Reject, Respond};
 pub(crate) use self::respond::{DEFAULT_REALM, is_realm};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 
+use super::credentials::{InvalidCredential, NoToken};
 use crate::error::{Reason, VerifyError, VerifyErrorKind};
 
 /// Why a request was rejected, as a stable name.
@@ -22,6 +23,8 @@ pub enum RejectionKind {
     Token(VerifyErrorKind),
     /// A good token that a custom [check](super::GoAuthLayer::check) turned down: 403.
     Forbidden,
+    /// A good token whose claims do not fit the type that a handler expects: 500.
+    ClaimsMismatch,
 }
 
 impl RejectionKind {
@@ -39,7 +42,8 @@ impl RejectionKind {
             Self::MissingCredentials => 0,
             Self::InvalidRequest => 1,
             Self::Forbidden => 2,
-            Self::Token(kind) => 3 + kind as usize,
+            Self::ClaimsMismatch => 3,
+            Self::Token(kind) => 4 + kind as usize,
         }
     }
 
@@ -50,6 +54,7 @@ impl RejectionKind {
             Self::InvalidRequest => "invalid_request",
             Self::Token(kind) => kind.as_str(),
             Self::Forbidden => "forbidden",
+            Self::ClaimsMismatch => "claims_mismatch",
         }
     }
 }
@@ -73,16 +78,50 @@ pub struct Rejection {
 /// The cause of a rejection: there are few, and all are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
-    Missing,
-    Invalid,
+    NoToken(NoToken),
     Forbidden,
+    /// A handler's type of claims does not fit a genuine token's.
+    ClaimsMismatch,
+    /// The same, since an Access Token has none.
+    NoClaims,
     Token(Reason),
 }
 
+impl Cause {
+    /// All but those of [`Reason`], each at its index.
+    const OWN: [Self; 11] = [
+        Self::NoToken(NoToken::Missing),
+        Self::NoToken(NoToken::OtherScheme),
+        Self::NoToken(NoToken::Invalid(InvalidCredential::Several)),
+        Self::NoToken(NoToken::Invalid(InvalidCredential::Comma)),
+        Self::NoToken(NoToken::Invalid(InvalidCredential::Empty)),
+        Self::NoToken(NoToken::Invalid(InvalidCredential::Space)),
+        Self::NoToken(NoToken::Invalid(InvalidCredential::Tab)),
+        Self::NoToken(NoToken::Invalid(InvalidCredential::NotAscii)),
+        Self::Forbidden,
+        Self::ClaimsMismatch,
+        Self::NoClaims,
+    ];
+
+    const fn index(self) -> usize {
+        match self {
+            Self::NoToken(NoToken::Missing) => 0,
+            Self::NoToken(NoToken::OtherScheme) => 1,
+            Self::NoToken(NoToken::Invalid(why)) => 2 + why as usize,
+            Self::Forbidden => 8,
+            Self::ClaimsMismatch => 9,
+            Self::NoClaims => 10,
+            Self::Token(reason) => Self::OWN.len() + reason as usize,
+        }
+    }
+}
+
 impl Rejection {
-    pub(crate) const MISSING: Self = Self::new(Cause::Missing);
-    pub(crate) const INVALID: Self = Self::new(Cause::Invalid);
     pub(super) const FORBIDDEN: Self = Self::new(Cause::Forbidden);
+    #[cfg(feature = "axum")]
+    pub(super) const CLAIMS_MISMATCH: Self = Self::new(Cause::ClaimsMismatch);
+    #[cfg(feature = "axum")]
+    pub(super) const NO_CLAIMS: Self = Self::new(Cause::NoClaims);
 
     const fn new(cause: Cause) -> Self {
         Self {
@@ -93,27 +132,22 @@ impl Rejection {
 
     /// Every rejection there is, in the order of their [`index`](Self::index).
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        [Cause::Missing, Cause::Invalid, Cause::Forbidden]
-            .into_iter()
+        (Cause::OWN.into_iter())
             .chain(Reason::ALL.iter().copied().map(Cause::Token))
             .map(Self::new)
     }
 
     pub(super) const fn index(&self) -> usize {
-        match self.cause {
-            Cause::Missing => 0,
-            Cause::Invalid => 1,
-            Cause::Forbidden => 2,
-            Cause::Token(reason) => 3 + reason as usize,
-        }
+        self.cause.index()
     }
 
     /// The reason, as a stable name.
     pub const fn kind(&self) -> RejectionKind {
         match self.cause {
-            Cause::Missing => RejectionKind::MissingCredentials,
-            Cause::Invalid => RejectionKind::InvalidRequest,
+            Cause::NoToken(NoToken::Invalid(_)) => RejectionKind::InvalidRequest,
+            Cause::NoToken(_) => RejectionKind::MissingCredentials,
             Cause::Forbidden => RejectionKind::Forbidden,
+            Cause::ClaimsMismatch | Cause::NoClaims => RejectionKind::ClaimsMismatch,
             Cause::Token(reason) => RejectionKind::Token(reason.kind()),
         }
     }
@@ -121,9 +155,19 @@ impl Rejection {
     /// The reason in fixed English words: printable ASCII without quotes.
     pub const fn detail(&self) -> &'static str {
         match self.cause {
-            Cause::Missing => "the request has no credentials",
-            Cause::Invalid => "the Authorization header is not usable",
+            Cause::NoToken(NoToken::Missing) => "the request has no credentials",
+            Cause::NoToken(NoToken::OtherScheme) => "the credentials are of another scheme",
+            Cause::NoToken(NoToken::Invalid(why)) => match why {
+                InvalidCredential::Several => "the request has several credentials",
+                InvalidCredential::Comma => "the credentials contain a comma",
+                InvalidCredential::Empty => "the credentials are empty",
+                InvalidCredential::Space => "the credentials contain a space too many",
+                InvalidCredential::Tab => "the credentials contain a tab",
+                InvalidCredential::NotAscii => "the credentials are not plain ASCII",
+            },
             Cause::Forbidden => "the caller is not allowed",
+            Cause::ClaimsMismatch => "the claims are not those that the handler expects",
+            Cause::NoClaims => "the handler expects claims, which an access token has not",
             Cause::Token(reason) => reason.text(),
         }
     }
@@ -155,6 +199,7 @@ impl Rejection {
             RejectionKind::Forbidden | RejectionKind::Token(Subject | WrongApi) => {
                 (StatusCode::FORBIDDEN, Some("insufficient_scope"))
             }
+            RejectionKind::ClaimsMismatch => (StatusCode::INTERNAL_SERVER_ERROR, None),
             RejectionKind::Token(kind) if kind.says_nothing() => {
                 (StatusCode::SERVICE_UNAVAILABLE, None)
             }
@@ -182,6 +227,12 @@ impl Rejection {
     pub fn retry_after(&self) -> Option<Duration> {
         (self.status() == StatusCode::SERVICE_UNAVAILABLE)
             .then(|| self.retry_after.max(Duration::from_secs(1)))
+    }
+}
+
+impl From<NoToken> for Rejection {
+    fn from(none: NoToken) -> Self {
+        Self::new(Cause::NoToken(none))
     }
 }
 
@@ -220,7 +271,7 @@ mod tests {
             let kind = rejection.kind();
             assert_eq!(names.get(kind.place()), Some(&kind.as_str()));
         }
-        let of_the_contract = "missing_credentials invalid_request forbidden too_long malformed \
+        let of_the_contract = "missing_credentials invalid_request forbidden claims_mismatch too_long malformed \
             header algorithm unknown_key signature claims issuer audience expired not_yet_valid \
             missing_claim lifetime subject wrong_environment keys_unavailable key_pending \
             unknown_access_token access_token_expired access_token_revoked wrong_api";

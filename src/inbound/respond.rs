@@ -138,6 +138,7 @@ impl BodyShape {
 /// | the token | 401 | `error="invalid_token"` and why |
 /// | the subject, the API, or a custom check | 403 | `error="insufficient_scope"` |
 /// | keys that are not available | 503 | none, but `Retry-After` |
+/// | a handler's type of claims, which a genuine token's do not fit | 500 | none |
 #[derive(Debug, Clone)]
 pub struct Reject {
     /// By the index of the rejection. All answers are known beforehand, and writing one
@@ -199,9 +200,10 @@ impl Respond for Reject {
 
 /// Answers every rejected request alike: one status, no body, no challenge, no reason.
 ///
-/// The exception is unavailable keys, with 503 and `Retry-After`: the push may be
-/// genuine, and an answer that seems final would lose it. For the same reason think twice
-/// about a 2xx here: GO would take each rejected push for delivered.
+/// The exceptions are unavailable keys, with 503 and `Retry-After`, and a handler that
+/// expects other claims, with 500: the push may be genuine, and an answer that seems final
+/// would lose it. For the same reason think twice about a 2xx here: GO would take each
+/// rejected push for delivered.
 #[derive(Debug, Clone, Copy)]
 pub struct Ignore {
     status: StatusCode,
@@ -230,12 +232,12 @@ impl Default for Ignore {
 impl Respond for Ignore {
     fn respond(&self, _: RequestHead<'_>, rejection: &Rejection) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
-        match retry_after(rejection) {
-            Some(seconds) => {
-                *response.status_mut() = rejection.status();
-                response.headers_mut().insert(RETRY_AFTER, seconds);
-            }
-            None => *response.status_mut() = self.status,
+        *response.status_mut() = match rejection.status() {
+            status if status.is_server_error() => status,
+            _ => self.status,
+        };
+        if let Some(seconds) = retry_after(rejection) {
+            response.headers_mut().insert(RETRY_AFTER, seconds);
         }
         response
     }
@@ -259,6 +261,8 @@ mod tests {
 
     use super::*;
     use crate::error::{Reason, VerifyError};
+    use crate::inbound::credentials::InvalidCredential;
+    use crate::inbound::{NoToken, RejectionKind};
 
     fn expired() -> Rejection {
         VerifyError::new(Reason::Expired).into()
@@ -285,12 +289,12 @@ mod tests {
         let subject = VerifyError::new(Reason::SubjectNotAllowed).into();
         for (rejection, status, challenge) in [
             (
-                Rejection::MISSING,
+                NoToken::Missing.into(),
                 401,
                 Some(r#"Bearer realm="derbysoft-go""#),
             ),
             (
-                Rejection::INVALID,
+                NoToken::Invalid(InvalidCredential::Empty).into(),
                 400,
                 Some(r#"Bearer realm="derbysoft-go", error="invalid_request""#),
             ),
@@ -355,8 +359,8 @@ mod tests {
     #[test]
     fn ignoring_says_nothing_but_keeps_503() {
         for rejection in [
-            Rejection::MISSING,
-            Rejection::INVALID,
+            NoToken::Missing.into(),
+            NoToken::Invalid(InvalidCredential::Empty).into(),
             Rejection::FORBIDDEN,
             expired(),
         ] {
@@ -369,6 +373,11 @@ mod tests {
             let response = answer(&Ignore::with_status(set), &expired());
             assert_eq!(response.status(), answered);
         }
+
+        let mismatch = Rejection::all().find(|it| it.kind() == RejectionKind::ClaimsMismatch);
+        let response = answer(&Ignore::default(), &mismatch.expect("a kind"));
+        assert_eq!(response.status(), 500);
+        assert!(response.headers().is_empty() && response.body().is_empty());
 
         let response = answer(&Ignore::default(), &unavailable());
         assert_eq!(response.status(), 503);

@@ -9,7 +9,6 @@ use tower_service::Service;
 use super::admission::Admission;
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
-use super::rejection::Rejection;
 use super::unverified::Unverified;
 use crate::authenticate::Verified;
 use crate::authenticate::authenticator::Check;
@@ -47,9 +46,9 @@ where
         extensions.remove::<Unverified>();
 
         let admission = &self.admission;
-        let outcome = match admission.source.read(&request) {
+        let verdict = match admission.source.read((&request).into()) {
             Ok(token) => match admission.authenticator.check(&token, &admission.api) {
-                Check::Done(result) => result.map_err(Rejection::from),
+                Check::Done(verdict) => verdict.into(),
                 Check::Wait(wait) => {
                     // Drops the service that was polled ready, and its permit.
                     self.inner = self.inner.clone();
@@ -63,9 +62,9 @@ where
                     );
                 }
             },
-            Err(rejection) => Err(rejection),
+            Err(none) => none.into(),
         };
-        match admission.settle(outcome, &mut request) {
+        match admission.settle(verdict, &mut request) {
             None => ResponseFuture::inner(self.inner.call(request)),
             Some(response) => ResponseFuture::answer(response),
         }

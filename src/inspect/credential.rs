@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
 use super::{Check, Explanation, Verdict};
-use crate::inbound::{Credential, Rejection};
+use crate::inbound::{Credential, InvalidCredential, NoToken, Rejection};
 
 /// The token in the value of an `Authorization` header, or why the gate finds none in it.
 /// Nothing of the value is shown: it may be a password.
@@ -17,17 +17,17 @@ pub fn of_header(value: &[u8]) -> Result<Zeroizing<Vec<u8>>, Box<Explanation>> {
         headers.insert(AUTHORIZATION, value);
     }
     let invalid = headers.is_empty();
-    let (rejection, found) = match Credential::from_authorization(&headers) {
-        _ if invalid => (
-            Rejection::INVALID,
-            "a character that no header can have: a line end inside, perhaps",
-        ),
+    let none = match Credential::from_authorization(&headers) {
+        _ if invalid => NoToken::Invalid(InvalidCredential::NotAscii),
         Credential::Token(token) => return Ok(Cow::into_owned(token).into_bytes().into()),
-        Credential::Missing => (Rejection::MISSING, "a credential of another scheme"),
-        Credential::Invalid => (
-            Rejection::INVALID,
-            "no single token: empty, or with a space, a tab or a comma, or not of ASCII",
-        ),
+        Credential::Missing => NoToken::Missing,
+        Credential::OtherScheme => NoToken::OtherScheme,
+        Credential::Invalid(why) => NoToken::Invalid(why),
+    };
+    let rejection = Rejection::from(none);
+    let found = match none {
+        _ if invalid => "a character that no header can have: a line end inside, perhaps",
+        _ => rejection.detail(),
     };
     let check = Check {
         name: "credential",

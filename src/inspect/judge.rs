@@ -82,7 +82,11 @@ impl Judge {
                 access_tokens: tokens
                     .map(|tokens| AccessTokenSource::fixed(tokens, Arc::clone(&clock))),
                 cache: None,
-                requests: Arc::new(Requests::new(RejectionKind::names(), Arc::clone(&clock))),
+                requests: Arc::new(Requests::new(
+                    RejectionKind::names(),
+                    Box::default(),
+                    Arc::clone(&clock),
+                )),
                 clock,
                 key_wait: config.key_wait,
                 waiting: Arc::new(Semaphore::new(0)),
@@ -138,14 +142,14 @@ impl Judge {
             (Verdict::Unknown, Some(error.into()))
         };
         let (verdict, rejection) = match self.authenticator.check(token, api) {
-            Answer::Done(Ok(_)) => (Verdict::Valid, None),
-            Answer::Done(Err(error))
-                if error.kind() == VerifyErrorKind::UnknownKey && no_keys.is_some() =>
-            {
-                unknown()
-            }
-            Answer::Done(Err(error)) => (Verdict::Refused, Some(error.into())),
             Answer::Wait(_) => unknown(),
+            Answer::Done(answer) => match answer.outcome {
+                Ok(_) => (Verdict::Valid, None),
+                Err(error) if error.kind() == VerifyErrorKind::UnknownKey && no_keys.is_some() => {
+                    unknown()
+                }
+                Err(error) => (Verdict::Refused, Some(error.into())),
+            },
         };
         let ground = Ground {
             authenticator: &self.authenticator,

@@ -8,6 +8,7 @@ pub(crate) mod claims;
 pub(crate) mod json;
 pub(crate) mod jwks;
 pub(crate) mod jws;
+pub(crate) mod mismatch;
 pub(crate) mod policy;
 pub(crate) mod rs256;
 #[cfg(test)]

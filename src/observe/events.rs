@@ -7,6 +7,9 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+
 use super::metrics::{Refresh, key_refresh, key_refresh_failed_later};
 use super::{ACCESS_TOKENS, CONFIG, KEYS, OUTBOUND, REQUEST, foreign};
 use crate::clock::UnixTime;
@@ -31,6 +34,25 @@ pub(crate) fn waited_for_keys(issuer: &str, waited: Duration) {
     foreign::call(|| {
         let milliseconds = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
         tracing::debug!(target: REQUEST, issuer, milliseconds, "request waited for keys");
+    });
+}
+
+/// The token is the issuer's own; `mismatch`: the claim, what is expected of it, and what
+/// it says, all safe to display. Emitted in place.
+pub(crate) fn claim_rejected(
+    issuer: &str,
+    kind: &'static str,
+    mismatch: impl FnOnce() -> Option<(&'static str, String, String)>,
+) {
+    if Level::DEBUG > LevelFilter::current() {
+        return;
+    }
+    foreign::call(|| {
+        if tracing::enabled!(target: REQUEST, Level::DEBUG)
+            && let Some((claim, expected, found)) = mismatch()
+        {
+            tracing::debug!(target: REQUEST, issuer, kind, claim, expected, found, "claim rejected");
+        }
     });
 }
 
@@ -167,6 +189,35 @@ pub(crate) fn credential_expires(endpoint: &str, Notice { expires_at, left }: No
 /// Days rounded up, so that less than one is not 0.
 fn days(left: Duration) -> u64 {
     left.as_secs().div_ceil(24 * 60 * 60)
+}
+
+/// What a handle accepts from one issuer.
+#[derive(Debug)]
+pub(crate) struct Trust {
+    pub(crate) issuer: String,
+    pub(crate) audience: Vec<String>,
+    /// Where its keys come from.
+    pub(crate) keys: String,
+    pub(crate) environment: Option<String>,
+    /// How rejected requests are answered.
+    pub(crate) on_failure: &'static str,
+}
+
+/// A handle was built.
+pub(crate) fn trusted(trust: Trust) {
+    foreign::line(move || {
+        let Trust {
+            issuer,
+            audience,
+            keys,
+            environment,
+            on_failure,
+        } = trust;
+        tracing::info!(
+            target: CONFIG, issuer, ?audience, keys, environment, on_failure,
+            "tokens of this issuer are accepted"
+        );
+    });
 }
 
 /// For `danger_allow_writable_files`.

@@ -5,12 +5,14 @@
 //! [foreign] code.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::iter;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Label, SharedString, Unit, with_recorder};
 
 use super::foreign;
+use super::requests::Kind;
 use crate::clock::Clock;
 
 /// Upper bounds of buckets for `go_auth_verify_seconds`, in seconds: from a token
@@ -40,7 +42,7 @@ macro_rules! metrics {
 
 metrics! {
     REQUESTS: Count, "go_auth_requests_total",
-        "Requests, by what became of them and the kind of credential or refusal";
+        "Requests, by what became of them, the kind of credential or rejection, and the issuer";
     VERIFY_SECONDS: Seconds, "go_auth_verify_seconds",
         "Time to verify a JWT that was not known already, waits for keys included";
     TOKEN_CACHE: Count, "go_auth_token_cache_total",
@@ -104,57 +106,65 @@ fn configured(name: &'static str, value: &str) -> Label {
 
 /// The metrics of requests.
 pub(crate) struct Meter {
-    kinds: Vec<&'static str>,
+    kinds: Box<[Kind]>,
+    issuers: Box<[Arc<str>]>,
     handles: OnceLock<Handles>,
     /// For requests that a layer passes on while only observing, which few layers do.
-    observed: OnceLock<Box<[Counter]>>,
+    observed: OnceLock<ByIssuer<Box<[Counter]>>>,
 }
 
 struct Handles {
-    by_jwt: Counter,
     by_access_token: Counter,
-    refused: Box<[Counter]>,
+    /// By the place of the issuer.
+    by_jwt: Box<[Counter]>,
+    refused: ByIssuer<Box<[Counter]>>,
     verify_seconds: Histogram,
     cache_hit: Counter,
     cache_miss: Counter,
     cache_bytes: Gauge,
 }
 
+/// One for each trusted issuer in its place, after one for none.
+struct ByIssuer<T>(Box<[T]>);
+
+impl<T> ByIssuer<T> {
+    fn get(&self, issuer: Option<usize>) -> Option<&T> {
+        self.0.get(issuer.map_or(0, |place| place + 1))
+    }
+}
+
 impl Meter {
-    pub(super) const fn new(kinds: Vec<&'static str>) -> Self {
+    pub(super) fn new(kinds: &[Kind], issuers: &[Arc<str>]) -> Self {
         Self {
-            kinds,
+            kinds: kinds.into(),
+            issuers: issuers.into(),
             handles: OnceLock::new(),
             observed: OnceLock::new(),
         }
     }
 
-    pub(super) fn accepted(&self, by_jwt: bool) {
+    /// `issuer`: of a JWT; `None` for an Access Token.
+    pub(super) fn accepted(&self, issuer: Option<usize>) {
         foreign::call(|| {
             let handles = self.handles();
-            let counter = if by_jwt {
-                &handles.by_jwt
-            } else {
-                &handles.by_access_token
+            let counter = match issuer {
+                Some(place) => handles.by_jwt.get(place),
+                None => Some(&handles.by_access_token),
             };
-            counter.increment(1);
-        });
-    }
-
-    pub(super) fn refused(&self, kind: usize) {
-        foreign::call(|| {
-            if let Some(counter) = self.handles().refused.get(kind) {
+            if let Some(counter) = counter {
                 counter.increment(1);
             }
         });
     }
 
-    pub(super) fn observed(&self, kind: usize) {
+    pub(super) fn refused(&self, kind: usize, issuer: Option<usize>) {
+        foreign::call(|| count(&self.handles().refused, kind, issuer));
+    }
+
+    pub(super) fn observed(&self, kind: usize, issuer: Option<usize>) {
         foreign::call(|| {
             let observed = looked_up(&self.observed, || self.each_kind("observed"));
-            if let Some(counter) = observed.get(kind) {
-                counter.increment(1);
-            }
+            count(observed, kind, issuer);
         });
     }
 
@@ -185,11 +195,12 @@ impl Meter {
 
     fn handles(&self) -> &Handles {
         looked_up(&self.handles, || {
-            let accepted =
-                |kind| REQUESTS.counter(&[label("outcome", "accepted"), label("kind", kind)]);
+            let accepted = |kind, issuer| requests("accepted", kind, issuer);
             Handles {
-                by_jwt: accepted("jwt"),
-                by_access_token: accepted("access_token"),
+                by_access_token: accepted("access_token", NO_ISSUER),
+                by_jwt: (self.issuers())
+                    .map(|issuer| accepted("jwt", issuer))
+                    .collect(),
                 refused: self.each_kind("refused"),
                 verify_seconds: VERIFY_SECONDS.histogram(),
                 cache_hit: TOKEN_CACHE.counter(&[label("result", "hit")]),
@@ -201,9 +212,35 @@ impl Meter {
 
     /// All of them from the start: a counter that appears with its first increment seems
     /// not to have increased.
-    fn each_kind(&self, outcome: &'static str) -> Box<[Counter]> {
-        let of_kind = |kind| REQUESTS.counter(&[label("outcome", outcome), label("kind", kind)]);
-        self.kinds.iter().copied().map(of_kind).collect()
+    fn each_kind(&self, outcome: &'static str) -> ByIssuer<Box<[Counter]>> {
+        let no_issuer = iter::once((NO_ISSUER, false));
+        let issuers = self.issuers().map(|issuer| (issuer, true));
+        let each = no_issuer.chain(issuers).map(|(issuer, is_known)| {
+            let counter = |kind: &Kind| match kind.is_noise && is_known {
+                true => Counter::noop(),
+                false => requests(outcome, kind.name, issuer.clone()),
+            };
+            self.kinds.iter().map(counter).collect()
+        });
+        ByIssuer(each.collect())
+    }
+
+    fn issuers(&self) -> impl Iterator<Item = Label> {
+        self.issuers
+            .iter()
+            .map(|issuer| configured("issuer", issuer))
+    }
+}
+
+const NO_ISSUER: Label = label("issuer", "");
+
+fn requests(outcome: &'static str, kind: &'static str, issuer: Label) -> Counter {
+    REQUESTS.counter(&[label("outcome", outcome), label("kind", kind), issuer])
+}
+
+fn count(counters: &ByIssuer<Box<[Counter]>>, kind: usize, issuer: Option<usize>) {
+    if let Some(counter) = counters.get(issuer).and_then(|kinds| kinds.get(kind)) {
+        counter.increment(1);
     }
 }
 

@@ -1,8 +1,10 @@
 //! Stands in for [`metrics`](super::metrics) without the feature: nothing is counted, and
 //! no clock is read for it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::requests::Kind;
 use crate::clock::Clock;
 
 #[derive(Debug)]
@@ -14,15 +16,15 @@ pub(crate) struct Meter;
     reason = "the same as with the feature"
 )]
 impl Meter {
-    pub(super) fn new(_: Vec<&'static str>) -> Self {
+    pub(super) fn new(_: &[Kind], _issuers: &[Arc<str>]) -> Self {
         Self
     }
 
-    pub(super) const fn accepted(&self, _by_jwt: bool) {}
+    pub(super) const fn accepted(&self, _issuer: Option<usize>) {}
 
-    pub(super) const fn refused(&self, _kind: usize) {}
+    pub(super) const fn refused(&self, _kind: usize, _issuer: Option<usize>) {}
 
-    pub(super) const fn observed(&self, _kind: usize) {}
+    pub(super) const fn observed(&self, _kind: usize, _issuer: Option<usize>) {}
 
     pub(crate) const fn cache_hit(&self) {}
 

@@ -20,7 +20,7 @@ pub use self::metrics::VERIFY_SECONDS_BUCKETS;
 pub(crate) use self::metrics::{
     Stopwatch, access_token_gone, access_token_left, credential_left, key_refreshes, key_set,
 };
-pub(crate) use self::requests::{Caller, Requests};
+pub(crate) use self::requests::{Caller, Rejected, Requests};
 
 /// The targets of the events.
 const REQUEST: &str = "derbysoft_go_auth::request";

@@ -1,5 +1,5 @@
-//! Logging of requests: a debug event for each accepted one, and few events for
-//! rejections at the levels that people read.
+//! Logging and counting of requests: a debug event for each accepted one, and few events
+//! for rejections at the levels that people read.
 //!
 //! Debug events are emitted in the request's place, the others by [the log's
 //! thread](super::foreign).
@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::net::task::Background;
 
 /// The kinds that any internet scanner causes, and GO never does: logged at info, the
-/// others at warn.
+/// others at warn. They are found before it is known whose rules apply.
 const NOISE: [&str; 6] = [
     "missing_credentials",
     "invalid_request",
@@ -40,6 +40,7 @@ pub(crate) struct Requests {
 #[derive(Debug)]
 struct Shared {
     kinds: Box<[Kind]>,
+    issuers: Box<[Arc<str>]>,
     refused: Series,
     observed: Series,
     clock: Arc<dyn Clock>,
@@ -56,10 +57,11 @@ struct Series {
     counts: Refusals,
 }
 
+/// The kind of a rejection.
 #[derive(Debug, Clone, Copy)]
-struct Kind {
-    name: &'static str,
-    is_noise: bool,
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    pub(super) is_noise: bool,
 }
 
 /// Emits at info what scanners cause, everything else at warn.
@@ -82,12 +84,39 @@ pub(crate) struct Caller<'c> {
     pub(crate) api: Option<&'c str>,
 }
 
+/// A rejection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rejected<'r> {
+    /// The place of its kind's name.
+    pub(crate) kind: usize,
+    /// Fixed words.
+    pub(crate) detail: &'static str,
+    /// Of the answer.
+    pub(crate) status: u16,
+    /// The place of the issuer whose rules were applied.
+    pub(crate) issuer: Option<usize>,
+    /// How a genuine token's claims differ from what a handler expects.
+    pub(crate) claims: Option<&'r str>,
+}
+
 impl Requests {
-    /// `kinds`: the names of the rejection kinds. A rejection's kind is given by its
-    /// place among them.
-    pub(crate) fn new(kinds: Vec<&'static str>, clock: Arc<dyn Clock>) -> Self {
+    /// `kinds`: the names of the rejection kinds; `issuers`: those of the trusted issuers.
+    /// A rejection names both by their places.
+    pub(crate) fn new(
+        kinds: Vec<&'static str>,
+        issuers: Box<[Arc<str>]>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let kinds: Box<[_]> = (kinds.into_iter())
+            .map(|name| Kind {
+                name,
+                is_noise: NOISE.contains(&name),
+            })
+            .collect();
         Self {
+            meter: Meter::new(&kinds, &issuers),
             shared: Arc::new(Shared {
+                issuers,
                 refused: Series {
                     first: "request rejected",
                     more: "further requests rejected within a minute",
@@ -100,16 +129,10 @@ impl Requests {
                     has_noise: false,
                     counts: Refusals::new(kinds.len()),
                 },
-                kinds: (kinds.iter())
-                    .map(|name| Kind {
-                        name,
-                        is_noise: NOISE.contains(name),
-                    })
-                    .collect(),
+                kinds,
                 clock,
                 running: AtomicBool::new(false),
             }),
-            meter: Meter::new(kinds),
             reporter: Background::default(),
         }
     }
@@ -119,10 +142,10 @@ impl Requests {
         &self.meter
     }
 
-    /// Asks for the caller only if the event is enabled. `by_jwt`: by a JWT instead of an
-    /// Access Token.
-    pub(crate) fn accepted<'c>(&self, by_jwt: bool, caller: impl Fn() -> Caller<'c>) {
-        self.meter.accepted(by_jwt);
+    /// Asks for the caller only if the event is enabled. `issuer`: the place of a JWT's;
+    /// `None` for an Access Token.
+    pub(crate) fn accepted<'c>(&self, issuer: Option<usize>, caller: impl Fn() -> Caller<'c>) {
+        self.meter.accepted(issuer);
         // Asks no subscriber: a request costs less for it where none listens.
         if Level::DEBUG > LevelFilter::current() {
             return;
@@ -140,21 +163,23 @@ impl Requests {
         });
     }
 
-    pub(crate) fn refused(&self, kind: usize, status: u16) {
-        self.meter.refused(kind);
-        self.report(&self.shared.refused, kind, Some(status));
+    pub(crate) fn refused(&self, rejected: Rejected<'_>) {
+        self.meter.refused(rejected.kind, rejected.issuer);
+        self.report(&self.shared.refused, rejected, Some(rejected.status));
     }
 
     /// A request that would be rejected was passed on, as configured.
-    pub(crate) fn observed(&self, kind: usize) {
-        self.meter.observed(kind);
-        self.report(&self.shared.observed, kind, None);
+    pub(crate) fn observed(&self, rejected: Rejected<'_>) {
+        self.meter.observed(rejected.kind, rejected.issuer);
+        self.report(&self.shared.observed, rejected, None);
     }
 
-    fn report(&self, series: &Series, kind: usize, status: Option<u16>) {
+    fn report(&self, series: &Series, rejected: Rejected<'_>, status: Option<u16>) {
+        let Rejected { kind, detail, .. } = rejected;
         let Some((name, is_noise)) = self.shared.kind(series, kind) else {
             return;
         };
+        let issuer = (rejected.issuer).and_then(|place| self.shared.issuers.get(place));
         // A disabled event does not read the clock.
         let listening = foreign::call(|| {
             if is_noise {
@@ -170,7 +195,19 @@ impl Requests {
         let counted = series.counts.count(kind, self.shared.now());
         if let Counted::First { unreported } = counted {
             self.shared.report_more(series, kind, unreported);
-            foreign::line_here(move || event!(is_noise, kind = name, status, "{first}"));
+            let (issuer, claims) = (issuer.cloned(), rejected.claims.map(str::to_owned));
+            foreign::line_here(move || {
+                let issuer = issuer.as_deref();
+                event!(
+                    is_noise,
+                    kind = name,
+                    status,
+                    detail,
+                    issuer,
+                    claims,
+                    "{first}"
+                );
+            });
             return;
         }
         if counted == Counted::Second && !self.shared.running.load(Ordering::SeqCst) {
@@ -179,7 +216,12 @@ impl Requests {
             self.reporter
                 .start(|| Running::begin(&self.shared).map(Running::report));
         }
-        foreign::call(|| tracing::debug!(target: REQUEST, kind = name, status, "{first}"));
+        let (issuer, claims) = (issuer.map(|issuer| &**issuer), rejected.claims);
+        foreign::call(|| {
+            tracing::debug!(
+                target: REQUEST, kind = name, status, detail, issuer, claims, "{first}"
+            );
+        });
     }
 }
 

@@ -142,8 +142,10 @@ async fn an_observed_bad_token_is_no_caller() {
     assert!(challenge.contains("invalid_token"), "{challenge}");
 }
 
+/// The caller is GO, and who wrote the handler expects something else of its tokens.
 #[tokio::test]
-async fn claims_that_do_not_fit_are_401() {
+async fn claims_that_do_not_fit_are_500() {
+    const BODY: &str = r#"{"message":"the claims are not those that the handler expects","source":"derbysoft-go-auth"}"#;
     let keys = Keys::new();
     for token in [
         keys.token(),
@@ -151,12 +153,8 @@ async fn claims_that_do_not_fit_are_401() {
         keys.mint().claim("dis", "MaRk").without("jti").token(),
     ] {
         let (status, challenge, body) = ask(behind(keys.layer()), "/claims", Some(&token)).await;
-        assert_eq!(status, StatusCode::UNAUTHORIZED);
-        assert!(
-            challenge.contains(r#"error="invalid_token""#),
-            "{challenge}"
-        );
-        assert!(!challenge.contains("MaRk") && !body.contains("MaRk"));
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!((&*challenge, &*body), ("", BODY));
     }
 }
 
@@ -174,7 +172,7 @@ async fn an_extractors_rejection_is_in_the_extensions() {
 }
 
 #[tokio::test]
-async fn a_claim_that_does_not_fit_can_be_ignored() {
+async fn a_claim_that_does_not_fit_is_no_final_answer_when_ignoring() {
     let keys = Keys::new();
     let auth = keys
         .builder()
@@ -186,5 +184,7 @@ async fn a_claim_that_does_not_fit_can_be_ignored() {
         .layer(auth.layer());
     let request = Request::get("/claims").header("authorization", keys.token());
     let Ok(response) = router.oneshot(request.body(Body::empty()).unwrap()).await;
-    assert_eq!(response.status(), 404);
+    assert_eq!(response.status(), 500);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert!(body.is_empty());
 }

@@ -9,3 +9,4 @@ mod options;
 mod readiness;
 mod scenario;
 mod strict;
+mod without_tower;

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use derbysoft_go_auth::Verified;
-use derbysoft_go_auth::inbound::{Credential, RequestHead, Unverified};
+use derbysoft_go_auth::inbound::{Credential, InvalidCredential, RequestHead, Unverified};
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
 use tower::{Layer, ServiceExt};
@@ -112,7 +112,7 @@ async fn verified_credentials_can_be_stripped() {
 async fn the_credential_can_come_from_elsewhere() {
     fn forwarded(head: RequestHead<'_>) -> Credential<'_> {
         match head.uri.path().strip_prefix("/t/") {
-            Some("") => Credential::Invalid,
+            Some("") => Credential::Invalid(InvalidCredential::Empty),
             Some(token) => Credential::Token(token.into()),
             None => Credential::Missing,
         }

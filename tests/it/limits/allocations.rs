@@ -142,8 +142,14 @@ fn metrics_allocate_nothing_more() {
         (extensions_of(1), 200)
     );
     let counted = recorder.handle().render();
-    let accepted = format!("{{outcome=\"accepted\",kind=\"jwt\"}} {}", OFTEN + 1);
-    let refused = "{outcome=\"refused\",kind=\"malformed\"} 2";
+    let issuer = keys.builder().build().expect("good").health().issuers[0]
+        .issuer
+        .clone();
+    let accepted = format!(
+        "{{outcome=\"accepted\",kind=\"jwt\",issuer=\"{issuer}\"}} {}",
+        OFTEN + 1
+    );
+    let refused = "{outcome=\"refused\",kind=\"malformed\",issuer=\"\"} 2";
     assert!(
         counted.contains(&accepted) && counted.contains(refused),
         "{counted}"

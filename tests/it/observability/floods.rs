@@ -70,16 +70,16 @@ async fn ten_thousand_rejections_make_two_lines_a_kind() {
     ] {
         reject(&layer, authorization, times).await;
     }
-    let first = witness.events();
+    let first = witness.verdicts();
     let kinds: Vec<_> = first.iter().map(|logged| logged.field("kind")).collect();
     assert_eq!(kinds, ["invalid_request", "malformed", "expired"]);
     assert!(first.iter().all(|logged| logged.message == FIRST));
     gate.clock.advance(secs(59));
     settle().await;
-    assert_eq!(witness.events().len(), 3);
+    assert_eq!(witness.verdicts().len(), 3);
 
     gate.clock.advance(secs(1));
-    eventually("the rest is logged", || witness.events().len() == 6).await;
+    eventually("the rest is logged", || witness.verdicts().len() == 6).await;
     let rest = witness.of(MORE);
     let counts: Vec<_> = rest
         .iter()
@@ -93,7 +93,7 @@ async fn ten_thousand_rejections_make_two_lines_a_kind() {
             ("expired", 1_999)
         ]
     );
-    assert_eq!(rejections(&witness.events()), 10_000);
+    assert_eq!(rejections(&witness.verdicts()), 10_000);
 }
 
 #[tokio::test]
@@ -107,17 +107,17 @@ async fn a_flood_that_goes_on_makes_two_lines_a_minute() {
         gate.clock.advance(secs(1));
     }
     assert!(
-        witness.events().len() <= 2 * MINUTES,
+        witness.verdicts().len() <= 2 * MINUTES,
         "{}",
-        witness.events().len()
+        witness.verdicts().len()
     );
     gate.clock.advance(secs(60));
-    let all = || rejections(&witness.events()) == MINUTES * 300;
+    let all = || rejections(&witness.verdicts()) == MINUTES * 300;
     eventually("all is logged", all).await;
     // A kind that had been quiet is logged at once.
     witness.clear();
     reject(&layer, "53ac0777", 1).await;
-    assert_eq!(witness.events().len(), 1);
+    assert_eq!(witness.verdicts().len(), 1);
 }
 
 #[test]
@@ -128,9 +128,9 @@ fn outside_tokio_the_next_rejection_flushes_counts() {
     let reject = |times| assert!(at_once(reject_now(&layer, times)).is_ready());
     reject(10);
     gate.clock.advance(secs(3600));
-    assert_eq!(witness.events().len(), 1);
+    assert_eq!(witness.verdicts().len(), 1);
     reject(5);
-    let logged = witness.events();
+    let logged = witness.verdicts();
     assert_eq!(rejections(&logged), 11);
     // The count comes before the rejection that flushed it.
     assert_eq!([&*logged[1].message, &logged[2].message], [MORE, FIRST]);
@@ -139,12 +139,12 @@ fn outside_tokio_the_next_rejection_flushes_counts() {
     let Gate { auth, .. } = gate;
     drop(auth);
     assert_eq!(
-        rejections(&witness.events()),
+        rejections(&witness.verdicts()),
         11,
         "the layer is a handle too"
     );
     drop(layer);
-    assert_eq!(rejections(&witness.events()), 15);
+    assert_eq!(rejections(&witness.verdicts()), 15);
 }
 
 /// Without a time limit, which would need a runtime.
@@ -185,12 +185,16 @@ async fn scanners_are_logged_at_info_and_go_at_warn() {
     ] {
         witness.clear();
         reject(&layer, &authorization, 3).await;
-        let mut levels: Vec<_> = witness.events().iter().map(|logged| logged.level).collect();
+        let mut levels: Vec<_> = witness
+            .verdicts()
+            .iter()
+            .map(|logged| logged.level)
+            .collect();
         // At debug there is a line for each, and the first is not logged twice. They are
         // emitted in place, the first by another thread.
         levels.sort_unstable();
         assert_eq!(levels, [level, Level::DEBUG, Level::DEBUG], "{kind}");
-        for logged in witness.events() {
+        for logged in witness.verdicts() {
             assert_eq!((&*logged.message, logged.field("kind")), (FIRST, kind));
         }
     }
@@ -213,7 +217,7 @@ async fn warnings_mention_no_scanner() {
     reject(&layer, "53ac0777", 10).await;
     reject(&layer, &gate.expired(), 10).await;
     gate.clock.advance(secs(60));
-    eventually("the rest is logged", || witness.events().len() == 2).await;
+    eventually("the rest is logged", || witness.verdicts().len() == 2).await;
     assert!(
         witness
             .events()
@@ -230,9 +234,9 @@ async fn what_an_observing_layer_admits_is_counted() {
     let observer = layer.clone().danger_observe_only();
     reject(&observer, "53ac0777", 1_000).await;
     reject(&layer, "53ac0777", 10).await;
-    assert_eq!(witness.events().len(), 2);
+    assert_eq!(witness.verdicts().len(), 2);
     gate.clock.advance(secs(60));
-    eventually("the rest is logged", || witness.events().len() == 4).await;
+    eventually("the rest is logged", || witness.verdicts().len() == 4).await;
     let more = "further requests admitted unverified within a minute: observing only";
     let let_through = witness.of(more);
     assert_eq!((let_through.len(), count(&let_through[0])), (1, 999));
@@ -255,12 +259,12 @@ async fn the_logging_task_ends_when_nothing_is_pending() {
         gate.clock.advance(secs(60));
         eventually("it ends", || tasks() == before).await;
     }
-    assert_eq!(rejections(&witness.events()), 301);
+    assert_eq!(rejections(&witness.verdicts()), 301);
     // It does not outlive the handles.
     reject(&layer, "53ac0777", 100).await;
     drop((gate, layer));
     eventually("it ends", || tasks() == before).await;
-    assert_eq!(rejections(&witness.events()), 401);
+    assert_eq!(rejections(&witness.verdicts()), 401);
 }
 
 #[test]
@@ -275,10 +279,10 @@ fn a_runtime_that_is_gone_takes_no_count_with_it() {
     let second = passive_runtime();
     second.block_on(async {
         reject(&layer, "53ac0777", 10).await;
-        assert_eq!(rejections(&witness.events()), 11);
+        assert_eq!(rejections(&witness.verdicts()), 11);
         gate.clock.advance(secs(60));
         eventually("another task logs the rest", || {
-            rejections(&witness.events()) == 20
+            rejections(&witness.verdicts()) == 20
         })
         .await;
     });

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use derbysoft_go_auth::GoAuth;
 use derbysoft_go_auth::access_token::{AccessToken, AccessTokens, Api as Name};
+use derbysoft_go_auth::config::IssuerConfig;
+use derbysoft_go_simulator::Simulator;
 
 use super::recorder;
 use super::recorder::{recording, requests};
@@ -52,7 +54,9 @@ fn the_table_of_metrics_is_complete() {
             None => configured.extend(found),
         }
     }
-    let expected: BTreeSet<_> = everything().configured.iter().cloned().collect();
+    let mut expected: BTreeSet<_> = everything().configured.iter().cloned().collect();
+    // No issuer.
+    expected.insert(String::new());
     assert_eq!(configured, expected);
 }
 
@@ -63,17 +67,20 @@ fn each_outcome_has_the_kinds_of_the_table() {
         let counted = series(&everything().rendered)
             .into_iter()
             .filter(of_outcome);
-        let counted: BTreeMap<_, _> = counted
-            .map(|series| (series.label("kind").to_owned(), series.value))
-            .collect();
+        let mut by_kind = BTreeMap::<_, f64>::new();
+        for series in counted {
+            *(by_kind.entry(series.label("kind").to_owned())).or_default() += series.value;
+        }
+        let counted = by_kind;
         let kinds: Vec<_> = counted.keys().map(String::as_str).collect();
         assert!(
             kinds.iter().copied().eq(contract::kinds(outcome)),
             "{kinds:?}"
         );
         for (kind, count) in counted {
-            // No request that its check forbids reached the observer.
-            let met = !(outcome == "observed" && kind == "forbidden");
+            // What is decided about a good token never is about an observed one.
+            let of_good = ["forbidden", "claims_mismatch"].contains(&&*kind);
+            let met = !(outcome == "observed" && of_good);
             assert_eq!(count > 0.0, met, "{outcome} {kind}");
         }
     }
@@ -118,6 +125,64 @@ async fn requests_are_counted_by_outcome_and_kind() {
     let all = series(&handle.render()).into_iter();
     let all = all.filter(|series| series.name == "go_auth_requests_total");
     assert!((all.map(|series| series.value).sum::<f64>() - 10.0).abs() < 1e-9);
+}
+
+/// What is counted of each issuer, by kind; none is ''.
+fn by_issuer(rendered: &str) -> BTreeMap<(String, String), f64> {
+    (series(rendered).into_iter())
+        .filter(|series| series.name == "go_auth_requests_total" && series.value > 0.0)
+        .map(|series| {
+            let label = |name| series.label(name).to_owned();
+            ((label("issuer"), label("kind")), series.value)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_the_issuer_that_judged_them() {
+    let recorder = recorder();
+    let (handle, _guard) = recording(&recorder);
+    let world = World::new().await;
+    let next = Simulator::builder().issuer("https://id/next").start().await;
+    let next = next.expect("a free port");
+    let token = AccessToken::new(Name::AVAILABILITY_PEER, TOKEN, world.time());
+    let builder = world.builder().another_issuer(IssuerConfig::new(
+        next.issuer(),
+        next.audience(),
+        next.jwks_url(),
+    ));
+    let tokens = AccessTokens::new([token]).expect("a good token");
+    let auth = builder.access_tokens(tokens).build();
+    let auth = auth.expect("a good configuration");
+    let door = Api::behind(auth.layer());
+    let of_next = || next.mint().at(world.now());
+    // The second and third are cached.
+    for _ in 0..3 {
+        door.call(&of_next().token_id("same").token()).await;
+        door.call(&of_next().expires_in(-31).token()).await;
+        door.call(&of_next().kid("gone").claim("iat", 1_600_000_000).token())
+            .await;
+    }
+    door.call(&world.token()).await;
+    door.call(TOKEN).await;
+    door.call("53ac0777").await;
+    door.call("a.b.c").await;
+    door.call(&world.mint().issuer("https://id/foreign").token())
+        .await;
+    let expected = [
+        ("", "access_token", 1.0),
+        ("", "issuer", 1.0),
+        ("", "malformed", 1.0),
+        ("", "unknown_access_token", 1.0),
+        (world.go.issuer(), "jwt", 1.0),
+        ("https://id/next", "jwt", 3.0),
+        ("https://id/next", "expired", 3.0),
+        ("https://id/next", "unknown_key", 3.0),
+    ];
+    let expected: BTreeMap<_, _> = (expected.into_iter())
+        .map(|(issuer, kind, count)| ((issuer.to_owned(), kind.to_owned()), count))
+        .collect();
+    assert_eq!(by_issuer(&handle.render()), expected);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use derbysoft_go_auth::config::IssuerConfig;
 use derbysoft_go_auth::outbound::{
     ClientPair, EndpointToken, EndpointTokens, Gateway, GatewayBuilder,
 };
-use derbysoft_go_auth::{GoAuth, Verified};
+use derbysoft_go_auth::{GoAuth, GoAuthLayer, TokenClaims, Verified};
 use derbysoft_go_simulator::{Fault, PartnerApi, Simulator};
 use tower::ServiceExt;
 use tracing_subscriber::filter::LevelFilter;
@@ -145,6 +145,7 @@ async fn requests() -> Vec<String> {
             assert_eq!(observer.call(authorization).await.status(), 200);
         }
         assert_eq!(picky.call(PEER_TOKEN).await.kind(), Some("forbidden"));
+        claims_that_do_not_fit(auth.layer(), &world.token()).await;
     }
     // Counts are logged.
     world.clock.advance(secs(60));
@@ -159,6 +160,16 @@ async fn requests() -> Vec<String> {
     ];
     let apis = apis.map(|api| api.to_string());
     issuers.into_iter().chain(apis).collect()
+}
+
+async fn claims_that_do_not_fit(layer: GoAuthLayer, token: &str) {
+    let handler = async |_: TokenClaims<(u8,)>| ();
+    let app = axum::Router::new().route("/", post(handler)).layer(layer);
+    let request = http::Request::post("/").header("authorization", token);
+    let answer = app
+        .oneshot(request.body(Body::empty()).expect("a request"))
+        .await;
+    assert_eq!(answer.expect("infallible").status(), 500);
 }
 
 async fn no_layer() {

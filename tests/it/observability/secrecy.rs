@@ -45,7 +45,45 @@ async fn attacker_text_reaches_no_header_body_or_log_line() {
     }
     let text = lines.text();
     assert!(text.contains("request rejected"), "the log is not captured");
-    assert!(!text.contains("MaRk"), "{text}");
+    // GO has signed these, which are shown escaped.
+    let (claims, others): (Vec<_>, Vec<_>) =
+        (text.lines()).partition(|line| line.contains("claim rejected"));
+    assert!(claims.iter().any(|line| line.contains("MaRk")));
+    assert!(!claims.iter().any(|line| line.contains(MARK)), "{claims:?}");
+    assert!(
+        !others.iter().any(|line| line.contains("MaRk")),
+        "{others:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_strangers_claim_is_never_logged() {
+    let (lines, _guard) = Lines::capture();
+    let keys = Keys::new();
+    let builder = strict(keys.builder());
+    let api = Api::behind(builder.build().unwrap().layer());
+    let forged = keys.mint().key(SigningKey::pooled());
+    for token in marked(&forged, MARK) {
+        assert!(api.call(&token).await.status() >= 400);
+    }
+    let text = lines.text();
+    assert!(text.contains("request rejected"), "the log is not captured");
+    assert!(!text.contains("MaRk") && !text.contains("claim rejected"));
+}
+
+#[tokio::test]
+async fn a_genuine_tokens_claim_is_logged_with_what_is_expected() {
+    let (lines, _guard) = Lines::capture();
+    let keys = Keys::new();
+    let api = Api::behind(keys.layer());
+    api.call(&keys.mint().audience("ZTK").token()).await;
+    let text = lines.text();
+    let line = text.lines().find(|line| line.contains("claim rejected"));
+    let line = line.expect("it is logged");
+    assert!(
+        line.contains(r#"claim="aud" expected="\"ZKT\"" found="\"ZTK\"""#),
+        "{line}"
+    );
 }
 
 #[tokio::test]

@@ -85,6 +85,14 @@ impl Witness {
         taken(&self.events)
     }
 
+    /// What is logged about requests but for the details of their claims.
+    pub(super) fn verdicts(&self) -> Vec<Logged> {
+        let mut events = self.events();
+        events.retain(|it| it.target == "derbysoft_go_auth::request");
+        events.retain(|it| it.message != "claim rejected");
+        events
+    }
+
     pub(super) fn spans(&self) -> Vec<Logged> {
         taken(&self.spans)
     }

@@ -139,8 +139,8 @@ fn any_header_is_read_as_the_grammar_says() {
             let headers = headers(&name, &lines);
             let credential = Credential::from_header(&headers, &name);
             let read = match &credential {
-                Credential::Missing => Presents::Nothing,
-                Credential::Invalid => Presents::Unusable,
+                Credential::Missing | Credential::OtherScheme => Presents::Nothing,
+                Credential::Invalid(_) => Presents::Unusable,
                 Credential::Token(token) => Presents::Token(token.as_bytes()),
                 _ => unreachable!("there are no others"),
             };
