@@ -12,7 +12,7 @@ use test_support::{World, refused_tokens};
 
 /// The kinds that the command does not meet: an API's own check, and a key that the gate
 /// may look for again.
-const OF_OTHERS: [&str; 2] = ["forbidden", "key_pending"];
+const OF_OTHERS: [&str; 3] = ["forbidden", "key_pending", "claims_mismatch"];
 
 /// Each kind, with words of its advice alone.
 const ADVICE: [(&str, &str); 22] = [

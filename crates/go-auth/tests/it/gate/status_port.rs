@@ -76,8 +76,11 @@ async fn a_status_port_serves_no_verdicts() {
     assert_eq!(gate.get_status("/readyz").await.status, 200);
     let metrics = gate.get_status("/metrics").await;
     assert_eq!(metrics.status, 200);
-    let accepted = "go_auth_requests_total{outcome=\"accepted\",kind=\"jwt\"} 1";
-    assert!(metrics.body.contains(accepted), "{}", metrics.body);
+    let accepted = format!(
+        "go_auth_requests_total{{outcome=\"accepted\",kind=\"jwt\",issuer=\"{}\"}} 1",
+        go.issuer()
+    );
+    assert!(metrics.body.contains(&accepted), "{}", metrics.body);
     let mut wire = gate.connect_for_status().await;
     for target in ["/auth", "/auth/ping", "/", "/auth/../healthz", "/healthz/"] {
         wire.write(head("GET", target, &[("Authorization", &token)]))
