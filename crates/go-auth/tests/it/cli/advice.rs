@@ -10,8 +10,8 @@ use super::{Ran, file, go_auth, path, strict_verify};
 use test_support::contract;
 use test_support::{World, refused_tokens};
 
-/// The kinds that the command does not meet: an API's own check, and a key that the gate
-/// may look for again.
+/// The kinds that the command does not meet: an API's own check, a handler that expects
+/// other claims, and a key that the gate may look for again.
 const OF_OTHERS: [&str; 3] = ["forbidden", "key_pending", "claims_mismatch"];
 
 /// Each kind, with words of its advice alone.
