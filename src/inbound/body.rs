@@ -46,6 +46,13 @@ impl<B> ResponseBody<B> {
     }
 }
 
+/// An empty body. tower-http's `CorsLayer` and `TimeoutLayer` answer with one.
+impl<B> Default for ResponseBody<B> {
+    fn default() -> Self {
+        Self::own(Bytes::new())
+    }
+}
+
 impl<B> Body for ResponseBody<B>
 where
     B: Body,

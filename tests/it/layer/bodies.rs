@@ -153,3 +153,11 @@ async fn an_empty_rejection_ends_at_once() {
     assert_eq!(body.size_hint().exact(), Some(0));
     assert!(body.collect().await.unwrap().to_bytes().is_empty());
 }
+
+/// As `CorsLayer` and `TimeoutLayer` of tower-http ask of the body inside them.
+#[tokio::test]
+async fn a_default_body_is_empty() {
+    let body = ResponseBody::<Full<Bytes>>::default();
+    assert!(body.is_end_stream());
+    assert!(body.collect().await.unwrap().to_bytes().is_empty());
+}
