@@ -6,6 +6,7 @@ mod bodies;
 mod extractors;
 mod hyper_server;
 mod options;
+mod order;
 mod readiness;
 mod scenario;
 mod strict;
