@@ -14,6 +14,10 @@ use crate::jwt::jwks::Key;
 /// that is given one need not check anything. Exactly one of [`claims`](Verified::claims)
 /// and [`access_token`](Verified::access_token) is there, and shows by which of the two
 /// the caller was verified. Cloning is cheap.
+///
+/// A [`GoAuthLayer`](crate::GoAuthLayer) puts it into the request's extensions: take it
+/// from there with `request.extensions().get::<Verified>()`, or, with the feature `axum`,
+/// as an argument of the handler. Layers outside that one do not see it.
 #[derive(Clone)]
 pub struct Verified(Proof);
 

@@ -3,6 +3,7 @@
 //! - [`getting_started`]: from nothing to a protected API
 //! - [`configuration`]: every setting
 //! - [`rejecting_or_ignoring`]: what a rejected caller is told
+//! - [`layers`]: which layer goes outside this one, and which inside
 //! - [`operations`]: keys, outages, files and fleets
 //! - [`rotation`]: how long an old key or token is accepted
 //! - [`refused`]: from the log of a rejected push to the reason
@@ -24,6 +25,7 @@ macro_rules! guide {
 guide!(getting_started, "getting-started.md");
 guide!(configuration, "configuration.md");
 guide!(rejecting_or_ignoring, "rejecting-or-ignoring.md");
+guide!(layers, "layers.md");
 guide!(operations, "operations.md");
 guide!(rotation, "rotation.md");
 guide!(refused, "refused.md");

@@ -16,6 +16,25 @@ use crate::authenticate::authenticator::Authenticator;
 ///
 /// Made by [`GoAuth::layer`](crate::GoAuth::layer). Cloning it is cheap, and all clones
 /// share keys and cache. Settings apply to this layer alone, so that routes can differ.
+///
+/// An accepted request has the [`Verified`] in its extensions, for handlers and inner
+/// layers; the answer to a rejected one has the [`Rejection`](super::Rejection) in its
+/// own, for outer layers. [The guide](crate::guide::layers) says which layer goes where.
+///
+/// With axum, only the routes that are there when the layer is added are guarded. Routes
+/// added later are open; after `Router::route_layer`, so are fallbacks. This cannot happen
+/// to a service, to which no routes can be added:
+///
+/// ```
+/// # fn guarded(auth: &derbysoft_go_auth::GoAuth, api: axum::Router) -> axum::Router {
+/// use axum::{Router, routing::get};
+/// use tower::Layer;
+///
+/// Router::new()
+///     .route("/healthz", get(|| async { "ok" })) // open
+///     .fallback_service(auth.layer().layer(api)) // everything else is guarded
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct GoAuthLayer {
     admission: Admission,

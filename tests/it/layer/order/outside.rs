@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::middleware::map_response;
 use axum::response::Response;
 use derbysoft_go_auth::Rejection;
+use derbysoft_go_auth::inbound::RequestHead;
 use http::Request;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -35,6 +36,22 @@ async fn only_outside_a_rejection_has_a_request_id() {
         assert_eq!(answer.header("x-request-id").is_some(), has_one);
         let answer = ask(app, push(&*keys.token())).await;
         assert!(answer.header("x-request-id").is_some());
+    }
+}
+
+#[tokio::test]
+async fn only_outside_a_custom_answer_knows_the_request_id() {
+    let keys = Keys::new();
+    let with_id = |request: RequestHead<'_>, _: &Rejection| {
+        let id = request.headers.get("x-request-id");
+        http::Response::new(id.map_or("none", |_| "an id").into())
+    };
+    let layer = || keys.layer().respond_with(with_id);
+    let ids = || SetRequestIdLayer::x_request_id(MakeRequestUuid);
+    let outside = api().layer(layer()).layer(ids());
+    let inside = api().layer(ids()).layer(layer());
+    for (app, seen) in [(outside, "an id"), (inside, "none")] {
+        assert_eq!(ask(app, push(None)).await.body, seen);
     }
 }
 
