@@ -4,6 +4,7 @@
 //! - [`configuration`]: every setting
 //! - [`rejecting_or_ignoring`]: what a rejected caller is told
 //! - [`layers`]: which layer goes outside this one, and which inside
+//! - [`frameworks`]: servers without tower, gRPC, and a proxy
 //! - [`operations`]: keys, outages, files and fleets
 //! - [`rotation`]: how long an old key or token is accepted
 //! - [`refused`]: from the log of a rejected push to the reason
@@ -26,6 +27,7 @@ guide!(getting_started, "getting-started.md");
 guide!(configuration, "configuration.md");
 guide!(rejecting_or_ignoring, "rejecting-or-ignoring.md");
 guide!(layers, "layers.md");
+guide!(frameworks, "frameworks.md");
 guide!(operations, "operations.md");
 guide!(rotation, "rotation.md");
 guide!(refused, "refused.md");
