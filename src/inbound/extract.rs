@@ -17,7 +17,7 @@ use crate::show::plain;
 
 /// Why a handler could not get its [`Verified`] or [`TokenClaims`].
 ///
-/// Answered as the layer answers: with its [`Respond`], and a [`Rejection`] in the
+/// Answered as the layer answers: with its [`Respond`](crate::inbound::Respond), and a [`Rejection`] in the
 /// response's extensions.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -36,7 +36,7 @@ pub enum ExtractRejection {
 #[derive(Debug)]
 pub struct Refused {
     rejection: Rejection,
-    response: Response<Bytes>,
+    response: Box<Response<Bytes>>,
 }
 
 impl Refused {
@@ -54,7 +54,9 @@ impl ExtractRejection {
 impl IntoResponse for ExtractRejection {
     fn into_response(self) -> axum_core::response::Response {
         match self {
-            Self::Unverified(refused) | Self::Claims(refused) => refused.response.map(Into::into),
+            Self::Unverified(refused) | Self::Claims(refused) => {
+                (*refused.response).map(Into::into)
+            }
             Self::NoLayer => (StatusCode::INTERNAL_SERVER_ERROR, Self::NO_LAYER).into_response(),
         }
     }
@@ -76,7 +78,7 @@ fn caller(parts: &Parts) -> Result<Verified, ExtractRejection> {
     verdict(parts)?.map_err(|unverified| {
         ExtractRejection::Unverified(Refused {
             rejection: unverified.rejection().clone(),
-            response: unverified.to_response(parts.into()),
+            response: Box::new(unverified.to_response(parts.into())),
         })
     })
 }
@@ -132,9 +134,10 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for TokenClaims<T> {
         };
         let responder = parts.extensions.get::<Responder>();
         let responder = responder.ok_or(ExtractRejection::NoLayer)?;
+        let response = responder.refuse((&*parts).into(), rejection.clone(), why.as_deref());
         Err(ExtractRejection::Claims(Refused {
-            response: responder.refuse((&*parts).into(), rejection.clone(), why.as_deref()),
             rejection,
+            response: Box::new(response),
         }))
     }
 }

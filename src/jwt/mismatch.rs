@@ -119,7 +119,7 @@ mod tests {
             max_lifetime: Some(Duration::from_secs(300)),
         };
         let now = UnixTime::from_secs(1_703_560_990);
-        let mut payload = claims.to_owned();
+        let mut members = vec![claims.to_owned()];
         for (name, value) in [
             ("iss", r#""https://id/X""#),
             ("aud", r#""ZKT""#),
@@ -128,11 +128,11 @@ mod tests {
             ("jti", r#""1""#),
             ("sub", r#""ds-go-module""#),
         ] {
-            if !payload.contains(&format!("\"{name}\"")) {
-                payload += &format!(",\"{name}\":{value}");
+            if !claims.contains(&format!("\"{name}\"")) {
+                members.push(format!("\"{name}\":{value}"));
             }
         }
-        let payload = format!("{{{}}}", payload.trim_start_matches(','));
+        let payload = format!("{{{}}}", members.join(","));
         let claims = ClaimsView::read(&payload);
         let reason = claims.and_then(|claims| policy.check(&claims, now)).err()?;
         let Mismatch {

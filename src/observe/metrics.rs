@@ -216,9 +216,12 @@ impl Meter {
         let no_issuer = iter::once((NO_ISSUER, false));
         let issuers = self.issuers().map(|issuer| (issuer, true));
         let each = no_issuer.chain(issuers).map(|(issuer, is_known)| {
-            let counter = |kind: &Kind| match kind.is_noise && is_known {
-                true => Counter::noop(),
-                false => requests(outcome, kind.name, issuer.clone()),
+            let counter = |kind: &Kind| {
+                if kind.is_noise && is_known {
+                    Counter::noop()
+                } else {
+                    requests(outcome, kind.name, issuer.clone())
+                }
             };
             self.kinds.iter().map(counter).collect()
         });
