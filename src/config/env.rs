@@ -8,7 +8,6 @@ use super::nearest::nearest;
 use super::platform::Links;
 use super::settings::{SETTINGS, Setting, find};
 use super::sources::{ENV_PREFIX, Source};
-use super::value::Value;
 use crate::fault::ConfigError;
 
 /// The most characters of an unknown name that a message repeats: twice the longest known
@@ -82,7 +81,7 @@ impl Layers<'_> {
             Some("") => return,
             _ if !setting.has_variable => "is set in a file or in code alone",
             Some(value) => {
-                return self.take(field, Source::Variable, Value::Text(value.to_owned()));
+                return self.take_text(field, Source::Variable, value.to_owned());
             }
             None => "is not UTF-8",
         };

@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::inbound::{BodyShape, DEFAULT_REALM};
 use crate::jwt::policy::RequiredClaim;
 
-use super::duration;
+use super::{duration, list};
 
 /// Everything that can be set as data.
 ///
 /// In TOML ([`from_toml`](Config::from_toml)) and other serde formats the fields have the
-/// names below, unknown ones are errors, and durations are written as `30s` or `5m`; all
-/// but `issuer`, `audience` and `jwks_url` are optional. Several issuers look like this:
+/// names below, unknown ones are errors, and durations are written as `30s` or `5m`; a
+/// string in place of a list of strings is its only entry. All but `issuer`, `audience`
+/// and `jwks_url` are optional. Several issuers look like this:
 ///
 /// ```toml
 /// environment = "production"
@@ -56,6 +57,7 @@ pub struct Config {
     /// [`issuers`](Config::issuers) or [`access_tokens`](Config::access_tokens) are set.
     pub issuer: String,
     /// The accepted audiences; a token must name one of them.
+    #[serde(deserialize_with = "list::deserialize")]
     pub audience: Vec<String>,
     /// The address of GO's key set, or of a discovery document that names it. `https`, or
     /// `http` to this machine itself.
@@ -81,8 +83,10 @@ pub struct Config {
     #[serde(with = "duration")]
     pub leeway: Duration,
     /// The accepted subjects; empty, the default, accepts any.
+    #[serde(deserialize_with = "list::deserialize")]
     pub subjects: Vec<String>,
     /// Claims required besides `iss`, `aud` and `exp`. None by default.
+    #[serde(deserialize_with = "list::deserialize")]
     pub required_claims: Vec<RequiredClaim>,
     /// The longest lifetime of a token, from `iat` to `exp`. Unlimited by default.
     #[serde(with = "duration::option")]
@@ -123,6 +127,7 @@ pub struct Config {
     /// Key ids (`kid`, of 1 to 256 bytes) that verify nothing, even while GO still
     /// publishes them: for a key that must be distrusted before GO withdraws it. None by
     /// default.
+    #[serde(deserialize_with = "list::deserialize")]
     pub distrusted_keys: Vec<String>,
     /// **Allows `http` to other machines.** Anyone on the network path can then make the
     /// gate accept their own tokens.
@@ -154,6 +159,7 @@ pub struct IssuerConfig {
     /// As [`Config::issuer`].
     pub issuer: String,
     /// As [`Config::audience`]; not needed for an issuer that is not trusted.
+    #[serde(deserialize_with = "list::deserialize")]
     pub audience: Vec<String>,
     /// As [`Config::jwks_url`]; not needed for an issuer that is not trusted.
     pub jwks_url: String,

@@ -10,6 +10,7 @@ use serde::de::value::MapDeserializer;
 
 use super::check::Keys;
 use super::nearest::nearest;
+use super::settings::{Setting, find};
 use super::sources::{Source, Sources};
 use super::value::{Value, Wrong};
 use super::{Config, IssuerConfig};
@@ -123,7 +124,7 @@ impl Config {
         let mut layers = Layers::default();
         layers.reading.sources.file = "config: ";
         for (setting, value) in flags {
-            layers.take(setting, Source::Flag, Value::Text(value.clone()));
+            layers.take_text(setting, Source::Flag, value.clone());
         }
         if let Some(text) = file {
             layers.document(text);
@@ -146,6 +147,15 @@ impl<'a> Layers<'a> {
             self.settings.retain(|(earlier, _)| earlier != setting);
             self.settings.push((setting.to_owned(), value));
         }
+    }
+
+    /// The same from a variable or a flag.
+    pub(super) fn take_text(&mut self, setting: &str, source: Source, text: String) {
+        let value = match find(setting) {
+            Some(Setting { is_list: true, .. }) => Value::Texts(text),
+            _ => Value::Text(text),
+        };
+        self.take(setting, source, value);
     }
 
     /// Adds the setting `issuers`, each of which is read member by member.

@@ -10,6 +10,7 @@ mod env;
 pub(crate) mod fields;
 pub(crate) mod file;
 pub(crate) mod layers;
+mod list;
 mod nearest;
 mod platform;
 pub(crate) mod settings;

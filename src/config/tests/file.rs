@@ -52,7 +52,7 @@ fn every_fault_is_named_with_its_line() {
            \n\
            [[issuers]]\n\
            issuer = \"b\\n\"\n\
-           audience = \"ZKT\"\n\
+           audience = 1\n\
            audiences = [\"ZKT\"]\n\
            leeway = \"5s\"\n\
            jwks_url = \"http://id.example/b\"\n\
@@ -77,7 +77,7 @@ fn every_fault_is_named_with_its_line() {
             "line 15: GO_AUTH_BODY is not a setting; did you mean body?",
             "line 16: token_cache_bytes is not a whole number from 0",
             "line 17: access_tokens is not a string",
-            "line 21: issuers[0].audience is not a list",
+            "line 21: issuers[0].audience is not a string or a list of strings",
             "line 22: issuers[0].audiences is not a setting; did you mean audience?",
             "line 23: issuers[0].leeway is not a setting of an issuer; \
              set it above the first [[issuers]]",
@@ -95,10 +95,10 @@ fn every_fault_is_named_with_its_line() {
 #[test]
 fn an_unreadable_setting_is_not_called_missing() {
     assert_eq!(
-        faults_of("isuer = \"i\"\naudience = \"ZKT\"\njwks_url = 1\n"),
+        faults_of("isuer = \"i\"\naudience = 1\njwks_url = 1\n"),
         [
             "line 1: isuer is not a setting; did you mean issuer?",
-            "line 2: audience is not a list",
+            "line 2: audience is not a string or a list of strings",
             "line 3: jwks_url is not a string",
         ]
     );
@@ -110,6 +110,78 @@ fn an_unreadable_setting_is_not_called_missing() {
             "line 2: issuer has white space at its end",
         ]
     );
+}
+
+#[test]
+fn a_string_in_place_of_a_list_is_its_only_entry() {
+    let text = "issuer = \"i\"\naudience = \"ZKT\"\njwks_url = \"https://id.example/i\"\n\
+        subjects = \"s\"\nrequired_claims = \"jti\"\ndistrusted_keys = \"1\"\n\
+        [[issuers]]\nissuer = \"b\"\naudience = \"B\"\njwks_url = \"https://id.example/b\"\n";
+    let config = Config::from_toml(text).expect("a good document");
+    assert_eq!(config, toml::from_str(text).expect("the same"));
+    assert_eq!(config.audience, ["ZKT"]);
+    assert_eq!(config.subjects, ["s"]);
+    assert_eq!(config.required_claims, [RequiredClaim::Jti]);
+    assert_eq!(config.distrusted_keys, ["1"]);
+    assert_eq!(config.issuers[0].audience, ["B"]);
+    let json = r#"{"audience":"ZKT","required_claims":"jti","issuers":[{"audience":"B"}]}"#;
+    let config: Config = serde_json::from_str(json).expect("the same in JSON");
+    assert_eq!(config.audience, ["ZKT"]);
+    assert_eq!(config.required_claims, [RequiredClaim::Jti]);
+    assert_eq!(config.issuers[0].audience, ["B"]);
+}
+
+/// Someone who is used to the environment would expect two entries.
+#[test]
+fn a_string_with_a_comma_is_no_list() {
+    let wrong = "is not a list, as text with a comma has to be: [\"a\", \"b\"]";
+    for setting in ["audience", "subjects", "required_claims", "distrusted_keys"] {
+        let text = format!("{setting} = \"jti,sub\"\n");
+        let found = faults_of(&text);
+        assert!(
+            found.contains(&format!("line 1: {setting} {wrong}")),
+            "{found:?}"
+        );
+        assert!(toml::from_str::<Config>(&text).is_err(), "{setting}");
+        let json = serde_json::json!({ setting: "jti,sub" });
+        assert!(serde_json::from_value::<Config>(json).is_err(), "{setting}");
+    }
+    let listed = GOOD.replace("[\"ZKT\"]", "[\"A,B\"]");
+    assert_eq!(
+        Config::from_toml(&listed).expect("one entry").audience,
+        ["A,B"]
+    );
+    // Variables and flags have always been split.
+    let vars = [
+        ("GO_AUTH_ISSUER", "i"),
+        ("GO_AUTH_AUDIENCE", "A, B"),
+        ("GO_AUTH_JWKS_URL", "https://id.example/i"),
+        ("GO_AUTH_REQUIRED_CLAIMS", "jti,sub"),
+    ];
+    let config = Config::from_vars(vars).expect("a good environment");
+    assert_eq!(config.audience, ["A", "B"]);
+    assert_eq!(
+        config.required_claims,
+        [RequiredClaim::Jti, RequiredClaim::Sub]
+    );
+}
+
+#[test]
+fn an_entry_that_cannot_be_is_named_in_either_form() {
+    for (value, wrong) in [
+        ("\"exp\"", "is not nbf, iat, jti or sub"),
+        ("[\"exp\"]", "has an entry that is not nbf, iat, jti or sub"),
+        (
+            "[[\"jti\"]]",
+            "has an entry that is not nbf, iat, jti or sub",
+        ),
+        ("1", "is not a string or a list of strings"),
+        ("{}", "is not a string or a list of strings"),
+        ("true", "is not a string or a list of strings"),
+    ] {
+        let found = faults_of(&format!("required_claims = {value}\n"));
+        assert_eq!(found[0], format!("line 1: required_claims {wrong}"));
+    }
 }
 
 #[test]
@@ -148,6 +220,8 @@ fn nothing_of_a_wrong_file_is_repeated() {
         format!("issuers = [{{ {token} = 1 }}]\n"),
         format!("leeway = \"{token}\"\n"),
         format!("audience = \"{token}\"\n"),
+        format!("audience = \"{token},\"\n"),
+        format!("required_claims = \"{token}\"\n"),
         format!("required_claims = [\"{token}\"]\n"),
         format!("on_failure = \"{token}\"\n"),
         format!("issuer = {token}\n"),

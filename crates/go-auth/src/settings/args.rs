@@ -42,10 +42,10 @@ impl<const RULES: bool> Args for SettingArgs<RULES> {
             } else {
                 flag.help.to_owned()
             };
-            let action = match flag {
-                FlagOf { value: None, .. } => ArgAction::SetTrue,
-                FlagOf { is_list: true, .. } => ArgAction::Append,
-                FlagOf { .. } => ArgAction::Set,
+            let action = match flag.value {
+                None => ArgAction::SetTrue,
+                Some(_) if setting.is_list => ArgAction::Append,
+                Some(_) => ArgAction::Set,
             };
             let arg = Arg::new(setting.name)
                 .long(setting.name.replace('_', "-"))
