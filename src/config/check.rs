@@ -184,6 +184,12 @@ impl Config {
             if !names.insert(issuer.issuer.as_str()) {
                 faults.add(format!("{prefix}issuer"), "is there twice");
             }
+            // Whose it is must not depend on what somebody forgot.
+            faults.unless(
+                self.environment.is_none() || issuer.environment.is_some(),
+                format!("{prefix}environment"),
+                "is required, since environment is set",
+            );
             if served(&issuer) {
                 trusted.push(Entry {
                     prefix,

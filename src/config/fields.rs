@@ -25,13 +25,14 @@ use super::{duration, list};
 /// jwks_url = "https://id.example/id/84A26B2FA77BCD1FF5130636F04C30C5/keys"
 ///
 /// [[issuers]]   # trusted too, with its own keys
+/// environment = "production"
 /// issuer = "https://id.example/next/.well-known/openid-configuration"
 /// audience = ["ZKT"]
 /// jwks_url = "https://id.example/next/keys"
 ///
 /// [[issuers]]   # known, to tell its tokens from strangers'
-/// issuer = "https://id.test.example/84A2/.well-known/openid-configuration"
 /// environment = "certification"
+/// issuer = "https://id.test.example/84A2/.well-known/openid-configuration"
 /// ```
 ///
 /// One issuer is enough:
@@ -73,8 +74,9 @@ pub struct Config {
     /// Further issuers, each with its own keys and audiences: those of another
     /// environment, or the next address of an issuer that moves.
     pub issuers: Vec<IssuerConfig>,
-    /// The environment that is served here. Further issuers of other environments are
-    /// then known but not trusted: their tokens are rejected as
+    /// The environment that is served here, which is that of the issuer above. Each of
+    /// [`issuers`](Config::issuers) must then name its own. Those of other environments
+    /// are known but not trusted: their tokens are rejected as
     /// [`WrongEnvironment`](crate::authenticate::VerifyErrorKind::WrongEnvironment), and
     /// their keys never fetched. If unset, all issuers are trusted.
     pub environment: Option<String>,
@@ -165,7 +167,8 @@ pub struct IssuerConfig {
     pub jwks_url: String,
     /// As [`Config::snapshot`]; each issuer needs its own file.
     pub snapshot: Option<PathBuf>,
-    /// The environment that the issuer belongs to. If unset, the one that is served.
+    /// The environment that the issuer belongs to. Required where
+    /// [`Config::environment`] is set.
     pub environment: Option<String>,
 }
 

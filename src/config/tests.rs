@@ -212,12 +212,32 @@ fn issuers_without_an_environment_are_all_trusted() {
             IssuerConfig::new("a", "ZKT", "https://id.example/a"),
             IssuerConfig::new("b", "ZKT", "https://id.example/b"),
         ],
-        environment: Some("production".to_owned()),
         ..Config::default()
     };
     let checked = config.checked(Keys::Fetched, false).expect("no faults");
     assert_eq!(checked.trusted.len(), 2);
     assert!(checked.elsewhere.is_empty());
+}
+
+#[test]
+fn where_an_environment_is_served_each_issuer_names_one() {
+    let text = "environment = \"production\"\n\
+        [[issuers]]\n\
+        issuer = \"a\"\n\
+        audience = \"ZKT\"\n\
+        jwks_url = \"https://id.example/a\"\n\
+        \n\
+        [[issuers]]\n\
+        issuer = \"b\"\n\
+        environment = \"certification\"\n";
+    let error = Config::from_toml(text).expect_err("whose issuer is it?");
+    let found: Vec<_> = error.faults().collect();
+    let wrong = "is required, since environment is set";
+    assert_eq!(found, [format!("line 2: issuers[0].environment {wrong}")]);
+    let named = text.replacen("issuer =", "environment = \"production\"\nissuer =", 1);
+    let config = Config::from_toml(&named).expect("no faults");
+    let checked = config.checked(Keys::Fetched, false).expect("no faults");
+    assert_eq!((checked.trusted.len(), checked.elsewhere.len()), (1, 1));
 }
 
 #[test]
@@ -242,7 +262,10 @@ fn faults_of_further_issuers_name_the_issuer() {
     assert_eq!(
         faults(&config),
         [
+            "issuers[0].environment is required, since environment is set",
             "issuers[1].issuer is there twice",
+            "issuers[1].environment is required, since environment is set",
+            "issuers[2].environment is required, since environment is set",
             "issuers[3].issuer is required",
             "issuers[2].snapshot is the file of another issuer",
             "issuers[0].audience has an empty entry",

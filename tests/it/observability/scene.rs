@@ -104,13 +104,11 @@ async fn requests() -> Vec<String> {
             )
             + "revoked = true\n",
     );
+    let mut other = IssuerConfig::new(down.issuer(), down.audience(), down.jwks_url());
+    other.environment = Some("production".into());
     let builder = strict(world.builder())
         .configure(|it| it.environment = Some("production".into()))
-        .another_issuer(IssuerConfig::new(
-            down.issuer(),
-            down.audience(),
-            down.jwks_url(),
-        ))
+        .another_issuer(other)
         .another_issuer(IssuerConfig::of_environment(ELSEWHERE, "certification"))
         .access_tokens_file(file.path());
     let auth = builder.build().expect("a good configuration");

@@ -92,9 +92,10 @@ pub(super) fn within_ranges(config: &Config) -> Result<(), TestCaseError> {
     prop_assert!(!config.realm.is_empty() && config.realm.chars().all(quotable));
 
     let served = |environment: &Option<String>| {
-        let both = config.environment.as_ref().zip(environment.as_ref());
-        both.is_none_or(|(here, theirs)| here == theirs)
+        config.environment.is_none() || config.environment == *environment
     };
+    let mut environments = config.issuers.iter().map(|issuer| &issuer.environment);
+    prop_assert!(config.environment.is_none() || environments.all(Option::is_some));
     let top = (&config.issuer, &config.audience, &config.jwks_url);
     let is_set = !top.0.is_empty() || !top.1.is_empty() || !top.2.is_empty();
     let further = config

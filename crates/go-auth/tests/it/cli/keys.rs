@@ -325,7 +325,7 @@ async fn of_several_issuers_the_worst_counts() {
     let (a, b) = (World::new().await, World::new().await);
     let settings = file(format!(
         "environment = \"production\"\nissuer = \"a\"\naudience = [\"ZKT\"]\njwks_url = \"{}\"\n\
-         [[issuers]]\nissuer = \"b\"\naudience = [\"ZKT\"]\njwks_url = \"{}\"\n\
+         [[issuers]]\nenvironment = \"production\"\nissuer = \"b\"\naudience = [\"ZKT\"]\njwks_url = \"{}\"\n\
          [[issuers]]\nissuer = \"c\"\nenvironment = \"certification\"\n",
         a.go.jwks_url(),
         b.go.jwks_url()
