@@ -8,7 +8,7 @@ mod document;
 mod duration;
 mod env;
 pub(crate) mod fields;
-pub(crate) mod file;
+mod file;
 pub(crate) mod layers;
 mod list;
 mod nearest;

@@ -20,8 +20,8 @@ pub(super) struct Sources {
     known: HashMap<String, Source>,
     /// How to name a setting that is in no source; if unset, by its field.
     pub(super) others: Option<Source>,
-    /// What the file is called if there are other sources: `config: `.
-    pub(super) file: &'static str,
+    /// What the file is called if there are other sources.
+    pub(super) file: Option<&'static str>,
 }
 
 impl Sources {
@@ -40,10 +40,10 @@ impl Sources {
 
     /// The text before a name from this source.
     pub(super) fn place(&self, source: Source) -> String {
-        if let Source::Line(line) = source {
-            format!("{}line {line}: ", self.file)
-        } else {
-            String::new()
+        match (source, self.file) {
+            (Source::Line(line), Some(file)) => format!("{file}: line {line}: "),
+            (Source::Line(line), None) => format!("line {line}: "),
+            _ => String::new(),
         }
     }
 

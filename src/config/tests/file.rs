@@ -1,8 +1,9 @@
 //! Faults in a settings file, alone and beside flags and the environment.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
-use super::{Config, RequiredClaim, good};
+use super::{Config, ConfigError, RequiredClaim, good};
 
 fn faults_of(text: &str) -> Vec<String> {
     let error = Config::from_toml(text).expect_err("a fault");
@@ -243,6 +244,107 @@ fn a_flood_of_faults_is_truncated() {
     assert_eq!(faults_of(&"=\n".repeat(5000)).len(), 128);
 }
 
+/// A file of these settings.
+fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("go-auth.toml");
+    std::fs::write(&path, text).expect("written");
+    (directory, path)
+}
+
+/// What `from_env` makes of an environment that names this file.
+fn from_vars(path: &Path, vars: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let file = (
+        OsString::from("GO_AUTH_CONFIG"),
+        path.as_os_str().to_owned(),
+    );
+    let vars = vars.iter().map(|(name, value)| (name.into(), value.into()));
+    Config::from_vars(vars.chain([file]))
+}
+
+#[test]
+fn a_variable_names_a_file_that_overrides_the_others() {
+    let (_directory, path) = written(
+        &(GOOD.to_owned()
+            + "[[issuers]]\nissuer = \"b\"\n"
+            + "audience = \"B\"\njwks_url = \"https://id.example/b\"\n"),
+    );
+    let vars = [
+        ("GO_AUTH_AUDIENCE", "of the environment"),
+        ("GO_AUTH_COOLDOWN", "3s"),
+        // Overridden, it need not even be good.
+        ("GO_AUTH_JWKS_URL", "nowhere"),
+    ];
+    let config = from_vars(&path, &vars).expect("a good configuration");
+    assert_eq!(config.audience, ["ZKT"]);
+    assert_eq!(config.cooldown.as_secs(), 3);
+    assert_eq!(config.issuers.len(), 1);
+    // An empty variable counts as unset.
+    let error = from_vars(Path::new(""), &[]).expect_err("nothing is set");
+    assert_eq!(error.faults().next(), Some("GO_AUTH_ISSUER is required"));
+}
+
+#[test]
+fn faults_of_the_named_file_and_the_environment_are_reported_together() {
+    let (_directory, path) = written("audience = \"ZKT\"\nleeway = \"6m\"\nleway = 1\n");
+    let vars = [("GO_AUTH_COOLDOWN", "1ms"), ("GO_AUTH_CONFG", "x")];
+    let error = from_vars(&path, &vars).expect_err("faults");
+    assert_eq!(
+        error.faults().collect::<Vec<_>>(),
+        [
+            "GO_AUTH_CONFIG: line 3: leway is not a setting; did you mean leeway?",
+            "GO_AUTH_CONFG is not a setting; did you mean GO_AUTH_CONFIG?",
+            "GO_AUTH_CONFIG: line 2: leeway is more than 5m",
+            "GO_AUTH_COOLDOWN is not from 100ms to 10m",
+            "issuer is required",
+            "jwks_url is required",
+        ]
+    );
+}
+
+/// Nobody knows what is in it: what it may have set is not called missing.
+#[test]
+fn a_named_file_that_cannot_be_read_is_a_fault() {
+    let vars = [("GO_AUTH_LEEWAY", "soon")];
+    let error = from_vars(Path::new("/nowhere/go\n.toml"), &vars).expect_err("no file");
+    let found: Vec<_> = error.faults().collect();
+    let [file, variable] = found[..] else {
+        panic!("{found:?}");
+    };
+    let name = "GO_AUTH_CONFIG: \"/nowhere/go\\n.toml\": ";
+    assert!(file.starts_with(name), "{file}");
+    assert!(
+        variable.starts_with("GO_AUTH_LEEWAY is \"soon\""),
+        "{variable}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_named_file_that_everybody_may_write_is_a_fault() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let (directory, path) = written(GOOD);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).expect("our own");
+    let link = directory.path().join("link");
+    symlink(&path, &link).expect("a link");
+    for path in [&path, &link] {
+        let error = from_vars(path, &[]).expect_err("everybody may write it");
+        assert!(
+            error.to_string().contains("everybody can write it"),
+            "{error}"
+        );
+    }
+    let allowed = [("GO_AUTH_DANGER_ALLOW_WRITABLE_FILES", "true")];
+    assert!(from_vars(&link, &allowed).is_ok());
+    // It can't vouch for itself.
+    std::fs::write(
+        &path,
+        GOOD.to_owned() + "danger_allow_writable_files = true\n",
+    )
+    .expect("written");
+    assert!(from_vars(&path, &[]).is_err());
+}
+
 #[test]
 fn each_source_reports_faults_by_its_own_names() {
     let vars = [
@@ -257,7 +359,8 @@ fn each_source_reports_faults_by_its_own_names() {
         ("fetch_timeout", "soon".to_owned()),
     ];
     let file = "audience = [\" ZKT\"]\nbody = 'gateway'\nrealm = ''\nrefresh_interval = '2s'\n";
-    let (config, reading) = Config::layered(&flags, Some(file), vars()).expect("TOML");
+    let (_directory, path) = written(file);
+    let (config, reading) = Config::layered(&flags, Some(&path), vars()).expect("TOML");
     let checked = config.checked(super::Keys::Fetched, false);
     let error = reading.and(checked).expect_err("faults");
     assert_eq!(
@@ -276,7 +379,8 @@ fn each_source_reports_faults_by_its_own_names() {
         ]
     );
     // Even if the file is not TOML, known faults elsewhere are reported.
-    let error = Config::layered(&flags, Some("audience"), vars()).expect_err("no TOML");
+    std::fs::write(&path, "audience").expect("written");
+    let error = Config::layered(&flags, Some(&path), vars()).expect_err("no TOML");
     let found: Vec<_> = error.faults().collect();
     assert_eq!(found.len(), 5, "{found:?}");
     assert!(found[1].starts_with("config: line 1: "), "{found:?}");

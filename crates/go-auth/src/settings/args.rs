@@ -35,7 +35,7 @@ impl<const RULES: bool> Args for SettingArgs<RULES> {
             .value_name("FILE")
             .value_parser(value_parser!(PathBuf))
             .help_heading(KEYS)
-            .help("A settings file, in TOML: the fields of `Config`");
+            .help("A settings file, in TOML: the fields of `Config` [GO_AUTH_CONFIG]");
         let flags = Self::settings().map(|(heading, setting, flag)| {
             let help = if setting.has_variable {
                 format!("{} [GO_AUTH_{}]", flag.help, setting.name.to_uppercase())
