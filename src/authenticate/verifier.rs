@@ -147,7 +147,11 @@ impl Verifier {
         let claims = claims?;
         self.policy.check(claims, now)?;
         let claims = Claims::keep(token.payload, claims)?;
-        Ok(Verified::by_jwt(claims, Arc::clone(key)))
+        Ok(Verified::by_jwt(Jwt {
+            claims,
+            key: Arc::clone(key),
+            environment: self.policy.environment.clone(),
+        }))
     }
 
     fn key_missing(&self, claims: &ClaimsView<'_>, now: UnixTime) -> Result<KeyMissing, Reason> {

@@ -57,6 +57,7 @@ pub(crate) fn of_access_tokens(file: &Path, error: &AccessTokensError) -> Config
 struct Entry<'a> {
     prefix: String,
     issuer: &'a str,
+    environment: Option<&'a str>,
     audience: &'a [String],
     jwks_url: &'a str,
     snapshot: Option<&'a PathBuf>,
@@ -153,6 +154,7 @@ impl Config {
         Entry {
             prefix: String::new(),
             issuer: &self.issuer,
+            environment: self.environment.as_deref(),
             audience: &self.audience,
             jwks_url: &self.jwks_url,
             snapshot: self.snapshot.as_ref(),
@@ -194,6 +196,7 @@ impl Config {
                 trusted.push(Entry {
                     prefix,
                     issuer: &issuer.issuer,
+                    environment: issuer.environment.as_deref(),
                     audience: &issuer.audience,
                     jwks_url: &issuer.jwks_url,
                     snapshot: issuer.snapshot.as_ref(),
@@ -249,6 +252,7 @@ impl Config {
     fn verifier_of(&self, entry: &Entry<'_>) -> Verifier {
         let policy = Policy {
             issuer: entry.issuer.into(),
+            environment: entry.environment.map(Into::into),
             audiences: entry.audience.iter().map(String::as_str).collect(),
             subjects: self.subjects.iter().map(String::as_str).collect(),
             required: self.required_claims.as_slice().into(),
