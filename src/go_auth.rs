@@ -264,6 +264,12 @@ impl GoAuthBuilder {
         self
     }
 
+    /// Sets [`Config::jwks_file`].
+    pub fn jwks_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.config.jwks_file = Some(file.into());
+        self
+    }
+
     /// Verifies with these keys and fetches none.
     ///
     /// ```
@@ -367,8 +373,8 @@ impl GoAuthBuilder {
         self
     }
 
-    /// Takes over what `predecessor` has fetched, if issuer and key address stay the
-    /// same: for changing settings in a running process. So a key that GO has withdrawn
+    /// Takes over what `predecessor` has fetched, if issuer and key address (or file) stay
+    /// the same: for changing settings in a running process. So a key that GO has withdrawn
     /// meanwhile is not taken from an old [snapshot](Config::snapshot), and an outage of
     /// the key address does not leave the successor without keys.
     pub fn successor_of(mut self, predecessor: &GoAuth) -> Self {
@@ -427,10 +433,10 @@ impl GoAuthBuilder {
         let distrusted = union(&config.distrusted(), &by_code);
         let trusted = (checked.trusted.into_iter())
             .map(|issuer| Issuer {
-                keys: match issuer.fetch {
-                    Some(fetch) => KeySource::remote(
+                keys: match issuer.place {
+                    Some(place) => KeySource::remote(
                         issuer.verifier.issuer(),
-                        fetch,
+                        place,
                         issuer.snapshot,
                         checked.schedule,
                         client.clone(),

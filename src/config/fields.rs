@@ -16,7 +16,7 @@ use super::{duration, list};
 /// In TOML ([`from_toml`](Config::from_toml)) and other serde formats the fields have the
 /// names below, unknown ones are errors, and durations are written as `30s` or `5m`; a
 /// string in place of a list of strings is its only entry. All but `issuer`, `audience`
-/// and `jwks_url` are optional. Several issuers look like this:
+/// and `jwks_url` (or `jwks_file`) are optional. Several issuers look like this:
 ///
 /// ```toml
 /// environment = "production"
@@ -63,6 +63,13 @@ pub struct Config {
     /// The address of GO's key set, or of a discovery document that names it. `https`, or
     /// `http` to this machine itself.
     pub jwks_url: String,
+    /// A file with the key set, in place of an address: where the key address is out of
+    /// reach and something else brings the keys. It is read on first use, and again every
+    /// 10 s; what counts is its content, also behind a link. While it can't be used
+    /// (missing, empty, broken, or [writable by
+    /// everybody](Config::danger_allow_writable_files)), its last good keys stay in use,
+    /// up to `max_stale`. None by default.
+    pub jwks_file: Option<PathBuf>,
     /// The file for the last good key document, so that a restart during an outage keeps
     /// serving. Its directory must be writable by this service alone. None by default.
     pub snapshot: Option<PathBuf>,
@@ -99,7 +106,7 @@ pub struct Config {
     /// The size of the token cache, in bytes. 16 MiB; 0 turns it off.
     pub token_cache_bytes: u64,
 
-    /// How long a key set is fresh; it is refreshed ahead of that, at 70 to 90 % of it. 5
+    /// How long a key set from an address is fresh; it is refreshed ahead of that, at 70 to 90 % of it. 5
     /// min; from 1 s to `max_stale`.
     #[serde(with = "duration")]
     pub refresh_interval: Duration,
@@ -134,8 +141,8 @@ pub struct Config {
     /// **Allows `http` to other machines.** Anyone on the network path can then make the
     /// gate accept their own tokens.
     pub danger_allow_http: bool,
-    /// **Uses files that everybody may write**: the access tokens, the snapshot and, if
-    /// set in the environment, the settings file itself. Whoever can write them decides
+    /// **Uses files that everybody may write**: the access tokens, the key file, the
+    /// snapshot and, if set in the environment, the settings file itself. Whoever can write them decides
     /// who may call the API. For mounts on which every file is writable by everybody and
     /// that can't be changed, such as those of Docker Desktop and WSL; each start logs a
     /// warning. Off by default.
@@ -165,6 +172,8 @@ pub struct IssuerConfig {
     pub audience: Vec<String>,
     /// As [`Config::jwks_url`]; not needed for an issuer that is not trusted.
     pub jwks_url: String,
+    /// As [`Config::jwks_file`].
+    pub jwks_file: Option<PathBuf>,
     /// As [`Config::snapshot`]; each issuer needs its own file.
     pub snapshot: Option<PathBuf>,
     /// The environment that the issuer belongs to. Required where
@@ -224,6 +233,7 @@ impl Default for Config {
             issuer: String::new(),
             audience: Vec::new(),
             jwks_url: String::new(),
+            jwks_file: None,
             snapshot: None,
             access_tokens: None,
             issuers: Vec::new(),

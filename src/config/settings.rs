@@ -89,6 +89,8 @@ pub const SETTINGS: &[Setting] = &[
     rule("distrusted_keys").list().restricts(),
 
     keys("jwks_url").flag("URL", "The key address"),
+    // No flag: whoever mistakes it for --token-file would have a token printed.
+    keys("jwks_file"),
     keys("refresh_interval").time(|it| it.refresh_interval, secs(1), secs(7 * DAY.as_secs()))
         .flag("TIME", "How long keys are fresh, such as 5m"),
     keys("cooldown").time(|it| it.cooldown, millis(100), secs(600)),
