@@ -239,6 +239,10 @@ async fn without_a_usable_key_file_keys_end_at_max_stale() {
 #[tokio::test]
 async fn a_file_that_is_missing_at_the_start_may_come_later() {
     let scene = Scene::new().await;
+    scene.write("");
+    ready(&scene.auth())
+        .await
+        .expect_err("there are no keys in it");
     fs::remove_file(scene.path()).expect("ours");
     let auth = scene.auth();
     let error = ready(&auth).await.expect_err("there is no file");
@@ -344,11 +348,11 @@ async fn a_file_that_stays_bad_is_reported_once() {
         let warnings = lines.filter(|line| line.contains("keys could not be fetched"));
         warnings.collect::<Vec<_>>()
     };
-    for (bad, why) in [(true, "is empty"), (false, "No such file")] {
-        match bad {
-            true => scene.write("{\"keys\":[]}"),
-            false => fs::remove_file(scene.path()).expect("ours"),
-        }
+    for (content, why) in [
+        ("{\"keys\":[]}", "is empty"),
+        ("[]", "not a JSON Web Key Set"),
+    ] {
+        scene.write(content);
         lines.clear();
         for _ in 0..5 {
             refresh(&auth).await.expect_err("it is no better");

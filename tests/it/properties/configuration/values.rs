@@ -210,7 +210,7 @@ pub(super) fn typed(form: Form, text: &str) -> Value {
             .map_or(json!(text), |number: u64| number.into()),
         Form::Flag => json!(text == "true"),
         // As some write it.
-        Form::List if text.len() % 3 == 0 => json!(text),
+        Form::List if text.len().is_multiple_of(3) => json!(text),
         Form::List => text.split(',').collect(),
         _ => json!(text),
     }
