@@ -24,7 +24,7 @@ use crate::inbound::{
 };
 use crate::jwt::jwks::KeySet;
 use crate::keys::{IssuerHealth, KeySource, KeysError, Pending};
-use crate::observe::{self, Requests, Trust};
+use crate::observe::{self, Requests};
 
 /// Decides which requests come from DerbySoft GO.
 ///
@@ -306,6 +306,12 @@ impl GoAuthBuilder {
         self
     }
 
+    /// Sets [`Config::jwks_file`].
+    pub fn jwks_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.config.jwks_file = Some(file.into());
+        self
+    }
+
     /// Verifies with these keys and fetches none.
     ///
     /// ```
@@ -409,8 +415,8 @@ impl GoAuthBuilder {
         self
     }
 
-    /// Takes over what `predecessor` has fetched, if issuer and key address stay the
-    /// same: for changing settings in a running process. So a key that GO has withdrawn
+    /// Takes over what `predecessor` has fetched, if issuer and key address (or file) stay
+    /// the same: for changing settings in a running process. So a key that GO has withdrawn
     /// meanwhile is not taken from an old [snapshot](Config::snapshot), and an outage of
     /// the key address does not leave the successor without keys.
     pub fn successor_of(mut self, predecessor: &GoAuth) -> Self {
@@ -467,16 +473,7 @@ impl GoAuthBuilder {
             (None, OnFailure::Reject) => "reject",
             (None, OnFailure::Ignore) => "ignore",
         };
-        let trusts: Vec<_> = (checked.trusted.iter())
-            .map(|issuer| Trust {
-                issuer: issuer.verifier.issuer().to_owned(),
-                audience: issuer.verifier.audiences().map(str::to_owned).collect(),
-                keys: (issuer.fetch.as_ref())
-                    .map_or_else(|| "given in code".to_owned(), |it| shown(&it.address)),
-                environment: config.environment.clone(),
-                on_failure,
-            })
-            .collect();
+        let trusts = checked.trusts(on_failure, &config);
         let mut given = keys;
         let by_code = (predecessor.as_ref()).map_or_else(Arc::default, |it| {
             Arc::clone(&it.authenticator.distrusted())
@@ -484,10 +481,10 @@ impl GoAuthBuilder {
         let distrusted = union(&config.distrusted(), &by_code);
         let trusted: Box<[_]> = (checked.trusted.into_iter())
             .map(|issuer| Issuer {
-                keys: match issuer.fetch {
-                    Some(fetch) => KeySource::remote(
+                keys: match issuer.place {
+                    Some(place) => KeySource::remote(
                         issuer.verifier.issuer(),
-                        fetch,
+                        place,
                         issuer.snapshot,
                         checked.schedule,
                         client.clone(),
@@ -535,13 +532,6 @@ impl GoAuthBuilder {
         trusts.into_iter().for_each(observe::trusted);
         Ok(auth)
     }
-}
-
-/// An address without its query, which may hold a secret.
-fn shown(address: &reqwest::Url) -> String {
-    let mut address = address.clone();
-    address.set_query(None);
-    address.into()
 }
 
 /// The names that are in either list.

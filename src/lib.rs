@@ -64,6 +64,8 @@
 //! after the last attempt. [`GoAuth::health`] reports the state of the keys. While no
 //! keys are available, requests are answered 503, never accepted.
 //!
+//! [`Config::jwks_file`] takes them from a watched file instead, by the same rules.
+//!
 //! # Access Tokens
 //!
 //! Opaque Access Tokens are GO's default. [`Config::access_tokens`] names the file that

@@ -10,6 +10,7 @@ use memchr::memchr_iter;
 
 use super::api::{Api, InvalidApi};
 use crate::file::guarded_file::FileError;
+use crate::file::watched::Unread;
 
 /// The most faults that are reported: one for each of the four required members of each
 /// of 32 tokens. They go into one log line.
@@ -70,12 +71,8 @@ impl Lines {
 pub(super) enum Wrong {
     #[error("{0}")]
     File(#[from] FileError),
-    #[error("reading it takes longer than 5 s")]
-    Slow,
-    #[error("reading it was stopped")]
-    Stopped,
-    #[error("there is no tokio runtime to read it in")]
-    NoRuntime,
+    #[error("{0}")]
+    Unread(#[from] Unread),
     #[error("it is not UTF-8")]
     NotUtf8,
     #[error("this is not TOML")]

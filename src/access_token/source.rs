@@ -2,44 +2,25 @@
 //!
 //! The request path sees an immutable set behind an `arc-swap`: a swap loses no request.
 //! One task, the watch, checks the file every ten seconds and announces expiry; it
-//! belongs to no request and ends with the last handle. The file is checked by its path
-//! and its content: a platform may swap a symbolic link above it (Kubernetes does), which
-//! watching the file itself would miss.
+//! belongs to no request and ends with the last handle.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::runtime::Handle as Runtime;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::api::Api;
 use super::expiry::{Ahead, Announced};
-use super::fault::{AccessTokensError, Wrong};
+use super::fault::AccessTokensError;
 use super::file::{self, Content, Found, Terms, Unusable};
 use super::health::{AccessTokensFileHealth, AccessTokensHealth};
 use super::set::{AccessGranted, AccessTokens};
 use crate::clock::{Clock, Moment, UnixTime};
 use crate::error::VerifyError;
-use crate::file::detached;
+use crate::file::watched::{INTERVAL, READ_WAIT, Reads};
 use crate::net::task::{Background, Due, Pulse};
 use crate::observe;
-
-/// The time between two checks of the file: how long a token that was removed from it
-/// stays usable. A check reads a few hundred bytes.
-const INTERVAL: Duration = Duration::from_secs(10);
-
-/// How long a read may take before it counts as failed: a hanging disk must be reported.
-const READ_WAIT: Duration = Duration::from_secs(5);
-
-/// The most concurrent reads: the watch's and one caller's. So a hanging disk blocks no
-/// more threads.
-const MAX_READS: usize = 2;
-
-/// How often a check retries while no place is free: a read takes a millisecond.
-const PLACE_RETRY: Duration = Duration::from_millis(5);
 
 /// Access tokens given in code, or watched in a file.
 ///
@@ -96,8 +77,7 @@ struct Watched {
     path: PathBuf,
     terms: Terms,
     state: Mutex<State>,
-    /// One permit for each further read; abandoned ones hold theirs.
-    reads: Arc<Semaphore>,
+    reads: Reads,
     /// The number of checks that have begun.
     looks: AtomicU64,
 }
@@ -152,7 +132,7 @@ impl AccessTokenSource {
                 unusable: None,
                 look: 0,
             }),
-            reads: Arc::new(Semaphore::new(MAX_READS)),
+            reads: Reads::default(),
             looks: AtomicU64::new(0),
         };
         let this = Self::new(tokens, Some(file), clock);
@@ -244,8 +224,7 @@ impl Running {
     /// `None` if the watch is already running.
     fn begin(shared: &Arc<Shared>) -> Option<Self> {
         let now = Moment::now(&*shared.clock);
-        // A check waits for a place, and for its read.
-        let number = shared.pulse.begin(now, Due::within(2 * READ_WAIT))?;
+        let number = shared.pulse.begin(now, Due::within(READ_WAIT))?;
         let shared = Arc::clone(shared);
         Some(Self { shared, number })
     }
@@ -276,7 +255,7 @@ async fn run(running: Running) {
         if !shared.pulse.is_current(*number) {
             return;
         }
-        shared.pulse.expect(Due::within(2 * READ_WAIT));
+        shared.pulse.expect(Due::within(READ_WAIT));
     }
 }
 
@@ -293,9 +272,10 @@ impl Shared {
             return Ok(());
         };
         let look = file.looks.fetch_add(1, Ordering::Relaxed) + 1;
-        let outcome = match file.read().await {
+        let (path, terms) = (file.path.clone(), file.terms);
+        let outcome = match file.reads.run(move || file::read(&path, terms)).await {
             Ok(outcome) => outcome,
-            Err(wrong) => Err(Unusable::unread(&file.path, wrong)),
+            Err(unread) => Err(Unusable::unread(&file.path, unread.into())),
         };
         if let Err(unusable) = &outcome {
             self.revoke(file, unusable);
@@ -412,34 +392,6 @@ impl State {
 }
 
 impl Watched {
-    /// Reads the file, in a thread since it may block. Starts no read while two are
-    /// hanging.
-    async fn read(&self) -> Result<Result<Found, Unusable>, Wrong> {
-        if Runtime::try_current().is_err() {
-            return Err(Wrong::NoRuntime);
-        }
-        let place = tokio::time::timeout(READ_WAIT, self.place());
-        let place = place.await.map_err(|_| Wrong::Slow)?;
-        let (path, terms) = (self.path.clone(), self.terms);
-        let read = move || {
-            let _place = place;
-            file::read(&path, terms)
-        };
-        let ended = tokio::time::timeout(READ_WAIT, detached::run(read)).await;
-        ended.map_err(|_| Wrong::Slow)?.map_err(|_| Wrong::Stopped)
-    }
-
-    /// Waits for a free place. It polls: a queue could reserve a place for a task whose
-    /// runtime is no longer driven.
-    async fn place(&self) -> OwnedSemaphorePermit {
-        loop {
-            if let Ok(place) = Arc::clone(&self.reads).try_acquire_owned() {
-                return place;
-            }
-            tokio::time::sleep(PLACE_RETRY).await;
-        }
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -459,6 +411,7 @@ impl Watched {
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
+    use crate::file::watched::Unread;
 
     const GOOD: &str = "[[token]]\napi = \"own\"\ntoken = \"53ac077700000000000000000000abcd\"\n\
         issued = 2026-11-01T00:00:00Z\n";
@@ -472,10 +425,13 @@ mod tests {
         let shared = &source.0.shared;
         let watched = shared.file.as_ref().expect("a file");
 
-        let hanging = [(); 2].map(|()| watched.reads.try_acquire().expect("room"));
+        let hanging = watched.reads.all_hanging();
         for _ in 0..2 {
             let error = shared.look().await.expect_err("it hangs");
-            assert_eq!(error, Unusable::unread(file.path(), Wrong::Slow).error);
+            assert_eq!(
+                error,
+                Unusable::unread(file.path(), Unread::Slow.into()).error
+            );
             let known = source.health().file.and_then(|file| file.last_error);
             assert_eq!(known, Some(error));
         }

@@ -32,11 +32,13 @@ enum Proof {
 pub(super) struct Jwt {
     pub(super) claims: Claims,
     pub(super) key: Arc<Key>,
+    /// Of its issuer, by the settings.
+    pub(super) environment: Option<Arc<str>>,
 }
 
 impl Verified {
-    pub(super) fn by_jwt(claims: Claims, key: Arc<Key>) -> Self {
-        Self(Proof::Jwt(Arc::new(Jwt { claims, key })))
+    pub(super) fn by_jwt(jwt: Jwt) -> Self {
+        Self(Proof::Jwt(Arc::new(jwt)))
     }
 
     pub(super) fn jwt(&self) -> Option<&Jwt> {
@@ -62,6 +64,13 @@ impl Verified {
     /// A JWT's `iss`, which is one of the configured issuers.
     pub fn issuer(&self) -> Option<&str> {
         self.claims().map(Claims::issuer)
+    }
+
+    /// The environment that the issuer of a JWT belongs to, by the settings
+    /// ([`Config::environment`](crate::Config::environment)). `None` where they name none,
+    /// and for an Access Token, which says nothing of where it is from.
+    pub fn environment(&self) -> Option<&str> {
+        self.jwt()?.environment.as_deref()
     }
 
     /// A JWT's `sub`, if it has one.

@@ -155,7 +155,11 @@ impl Verifier {
             Claims::keep(token.payload, claims)
         });
         match claims {
-            Ok(claims) => Ok(Verified::by_jwt(claims, Arc::clone(key))),
+            Ok(claims) => Ok(Verified::by_jwt(Jwt {
+                claims,
+                key: Arc::clone(key),
+                environment: self.policy.environment.clone(),
+            })),
             Err(reason) => Err(Refusal {
                 is_genuine: true,
                 ..reason.into()
@@ -201,6 +205,10 @@ impl Verifier {
             return Ok(());
         };
         (self.policy).check_window(claims.expires_at(), claims.not_before(), now)
+    }
+
+    pub(crate) fn environment(&self) -> Option<&str> {
+        self.policy.environment.as_deref()
     }
 
     pub(crate) fn audiences(&self) -> impl Iterator<Item = &str> {

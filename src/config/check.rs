@@ -16,9 +16,11 @@ use crate::file::guarded_file::Writable;
 use crate::inbound::is_realm;
 use crate::jwt::jws::MAX_KID_BYTES;
 use crate::jwt::policy::Policy;
-use crate::keys::{Schedule, SnapshotFile};
+use crate::keys::{KeyFile, Place, Schedule, SnapshotFile};
 use crate::net::address;
 use crate::net::bounded_http::FetchSettings;
+use crate::net::retry;
+use crate::observe::Trust;
 
 /// Where the keys of the top-level issuer come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +46,23 @@ pub(crate) struct Checked {
 pub(crate) struct CheckedIssuer {
     pub(crate) verifier: Verifier,
     /// `None` if the keys are given.
-    pub(crate) fetch: Option<FetchSettings>,
+    pub(crate) place: Option<Place>,
     pub(crate) snapshot: Option<SnapshotFile>,
+}
+
+impl Checked {
+    /// What is accepted, for the log.
+    pub(crate) fn trusts(&self, on_failure: &'static str, config: &Config) -> Vec<Trust> {
+        let trust = |issuer: &CheckedIssuer| Trust {
+            issuer: issuer.verifier.issuer().to_owned(),
+            audience: issuer.verifier.audiences().map(str::to_owned).collect(),
+            keys: (issuer.place.as_ref()).map_or_else(|| "given in code".to_owned(), Place::shown),
+            environment: issuer.verifier.environment().map(str::to_owned),
+            on_failure,
+            settings: config.origin.text(),
+        };
+        self.trusted.iter().map(trust).collect()
+    }
 }
 
 /// The faults in the access token file.
@@ -59,8 +76,10 @@ pub(crate) fn of_access_tokens(file: &Path, error: &AccessTokensError) -> Config
 struct Entry<'a> {
     prefix: String,
     issuer: &'a str,
+    environment: Option<&'a str>,
     audience: &'a [String],
     jwks_url: &'a str,
+    jwks_file: Option<&'a PathBuf>,
     snapshot: Option<&'a PathBuf>,
     keys: Keys,
 }
@@ -99,8 +118,8 @@ impl Config {
             .iter()
             .map(|entry| {
                 entry.check_names(&mut faults);
-                let address = entry.check_address(self.danger_allow_http, &mut faults);
-                self.checked_issuer(entry, address)
+                let place = self.check_place(entry, &mut faults);
+                self.checked_issuer(entry, place)
             })
             .collect();
         faults.or(())?;
@@ -114,22 +133,20 @@ impl Config {
         })
     }
 
-    /// The key address of each trusted issuer and how often keys are fetched: for
+    /// The key address or file of each trusted issuer and how often keys are fetched: for
     /// inspecting them, which needs neither issuers nor audiences.
     ///
     /// # Errors
     /// With every fault in the settings that it uses.
-    pub(crate) fn key_addresses(
-        &self,
-    ) -> Result<(Vec<(String, FetchSettings)>, Schedule), ConfigError> {
+    pub(crate) fn key_addresses(&self) -> Result<(Vec<(String, Place)>, Schedule), ConfigError> {
         let mut faults = Faults::default();
         let (trusted, _) = self.entries(Keys::Fetched, false, &mut Faults::default());
         self.check_fetching(&mut faults);
         let addresses = trusted
             .iter()
             .filter_map(|entry| {
-                let address = entry.check_address(self.danger_allow_http, &mut faults)?;
-                Some((entry.issuer.to_owned(), self.fetch_settings(address)))
+                let place = self.check_place(entry, &mut faults)?;
+                Some((entry.issuer.to_owned(), place))
             })
             .collect();
         faults.or((addresses, self.schedule()))
@@ -140,6 +157,7 @@ impl Config {
             interval: self.refresh_interval,
             cooldown: self.cooldown,
             max_stale: self.max_stale,
+            longest_retry: retry::LONGEST,
         }
     }
 
@@ -156,8 +174,10 @@ impl Config {
         Entry {
             prefix: String::new(),
             issuer: &self.issuer,
+            environment: self.environment.as_deref(),
             audience: &self.audience,
             jwks_url: &self.jwks_url,
+            jwks_file: self.jwks_file.as_ref(),
             snapshot: self.snapshot.as_ref(),
             keys,
         }
@@ -174,8 +194,10 @@ impl Config {
             (Some(here), Some(theirs)) => here == theirs,
             _ => true,
         };
-        let top_is_empty =
-            self.issuer.is_empty() && self.audience.is_empty() && self.jwks_url.is_empty();
+        let top_is_empty = self.issuer.is_empty()
+            && self.audience.is_empty()
+            && self.jwks_url.is_empty()
+            && self.jwks_file.is_none();
         let needs_no_jwts = !self.issuers.is_empty() || access_tokens;
         let top_is_used = keys != Keys::Fetched || !top_is_empty || !needs_no_jwts;
         let mut trusted: Vec<_> = top_is_used.then(|| self.top(keys)).into_iter().collect();
@@ -187,12 +209,20 @@ impl Config {
             if !names.insert(issuer.issuer.as_str()) {
                 faults.add(format!("{prefix}issuer"), "is there twice");
             }
+            // Whose it is must not depend on what somebody forgot.
+            faults.unless(
+                self.environment.is_none() || issuer.environment.is_some(),
+                format!("{prefix}environment"),
+                "is required, since environment is set",
+            );
             if served(&issuer) {
                 trusted.push(Entry {
                     prefix,
                     issuer: &issuer.issuer,
+                    environment: issuer.environment.as_deref(),
                     audience: &issuer.audience,
                     jwks_url: &issuer.jwks_url,
+                    jwks_file: issuer.jwks_file.as_ref(),
                     snapshot: issuer.snapshot.as_ref(),
                     keys: Keys::Fetched,
                 });
@@ -229,23 +259,53 @@ impl Config {
         here.chain(theirs).map(|(prefix, name)| (prefix, &**name))
     }
 
-    fn checked_issuer(&self, entry: &Entry<'_>, address: Option<Url>) -> CheckedIssuer {
+    fn checked_issuer(&self, entry: &Entry<'_>, place: Option<Place>) -> CheckedIssuer {
         CheckedIssuer {
             verifier: self.verifier_of(entry),
-            snapshot: (entry.snapshot.zip(address.as_ref())).map(|(path, address)| SnapshotFile {
+            snapshot: (entry.snapshot.zip(place.as_ref())).map(|(path, place)| SnapshotFile {
                 path: path.clone(),
                 issuer: entry.issuer.to_owned(),
-                address: address.to_string(),
+                address: place.name(),
                 max_bytes: self.max_document_bytes,
-                writable: Writable::from_setting(self.danger_allow_writable_files),
+                writable: self.writable(),
             }),
-            fetch: address.map(|address| self.fetch_settings(address)),
+            place,
         }
+    }
+
+    const fn writable(&self) -> Writable {
+        Writable::from_setting(self.danger_allow_writable_files)
+    }
+
+    /// Where the keys are; `None` if that has a fault or they are given.
+    fn check_place(&self, entry: &Entry<'_>, faults: &mut Faults) -> Option<Place> {
+        if !entry.fetches(faults) {
+            return None;
+        }
+        let name = |setting| format!("{}{setting}", entry.prefix);
+        let Some(file) = entry.jwks_file else {
+            let address = address::parse(entry.jwks_url, self.danger_allow_http)
+                .map_err(|wrong| faults.add(name("jwks_url"), wrong));
+            return Some(Place::Address(self.fetch_settings(address.ok()?)));
+        };
+        if !entry.jwks_url.is_empty() {
+            faults.add(name("jwks_url"), "is set beside jwks_file; only one can be");
+            faults.add(name("jwks_file"), "is set beside jwks_url; only one can be");
+        }
+        faults.unless(!file.as_os_str().is_empty(), name("jwks_file"), "is empty");
+        faults.unless(
+            entry.snapshot.is_none(),
+            name("snapshot"),
+            "has no use beside jwks_file",
+        );
+        let file = KeyFile::new(file.clone(), self.max_document_bytes, self.writable());
+        Some(Place::File(file))
     }
 
     fn verifier_of(&self, entry: &Entry<'_>) -> Verifier {
         let policy = Policy {
             issuer: entry.issuer.into(),
+            environment: entry.environment.map(Into::into),
             audiences: entry.audience.iter().map(String::as_str).collect(),
             subjects: self.subjects.iter().map(String::as_str).collect(),
             required: self.required_claims.as_slice().into(),
@@ -302,26 +362,18 @@ impl Entry<'_> {
         check_list(&name("audience"), self.audience, faults);
     }
 
-    /// The key address; `None` if it has a fault or is not needed.
-    fn check_address(&self, allow_http: bool, faults: &mut Faults) -> Option<Url> {
+    /// Whether its keys are fetched rather than given.
+    fn fetches(&self, faults: &mut Faults) -> bool {
         match self.keys {
-            Keys::Fetched => {}
-            Keys::GivenNone => {
-                faults.add("keys", "has no key");
-                return None;
-            }
-            Keys::Given => {
-                faults.unless(
-                    self.jwks_url.is_empty() && self.snapshot.is_none(),
-                    "keys",
-                    "is given, so that jwks_url and snapshot have no use",
-                );
-                return None;
-            }
+            Keys::Fetched => return true,
+            Keys::GivenNone => faults.add("keys", "has no key"),
+            Keys::Given => faults.unless(
+                self.jwks_url.is_empty() && self.jwks_file.is_none() && self.snapshot.is_none(),
+                "keys",
+                "is given, so that jwks_url, jwks_file and snapshot have no use",
+            ),
         }
-        address::parse(self.jwks_url, allow_http)
-            .map_err(|wrong| faults.add(format!("{}jwks_url", self.prefix), wrong))
-            .ok()
+        false
     }
 }
 

@@ -8,19 +8,25 @@ use super::nearest::nearest;
 use super::platform::Links;
 use super::settings::{SETTINGS, Setting, find};
 use super::sources::{ENV_PREFIX, Source};
-use super::value::Value;
 use crate::fault::ConfigError;
 
 /// The most characters of an unknown name that a message repeats: twice the longest known
 /// name.
 const MAX_SHOWN: usize = 64;
 
+/// The variable that names the settings file, and is no setting itself.
+pub(super) const CONFIG: &str = "GO_AUTH_CONFIG";
+
 /// Whether these variables allow files that everybody can write. A value that is not a
 /// boolean counts as no, and is a fault of the settings.
 pub(super) fn allows_writable_files(vars: &[(OsString, OsString)]) -> bool {
-    (vars.iter().rev())
-        .find(|(name, _)| name == "GO_AUTH_DANGER_ALLOW_WRITABLE_FILES")
-        .is_some_and(|(_, value)| value == "true")
+    find_value(vars, "GO_AUTH_DANGER_ALLOW_WRITABLE_FILES").is_some_and(|value| value == "true")
+}
+
+/// The value of this variable, unless it is empty. Of several, the last one counts.
+pub(super) fn find_value<'a>(vars: &'a [(OsString, OsString)], wanted: &str) -> Option<&'a OsStr> {
+    let (_, value) = vars.iter().rev().find(|(name, _)| name == wanted)?;
+    Some(&**value).filter(|value| !value.is_empty())
 }
 
 impl Config {
@@ -32,13 +38,18 @@ impl Config {
     /// guide lists all of them. A few fields can't be set here: `issuers`, a list of
     /// tables, and those that nobody should change without reading about them first.
     ///
+    /// `GO_AUTH_CONFIG` names a TOML file, with the names of the fields, for all settings.
+    /// It is read, and what it sets counts instead of the variables. It must not be
+    /// [writable by everybody](Config::danger_allow_writable_files).
+    ///
     /// An empty variable counts as unset, except for the three that restrict, where it is
     /// a fault. An unknown variable that begins with `GO_AUTH_` is a fault too: it would
     /// be a setting without effect. Variables that Kubernetes creates for services and
     /// Docker for links, if their names begin with `go-auth`, are ignored.
     ///
     /// # Errors
-    /// With every fault in the environment and in the resulting configuration.
+    /// With every fault in the environment, in the file, with its line, and in the
+    /// resulting configuration.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_vars(std::env::vars_os())
     }
@@ -61,12 +72,15 @@ impl Layers<'_> {
             let setting = &name[ENV_PREFIX.len()..];
             let field = setting.to_lowercase();
             let known = find(&field).filter(|_| setting == field.to_uppercase());
-            if let Some(known) = known {
+            if name == CONFIG {
+                // It was read first.
+            } else if let Some(known) = known {
                 self.variable(known, value);
             } else if !value.is_empty() && !links.have_made(name, value) {
                 let shown: String = name.chars().take(MAX_SHOWN).collect();
                 let known = SETTINGS.iter().filter(|setting| setting.has_variable);
-                let meant = nearest(setting, known.map(|setting| setting.name));
+                let known = known.map(|setting| setting.name).chain(["config"]);
+                let meant = nearest(setting, known);
                 self.add_unknown(&shown.escape_debug().to_string(), ENV_PREFIX, meant);
             }
         }
@@ -82,7 +96,7 @@ impl Layers<'_> {
             Some("") => return,
             _ if !setting.has_variable => "is set in a file or in code alone",
             Some(value) => {
-                return self.take(field, Source::Variable, Value::Text(value.to_owned()));
+                return self.take_text(field, Source::Variable, value.to_owned());
             }
             None => "is not UTF-8",
         };

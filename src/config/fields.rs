@@ -9,13 +9,15 @@ use serde::{Deserialize, Serialize};
 use crate::inbound::{BodyShape, DEFAULT_REALM};
 use crate::jwt::policy::RequiredClaim;
 
-use super::duration;
+use super::sources::Origin;
+use super::{duration, list};
 
 /// Everything that can be set as data.
 ///
 /// In TOML ([`from_toml`](Config::from_toml)) and other serde formats the fields have the
-/// names below, unknown ones are errors, and durations are written as `30s` or `5m`; all
-/// but `issuer`, `audience` and `jwks_url` are optional. Several issuers look like this:
+/// names below, unknown ones are errors, and durations are written as `30s` or `5m`; a
+/// string in place of a list of strings is its only entry. All but `issuer`, `audience`
+/// and `jwks_url` (or `jwks_file`) are optional. Several issuers look like this:
 ///
 /// ```toml
 /// environment = "production"
@@ -24,13 +26,14 @@ use super::duration;
 /// jwks_url = "https://id.example/id/84A26B2FA77BCD1FF5130636F04C30C5/keys"
 ///
 /// [[issuers]]   # trusted too, with its own keys
+/// environment = "production"
 /// issuer = "https://id.example/next/.well-known/openid-configuration"
 /// audience = ["ZKT"]
 /// jwks_url = "https://id.example/next/keys"
 ///
 /// [[issuers]]   # known, to tell its tokens from strangers'
-/// issuer = "https://id.test.example/84A2/.well-known/openid-configuration"
 /// environment = "certification"
+/// issuer = "https://id.test.example/84A2/.well-known/openid-configuration"
 /// ```
 ///
 /// One issuer is enough:
@@ -56,10 +59,18 @@ pub struct Config {
     /// [`issuers`](Config::issuers) or [`access_tokens`](Config::access_tokens) are set.
     pub issuer: String,
     /// The accepted audiences; a token must name one of them.
+    #[serde(deserialize_with = "list::deserialize")]
     pub audience: Vec<String>,
     /// The address of GO's key set, or of a discovery document that names it. `https`, or
     /// `http` to this machine itself.
     pub jwks_url: String,
+    /// A file with the key set, in place of an address: where the key address is out of
+    /// reach and something else brings the keys. It is read on first use, and again every
+    /// 10 s; what counts is its content, also behind a link. While it can't be used
+    /// (missing, empty, broken, or [writable by
+    /// everybody](Config::danger_allow_writable_files)), its last good keys stay in use,
+    /// up to `max_stale`. None by default.
+    pub jwks_file: Option<PathBuf>,
     /// The file for the last good key document, so that a restart during an outage keeps
     /// serving. Its directory must be writable by this service alone. None by default.
     pub snapshot: Option<PathBuf>,
@@ -71,8 +82,9 @@ pub struct Config {
     /// Further issuers, each with its own keys and audiences: those of another
     /// environment, or the next address of an issuer that moves.
     pub issuers: Vec<IssuerConfig>,
-    /// The environment that is served here. Further issuers of other environments are
-    /// then known but not trusted: their tokens are rejected as
+    /// The environment that is served here, which is that of the issuer above. Each of
+    /// [`issuers`](Config::issuers) must then name its own. Those of other environments
+    /// are known but not trusted: their tokens are rejected as
     /// [`WrongEnvironment`](crate::authenticate::VerifyErrorKind::WrongEnvironment), and
     /// their keys never fetched. If unset, all issuers are trusted.
     pub environment: Option<String>,
@@ -81,8 +93,10 @@ pub struct Config {
     #[serde(with = "duration")]
     pub leeway: Duration,
     /// The accepted subjects; empty, the default, accepts any.
+    #[serde(deserialize_with = "list::deserialize")]
     pub subjects: Vec<String>,
     /// Claims required besides `iss`, `aud` and `exp`. None by default.
+    #[serde(deserialize_with = "list::deserialize")]
     pub required_claims: Vec<RequiredClaim>,
     /// The longest lifetime of a token, from `iat` to `exp`. Unlimited by default.
     #[serde(with = "duration::option")]
@@ -93,7 +107,7 @@ pub struct Config {
     /// The size of the token cache, in bytes. 16 MiB; 0 turns it off.
     pub token_cache_bytes: u64,
 
-    /// How long a key set is fresh; it is refreshed ahead of that, at 70 to 90 % of it. 5
+    /// How long a key set from an address is fresh; it is refreshed ahead of that, at 70 to 90 % of it. 5
     /// min; from 1 s to `max_stale`.
     #[serde(with = "duration")]
     pub refresh_interval: Duration,
@@ -123,12 +137,13 @@ pub struct Config {
     /// Key ids (`kid`, of 1 to 256 bytes) that verify nothing, even while GO still
     /// publishes them: for a key that must be distrusted before GO withdraws it. None by
     /// default.
+    #[serde(deserialize_with = "list::deserialize")]
     pub distrusted_keys: Vec<String>,
     /// **Allows `http` to other machines.** Anyone on the network path can then make the
     /// gate accept their own tokens.
     pub danger_allow_http: bool,
-    /// **Uses files that everybody may write**: the access tokens, the snapshot and, if
-    /// set in the environment, the settings file itself. Whoever can write them decides
+    /// **Uses files that everybody may write**: the access tokens, the key file, the
+    /// snapshot and, if set in the environment, the settings file itself. Whoever can write them decides
     /// who may call the API. For mounts on which every file is writable by everybody and
     /// that can't be changed, such as those of Docker Desktop and WSL; each start logs a
     /// warning. Off by default.
@@ -146,6 +161,8 @@ pub struct Config {
     /// With [`OnFailure::Reject`]: the realm of the challenge, printable ASCII without
     /// quotes. `derbysoft-go`.
     pub realm: String,
+    #[serde(skip)]
+    pub(crate) origin: Origin,
 }
 
 /// An issuer besides the one at the top of a [`Config`].
@@ -156,12 +173,16 @@ pub struct IssuerConfig {
     /// As [`Config::issuer`].
     pub issuer: String,
     /// As [`Config::audience`]; not needed for an issuer that is not trusted.
+    #[serde(deserialize_with = "list::deserialize")]
     pub audience: Vec<String>,
     /// As [`Config::jwks_url`]; not needed for an issuer that is not trusted.
     pub jwks_url: String,
+    /// As [`Config::jwks_file`].
+    pub jwks_file: Option<PathBuf>,
     /// As [`Config::snapshot`]; each issuer needs its own file.
     pub snapshot: Option<PathBuf>,
-    /// The environment that the issuer belongs to. If unset, the one that is served.
+    /// The environment that the issuer belongs to. Required where
+    /// [`Config::environment`] is set.
     pub environment: Option<String>,
 }
 
@@ -217,6 +238,7 @@ impl Default for Config {
             issuer: String::new(),
             audience: Vec::new(),
             jwks_url: String::new(),
+            jwks_file: None,
             snapshot: None,
             access_tokens: None,
             issuers: Vec::new(),
@@ -243,6 +265,7 @@ impl Default for Config {
             ignore_status: 404,
             body: BodyShape::default(),
             realm: DEFAULT_REALM.to_owned(),
+            origin: Origin::default(),
         }
     }
 }

@@ -3,13 +3,16 @@
 //! setting's type, so there is one list of the settings: the fields of [`Config`].
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde::de::value::MapDeserializer;
 
 use super::check::Keys;
+use super::file::SettingsFile;
 use super::nearest::nearest;
+use super::settings::{Setting, find};
 use super::sources::{Source, Sources};
 use super::value::{Value, Wrong};
 use super::{Config, IssuerConfig};
@@ -59,7 +62,7 @@ pub(super) struct Layers<'a> {
     settings: Vec<(String, Value<'a>)>,
     issuers: Vec<Vec<(String, Value<'a>)>>,
     reading: Reading,
-    /// Part of the file is not TOML.
+    /// The file could not be read, or part of it is not TOML.
     is_broken: bool,
 }
 
@@ -93,11 +96,12 @@ impl Config {
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         let mut layers = Layers::default();
         layers.document(text);
-        layers.checked()
+        layers.read().and_then(checked)
     }
 
     /// Like [`from_env`](Config::from_env), from the given variables; those that don't
-    /// begin with `GO_AUTH_` are ignored.
+    /// begin with `GO_AUTH_` are ignored. Does no I/O, unless `GO_AUTH_CONFIG` is among
+    /// them: then it reads that file.
     ///
     /// # Errors
     /// As [`from_env`](Config::from_env).
@@ -106,27 +110,34 @@ impl Config {
         N: Into<OsString>,
         V: Into<OsString>,
     {
-        let mut layers = Layers::default();
-        layers.variables(vars);
-        layers.checked()
+        let vars = vars
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        Self::layered(&[], None, vars).and_then(checked)
     }
 
-    /// The settings of all three sources, not checked yet, and how they were read.
+    /// The settings of all three sources, not checked yet, and how they were read. The
+    /// file is the given one or else that of `GO_AUTH_CONFIG`. Blocks while it is read.
     ///
     /// # Errors
-    /// If the file is not TOML: then nobody knows which settings it has.
+    /// If the file can't be read or is not TOML: then nobody knows which settings it has.
     pub(crate) fn layered(
         flags: &[Flag],
-        file: Option<&str>,
+        file: Option<&Path>,
         vars: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<(Self, Reading), ConfigError> {
+        let vars: Vec<_> = vars.into_iter().collect();
+        let file = SettingsFile::of(file, &vars);
         let mut layers = Layers::default();
-        layers.reading.sources.file = "config: ";
         for (setting, value) in flags {
-            layers.take(setting, Source::Flag, Value::Text(value.clone()));
+            layers.take_text(setting, Source::Flag, value.clone());
         }
-        if let Some(text) = file {
-            layers.document(text);
+        if let Some(file) = &file {
+            layers.reading.sources.file = Some(file.name);
+            match &file.text {
+                Ok(text) => layers.document(text),
+                Err(wrong) => layers.add_unread(&format!("{}: {wrong}", file.name)),
+            }
         }
         layers.variables(vars);
         if !flags.is_empty() || file.is_some() {
@@ -146,6 +157,15 @@ impl<'a> Layers<'a> {
             self.settings.retain(|(earlier, _)| earlier != setting);
             self.settings.push((setting.to_owned(), value));
         }
+    }
+
+    /// The same from a variable or a flag.
+    pub(super) fn take_text(&mut self, setting: &str, source: Source, text: String) {
+        let value = match find(setting) {
+            Some(Setting { is_list: true, .. }) => Value::Texts(text),
+            _ => Value::Text(text),
+        };
+        self.take(setting, source, value);
     }
 
     /// Adds the setting `issuers`, each of which is read member by member.
@@ -252,11 +272,10 @@ impl<'a> Layers<'a> {
         self.reading.sources.others = Some(source);
     }
 
-    fn checked(self) -> Result<Config, ConfigError> {
-        let (config, reading) = self.read()?;
-        let checked = config.checked(Keys::Fetched, false);
-        reading.and(checked)?;
-        Ok(config)
+    /// Adds a file that could not be read.
+    fn add_unread(&mut self, wrong: &str) {
+        self.is_broken = true;
+        self.reading.faults.add_text(wrong.to_owned());
     }
 
     fn read(self) -> Result<(Config, Reading), ConfigError> {
@@ -271,6 +290,7 @@ impl<'a> Layers<'a> {
         let config = of_members::<Config>(self.settings).and_then(|config| {
             Ok(Config {
                 issuers: issuers?,
+                origin: reading.sources.origin(),
                 ..config
             })
         });
@@ -280,6 +300,12 @@ impl<'a> Layers<'a> {
         });
         Ok((config, reading))
     }
+}
+
+fn checked((config, reading): (Config, Reading)) -> Result<Config, ConfigError> {
+    let checked = config.checked(Keys::Fetched, false);
+    reading.and(checked)?;
+    Ok(config)
 }
 
 /// A `T` with these members, and defaults for the others.

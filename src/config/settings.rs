@@ -20,6 +20,8 @@ pub struct Setting {
     pub part: Part,
     /// Whether a variable can set it; otherwise only the file and code can.
     pub has_variable: bool,
+    /// Whether it is a list of texts, which variables and flags separate by commas.
+    pub is_list: bool,
     /// Whether it restricts, so that an empty variable would silently restrict nothing.
     pub(super) is_restriction: bool,
     range: Range,
@@ -43,8 +45,6 @@ pub enum Part {
 pub struct FlagOf {
     /// The placeholder of its value; a flag without one sets `true`.
     pub value: Option<&'static str>,
-    /// Whether it may be given several times.
-    pub is_list: bool,
     /// The help text.
     pub help: &'static str,
 }
@@ -70,13 +70,13 @@ const fn secs(seconds: u64) -> Duration {
 #[rustfmt::skip]
 pub const SETTINGS: &[Setting] = &[
     rule("issuer").flag("ISS", "The `iss` of GO's tokens"),
-    rule("audience").flags("AUD", "The accepted audiences, comma-separated"),
+    rule("audience").list().flag("AUD", "The accepted audiences, comma-separated"),
     rule("access_tokens").flag("FILE", "The file of Access Tokens"),
     rule("leeway").time(|it| it.leeway, Duration::ZERO, secs(300))
         .flag("TIME", "The tolerance for exp and nbf, such as 30s"),
-    rule("subjects").restricts().flags("SUB", "The accepted subjects, comma-separated"),
-    rule("required_claims").restricts()
-        .flags("NAMES", "Claims required besides iss, aud and exp: nbf, iat, jti, sub"),
+    rule("subjects").list().restricts().flag("SUB", "The accepted subjects, comma-separated"),
+    rule("required_claims").list().restricts()
+        .flag("NAMES", "Claims required besides iss, aud and exp: nbf, iat, jti, sub"),
     rule("max_lifetime").file_and_code()
         .flag("TIME", "The longest accepted lifetime, from iat to exp, such as 5m"),
     rule("max_token_bytes").number(|it| it.max_token_bytes, 256, 64 * 1024)
@@ -86,9 +86,11 @@ pub const SETTINGS: &[Setting] = &[
     rule("issuers").file_and_code(),
     rule("environment").file_and_code()
         .flag("NAME", "The environment that is served, where the file has several issuers"),
-    rule("distrusted_keys").restricts(),
+    rule("distrusted_keys").list().restricts(),
 
     keys("jwks_url").flag("URL", "The key address"),
+    // No flag: whoever mistakes it for --token-file would have a token printed.
+    keys("jwks_file"),
     keys("refresh_interval").time(|it| it.refresh_interval, secs(1), secs(7 * DAY.as_secs()))
         .flag("TIME", "How long keys are fresh, such as 5m"),
     keys("cooldown").time(|it| it.cooldown, millis(100), secs(600)),
@@ -120,6 +122,7 @@ const fn setting(name: &'static str, part: Part) -> Setting {
         name,
         part,
         has_variable: true,
+        is_list: false,
         is_restriction: false,
         range: Range::Any,
         flag: None,
@@ -146,6 +149,13 @@ impl Setting {
         }
     }
 
+    const fn list(self) -> Self {
+        Self {
+            is_list: true,
+            ..self
+        }
+    }
+
     const fn restricts(self) -> Self {
         Self {
             is_restriction: true,
@@ -168,24 +178,16 @@ impl Setting {
     }
 
     const fn flag(self, value: &'static str, help: &'static str) -> Self {
-        self.with(Some(value), false, help)
-    }
-
-    const fn flags(self, value: &'static str, help: &'static str) -> Self {
-        self.with(Some(value), true, help)
+        self.with(Some(value), help)
     }
 
     const fn switch(self, help: &'static str) -> Self {
-        self.with(None, false, help)
+        self.with(None, help)
     }
 
-    const fn with(self, value: Option<&'static str>, is_list: bool, help: &'static str) -> Self {
+    const fn with(self, value: Option<&'static str>, help: &'static str) -> Self {
         Self {
-            flag: Some(FlagOf {
-                value,
-                is_list,
-                help,
-            }),
+            flag: Some(FlagOf { value, help }),
             ..self
         }
     }
@@ -267,6 +269,15 @@ mod tests {
     fn the_table_has_every_field_once() {
         assert_eq!(names(), fields().iter().copied().collect());
         assert_eq!(names().len(), SETTINGS.len());
+    }
+
+    #[test]
+    fn the_table_knows_which_are_lists() {
+        let defaults = serde_json::to_value(Config::default()).expect("JSON");
+        for setting in SETTINGS.iter().filter(|setting| setting.name != "issuers") {
+            let is_list = defaults[setting.name].is_array();
+            assert_eq!(setting.is_list, is_list, "{}", setting.name);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where each setting was read, and its name there.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The prefix of all variable names.
 pub(super) const ENV_PREFIX: &str = "GO_AUTH_";
@@ -20,9 +21,29 @@ pub(super) struct Sources {
     known: HashMap<String, Source>,
     /// How to name a setting that is in no source; if unset, by its field.
     pub(super) others: Option<Source>,
-    /// What the file is called if there are other sources: `config: `.
-    pub(super) file: &'static str,
+    /// What the file is called if there are other sources.
+    pub(super) file: Option<&'static str>,
 }
+
+/// Where the settings of a configuration were read, in words. It is no setting: all are
+/// equal.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Origin(Option<Arc<str>>);
+
+impl Origin {
+    /// `None` if they were set in code.
+    pub(super) fn text(&self) -> Option<String> {
+        self.0.as_deref().map(str::to_owned)
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Origin {}
 
 impl Sources {
     pub(super) fn insert(&mut self, setting: &str, source: Source) {
@@ -40,11 +61,31 @@ impl Sources {
 
     /// The text before a name from this source.
     pub(super) fn place(&self, source: Source) -> String {
-        if let Source::Line(line) = source {
-            format!("{}line {line}: ", self.file)
-        } else {
-            String::new()
+        match (source, self.file) {
+            (Source::Line(line), Some(file)) => format!("{file}: line {line}: "),
+            (Source::Line(line), None) => format!("line {line}: "),
+            _ => String::new(),
         }
+    }
+
+    /// Which settings are known from where.
+    pub(super) fn origin(&self) -> Origin {
+        let file = self.file.unwrap_or("file");
+        let groups = [("flags", 0), (file, 1), ("environment", 2)].map(|(name, group)| {
+            let of_group = |source: &Source| match source {
+                Source::Flag => group == 0,
+                Source::Line(_) => group == 1,
+                Source::Variable => group == 2,
+            };
+            let known = self.known.iter().filter(|(_, source)| of_group(source));
+            // Those of an issuer are one list in the file.
+            let known = known.map(|(setting, _)| setting.as_str());
+            let mut known: Vec<_> = known.filter(|it| !it.contains('[')).collect();
+            known.sort_unstable();
+            (!known.is_empty()).then(|| format!("{name}: {}", known.join(", ")))
+        });
+        let groups: Vec<_> = groups.into_iter().flatten().collect();
+        Origin((!groups.is_empty()).then(|| groups.join("; ").into()))
     }
 
     /// The name as the operator finds it. What an issuer lacks is reported at the

@@ -212,12 +212,58 @@ fn issuers_without_an_environment_are_all_trusted() {
             IssuerConfig::new("a", "ZKT", "https://id.example/a"),
             IssuerConfig::new("b", "ZKT", "https://id.example/b"),
         ],
-        environment: Some("production".to_owned()),
         ..Config::default()
     };
     let checked = config.checked(Keys::Fetched, false).expect("no faults");
     assert_eq!(checked.trusted.len(), 2);
     assert!(checked.elsewhere.is_empty());
+}
+
+#[test]
+fn where_an_environment_is_served_each_issuer_names_one() {
+    let text = "environment = \"production\"\n\
+        [[issuers]]\n\
+        issuer = \"a\"\n\
+        audience = \"ZKT\"\n\
+        jwks_url = \"https://id.example/a\"\n\
+        \n\
+        [[issuers]]\n\
+        issuer = \"b\"\n\
+        environment = \"certification\"\n";
+    let error = Config::from_toml(text).expect_err("whose issuer is it?");
+    let found: Vec<_> = error.faults().collect();
+    let wrong = "is required, since environment is set";
+    assert_eq!(found, [format!("line 2: issuers[0].environment {wrong}")]);
+    let named = text.replacen("issuer =", "environment = \"production\"\nissuer =", 1);
+    let config = Config::from_toml(&named).expect("no faults");
+    let checked = config.checked(Keys::Fetched, false).expect("no faults");
+    assert_eq!((checked.trusted.len(), checked.elsewhere.len()), (1, 1));
+}
+
+#[test]
+fn the_guides_file_serves_either_environment_or_both() {
+    let page = include_str!("../../docs/guide/configuration.md");
+    let section = page.split("\n## Certification beside production\n").nth(1);
+    let block = section.and_then(|text| text.split("```").nth(1));
+    let text = block.and_then(|block| block.strip_prefix("toml\n"));
+    let (first, rest) = text.and_then(|it| it.split_once('\n')).expect("the file");
+    assert!(
+        first.starts_with("environment = \"certification\""),
+        "{first}"
+    );
+    for (first, trusted) in [
+        ("environment = \"production\"", &["https://id/"][..]),
+        ("environment = \"certification\"", &["https://id.test/"]),
+        ("", &["https://id/", "https://id.test/"]),
+    ] {
+        let config = Config::from_toml(&format!("{first}\n{rest}")).expect("no faults");
+        let checked = config.checked(Keys::Fetched, false).expect("no faults");
+        let issuers = checked.trusted.iter().map(|it| it.verifier.issuer());
+        let fit = issuers
+            .zip(trusted)
+            .all(|(issuer, start)| issuer.starts_with(start));
+        assert!(fit && checked.trusted.len() == trusted.len(), "{first}");
+    }
 }
 
 #[test]
@@ -242,7 +288,10 @@ fn faults_of_further_issuers_name_the_issuer() {
     assert_eq!(
         faults(&config),
         [
+            "issuers[0].environment is required, since environment is set",
             "issuers[1].issuer is there twice",
+            "issuers[1].environment is required, since environment is set",
+            "issuers[2].environment is required, since environment is set",
             "issuers[3].issuer is required",
             "issuers[2].snapshot is the file of another issuer",
             "issuers[0].audience has an empty entry",
@@ -371,6 +420,43 @@ fn every_variable_of_the_contract_is_read() {
 }
 
 #[test]
+fn keys_come_from_an_address_or_a_file() {
+    let text = "issuer = \"a\"\naudience = \"ZKT\"\njwks_file = \"/keys.json\"\n\
+        [[issuers]]\nissuer = \"b\"\naudience = \"ZKT\"\njwks_file = \"/b.json\"\n";
+    let config = Config::from_toml(text).expect("no address is needed");
+    assert_eq!(config.jwks_file.as_deref(), Some("/keys.json".as_ref()));
+    let vars = [
+        ("GO_AUTH_ISSUER", "a"),
+        ("GO_AUTH_AUDIENCE", "ZKT"),
+        ("GO_AUTH_JWKS_FILE", "/keys.json"),
+    ];
+    let of_vars = Config::from_vars(vars).expect("no address is needed");
+    assert_eq!(of_vars.jwks_file, config.jwks_file);
+
+    let both = text.to_owned()
+        + "jwks_url = \"https://id.example/b\"\nsnapshot = \"/b.snapshot\"\n\
+           [[issuers]]\nissuer = \"c\"\naudience = \"ZKT\"\njwks_file = \"\"\n";
+    let error = Config::from_toml(&both).expect_err("faults");
+    assert_eq!(
+        error.faults().collect::<Vec<_>>(),
+        [
+            "line 8: issuers[0].jwks_url is set beside jwks_file; only one can be",
+            "line 7: issuers[0].jwks_file is set beside jwks_url; only one can be",
+            "line 9: issuers[0].snapshot has no use beside jwks_file",
+            "line 13: issuers[1].jwks_file is empty",
+        ]
+    );
+    let error = from_vars(&[("GO_AUTH_JWKS_FILE", "/keys.json")]).expect_err("both are set");
+    assert_eq!(
+        error.faults().collect::<Vec<_>>(),
+        [
+            "GO_AUTH_JWKS_URL is set beside jwks_file; only one can be",
+            "GO_AUTH_JWKS_FILE is set beside jwks_url; only one can be",
+        ]
+    );
+}
+
+#[test]
 fn an_empty_restriction_is_a_fault() {
     for name in [
         "GO_AUTH_SUBJECTS",
@@ -434,7 +520,13 @@ fn an_empty_variable_counts_as_unset() {
 fn a_field_without_a_variable_is_a_known_setting() {
     let config = toml::Value::try_from(Config::default()).expect("TOML");
     let fields = config.as_table().expect("a table").keys();
-    let optional = ["snapshot", "access_tokens", "max_lifetime", "environment"];
+    let optional = [
+        "jwks_file",
+        "snapshot",
+        "access_tokens",
+        "max_lifetime",
+        "environment",
+    ];
     let fields = fields.map(String::as_str).chain(optional);
     let mut without = Vec::new();
     for field in fields {

@@ -14,9 +14,10 @@ const MAX_SHOWN: usize = 64;
 /// A value as it was given.
 #[derive(Clone)]
 pub(super) enum Value<'a> {
-    /// From a variable or a flag. The setting determines its type; lists are separated by
-    /// commas.
+    /// From a variable or a flag. The setting determines its type.
     Text(String),
+    /// The same for a list, whose entries are separated by commas.
+    Texts(String),
     Toml(DeValue<'a>),
     /// An entry in a TOML list.
     Entry(DeValue<'a>),
@@ -158,6 +159,10 @@ impl<'de> Deserializer<'de> for Value<'de> {
             Self::Text(text) => {
                 (visitor.visit_str(&text)).map_err(|wrong: Wrong| wrong.of_text(&text))
             }
+            Self::Texts(text) => {
+                let entries = text.split(',').map(|it| Value::Text(it.trim().to_owned()));
+                visitor.visit_seq(SeqDeserializer::new(entries))
+            }
             Self::Toml(value) => Self::visit_toml(value, visitor),
             Self::Entry(value) => {
                 Self::visit_toml(value, visitor).map_err(|wrong| wrong.of(|| What::Entry))
@@ -190,16 +195,6 @@ impl<'de> Deserializer<'de> for Value<'de> {
         }
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        match self {
-            Self::Text(text) => {
-                let entries = text.split(',').map(|it| Value::Text(it.trim().to_owned()));
-                visitor.visit_seq(SeqDeserializer::new(entries))
-            }
-            other => other.deserialize_any(visitor),
-        }
-    }
-
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         visitor.visit_some(self)
     }
@@ -217,7 +212,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
             Self::Entry(DeValue::String(text)) => {
                 word(&text).map_err(|wrong: Wrong| wrong.of(|| What::Entry))
             }
-            Self::Toml(_) => Err(Wrong::not(any_of(variants))),
+            Self::Toml(_) | Self::Texts(_) => Err(Wrong::not(any_of(variants))),
             Self::Entry(_) => Err(Wrong::not(any_of(variants)).of(|| What::Entry)),
         }
     }
@@ -231,7 +226,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
     }
 
     forward_to_deserialize_any! {
-        u8 u32 u128 i8 i16 i32 i64 i128 f32 f64 char str string bytes byte_buf map unit
+        u8 u32 u128 i8 i16 i32 i64 i128 f32 f64 char str string bytes byte_buf map seq unit
         struct identifier ignored_any unit_struct tuple_struct tuple
     }
 }

@@ -2,3 +2,4 @@
 
 pub(crate) mod detached;
 pub(crate) mod guarded_file;
+pub(crate) mod watched;

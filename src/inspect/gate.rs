@@ -2,6 +2,7 @@
 //! successor that takes over while its predecessor is at work.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::Config;
@@ -10,17 +11,17 @@ use crate::fault::ConfigError;
 use crate::go_auth::GoAuth;
 use crate::inbound::Reject;
 
-pub use crate::config::file::read as read_settings;
 pub use crate::config::layers::both;
 pub use crate::go_auth::union;
 
 /// The settings of flags, file and environment, not checked yet, and how they were read.
+/// Without a `file`, `GO_AUTH_CONFIG` names it. Blocks.
 ///
 /// # Errors
-/// If the file is not TOML: then its settings are unknown.
+/// If the file can't be read or is not TOML: then its settings are unknown.
 pub fn layered(
     flags: &[Flag],
-    file: Option<&str>,
+    file: Option<&Path>,
     vars: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<(Config, Reading), ConfigError> {
     Config::layered(flags, file, vars)

@@ -42,6 +42,7 @@ impl Judge {
         let is_top_used = !config.issuer.is_empty() || config.issuers.is_empty();
         let keys = if are_keys_given && is_top_used {
             config.jwks_url.clear();
+            config.jwks_file = None;
             config.snapshot = None;
             Keys::Given
         } else {
@@ -62,9 +63,9 @@ impl Judge {
         let (mut trusted, mut addresses) = (Vec::new(), Vec::new());
         for issuer in checked.trusted {
             let name = issuer.verifier.issuer().to_owned();
-            addresses.push(issuer.fetch.map(|fetch| KeyAddress {
+            addresses.push(issuer.place.map(|place| KeyAddress {
                 issuer: name,
-                fetch,
+                place,
                 schedule: checked.schedule,
             }));
             trusted.push(Issuer {

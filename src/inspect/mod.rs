@@ -35,7 +35,7 @@ use crate::inbound::Rejection;
 pub use self::claimed::Claimed;
 pub use self::credential::of_header;
 pub use self::gate::{
-    both, distrust_meanwhile, distrusted, fault, layered, read_settings, reject, take_over, union,
+    both, distrust_meanwhile, distrusted, fault, layered, reject, take_over, union,
 };
 pub use self::judge::Judge;
 pub use self::visit::{Answer, KeyAddress, Refresh, Visit, key_addresses, without_query};

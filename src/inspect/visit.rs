@@ -13,15 +13,14 @@ use crate::clock::seconds;
 use crate::config::Config;
 use crate::fault::ConfigError;
 use crate::jwt::jwks::KeySet;
-use crate::keys::{Document, FetchError, Fetcher, Mode, Schedule, Watch, plan};
-use crate::net::bounded_http::FetchSettings;
+use crate::keys::{Document, FetchError, Mode, Place, Schedule, Watch, plan};
 
-/// The address of an issuer's keys.
+/// The address of an issuer's keys, or their file.
 #[derive(Debug, Clone)]
 pub struct KeyAddress {
     /// Empty if none is configured.
     pub issuer: String,
-    pub(super) fetch: FetchSettings,
+    pub(super) place: Place,
     pub(super) schedule: Schedule,
 }
 
@@ -34,9 +33,9 @@ pub fn key_addresses(config: &Config) -> Result<Vec<KeyAddress>, ConfigError> {
     let (addresses, schedule) = config.key_addresses()?;
     let addresses = addresses.into_iter();
     Ok(addresses
-        .map(|(issuer, fetch)| KeyAddress {
+        .map(|(issuer, place)| KeyAddress {
             issuer,
-            fetch,
+            place,
             schedule,
         })
         .collect())
@@ -108,7 +107,7 @@ impl Watch for Seen {
         });
     }
 
-    fn came(&mut self, _: &Url, document: &Bytes) {
+    fn came(&mut self, document: &Bytes) {
         self.document = document.clone();
     }
 
@@ -126,24 +125,25 @@ pub fn without_query(address: &str) -> String {
 }
 
 impl KeyAddress {
-    pub fn as_str(&self) -> &str {
-        self.fetch.address.as_str()
+    /// The address, or the file's path.
+    pub fn name(&self) -> String {
+        self.place.name()
     }
 
     /// Fetches as the gate does when it lacks a key.
     pub async fn visit(&self, words: Words) -> Visit {
-        let fetcher = Fetcher::new(self.fetch.clone(), None);
+        let source = self.place.clone().source(None);
         let mut seen = Seen {
             words,
             answers: Vec::new(),
             document: Bytes::new(),
             trouble: None,
         };
-        let result = fetcher
+        let result = source
             .fetch(&Document::default(), Mode::Fresh, &mut seen)
             .await;
         let refresh = result.as_ref().ok().map(|fetched| {
-            let (fresh, window) = plan(&self.schedule, fetched.max_age);
+            let (fresh, window) = plan(&self.place.schedule(self.schedule), fetched.max_age);
             let (earliest, latest) = window.into_inner();
             Refresh {
                 fresh,

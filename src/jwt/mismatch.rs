@@ -117,6 +117,7 @@ mod tests {
             required: [RequiredClaim::Jti].into(),
             leeway: Duration::from_secs(30),
             max_lifetime: Some(Duration::from_secs(300)),
+            environment: None,
         };
         let now = UnixTime::from_secs(1_703_560_990);
         let mut members = vec![claims.to_owned()];

@@ -1,5 +1,6 @@
 //! What a token must say to be accepted: the rules of one issuer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::UnixTime;
@@ -49,6 +50,8 @@ impl RequiredClaim {
 #[derive(Debug, Clone)]
 pub(crate) struct Policy {
     pub(crate) issuer: Box<str>,
+    /// What the issuer belongs to; shared with what it verifies.
+    pub(crate) environment: Option<Arc<str>>,
     pub(crate) audiences: Names,
     /// Empty accepts any subject, and none.
     pub(crate) subjects: Names,
@@ -225,6 +228,7 @@ mod tests {
     fn policy() -> Policy {
         Policy {
             issuer: "https://id/X".into(),
+            environment: None,
             audiences: ["ZKT-2", "ZKT"].into_iter().collect(),
             subjects: Names::default(),
             required: Box::default(),

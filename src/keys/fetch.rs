@@ -6,6 +6,7 @@
 //! a stranger's address), only 200 and 304 count, and the body is cut off after
 //! decompression.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -94,6 +95,16 @@ pub enum FetchError {
     /// address, as the text says. It is not followed.
     #[error("the discovery document's key set is not followed: {0}")]
     ForeignKeySet(String),
+    /// The [key file](crate::Config::jwks_file) can't be used, as the text says: it can't
+    /// be read, everybody may write it, or it is not a key set with a usable key.
+    #[error("the key file \"{}\" can't be used: {why}", .path.to_string_lossy().escape_debug())]
+    #[non_exhaustive]
+    File {
+        /// The file, as configured.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The fetching task was stopped, along with its runtime.
     #[error("the runtime shut down during a fetch")]
     Stopped,
@@ -148,7 +159,7 @@ pub(crate) trait Watch: Send {
     fn answered(&mut self, _from: &Url, _answer: &Response) {}
 
     /// An answer's document arrived completely.
-    fn came(&mut self, _from: &Url, _document: &Bytes) {}
+    fn came(&mut self, _document: &Bytes) {}
 
     /// There was no answer.
     fn failed(&mut self, _error: &reqwest::Error) {}
@@ -260,7 +271,7 @@ impl Fetcher {
                 let mut body = Vec::new();
                 bounded_http::read_body(response, self.settings.max_bytes, &mut body).await?;
                 let bytes = without_mark(&body.into());
-                watch.came(address, &bytes);
+                watch.came(&bytes);
                 Some((bytes, validator))
             }
             StatusCode::NOT_MODIFIED if held.is_some() => None,
@@ -281,7 +292,7 @@ impl Fetcher {
 
 /// The document without a byte order mark added by an editor or a server: JSON has none,
 /// and parsers may ignore one (RFC 8259, section 8.1).
-fn without_mark(document: &Bytes) -> Bytes {
+pub(super) fn without_mark(document: &Bytes) -> Bytes {
     let text = json::without_mark(document);
     document.slice_ref(text)
 }

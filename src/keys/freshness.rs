@@ -29,6 +29,8 @@ pub(crate) struct Schedule {
     pub(crate) cooldown: Duration,
     /// How long a set may be used after it was fetched.
     pub(crate) max_stale: Duration,
+    /// The longest wait after a failure.
+    pub(crate) longest_retry: Duration,
 }
 
 /// The history of fetches so far.
@@ -149,8 +151,8 @@ impl Freshness {
     /// uniform in 0…1.
     pub(crate) fn failed(
         &mut self,
-        started: Moment,
-        ended: Moment,
+        schedule: &Schedule,
+        (started, ended): (Moment, Moment),
         retry_after: Option<Duration>,
         jitter: f64,
     ) {
@@ -159,7 +161,9 @@ impl Freshness {
         self.attempt = Some(Attempt {
             started: Some(started.elapsed),
             ended: ended.elapsed,
-            retry_after: back_off(self.failures, Duration::ZERO, jitter).max(asked_to_wait),
+            retry_after: back_off(self.failures, Duration::ZERO, jitter)
+                .min(schedule.longest_retry)
+                .max(asked_to_wait),
             asked_to_wait,
         });
     }
@@ -337,10 +341,25 @@ mod model;
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_retry_waits_no_longer_than_the_schedule_says() {
+        let schedule = Schedule {
+            longest_retry: Duration::from_secs(9),
+            ..SCHEDULE
+        };
+        let mut freshness = Freshness::default();
+        let waits = [1, 2, 4, 8, 9, 9].map(Duration::from_secs);
+        for wait in waits {
+            freshness.failed(&schedule, (at(1), at(1)), None, 1.0);
+            assert_eq!(freshness.until_refresh(at(1)), Some(wait));
+        }
+    }
+
     const SCHEDULE: Schedule = Schedule {
         interval: Duration::from_secs(300),
         cooldown: Duration::from_secs(10),
         max_stale: Duration::from_secs(86_400),
+        longest_retry: retry::LONGEST,
     };
 
     fn at(seconds: u64) -> Moment {
@@ -439,11 +458,11 @@ mod tests {
     fn retries_back_off_from_1_to_60_seconds() {
         let mut freshness = fetched_at(0);
         for expected in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
-            freshness.failed(at(240), at(245), None, 1.0);
+            freshness.failed(&SCHEDULE, (at(240), at(245)), None, 1.0);
             assert_eq!(freshness.until_refresh(at(245)), Some(secs(expected)));
             assert!(!freshness.last_attempt_succeeded());
         }
-        freshness.failed(at(240), at(245), None, 0.0);
+        freshness.failed(&SCHEDULE, (at(240), at(245)), None, 0.0);
         assert_eq!(freshness.until_refresh(at(245)), Some(secs(30)));
         assert_eq!(freshness.trust(&SCHEDULE, at(299)), Trust::Due);
 
@@ -457,7 +476,7 @@ mod tests {
         let mut freshness = fetched_at(100);
         assert_eq!(freshness.cooling_down(&SCHEDULE, at(101)), secs(9));
         assert_eq!(freshness.cooling_down(&SCHEDULE, at(110)), Duration::ZERO);
-        freshness.failed(at(120), at(125), None, 0.5);
+        freshness.failed(&SCHEDULE, (at(120), at(125)), None, 0.5);
         assert_eq!(freshness.cooling_down(&SCHEDULE, at(125)), secs(5));
         assert_eq!(freshness.cooling_down(&SCHEDULE, at(130)), Duration::ZERO);
     }
@@ -466,7 +485,7 @@ mod tests {
     fn retry_after_is_respected_up_to_a_minute() {
         for (asked, waited) in [(0, 1), (1, 1), (30, 30), (60, 60), (3600, 60)] {
             let mut freshness = fetched_at(0);
-            freshness.failed(at(240), at(245), Some(secs(asked)), 1.0);
+            freshness.failed(&SCHEDULE, (at(240), at(245)), Some(secs(asked)), 1.0);
             assert_eq!(freshness.until_refresh(at(245)), Some(secs(waited)));
             // Requests cause no fetch meanwhile, nor within the cooldown.
             let cooling_down = waited.max(5);
@@ -535,7 +554,7 @@ mod tests {
         assert_eq!(good.cooling_down(&SCHEDULE, now), Duration::ZERO);
 
         let mut failing = fetched_at(100);
-        failing.failed(at(246), at(248), Some(secs(30)), 1.0);
+        failing.failed(&SCHEDULE, (at(246), at(248)), Some(secs(30)), 1.0);
         let failing = failing.handed_over(&SCHEDULE, at(250), now);
         assert_eq!(failing.until_refresh(now), Some(secs(28)));
         assert_eq!(failing.cooling_down(&SCHEDULE, now), secs(28));

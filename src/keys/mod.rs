@@ -7,11 +7,13 @@
 //! time, a late answer cannot replace a newer one.
 
 mod fetch;
+mod file;
 mod freshness;
 mod health;
 mod refresher;
 mod remote;
 mod snapshot;
+mod source;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,14 +22,14 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::clock::{Clock, UnixTime};
-use crate::net::bounded_http::FetchSettings;
 #[cfg(feature = "metrics")]
 use crate::observe;
 
 pub use self::fetch::FetchError;
 #[cfg(fuzzing)]
 pub(crate) use self::fetch::discovered;
-pub(crate) use self::fetch::{Document, Fetcher, Mode, Watch};
+pub(crate) use self::fetch::{Document, Mode, Watch};
+pub(crate) use self::file::KeyFile;
 pub(crate) use self::freshness::Schedule;
 pub(crate) use self::freshness::plan;
 pub use self::health::{IssuerHealth, KeysError, KeysState};
@@ -35,6 +37,7 @@ use self::refresher::Shared;
 use self::remote::Remote;
 pub(crate) use self::remote::{Demand, Pending};
 pub(crate) use self::snapshot::SnapshotFile;
+pub(crate) use self::source::Place;
 pub use crate::jwt::jwks::{KeySet, KeySetError, MAX_KEYS, SkipReason, SkippedKey};
 
 /// A key set and when its use ends.
@@ -89,7 +92,7 @@ impl Published {
     }
 }
 
-/// Keys that are given in code, or fetched and refreshed.
+/// Keys that are given in code, or fetched and refreshed; a file is fetched from, too.
 #[derive(Debug)]
 pub(crate) struct KeySource {
     current: Arc<ArcSwap<Published>>,
@@ -109,20 +112,21 @@ impl KeySource {
         }
     }
 
-    /// Keys at an address. Nothing is fetched or read before the first use.
+    /// Keys at an address or in a file. Nothing is fetched or read before the first use.
     pub(crate) fn remote(
         issuer: &str,
-        fetch: FetchSettings,
+        place: Place,
         snapshot: Option<SnapshotFile>,
         schedule: Schedule,
         client: Option<reqwest::Client>,
         clock: Arc<dyn Clock>,
         distrusted: Arc<[Box<str>]>,
     ) -> Self {
+        let schedule = place.schedule(schedule);
         let current = Arc::new(ArcSwap::from_pointee(Published::empty(&distrusted)));
         let remote = Remote::new(Shared::new(
             issuer.into(),
-            fetch::Fetcher::new(fetch, client),
+            place.source(client),
             snapshot,
             schedule,
             clock,
@@ -160,7 +164,7 @@ impl KeySource {
     }
 
     /// Takes over what `predecessor` has fetched, if it has the same issuer and key
-    /// address.
+    /// address or file.
     pub(crate) fn take_over(&self, predecessor: &Self) {
         if let (Some(remote), Some(predecessor)) = (&self.remote, &predecessor.remote) {
             remote.take_over(predecessor);

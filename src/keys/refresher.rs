@@ -10,10 +10,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::Published;
-use super::fetch::{Document, Failed, FetchError, Fetched, Fetcher, Mode};
+use super::fetch::{Document, Failed, FetchError, Fetched, Mode};
 use super::freshness::{Freshness, Schedule, Trust};
 use super::health::KeysState;
 use super::snapshot::{Restored, SnapshotFile};
+use super::source::Source;
 use crate::clock::{Clock, Moment, UnixTime};
 use crate::file::detached;
 use crate::jwt::jwks::KeySet;
@@ -34,7 +35,7 @@ const LONGEST_UNREAD: Duration = Duration::from_secs(60 * 60);
 #[derive(Debug)]
 pub(super) struct Shared {
     issuer: Box<str>,
-    pub(super) fetcher: Fetcher,
+    pub(super) source: Source,
     snapshot: Option<SnapshotFile>,
     pub(super) schedule: Schedule,
     pub(super) core: Core<Status>,
@@ -105,14 +106,15 @@ impl Refresh for Shared {
         let refresh = status.freshness.until_refresh(now);
         let is_due = refresh.is_some_and(|wait| wait.is_zero());
         if let Some(wanted) = status.flight.begin(is_due.then_some(Wanted::Any)) {
-            (self.core.pulse).expect(Due::within(self.fetcher.timeout()));
+            (self.core.pulse).expect(Due::within(self.source.timeout()));
             let held = status.held.clone();
             let may_be_confirmed =
                 (held.read_at).is_some_and(|read_at| now.since(read_at) < LONGEST_UNREAD);
             return Some(Step::Fetch(Fetch {
                 started: now,
                 held: held.document,
-                mode: if wanted == Wanted::Fresh || !may_be_confirmed {
+                // A file is always read whole.
+                mode: if wanted == Wanted::Fresh || !may_be_confirmed || self.source.is_file() {
                     Mode::Fresh
                 } else {
                     Mode::Conditional
@@ -132,13 +134,13 @@ impl Refresh for Shared {
             held,
             mode,
         } = fetch;
-        let fetched = self.fetcher.fetch(&held, mode, &mut ()).await;
+        let fetched = self.source.fetch(&held, mode, &mut ()).await;
         self.publish(number, started, mode, fetched);
         self.save();
     }
 
     fn stopped(&self, status: &mut Status, now: Moment) {
-        status.failed(now, now, FetchError::Stopped.into(), 1.0);
+        status.failed(&self.schedule, (now, now), FetchError::Stopped.into(), 1.0);
     }
 
     fn report_stopped(&self) {
@@ -149,7 +151,7 @@ impl Refresh for Shared {
 impl Shared {
     pub(super) fn new(
         issuer: Box<str>,
-        fetcher: Fetcher,
+        source: Source,
         snapshot: Option<SnapshotFile>,
         schedule: Schedule,
         clock: Arc<dyn Clock>,
@@ -158,7 +160,7 @@ impl Shared {
     ) -> Self {
         Self {
             issuer,
-            fetcher,
+            source,
             snapshot,
             schedule,
             core: Core::new(
@@ -212,7 +214,12 @@ impl Shared {
                     self.store(&status);
                     Ok((previous, status.held.document.keys.clone()))
                 }
-                Err(failed) => Err(status.failed(started, ended, failed, jitter)),
+                Err(failed) => {
+                    let is_known = status.last_error.as_ref() == Some(&failed.error);
+                    let times = (started, ended);
+                    let error = status.failed(&self.schedule, times, failed, jitter);
+                    Err((error, is_known))
+                }
             };
             status.flight.end();
             result
@@ -221,7 +228,9 @@ impl Shared {
             Ok((previous, keys)) => {
                 observe::keys_refreshed(&self.issuer, taken(&previous, &keys));
             }
-            Err(error) => observe::keys_fetch_failed(&self.issuer, &error),
+            // A file stays as it is until somebody corrects it.
+            Err((_, true)) if self.source.is_file() => observe::key_file_still_bad(&self.issuer),
+            Err((error, _)) => observe::keys_fetch_failed(&self.issuer, &error),
         }
     }
 
@@ -247,7 +256,7 @@ impl Shared {
 
     /// Takes over the state of `predecessor`, if its keys are newer.
     pub(super) fn take_over(&self, predecessor: &Self) {
-        if *self.issuer != *predecessor.issuer || !self.fetcher.same_address(&predecessor.fetcher) {
+        if *self.issuer != *predecessor.issuer || !self.source.is_same(&predecessor.source) {
             return;
         }
         let then = predecessor.core.now();
@@ -454,12 +463,12 @@ fn taken(previous: &KeySet, keys: &KeySet) -> KeysTaken {
 impl Status {
     fn failed(
         &mut self,
-        started: Moment,
-        ended: Moment,
+        schedule: &Schedule,
+        times: (Moment, Moment),
         Failed { error, retry_after }: Failed,
         jitter: f64,
     ) -> FetchError {
-        self.freshness.failed(started, ended, retry_after, jitter);
+        (self.freshness).failed(schedule, times, retry_after, jitter);
         self.last_error = Some(error.clone());
         error
     }

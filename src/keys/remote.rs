@@ -1,4 +1,4 @@
-//! Keys at an address: what requests and operators may ask of the refresher.
+//! Keys that are fetched: what requests and operators may ask of the refresher.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,7 @@ impl Pending<'_> {
         let (remote, core) = (self.remote, &self.remote.core);
         // A fetch already under way, then our own, and the snapshot before them; longer
         // only if the refresher's runtime is not driven.
-        let limit = remote.fetcher.timeout() * 2 + SNAPSHOT_WAIT;
+        let limit = remote.source.timeout() * 2 + SNAPSHOT_WAIT;
         let mut time_up = core.clock.sleep_until(core.now().elapsed + limit);
         loop {
             let ended = tokio::select! {

@@ -113,6 +113,11 @@ pub(crate) fn keys_fetch_failed(issuer: &str, error: &dyn Error) {
     keys_not_fetched(issuer, error);
 }
 
+/// The same for a file whose last reading failed in the same way, which was logged.
+pub(crate) fn key_file_still_bad(issuer: &str) {
+    key_refresh(issuer, Refresh::Failed);
+}
+
 /// The same for a fetch that ended with its task. It calls no foreign code itself.
 pub(crate) fn keys_fetch_stopped(issuer: &str, error: &dyn Error) {
     key_refresh_failed_later(issuer);
@@ -201,6 +206,8 @@ pub(crate) struct Trust {
     pub(crate) environment: Option<String>,
     /// How rejected requests are answered.
     pub(crate) on_failure: &'static str,
+    /// Which settings were read where; `None` if all are from code.
+    pub(crate) settings: Option<String>,
 }
 
 /// A handle was built.
@@ -212,9 +219,10 @@ pub(crate) fn trusted(trust: Trust) {
             keys,
             environment,
             on_failure,
+            settings,
         } = trust;
         tracing::info!(
-            target: CONFIG, issuer, ?audience, keys, environment, on_failure,
+            target: CONFIG, issuer, ?audience, keys, environment, on_failure, settings,
             "tokens of this issuer are accepted"
         );
     });
@@ -225,8 +233,8 @@ pub(crate) fn writable_files_allowed() {
     line!(
         warn,
         CONFIG,
-        "danger_allow_writable_files is set: whoever can write the settings, the access tokens \
-         or the snapshot decides who may call the API"
+        "danger_allow_writable_files is set: whoever can write the settings, the access \
+         tokens, the key file or the snapshot decides who may call the API"
     );
 }
 

@@ -1,8 +1,9 @@
 //! Faults in a settings file, alone and beside flags and the environment.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
-use super::{Config, RequiredClaim, good};
+use super::{Config, ConfigError, RequiredClaim, good};
 
 fn faults_of(text: &str) -> Vec<String> {
     let error = Config::from_toml(text).expect_err("a fault");
@@ -52,7 +53,7 @@ fn every_fault_is_named_with_its_line() {
            \n\
            [[issuers]]\n\
            issuer = \"b\\n\"\n\
-           audience = \"ZKT\"\n\
+           audience = 1\n\
            audiences = [\"ZKT\"]\n\
            leeway = \"5s\"\n\
            jwks_url = \"http://id.example/b\"\n\
@@ -77,7 +78,7 @@ fn every_fault_is_named_with_its_line() {
             "line 15: GO_AUTH_BODY is not a setting; did you mean body?",
             "line 16: token_cache_bytes is not a whole number from 0",
             "line 17: access_tokens is not a string",
-            "line 21: issuers[0].audience is not a list",
+            "line 21: issuers[0].audience is not a string or a list of strings",
             "line 22: issuers[0].audiences is not a setting; did you mean audience?",
             "line 23: issuers[0].leeway is not a setting of an issuer; \
              set it above the first [[issuers]]",
@@ -95,10 +96,10 @@ fn every_fault_is_named_with_its_line() {
 #[test]
 fn an_unreadable_setting_is_not_called_missing() {
     assert_eq!(
-        faults_of("isuer = \"i\"\naudience = \"ZKT\"\njwks_url = 1\n"),
+        faults_of("isuer = \"i\"\naudience = 1\njwks_url = 1\n"),
         [
             "line 1: isuer is not a setting; did you mean issuer?",
-            "line 2: audience is not a list",
+            "line 2: audience is not a string or a list of strings",
             "line 3: jwks_url is not a string",
         ]
     );
@@ -110,6 +111,78 @@ fn an_unreadable_setting_is_not_called_missing() {
             "line 2: issuer has white space at its end",
         ]
     );
+}
+
+#[test]
+fn a_string_in_place_of_a_list_is_its_only_entry() {
+    let text = "issuer = \"i\"\naudience = \"ZKT\"\njwks_url = \"https://id.example/i\"\n\
+        subjects = \"s\"\nrequired_claims = \"jti\"\ndistrusted_keys = \"1\"\n\
+        [[issuers]]\nissuer = \"b\"\naudience = \"B\"\njwks_url = \"https://id.example/b\"\n";
+    let config = Config::from_toml(text).expect("a good document");
+    assert_eq!(config, toml::from_str(text).expect("the same"));
+    assert_eq!(config.audience, ["ZKT"]);
+    assert_eq!(config.subjects, ["s"]);
+    assert_eq!(config.required_claims, [RequiredClaim::Jti]);
+    assert_eq!(config.distrusted_keys, ["1"]);
+    assert_eq!(config.issuers[0].audience, ["B"]);
+    let json = r#"{"audience":"ZKT","required_claims":"jti","issuers":[{"audience":"B"}]}"#;
+    let config: Config = serde_json::from_str(json).expect("the same in JSON");
+    assert_eq!(config.audience, ["ZKT"]);
+    assert_eq!(config.required_claims, [RequiredClaim::Jti]);
+    assert_eq!(config.issuers[0].audience, ["B"]);
+}
+
+/// Someone who is used to the environment would expect two entries.
+#[test]
+fn a_string_with_a_comma_is_no_list() {
+    let wrong = "is not a list, as text with a comma has to be: [\"a\", \"b\"]";
+    for setting in ["audience", "subjects", "required_claims", "distrusted_keys"] {
+        let text = format!("{setting} = \"jti,sub\"\n");
+        let found = faults_of(&text);
+        assert!(
+            found.contains(&format!("line 1: {setting} {wrong}")),
+            "{found:?}"
+        );
+        assert!(toml::from_str::<Config>(&text).is_err(), "{setting}");
+        let json = serde_json::json!({ setting: "jti,sub" });
+        assert!(serde_json::from_value::<Config>(json).is_err(), "{setting}");
+    }
+    let listed = GOOD.replace("[\"ZKT\"]", "[\"A,B\"]");
+    assert_eq!(
+        Config::from_toml(&listed).expect("one entry").audience,
+        ["A,B"]
+    );
+    // Variables and flags have always been split.
+    let vars = [
+        ("GO_AUTH_ISSUER", "i"),
+        ("GO_AUTH_AUDIENCE", "A, B"),
+        ("GO_AUTH_JWKS_URL", "https://id.example/i"),
+        ("GO_AUTH_REQUIRED_CLAIMS", "jti,sub"),
+    ];
+    let config = Config::from_vars(vars).expect("a good environment");
+    assert_eq!(config.audience, ["A", "B"]);
+    assert_eq!(
+        config.required_claims,
+        [RequiredClaim::Jti, RequiredClaim::Sub]
+    );
+}
+
+#[test]
+fn an_entry_that_cannot_be_is_named_in_either_form() {
+    for (value, wrong) in [
+        ("\"exp\"", "is not nbf, iat, jti or sub"),
+        ("[\"exp\"]", "has an entry that is not nbf, iat, jti or sub"),
+        (
+            "[[\"jti\"]]",
+            "has an entry that is not nbf, iat, jti or sub",
+        ),
+        ("1", "is not a string or a list of strings"),
+        ("{}", "is not a string or a list of strings"),
+        ("true", "is not a string or a list of strings"),
+    ] {
+        let found = faults_of(&format!("required_claims = {value}\n"));
+        assert_eq!(found[0], format!("line 1: required_claims {wrong}"));
+    }
 }
 
 #[test]
@@ -148,6 +221,8 @@ fn nothing_of_a_wrong_file_is_repeated() {
         format!("issuers = [{{ {token} = 1 }}]\n"),
         format!("leeway = \"{token}\"\n"),
         format!("audience = \"{token}\"\n"),
+        format!("audience = \"{token},\"\n"),
+        format!("required_claims = \"{token}\"\n"),
         format!("required_claims = [\"{token}\"]\n"),
         format!("on_failure = \"{token}\"\n"),
         format!("issuer = {token}\n"),
@@ -169,6 +244,107 @@ fn a_flood_of_faults_is_truncated() {
     assert_eq!(faults_of(&"=\n".repeat(5000)).len(), 128);
 }
 
+/// A file of these settings.
+fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("go-auth.toml");
+    std::fs::write(&path, text).expect("written");
+    (directory, path)
+}
+
+/// What `from_env` makes of an environment that names this file.
+fn from_vars(path: &Path, vars: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let file = (
+        OsString::from("GO_AUTH_CONFIG"),
+        path.as_os_str().to_owned(),
+    );
+    let vars = vars.iter().map(|(name, value)| (name.into(), value.into()));
+    Config::from_vars(vars.chain([file]))
+}
+
+#[test]
+fn a_variable_names_a_file_that_overrides_the_others() {
+    let (_directory, path) = written(
+        &(GOOD.to_owned()
+            + "[[issuers]]\nissuer = \"b\"\n"
+            + "audience = \"B\"\njwks_url = \"https://id.example/b\"\n"),
+    );
+    let vars = [
+        ("GO_AUTH_AUDIENCE", "of the environment"),
+        ("GO_AUTH_COOLDOWN", "3s"),
+        // Overridden, it need not even be good.
+        ("GO_AUTH_JWKS_URL", "nowhere"),
+    ];
+    let config = from_vars(&path, &vars).expect("a good configuration");
+    assert_eq!(config.audience, ["ZKT"]);
+    assert_eq!(config.cooldown.as_secs(), 3);
+    assert_eq!(config.issuers.len(), 1);
+    // An empty variable counts as unset.
+    let error = from_vars(Path::new(""), &[]).expect_err("nothing is set");
+    assert_eq!(error.faults().next(), Some("GO_AUTH_ISSUER is required"));
+}
+
+#[test]
+fn faults_of_the_named_file_and_the_environment_are_reported_together() {
+    let (_directory, path) = written("audience = \"ZKT\"\nleeway = \"6m\"\nleway = 1\n");
+    let vars = [("GO_AUTH_COOLDOWN", "1ms"), ("GO_AUTH_CONFG", "x")];
+    let error = from_vars(&path, &vars).expect_err("faults");
+    assert_eq!(
+        error.faults().collect::<Vec<_>>(),
+        [
+            "GO_AUTH_CONFIG: line 3: leway is not a setting; did you mean leeway?",
+            "GO_AUTH_CONFG is not a setting; did you mean GO_AUTH_CONFIG?",
+            "GO_AUTH_CONFIG: line 2: leeway is more than 5m",
+            "GO_AUTH_COOLDOWN is not from 100ms to 10m",
+            "issuer is required",
+            "jwks_url is required",
+        ]
+    );
+}
+
+/// Nobody knows what is in it: what it may have set is not called missing.
+#[test]
+fn a_named_file_that_cannot_be_read_is_a_fault() {
+    let vars = [("GO_AUTH_LEEWAY", "soon")];
+    let error = from_vars(Path::new("/nowhere/go\n.toml"), &vars).expect_err("no file");
+    let found: Vec<_> = error.faults().collect();
+    let [file, variable] = found[..] else {
+        panic!("{found:?}");
+    };
+    let name = "GO_AUTH_CONFIG: \"/nowhere/go\\n.toml\": ";
+    assert!(file.starts_with(name), "{file}");
+    assert!(
+        variable.starts_with("GO_AUTH_LEEWAY is \"soon\""),
+        "{variable}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_named_file_that_everybody_may_write_is_a_fault() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let (directory, path) = written(GOOD);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).expect("our own");
+    let link = directory.path().join("link");
+    symlink(&path, &link).expect("a link");
+    for path in [&path, &link] {
+        let error = from_vars(path, &[]).expect_err("everybody may write it");
+        assert!(
+            error.to_string().contains("everybody can write it"),
+            "{error}"
+        );
+    }
+    let allowed = [("GO_AUTH_DANGER_ALLOW_WRITABLE_FILES", "true")];
+    assert!(from_vars(&link, &allowed).is_ok());
+    // It can't vouch for itself.
+    std::fs::write(
+        &path,
+        GOOD.to_owned() + "danger_allow_writable_files = true\n",
+    )
+    .expect("written");
+    assert!(from_vars(&path, &[]).is_err());
+}
+
 #[test]
 fn each_source_reports_faults_by_its_own_names() {
     let vars = [
@@ -183,7 +359,8 @@ fn each_source_reports_faults_by_its_own_names() {
         ("fetch_timeout", "soon".to_owned()),
     ];
     let file = "audience = [\" ZKT\"]\nbody = 'gateway'\nrealm = ''\nrefresh_interval = '2s'\n";
-    let (config, reading) = Config::layered(&flags, Some(file), vars()).expect("TOML");
+    let (_directory, path) = written(file);
+    let (config, reading) = Config::layered(&flags, Some(&path), vars()).expect("TOML");
     let checked = config.checked(super::Keys::Fetched, false);
     let error = reading.and(checked).expect_err("faults");
     assert_eq!(
@@ -202,7 +379,8 @@ fn each_source_reports_faults_by_its_own_names() {
         ]
     );
     // Even if the file is not TOML, known faults elsewhere are reported.
-    let error = Config::layered(&flags, Some("audience"), vars()).expect_err("no TOML");
+    std::fs::write(&path, "audience").expect("written");
+    let error = Config::layered(&flags, Some(&path), vars()).expect_err("no TOML");
     let found: Vec<_> = error.faults().collect();
     assert_eq!(found.len(), 5, "{found:?}");
     assert!(found[1].starts_with("config: line 1: "), "{found:?}");

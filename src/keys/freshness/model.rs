@@ -87,6 +87,7 @@ fn schedules() -> impl Strategy<Value = Schedule> {
             interval: Duration::from_millis(interval),
             cooldown: Duration::from_millis(cooldown),
             max_stale: Duration::from_millis(interval + beyond),
+            longest_retry: Duration::from_millis(interval),
         },
     )
 }
@@ -98,7 +99,7 @@ fn happen(event: Event, schedule: &Schedule, model: &mut Model, freshness: &mut 
         Event::Stepped(by) => model.wall = (model.wall + by).max(0),
         Event::Failed { took, jitter } => {
             model.pass(took);
-            freshness.failed(started, model.now(), None, jitter);
+            freshness.failed(schedule, (started, model.now()), None, jitter);
             model.attempt = Some((begun.1, model.elapsed));
             model.failures += 1;
         }
@@ -145,15 +146,15 @@ fn agree(schedule: &Schedule, model: &Model, freshness: &Freshness) {
     assert_eq!(signed(freshness.cooling_down(schedule, now)), cooling_down);
     let succeeded = model.attempt.is_some() && model.failures == 0;
     assert_eq!(freshness.last_attempt_succeeded(), succeeded);
-    agree_on_refresh(model, freshness.until_refresh(now).map(signed));
+    agree_on_refresh(schedule, model, freshness.until_refresh(now).map(signed));
 }
 
 /// Within the bounds of the jitter, and a millisecond for rounding.
-fn agree_on_refresh(model: &Model, wait: Option<i64>) {
+fn agree_on_refresh(schedule: &Schedule, model: &Model, wait: Option<i64>) {
     let (shortest, longest, since) = match (model.attempt, model.good) {
         (Some((_, end)), _) if model.failures > 0 => {
             let doubled = 1_000 << (model.failures - 1).min(6);
-            let wait = doubled.min(60_000);
+            let wait = doubled.min(60_000).min(signed(schedule.longest_retry));
             (wait / 2, wait, model.elapsed - end)
         }
         (_, Some((_, _, _, life))) => {

@@ -195,6 +195,7 @@ async fn without_the_layer_the_api_is_an_argument() {
     let (own, other) = (Api::V3_RESERVATION, Api::V3_NON_RESERVATION);
     let granted = auth.verify(TOKEN).await.expect("GO's own API");
     assert_eq!(granted.access_token().map(AccessGranted::api), Some(&PEER));
+    assert_eq!(granted.environment(), None);
     auth.verify_for(RESERVATIONS, &own).await.expect("its API");
     for rejected in [
         auth.verify(RESERVATIONS).await,

@@ -8,6 +8,7 @@ mod discovery;
 mod documents;
 mod failed_fetches;
 mod fetching;
+mod key_file;
 mod lifecycle;
 mod order;
 mod outage;

@@ -299,3 +299,51 @@ async fn an_issuer_of_the_served_environment_is_trusted() {
     assert_eq!(verdict(&auth, &two.a.token()).await, "ok");
     assert_eq!(auth.health().issuers.len(), 2);
 }
+
+/// The environments by their issuers, of JWTs that come three times: verified, stored, and from
+/// the token cache.
+async fn environments(auth: &GoAuth, two: &Two) -> Vec<Option<String>> {
+    let mut found = Vec::new();
+    for token in [two.a.token(), two.b.token()] {
+        let mut each = Vec::new();
+        for _ in 0..3 {
+            let verified = soon(auth.verify(&token)).await.expect("genuine");
+            each.push(verified.environment().map(str::to_owned));
+        }
+        each.dedup();
+        found.extend(each);
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_caller_shows_the_environment_of_its_issuer() {
+    let two = Two::new().await;
+    let named = |top: Option<&str>, other: Option<&str>| {
+        let b = &two.b.go;
+        let mut issuer = IssuerConfig::new(b.issuer(), b.audience(), b.jwks_url());
+        issuer.environment = other.map(str::to_owned);
+        let top = top.map(str::to_owned);
+        let builder = two.a.builder().configure(|it| it.environment = top);
+        builder.another_issuer(issuer)
+    };
+    let some = |name: &str| Some(name.to_owned());
+    let auth = named(None, Some("certification")).build().unwrap();
+    assert_eq!(
+        environments(&auth, &two).await,
+        [None, some("certification")]
+    );
+    // A successor has the keys of the one before, and names of its own.
+    let successor = named(Some("live"), Some("live")).successor_of(&auth);
+    let successor = successor.build().unwrap();
+    assert_eq!(
+        environments(&successor, &two).await,
+        [some("live"), some("live")]
+    );
+    assert_eq!(
+        environments(&auth, &two).await,
+        [None, some("certification")]
+    );
+    let without = named(None, None).build().unwrap();
+    assert_eq!(environments(&without, &two).await, [None, None]);
+}

@@ -11,7 +11,7 @@ use derbysoft_go_auth::config::IssuerConfig;
 use derbysoft_go_auth::outbound::{
     ClientPair, EndpointToken, EndpointTokens, Gateway, GatewayBuilder,
 };
-use derbysoft_go_auth::{GoAuth, GoAuthLayer, TokenClaims, Verified};
+use derbysoft_go_auth::{Config, GoAuth, GoAuthLayer, TokenClaims, Verified};
 use derbysoft_go_simulator::{Fault, PartnerApi, Simulator};
 use tower::ServiceExt;
 use tracing_subscriber::filter::LevelFilter;
@@ -70,6 +70,7 @@ pub(super) fn everything() -> &'static Everything {
 async fn play(witness: &Witness) -> Vec<String> {
     let mut configured = requests().await;
     no_layer().await;
+    settings();
     configured.extend(keys(witness).await);
     snapshots(witness).await;
     configured.extend(access_tokens(witness).await);
@@ -104,13 +105,11 @@ async fn requests() -> Vec<String> {
             )
             + "revoked = true\n",
     );
+    let mut other = IssuerConfig::new(down.issuer(), down.audience(), down.jwks_url());
+    other.environment = Some("production".into());
     let builder = strict(world.builder())
         .configure(|it| it.environment = Some("production".into()))
-        .another_issuer(IssuerConfig::new(
-            down.issuer(),
-            down.audience(),
-            down.jwks_url(),
-        ))
+        .another_issuer(other)
         .another_issuer(IssuerConfig::of_environment(ELSEWHERE, "certification"))
         .access_tokens_file(file.path());
     let auth = builder.build().expect("a good configuration");
@@ -170,6 +169,17 @@ async fn claims_that_do_not_fit(layer: GoAuthLayer, token: &str) {
         .oneshot(request.body(Body::empty()).expect("a request"))
         .await;
     assert_eq!(answer.expect("infallible").status(), 500);
+}
+
+/// A handle whose settings are not from code.
+fn settings() {
+    let config = Config::from_vars([
+        ("GO_AUTH_ISSUER", "https://id/X"),
+        ("GO_AUTH_AUDIENCE", "ZKT"),
+        ("GO_AUTH_JWKS_URL", "https://id.example/keys"),
+    ]);
+    let auth = config.and_then(Config::build);
+    auth.expect("a good configuration");
 }
 
 async fn no_layer() {

@@ -1,5 +1,6 @@
 //! What an attacker writes is repeated nowhere, and no log line contains a token.
 
+use derbysoft_go_auth::Config;
 use derbysoft_go_auth::config::OnFailure;
 use derbysoft_go_auth::inbound::BodyShape;
 use derbysoft_go_simulator::{Fault, PublishedKey, SigningKey};
@@ -180,4 +181,33 @@ async fn names_in_gos_document_are_logged_escaped() {
     assert!(ours.iter().any(|line| line.contains("keys changed")));
     assert!(!text.lines().any(|line| line.starts_with("INFO forged")));
     assert!(!text.contains('\u{1b}'));
+}
+
+#[tokio::test]
+async fn what_is_trusted_is_logged_once_with_where_it_was_set() {
+    let (lines, _guard) = Lines::capture();
+    let config = Config::from_vars([
+        ("GO_AUTH_ISSUER", "https://id/X"),
+        ("GO_AUTH_AUDIENCE", "ZKT,ZKT-2"),
+        ("GO_AUTH_JWKS_URL", "https://id.example/keys?secret=4711"),
+        ("GO_AUTH_ON_FAILURE", "ignore"),
+    ]);
+    let auth = config.and_then(Config::build).expect("good settings");
+    drop((auth.layer(), auth.clone()));
+    let text = lines.text();
+    let line = text
+        .lines()
+        .find(|line| line.contains("tokens of this issuer are accepted"));
+    let line = line.expect("it is logged");
+    for expected in [
+        r#"issuer="https://id/X""#,
+        r#"audience=["ZKT", "ZKT-2"]"#,
+        r#"keys="https://id.example/keys""#,
+        r#"on_failure="ignore""#,
+        r#"settings="environment: audience, issuer, jwks_url, on_failure""#,
+    ] {
+        assert!(line.contains(expected), "{expected}: {line}");
+    }
+    assert!(!text.contains("4711"));
+    assert_eq!(text.lines().count(), 1, "{text}");
 }

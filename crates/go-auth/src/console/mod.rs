@@ -198,7 +198,7 @@ impl Console<'_> {
                 };
                 format!(
                     "{name} invalid settings:{faults}\n\n\
-                     Set each {flag}in the file of --config (jwks_url)\n\
+                     Set each {flag}in the file of --config or GO_AUTH_CONFIG (jwks_url)\n\
                      or by a variable (GO_AUTH_JWKS_URL); the first of them counts."
                 )
             }

@@ -35,7 +35,8 @@ const PANICKED: u8 = Exit::Unknown.code();
 #[expect(clippy::doc_markdown)]
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// A settings file, in TOML: the fields of `Config`. It overrides the environment
+    /// A settings file, in TOML: the fields of `Config`. It overrides the environment.
+    /// Default: the variable GO_AUTH_CONFIG, or none
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use derbysoft_go_auth::Config;
 use derbysoft_go_auth::config::ConfigError;
-use derbysoft_go_auth::inspect::{Reading, fault, layered, read_settings};
+use derbysoft_go_auth::inspect::{Reading, layered};
 
 /// Where the settings are: in a file of TOML, with the names of [`Config`], and in the
 /// environment for what the file does not set, as with the other commands. Never printed:
@@ -17,8 +17,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Those in this file, if any, which is read at the start and at each reload, over
-    /// those of these variables (`GO_AUTH_…`).
+    /// Those in this file, or else in that of `GO_AUTH_CONFIG`, which is read at the start
+    /// and at each reload, over those of these variables (`GO_AUTH_…`).
     pub(crate) fn new(
         file: Option<PathBuf>,
         vars: impl IntoIterator<Item = (OsString, OsString)>,
@@ -34,15 +34,7 @@ impl Settings {
     /// # Errors
     /// If the file can't be read: then nothing is known of it.
     pub(super) fn read(&self) -> Result<(Config, Reading), ConfigError> {
-        let text = self.file.as_deref().map(|path| {
-            read_settings(path, &self.vars).map_err(|error| {
-                let path = path.to_string_lossy();
-                let wrong = format!("\"{}\": {error}", path.escape_debug());
-                fault("config", [wrong])
-            })
-        });
-        let vars = self.vars.iter().cloned();
-        layered(&[], text.transpose()?.as_deref(), vars)
+        layered(&[], self.file.as_deref(), self.vars.iter().cloned())
     }
 }
 

@@ -15,6 +15,8 @@ pub(super) fn run(args: &SettingArgs<false>, console: &mut Console<'_>) -> Resul
         // This one, whatever else is configured.
         config.issuers.clear();
         config.issuer.clear();
+        config.jwks_file = None;
+        config.snapshot = None;
     }
     let addresses = reading.and(key_addresses(&config))?;
     let addresses = block_on(async {

@@ -85,7 +85,7 @@ impl AddressReport {
         keys.truncate(MAX_LISTED);
         Self {
             verdict: verdict(error),
-            address: cut(address.as_str()),
+            address: cut(&address.name()),
             issuer: Some(cut(&address.issuer)).filter(|issuer| !issuer.is_empty()),
             next: error.map(next),
             discovery: Discovery::of(&visit),
@@ -156,6 +156,11 @@ const fn next(error: &FetchError) -> &'static str {
         FetchError::ForeignKeySet(_) => {
             "A discovery document is only followed to an absolute address at its own origin. If \
              the key set is GO's, set GO_AUTH_JWKS_URL to its address."
+        }
+        FetchError::File { .. } => {
+            "Correct the file, or replace it as a whole (mv): a JSON Web Key Set that not everybody \
+             may write. Until then the gate goes on with the keys that it has for \
+             GO_AUTH_MAX_STALE, and a new one answers 503."
         }
         FetchError::Distrusted => "Compare GO_AUTH_DISTRUSTED_KEYS with what GO publishes.",
         _ => "Try again.",

@@ -35,17 +35,17 @@ impl<const RULES: bool> Args for SettingArgs<RULES> {
             .value_name("FILE")
             .value_parser(value_parser!(PathBuf))
             .help_heading(KEYS)
-            .help("A settings file, in TOML: the fields of `Config`");
+            .help("A settings file, in TOML: the fields of `Config` [GO_AUTH_CONFIG]");
         let flags = Self::settings().map(|(heading, setting, flag)| {
             let help = if setting.has_variable {
                 format!("{} [GO_AUTH_{}]", flag.help, setting.name.to_uppercase())
             } else {
                 flag.help.to_owned()
             };
-            let action = match flag {
-                FlagOf { value: None, .. } => ArgAction::SetTrue,
-                FlagOf { is_list: true, .. } => ArgAction::Append,
-                FlagOf { .. } => ArgAction::Set,
+            let action = match flag.value {
+                None => ArgAction::SetTrue,
+                Some(_) if setting.is_list => ArgAction::Append,
+                Some(_) => ArgAction::Set,
             };
             let arg = Arg::new(setting.name)
                 .long(setting.name.replace('_', "-"))

@@ -9,7 +9,7 @@ use std::path::Path;
 pub(crate) use self::args::SettingArgs;
 use crate::console::{Console, Failure};
 use derbysoft_go_auth::Config;
-use derbysoft_go_auth::inspect::{Reading, layered, read_settings};
+use derbysoft_go_auth::inspect::{Reading, layered};
 
 /// The largest key document that can be configured.
 const MAX_DOCUMENT_BYTES: u64 = 16 * 1024 * 1024;
@@ -19,10 +19,8 @@ pub(super) fn read<const RULES: bool>(
     args: &SettingArgs<RULES>,
     console: &Console<'_>,
 ) -> Result<(Config, Reading), Failure> {
-    let vars = &console.surroundings.vars;
-    let file = (args.config.as_deref()).map(|path| read_settings(path, vars));
-    let file = (file.transpose()).map_err(|error| Failure::of_file("--config", &error))?;
-    Ok(layered(&args.flags, file.as_deref(), vars.iter().cloned())?)
+    let vars = console.surroundings.vars.iter().cloned();
+    Ok(layered(&args.flags, args.config.as_deref(), vars)?)
 }
 
 /// All of a key document, from a file or a pipe.

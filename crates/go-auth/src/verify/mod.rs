@@ -129,7 +129,7 @@ fn keys(judge: &mut Judge, token: &[u8], document: Option<&[u8]>) -> Result<Keys
         (None, Some(address)) => {
             let visit = block_on(address.visit(connection_error::words))?;
             let set = (visit.keys).map_err(|_| visit.fault.unwrap_or_default());
-            (show::plain(address.as_str()), set)
+            (show::plain(&address.name()), set)
         }
         (None, None) => return Ok(Keys::default()),
     };

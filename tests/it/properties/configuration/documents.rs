@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
-use super::values::{Form, SETTINGS, settings, typed, value, word};
+use super::values::{Form, ISSUER, SETTINGS, settings, typed, value, word};
 
 /// The members of a document: the settings, most often of the type that they should have.
 pub(super) fn members() -> impl Strategy<Value = Vec<(&'static str, Value)>> {
-    let issuer = vec(select(SETTINGS[..4].to_vec()), 0..5)
+    let issuer = vec(select(ISSUER.to_vec()), 0..5)
         .prop_flat_map(|settings| {
             let one = |(name, form)| value(form).prop_map(move |text| (name, typed(form, &text)));
             settings.into_iter().map(one).collect::<Vec<_>>()

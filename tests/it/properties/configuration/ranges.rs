@@ -92,23 +92,33 @@ pub(super) fn within_ranges(config: &Config) -> Result<(), TestCaseError> {
     prop_assert!(!config.realm.is_empty() && config.realm.chars().all(quotable));
 
     let served = |environment: &Option<String>| {
-        let both = config.environment.as_ref().zip(environment.as_ref());
-        both.is_none_or(|(here, theirs)| here == theirs)
+        config.environment.is_none() || config.environment == *environment
     };
-    let top = (&config.issuer, &config.audience, &config.jwks_url);
-    let is_set = !top.0.is_empty() || !top.1.is_empty() || !top.2.is_empty();
+    let mut environments = config.issuers.iter().map(|issuer| &issuer.environment);
+    prop_assert!(config.environment.is_none() || environments.all(Option::is_some));
+    let top = (
+        &config.issuer,
+        &config.audience,
+        &config.jwks_url,
+        &config.jwks_file,
+    );
+    let is_set = !top.0.is_empty() || !top.1.is_empty() || !top.2.is_empty() || top.3.is_some();
     let further = config
         .issuers
         .iter()
         .filter(|issuer| served(&issuer.environment));
     let trusted: Vec<_> = (is_set.then_some(top).into_iter())
-        .chain(further.map(|issuer| (&issuer.issuer, &issuer.audience, &issuer.jwks_url)))
+        .chain(further.map(|it| (&it.issuer, &it.audience, &it.jwks_url, &it.jwks_file)))
         .collect();
     prop_assert!(!trusted.is_empty() || config.access_tokens.is_some());
-    let names: HashSet<_> = trusted.iter().map(|(issuer, _, _)| issuer).collect();
+    let names: HashSet<_> = trusted.iter().map(|(issuer, ..)| issuer).collect();
     prop_assert_eq!(names.len(), trusted.len());
-    for (issuer, audience, address) in &trusted {
+    for (issuer, audience, address, file) in &trusted {
         named(issuer, audience)?;
+        if let Some(file) = file {
+            prop_assert!(address.is_empty() && !file.as_os_str().is_empty());
+            continue;
+        }
         let address = reqwest::Url::parse(address).expect("an address");
         let host = address
             .host_str()

@@ -18,7 +18,7 @@ pub(super) enum Form {
 }
 
 /// The settings of `Config`, and those that the environment has, too.
-pub(super) const SETTINGS: [(&str, Form); 28] = [
+pub(super) const SETTINGS: [(&str, Form); 29] = [
     ("issuer", Form::Text),
     ("audience", Form::List),
     ("jwks_url", Form::Text),
@@ -39,6 +39,7 @@ pub(super) const SETTINGS: [(&str, Form); 28] = [
     ("body", Form::Word),
     ("max_waiting", Form::Number),
     ("distrusted_keys", Form::List),
+    ("jwks_file", Form::Text),
     ("danger_allow_writable_files", Form::Flag),
     // Not in the environment.
     ("issuers", Form::Issuers),
@@ -48,6 +49,15 @@ pub(super) const SETTINGS: [(&str, Form); 28] = [
     ("max_document_bytes", Form::Number),
     ("danger_allow_http", Form::Flag),
     ("realm", Form::Text),
+];
+
+/// The settings that an issuer has of its own.
+pub(super) const ISSUER: [(&str, Form); 5] = [
+    ("issuer", Form::Text),
+    ("audience", Form::List),
+    ("jwks_url", Form::Text),
+    ("jwks_file", Form::Text),
+    ("snapshot", Form::Text),
 ];
 
 /// A duration in words, most often one; about the limits, and at the ends of what numbers hold.
@@ -199,6 +209,8 @@ pub(super) fn typed(form: Form, text: &str) -> Value {
             .parse()
             .map_or(json!(text), |number: u64| number.into()),
         Form::Flag => json!(text == "true"),
+        // As some write it.
+        Form::List if text.len().is_multiple_of(3) => json!(text),
         Form::List => text.split(',').collect(),
         _ => json!(text),
     }

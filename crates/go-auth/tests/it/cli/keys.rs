@@ -321,11 +321,43 @@ async fn addresses_the_gate_would_not_ask_are_faults() {
 }
 
 #[tokio::test]
+async fn a_file_of_keys_is_shown_like_an_address() {
+    let world = World::new().await;
+    let keys = file(String::from_utf8(world.go.document()).expect("JSON"));
+    let named = path(&keys);
+    let keys_of = |args: &[&str], file: &str| {
+        go_auth(&[&["keys"], args].concat()).var("GO_AUTH_JWKS_FILE", file)
+    };
+    let ran = keys_of(&["--json"], named).run().await;
+    assert_eq!(ran.status, 0, "{}", ran.all());
+    let said = &ran.json()["addresses"][0];
+    assert_eq!(
+        (&said["address"], &said["verdict"]),
+        (&named.into(), &"usable".into())
+    );
+    assert_eq!(
+        said["keys"][0]["kid"],
+        world.go.published_keys()[0].kid().expect("a kid")
+    );
+    assert_eq!(said["refresh"]["latest_seconds"], 9);
+
+    let ran = keys_of(&[], "/nowhere/keys.json").run().await;
+    assert_eq!(ran.status, 1, "{}", ran.all());
+    ran.shows("no usable keys at /nowhere/keys.json: the key file");
+    ran.shows("next: Correct the file");
+    assert_eq!(world.go.total_requests(), 0);
+    // The flag counts, whatever else is set.
+    let address = world.go.jwks_url();
+    let ran = keys_of(&["--jwks-url", &address], "/nowhere").run().await;
+    assert_eq!(ran.status, 0, "{}", ran.all());
+}
+
+#[tokio::test]
 async fn of_several_issuers_the_worst_counts() {
     let (a, b) = (World::new().await, World::new().await);
     let settings = file(format!(
         "environment = \"production\"\nissuer = \"a\"\naudience = [\"ZKT\"]\njwks_url = \"{}\"\n\
-         [[issuers]]\nissuer = \"b\"\naudience = [\"ZKT\"]\njwks_url = \"{}\"\n\
+         [[issuers]]\nenvironment = \"production\"\nissuer = \"b\"\naudience = [\"ZKT\"]\njwks_url = \"{}\"\n\
          [[issuers]]\nissuer = \"c\"\nenvironment = \"certification\"\n",
         a.go.jwks_url(),
         b.go.jwks_url()

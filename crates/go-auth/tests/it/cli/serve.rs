@@ -64,7 +64,10 @@ async fn only_places_that_a_command_has_are_named() {
         let hint = ran.stderr.lines().skip_while(|line| !line.is_empty());
         let hint = hint.collect::<Vec<_>>().join(" ");
         assert_eq!(hint.contains("a flag (--jwks-url)"), has_flags, "{hint}");
-        assert!(hint.contains("the file of --config (jwks_url)"), "{hint}");
+        assert!(
+            hint.contains("the file of --config or GO_AUTH_CONFIG (jwks_url)"),
+            "{hint}"
+        );
         assert!(hint.contains("variable (GO_AUTH_JWKS_URL)"), "{hint}");
     }
     let said = go_auth(&["serve", "--json"]).run().await;

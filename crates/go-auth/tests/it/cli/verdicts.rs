@@ -175,6 +175,7 @@ fn the_verdict_is_that_of_the_gate() {
         jwks_url = "{}"
         access_tokens = {:?}
         [[issuers]]
+        environment = "production"
         issuer = "https://id/next"
         audience = ["NEXT"]
         jwks_url = "{}"

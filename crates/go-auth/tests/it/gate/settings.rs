@@ -60,6 +60,19 @@ async fn the_file_overrides_the_environment_each_time() {
     assert_eq!(gate.verdict(&go.token()).await.status, 401);
 }
 
+#[tokio::test]
+async fn a_variable_names_the_file_that_is_read_again() {
+    let go = Simulator::start().await.expect("a free port");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), settings_of(&go, "")).expect("written");
+    let path = file.path().to_str().expect("UTF-8");
+    let gate = GateProcess::start_with(&[("GO_AUTH_CONFIG", path)]).await;
+    assert_eq!(gate.verdict(&go.token()).await.status, 200);
+    std::fs::write(file.path(), settings_of(&go, "subjects = \"nobody\"")).expect("written");
+    assert!(gate.reload().await.contains("settings reloaded"));
+    assert_eq!(gate.verdict(&go.token()).await.status, 403);
+}
+
 #[track_caller]
 fn assert_names(text: &str, faults: &[&str]) {
     for fault in faults {
