@@ -57,7 +57,8 @@ use crate::net::refresher::Refresher;
 ///
 /// The token is renewed at 70 to 90 % of its lifetime. While that fails the current one
 /// stays in use, to its end if need be. Callers get a failure after the fetch that they
-/// waited for, and at once for a second after it (10 s if the client pair was rejected).
+/// waited for, and at once for a pause after it: 50 ms, doubled with each failure to 1 s,
+/// so that a call may be tried again soon; 10 s if the client pair was rejected.
 ///
 /// ```no_run
 /// # async fn push() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -101,6 +102,20 @@ impl Gateway {
     /// With the cause if the fetch fails.
     pub async fn ready(&self) -> Result<(), GatewayError> {
         self.token(None).await.map(|_| ())
+    }
+
+    /// Fetches another token now, whatever the age of the current one: for an operator
+    /// who has just revoked tokens at GO. (Where the API answers 401, the layer and
+    /// [`Authorized::renew`] do so by themselves.) A fetch that is already under way
+    /// counts, and all who wait share it.
+    ///
+    /// # Errors
+    /// With the cause if the fetch fails, and within the pause after a failure with that
+    /// failure; the current token then stays in use.
+    pub async fn refresh(&self) -> Result<(), GatewayError> {
+        let current = self.shared.current.load_full();
+        self.token(current.map(|issued| issued.number)).await?;
+        Ok(())
     }
 
     /// Puts the token into `headers`, marked sensitive, and fetches it first if need be:
