@@ -25,7 +25,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
 use http::{HeaderMap, Uri};
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -43,6 +42,7 @@ pub use self::replay::{Cloned, Replay, reqwest_body};
 #[cfg(fuzzing)]
 pub(crate) use self::token::token_answer;
 use super::base;
+use super::error::CallRefused;
 use super::expiry::CredentialHealth;
 use crate::clock::{self, Moment, UnixTime};
 use crate::net::refresher::Refresher;
@@ -151,25 +151,35 @@ impl Gateway {
     /// ```
     ///
     /// # Errors
-    /// With a [`CallRefused`](super::CallRefused) if the address is under none of the
-    /// gateway's bases or there is an `Authorization` header already; with a
-    /// [`GatewayError`] if no token can be fetched.
+    /// With a [`CallRefused`] if the address is under none of the gateway's bases or there
+    /// is an `Authorization` header already; with a [`GatewayError`] if no token can be
+    /// fetched.
     pub async fn authorize(
         &self,
         uri: &Uri,
         headers: &mut HeaderMap,
     ) -> Result<Authorized, super::BoxError> {
-        let shared = &self.shared;
-        base::admit(shared.apis.iter(), uri, headers)?;
-        let issued = match shared.current.load_full() {
-            Some(issued) if issued.life.is_usable(shared.core.now()) => {
-                shared.keep_running();
-                issued
-            }
-            _ => self.token(None).await?,
+        self.admit(uri, headers)?;
+        let issued = match self.cached() {
+            Some(issued) => issued,
+            None => self.token(None).await?,
         };
-        headers.insert(AUTHORIZATION, issued.value.clone());
-        Ok(Authorized::new(self.clone(), issued))
+        Ok(Authorized::put(self.clone(), issued, headers))
+    }
+
+    fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), CallRefused> {
+        base::admit(self.shared.apis.iter(), uri, headers).map(|_| ())
+    }
+
+    /// The token, if it can be sent without waiting for another.
+    fn cached(&self) -> Option<Arc<Issued>> {
+        let shared = &self.shared;
+        let issued = shared.current.load_full()?;
+        if !issued.life.is_usable(shared.core.now()) {
+            return None;
+        }
+        shared.keep_running();
+        Some(issued)
     }
 
     /// After a *rotate* at GO: `next` takes over. It is tried at once, if there is a
