@@ -70,8 +70,9 @@ impl GoAuth {
     }
 
     /// Verifies one credential, for use without the layer, within tokio: a JWT or, if
-    /// configured, an Access Token of [`Api::AVAILABILITY_PEER`]. Waits for keys only if
-    /// no cached key verifies it, and never longer than [`key_wait`](Config::key_wait).
+    /// configured, an Access Token of [`Api::AVAILABILITY_PEER`], without `Bearer` before
+    /// it. Waits for keys only if no cached key verifies it, and never longer than
+    /// [`key_wait`](Config::key_wait).
     ///
     /// # Errors
     /// With why the token is rejected, or
