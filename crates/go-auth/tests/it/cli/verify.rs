@@ -400,23 +400,71 @@ async fn the_fault_of_a_malformed_token_is_located() {
 }
 
 #[tokio::test]
-async fn a_subtle_difference_of_issuers_is_explained() {
+async fn a_subtle_difference_of_claims_is_explained() {
+    let world = World::new().await;
+    let (issuer, audience) = (world.go.issuer(), world.go.audience());
+    let other = |issuer: String| world.mint().issuer(issuer).token();
+    for (token, name, only) in [
+        (other(format!("{issuer}/")), "iss", "a / at its end, which"),
+        (other(issuer.to_lowercase()), "iss", "upper and lower case"),
+        (other(format!("{issuer} ")), "iss", "white space"),
+        (
+            other(issuer.replace("https", "http")),
+            "iss",
+            "http instead of https",
+        ),
+        (
+            world.mint().audience(audience.to_lowercase()).token(),
+            "aud",
+            "upper and lower case",
+        ),
+        (
+            world.mint().subject("DS-go-module").token(),
+            "sub",
+            "upper and lower case",
+        ),
+    ] {
+        let ran = strict_verify(&world).stdin(&*token).run().await;
+        ran.shows(&format!("\n     differs only in {only}"));
+        let ran = strict_verify(&world).arg("--json").stdin(token).run().await;
+        let said = ran.json();
+        let difference = &check(&said, name)["difference"];
+        let found = difference["only"].as_str().expect("words");
+        assert!(found.starts_with(only), "{difference}");
+    }
+}
+
+#[tokio::test]
+async fn the_first_difference_of_long_claims_is_marked() {
     let world = World::new().await;
     let issuer = world.go.issuer();
-    for (other, shown) in [
-        (format!("{issuer}/"), "which differs in a slash at its end"),
-        (
-            issuer.to_lowercase(),
-            "which differs in upper and lower case",
-        ),
-        (format!("{issuer} "), "which differs in spaces"),
-        (issuer.replace("id", "\u{456}d"), "\\u{456}d"),
-    ] {
-        let token = world.mint().issuer(other).token();
-        let ran = strict_verify(&world).arg("--json").stdin(token).run().await;
-        let found = check(&ran.json(), "iss")["found"].to_string();
-        assert!(found.contains(&shown.replace('\\', "\\\\")), "{found}");
+    let found = issuer.replace("id", "\u{456}d");
+    let token = world.mint().issuer(found).token();
+    for width in ["40", "100", "160"] {
+        let command = strict_verify(&world).var("COLUMNS", width);
+        let ran = command.stdin(&*token).run().await;
+        let note = ran
+            .stdout
+            .lines()
+            .skip_while(|line| !line.contains("differs from character"));
+        let note: Vec<_> = note.take(4).collect();
+        let [said, expected, found, mark] = note[..] else {
+            panic!("{}", ran.stdout);
+        };
+        assert_eq!(said, "     differs from character 9 on:");
+        let at = mark.find('^').expect("a mark");
+        assert!(expected[at..].starts_with("id/84A2"), "{expected}");
+        assert!(found[at..].starts_with("\\u{456}d/84"), "{found}");
+        assert_eq!(expected[14..at], found[14..at]);
     }
+    let ran = strict_verify(&world).arg("--json").stdin(token).run().await;
+    let said = ran.json();
+    assert_eq!(check(&said, "iss")["difference"], json!({ "at": 9 }));
+    // Nothing to add to what can be seen at a glance.
+    let token = world.mint().audience("other").token();
+    let ran = strict_verify(&world).arg("--json").stdin(token).run().await;
+    let said = ran.json();
+    assert_eq!(check(&said, "aud").get("difference"), None);
 }
 
 #[tokio::test]
