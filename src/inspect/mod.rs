@@ -40,6 +40,7 @@ pub use self::gate::{
     both, distrust_meanwhile, distrusted, fault, layered, read_settings, reject, take_over, union,
 };
 pub use self::judge::Judge;
+pub use self::reading::is_jwt_header;
 pub use self::visit::{Answer, KeyAddress, Refresh, Visit, key_addresses, without_query};
 pub use crate::clock::rfc3339;
 pub use crate::config::layers::{Flag, Reading};

@@ -123,6 +123,9 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         "by this machine's clock"
     };
     let mut facts = Vec::new();
+    if let Some(from) = &report.token_from {
+        facts.push(("input:", format!("token found {from}")));
+    }
     if !about.is_empty() {
         facts.push(("token:", about.join(", ")));
     }

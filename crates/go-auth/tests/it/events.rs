@@ -118,7 +118,8 @@ async fn the_events_are_those_of_the_table() {
         .lines()
         .filter(|line| line.contains("derbysoft_go_auth::"))
     {
-        let ours = ["gate", "request", "keys", "config"].map(|name| format!(" derbysoft_go_auth::{name}: "));
+        let ours = ["gate", "request", "keys", "config"]
+            .map(|name| format!(" derbysoft_go_auth::{name}: "));
         assert!(ours.iter().any(|target| line.contains(target)), "{line}");
     }
 }

@@ -327,6 +327,56 @@ async fn a_token_may_be_given_as_a_whole_header() {
 }
 
 #[tokio::test]
+async fn a_token_is_found_in_what_was_pasted() {
+    let world = World::new().await;
+    let token = world.token();
+    let (start, end) = token.split_at(100);
+    for (input, place) in [
+        (format!("{token}\n"), None),
+        (format!("  {start}\n  {end}\n"), Some("on 2 lines")),
+        (format!("\"{token}\""), Some("in quotes")),
+        (
+            format!("Authorization: Bearer {token}\r\n"),
+            Some("in an Authorization header"),
+        ),
+        (
+            format!("curl -H 'Authorization: Bearer {start}\n{end}' \\\n  https://x/ping\n"),
+            Some("in an Authorization header, on 2 lines"),
+        ),
+        (
+            format!("2026-11-01 INFO headers={{\"authorization\": \"Bearer {token}\"}}"),
+            Some("in an Authorization header"),
+        ),
+        (
+            format!("2026-11-01 WARN rejected {token} from ::1"),
+            Some("in a longer text"),
+        ),
+    ] {
+        let ran = strict_verify(&world).stdin(&*input).run().await;
+        assert_eq!(ran.status, 0, "{}", ran.all());
+        match place {
+            Some(place) => ran.shows(&format!("input: token found {place}\n")),
+            None => assert!(!ran.stdout.contains("input:"), "{}", ran.stdout),
+        }
+        let ran = strict_verify(&world).arg("--json").stdin(input).run().await;
+        let said = ran.json();
+        assert_eq!(said.get("token_from").and_then(|it| it.as_str()), place);
+    }
+}
+
+#[tokio::test]
+async fn of_different_tokens_none_is_chosen() {
+    let world = World::new().await;
+    let (one, other) = (world.token(), world.mint().subject("x").token());
+    let input = format!("Bearer {one}\nBearer {other}\n");
+    let ran = strict_verify(&world).stdin(&*input).run().await;
+    assert_eq!((ran.status, &*ran.stdout), (64, ""));
+    ran.reports("there are different tokens in the input: pass one of them");
+    let twice = format!("Bearer {one}\nBearer {one}\n");
+    assert_eq!(strict_verify(&world).stdin(twice).run().await.status, 0);
+}
+
+#[tokio::test]
 async fn with_a_token_file_standard_input_is_not_read() {
     let world = World::new().await;
     let token = file(world.token() + "\n");
