@@ -70,7 +70,7 @@ use crate::net::refresher::Refresher;
 ///     .api("https://solo.example/push")
 ///     .credentials(ClientPair::new("596a9560…", "p;fdHalv…"))
 ///     .build()?;
-/// gateway.ready().await?; // fails early if no token can be had
+/// gateway.ready().await?; // optional: a job without a token ends here
 ///
 /// let client = ServiceBuilder::new()
 ///     .layer(gateway.layer())
