@@ -72,7 +72,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let metrics = recorder()?;
 
     // Fetch the keys at once, and serve meanwhile: without them GO gets 503 and retries.
-    // The background task keeps trying.
+    // The background task keeps trying, and logs each failure. Why the process does not
+    // exit: docs/guide/operations.md, "The start".
     tokio::spawn({
         let auth = auth.clone();
         async move { auth.ready().await }

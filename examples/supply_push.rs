@@ -74,7 +74,7 @@ async fn main() -> Result<(), BoxError> {
 
     let new = go.revoke_client();
     clock.advance(HOUR);
-    push("revoked: the pair at hand is dead").await?;
+    push("revoked: the current pair is refused").await?;
     gateway.replace(pair(&new, &clock))?;
     gateway.ready().await?;
     push("replaced").await?;

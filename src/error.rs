@@ -32,7 +32,8 @@ macro_rules! kinds {
 kinds! {
     /// Longer than the configured limit; nothing of it was decoded.
     TooLong = "too_long",
-    /// Not three segments of canonical base64url.
+    /// Not three segments of canonical base64url, or a credential with more around it
+    /// than the token: its scheme, white space.
     Malformed = "malformed",
     /// The header is not strict JSON, or has members that are not allowed.
     Header = "header",
@@ -133,6 +134,8 @@ reasons! {
     TooLong => TooLong, "the token is too long";
     NotThreeSegments => Malformed, "the token does not have three segments";
     NotBase64url => Malformed, "a segment is not canonical base64url";
+    SchemeBefore => Malformed, "the token begins with the scheme Bearer";
+    WhiteSpaceAround => Malformed, "the token begins or ends with white space";
 
     HeaderNotUtf8 => Header, "the header is not UTF-8";
     HeaderNotObject => Header, "the header is not a JSON object";

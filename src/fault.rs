@@ -6,15 +6,45 @@ use std::fmt;
 /// limit as for an access token file. They go into one log line.
 pub(crate) const MAX_FAULTS: usize = 128;
 
+/// An error's text, and that of its sources.
+pub(crate) fn text(
+    error: &(dyn std::error::Error + 'static),
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    write!(f, "{error}")?;
+    let mut source = error.source();
+    while let Some(error) = source {
+        write!(f, ": {error}")?;
+        source = error.source();
+    }
+    Ok(())
+}
+
+/// `Debug` of an error that `main` may return: its text, since Rust prints such an error
+/// with `Debug`.
+macro_rules! debug_is_text {
+    ($error:ty) => {
+        impl std::fmt::Debug for $error {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                $crate::fault::text(self, f)
+            }
+        }
+    };
+}
+pub(crate) use debug_is_text;
+
 /// Settings that can't be used, with all of their faults.
 ///
-/// Displays one fault a line. Values are not repeated, except those from the environment
+/// Displays one fault a line, and so does `Debug`, with which Rust prints an error that
+/// `main` returns. Values are not repeated, except those from the environment
 /// and from flags, and the path of the access tokens, escaped: settings are no secrets,
 /// but a file may be the wrong one, and an address may contain a password by mistake.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     faults: Vec<Fault>,
 }
+
+debug_is_text!(ConfigError);
 
 /// One setting, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -41,7 +41,6 @@ use crate::observe::{self, Requests};
 ///     .audience("ZKT")
 ///     .jwks_url("https://id.example/id/84A26B2FA77BCD1FF5130636F04C30C5/keys")
 ///     .build()?;
-/// auth.ready().await?;
 /// let layer = auth.layer();
 /// # let _ = layer;
 /// # Ok(())
@@ -70,8 +69,9 @@ impl GoAuth {
     }
 
     /// Verifies one credential, for use without the layer, within tokio: a JWT or, if
-    /// configured, an Access Token of [`Api::AVAILABILITY_PEER`]. Waits for keys only if
-    /// no cached key verifies it, and never longer than [`key_wait`](Config::key_wait).
+    /// configured, an Access Token of [`Api::AVAILABILITY_PEER`], without `Bearer` before
+    /// it. Waits for keys only if no cached key verifies it, and never longer than
+    /// [`key_wait`](Config::key_wait).
     ///
     /// # Errors
     /// With why the token is rejected, or
@@ -122,11 +122,12 @@ impl GoAuth {
     }
 
     /// Makes sure that keys of every trusted issuer are available: returns at once if
-    /// they are, otherwise fetches once. Call it before a server starts to listen, so
-    /// that a wrong key address fails early.
+    /// they are, otherwise fetches once. Call it at the start, so that no request has to
+    /// wait for the first keys.
     ///
     /// # Errors
-    /// If a fetch fails. The background task keeps trying all the same.
+    /// If a fetch fails. The background task keeps trying all the same, so a server should
+    /// [not exit](crate::guide::operations#the-start).
     pub async fn ready(&self) -> Result<(), KeysError> {
         self.each_issuer(KeySource::ready).await
     }

@@ -24,7 +24,9 @@
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     // GO_AUTH_ISSUER, GO_AUTH_AUDIENCE, GO_AUTH_JWKS_URL
 //!     let auth = Config::from_env()?.build()?;
-//!     auth.ready().await?; // fails early if the keys can't be fetched
+//!     if let Err(error) = auth.ready().await {
+//!         eprintln!("{error:?}"); // serve all the same: GO gets 503 until there are keys
+//!     }
 //!
 //!     let api = Router::new()
 //!         .route("/ping", get(|_: Verified| async { Json("ok") }))

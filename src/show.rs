@@ -13,9 +13,12 @@ pub const MAX_SHOWN: usize = 200;
 /// How many elements of a list are shown; GO's tokens have one audience.
 const MAX_LISTED: usize = 8;
 
+/// What is escaped between quotes, though it is printable.
+const IN_QUOTES: [char; 2] = ['"', '\\'];
+
 /// A text in quotes: `"ZKT"`.
 pub fn quoted(text: &str) -> String {
-    let (shown, cut) = escaped(text, &['"', '\\']);
+    let (shown, cut) = escaped(text, &IN_QUOTES);
     format!("\"{shown}\"{cut}")
 }
 
@@ -30,6 +33,13 @@ pub fn cut(text: &str) -> String {
     text.chars().take(MAX_SHOWN).collect()
 }
 
+/// A character as it is shown in quotes.
+pub(crate) fn escaped_char(c: char) -> String {
+    let mut shown = String::new();
+    push_escaped(&mut shown, c, &IN_QUOTES);
+    shown
+}
+
 /// The text as far as it is shown, and a note if that is not all.
 fn escaped(text: &str, quotes: &[char]) -> (String, String) {
     let mut shown = String::new();
@@ -37,17 +47,21 @@ fn escaped(text: &str, quotes: &[char]) -> (String, String) {
         if shown.len() >= MAX_SHOWN {
             return (shown, format!("... ({} bytes)", text.len()));
         }
-        match c {
-            ' '..='~' => {
-                if quotes.contains(&c) {
-                    shown.push('\\');
-                }
-                shown.push(c);
-            }
-            _ => shown.extend(c.escape_default()),
-        }
+        push_escaped(&mut shown, c, quotes);
     }
     (shown, String::new())
+}
+
+fn push_escaped(shown: &mut String, c: char, quotes: &[char]) {
+    match c {
+        ' '..='~' => {
+            if quotes.contains(&c) {
+                shown.push('\\');
+            }
+            shown.push(c);
+        }
+        _ => shown.extend(c.escape_default()),
+    }
 }
 
 /// Some of the elements, separated by commas, and how many more there are.

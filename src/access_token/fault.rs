@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use memchr::memchr_iter;
 
 use super::api::{Api, InvalidApi};
+use crate::fault::debug_is_text;
 use crate::file::guarded_file::FileError;
 use crate::file::watched::Unread;
 
@@ -20,11 +21,13 @@ const MAX_FAULTS: usize = 128;
 ///
 /// Displays one fault a line. It never contains any text of a token, or of anything that
 /// may be one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AccessTokensError {
     file: Option<PathBuf>,
     faults: Vec<AccessTokenFault>,
 }
+
+debug_is_text!(AccessTokensError);
 
 /// One fault: where it is, and what is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]

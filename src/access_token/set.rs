@@ -8,6 +8,7 @@ use super::fault::{AccessTokensError, Faults, Place, Wrong};
 use super::rotation;
 use crate::clock::UnixTime;
 use crate::error::{Reason, VerifyError};
+use crate::jwt::jws::unreadable;
 
 /// The most tokens: a current and a previous one for sixteen APIs. GO calls three. Each
 /// request's token is compared with all of them.
@@ -210,8 +211,10 @@ impl AccessTokens {
     /// [`NotYetValid`](crate::authenticate::VerifyErrorKind::NotYetValid) for a token
     /// dated more than 24 h ahead of `now`,
     /// [`WrongApi`](crate::authenticate::VerifyErrorKind::WrongApi) for a valid token of
-    /// another API, or [`TooLong`](crate::authenticate::VerifyErrorKind::TooLong) past
-    /// 1024 bytes, which are not examined.
+    /// another API, [`TooLong`](crate::authenticate::VerifyErrorKind::TooLong) past 1024
+    /// bytes, which are not examined, or
+    /// [`Malformed`](crate::authenticate::VerifyErrorKind::Malformed) with `Bearer` or
+    /// white space around it.
     pub fn check(
         &self,
         presented: impl AsRef<[u8]>,
@@ -234,7 +237,9 @@ impl AccessTokens {
         if presented.len() > MAX_TOKEN_BYTES {
             return Err(Reason::TooLongForAccessToken);
         }
-        (self.find(&TokenDigest::of(presented))).ok_or(Reason::UnknownAccessToken)
+        // After the comparison, whose work depends on nothing: no token has white space.
+        (self.find(&TokenDigest::of(presented)))
+            .ok_or_else(|| unreadable(presented, Reason::UnknownAccessToken))
     }
 
     /// Compares with every token, whatever it finds: the work until the verdict depends

@@ -35,6 +35,7 @@ pub fn of_header(value: &[u8]) -> Result<Zeroizing<Vec<u8>>, Box<Explanation>> {
         found: found.to_owned(),
         ok: Some(false),
         kind: Some(rejection.kind().as_str()),
+        difference: None,
     };
     Err(Box::new(Explanation {
         verdict: Verdict::Refused,

@@ -9,7 +9,7 @@ use super::{Check, Ground, NOT_READABLE, length, rules};
 use crate::authenticate::authenticator::{Authenticator, Issuer};
 use crate::error::Reason;
 use crate::jwt::json::Value;
-use crate::jwt::jws::MAX_KID_BYTES;
+use crate::jwt::jws::{MAX_KID_BYTES, unreadable};
 
 /// The `kid` to look up, and whose key it is; `None` if the token is rejected before any
 /// key is looked up.
@@ -97,7 +97,13 @@ fn form(token: &[u8], decoded: &Decoded<'_>) -> Check {
             }
         }
     };
-    Check::new("form", "three base64url segments", found, Some(result))
+    // What stands around the token is why its segments are wrong.
+    let around = result.map_err(|reason| unreadable(token, reason));
+    let found = match around {
+        Err(reason) if around != result => reason.text().to_owned(),
+        _ => found,
+    };
+    Check::new("form", "three base64url segments", found, Some(around))
 }
 
 /// Why a segment is not canonical base64url; `start` is its place in the token. Nothing

@@ -14,6 +14,7 @@
 mod access_token;
 mod claimed;
 mod credential;
+mod difference;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gate;
@@ -34,10 +35,12 @@ use crate::inbound::Rejection;
 
 pub use self::claimed::Claimed;
 pub use self::credential::of_header;
+pub use self::difference::Difference;
 pub use self::gate::{
     both, distrust_meanwhile, distrusted, fault, layered, reject, take_over, union,
 };
 pub use self::judge::Judge;
+pub use self::reading::is_jwt_header;
 pub use self::visit::{Answer, KeyAddress, Refresh, Visit, key_addresses, without_query};
 pub use crate::clock::rfc3339;
 pub use crate::config::layers::{Flag, Reading};
@@ -99,6 +102,10 @@ pub struct Check {
     /// Of the rejection that a failed check alone would cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<&'static str>,
+    /// Set if a claim failed that is like what was expected, or that can't be compared
+    /// with it at a glance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub difference: Option<Difference>,
 }
 
 impl Check {
@@ -115,6 +122,7 @@ impl Check {
             found: found.into(),
             ok: result.map(|result| result.is_ok()),
             kind: reason.map(|reason| reason.kind().as_str()),
+            difference: None,
         }
     }
 }

@@ -8,6 +8,15 @@ use crate::jwt::claims::ClaimsView;
 use crate::jwt::json::{self, Text, Value};
 use crate::jwt::jws::{Members, Segments, base64url};
 
+/// Whether this may be the first segment of a JWT: a JSON object in base64url.
+pub fn is_jwt_header(segment: &[u8]) -> bool {
+    let decoded = str::from_utf8(segment).ok().and_then(base64url);
+    decoded.is_some_and(|text| {
+        let text = text.trim_ascii();
+        text.starts_with(b"{") && text.ends_with(b"}")
+    })
+}
+
 /// A token's segments, each decoded separately.
 pub(super) struct Decoded<'t> {
     /// `None` if there are not three.

@@ -4,6 +4,7 @@ use std::iter;
 
 use humantime::format_duration;
 
+use super::difference::Difference;
 use super::reading::{ReadClaims, Reading};
 use super::show::{list, quoted};
 use super::words::{duration, relative};
@@ -101,7 +102,40 @@ fn check(
         _ => false,
     };
     let outcome = Some(result).filter(|result| result.is_ok() || !is_elsewhere);
-    Check::new(name, expected, found, outcome)
+    let difference = match result {
+        Ok(()) | Err(Reason::OtherEnvironment) => None,
+        Err(_) => difference(rule, trusted, issuer.ok(), view),
+    };
+    Check {
+        difference,
+        ..Check::new(name, expected, found, outcome)
+    }
+}
+
+/// How a claim that failed differs from what was expected.
+fn difference(
+    rule: Rule,
+    trusted: &[Issuer],
+    issuer: Option<&Issuer>,
+    claims: &ClaimsView<'_>,
+) -> Option<Difference> {
+    let policy = issuer.map(|issuer| &issuer.verifier.policy);
+    match rule {
+        Rule::Issuer => {
+            let found = claims.issuer?.decode();
+            let names = trusted.iter().map(|issuer| issuer.verifier.issuer());
+            Difference::of(&found, names)
+        }
+        Rule::Audience => {
+            let found = claims.audience?.iter().next()?.decode();
+            Difference::of(&found, policy?.audiences.iter())
+        }
+        Rule::Subject => {
+            let found = claims.subject?.decode();
+            Difference::of(&found, policy?.subjects.iter())
+        }
+        Rule::Expiry | Rule::NotBefore | Rule::Required | Rule::Lifetime => None,
+    }
 }
 
 /// A stable name, and the fault of a claim of a wrong type.
@@ -125,27 +159,13 @@ fn issuer(
 ) -> (String, String) {
     let expected = one_of(trusted.iter().map(|issuer| issuer.verifier.issuer()));
     let found = claims.issuer.map(|issuer| {
-        let hint = match (result, trusted) {
-            (Err(Reason::OtherEnvironment), _) => ", of another environment",
-            (Err(_), [only]) => difference(&issuer.decode(), only.verifier.issuer()),
+        let hint = match result {
+            Err(Reason::OtherEnvironment) => ", of another environment",
             _ => "",
         };
         format!("{}{hint}", quoted(&issuer.decode()))
     });
     (expected, found.unwrap_or_else(none))
-}
-
-/// A difference that is easily overlooked.
-fn difference(theirs: &str, ours: &str) -> &'static str {
-    if theirs.eq_ignore_ascii_case(ours) {
-        ", which differs in upper and lower case"
-    } else if theirs.trim_end_matches('/') == ours.trim_end_matches('/') {
-        ", which differs in a slash at its end"
-    } else if theirs.trim() == ours.trim() {
-        ", which differs in spaces"
-    } else {
-        ""
-    }
 }
 
 fn audience(audience: AudienceView<'_>) -> String {

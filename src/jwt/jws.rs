@@ -70,12 +70,16 @@ impl<'t> Segments<'t> {
         if token.len() > max_bytes {
             return Err(Reason::TooLong);
         }
-        let (header, rest) = split_at_dot(token).ok_or(Reason::NotThreeSegments)?;
-        let (payload, signature) = split_at_dot(rest).ok_or(Reason::NotThreeSegments)?;
+        Self::of_three(token).ok_or_else(|| unreadable(token, Reason::NotThreeSegments))
+    }
+
+    fn of_three(token: &'t [u8]) -> Option<Self> {
+        let (header, rest) = split_at_dot(token)?;
+        let (payload, signature) = split_at_dot(rest)?;
         if memchr(b'.', signature).is_some() {
-            return Err(Reason::NotThreeSegments);
+            return None;
         }
-        Ok(Self {
+        Some(Self {
             token,
             header,
             payload,
@@ -97,7 +101,7 @@ impl<'t> Segments<'t> {
             URL_SAFE_NO_PAD
                 .decode(segment, here.as_out())
                 .map(|decoded| &*decoded)
-                .map_err(|_| Reason::NotBase64url)
+                .map_err(|_| unreadable(self.token, Reason::NotBase64url))
         };
         Ok(Compact {
             signing_input: self.signing_input(),
@@ -116,6 +120,21 @@ pub(crate) struct Compact<'t> {
     pub(crate) header: &'t [u8],
     pub(crate) payload: &'t [u8],
     pub(crate) signature: &'t [u8],
+}
+
+/// Why a text is no token: for what a program may have left around it, if it did, or
+/// else for `reason`.
+#[cold]
+pub(crate) fn unreadable(text: &[u8], reason: Reason) -> Reason {
+    const SCHEME: &[u8] = b"bearer";
+    let is_space = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_whitespace);
+    match text.split_at_checked(SCHEME.len()) {
+        Some((word, rest)) if word.eq_ignore_ascii_case(SCHEME) && is_space(rest.first()) => {
+            Reason::SchemeBefore
+        }
+        _ if is_space(text.first()) || is_space(text.last()) => Reason::WhiteSpaceAround,
+        _ => reason,
+    }
 }
 
 fn split_at_dot(text: &[u8]) -> Option<(&[u8], &[u8])> {

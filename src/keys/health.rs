@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::FetchError;
 use crate::clock::{self, UnixTime};
 use crate::error;
+use crate::fault::debug_is_text;
 
 /// The state of one issuer's keys.
 ///
@@ -26,7 +27,7 @@ pub struct IssuerHealth {
 }
 
 /// The keys of an issuer could not be fetched.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the keys of {issuer} could not be fetched")]
 #[non_exhaustive]
 pub struct KeysError {
@@ -35,6 +36,8 @@ pub struct KeysError {
     /// Why not.
     pub source: FetchError,
 }
+
+debug_is_text!(KeysError);
 
 /// How far an issuer's keys can be relied on.
 ///

@@ -1,8 +1,10 @@
 //! Why a call is not made.
 
+use crate::fault::debug_is_text;
+
 /// Why a request was not sent: it would have carried a token to where it does not belong,
 /// or a second credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallRefused {
     /// The address is under no base address with a token: relative, another scheme, host,
@@ -18,3 +20,5 @@ pub enum CallRefused {
     #[error("the request has an Authorization header already")]
     AlreadyAuthorized,
 }
+
+debug_is_text!(CallRefused);

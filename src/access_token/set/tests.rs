@@ -137,8 +137,6 @@ fn only_the_exact_token_is_accepted() {
         good[1..].to_owned(),
         good[..31].to_owned(),
         format!("{good}0"),
-        format!("{good} "),
-        format!(" {good}"),
         format!("{good}\0"),
         good.to_uppercase(),
         good.replacen('5', "6", 1),
@@ -421,4 +419,28 @@ fn all_token_faults_are_reported_at_once() {
             "token 4: this is the same token as another one",
         ]
     );
+}
+
+#[test]
+fn what_stands_around_a_token_is_named() {
+    let tokens = set([entry(&peer(), 1, day(0))]);
+    let token = token(1);
+    for (given, detail) in [
+        (
+            format!("Bearer {token}"),
+            "the token begins with the scheme Bearer",
+        ),
+        (
+            format!("{token}\n"),
+            "the token begins or ends with white space",
+        ),
+        (
+            format!(" {token}"),
+            "the token begins or ends with white space",
+        ),
+    ] {
+        let error = (tokens.check(given, &peer(), day(1))).expect_err("more than a token");
+        assert_eq!(error.kind(), VerifyErrorKind::Malformed);
+        assert_eq!(error.detail(), detail);
+    }
 }

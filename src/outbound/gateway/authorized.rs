@@ -19,7 +19,9 @@ pub struct Authorized {
 }
 
 impl Authorized {
-    pub(super) const fn new(gateway: Gateway, issued: Arc<Issued>) -> Self {
+    /// Puts the token into `headers`.
+    pub(super) fn put(gateway: Gateway, issued: Arc<Issued>, headers: &mut HeaderMap) -> Self {
+        headers.insert(AUTHORIZATION, issued.value.clone());
         Self { gateway, issued }
     }
 

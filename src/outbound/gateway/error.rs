@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::excerpt::Excerpt;
+use crate::fault::debug_is_text;
 use crate::jwt::json;
 use crate::net::bounded_http::Fault;
 
@@ -88,12 +89,14 @@ impl GatewayRefusal {
 /// }
 /// # assert_eq!(wait(&"another".into()), None);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
 pub struct GatewayError {
     kind: GatewayErrorKind,
     cooldown: Duration,
 }
+
+debug_is_text!(GatewayError);
 
 impl GatewayError {
     /// `cooldown` as from

@@ -1,15 +1,16 @@
 //! The layer over [`Gateway`], and its service.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
+use std::mem;
 use std::task::{Context, Poll};
 
 use http::{HeaderMap, Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::Gateway;
 use super::replay::{Cloned, Replay};
+use super::{Authorized, Gateway};
 use crate::outbound::{BoxError, CallFuture};
 
 /// Puts the gateway's token on each request, and repeats a request once if the API
@@ -54,6 +55,10 @@ impl<S, R: Clone> Layer<S> for GatewayLayer<R> {
 
 /// A client whose requests carry the gateway's token. Made by a [`GatewayLayer`].
 ///
+/// While a request waits for a token it holds nothing that others need: the readiness of
+/// the wrapped service, with a permit of a concurrency limit, is given up and asked for
+/// again.
+///
 /// It fails with a [`CallRefused`](crate::outbound::CallRefused) if a request may not be
 /// sent, with a [`GatewayError`](super::GatewayError) if no token can be fetched, and
 /// with the wrapped service's own error otherwise. A rejection by the API is an answer,
@@ -84,13 +89,29 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut head, body) = request.into_parts();
+        if let Err(refused) = self.gateway.admit(&head.uri, &head.headers) {
+            return Box::pin(ready(Err(refused.into())));
+        }
         let spare = self.replay.replay(&body);
-        // The service that was polled ready is the one to call.
-        let clone = self.inner.clone();
-        let mut service = std::mem::replace(&mut self.inner, clone);
         let gateway = self.gateway.clone();
+        let cached = gateway.cached();
+        let mut service = self.inner.clone();
+        if cached.is_some() {
+            // The service that was polled ready is the one to call.
+            mem::swap(&mut self.inner, &mut service);
+        } else {
+            // It is dropped, and its permit is not held during the wait.
+            self.inner.clone_from(&service);
+        }
         Box::pin(async move {
-            let authorized = gateway.authorize(&head.uri, &mut head.headers).await?;
+            let issued = if let Some(issued) = cached {
+                issued
+            } else {
+                let issued = gateway.token(None).await?;
+                until_ready(&mut service).await?;
+                issued
+            };
+            let authorized = Authorized::put(gateway, issued, &mut head.headers);
             let mut again = spare.map(|body| Request::from_parts(head.clone(), body));
             let request = Request::from_parts(head, body);
             let answer = service.call(request).await.map_err(Into::into)?;
@@ -106,12 +127,20 @@ where
                 return Ok(answer);
             };
             drop(answer);
-            poll_fn(|cx| service.poll_ready(cx))
-                .await
-                .map_err(Into::into)?;
+            until_ready(&mut service).await?;
             service.call(again).await.map_err(Into::into)
         })
     }
+}
+
+async fn until_ready<S, B>(service: &mut S) -> Result<(), BoxError>
+where
+    S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
+{
+    poll_fn(|cx| service.poll_ready(cx))
+        .await
+        .map_err(Into::into)
 }
 
 impl<R> fmt::Debug for GatewayLayer<R> {

@@ -25,7 +25,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
 use http::{HeaderMap, Uri};
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -43,6 +42,7 @@ pub use self::replay::{Cloned, Replay, reqwest_body};
 #[cfg(fuzzing)]
 pub(crate) use self::token::token_answer;
 use super::base;
+use super::error::CallRefused;
 use super::expiry::CredentialHealth;
 use crate::clock::{self, Moment, UnixTime};
 use crate::net::refresher::Refresher;
@@ -57,7 +57,8 @@ use crate::net::refresher::Refresher;
 ///
 /// The token is renewed at 70 to 90 % of its lifetime. While that fails the current one
 /// stays in use, to its end if need be. Callers get a failure after the fetch that they
-/// waited for, and at once for a second after it (10 s if the client pair was rejected).
+/// waited for, and at once for a pause after it: 50 ms, doubled with each failure to 1 s,
+/// so that a call may be tried again soon; 10 s if the client pair was rejected.
 ///
 /// ```no_run
 /// # async fn push() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -69,7 +70,7 @@ use crate::net::refresher::Refresher;
 ///     .api("https://solo.example/push")
 ///     .credentials(ClientPair::new("596a9560…", "p;fdHalv…"))
 ///     .build()?;
-/// gateway.ready().await?; // fails early if no token can be had
+/// gateway.ready().await?; // optional: a job without a token ends here
 ///
 /// let client = ServiceBuilder::new()
 ///     .layer(gateway.layer())
@@ -101,6 +102,20 @@ impl Gateway {
     /// With the cause if the fetch fails.
     pub async fn ready(&self) -> Result<(), GatewayError> {
         self.token(None).await.map(|_| ())
+    }
+
+    /// Fetches another token now, whatever the age of the current one: for an operator
+    /// who has just revoked tokens at GO. (Where the API answers 401, the layer and
+    /// [`Authorized::renew`] do so by themselves.) A fetch that is already under way
+    /// counts, and all who wait share it.
+    ///
+    /// # Errors
+    /// With the cause if the fetch fails, and within the pause after a failure with that
+    /// failure; the current token then stays in use.
+    pub async fn refresh(&self) -> Result<(), GatewayError> {
+        let current = self.shared.current.load_full();
+        self.token(current.map(|issued| issued.number)).await?;
+        Ok(())
     }
 
     /// Puts the token into `headers`, marked sensitive, and fetches it first if need be:
@@ -136,25 +151,35 @@ impl Gateway {
     /// ```
     ///
     /// # Errors
-    /// With a [`CallRefused`](super::CallRefused) if the address is under none of the
-    /// gateway's bases or there is an `Authorization` header already; with a
-    /// [`GatewayError`] if no token can be fetched.
+    /// With a [`CallRefused`] if the address is under none of the gateway's bases or there
+    /// is an `Authorization` header already; with a [`GatewayError`] if no token can be
+    /// fetched.
     pub async fn authorize(
         &self,
         uri: &Uri,
         headers: &mut HeaderMap,
     ) -> Result<Authorized, super::BoxError> {
-        let shared = &self.shared;
-        base::admit(shared.apis.iter(), uri, headers)?;
-        let issued = match shared.current.load_full() {
-            Some(issued) if issued.life.is_usable(shared.core.now()) => {
-                shared.keep_running();
-                issued
-            }
-            _ => self.token(None).await?,
+        self.admit(uri, headers)?;
+        let issued = match self.cached() {
+            Some(issued) => issued,
+            None => self.token(None).await?,
         };
-        headers.insert(AUTHORIZATION, issued.value.clone());
-        Ok(Authorized::new(self.clone(), issued))
+        Ok(Authorized::put(self.clone(), issued, headers))
+    }
+
+    fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), CallRefused> {
+        base::admit(self.shared.apis.iter(), uri, headers).map(|_| ())
+    }
+
+    /// The token, if it can be sent without waiting for another.
+    fn cached(&self) -> Option<Arc<Issued>> {
+        let shared = &self.shared;
+        let issued = shared.current.load_full()?;
+        if !issued.life.is_usable(shared.core.now()) {
+            return None;
+        }
+        shared.keep_running();
+        Some(issued)
     }
 
     /// After a *rotate* at GO: `next` takes over. It is tried at once, if there is a

@@ -11,9 +11,13 @@ use super::error::GatewayErrorKind;
 use crate::clock::Moment;
 use crate::net::retry::{ahead_of, back_off};
 
-/// How soon after a failure a call may cause another fetch: a gateway that recovers is
-/// noticed with the next call, and one that is down is asked once a second, whatever the
-/// number of calls.
+/// How soon after the first failure a call may cause another fetch. Doubled with each
+/// further one, so that three tries of a call, 100 ms apart, are three fetches.
+const FIRST_COOLDOWN: Duration = Duration::from_millis(50);
+
+/// The longest: a gateway that recovers is noticed with the next call, and one that is
+/// down is asked once a second, whatever the number of calls, and five times more at the
+/// beginning.
 const COOLDOWN: Duration = Duration::from_secs(1);
 
 /// The same where the gateway rejected the client pair, which seldom resolves itself and,
@@ -85,13 +89,14 @@ impl Failures {
         let cooldown = if error.is_refusal() {
             LONG_COOLDOWN
         } else {
-            COOLDOWN
+            let doubled = FIRST_COOLDOWN.saturating_mul(2_u32.saturating_pow(self.count));
+            doubled.min(COOLDOWN)
         };
         let asked = error.asks_to_wait();
         *self = Self {
             count,
             last: now.elapsed,
-            retry_after: back_off(count, cooldown, jitter).max(asked),
+            retry_after: back_off(count, cooldown.max(COOLDOWN), jitter).max(asked),
             cooldown: cooldown.max(asked),
         };
     }
@@ -174,12 +179,23 @@ mod tests {
         let mut failures = Failures::default();
         assert_eq!(failures.until_retry(at(0)), None);
         assert_eq!(failures.cooling_down(at(0)), secs(0));
-        for expected in [1, 2, 4, 8, 16, 32, 60, 60] {
+        for (retry, cooldown) in [
+            (1, 50),
+            (2, 100),
+            (4, 200),
+            (8, 400),
+            (16, 800),
+            (32, 1000),
+            (60, 1000),
+            (60, 1000),
+        ] {
             failures.add(at(5), &GatewayErrorKind::Timeout, 1.0);
-            assert_eq!(failures.until_retry(at(5)), Some(secs(expected)));
-            assert_eq!(failures.cooling_down(at(5)), secs(1));
+            assert_eq!(failures.until_retry(at(5)), Some(secs(retry)));
+            let cooldown = Duration::from_millis(cooldown);
+            assert_eq!(failures.cooling_down(at(5)), cooldown);
             assert_eq!(failures.cooling_down(at(6)), secs(0));
         }
+        failures.count = u32::MAX;
         failures.add(at(5), &GatewayErrorKind::Timeout, 0.0);
         assert_eq!(failures.until_retry(at(5)), Some(secs(30)));
 

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,11 +12,12 @@ use derbysoft_go_simulator::{PartnerApi, PushCredential};
 use http::{Request, Response};
 use http_body_util::{Empty, Full, StreamBody};
 use hyper_util::rt::TokioExecutor;
+use tower::limit::ConcurrencyLimit;
 use tower::retry::{Policy, RetryLayer};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
 use super::{World, http_client, send};
-use test_support::{secs, soon};
+use test_support::{at_once, eventually, secs, settle, soon};
 
 #[tokio::test]
 async fn hyper_utils_client_pushes_and_repeats() {
@@ -181,6 +183,34 @@ async fn a_repetition_polls_the_service_ready_again() {
     world.go.revoke_gateway_tokens();
     let client = gateway.layer().layer(Strict(http_client(), false));
     assert_eq!(send(&client, world.push()).await.unwrap().status(), 200);
+}
+
+/// What a caller does not need while it waits is left to others.
+#[tokio::test]
+async fn a_call_that_waits_for_a_token_holds_no_permit() {
+    let world = World::new().await;
+    let gateway = world.gateway();
+    let mut limited = ConcurrencyLimit::new(http_client(), 1);
+    let client = gateway.layer().layer(limited.clone());
+
+    // For its first token, and for another after a 401.
+    for fetches in 1..=2 {
+        let held = world.go.hold_tokens();
+        let pushing = tokio::spawn(client.clone().oneshot(world.push()));
+        soon(world.go.wait_for_token_fetches(fetches)).await;
+        let place = at_once(ServiceExt::<Request<Bytes>>::ready(&mut limited));
+        assert!(matches!(place, Poll::Ready(Ok(_))), "fetch {fetches}");
+        held.release();
+        eventually("the token is there", || gateway.health().is_ready()).await;
+        settle().await;
+        assert!(!pushing.is_finished(), "it waits for its place");
+        // Gives the place back.
+        limited = limited.clone();
+        let answer = soon(pushing).await.expect("no panic");
+        assert_eq!(answer.unwrap().status(), 200);
+        world.clock.advance(secs(60));
+        world.go.revoke_gateway_tokens();
+    }
 }
 
 #[tokio::test]

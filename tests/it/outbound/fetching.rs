@@ -10,7 +10,7 @@ use http::{HeaderMap, Uri};
 use tower::ServiceExt;
 
 use super::{World, client, pair, send};
-use test_support::{at_once, eventually, secs, settle, soon};
+use test_support::{at_once, eventually, millis, secs, settle, soon};
 
 fn left(gateway: &Gateway) -> u64 {
     gateway.health().token_left.map_or(0, |left| left.as_secs())
@@ -156,7 +156,7 @@ async fn while_renewal_fails_the_token_serves_to_its_end() {
 }
 
 #[tokio::test]
-async fn an_outage_causes_one_fetch_a_second() {
+async fn an_outage_causes_few_fetches() {
     let world = World::new().await;
     let gateway = world.gateway();
     world
@@ -172,12 +172,64 @@ async fn an_outage_causes_one_fetch_a_second() {
         );
     }
     assert_eq!(world.go.token_fetches(), 1);
-    world.clock.advance(secs(1));
-    let _ = send(&client, world.push()).await.expect_err("no token");
-    assert_eq!(world.go.token_fetches(), 2);
+    // Asked without pause, and for so long that the first failures are made up for.
+    for _ in 0..200 {
+        world.clock.advance(millis(50));
+        let _ = send(&client, world.push()).await.expect_err("no token");
+    }
+    let fetches = world.go.token_fetches();
+    assert!((10..=15).contains(&fetches), "{fetches} in 10 s");
     world.go.heal();
     world.clock.advance(secs(2));
     assert_eq!(world.status(&gateway).await, 200);
+}
+
+/// Three tries, 100 ms apart: what most clients do.
+#[tokio::test]
+async fn three_tries_in_a_row_outlast_two_failures() {
+    for failures in 0..4 {
+        let world = World::new().await;
+        let client = client(&world.gateway());
+        let fault = Fault::Status(503);
+        world.go.fail_next_at(Endpoint::Token, failures, fault);
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            let answer = send(&client, world.push()).await;
+            answers.push(answer.is_ok());
+            world.clock.advance(millis(100));
+        }
+        assert_eq!(answers[2], failures < 3, "{answers:?}");
+        assert_eq!(world.go.token_fetches(), (failures + 1).min(3));
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_fetches_another_token() {
+    let world = World::new().await;
+    let gateway = world.ready().await;
+    let held = world.go.hold_tokens();
+    let waiting: Vec<_> = (0..3)
+        .map(|_| {
+            let gateway = gateway.clone();
+            tokio::spawn(async move { gateway.refresh().await })
+        })
+        .collect();
+    soon(world.go.wait_for_token_fetches(2)).await;
+    settle().await;
+    held.release();
+    for waiting in waiting {
+        assert_eq!(soon(waiting).await.expect("no panic"), Ok(()));
+    }
+    assert_eq!(world.go.token_fetches(), 2, "one for all");
+
+    // Where it fails the token stays, and the endpoint is left alone for a while.
+    world.go.fail_at(Endpoint::Token, Fault::Status(500));
+    for _ in 0..3 {
+        assert!(soon(gateway.refresh()).await.is_err());
+    }
+    assert_eq!(world.go.token_fetches(), 3);
+    assert_eq!(world.status(&gateway).await, 200);
+    assert_eq!(world.go.token_fetches(), 3);
 }
 
 #[tokio::test]

@@ -279,3 +279,33 @@ fn mint_padded(header: usize, payload: usize) -> Mint {
         .header("x", "h".repeat(header))
         .claim("x", "p".repeat(payload))
 }
+
+#[test]
+fn what_stands_around_a_token_is_named() {
+    let token = mint().token();
+    let scheme = "the token begins with the scheme Bearer";
+    let space = "the token begins or ends with white space";
+    let segments = "the token does not have three segments";
+    let base64 = "a segment is not canonical base64url";
+    for (given, detail) in [
+        (format!("Bearer {token}"), scheme),
+        (format!("bEARER\t{token}\n"), scheme),
+        ("Bearer 53ac0777".to_owned(), scheme),
+        ("Bearer ".to_owned(), scheme),
+        (format!("{token}\n"), space),
+        (format!("{token}\r\n"), space),
+        (format!(" {token}"), space),
+        ("\t53ac0777".to_owned(), space),
+        (" ".to_owned(), space),
+        (format!("Bearer{token}"), base64),
+        (format!("Basic {token}"), base64),
+        (token.replacen('.', ". ", 1), base64),
+        ("53ac 0777".to_owned(), segments),
+        ("Bearer".to_owned(), segments),
+        (String::new(), segments),
+    ] {
+        let error = judge(&given).expect_err("more than a token");
+        assert_eq!((error.kind(), error.detail()), (Kind::Malformed, detail));
+    }
+    judge(&token).expect("the token alone");
+}

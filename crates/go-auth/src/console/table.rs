@@ -15,7 +15,7 @@ use super::terminal::{FAINT, Mark, Terminal, paint};
 const GAP: usize = 2;
 
 /// Before a note below a row.
-const NOTE_INDENT: usize = 5;
+pub(crate) const NOTE_INDENT: usize = 5;
 
 /// No column is made narrower.
 const NARROWEST: usize = 10;
@@ -24,7 +24,7 @@ const NARROWEST: usize = 10;
 pub(crate) struct Row {
     pub(crate) mark: Mark,
     pub(crate) cells: Vec<(String, Style)>,
-    /// On a line of its own below, in the style of the last cell.
+    /// On lines of its own below, in the style of the last cell.
     pub(crate) note: Option<String>,
 }
 
@@ -63,7 +63,8 @@ pub(crate) fn table(heads: &[&str], rows: &[Row], caps: &[usize], terminal: &Ter
         }
         if let Some(note) = note {
             let style = line.last().map_or(FAINT, |(_, style)| *style);
-            for line in broken(note, terminal.width.saturating_sub(NOTE_INDENT)) {
+            let room = terminal.width.saturating_sub(NOTE_INDENT);
+            for line in note.lines().flat_map(|line| broken(line, room)) {
                 let _ = writeln!(text, "{:NOTE_INDENT$}{}", "", paint(style, &line));
             }
         }

@@ -67,8 +67,8 @@ pub(super) fn next(rejection: &Rejection, given: &Circumstances) -> String {
              keys`, or leave out --keys to fetch it."
         }
         Token(Kind::Malformed) => {
-            "Copy the whole token again: a JWT is three parts with two dots between them, on one \
-             line. If GO sends Access Tokens to this API, which have no dots, name their file in \
+            "Copy the whole token again: a JWT is three parts with two dots between them. If GO \
+             sends Access Tokens to this API, which have no dots, name their file in \
              GO_AUTH_ACCESS_TOKENS."
         }
         Token(Kind::Header) => {

@@ -2,6 +2,7 @@
 
 mod advice;
 mod input;
+mod pasted;
 mod report;
 mod text;
 
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use self::advice::Circumstances;
-use self::input::Given;
+use self::pasted::Given;
 use self::report::Report;
 use crate::connection_error;
 use crate::console::{Console, Exit, Failure, block_on};
@@ -56,10 +57,11 @@ pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, 
         .map_err(|error| Failure::of_file("--keys", &error))?;
     let (config, reading) = settings::read(&args.settings, console)?;
     let mut judge = Judge::of(config, reading, document.is_some())?;
-    let input = input::read(args.token_file.as_deref(), console)?;
-    let token = match input::given(&input) {
-        Given::Header(value) => inspect::of_header(value),
-        Given::Token(token) => Ok(token.to_vec().into()),
+    let pasted = input::read(args.token_file.as_deref(), console)?;
+    let token_from = pasted.place();
+    let token = match pasted.given {
+        Given::Header(value) => inspect::of_header(&value),
+        Given::Token(token) => Ok(token),
     };
     let keys = match &token {
         Ok(token) => keys(&mut judge, token, document.as_deref())?,
@@ -85,6 +87,7 @@ pub(super) fn run(args: &VerifyArgs, console: &mut Console<'_>) -> Result<Exit, 
         detail: rejection.map(Rejection::detail),
         at: now,
         is_at_given: at.is_some(),
+        token_from,
         keys_from: keys.from,
         next: rejection.map(|rejection| advice::next(rejection, &given)),
         checks: explanation.checks,

@@ -14,6 +14,9 @@ pub(super) struct Report {
     pub(super) at: UnixTime,
     #[serde(skip)]
     pub(super) is_at_given: bool,
+    /// Where the token was found; `None` if it was given alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) token_from: Option<String>,
     /// `None` where no keys were needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) keys_from: Option<String>,

@@ -327,6 +327,56 @@ async fn a_token_may_be_given_as_a_whole_header() {
 }
 
 #[tokio::test]
+async fn a_token_is_found_in_what_was_pasted() {
+    let world = World::new().await;
+    let token = world.token();
+    let (start, end) = token.split_at(100);
+    for (input, place) in [
+        (format!("{token}\n"), None),
+        (format!("  {start}\n  {end}\n"), Some("on 2 lines")),
+        (format!("\"{token}\""), Some("in quotes")),
+        (
+            format!("Authorization: Bearer {token}\r\n"),
+            Some("in an Authorization header"),
+        ),
+        (
+            format!("curl -H 'Authorization: Bearer {start}\n{end}' \\\n  https://x/ping\n"),
+            Some("in an Authorization header, on 2 lines"),
+        ),
+        (
+            format!("2026-11-01 INFO headers={{\"authorization\": \"Bearer {token}\"}}"),
+            Some("in an Authorization header"),
+        ),
+        (
+            format!("2026-11-01 WARN rejected {token} from ::1"),
+            Some("in a longer text"),
+        ),
+    ] {
+        let ran = strict_verify(&world).stdin(&*input).run().await;
+        assert_eq!(ran.status, 0, "{}", ran.all());
+        match place {
+            Some(place) => ran.shows(&format!("input: token found {place}\n")),
+            None => assert!(!ran.stdout.contains("input:"), "{}", ran.stdout),
+        }
+        let ran = strict_verify(&world).arg("--json").stdin(input).run().await;
+        let said = ran.json();
+        assert_eq!(said.get("token_from").and_then(|it| it.as_str()), place);
+    }
+}
+
+#[tokio::test]
+async fn of_different_tokens_none_is_chosen() {
+    let world = World::new().await;
+    let (one, other) = (world.token(), world.mint().subject("x").token());
+    let input = format!("Bearer {one}\nBearer {other}\n");
+    let ran = strict_verify(&world).stdin(&*input).run().await;
+    assert_eq!((ran.status, &*ran.stdout), (64, ""));
+    ran.reports("there are different tokens in the input: pass one of them");
+    let twice = format!("Bearer {one}\nBearer {one}\n");
+    assert_eq!(strict_verify(&world).stdin(twice).run().await.status, 0);
+}
+
+#[tokio::test]
 async fn with_a_token_file_standard_input_is_not_read() {
     let world = World::new().await;
     let token = file(world.token() + "\n");
@@ -400,23 +450,71 @@ async fn the_fault_of_a_malformed_token_is_located() {
 }
 
 #[tokio::test]
-async fn a_subtle_difference_of_issuers_is_explained() {
+async fn a_subtle_difference_of_claims_is_explained() {
+    let world = World::new().await;
+    let (issuer, audience) = (world.go.issuer(), world.go.audience());
+    let other = |issuer: String| world.mint().issuer(issuer).token();
+    for (token, name, only) in [
+        (other(format!("{issuer}/")), "iss", "a / at its end, which"),
+        (other(issuer.to_lowercase()), "iss", "upper and lower case"),
+        (other(format!("{issuer} ")), "iss", "white space"),
+        (
+            other(issuer.replace("https", "http")),
+            "iss",
+            "http instead of https",
+        ),
+        (
+            world.mint().audience(audience.to_lowercase()).token(),
+            "aud",
+            "upper and lower case",
+        ),
+        (
+            world.mint().subject("DS-go-module").token(),
+            "sub",
+            "upper and lower case",
+        ),
+    ] {
+        let ran = strict_verify(&world).stdin(&*token).run().await;
+        ran.shows(&format!("\n     differs only in {only}"));
+        let ran = strict_verify(&world).arg("--json").stdin(token).run().await;
+        let said = ran.json();
+        let difference = &check(&said, name)["difference"];
+        let found = difference["only"].as_str().expect("words");
+        assert!(found.starts_with(only), "{difference}");
+    }
+}
+
+#[tokio::test]
+async fn the_first_difference_of_long_claims_is_marked() {
     let world = World::new().await;
     let issuer = world.go.issuer();
-    for (other, shown) in [
-        (format!("{issuer}/"), "which differs in a slash at its end"),
-        (
-            issuer.to_lowercase(),
-            "which differs in upper and lower case",
-        ),
-        (format!("{issuer} "), "which differs in spaces"),
-        (issuer.replace("id", "\u{456}d"), "\\u{456}d"),
-    ] {
-        let token = world.mint().issuer(other).token();
-        let ran = strict_verify(&world).arg("--json").stdin(token).run().await;
-        let found = check(&ran.json(), "iss")["found"].to_string();
-        assert!(found.contains(&shown.replace('\\', "\\\\")), "{found}");
+    let found = issuer.replace("id", "\u{456}d");
+    let token = world.mint().issuer(found).token();
+    for width in ["40", "100", "160"] {
+        let command = strict_verify(&world).var("COLUMNS", width);
+        let ran = command.stdin(&*token).run().await;
+        let note = ran
+            .stdout
+            .lines()
+            .skip_while(|line| !line.contains("differs from character"));
+        let note: Vec<_> = note.take(4).collect();
+        let [said, expected, found, mark] = note[..] else {
+            panic!("{}", ran.stdout);
+        };
+        assert_eq!(said, "     differs from character 9 on:");
+        let at = mark.find('^').expect("a mark");
+        assert!(expected[at..].starts_with("id/84A2"), "{expected}");
+        assert!(found[at..].starts_with("\\u{456}d/84"), "{found}");
+        assert_eq!(expected[14..at], found[14..at]);
     }
+    let ran = strict_verify(&world).arg("--json").stdin(token).run().await;
+    let said = ran.json();
+    assert_eq!(check(&said, "iss")["difference"], json!({ "at": 9 }));
+    // Nothing to add to what can be seen at a glance.
+    let token = world.mint().audience("other").token();
+    let ran = strict_verify(&world).arg("--json").stdin(token).run().await;
+    let said = ran.json();
+    assert_eq!(check(&said, "aud").get("difference"), None);
 }
 
 #[tokio::test]
