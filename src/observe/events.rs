@@ -51,7 +51,7 @@ pub(crate) fn claim_rejected(
         if tracing::enabled!(target: REQUEST, Level::DEBUG)
             && let Some((claim, expected, found)) = mismatch()
         {
-            tracing::debug!(target: REQUEST, issuer, kind, claim, expected, found, "claim rejected");
+            tracing::debug!(target: REQUEST, issuer, kind, claim, %expected, %found, "claim rejected");
         }
     });
 }
