@@ -16,6 +16,7 @@
 //! cooldown.
 //!
 //! ```
+//! use derbysoft_go_auth::clock::UnixTime;
 //! use derbysoft_go_simulator::{Encoding, Fault, SignatureKind, Simulator};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -24,7 +25,7 @@
 //! assert!(go.jwks_url().ends_with("/id/84A26B2FA77BCD1FF5130636F04C30C5/keys"));
 //!
 //! // Tokens that must be rejected.
-//! let expired = go.mint().at(1_703_559_790).token();
+//! let expired = go.mint().at(UnixTime::from_secs(1_703_559_790)).token();
 //! let unsigned = go.mint().header("alg", "none").signature(SignatureKind::Empty).token();
 //! let padded = go.mint().encoding(Encoding::Padded).token();
 //! # let _ = (expired, unsigned, padded);

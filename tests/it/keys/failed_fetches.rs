@@ -3,7 +3,9 @@
 use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_simulator::{Fault, Simulator};
 
-use test_support::{World, eventually, keys, millis, ready, readyz, refresh, secs, verdict};
+use test_support::{
+    World, eventually, keys, millis, ready, readying, readyz, refresh, secs, settle, soon, verdict,
+};
 
 const LIMIT: usize = 256 * 1024;
 
@@ -175,9 +177,16 @@ async fn a_slow_answer_in_time_brings_keys() {
         bytes: 100,
         every: millis(2),
     };
-    for fault in [slow, Fault::Delay(millis(20))] {
+    for fault in [slow, Fault::Delay(secs(4))] {
         world.go.fail(fault);
-        let auth = world.ready().await;
+        let auth = world.auth();
+        let before = world.go.fetches();
+        let waiting = readying(&auth);
+        world.fetches(before + 1).await;
+        settle().await;
+        assert!(!waiting.is_finished());
+        world.clock.advance(secs(4));
+        soon(waiting).await.unwrap().expect("in time");
         assert_eq!(verdict(&auth, &world.token()).await, "ok");
     }
 }
@@ -195,14 +204,8 @@ async fn a_closed_port_costs_no_keys_and_recovers() {
     assert!(matches!(error, FetchError::Unreachable(_)), "{error:?}");
     assert_eq!(verdict(&auth, &known).await, "ok");
 
-    let back = Simulator::builder()
-        .address(address)
-        .keys(published)
-        .start();
-    let world = World {
-        go: back.await.unwrap(),
-        clock,
-    };
+    let back = Simulator::builder().address(address).keys(published);
+    let world = World::at(clock, back).await;
     refresh(&auth).await.unwrap();
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
 }
@@ -221,10 +224,7 @@ async fn a_closed_port_at_the_start_recovers_by_itself() {
     assert_eq!(readyz(&auth), 503);
 
     let back = Simulator::builder().address(address).keys(published);
-    let world = World {
-        go: back.start().await.expect("the same port"),
-        clock,
-    };
+    let world = World::at(clock, back).await;
     world.advance_to_fetch(secs(1), 1).await;
     eventually("the keys came by themselves", || readyz(&auth) == 200).await;
     assert_eq!(verdict(&auth, &token).await, "ok");

@@ -117,7 +117,8 @@ impl Simulator {
     pub fn mint_as(&self, kid: &str) -> Mint {
         let key = self.key(kid);
         let key = key.unwrap_or_else(|| panic!("the simulator has no signing key {kid:?}"));
-        Mint::new(key, kid, self.issuer(), self.audience())
+        let mint = Mint::new(key, kid, self.issuer(), self.audience());
+        mint.by(Arc::clone(&self.shared.clock))
     }
 
     /// The sample token, issued now.
