@@ -147,26 +147,30 @@ async fn the_bodys_bound_is_exact_and_can_be_set() {
 }
 
 #[tokio::test]
-async fn a_fetch_has_a_total_time_limit() {
+async fn a_fetch_has_a_total_time_limit_by_the_clock() {
     let slow = Fault::Drip {
         bytes: 1,
-        every: millis(10),
+        every: secs(1),
     };
-    for fault in [
-        Fault::Hang,
-        Fault::HangBody,
-        slow,
-        Fault::Delay(millis(5000)),
-    ] {
+    for fault in [Fault::Hang, Fault::HangBody, slow, Fault::Delay(secs(90))] {
         let world = World::new().await;
-        let auth = world
-            .builder()
-            .configure(|it| it.fetch_timeout = millis(100))
-            .build()
-            .unwrap();
+        let limit = |limit| world.builder().configure(|it| it.fetch_timeout = limit);
         world.go.fail(fault.clone());
-        assert_eq!(ready(&auth).await, Err(FetchError::Timeout), "{fault:?}");
-        assert_eq!(world.go.fetches(), 1);
+        // The machine's time does not end it,
+        let waiting = readying(&limit(millis(10)).build().unwrap());
+        world.fetches(1).await;
+        settle().await;
+        assert!(!waiting.is_finished(), "{fault:?}");
+        world.clock.advance(millis(10));
+        assert_eq!(soon(waiting).await.unwrap(), Err(FetchError::Timeout));
+        // and does not have to pass.
+        let waiting = readying(&limit(secs(60)).build().unwrap());
+        world.fetches(2).await;
+        world.clock.advance(secs(60) - millis(1));
+        settle().await;
+        assert!(!waiting.is_finished(), "{fault:?}");
+        world.clock.advance(millis(1));
+        assert_eq!(soon(waiting).await.unwrap(), Err(FetchError::Timeout));
     }
 }
 
