@@ -6,8 +6,22 @@
 //!
 //! - the *wall clock* ([`Clock::now`]) is what `exp` and `nbf` refer to; an operator or
 //!   NTP may step it in either direction;
-//! - *elapsed time* ([`Clock::monotonic`]) never goes back, and spaces out fetches of
-//!   keys.
+//! - *elapsed time* ([`Clock::monotonic`]) never goes back; it spaces out fetches, and
+//!   limits how long they and the requests that wait for them may take.
+//!
+//! # What goes by the clock
+//!
+//! All that a handle decides or waits for goes by the clock that it was built with: the
+//! life of tokens and keys, refreshes, cooldowns and retries,
+//! [`key_wait`](crate::Config::key_wait) and
+//! [`fetch_timeout`](crate::Config::fetch_timeout). So a test with a [`ManualClock`] lets
+//! hours pass, or a fetch time out, in no time.
+//!
+//! Three things take real time whatever the clock: connecting, which the HTTP client
+//! limits ([`connect_timeout`](crate::Config::connect_timeout), and what your own client
+//! has set); reading a file from a disk that hangs; and noticing that nobody drives a
+//! background task's runtime any more. Where a test pauses tokio's time, these limits are
+//! over as soon as all tasks wait for a socket or a disk: use a [`ManualClock`] instead.
 
 #[doc(hidden)]
 pub mod rfc3339;

@@ -74,8 +74,8 @@ pub(crate) async fn within<T, E: From<Fault>>(
     caught(in_time).await.unwrap_or_else(panicked)
 }
 
-/// A client for `address` that keeps to the limits, whatever its builder was configured
-/// with, and never follows redirects.
+/// A client for `address` that connects within its limit, whatever its builder was
+/// configured with, and never follows redirects.
 ///
 /// # Errors
 /// If TLS can't be set up.

@@ -81,7 +81,7 @@ impl Push<'_> {
     }
 
     /// Sends the push and returns the status of the answer. Follows no redirect and waits
-    /// 10 s at most.
+    /// 10 s of real time at most.
     ///
     /// # Errors
     ///

@@ -48,7 +48,8 @@ impl Simulator {
         self.stop_within(Duration::ZERO).await;
     }
 
-    /// As [`stop`](Self::stop), but requests under way may finish, for at most this long.
+    /// As [`stop`](Self::stop), but requests under way may finish, for at most this long in
+    /// real time.
     pub async fn stop_within(self, patience: Duration) {
         let Some(Running { stop, server }) = self.running else {
             return;
