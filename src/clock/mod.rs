@@ -491,7 +491,8 @@ mod tests {
         waiting.await.expect("both sleep");
         clock.wait_for_sleepers(1).await;
         clock.advance(Duration::from_secs(5));
-        (first.await, second.await);
+        first.await;
+        second.await;
     }
 
     #[test]
