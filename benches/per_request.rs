@@ -101,8 +101,8 @@ impl Bench {
         let forged = self.scene.mint().signature(SignatureKind::Corrupted);
         // Issued long before the keys were looked up, and only just.
         let stranger = self.scene.mint().kid("5ae0f1d1b1b34f8a8a3d2f0f6b9e7c11");
-        let seconds = i64::try_from(self.scene.now.as_secs()).expect("a time");
-        let old_stranger = stranger.clone().at(seconds - 3600);
+        let an_hour_ago = self.scene.now.saturating_sub(Duration::from_secs(3600));
+        let old_stranger = stranger.clone().at(an_hour_ago);
         let garbage = "53ac0777c2f94bc0a5b1b0d6d7a6f6ab".repeat(20);
         let contenders = vec![
             self.scene.floor("floor", tokens),

@@ -402,15 +402,17 @@ impl GoAuthBuilder {
     /// Fetches keys with a custom client: for a proxy, a private certificate authority or
     /// a client certificate.
     ///
-    /// The limits on time and size still apply. The client should not follow redirects:
-    /// an answer from another address than the one requested is an error, but by then the
-    /// other address has received the request.
+    /// The limits on time and size still apply, and so does a shorter time limit of the
+    /// client. The client should not follow redirects: an answer from another address
+    /// than the one requested is an error, but by then the other address has received the
+    /// request.
     pub fn client(mut self, client: reqwest::Client) -> Self {
         self.client = Some(client);
         self
     }
 
-    /// Reads the time from `clock`.
+    /// The clock that [everything](crate::clock#what-goes-by-the-clock) goes by; by default
+    /// the system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Arc::new(clock));
         self

@@ -146,7 +146,6 @@ fn vec_of<T>(count: usize, make: impl FnMut() -> T) -> Vec<T> {
 }
 
 fn mint(key: &SigningKey, now: UnixTime) -> Mint {
-    let now = i64::try_from(now.as_secs()).expect("a time");
     Mint::new(key.clone(), KID, ISSUER, AUDIENCE)
         .at(now)
         .expires_in(LIFETIME)

@@ -32,7 +32,7 @@ static SCENE: LazyLock<Scene> = LazyLock::new(|| {
         verifier: config.verifier().expect("a good configuration"),
         keys: KeySet::from_document(document.as_bytes()).expect("a good document"),
         genuine: Mint::new(signing, kid, issuer, audience)
-            .at(NOW.cast_signed())
+            .at(UnixTime::from_secs(NOW))
             .token(),
     }
 });

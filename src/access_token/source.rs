@@ -249,7 +249,7 @@ async fn run(running: Running) {
         if !shared.pulse.is_current(*number) {
             return;
         }
-        shared.pulse.expect(Due::nap(next));
+        shared.pulse.expect(Due::at(next));
         (shared.last_look).store(now.wall.as_secs(), Ordering::Relaxed);
         shared.clock.sleep_until(next).await;
         if !shared.pulse.is_current(*number) {

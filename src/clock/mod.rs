@@ -6,8 +6,22 @@
 //!
 //! - the *wall clock* ([`Clock::now`]) is what `exp` and `nbf` refer to; an operator or
 //!   NTP may step it in either direction;
-//! - *elapsed time* ([`Clock::monotonic`]) never goes back, and spaces out fetches of
-//!   keys.
+//! - *elapsed time* ([`Clock::monotonic`]) never goes back; it spaces out fetches, and
+//!   limits how long they and the requests that wait for them may take.
+//!
+//! # What goes by the clock
+//!
+//! All that a handle decides or waits for goes by the clock that it was built with: the
+//! life of tokens and keys, refreshes, cooldowns and retries,
+//! [`key_wait`](crate::Config::key_wait) and
+//! [`fetch_timeout`](crate::Config::fetch_timeout). So a test with a [`ManualClock`] lets
+//! hours pass, or a fetch time out, in no time.
+//!
+//! Three things take real time whatever the clock: connecting, which the HTTP client
+//! limits ([`connect_timeout`](crate::Config::connect_timeout), and what your own client
+//! has set); reading a file from a disk that hangs; and noticing that nobody drives a
+//! background task's runtime any more. Where a test pauses tokio's time, these limits are
+//! over as soon as all tasks wait for a socket or a disk: use a [`ManualClock`] instead.
 
 #[doc(hidden)]
 pub mod rfc3339;
@@ -15,11 +29,11 @@ pub mod rfc3339;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// The last second that a `NumericDate` may name: 9999-12-31T23:59:59Z.
 const LAST_SECOND: u64 = 253_402_300_799;
@@ -235,28 +249,60 @@ impl Clock for SystemClock {
 /// assert_eq!(clock.now().as_secs(), 0);
 /// assert_eq!(clock.monotonic(), Duration::from_secs(60));
 /// ```
+///
+/// # Advancing it while something waits
+///
+/// A clock that is advanced before a wait has begun does not end it. So a test first
+/// [waits for the sleeper](Self::wait_for_sleepers):
+///
+/// ```
+/// # use std::time::Duration;
+/// # use derbysoft_go_auth::clock::{Clock, ManualClock};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let clock = ManualClock::starting_now();
+/// # async fn wait(clock: ManualClock) {
+/// #     let moment = clock.monotonic() + Duration::from_secs(2);
+/// #     clock.sleep_until(moment).await;
+/// # }
+/// let before = clock.sleepers();
+/// let waiting = tokio::spawn(wait(clock.clone())); // for two seconds
+/// clock.wait_for_sleepers(before + 1).await;
+/// clock.advance(Duration::from_secs(2));
+/// waiting.await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
-pub struct ManualClock {
-    state: Arc<Mutex<ManualTime>>,
-    elapsed: watch::Sender<Duration>,
+pub struct ManualClock(Arc<Manual>);
+
+#[derive(Debug)]
+struct Manual {
+    time: Mutex<ManualTime>,
+    advanced: Notify,
+    fell_asleep: Notify,
 }
 
 #[derive(Debug)]
 struct ManualTime {
     wall: UnixTime,
     elapsed: Duration,
+    /// The moments that sleepers wait for: all of them later than `elapsed`.
+    awaited: Vec<Duration>,
 }
 
 impl ManualClock {
     /// A clock that stands still at `now`.
     pub fn new(now: UnixTime) -> Self {
-        Self {
-            state: Arc::new(Mutex::new(ManualTime {
+        Self(Arc::new(Manual {
+            time: Mutex::new(ManualTime {
                 wall: now,
                 elapsed: Duration::ZERO,
-            })),
-            elapsed: watch::Sender::new(Duration::ZERO),
-        }
+                awaited: Vec::new(),
+            }),
+            advanced: Notify::new(),
+            fell_asleep: Notify::new(),
+        }))
     }
 
     /// A clock that stands still at the system's current time.
@@ -266,11 +312,14 @@ impl ManualClock {
 
     /// Lets `by` elapse: the wall clock and elapsed time both move.
     pub fn advance(&self, by: Duration) {
-        let mut time = self.lock();
-        time.wall = time.wall.saturating_add(by);
-        time.elapsed += by;
-        // Under the lock, so that of two concurrent advances the later is sent last.
-        self.elapsed.send_replace(time.elapsed);
+        {
+            let mut time = self.lock();
+            time.wall = time.wall.saturating_add(by);
+            time.elapsed += by;
+            let elapsed = time.elapsed;
+            time.awaited.retain(|moment| *moment > elapsed);
+        }
+        self.0.advanced.notify_waiters();
     }
 
     /// Steps the wall clock to `now`, as an operator would; no time elapses.
@@ -278,8 +327,33 @@ impl ManualClock {
         self.lock().wall = now;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, ManualTime> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How many sleepers wait for their moment. Those that [`advance`](Self::advance)
+    /// wakes are not counted any more once it returns.
+    ///
+    /// All who share the clock count: requests that wait for keys, answers that a
+    /// simulator delays, and background tasks. The task that refreshes an issuer's keys
+    /// or a gateway's token counts as one, whether it waits for its next fetch or for an
+    /// answer.
+    pub fn sleepers(&self) -> usize {
+        self.lock().awaited.len()
+    }
+
+    /// Waits until at least `n` [sleepers](Self::sleepers) wait for their moment.
+    ///
+    /// Before [`advance`](Self::advance) it shows that a wait has begun; after it, that a
+    /// background task has done what was due and waits again.
+    pub async fn wait_for_sleepers(&self, n: usize) {
+        loop {
+            let fell_asleep = self.0.fell_asleep.notified();
+            if self.sleepers() >= n {
+                return;
+            }
+            fell_asleep.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ManualTime> {
+        (self.0.time.lock()).unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -293,14 +367,47 @@ impl Clock for ManualClock {
     }
 
     fn sleep_until(&self, moment: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
-        let mut elapsed = self.elapsed.subscribe();
-        // The sender lives as long as the clock. Once the last clone is dropped, time
-        // cannot move any more and the sleeper sleeps on.
-        Box::pin(async move {
-            if elapsed.wait_for(|now| *now >= moment).await.is_err() {
-                std::future::pending::<()>().await;
+        let sleeper = Sleeper::new(self.clone(), moment);
+        Box::pin(async move { sleeper.wakes().await })
+    }
+}
+
+/// Counted until its moment is reached or it is dropped.
+struct Sleeper {
+    clock: ManualClock,
+    moment: Duration,
+}
+
+impl Sleeper {
+    fn new(clock: ManualClock, moment: Duration) -> Self {
+        {
+            let mut time = clock.lock();
+            if time.elapsed < moment {
+                time.awaited.push(moment);
             }
-        })
+        }
+        clock.0.fell_asleep.notify_waiters();
+        Self { clock, moment }
+    }
+
+    async fn wakes(&self) {
+        loop {
+            let advanced = self.clock.0.advanced.notified();
+            if self.clock.monotonic() >= self.moment {
+                return;
+            }
+            advanced.await;
+        }
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let awaited = &mut self.clock.lock().awaited;
+        // Sleepers of one moment are interchangeable.
+        if let Some(at) = awaited.iter().position(|moment| *moment == self.moment) {
+            awaited.swap_remove(at);
+        }
     }
 }
 
@@ -348,6 +455,44 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         sleeper.await.expect("the sleeper wakes");
         assert_eq!(clock.now(), UnixTime::from_secs(110));
+    }
+
+    #[tokio::test]
+    async fn a_sleeper_counts_until_it_is_woken_or_dropped() {
+        let clock = ManualClock::new(UnixTime::from_secs(100));
+        let sleep = |seconds| clock.sleep_until(Duration::from_secs(seconds));
+        let (first, second, dropped) = (sleep(5), sleep(9), sleep(9));
+        drop(sleep(0));
+        assert_eq!(clock.sleepers(), 3);
+        drop(dropped);
+        assert_eq!(clock.sleepers(), 2);
+
+        clock.advance(Duration::from_secs(5));
+        // Though nobody has polled it.
+        assert_eq!(clock.sleepers(), 1);
+        first.await;
+        assert_eq!(clock.sleepers(), 1);
+        drop(second);
+        assert_eq!(clock.sleepers(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_test_can_wait_for_sleepers() {
+        let clock = ManualClock::new(UnixTime::from_secs(100));
+        clock.wait_for_sleepers(0).await;
+        let waiting = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.wait_for_sleepers(2).await }
+        });
+        let first = clock.sleep_until(Duration::from_secs(5));
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        let second = clock.sleep_until(Duration::from_secs(5));
+        waiting.await.expect("both sleep");
+        clock.wait_for_sleepers(1).await;
+        clock.advance(Duration::from_secs(5));
+        first.await;
+        second.await;
     }
 
     #[test]

@@ -9,7 +9,7 @@ use reqwest::{Response, Url};
 use serde::Serialize;
 
 use super::show::cut;
-use crate::clock::seconds;
+use crate::clock::{SystemClock, seconds};
 use crate::config::Config;
 use crate::fault::ConfigError;
 use crate::jwt::jwks::KeySet;
@@ -139,9 +139,8 @@ impl KeyAddress {
             document: Bytes::new(),
             trouble: None,
         };
-        let result = source
-            .fetch(&Document::default(), Mode::Fresh, &mut seen)
-            .await;
+        let (clock, held) = (SystemClock::default(), Document::default());
+        let result = source.fetch(&clock, &held, Mode::Fresh, &mut seen).await;
         let refresh = result.as_ref().ok().map(|fetched| {
             let (fresh, window) = plan(&self.place.schedule(self.schedule), fetched.max_age);
             let (earliest, latest) = window.into_inner();

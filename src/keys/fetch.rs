@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::{Client, Response, Url};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
 use crate::jwt::json;
 use crate::jwt::jwks::{KeySet, KeySetError};
 use crate::net::bounded_http::{self, Fault, FetchSettings, LazyClient};
@@ -195,11 +196,13 @@ impl Fetcher {
     /// `watch` observes it.
     pub(crate) async fn fetch(
         &self,
+        clock: &dyn Clock,
         held: &Document,
         mode: Mode,
         watch: &mut impl Watch,
     ) -> Result<Fetched, Failed> {
-        bounded_http::within(self.settings.timeout, self.follow(held, mode, watch)).await
+        let fetch = self.follow(held, mode, watch);
+        bounded_http::within(clock, self.settings.timeout, fetch).await
     }
 
     /// The key address may be that of a discovery document, which is followed once. It is
@@ -244,7 +247,6 @@ impl Fetcher {
             .client
             .get(&self.settings)?
             .get(address.clone())
-            .timeout(self.settings.timeout)
             .header(ACCEPT, HeaderValue::from_static(ACCEPTED));
         if let Some(held) = held {
             request = request.header(IF_NONE_MATCH, &held.etag);
@@ -392,6 +394,7 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
+    use crate::clock::SystemClock;
 
     fn cache_control(value: &str) -> Option<u64> {
         let headers = [(CACHE_CONTROL, HeaderValue::from_str(value).unwrap())];
@@ -506,9 +509,13 @@ mod tests {
             }),
             ..Document::default()
         };
-        let result = fetcher.fetch(&held, Mode::Conditional, &mut ()).await;
+        let result = fetcher
+            .fetch(&SystemClock::default(), &held, Mode::Conditional, &mut ())
+            .await;
         assert!(result.unwrap().document.is_none());
-        let result = fetcher.fetch(&held, Mode::Fresh, &mut ()).await;
+        let result = fetcher
+            .fetch(&SystemClock::default(), &held, Mode::Fresh, &mut ())
+            .await;
         let error = result.expect_err("nothing was asked about").error;
         assert_eq!(error, FetchError::UnexpectedNotModified);
         let asked = asked.await.unwrap();
@@ -528,7 +535,9 @@ mod tests {
         ] {
             let (fetcher, _asked) = served(vec![answer]).await;
             let held = Document::default();
-            let result = fetcher.fetch(&held, Mode::Fresh, &mut ()).await;
+            let result = fetcher
+                .fetch(&SystemClock::default(), &held, Mode::Fresh, &mut ())
+                .await;
             let failed = result.expect_err("no keys");
             assert!(matches!(failed.error, FetchError::Status(_)), "{answer}");
             let expected = seconds.map(Duration::from_secs);

@@ -106,7 +106,8 @@ impl Refresh for Shared {
         let refresh = status.freshness.until_refresh(now);
         let is_due = refresh.is_some_and(|wait| wait.is_zero());
         if let Some(wanted) = status.flight.begin(is_due.then_some(Wanted::Any)) {
-            (self.core.pulse).expect(Due::within(self.source.timeout()));
+            let moment = now.elapsed.saturating_add(self.source.timeout());
+            self.core.pulse.expect(Due::at(moment));
             let held = status.held.clone();
             let may_be_confirmed =
                 (held.read_at).is_some_and(|read_at| now.since(read_at) < LONGEST_UNREAD);
@@ -124,7 +125,7 @@ impl Refresh for Shared {
         let expiry = status.freshness.until_expiry(&self.schedule, now);
         let wait = refresh.into_iter().chain(expiry).min();
         let moment = wait.map(|wait| now.elapsed + wait.min(LONGEST_NAP));
-        self.core.pulse.expect(moment.map_or(Due::Never, Due::nap));
+        self.core.pulse.expect(moment.map_or(Due::Never, Due::at));
         Some(Step::WaitUntil(moment))
     }
 
@@ -134,7 +135,8 @@ impl Refresh for Shared {
             held,
             mode,
         } = fetch;
-        let fetched = self.source.fetch(&held, mode, &mut ()).await;
+        let (clock, watch) = (&*self.core.clock, &mut ());
+        let fetched = self.source.fetch(clock, &held, mode, watch).await;
         self.publish(number, started, mode, fetched);
         self.save();
     }

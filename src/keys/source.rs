@@ -7,6 +7,7 @@ use reqwest::Client;
 use super::fetch::{Document, Failed, Fetched, Fetcher, Mode, Watch};
 use super::file::KeyFile;
 use super::freshness::Schedule;
+use crate::clock::Clock;
 use crate::file::watched::{INTERVAL, READ_WAIT};
 use crate::net::bounded_http::FetchSettings;
 use crate::net::retry::ahead_of;
@@ -100,15 +101,17 @@ impl Source {
     }
 
     /// Fetches the document; in [`Mode::Conditional`], and from a file, only if it differs
-    /// from `held`. `watch` observes it.
+    /// from `held`. `watch` observes it. An address is given up by this clock, a hanging
+    /// disk in real time.
     pub(crate) async fn fetch(
         &self,
+        clock: &dyn Clock,
         held: &Document,
         mode: Mode,
         watch: &mut impl Watch,
     ) -> Result<Fetched, Failed> {
         match self {
-            Self::Address(fetcher) => fetcher.fetch(held, mode, watch).await,
+            Self::Address(fetcher) => fetcher.fetch(clock, held, mode, watch).await,
             Self::File(file) => file.fetch(held, watch).await,
         }
     }

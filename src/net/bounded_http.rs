@@ -13,13 +13,15 @@ use reqwest::{Client, ClientBuilder, Response, Url};
 
 use super::retry::LONGEST;
 use super::task::caught;
+use crate::clock::Clock;
 
 /// Where to fetch from and within which limits, all checked by the configuration.
 #[derive(Debug, Clone)]
 pub(crate) struct FetchSettings {
     pub(crate) address: Url,
     pub(crate) connect_timeout: Duration,
-    /// From the first packet to the last byte, including a discovery document.
+    /// By the clock, from the first packet to the last byte, including a discovery
+    /// document.
     pub(crate) timeout: Duration,
     /// Of one document, after decompression.
     pub(crate) max_bytes: usize,
@@ -28,7 +30,7 @@ pub(crate) struct FetchSettings {
 impl FetchSettings {
     /// A client that keeps to these limits; see [`client`].
     pub(crate) fn client(&self, builder: ClientBuilder) -> reqwest::Result<Client> {
-        client(builder, &self.address, self.connect_timeout, self.timeout)
+        client(builder, &self.address, self.connect_timeout)
     }
 }
 
@@ -51,22 +53,29 @@ impl LazyClient {
     }
 }
 
-/// One fetch within its time. Foreign code may panic in it: the client logs to the
-/// application's subscriber, too. Such a fetch has failed, and no more than that.
+/// One fetch within its time, by this clock: the client has no total time limit of its
+/// own. Foreign code may panic in it: the client logs to the application's subscriber,
+/// too. Such a fetch has failed, and no more than that.
 pub(crate) async fn within<T, E: From<Fault>>(
+    clock: &dyn Clock,
     limit: Duration,
     fetch: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
     const PANICKED: &str = "the HTTP client panicked, or the log that it writes to";
-    match caught(tokio::time::timeout(limit, fetch)).await {
-        Some(Ok(result)) => result,
-        Some(Err(_)) => Err(Fault::Timeout.into()),
-        None => Err(Fault::Unreachable(PANICKED.to_owned()).into()),
-    }
+    let in_time = async {
+        let time_up = clock.sleep_until(clock.monotonic().saturating_add(limit));
+        tokio::select! {
+            biased;
+            result = fetch => result,
+            () = time_up => Err(Fault::Timeout.into()),
+        }
+    };
+    let panicked = || Err(Fault::Unreachable(PANICKED.to_owned()).into());
+    caught(in_time).await.unwrap_or_else(panicked)
 }
 
-/// A client for `address` that keeps to the limits, whatever its builder was configured
-/// with, and never follows redirects.
+/// A client for `address` that connects within its limit, whatever its builder was
+/// configured with, and never follows redirects.
 ///
 /// # Errors
 /// If TLS can't be set up.
@@ -74,14 +83,12 @@ pub fn client(
     builder: ClientBuilder,
     address: &Url,
     connect_timeout: Duration,
-    timeout: Duration,
 ) -> reqwest::Result<Client> {
     let builder = builder
         .user_agent(concat!("derbysoft-go-auth/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .referer(false)
         .connect_timeout(connect_timeout)
-        .timeout(timeout)
         // One request in minutes or an hour: a pooled connection would only go stale.
         .pool_max_idle_per_host(0);
     let builder = lenient(builder);

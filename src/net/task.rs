@@ -72,10 +72,10 @@ pub(crate) enum Due {
     /// When it is needed next.
     #[default]
     Never,
-    At(Instant),
+    Within(Instant),
     /// At this moment of the clock's elapsed time; and when the wait for it began.
-    Nap {
-        until: Duration,
+    At {
+        moment: Duration,
         since: Instant,
     },
 }
@@ -83,12 +83,13 @@ pub(crate) enum Due {
 impl Due {
     /// Within this time, whatever the clock.
     pub(crate) fn within(time: Duration) -> Self {
-        Self::At(Instant::now() + time)
+        Self::Within(Instant::now() + time)
     }
 
-    pub(crate) fn nap(until: Duration) -> Self {
-        Self::Nap {
-            until,
+    /// At this moment of the clock's elapsed time.
+    pub(crate) fn at(moment: Duration) -> Self {
+        Self::At {
+            moment,
             since: Instant::now(),
         }
     }
@@ -97,9 +98,9 @@ impl Due {
         let late = |instant: Instant| instant.elapsed() > LATE;
         match self {
             Self::Never => false,
-            Self::At(instant) => late(instant),
+            Self::Within(instant) => late(instant),
             // A test's clock that was set ahead does not make the task late.
-            Self::Nap { until, since } => elapsed > until + LATE && late(since),
+            Self::At { moment, since } => elapsed > moment.saturating_add(LATE) && late(since),
         }
     }
 }
@@ -177,5 +178,33 @@ pub(crate) async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
 pub(crate) fn forget<T>(value: T) {
     if let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
         std::mem::forget(worse);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_is_late_by_the_clock_and_in_real_time() {
+        let clock = ManualClock::starting_now();
+        let is_driven = |pulse: &Pulse| pulse.is_driven(Moment::now(&clock));
+        let second = Duration::from_secs(1);
+        let pulse = Pulse::default();
+        pulse.begin(Moment::now(&clock), Due::at(5 * second));
+        // A clock that stands still makes no task late,
+        tokio::time::advance(3600 * second).await;
+        assert!(is_driven(&pulse));
+        clock.advance(5 * second + LATE);
+        assert!(is_driven(&pulse));
+        clock.advance(second);
+        assert!(!is_driven(&pulse));
+        // nor does one that is set ahead.
+        pulse.expect(Due::at(clock.monotonic()));
+        clock.advance(3600 * second);
+        assert!(is_driven(&pulse));
+        tokio::time::advance(LATE + second).await;
+        assert!(!is_driven(&pulse));
     }
 }

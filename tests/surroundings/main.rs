@@ -64,10 +64,7 @@ fn a_broken_log_keeps_no_withdrawn_key() {
             let auth = world.auth();
             let World { go, clock } = world;
             foreign.of(&auth);
-            let lasting = |mint: Mint| {
-                let now = i64::try_from(clock.now().as_secs()).expect("before 9999");
-                mint.at(now).expires_in(90_000).token()
-            };
+            let lasting = |mint: Mint| mint.expires_in(90_000).token();
             soon(auth.ready()).await.expect("GO is well");
             let old = lasting(go.mint());
             soon(auth.verify(&old)).await.expect("genuine");

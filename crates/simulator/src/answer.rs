@@ -3,13 +3,14 @@
 use std::convert::Infallible;
 use std::io::{self, Write as _};
 use std::iter;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
 use bytes::Bytes;
+use derbysoft_go_auth::clock::{Clock, UnixTime};
 use flate2::write::GzEncoder;
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 use http::header::{
@@ -19,7 +20,6 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use hyper::ext::ReasonPhrase;
 use tokio::task::yield_now;
-use tokio::time::sleep;
 use tokio_stream::{self as stream, StreamExt as _};
 
 use crate::fault::{Fault, SAMPLE_LOCATION};
@@ -34,10 +34,31 @@ const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Sign in</title></h
 #[derive(Debug)]
 pub(crate) enum Answer {
     Reply(Response),
+    /// At this moment of the simulator's clock.
     Late(Duration, Response),
     Never,
     Cut,
     Raw(Vec<u8>),
+}
+
+/// When a request arrived: delays are counted from then, so that a clock which is
+/// advanced at once does not miss them.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) now: UnixTime,
+    /// By the clock's elapsed time.
+    pub(crate) moment: Duration,
+}
+
+impl Arrival {
+    pub(crate) fn now(clock: &Arc<dyn Clock>) -> Self {
+        Self {
+            clock: Arc::clone(clock),
+            now: clock.now(),
+            moment: clock.monotonic(),
+        }
+    }
 }
 
 /// How good documents are served.
@@ -86,6 +107,7 @@ impl Answer {
         fault: Option<Fault>,
         serving: &Serving,
         request: &HeaderMap,
+        arrival: Arrival,
     ) -> Self {
         let serve = |document| serve(document, serving, request);
         let Some(fault) = fault else {
@@ -96,7 +118,10 @@ impl Answer {
             Fault::Hang => return Self::Never,
             Fault::Cut => return Self::Cut,
             Fault::Raw(bytes) => return Self::Raw(bytes),
-            Fault::Delay(time) => return Self::Late(time, serve(document)),
+            Fault::Delay(time) => {
+                let moment = arrival.moment.saturating_add(time);
+                return Self::Late(moment, serve(document));
+            }
             Fault::RedirectNotFound => {
                 let location = [(LOCATION, SAMPLE_LOCATION)];
                 let mut response = (StatusCode::NOT_FOUND, location).into_response();
@@ -113,10 +138,15 @@ impl Answer {
                 sized(Body::from_stream(half.chain(stream::pending())), length)
             }
             Fault::Drip { bytes, every } => {
+                let Arrival { clock, moment, .. } = arrival;
                 let pieces: Vec<_> = document.chunks(bytes.max(1)).map(<[u8]>::to_vec).collect();
-                let pieces = stream::iter(pieces).then(move |piece| async move {
-                    sleep(every).await;
-                    Ok::<_, Infallible>(piece)
+                let pieces = stream::iter(pieces.into_iter().zip(1..));
+                let pieces = pieces.then(move |(piece, nth)| {
+                    let time = clock.sleep_until(moment.saturating_add(every.saturating_mul(nth)));
+                    async {
+                        time.await;
+                        Ok::<_, Infallible>(piece)
+                    }
                 });
                 sized(Body::from_stream(pieces), length)
             }

@@ -123,9 +123,8 @@ impl SimulatorBuilder {
         self
     }
 
-    /// The clock of the gateway, of GO's own APIs and of their credentials, so that a
-    /// test can let 180 days pass. Default: the system's. A [`Mint`](crate::Mint) always
-    /// uses the system's clock unless it is given a [time](crate::Mint::at).
+    /// The clock that all of GO goes by, as described under [Time](crate#time). Give the
+    /// same one to what is tested. Default: the system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self

@@ -34,14 +34,16 @@ pub enum Fault {
     Hang,
     /// Sends the head and half of the good document, then nothing more.
     HangBody,
-    /// Sends the good document slowly.
+    /// Sends the good document slowly, by the simulator's
+    /// [clock](crate::SimulatorBuilder::clock).
     Drip {
         /// Bytes in each piece, at least one.
         bytes: usize,
-        /// The wait before each piece.
+        /// The time before the first piece, and between two of them.
         every: Duration,
     },
-    /// Sends the good document after this delay.
+    /// Sends the good document so long after its request, by the simulator's
+    /// [clock](crate::SimulatorBuilder::clock).
     Delay(Duration),
     /// Sends the complete good document with a `Content-Length` one byte too large, then
     /// closes the connection: complete JSON, incomplete answer.

@@ -16,6 +16,7 @@
 //! cooldown.
 //!
 //! ```
+//! use derbysoft_go_auth::clock::UnixTime;
 //! use derbysoft_go_simulator::{Encoding, Fault, SignatureKind, Simulator};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -24,7 +25,7 @@
 //! assert!(go.jwks_url().ends_with("/id/84A26B2FA77BCD1FF5130636F04C30C5/keys"));
 //!
 //! // Tokens that must be rejected.
-//! let expired = go.mint().at(1_703_559_790).token();
+//! let expired = go.mint().at(UnixTime::from_secs(1_703_559_790)).token();
 //! let unsigned = go.mint().header("alg", "none").signature(SignatureKind::Empty).token();
 //! let padded = go.mint().encoding(Encoding::Padded).token();
 //! # let _ = (expired, unsigned, padded);
@@ -41,6 +42,66 @@
 //! # Ok(())
 //! # }
 //! ```
+
+//!
+//! # Time
+//!
+//! What takes minutes or months at GO takes no time in a test: give the simulator and
+//! the tested API one [`ManualClock`](derbysoft_go_auth::clock::ManualClock), which moves
+//! only when the test advances it.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use derbysoft_go_auth::GoAuth;
+//! use derbysoft_go_auth::clock::{Clock, ManualClock};
+//! use derbysoft_go_simulator::Simulator;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let clock = ManualClock::starting_now();
+//! let go = Simulator::builder().clock(clock.clone()).start().await?;
+//! let auth = GoAuth::builder()
+//!     .issuer(go.issuer())
+//!     .audience(go.audience())
+//!     .jwks_url(go.jwks_url())
+//!     .clock(clock.clone())
+//!     .build()?;
+//!
+//! let token = go.token();
+//! assert!(auth.verify(&token).await.is_ok());
+//! clock.advance(Duration::from_secs(330)); // its five minutes, and 30 s of leeway
+//! let error = auth.verify(&token).await.unwrap_err();
+//! assert_eq!(error.kind().as_str(), "expired");
+//!
+//! let early = go.mint().at(clock.now().saturating_add(Duration::from_secs(3600)));
+//! let error = auth.verify(&early.token()).await.unwrap_err();
+//! assert_eq!(error.kind().as_str(), "not_yet_valid");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! By the [clock](SimulatorBuilder::clock) go
+//!
+//! - the times in all tokens, whether the test, a [`Push`], the gateway or the control
+//!   room issues them, unless [`Mint::at`] names another;
+//! - the lives of Access Tokens, client IDs and client secrets;
+//! - [`Fault::Delay`] and [`Fault::Drip`], counted from the arrival of the request;
+//! - [`LoggedRequest::time`], and the days in a [`SamplePush`].
+//!
+//! Real time limits only what could keep a test or a process from ending:
+//! [`Push::send`], [`Simulator::stop_within`], and the connections of a simulator [with
+//! a control room](SimulatorBuilder::with_control).
+//!
+//! Advancing the clock wakes the sleepers, and doesn't wait for what they do then. Before
+//! it advances the clock again, a test waits for what it expects: for a fetch to arrive,
+//! with [`Simulator::wait_for_fetches`]; for a request to wait for keys, or for a
+//! background task to have done its work, with
+//! [`ManualClock::wait_for_sleepers`](derbysoft_go_auth::clock::ManualClock::wait_for_sleepers).
+//! The guide [Getting started][guide] shows a whole outage. Don't pause tokio's time
+//! while a simulator runs: it jumps ahead whenever all tasks wait for a socket.
+//!
+//! [guide]: https://docs.rs/derbysoft-go-auth/latest/derbysoft_go_auth/guide/getting_started
 
 // Imports point one way, from left to right: builder, server, control and push,
 // simulator, state, answer and tokens, keys and fault, bounded_tcp and hex.

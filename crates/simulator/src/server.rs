@@ -119,8 +119,8 @@ async fn respond(
     }
     match answer {
         Answer::Reply(response) => Ok(response),
-        Answer::Late(time, response) => {
-            tokio::time::sleep(time).await;
+        Answer::Late(moment, response) => {
+            shared.clock.sleep_until(moment).await;
             Ok(response)
         }
         Answer::Never => pending().await,

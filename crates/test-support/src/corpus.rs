@@ -28,7 +28,7 @@ pub fn now() -> u64 {
 
 /// Tokens like GO's, well within their life.
 pub fn mint() -> Mint {
-    let issued = (now() - FAR).cast_signed();
+    let issued = UnixTime::from_secs(now() - FAR);
     forge::mint().at(issued).expires_in(2 * FAR.cast_signed())
 }
 

@@ -50,8 +50,8 @@ pub use self::background::Background;
 pub use self::known_keys::Keys;
 pub use self::rejections::{SUBJECT, refused_tokens, status_of, strict};
 pub use self::verdicts::{
-    agreed, crowd, invented, keys, passes, ready, readyz, refresh, refreshing, remember, state,
-    verdict, verifying,
+    agreed, crowd, invented, keys, passes, ready, readying, readyz, refresh, refreshing, remember,
+    state, verdict, verifying,
 };
 pub use self::waits::{at_once, eventually, millis, passive_runtime, runtime, secs, settle, soon};
 pub use self::world::{World, builder_for, clock, go_with};

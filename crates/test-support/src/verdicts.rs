@@ -76,6 +76,12 @@ pub async fn refresh(auth: &GoAuth) -> Result<(), FetchError> {
     soon(auth.refresh()).await.map_err(|error| error.source)
 }
 
+/// Is ready, or fails, in a task of its own.
+pub fn readying(auth: &GoAuth) -> JoinHandle<Result<(), FetchError>> {
+    let auth = auth.clone();
+    tokio::spawn(async move { ready(&auth).await })
+}
+
 /// Fetches in a task of its own.
 pub fn refreshing(auth: &GoAuth) -> JoinHandle<Result<(), FetchError>> {
     let auth = auth.clone();

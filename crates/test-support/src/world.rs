@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use derbysoft_go_auth::clock::{Clock, ManualClock, UnixTime};
 use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
-use derbysoft_go_simulator::{Mint, Simulator};
+use derbysoft_go_simulator::{Mint, Simulator, SimulatorBuilder};
 
 use crate::{ready, settle, soon, verdict};
 
@@ -16,8 +16,7 @@ pub fn clock() -> ManualClock {
 
 /// GO's server, told the time by this clock.
 pub async fn go_with(clock: &ManualClock) -> Simulator {
-    let builder = Simulator::builder().clock(clock.clone());
-    builder.start().await.expect("a free port")
+    World::at(clock.clone(), Simulator::builder()).await.go
 }
 
 /// Trusts this GO, by the machine's clock.
@@ -28,7 +27,7 @@ pub fn builder_for(go: &Simulator) -> GoAuthBuilder {
         .jwks_url(go.jwks_url())
 }
 
-/// GO on a loopback port, and a clock that only the test moves.
+/// GO on a loopback port, and a clock that only the test moves, for GO and its clients.
 pub struct World {
     pub go: Simulator,
     pub clock: ManualClock,
@@ -36,11 +35,18 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
-        Self::of(Simulator::start().await.expect("a free port"))
+        Self::of(Simulator::builder()).await
     }
 
-    pub fn of(go: Simulator) -> Self {
-        Self { go, clock: clock() }
+    pub async fn of(builder: SimulatorBuilder) -> Self {
+        Self::at(clock(), builder).await
+    }
+
+    /// With another GO or client by this clock.
+    pub async fn at(clock: ManualClock, builder: SimulatorBuilder) -> Self {
+        let go = builder.clock(clock.clone()).start();
+        let go = go.await.expect("a free port");
+        Self { go, clock }
     }
 
     pub fn builder(&self) -> GoAuthBuilder {
@@ -66,14 +72,9 @@ impl World {
         self.clock.now()
     }
 
-    /// The same, as a [`Mint`] takes it.
-    pub fn now(&self) -> i64 {
-        i64::try_from(self.time().as_secs()).expect("before the year 9999")
-    }
-
     /// Signs with GO's current key, from now on.
     pub fn mint(&self) -> Mint {
-        self.go.mint().at(self.now())
+        self.go.mint()
     }
 
     pub fn token(&self) -> String {

@@ -9,6 +9,7 @@
 
 use std::iter;
 use std::ops::Range;
+use std::time::SystemTime;
 
 use allocation_counter::measure;
 
@@ -53,7 +54,7 @@ fn genuine(change: impl FnOnce(Mint) -> Mint) -> (Vec<u8>, Verified) {
     let key = PublishedKey::fresh();
     let signing = key.signing_key().expect("a key that signs").clone();
     let mint = Mint::new(signing, key.kid().expect("a name"), ISSUER, AUDIENCE);
-    let token = change(mint.at(NOW.cast_signed())).token();
+    let token = change(mint.at(SystemTime::from(UnixTime::from_secs(NOW)))).token();
     let document = serde_json::json!({ "keys": [key.jwk()] }).to_string();
     let keys = KeySet::from_document(document.as_bytes()).expect("a key");
     let config = Config {

@@ -111,13 +111,15 @@ impl GatewayBuilder {
     }
 
     /// Settings for the client that fetches, such as a proxy or a root certificate. The
-    /// limits here apply all the same, and it follows no redirect.
+    /// limits here apply all the same, and so does a shorter time limit in the settings;
+    /// it follows no redirect.
     pub fn http_client(mut self, settings: ClientBuilder) -> Self {
         self.client = Some(settings);
         self
     }
 
-    /// The clock; by default the system's.
+    /// The clock that [everything](crate::clock#what-goes-by-the-clock) goes by; by default
+    /// the system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self

@@ -15,6 +15,7 @@ use super::error::{GatewayErrorKind, GatewayRefusal};
 use super::excerpt::Excerpt;
 use super::pairs::ClientPair;
 use super::token::Answer;
+use crate::clock::Clock;
 use crate::net::bounded_http::{self, Fault, FetchSettings, LazyClient};
 use crate::secret::Secret;
 
@@ -47,8 +48,12 @@ impl Fetcher {
         self.settings.timeout
     }
 
-    pub(super) async fn fetch(&self, pair: &ClientPair) -> Result<Answer, GatewayErrorKind> {
-        bounded_http::within(self.settings.timeout, self.get(pair)).await
+    pub(super) async fn fetch(
+        &self,
+        clock: &dyn Clock,
+        pair: &ClientPair,
+    ) -> Result<Answer, GatewayErrorKind> {
+        bounded_http::within(clock, self.settings.timeout, self.get(pair)).await
     }
 
     async fn get(&self, pair: &ClientPair) -> Result<Answer, GatewayErrorKind> {

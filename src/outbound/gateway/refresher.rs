@@ -83,12 +83,13 @@ impl Refresh for Shared {
         let is_due = renewal.is_some_and(|wait| wait.is_zero());
         if status.flight.begin(is_due.then_some(())).is_some() {
             // Each of two pairs is tried at most twice.
-            (self.core.pulse).expect(Due::within(self.fetcher.timeout() * 4));
+            let moment = now.elapsed.saturating_add(self.fetcher.timeout() * 4);
+            self.core.pulse.expect(Due::at(moment));
             return Some(Step::Fetch(status.pairs.candidates(now.wall)));
         }
         let wait = renewal.map_or(LONGEST_NAP, |wait| wait.min(LONGEST_NAP));
         let moment = now.elapsed + wait;
-        self.core.pulse.expect(Due::nap(moment));
+        self.core.pulse.expect(Due::at(moment));
         Some(Step::WaitUntil(Some(moment)))
     }
 
@@ -157,7 +158,7 @@ impl Shared {
 
     async fn ask_once(&self, pair: &ClientPair) -> Result<Token, GatewayErrorKind> {
         let asked = self.core.now();
-        let answer = self.fetcher.fetch(pair).await?;
+        let answer = self.fetcher.fetch(&*self.core.clock, pair).await?;
         let value =
             (self.form.value(answer.token.expose())).ok_or(GatewayErrorKind::UnusableToken)?;
         let lifetime = answer.lifetime(asked.wall)?;

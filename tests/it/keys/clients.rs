@@ -3,7 +3,7 @@
 use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_simulator::{Fault, Simulator};
 
-use test_support::{World, keys, millis, ready, refresh, secs, verdict};
+use test_support::{World, keys, millis, ready, refresh, refreshing, secs, soon, verdict};
 
 #[tokio::test]
 async fn each_fetch_sends_user_agent_and_encodings() {
@@ -46,9 +46,20 @@ async fn a_redirecting_custom_client_brings_no_keys() {
     });
     let error = ready(&auth).await.expect_err("a redirect");
     assert!(matches!(error, FetchError::Redirect(_)), "{error:?}");
-    let theirs = foreign.mint().at(world.now()).token();
+    let theirs = foreign.mint().at(world.time()).token();
     assert_ne!(verdict(&auth, &theirs).await, "ok");
     assert_eq!(keys(&auth), 0);
+}
+
+#[tokio::test]
+async fn a_custom_clients_shorter_time_limit_holds_too() {
+    let world = World::new().await;
+    world.go.fail(Fault::Hang);
+    let client = reqwest::Client::builder().timeout(millis(10));
+    let client = client.build().expect("a client");
+    let auth = world.builder().client(client).build().unwrap();
+    // The client's time is the machine's.
+    assert_eq!(ready(&auth).await, Err(FetchError::Timeout));
 }
 
 #[tokio::test]
@@ -66,6 +77,8 @@ async fn the_limits_hold_for_a_custom_client_too() {
     world.go.fail(Fault::Endless);
     assert_eq!(refresh(&patient).await, too_large);
     world.go.fail(Fault::HangBody);
-    let hasty = auth(millis(100));
-    assert_eq!(refresh(&hasty).await, Err(FetchError::Timeout));
+    let late = refreshing(&auth(secs(5)));
+    world.fetches(3).await;
+    world.clock.advance(secs(5));
+    assert_eq!(soon(late).await.unwrap(), Err(FetchError::Timeout));
 }

@@ -4,7 +4,7 @@ use derbysoft_go_auth::GoAuth;
 use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_simulator::{Endpoint, Fault, Simulator};
 
-use test_support::{World, millis, ready, refresh, secs, verdict};
+use test_support::{World, eventually, millis, ready, readying, refresh, secs, soon, verdict};
 
 /// Configured with the discovery document's address.
 fn discovering(world: &World) -> GoAuth {
@@ -87,7 +87,7 @@ async fn a_discovery_that_turns_foreign_loses_no_keys() {
     world.go.set_jwks_uri(foreign.jwks_url());
     refresh(&auth).await.expect_err("a foreign set");
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
-    let theirs = foreign.mint().at(world.now()).token();
+    let theirs = foreign.mint().at(world.time()).token();
     assert_ne!(verdict(&auth, &theirs).await, "ok");
     assert_eq!(foreign.total_requests(), 0);
 }
@@ -126,6 +126,11 @@ async fn both_documents_share_one_time_limit() {
         .configure(|it| it.fetch_timeout = millis(1400))
         .build()
         .unwrap();
-    assert_eq!(ready(&auth).await, Err(FetchError::Timeout));
+    let waiting = readying(&auth);
+    eventually("the first is asked for", || world.go.total_requests() == 1).await;
+    world.clock.advance(millis(800));
+    world.fetches(1).await;
+    world.clock.advance(millis(600));
+    assert_eq!(soon(waiting).await.unwrap(), Err(FetchError::Timeout));
     assert_eq!(paths(&world.go), ["discovery", "keys"]);
 }

@@ -3,7 +3,9 @@
 use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_simulator::{Fault, Simulator};
 
-use test_support::{World, eventually, keys, millis, ready, readyz, refresh, secs, verdict};
+use test_support::{
+    World, eventually, keys, millis, ready, readying, readyz, refresh, secs, settle, soon, verdict,
+};
 
 const LIMIT: usize = 256 * 1024;
 
@@ -145,26 +147,30 @@ async fn the_bodys_bound_is_exact_and_can_be_set() {
 }
 
 #[tokio::test]
-async fn a_fetch_has_a_total_time_limit() {
+async fn a_fetch_has_a_total_time_limit_by_the_clock() {
     let slow = Fault::Drip {
         bytes: 1,
-        every: millis(10),
+        every: secs(1),
     };
-    for fault in [
-        Fault::Hang,
-        Fault::HangBody,
-        slow,
-        Fault::Delay(millis(5000)),
-    ] {
+    for fault in [Fault::Hang, Fault::HangBody, slow, Fault::Delay(secs(90))] {
         let world = World::new().await;
-        let auth = world
-            .builder()
-            .configure(|it| it.fetch_timeout = millis(100))
-            .build()
-            .unwrap();
+        let limit = |limit| world.builder().configure(|it| it.fetch_timeout = limit);
         world.go.fail(fault.clone());
-        assert_eq!(ready(&auth).await, Err(FetchError::Timeout), "{fault:?}");
-        assert_eq!(world.go.fetches(), 1);
+        // The machine's time does not end it,
+        let waiting = readying(&limit(millis(10)).build().unwrap());
+        world.fetches(1).await;
+        settle().await;
+        assert!(!waiting.is_finished(), "{fault:?}");
+        world.clock.advance(millis(10));
+        assert_eq!(soon(waiting).await.unwrap(), Err(FetchError::Timeout));
+        // and does not have to pass.
+        let waiting = readying(&limit(secs(60)).build().unwrap());
+        world.fetches(2).await;
+        world.clock.advance(millis(59_999));
+        settle().await;
+        assert!(!waiting.is_finished(), "{fault:?}");
+        world.clock.advance(millis(1));
+        assert_eq!(soon(waiting).await.unwrap(), Err(FetchError::Timeout));
     }
 }
 
@@ -175,9 +181,16 @@ async fn a_slow_answer_in_time_brings_keys() {
         bytes: 100,
         every: millis(2),
     };
-    for fault in [slow, Fault::Delay(millis(20))] {
+    for fault in [slow, Fault::Delay(secs(4))] {
         world.go.fail(fault);
-        let auth = world.ready().await;
+        let auth = world.auth();
+        let before = world.go.fetches();
+        let waiting = readying(&auth);
+        world.fetches(before + 1).await;
+        settle().await;
+        assert!(!waiting.is_finished());
+        world.clock.advance(secs(4));
+        soon(waiting).await.unwrap().expect("in time");
         assert_eq!(verdict(&auth, &world.token()).await, "ok");
     }
 }
@@ -195,14 +208,8 @@ async fn a_closed_port_costs_no_keys_and_recovers() {
     assert!(matches!(error, FetchError::Unreachable(_)), "{error:?}");
     assert_eq!(verdict(&auth, &known).await, "ok");
 
-    let back = Simulator::builder()
-        .address(address)
-        .keys(published)
-        .start();
-    let world = World {
-        go: back.await.unwrap(),
-        clock,
-    };
+    let back = Simulator::builder().address(address).keys(published);
+    let world = World::at(clock, back).await;
     refresh(&auth).await.unwrap();
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
 }
@@ -221,10 +228,7 @@ async fn a_closed_port_at_the_start_recovers_by_itself() {
     assert_eq!(readyz(&auth), 503);
 
     let back = Simulator::builder().address(address).keys(published);
-    let world = World {
-        go: back.start().await.expect("the same port"),
-        clock,
-    };
+    let world = World::at(clock, back).await;
     world.advance_to_fetch(secs(1), 1).await;
     eventually("the keys came by themselves", || readyz(&auth) == 200).await;
     assert_eq!(verdict(&auth, &token).await, "ok");

@@ -18,7 +18,7 @@ fn building_needs_no_runtime_and_does_no_io() {
         .enable_all()
         .build()
         .unwrap();
-    let world = World::of(runtime.block_on(Simulator::start()).unwrap());
+    let world = runtime.block_on(World::new());
     let auth = world.auth();
     let layer = auth.layer();
     let health = auth.health();
@@ -103,13 +103,11 @@ async fn fifty_first_requests_share_one_fetch() {
 async fn ready_shares_a_fetch_and_fails_with_it() {
     let world = World::new().await;
     world.go.fail(Fault::Hang);
-    let builder = world
-        .builder()
-        .configure(|it| it.fetch_timeout = millis(100));
-    let auth = builder.build().unwrap();
+    let auth = world.auth();
     let request = verifying(&auth, &world.token());
     world.fetches(1).await;
-    assert_eq!(ready(&auth).await, Err(FetchError::Timeout));
+    let (outcome, ()) = tokio::join!(ready(&auth), async { world.clock.advance(secs(5)) });
+    assert_eq!(outcome, Err(FetchError::Timeout));
     soon(request).await.unwrap().expect_err("no keys");
     assert_eq!(world.go.fetches(), 1);
 }

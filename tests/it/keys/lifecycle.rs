@@ -42,8 +42,7 @@ fn the_last_handle_leaves_no_task_behind() {
         let passive = passive_runtime();
         passive.block_on(async {
             let of_go = runtime();
-            let go = of_go.spawn(Simulator::start()).await.expect("it ends");
-            let world = World::of(go.expect("a free port"));
+            let world = of_go.spawn(World::new()).await.expect("it ends");
             let alive = || Handle::current().metrics().num_alive_tasks();
             assert_eq!(alive(), 0);
             let auth = world.auth();
@@ -79,7 +78,7 @@ async fn a_request_outlives_the_handle_it_came_from() {
 #[test]
 fn a_handle_outlives_the_runtime_it_ran_in() {
     let of_go = runtime();
-    let world = World::of(of_go.block_on(Simulator::start()).unwrap());
+    let world = of_go.block_on(World::new());
     let auth = world.auth();
     for n in [1, 2, 3] {
         // On one thread: time passes only while the background task sleeps.
@@ -99,7 +98,7 @@ fn a_handle_outlives_the_runtime_it_ran_in() {
 #[test]
 fn many_short_runtimes_share_one_set_of_keys() {
     let of_go = runtime();
-    let world = World::of(of_go.block_on(Simulator::start()).unwrap());
+    let world = of_go.block_on(World::new());
     let auth = world.auth();
     for _ in 0..10 {
         let own = passive_runtime();
@@ -143,7 +142,7 @@ fn abandoned(
 #[test]
 fn a_runtime_that_goes_before_a_fetch_strands_nobody() {
     let of_go = runtime();
-    let world = World::of(of_go.block_on(Simulator::start()).unwrap());
+    let world = of_go.block_on(World::new());
     let auth = world.auth();
     let own = passive_runtime();
     {
@@ -164,7 +163,7 @@ fn a_runtime_that_goes_before_a_fetch_strands_nobody() {
 #[test]
 fn a_runtime_that_goes_during_a_fetch_strands_nobody() {
     let of_go = runtime();
-    let world = World::of(of_go.block_on(Simulator::start()).unwrap());
+    let world = of_go.block_on(World::new());
     let auth = world.auth();
     let hold = world.go.hold();
     let own = runtime();
@@ -202,7 +201,7 @@ fn a_runtime_that_goes_during_a_fetch_strands_nobody() {
 #[test]
 fn an_idle_runtime_that_goes_strands_nobody() {
     let of_go = runtime();
-    let world = World::of(of_go.block_on(Simulator::start()).expect("a simulator"));
+    let world = of_go.block_on(World::new());
     let auth = world.auth();
     let idle = passive_runtime();
     idle.block_on(auth.ready()).expect("the keys");
@@ -217,7 +216,7 @@ fn an_idle_runtime_that_goes_strands_nobody() {
 #[test]
 fn a_reply_to_a_runtime_that_is_gone_is_dropped() {
     let of_go = runtime();
-    let world = World::of(of_go.block_on(Simulator::start()).unwrap());
+    let world = of_go.block_on(World::new());
     let auth = world.auth();
     let old = world.token();
     let hold = world.go.hold_next(1);

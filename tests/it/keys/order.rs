@@ -26,14 +26,14 @@ async fn refreshes_requested_together_share_a_fetch() {
 #[tokio::test]
 async fn an_older_reply_that_comes_late_replaces_nothing() {
     let world = World::new().await;
-    let set = |builder: GoAuthBuilder| builder.configure(|it| it.fetch_timeout = secs(1));
-    let auth = world.ready_with(set).await;
+    let auth = world.ready().await;
     let old = world.token();
     let hold = world.go.hold_next(1);
     let late = refreshing(&auth);
     world.fetches(2).await;
     world.withdraw();
     let new = world.token();
+    world.clock.advance(secs(5));
     assert_eq!(soon(late).await.unwrap(), Err(FetchError::Timeout));
     refresh(&auth).await.unwrap();
     assert_eq!(verdict(&auth, &new).await, "ok");

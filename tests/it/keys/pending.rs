@@ -317,7 +317,7 @@ async fn a_stuck_cache_or_etag_hides_no_new_key() {
         settle().await;
     }
     eventually("it is gone", || keys(&auth) == 1).await;
-    assert_ne!(verdict(&auth, &old.at(world.now()).token()).await, "ok");
+    assert_ne!(verdict(&auth, &old.at(world.time()).token()).await, "ok");
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
 }
 

@@ -5,7 +5,8 @@ use derbysoft_go_auth::keys::{FetchError, KeysState};
 use derbysoft_go_simulator::Fault;
 
 use test_support::{
-    World, at_once, eventually, keys, millis, ready, refresh, secs, settle, state, verdict,
+    World, at_once, eventually, keys, millis, ready, readying, refresh, secs, settle, soon, state,
+    verdict,
 };
 
 #[tokio::test]
@@ -70,14 +71,14 @@ async fn a_failed_first_fetch_is_retried_in_the_background() {
     for fault in [Fault::Cut, Fault::Hang] {
         let world = World::new().await;
         world.go.fail_next(2, fault);
-        let auth = world
-            .builder()
-            .configure(|it| it.fetch_timeout = millis(400))
-            .build()
-            .unwrap();
-        ready(&auth).await.unwrap_err();
+        let auth = world.auth();
+        let failed = readying(&auth);
+        world.fetches(1).await;
+        world.clock.advance(secs(5));
+        soon(failed).await.unwrap().unwrap_err();
         assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
         world.advance_to_fetch(secs(1), 2).await;
+        world.clock.advance(secs(5));
         assert_eq!(world.last_attempt(&auth).await, "keys_unavailable");
         world.advance_to_fetch(secs(2), 3).await;
         assert_eq!(world.last_attempt(&auth).await, "unknown_key");

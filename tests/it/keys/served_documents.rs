@@ -135,8 +135,7 @@ async fn gos_second_sample_key_without_use_is_good() {
     let key = PublishedKey::new(SigningKey::pooled())
         .with_kid("1")
         .without("use");
-    let go = Simulator::builder().keys([key]).start().await.unwrap();
-    let world = World::of(go);
+    let world = World::of(Simulator::builder().keys([key])).await;
     let auth = world.ready().await;
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
 }

@@ -28,22 +28,15 @@ impl Two {
     }
 
     async fn of(name: impl Fn(PublishedKey, &str) -> PublishedKey) -> Self {
-        let go = async |account: &str, audience: &str| {
+        let go = |account: &str, audience: &str| {
             let key = name(PublishedKey::new(SigningKey::pooled()), account);
             Simulator::builder()
                 .account(account.repeat(32))
                 .audience(audience)
                 .keys([key])
-                .start()
-                .await
-                .expect("a free port")
         };
-        let a = World::of(go("A", OURS).await);
-        let clock = a.clock.clone();
-        let b = World {
-            go: go("B", "theirs").await,
-            clock,
-        };
+        let a = World::of(go("A", OURS)).await;
+        let b = World::at(a.clock.clone(), go("B", "theirs")).await;
         Self { a, b }
     }
 

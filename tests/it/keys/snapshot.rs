@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use std::path::PathBuf;
 
 use test_support::{
-    World, at_once, eventually, keys, millis, ready, readyz, refresh, secs, settle, soon, state,
-    verdict, verifying,
+    World, at_once, eventually, keys, ready, readyz, refresh, refreshing, secs, settle, soon,
+    state, verdict, verifying,
 };
 
 const DAY: u64 = 86_400;
@@ -337,14 +337,14 @@ async fn an_unused_handle_neither_reads_nor_fetches() {
 async fn an_answer_after_its_timeout_is_not_saved() {
     let host = Host::after_a_run().await;
     let builder = host.world.builder().snapshot(host.path());
-    let auth = builder
-        .configure(|it| it.fetch_timeout = millis(100))
-        .build()
-        .unwrap();
+    let auth = builder.build().unwrap();
     let (document, at) = (host.world.go.document(), host.world.time().as_secs());
     host.world.go.rotate();
     let hold = host.world.go.hold();
-    assert_eq!(refresh(&auth).await, Err(FetchError::Timeout));
+    let late = refreshing(&auth);
+    host.world.fetches(2).await;
+    host.world.clock.advance(secs(5));
+    assert_eq!(soon(late).await.unwrap(), Err(FetchError::Timeout));
     hold.release();
     settle().await;
     assert!(host.holds(&document, at));

@@ -21,12 +21,12 @@ async fn a_distrusted_key_verifies_nothing() {
     // It causes no fetch.
     world.clock.advance(secs(10));
     for _ in 0..3 {
-        let token = leaked.clone().at(world.now()).token();
+        let token = leaked.clone().at(world.time()).token();
         assert_eq!(verdict(&auth, &token).await, "unknown_key");
     }
     assert_eq!(world.go.fetches(), 1);
     refresh(&auth).await.expect("GO is well");
-    let token = leaked.clone().at(world.now()).token();
+    let token = leaked.clone().at(world.time()).token();
     assert_eq!(verdict(&auth, &token).await, "unknown_key");
 }
 

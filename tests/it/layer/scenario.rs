@@ -42,8 +42,9 @@ struct Reply {
 impl Stage {
     async fn set(serve: Serve) -> Self {
         let world = World::new().await;
-        let builder = strict(world.builder()).configure(|it| it.fetch_timeout = secs(2));
-        let auth = builder.build().expect("a good configuration");
+        let auth = strict(world.builder())
+            .build()
+            .expect("a good configuration");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (layer, calls) = (auth.layer(), Calls::default());
@@ -184,10 +185,19 @@ pub(crate) async fn a_later_outage_rejects_no_known_key(serve: Serve) {
     world.go.fail(Fault::Hang);
     world.go.rotate();
     world.clock.advance(secs(10));
-    let reply = stage.push(&[world.token().as_bytes()]).await;
+    let token = world.token();
+    let credential = [token.as_bytes()];
+    let waiting = async {
+        world.fetches(2).await;
+        // As long as a request waits, and then as a fetch may take.
+        world.clock.advance(secs(2));
+    };
+    let (reply, ()) = tokio::join!(stage.push(&credential), waiting);
     assert_eq!(reply.status, 503);
     assert!(reply.retry_after.is_some());
     assert_eq!(stage.status(&known.token()).await, 200);
+    world.clock.advance(secs(3));
+    soon(world.clock.wait_for_sleepers(1)).await;
 
     // The background task has begun to retry on its own; it needs no request.
     world.go.heal();

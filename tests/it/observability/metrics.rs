@@ -155,7 +155,7 @@ async fn requests_are_counted_by_the_issuer_that_judged_them() {
     let auth = builder.access_tokens(tokens).build();
     let auth = auth.expect("a good configuration");
     let door = Api::behind(auth.layer());
-    let of_next = || next.mint().at(world.now());
+    let of_next = || next.mint().at(world.time());
     // The second and third are cached.
     for _ in 0..3 {
         door.call(&of_next().token_id("same").token()).await;

@@ -126,7 +126,7 @@ async fn requests() -> Vec<String> {
         ("missing_credentials", "Basic dXNlcjpwYXNz".to_owned()),
         ("invalid_request", "Bearer".to_owned()),
         ("wrong_environment", world.mint().issuer(ELSEWHERE).token()),
-        ("keys_unavailable", down.mint().at(world.now()).token()),
+        ("keys_unavailable", down.mint().at(world.time()).token()),
         ("key_pending", world.mint().kid("another").token()),
         ("unknown_access_token", "53ac0777".to_owned()),
         ("access_token_expired", OLD_TOKEN.to_owned()),

@@ -70,7 +70,7 @@ async fn faults_of_the_endpoint_are_distinguished() {
         (
             Fault::Drip {
                 bytes: 1,
-                every: millis(10),
+                every: secs(1),
             },
             "timeout",
         ),
@@ -97,15 +97,40 @@ async fn faults_of_the_endpoint_are_distinguished() {
         (Fault::Oversized(65_537), "too large"),
         (Fault::Raw(b"SSH-2.0-x\r\n".to_vec()), "unreachable"),
     ] {
-        let builder = world.builder().fetch_timeout(millis(400));
-        let gateway = builder.build().unwrap();
+        let gateway = world.gateway();
         let fetches = world.go.token_fetches();
         world.go.fail_at(Endpoint::Token, fault.clone());
-        let error = soon(gateway.ready()).await.expect_err("no token");
+        let readying = tokio::spawn({
+            let gateway = gateway.clone();
+            async move { gateway.ready().await }
+        });
+        soon(world.go.wait_for_token_fetches(fetches + 1)).await;
+        if expected == "timeout" {
+            world.clock.advance(secs(5));
+        }
+        let error = soon(readying).await.unwrap().expect_err("no token");
         assert_eq!(name(&error), expected, "{fault:?}: {error}");
         assert_eq!(world.go.token_fetches(), fetches + 1, "{fault:?}");
         let told = gateway.health().last_error.expect("it failed");
         assert_eq!(told.kind(), error.kind());
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_has_a_total_time_limit_by_the_clock() {
+    let world = World::new().await;
+    world.go.fail_at(Endpoint::Token, Fault::Hang);
+    // Neither does the machine's time end it, nor does it have to pass.
+    for (n, limit) in [millis(10), secs(60)].into_iter().enumerate() {
+        let gateway = world.builder().fetch_timeout(limit).build().unwrap();
+        let readying = tokio::spawn(async move { gateway.ready().await });
+        soon(world.go.wait_for_token_fetches(n + 1)).await;
+        world.clock.advance(limit.saturating_sub(millis(1)));
+        test_support::settle().await;
+        assert!(!readying.is_finished(), "{limit:?}");
+        world.clock.advance(millis(1));
+        let error = soon(readying).await.unwrap().expect_err("no token");
+        assert_eq!(error.kind(), &Kind::Timeout);
     }
 }
 

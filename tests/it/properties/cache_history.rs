@@ -82,7 +82,7 @@ struct Stage<'a> {
     kids: [String; 2],
     tokens: Vec<String>,
     auths: Vec<GoAuth>,
-    start: i64,
+    start: UnixTime,
     far: bool,
     outage: bool,
     /// The verdict on each token when it last came, and how often it was that in a row.
@@ -110,7 +110,7 @@ impl<'a> Stage<'a> {
             });
             auths.push(auth.await);
         }
-        let start = world.now();
+        let start = world.time();
         let mut stage = Self {
             world,
             kids: kids.clone(),
@@ -158,7 +158,7 @@ impl<'a> Stage<'a> {
             Event::StepTo(seconds) => {
                 if *seconds < FAR || !self.outage {
                     self.far = *seconds == FAR;
-                    let wall = (self.start + seconds).unsigned_abs();
+                    let wall = self.start.as_secs().saturating_add_signed(*seconds);
                     self.world.clock.step_to(UnixTime::from_secs(wall));
                 }
             }

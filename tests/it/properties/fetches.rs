@@ -33,6 +33,9 @@ use test_support::{millis, refresh, runtime, secs, soon};
 /// no history lasts as long.
 const LIFETIME: Duration = secs(7 * 86_400);
 
+/// The longest that can be set, in milliseconds: no fetch takes that long.
+const FETCH_TIMEOUT: u64 = 60_000;
+
 /// GO on loopback, for all histories.
 struct Stage {
     go: Simulator,
@@ -49,7 +52,7 @@ impl Stage {
         // And issued before any time at which keys may be fetched.
         let mint = || {
             go.mint()
-                .at(NOW.cast_signed())
+                .at(UnixTime::from_secs(NOW))
                 .not_before_offset(-100_000_000)
                 .claim("iat", NOW - 100_000_000)
         };
@@ -106,6 +109,7 @@ impl<'a> Play<'a> {
             .configure(|it| it.refresh_interval = LIFETIME)
             .configure(|it| it.max_stale = LIFETIME)
             .configure(|it| it.cooldown = millis(cooldown))
+            .configure(|it| it.fetch_timeout = millis(FETCH_TIMEOUT))
             .build()
             .expect("a good configuration");
         Self {
@@ -194,6 +198,7 @@ impl<'a> Play<'a> {
             Span::Part(part) => self.model.cooldown * part / 1000,
             Span::ToEnd(off) => self.model.cooldown.saturating_add_signed(off),
         };
+        let takes = takes.min(FETCH_TIMEOUT - 1);
         self.clock.advance(millis(takes));
         self.model.now += takes;
         let mut requests = Vec::new();

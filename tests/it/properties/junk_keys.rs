@@ -41,7 +41,7 @@ static GOOD: LazyLock<Vec<Good>> = LazyLock::new(|| {
     .into_iter()
     .map(|(kid, mut jwk, key)| {
         jwk["kid"] = kid.into();
-        let mint = Mint::new(key, kid, ISSUER, AUDIENCE).at(NOW.cast_signed());
+        let mint = Mint::new(key, kid, ISSUER, AUDIENCE).at(UnixTime::from_secs(NOW));
         let token = mint.token();
         Good { kid, jwk, token }
     })

@@ -39,7 +39,7 @@ fn shapes() -> (GoAuth, Vec<(&'static str, String)>) {
         "kty": "RSA", "kid": "wide",
         "n": encode(wide.modulus()), "e": encode(wide.exponent()),
     });
-    let wide = Mint::new(wide, "wide", ISSUER, AUDIENCE).at(NOW.cast_signed());
+    let wide = Mint::new(wide, "wide", ISSUER, AUDIENCE).at(UnixTime::from_secs(NOW));
     let array = mint().audiences(["other", AUDIENCE]).header("typ", "JWT");
     let tokens = vec![
         ("as GO sends it", genuine()),

@@ -5,6 +5,7 @@ use aws_lc_rs::digest::{self, SHA1_FOR_LEGACY_USE_ONLY};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use derbysoft_go_auth::authenticate::VerifyErrorKind as Kind;
+use derbysoft_go_auth::clock::UnixTime;
 use derbysoft_go_simulator::Mint;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
@@ -53,7 +54,8 @@ fn members() -> Vec<(&'static str, Value)> {
 
 #[test]
 fn a_key_in_the_header_verifies_nothing() {
-    let attacker = Mint::new(foreign().signing(), KID, ISSUER, AUDIENCE).at(NOW.cast_signed());
+    let attacker =
+        Mint::new(foreign().signing(), KID, ISSUER, AUDIENCE).at(UnixTime::from_secs(NOW));
     let mut tokens: Vec<(String, Mint)> = members()
         .into_iter()
         .map(|(name, value)| {

@@ -239,7 +239,7 @@ fn requests(go: &Simulator) -> Value {
     let last = &requests[requests.len().saturating_sub(MAX_REQUESTS)..];
     let last = last.iter().map(|request| {
         json!({
-            "at": humantime::format_rfc3339_millis(request.time).to_string(),
+            "at": humantime::format_rfc3339_millis(request.time.into()).to_string(),
             "method": request.method.as_str(),
             "path": cut(&request.path),
             "status": request.status,

@@ -17,7 +17,7 @@ pub use self::sample::SamplePush;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PushCredential {
-    /// A JWT, as [`Simulator::mint`] makes it, by the simulator's clock.
+    /// A JWT, as [`Simulator::token`] makes it.
     #[default]
     Jwt,
     /// The current Access Token of AvailabilityPeer.
@@ -81,7 +81,7 @@ impl Push<'_> {
     }
 
     /// Sends the push and returns the status of the answer. Follows no redirect and waits
-    /// 10 s at most.
+    /// 10 s of real time at most.
     ///
     /// # Errors
     ///
@@ -107,11 +107,7 @@ impl Push<'_> {
 
     fn token(&self) -> Option<String> {
         match &self.credential {
-            PushCredential::Jwt => {
-                let now = self.go.now().as_secs();
-                let now = i64::try_from(now).unwrap_or(i64::MAX);
-                Some(self.go.mint().at(now).token())
-            }
+            PushCredential::Jwt => Some(self.go.token()),
             PushCredential::AccessToken => Some(self.go.access_token(PartnerApi::AvailabilityPeer)),
             PushCredential::Token(token) => Some(token.clone()),
             PushCredential::None => None,

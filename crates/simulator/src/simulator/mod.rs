@@ -48,7 +48,8 @@ impl Simulator {
         self.stop_within(Duration::ZERO).await;
     }
 
-    /// As [`stop`](Self::stop), but requests under way may finish, for at most this long.
+    /// As [`stop`](Self::stop), but requests under way may finish, for at most this long in
+    /// real time.
     pub async fn stop_within(self, patience: Duration) {
         let Some(Running { stop, server }) = self.running else {
             return;
@@ -117,7 +118,8 @@ impl Simulator {
     pub fn mint_as(&self, kid: &str) -> Mint {
         let key = self.key(kid);
         let key = key.unwrap_or_else(|| panic!("the simulator has no signing key {kid:?}"));
-        Mint::new(key, kid, self.issuer(), self.audience())
+        let mint = Mint::new(key, kid, self.issuer(), self.audience());
+        mint.by(Arc::clone(&self.shared.clock))
     }
 
     /// The sample token, issued now.

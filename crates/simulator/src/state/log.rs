@@ -1,8 +1,8 @@
 //! The log of requests.
 
 use std::collections::VecDeque;
-use std::time::SystemTime;
 
+use derbysoft_go_auth::clock::UnixTime;
 use http::header::{ACCEPT_ENCODING, HeaderName, IF_NONE_MATCH, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method};
@@ -17,8 +17,8 @@ const MAX_TEXT: usize = 1_024;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LoggedRequest {
-    /// When the request's head had been read, by the system clock.
-    pub time: SystemTime,
+    /// When the request's head had been read, by the simulator's clock.
+    pub time: UnixTime,
     /// The method.
     pub method: Method,
     /// The path, without a query.
@@ -41,9 +41,9 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(crate) fn record(&mut self, head: &Parts, status: Option<u16>) {
+    pub(crate) fn record(&mut self, head: &Parts, status: Option<u16>, now: UnixTime) {
         let request = LoggedRequest {
-            time: SystemTime::now(),
+            time: now,
             method: head.method.clone(),
             path: cut(head.uri.path()),
             if_none_match: text(&head.headers, &IF_NONE_MATCH),

@@ -11,7 +11,7 @@ pub(crate) mod partner_apis;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use derbysoft_go_auth::clock::{Clock, UnixTime};
+use derbysoft_go_auth::clock::Clock;
 use http::Method;
 use http::request::Parts;
 use serde_json::json;
@@ -23,7 +23,7 @@ use self::gateway::Gateway;
 use self::holds::Holds;
 use self::log::Log;
 use self::partner_apis::PartnerApis;
-use crate::answer::{Answer, Serving};
+use crate::answer::{Answer, Arrival, Serving};
 use crate::fault::{Endpoint, Fault};
 use crate::keys::KeyRing;
 
@@ -128,15 +128,16 @@ impl Shared {
     /// newer one.
     pub(crate) fn receive(&self, head: &Parts) -> (Answer, Option<CancellationToken>) {
         let endpoint = self.who.endpoint(head.uri.path());
-        let now = self.clock.now();
+        let arrival = Arrival::now(&self.clock);
+        let now = arrival.now;
         let mut state = self.state();
         let answer = match endpoint {
-            Some(endpoint) => self.answer(&mut state, endpoint, head, now),
+            Some(endpoint) => self.answer(&mut state, endpoint, head, arrival),
             None => (state.gateway.api(head, now))
                 .or_else(|| state.partners.answer(head, now))
                 .unwrap_or_else(Answer::not_found),
         };
-        state.log.record(head, answer.status());
+        state.log.record(head, answer.status(), now);
         let barrier = endpoint.and_then(|endpoint| {
             self.fetches[endpoint as usize].send_modify(|count| *count += 1);
             state.holds.stop(endpoint)
@@ -144,7 +145,14 @@ impl Shared {
         (answer, barrier)
     }
 
-    fn answer(&self, state: &mut State, endpoint: Endpoint, head: &Parts, now: UnixTime) -> Answer {
+    fn answer(
+        &self,
+        state: &mut State,
+        endpoint: Endpoint,
+        head: &Parts,
+        arrival: Arrival,
+    ) -> Answer {
+        let now = arrival.now;
         let fault = state.faults.take(endpoint);
         if endpoint == Endpoint::Token && fault.is_none() {
             return state.gateway.token_endpoint(head, now);
@@ -158,7 +166,7 @@ impl Shared {
         if fault.is_none() && !matches!(head.method, Method::GET | Method::HEAD) {
             return Answer::method_not_allowed();
         }
-        Answer::of(document, fault, &state.serving, &head.headers)
+        Answer::of(document, fault, &state.serving, &head.headers, arrival)
     }
 
     /// The members that OIDC Discovery 1.0 requires, except the addresses for signing

@@ -6,6 +6,7 @@ mod keys;
 mod lifecycle;
 mod pushes;
 mod serving;
+mod time;
 mod tokens;
 
 use std::io;

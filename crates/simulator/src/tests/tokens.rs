@@ -7,6 +7,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use derbysoft_go_auth::clock::UnixTime;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Value, json};
@@ -48,7 +49,7 @@ async fn the_mint_reproduces_gos_sample_byte_for_byte() -> TestResult {
     let token = go
         .mint()
         .kid("394b56c3ea524ee59015f9a7e8866312")
-        .at(1_703_559_790)
+        .at(UnixTime::from_secs(1_703_559_790))
         .token_id("QXcqzneuVBbRPn194ks9AQ")
         .token();
     let [header, payload, signature] = segments(&token);
@@ -88,7 +89,7 @@ async fn jsonwebtoken_accepts_tokens_by_the_published_keys() -> TestResult {
         decode::<Value>(&token, &DecodingKey::from_jwk(jwk)?, &validation).map(|data| data.claims)
     };
     assert_eq!(verdict(go.token())?["sub"], "ds-go-module");
-    assert!(verdict(go.mint().at(1_703_559_790).token()).is_err());
+    assert!(verdict(go.mint().at(UnixTime::from_secs(1_703_559_790)).token()).is_err());
     assert!(verdict(go.mint().audience("another").token()).is_err());
     assert!(verdict(go.mint().key(SigningKey::pooled()).token()).is_err());
     Ok(())
@@ -99,7 +100,7 @@ async fn changed_members_keep_their_place() -> TestResult {
     let go = Simulator::start().await?;
     let mint = go
         .mint()
-        .at(1_000)
+        .at(UnixTime::from_secs(1_000))
         .issuer("i")
         .audiences(["a", "b"])
         .subject("s")

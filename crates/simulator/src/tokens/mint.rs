@@ -1,10 +1,10 @@
 //! Minting tokens: GO's own, and every departure from them.
 
-use std::time::SystemTime;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
-use derbysoft_go_auth::clock::UnixTime;
+use derbysoft_go_auth::clock::{Clock, SystemClock, UnixTime};
 use serde_json::Value;
 
 use super::SignatureKind;
@@ -36,7 +36,7 @@ const SUBJECT: &str = "ds-go-module";
 #[must_use = "a `Mint` makes nothing until `token` is called"]
 pub struct Mint {
     key: SigningKey,
-    at: Option<i64>,
+    issued: Issued,
     lifetime: i64,
     not_before: i64,
     header: Members,
@@ -45,6 +45,24 @@ pub struct Mint {
     raw_payload: Option<Vec<u8>>,
     signature: SignatureKind,
     encoding: Encoding,
+}
+
+/// When a token is issued.
+#[derive(Clone, Debug)]
+enum Issued {
+    /// When it is made, by this clock.
+    Now(Arc<dyn Clock>),
+    At(UnixTime),
+}
+
+impl Issued {
+    fn seconds(&self) -> i64 {
+        let time = match self {
+            Self::Now(clock) => clock.now(),
+            Self::At(time) => *time,
+        };
+        i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
+    }
 }
 
 /// How a [`Mint`] encodes the segments. The signature covers the encoded text.
@@ -86,7 +104,7 @@ impl Mint {
         let unset = |name: &str| (name.to_owned(), None);
         Self {
             key,
-            at: None,
+            issued: Issued::Now(Arc::new(SystemClock::default())),
             lifetime: LIFETIME,
             not_before: NOT_BEFORE,
             header: vec![set("kid", kid.into()), set("alg", "RS256".to_owned())],
@@ -106,10 +124,16 @@ impl Mint {
         }
     }
 
-    /// Sets the time of issue, in seconds since 1970. By default the system clock is read
-    /// for each token.
-    pub fn at(mut self, unix_seconds: i64) -> Self {
-        self.at = Some(unix_seconds);
+    /// Sets the time of issue. By default the simulator's
+    /// [clock](crate::SimulatorBuilder::clock) is read for each token, and the system's
+    /// by a mint that is made with [`new`](Self::new).
+    pub fn at(mut self, time: impl Into<UnixTime>) -> Self {
+        self.issued = Issued::At(time.into());
+        self
+    }
+
+    pub(crate) fn by(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.issued = Issued::Now(clock);
         self
     }
 
@@ -238,7 +262,7 @@ impl Mint {
     /// bytes: material for a custom raw payload.
     #[must_use]
     pub fn payload_text(&self) -> String {
-        let issued = self.at.unwrap_or_else(now);
+        let issued = self.issued.seconds();
         object(&self.payload, |name| match name {
             "exp" => issued.saturating_add(self.lifetime).into(),
             "nbf" => issued.saturating_add(self.not_before).into(),
@@ -311,9 +335,4 @@ fn random_id() -> String {
     let mut id = [0; 16];
     fastrand::fill(&mut id);
     BASE64_URL_SAFE_NO_PAD.encode(id)
-}
-
-fn now() -> i64 {
-    let now = UnixTime::from(SystemTime::now());
-    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }

@@ -1,8 +1,10 @@
-use derbysoft_go_simulator::SampleToken;
+use derbysoft_go_auth::clock::{ManualClock, UnixTime};
+use derbysoft_go_simulator::{SampleToken, Simulator};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::Room;
+use test_support::distributor::days;
 use test_support::forge::{decode, segments};
 use test_support::{soon, verdict};
 
@@ -127,4 +129,23 @@ async fn unknown_tokens_and_methods_are_explained() {
     assert!(reply.error().contains("GET"), "{reply:?}");
     let head = room.request(Method::HEAD, "/simulator/tokens");
     assert_eq!(room.send(head).await.status, 200);
+}
+
+#[tokio::test]
+async fn tokens_and_the_log_go_by_the_simulators_clock() {
+    let clock = ManualClock::new(UnixTime::from_secs(1_800_000_000));
+    let room = Room::of(Simulator::builder().clock(clock.clone())).await;
+    for (issued, time) in [
+        (1_800_000_000_u64, "2027-01-15T08:00:00.000Z"),
+        (1_800_086_400, "2027-01-16T08:00:00.000Z"),
+    ] {
+        let token = room.post("/simulator/tokens/good", "").await.text;
+        let [_, payload, _] = segments(&token);
+        assert_eq!(json_of(payload)["iat"], issued);
+        room.get("/elsewhere").await;
+        let log = room.get("/simulator/requests").await.done();
+        let last = log["requests"].as_array().and_then(|all| all.last());
+        assert_eq!(last.expect("a request")["at"], time);
+        clock.advance(days(1));
+    }
 }

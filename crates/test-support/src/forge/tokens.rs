@@ -1,12 +1,13 @@
 //! Tokens like GO's, and parts of them replaced by hand.
 
+use derbysoft_go_auth::clock::UnixTime;
 use derbysoft_go_simulator::Mint;
 
 use super::{AUDIENCE, ISSUER, KID, NOW, encode, good};
 
 /// Tokens as GO sends them, of [`NOW`], by the [`good`] key.
 pub fn mint() -> Mint {
-    Mint::new(good().signing(), KID, ISSUER, AUDIENCE).at(NOW.cast_signed())
+    Mint::new(good().signing(), KID, ISSUER, AUDIENCE).at(UnixTime::from_secs(NOW))
 }
 
 /// A token of three segments as they are given, the signature over the first two by [`good`].

@@ -102,7 +102,7 @@ impl Go {
 }
 
 pub(super) fn client(address: &Url) -> reqwest::Result<Client> {
-    bounded_http::client(Client::builder(), address, CONNECT, TOTAL)
+    bounded_http::client(Client::builder().timeout(TOTAL), address, CONNECT)
 }
 
 /// The address of this path below a base address.

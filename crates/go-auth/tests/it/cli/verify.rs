@@ -1,5 +1,6 @@
 //! `go-auth verify` on every kind of token: output and exit status.
 
+use derbysoft_go_auth::clock::UnixTime;
 use derbysoft_go_simulator::{Encoding, Fault, PublishedKey, SignatureKind, SigningKey};
 
 use serde_json::json;
@@ -144,7 +145,7 @@ async fn a_key_file_may_have_a_byte_order_mark() {
 async fn times_are_shown_in_words() {
     let world = World::new().await;
     let issued = 1_800_000_000;
-    let token = world.go.mint().at(issued).token();
+    let token = world.go.mint().at(UnixTime::from_secs(issued)).token();
     let keys = file(world.go.document());
     for (at, shown) in [
         (
