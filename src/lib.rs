@@ -128,6 +128,7 @@ pub use health::Health;
 pub use inbound::extract::TokenClaims;
 pub use inbound::layer::GoAuthLayer;
 pub use inbound::rejection::{Rejection, RejectionKind};
+pub use net::network::Network;
 
 /// Compiles the code in the README.
 #[cfg(all(doctest, feature = "axum"))]

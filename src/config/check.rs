@@ -284,6 +284,7 @@ impl Config {
             "max_stale",
             "is less than refresh_interval",
         );
+        self.network().check(faults);
     }
 }
 

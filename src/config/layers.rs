@@ -259,7 +259,7 @@ impl<'a> Layers<'a> {
         Ok(config)
     }
 
-    fn read(self) -> Result<(Config, Reading), ConfigError> {
+    pub(super) fn read(self) -> Result<(Config, Reading), ConfigError> {
         let mut reading = self.reading;
         if self.is_broken {
             reading.faults.or(())?;

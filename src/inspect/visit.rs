@@ -10,11 +10,12 @@ use serde::Serialize;
 
 use super::show::cut;
 use crate::clock::seconds;
-use crate::config::Config;
+use crate::config::{Config, both};
 use crate::fault::ConfigError;
 use crate::jwt::jwks::KeySet;
 use crate::keys::{Document, FetchError, Fetcher, Mode, Schedule, Watch, plan};
 use crate::net::bounded_http::FetchSettings;
+use crate::net::client::{Clients, LazyClient};
 
 /// The address of an issuer's keys.
 #[derive(Debug, Clone)]
@@ -22,6 +23,7 @@ pub struct KeyAddress {
     /// Empty if none is configured.
     pub issuer: String,
     pub(super) fetch: FetchSettings,
+    pub(super) clients: Clients,
     pub(super) schedule: Schedule,
 }
 
@@ -31,12 +33,15 @@ pub struct KeyAddress {
 /// # Errors
 /// With every fault of the settings that matter for it.
 pub fn key_addresses(config: &Config) -> Result<Vec<KeyAddress>, ConfigError> {
-    let (addresses, schedule) = config.key_addresses()?;
+    let (addresses, network) = both(config.key_addresses(), config.open_network())?;
+    let (addresses, schedule) = addresses;
+    let clients = Clients::new(network, None);
     let addresses = addresses.into_iter();
     Ok(addresses
         .map(|(issuer, fetch)| KeyAddress {
             issuer,
             fetch,
+            clients: clients.clone(),
             schedule,
         })
         .collect())
@@ -132,7 +137,8 @@ impl KeyAddress {
 
     /// Fetches as the gate does when it lacks a key.
     pub async fn visit(&self, words: Words) -> Visit {
-        let fetcher = Fetcher::new(self.fetch.clone(), None);
+        let client = LazyClient::new(self.clients.clone());
+        let fetcher = Fetcher::new(self.fetch.clone(), client);
         let mut seen = Seen {
             words,
             answers: Vec::new(),

@@ -21,6 +21,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::clock::{Clock, UnixTime};
 use crate::net::bounded_http::FetchSettings;
+use crate::net::client::LazyClient;
 #[cfg(feature = "metrics")]
 use crate::observe;
 
@@ -115,7 +116,7 @@ impl KeySource {
         fetch: FetchSettings,
         snapshot: Option<SnapshotFile>,
         schedule: Schedule,
-        client: Option<reqwest::Client>,
+        client: LazyClient,
         clock: Arc<dyn Clock>,
         distrusted: Arc<[Box<str>]>,
     ) -> Self {

@@ -36,7 +36,6 @@ const LIFETIME: Duration = secs(7 * 86_400);
 /// GO on loopback, for all histories.
 struct Stage {
     go: Simulator,
-    client: reqwest::Client,
     good: String,
     forged: String,
     hopeless: String,
@@ -60,10 +59,6 @@ impl Stage {
         Self {
             forged: format!("{header}.{payload}.{other}{rest}"),
             hopeless: mint().expires_in(-90_000_000).token(),
-            client: reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .build()
-                .expect("a client"),
             good,
             go,
         }
@@ -101,7 +96,6 @@ impl<'a> Play<'a> {
             .issuer(stage.go.issuer())
             .audience(stage.go.audience())
             .jwks_url(stage.go.jwks_url())
-            .client(stage.client.clone())
             .clock(clock.clone())
             .configure(|it| it.refresh_interval = LIFETIME)
             .configure(|it| it.max_stale = LIFETIME)

@@ -37,7 +37,7 @@ pub(super) fn base(text: &str) -> Result<Url, &'static str> {
 }
 
 impl Distributor {
-    pub(super) fn new(base: &Url, sample: SamplePush) -> reqwest::Result<Self> {
+    pub(super) fn new(base: &Url, sample: SamplePush) -> Result<Self, String> {
         let url = below(base, sample.path());
         Ok(Self {
             client: client(&url)?,

@@ -34,7 +34,7 @@ pub(super) struct AccessTokens {
 }
 
 impl Go {
-    pub(super) fn new(address: Url) -> reqwest::Result<Self> {
+    pub(super) fn new(address: Url) -> Result<Self, String> {
         let client = client(&address)?;
         Ok(Self { client, address })
     }
@@ -101,8 +101,8 @@ impl Go {
     }
 }
 
-pub(super) fn client(address: &Url) -> reqwest::Result<Client> {
-    bounded_http::client(Client::builder(), address, CONNECT, TOTAL)
+pub(super) fn client(address: &Url) -> Result<Client, String> {
+    bounded_http::client(address, CONNECT, TOTAL)
 }
 
 /// The address of this path below a base address.
