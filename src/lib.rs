@@ -83,7 +83,19 @@
 //!   names in [observability](guide::observability). Install a recorder before the first
 //!   request; see `GoAuth::record_metrics`.
 //!
-//! Both are off by default, and neither changes what is accepted.
+//! - `tls-aws-lc` (default): TLS by aws-lc-rs, unless the process has a provider
+//!   installed.
+//! - `tls-ring`: the same with ring, where `tls-aws-lc` is off.
+//!
+//! None of them changes what is accepted, and signatures are checked by aws-lc-rs in any
+//! case.
+//!
+//! # TLS beside yours
+//!
+//! If your application itself uses rustls with ring, it would find two providers, and
+//! rustls would panic at its start: "could not automatically determine the process-level
+//! `CryptoProvider`". Leave this crate's default out, or say in `main` which one counts;
+//! [the guide](guide::configuration#tls-with-ring) has both.
 //!
 //! # Beside this crate
 //!
