@@ -10,7 +10,8 @@ pub(crate) const MAX_FAULTS: usize = 128;
 ///
 /// Displays one fault a line. Values are not repeated, except those from the environment
 /// and from flags, and the path of the access tokens, escaped: settings are no secrets,
-/// but a file may be the wrong one, and an address may contain a password by mistake.
+/// but a file may be the wrong one, and an address may contain a password. That of a
+/// proxy is not repeated from anywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     faults: Vec<Fault>,

@@ -25,7 +25,7 @@ async fn an_application_with_ring_starts_and_has_its_keys() {
 
     let pair = application.go.client();
     let gateway = Gateway::builder()
-        .token_url(application.tls(application.go.token_url()))
+        .token_url(application.tls(&application.go.token_url()))
         .api("https://solo.example/push")
         .credentials(ClientPair::new(pair.client_id, pair.client_secret))
         .network(application.network())

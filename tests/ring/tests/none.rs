@@ -32,7 +32,7 @@ async fn without_a_provider_every_fetch_says_what_to_do() {
 
     let pair = application.go.client();
     let gateway = Gateway::builder()
-        .token_url(application.tls(application.go.token_url()))
+        .token_url(application.tls(&application.go.token_url()))
         .api("https://solo.example/push")
         .credentials(ClientPair::new(pair.client_id, pair.client_secret))
         .build();

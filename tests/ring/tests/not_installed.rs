@@ -26,7 +26,7 @@ async fn the_features_provider_is_used_and_not_installed() {
     );
     let auth = application.builder().network(network.clone()).build();
     auth.expect("good").ready().await.expect("keys");
-    let address = application.tls(application.go.jwks_url());
+    let address = application.tls(&application.go.jwks_url());
     let request = http::Request::get(address).body(String::new());
     let client = HttpClient::builder()
         .network(network)

@@ -70,7 +70,7 @@ impl Application {
         Network::new().ca_file(self.file("server.pem"))
     }
 
-    pub fn tls(&self, address: String) -> String {
+    pub fn tls(&self, address: &str) -> String {
         let plain = format!("http://{}", self.go.address());
         address.replace(&plain, &format!("https://{}", self.address))
     }
@@ -79,6 +79,6 @@ impl Application {
         GoAuth::builder()
             .issuer(self.go.issuer())
             .audience(self.go.audience())
-            .jwks_url(self.tls(self.go.jwks_url()))
+            .jwks_url(self.tls(&self.go.jwks_url()))
     }
 }

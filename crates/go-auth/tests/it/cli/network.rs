@@ -157,7 +157,8 @@ async fn a_client_certificate_is_given_by_flags() {
         .run()
         .await;
     assert_eq!(ran.status, 64, "{}", ran.all());
-    ran.shows("--client-key is of no use without client_cert");
+    let fault = "--client-key is of no use without client_cert";
+    assert!(ran.stderr.contains(fault), "{}", ran.all());
 }
 
 #[tokio::test]
