@@ -128,6 +128,12 @@ async fn a_dead_proxy_is_named_in_error_and_health() {
     let auth = auth(&scene.world, &scene.front, &network);
     ready(&auth).await.expect_err("a dead proxy");
     let health = serde_json::to_string(&auth.health()).unwrap();
+    // With the client in it, which has been made by now.
+    let debugged = format!("{auth:#?}");
+    assert!(debugged.contains(&address.to_string()), "{debugged}");
+    assert!(!debugged.contains("hunter2"), "{debugged}");
+    let basic = "dXNlcjpodW50ZXIy";
+    assert!(!debugged.contains(basic), "{debugged}");
     for text in [keys.to_string(), token.to_string(), health] {
         assert!(text.contains(&unreachable), "{text}");
         assert!(!text.contains("hunter2"), "{text}");
