@@ -113,7 +113,7 @@ pub enum Fault {
     Unreachable(String),
     /// The proxy, whose host this begins with, can't be reached or makes no connection.
     Proxy(String),
-    /// This proxy wants a user name and password, or others (407).
+    /// This proxy requires a user name and password, or rejects those it got (407).
     ProxyCredentials(String),
     /// The body ended early or could not be decompressed.
     Broken(String),

@@ -32,9 +32,9 @@ impl fmt::Debug for CustomClient {
     }
 }
 
-/// Makes clients, of which these hold, whatever a custom one's settings are: they follow
-/// no redirect and send no `Referer`, use no proxy for plain http to this machine, and
-/// what the network asks for counts. For the rest the custom settings do.
+/// Makes HTTP clients. Whatever a custom client's settings are, each follows no redirect,
+/// sends no `Referer`, uses no proxy for plain http to this machine, and goes by the
+/// network's settings first.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Clients {
     network: OpenNetwork,
@@ -185,8 +185,8 @@ impl BoundedClient {
         }
     }
 
-    /// If an answer is the proxy's, which wants a user name, or another one. For https it
-    /// gives that answer when it is asked for a tunnel.
+    /// If an answer is the proxy's, since it requires a user name or rejects the one that it
+    /// got. For https it says so when it is asked for a tunnel.
     pub(crate) fn fault_of(&self, answer: &Response) -> Option<Fault> {
         let proxy = self.proxy.as_ref().filter(|_| is_plain(answer.url()))?;
         let is_proxys = answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
@@ -199,7 +199,7 @@ fn of_tunnel(proxy: &str, why: &str) -> Fault {
     match why {
         "proxy authorization required" => Fault::ProxyCredentials(proxy.to_owned()),
         "unsuccessful" => {
-            let refuses = "connects to no such address: it may not, or can't";
+            let refuses = "refused to connect to the address, or failed to";
             Fault::Proxy(format!("{proxy} {refuses}"))
         }
         _ => {

@@ -174,8 +174,10 @@ pub enum GatewayErrorKind {
     /// begins with its host and port.
     #[error("the proxy {0}")]
     Proxy(String),
-    /// This proxy wants a user name and a password, or others (407).
-    #[error("the proxy {0} rejects the user name and password in its address, or lacks them (407)")]
+    /// This proxy requires a user name and password, or rejects those in its address (407).
+    #[error(
+        "the proxy {0} requires a user name and password, or rejects those in its address (407)"
+    )]
     ProxyCredentials(String),
     /// No complete answer within the time limit.
     #[error("the token endpoint did not answer in time")]

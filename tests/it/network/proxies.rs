@@ -146,7 +146,7 @@ async fn a_proxy_that_connects_nobody_is_named() {
     let proxy = Proxy::forbidding().await;
     let (keys, token) = scene.errors(&scene.behind(proxy.url())).await;
     for text in [keys.to_string(), token.to_string()] {
-        let refuses = "connects to no such address: it may not, or can't";
+        let refuses = "refused to connect to the address, or failed to";
         assert_eq!(text, format!("the proxy {} {refuses}", proxy.address));
     }
 }

@@ -77,7 +77,7 @@ async fn a_dead_proxy_of_the_environment_is_named() {
     let ran = scene.afar().var("HTTPS_PROXY", wrong).run().await;
     assert_eq!(ran.status, 2, "{}", ran.all());
     ran.shows(&format!(
-        "the proxy {} rejects the user name",
+        "the proxy {} requires a user name and password",
         strict.address
     ));
     ran.shows("next: Check the user name and the password");
