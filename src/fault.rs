@@ -38,7 +38,8 @@ pub(crate) use debug_is_text;
 /// Displays one fault a line, and so does `Debug`, with which Rust prints an error that
 /// `main` returns. Values are not repeated, except those from the environment
 /// and from flags, and the path of the access tokens, escaped: settings are no secrets,
-/// but a file may be the wrong one, and an address may contain a password by mistake.
+/// but a file may be the wrong one, and an address may contain a password. That of a
+/// proxy is not repeated from anywhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     faults: Vec<Fault>,

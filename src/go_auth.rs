@@ -13,7 +13,9 @@ use crate::authenticate::Verified;
 use crate::authenticate::authenticator::{Authenticator, Issuer, Issuers};
 use crate::authenticate::token_cache::TokenCache;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, IssuerConfig, Keys, OnFailure, both, of_access_tokens};
+use crate::config::{
+    Checked, CheckedIssuer, Config, IssuerConfig, Keys, OnFailure, both, of_access_tokens,
+};
 use crate::error::VerifyError;
 use crate::fault::ConfigError;
 use crate::file::guarded_file::Writable;
@@ -24,6 +26,8 @@ use crate::inbound::{
 };
 use crate::jwt::jwks::KeySet;
 use crate::keys::{IssuerHealth, KeySource, KeysError, Pending};
+use crate::net::client::{Clients, CustomClient, is_local, is_plain, of_http_client};
+use crate::net::network::{Network, OpenNetwork};
 use crate::observe::{self, Requests};
 
 /// Decides which requests come from DerbySoft GO.
@@ -251,7 +255,8 @@ impl GoAuth {
 
 impl Config {
     /// Checks the configuration and makes a [`GoAuth`] of it. Does no I/O except reading
-    /// the [access token file](Config::access_tokens).
+    /// the [access token file](Config::access_tokens), the [certificate
+    /// authorities](Config::ca_file) and the [client certificate](Config::client_cert).
     ///
     /// # Errors
     /// With every fault in the configuration.
@@ -282,7 +287,7 @@ pub struct GoAuthBuilder {
     config: Config,
     keys: Option<KeySet>,
     access_tokens: Option<AccessTokens>,
-    client: Option<reqwest::Client>,
+    client: Option<CustomClient>,
     clock: Option<Arc<dyn Clock>>,
     respond: Option<Arc<dyn Respond>>,
     predecessor: Option<GoAuth>,
@@ -399,15 +404,39 @@ impl GoAuthBuilder {
         self
     }
 
-    /// Fetches keys with a custom client: for a proxy, a private certificate authority or
-    /// a client certificate.
+    /// Sets [`Config::proxy`], [`Config::ca_file`], [`Config::client_cert`] and
+    /// [`Config::client_key`].
+    pub fn network(mut self, network: Network) -> Self {
+        self.config.set_network(network);
+        self
+    }
+
+    /// Fetches keys with a custom client: for what the settings do not have, such as a
+    /// resolver.
     ///
-    /// The limits on time and size still apply, and so does a shorter time limit of the
-    /// client. The client should not follow redirects: an answer from another address
-    /// than the one requested is an error, but by then the other address has received the
-    /// request.
-    pub fn client(mut self, client: reqwest::Client) -> Self {
-        self.client = Some(client);
+    /// `settings` is called for each issuer, and what it returns is finished here. So the
+    /// limits on time and size still apply, no redirect is followed, and plain http to
+    /// this machine goes through no proxy. The settings of the
+    /// [network](Config::network) count before it: with a [`Config::proxy`] its proxies
+    /// have no effect, and with a [`Config::ca_file`] or a [`Config::client_cert`]
+    /// nothing that it says about TLS. It is the same for
+    /// [fetching tokens](crate::outbound::GatewayBuilder::http_client) and for [calls to
+    /// GO](crate::outbound::HttpClientBuilder::http_client).
+    ///
+    /// ```
+    /// # fn main() {
+    /// # use derbysoft_go_auth::GoAuth;
+    /// let address = ([10, 0, 0, 7], 443).into();
+    /// let builder = GoAuth::builder()
+    ///     .http_client(move |client| client.resolve("id.example", address));
+    /// # let _ = builder;
+    /// # }
+    /// ```
+    pub fn http_client(
+        mut self,
+        settings: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.client = Some(CustomClient::new(settings));
         self
     }
 
@@ -428,7 +457,10 @@ impl GoAuthBuilder {
     }
 
     /// Checks the configuration and makes a [`GoAuth`] of it. Needs no runtime and does
-    /// no I/O except reading the [access token file](Config::access_tokens).
+    /// no I/O except reading the [access token file](Config::access_tokens), the
+    /// [certificate authorities](Config::ca_file), the [client
+    /// certificate](Config::client_cert) and, for a custom
+    /// [`http_client`](Self::http_client), the system's certificates.
     ///
     /// # Errors
     /// With every fault in the configuration.
@@ -467,10 +499,10 @@ impl GoAuthBuilder {
                 .map_err(|error| of_access_tokens(file, &error)),
             (None, None) => Ok(None),
         };
-        let (checked, access_tokens) = both(checked, access_tokens)?;
-        if config.danger_allow_writable_files {
-            observe::writable_files_allowed();
-        }
+        let network = network(&config, &checked);
+        let ((checked, access_tokens), network) = both(both(checked, access_tokens), network)?;
+        let clients = Clients::new(network, client);
+        warn_of_dangers(&config, &checked);
         let on_failure = match (&respond, config.on_failure) {
             (Some(_), _) => "custom",
             (None, OnFailure::Reject) => "reject",
@@ -482,25 +514,30 @@ impl GoAuthBuilder {
             Arc::clone(&it.authenticator.distrusted())
         });
         let distrusted = union(&config.distrusted(), &by_code);
-        let trusted: Box<[_]> = (checked.trusted.into_iter())
-            .map(|issuer| Issuer {
-                keys: match issuer.place {
-                    Some(place) => KeySource::remote(
+        let trusted = (checked.trusted.into_iter()).map(|issuer| {
+            let keys = match issuer.place {
+                Some(place) => {
+                    let client = place.client(&clients);
+                    KeySource::remote(
                         issuer.verifier.issuer(),
                         place,
                         issuer.snapshot,
                         checked.schedule,
-                        client.clone(),
+                        client.map_err(|wrong| of_http_client(&wrong))?,
                         Arc::clone(&clock),
                         Arc::clone(&distrusted),
-                    ),
-                    None => KeySource::fixed(given.take().unwrap_or_default(), &distrusted),
-                },
+                    )
+                }
+                None => KeySource::fixed(given.take().unwrap_or_default(), &distrusted),
+            };
+            Ok(Issuer {
+                keys,
                 verifier: issuer.verifier,
             })
-            .collect();
+        });
+        let trusted: Box<[Issuer]> = trusted.collect::<Result<_, ConfigError>>()?;
         let names = (trusted.iter())
-            .map(|issuer: &Issuer| issuer.verifier.issuer().into())
+            .map(|issuer| issuer.verifier.issuer().into())
             .collect();
         let issuers = Issuers {
             trusted,
@@ -534,6 +571,28 @@ impl GoAuthBuilder {
         };
         trusts.into_iter().for_each(observe::trusted);
         Ok(auth)
+    }
+}
+
+/// With its files read, if keys are fetched.
+fn network(
+    config: &Config,
+    checked: &Result<Checked, ConfigError>,
+) -> Result<OpenNetwork, ConfigError> {
+    let fetches = |issuer: &CheckedIssuer| issuer.address().is_some();
+    match checked {
+        Ok(checked) if !checked.trusted.iter().any(fetches) => Ok(OpenNetwork::default()),
+        _ => config.open_network(),
+    }
+}
+
+fn warn_of_dangers(config: &Config, checked: &Checked) {
+    if config.danger_allow_writable_files {
+        observe::writable_files_allowed();
+    }
+    let mut addresses = checked.trusted.iter().filter_map(CheckedIssuer::address);
+    if addresses.any(|address| is_plain(address) && !is_local(address)) {
+        observe::plain_http_allowed();
     }
 }
 

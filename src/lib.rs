@@ -87,7 +87,19 @@
 //!   names in [observability](guide::observability). Install a recorder before the first
 //!   request; see `GoAuth::record_metrics`.
 //!
-//! Both are off by default, and neither changes what is accepted.
+//! - `tls-aws-lc` (default): TLS by aws-lc-rs, unless the process has a provider
+//!   installed.
+//! - `tls-ring`: the same with ring, where `tls-aws-lc` is off.
+//!
+//! None of them changes what is accepted, and signatures are checked by aws-lc-rs in any
+//! case.
+//!
+//! # TLS beside yours
+//!
+//! If your application itself uses rustls with ring, it would find two providers, and
+//! rustls would panic at its start: "could not automatically determine the process-level
+//! `CryptoProvider`". Leave this crate's default out, or say in `main` which one counts;
+//! [the guide](guide::configuration#tls-with-ring) has both.
 //!
 //! # Beside this crate
 //!
@@ -133,6 +145,7 @@ pub use health::Health;
 pub use inbound::extract::TokenClaims;
 pub use inbound::layer::GoAuthLayer;
 pub use inbound::rejection::{Rejection, RejectionKind};
+pub use net::network::Network;
 
 /// Compiles the code in the README.
 #[cfg(all(doctest, feature = "axum"))]

@@ -50,6 +50,16 @@ pub(crate) struct CheckedIssuer {
     pub(crate) snapshot: Option<SnapshotFile>,
 }
 
+impl CheckedIssuer {
+    /// The address from which its keys are fetched, if they are.
+    pub(crate) fn address(&self) -> Option<&Url> {
+        match &self.place {
+            Some(Place::Address(settings)) => Some(&settings.address),
+            Some(Place::File(_)) | None => None,
+        }
+    }
+}
+
 impl Checked {
     /// What is accepted, for the log.
     pub(crate) fn trusts(&self, on_failure: &'static str, config: &Config) -> Vec<Trust> {
@@ -351,6 +361,7 @@ impl Config {
             "max_stale",
             "is less than refresh_interval",
         );
+        self.network().check(faults);
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::inbound::{BodyShape, DEFAULT_REALM};
 use crate::jwt::policy::RequiredClaim;
+use crate::net::network::ProxyAddress;
 
 use super::sources::Origin;
 use super::{duration, list};
@@ -139,6 +140,22 @@ pub struct Config {
     /// default.
     #[serde(deserialize_with = "list::deserialize")]
     pub distrusted_keys: Vec<String>,
+    /// The proxy through which keys are fetched, and which calls to GO with the same
+    /// [`network`](Config::network) go through: `http://user:password@host:port`. It
+    /// counts before `HTTPS_PROXY` of the environment, and `NO_PROXY` does not hold for
+    /// it. Plain http to this machine goes through none. That of the environment by
+    /// default.
+    pub proxy: Option<ProxyAddress>,
+    /// A file of certificates in PEM that are trusted in place of the system's, for the
+    /// same connections. `build` reads it. None by default.
+    pub ca_file: Option<PathBuf>,
+    /// The client certificate for the same connections: a file of PEM, with the chain
+    /// after it. Goes together with [`client_key`](Config::client_key); `build` reads
+    /// both. None by default.
+    pub client_cert: Option<PathBuf>,
+    /// The key of [`client_cert`](Config::client_cert): a file of PEM (PKCS #8, PKCS #1 or
+    /// SEC 1), without a password.
+    pub client_key: Option<PathBuf>,
     /// **Allows `http` to other machines.** Anyone on the network path can then make the
     /// gate accept their own tokens.
     pub danger_allow_http: bool,
@@ -258,6 +275,10 @@ impl Default for Config {
             max_document_bytes: 256 * 1024,
             max_stale: Duration::from_secs(24 * 60 * 60),
             distrusted_keys: Vec::new(),
+            proxy: None,
+            ca_file: None,
+            client_cert: None,
+            client_key: None,
             danger_allow_http: false,
             danger_allow_writable_files: false,
             credential_header: "authorization".to_owned(),

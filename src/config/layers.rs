@@ -278,7 +278,7 @@ impl<'a> Layers<'a> {
         self.reading.faults.add_text(wrong.to_owned());
     }
 
-    fn read(self) -> Result<(Config, Reading), ConfigError> {
+    pub(super) fn read(self) -> Result<(Config, Reading), ConfigError> {
         let mut reading = self.reading;
         if self.is_broken {
             reading.faults.or(())?;

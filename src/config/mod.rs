@@ -12,6 +12,7 @@ mod file;
 pub(crate) mod layers;
 mod list;
 mod nearest;
+mod network;
 mod platform;
 pub(crate) mod settings;
 mod sources;
@@ -19,8 +20,9 @@ mod sources;
 mod tests;
 mod value;
 
-pub(crate) use self::check::{Keys, of_access_tokens};
+pub(crate) use self::check::{Checked, CheckedIssuer, Keys, of_access_tokens};
 pub(crate) use self::fields::Config;
 pub use self::fields::{IssuerConfig, OnFailure};
 pub(crate) use self::layers::both;
 pub use crate::fault::ConfigError;
+pub use crate::net::network::ProxyAddress;

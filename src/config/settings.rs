@@ -105,8 +105,11 @@ pub const SETTINGS: &[Setting] = &[
         .number(|it| it.max_document_bytes, 1024, 16 * 1024 * 1024),
     keys("max_stale").time(|it| it.max_stale, secs(1), secs(7 * DAY.as_secs())),
     keys("snapshot"),
-    // Nobody should set it without reading about it first.
-    keys("danger_allow_http").file_and_code()
+    keys("proxy").flag("URL", "The proxy, such as http://proxy.example:3128"),
+    keys("ca_file").flag("FILE", "Certificate authorities, in place of the system's, in PEM"),
+    keys("client_cert").flag("FILE", "The client certificate and its chain, in PEM"),
+    keys("client_key").flag("FILE", "The client certificate's key, in PEM"),
+    keys("danger_allow_http")
         .switch("Allow http to other machines: anyone on the network path can supply keys"),
 
     answer("credential_header"),

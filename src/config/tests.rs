@@ -550,7 +550,6 @@ fn a_field_without_a_variable_is_a_known_setting() {
         without,
         [
             "connect_timeout",
-            "danger_allow_http",
             "environment",
             "issuers",
             "max_document_bytes",

@@ -18,6 +18,8 @@ use crate::file::guarded_file::Writable;
 use crate::inbound::RejectionKind;
 use crate::jwt::jwks::KeySet;
 use crate::keys::KeySource;
+use crate::net::client::Clients;
+use crate::net::network::OpenNetwork;
 use crate::observe::Requests;
 
 #[derive(Debug)]
@@ -56,7 +58,14 @@ impl Judge {
         let tokens = config.access_tokens.as_deref().map(|file| {
             AccessTokens::from_file(file, terms).map_err(|error| of_access_tokens(file, &error))
         });
-        let (checked, tokens) = reading.and(both(checked, tokens.transpose()))?;
+        let network = if are_keys_given {
+            Ok(OpenNetwork::default())
+        } else {
+            config.open_network()
+        };
+        let made = both(both(checked, tokens.transpose()), network);
+        let ((checked, tokens), network) = reading.and(made)?;
+        let clients = Clients::new(network, None);
         let distrusted = config.distrusted();
         let stands = ManualClock::new(UnixTime::EPOCH);
         let clock: Arc<dyn Clock> = Arc::new(stands.clone());
@@ -66,6 +75,7 @@ impl Judge {
             addresses.push(issuer.place.map(|place| KeyAddress {
                 issuer: name,
                 place,
+                clients: clients.clone(),
                 schedule: checked.schedule,
             }));
             trusted.push(Issuer {

@@ -10,10 +10,11 @@ use serde::Serialize;
 
 use super::show::cut;
 use crate::clock::{SystemClock, seconds};
-use crate::config::Config;
+use crate::config::{Config, both};
 use crate::fault::ConfigError;
 use crate::jwt::jwks::KeySet;
 use crate::keys::{Document, FetchError, Mode, Place, Schedule, Watch, plan};
+use crate::net::client::{Clients, LazyClient};
 
 /// The address of an issuer's keys, or their file.
 #[derive(Debug, Clone)]
@@ -21,6 +22,7 @@ pub struct KeyAddress {
     /// Empty if none is configured.
     pub issuer: String,
     pub(super) place: Place,
+    pub(super) clients: Clients,
     pub(super) schedule: Schedule,
 }
 
@@ -30,12 +32,15 @@ pub struct KeyAddress {
 /// # Errors
 /// With every fault of the settings that matter for it.
 pub fn key_addresses(config: &Config) -> Result<Vec<KeyAddress>, ConfigError> {
-    let (addresses, schedule) = config.key_addresses()?;
+    let (addresses, network) = both(config.key_addresses(), config.open_network())?;
+    let (addresses, schedule) = addresses;
+    let clients = Clients::new(network, None);
     let addresses = addresses.into_iter();
     Ok(addresses
         .map(|(issuer, place)| KeyAddress {
             issuer,
             place,
+            clients: clients.clone(),
             schedule,
         })
         .collect())
@@ -132,7 +137,10 @@ impl KeyAddress {
 
     /// Fetches as the gate does when it lacks a key.
     pub async fn visit(&self, words: Words) -> Visit {
-        let source = self.place.clone().source(None);
+        let source = self
+            .place
+            .clone()
+            .source(LazyClient::new(self.clients.clone()));
         let mut seen = Seen {
             words,
             answers: Vec::new(),

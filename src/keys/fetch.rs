@@ -13,13 +13,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use reqwest::{Client, Response, Url};
+use reqwest::{Response, Url};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::jwt::json;
 use crate::jwt::jwks::{KeySet, KeySetError};
-use crate::net::bounded_http::{self, Fault, FetchSettings, LazyClient};
+use crate::net::bounded_http::{self, Fault, FetchSettings};
+use crate::net::client::LazyClient;
 use crate::quote::Quoted;
 
 /// The longest `ETag` that is stored, in bytes; a longer one is not sent back.
@@ -68,6 +69,15 @@ pub enum FetchError {
     /// or answered: name, connection, TLS.
     #[error("the key address could not be reached: {0}")]
     Unreachable(String),
+    /// The proxy can't be reached, or makes no connection to the key address. The text
+    /// begins with its host and port.
+    #[error("the proxy {0}")]
+    Proxy(String),
+    /// This proxy requires a user name and password, or rejects those in its address (407).
+    #[error(
+        "the proxy {0} requires a user name and password, or rejects those in its address (407)"
+    )]
+    ProxyCredentials(String),
     /// No complete answer within the time limit.
     #[error("the key address did not answer in time")]
     Timeout,
@@ -119,6 +129,8 @@ impl From<Fault> for FetchError {
         match fault {
             Fault::Timeout => Self::Timeout,
             Fault::Unreachable(why) => Self::Unreachable(why),
+            Fault::Proxy(why) => Self::Proxy(why),
+            Fault::ProxyCredentials(proxy) => Self::ProxyCredentials(proxy),
             Fault::Broken(why) => Self::Body(why),
             Fault::TooLarge(limit) => Self::TooLarge(limit),
         }
@@ -177,11 +189,8 @@ pub(crate) struct Fetcher {
 }
 
 impl Fetcher {
-    pub(crate) fn new(settings: FetchSettings, own_client: Option<Client>) -> Self {
-        Self {
-            settings,
-            client: LazyClient::new(own_client),
-        }
+    pub(crate) const fn new(settings: FetchSettings, client: LazyClient) -> Self {
+        Self { settings, client }
     }
 
     pub(crate) const fn timeout(&self) -> Duration {
@@ -243,9 +252,9 @@ impl Fetcher {
     ) -> Result<Answer, Failed> {
         let held = (held.validator.as_ref())
             .filter(|held| mode == Mode::Conditional && held.address == address.as_str());
-        let mut request = self
+        let client = self.client.get(&self.settings)?;
+        let mut request = client
             .client
-            .get(&self.settings)?
             .get(address.clone())
             .header(ACCEPT, HeaderValue::from_static(ACCEPTED));
         if let Some(held) = held {
@@ -256,12 +265,11 @@ impl Fetcher {
         }
         let response = request.send().await.map_err(|error| {
             watch.failed(&error);
-            Fault::from(&error)
+            client.fault(&error)
         })?;
         watch.answered(address, &response);
-        // A custom client may follow redirects.
-        if response.url() != address {
-            return Err(FetchError::Redirect(response.status().as_u16()).into());
+        if let Some(fault) = client.fault_of(&response) {
+            return Err(fault.into());
         }
         let max_age = max_age(response.headers());
         let body = match response.status() {
@@ -495,7 +503,7 @@ mod tests {
             }
             asked
         });
-        (Fetcher::new(settings, None), asked)
+        (Fetcher::new(settings, LazyClient::default()), asked)
     }
 
     #[tokio::test]

@@ -22,6 +22,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::clock::{Clock, UnixTime};
+use crate::net::client::LazyClient;
 #[cfg(feature = "metrics")]
 use crate::observe;
 
@@ -118,7 +119,7 @@ impl KeySource {
         place: Place,
         snapshot: Option<SnapshotFile>,
         schedule: Schedule,
-        client: Option<reqwest::Client>,
+        client: LazyClient,
         clock: Arc<dyn Clock>,
         distrusted: Arc<[Box<str>]>,
     ) -> Self {

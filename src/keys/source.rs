@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use reqwest::Client;
-
 use super::fetch::{Document, Failed, Fetched, Fetcher, Mode, Watch};
 use super::file::KeyFile;
 use super::freshness::Schedule;
 use crate::clock::Clock;
 use crate::file::watched::{INTERVAL, READ_WAIT};
 use crate::net::bounded_http::FetchSettings;
+use crate::net::client::{Clients, LazyClient};
 use crate::net::retry::ahead_of;
 
 /// The minimum time between two reads of a file that requests cause: shorter than between
@@ -52,9 +51,20 @@ impl Place {
         }
     }
 
-    pub(crate) fn source(self, own_client: Option<Client>) -> Source {
+    /// What fetches from it: a custom client is made at once. A file needs none.
+    ///
+    /// # Errors
+    /// If the client can't be set up.
+    pub(crate) fn client(&self, clients: &Clients) -> Result<LazyClient, String> {
         match self {
-            Self::Address(settings) => Source::Address(Fetcher::new(settings, own_client)),
+            Self::Address(settings) => LazyClient::checked(clients, settings),
+            Self::File(_) => Ok(LazyClient::default()),
+        }
+    }
+
+    pub(crate) fn source(self, client: LazyClient) -> Source {
+        match self {
+            Self::Address(settings) => Source::Address(Fetcher::new(settings, client)),
             Self::File(file) => Source::File(file),
         }
     }

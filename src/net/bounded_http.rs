@@ -3,14 +3,13 @@
 
 use std::error::Error;
 use std::future::Future;
-use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
-use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response, Url};
 
+use super::client::{BoundedClient, Clients};
 use super::retry::LONGEST;
 use super::task::caught;
 use crate::clock::Clock;
@@ -28,28 +27,10 @@ pub(crate) struct FetchSettings {
 }
 
 impl FetchSettings {
-    /// A client that keeps to these limits; see [`client`].
-    pub(crate) fn client(&self, builder: ClientBuilder) -> reqwest::Result<Client> {
-        client(builder, &self.address, self.connect_timeout)
-    }
-}
-
-/// A client that is made at the first fetch, unless the caller has one: loading the
-/// system's root certificates reads files, which building a handle does not.
-#[derive(Debug)]
-pub(crate) struct LazyClient(OnceLock<Client>);
-
-impl LazyClient {
-    pub(crate) fn new(own: Option<Client>) -> Self {
-        Self(own.map_or_else(OnceLock::new, OnceLock::from))
-    }
-
-    pub(crate) fn get(&self, settings: &FetchSettings) -> Result<&Client, Fault> {
-        if let Some(client) = self.0.get() {
-            return Ok(client);
-        }
-        let client = (settings.client(Client::builder())).map_err(|error| Fault::from(&error))?;
-        Ok(self.0.get_or_init(|| client))
+    /// # Errors
+    /// As [`Clients::bounded`].
+    pub(super) fn client(&self, clients: &Clients) -> Result<BoundedClient, String> {
+        clients.bounded(&self.address, self.connect_timeout)
     }
 }
 
@@ -74,40 +55,21 @@ pub(crate) async fn within<T, E: From<Fault>>(
     caught(in_time).await.unwrap_or_else(panicked)
 }
 
-/// A client for `address` that connects within its limit, whatever its builder was
-/// configured with, and never follows redirects.
+/// A client for `address` that connects within its limit and follows no redirect.
 ///
 /// # Errors
 /// If TLS can't be set up.
-pub fn client(
-    builder: ClientBuilder,
-    address: &Url,
-    connect_timeout: Duration,
-) -> reqwest::Result<Client> {
-    let builder = builder
-        .user_agent(concat!("derbysoft-go-auth/", env!("CARGO_PKG_VERSION")))
-        .redirect(Policy::none())
-        .referer(false)
-        .connect_timeout(connect_timeout)
-        // One request in minutes or an hour: a pooled connection would only go stale.
-        .pool_max_idle_per_host(0);
-    let builder = lenient(builder);
-    if address.scheme() == "https" {
-        builder.https_only(true).build()
-    } else {
-        // Plain http is for this machine's own addresses, which a proxy would resolve to
-        // itself; elsewhere it is dangerous enough without a proxy. No certificate is
-        // ever needed.
-        builder.no_proxy().tls_certs_only([]).build()
-    }
+pub fn client(address: &Url, connect_timeout: Duration) -> Result<Client, String> {
+    let bounded = Clients::default().bounded(address, connect_timeout)?;
+    Ok(bounded.client)
 }
 
-/// Makes the client skip invalid header lines and join folded ones, as browsers and curl
-/// do: what a server or proxy adds to an answer says nothing about its document.
-pub(crate) fn lenient(builder: ClientBuilder) -> ClientBuilder {
-    builder
-        .http1_ignore_invalid_headers_in_responses(true)
-        .http1_allow_obsolete_multiline_headers_in_responses(true)
+/// A client for plain http alone, which follows no redirect and uses no proxy.
+///
+/// # Errors
+/// Without a TLS provider, which reqwest wants all the same.
+pub fn plain_client() -> Result<ClientBuilder, String> {
+    Clients::default().direct()
 }
 
 /// How long a 429 or 503 asks to wait (RFC 9110, section 10.2.3), at most [`LONGEST`].
@@ -154,6 +116,10 @@ pub enum Fault {
     /// No client could be made, or the request not sent or answered, or the client
     /// panicked.
     Unreachable(String),
+    /// The proxy, whose host this begins with, can't be reached or makes no connection.
+    Proxy(String),
+    /// This proxy requires a user name and password, or rejects those it got (407).
+    ProxyCredentials(String),
     /// The body ended early or could not be decompressed.
     Broken(String),
     /// The body is longer than this.

@@ -238,6 +238,16 @@ pub(crate) fn writable_files_allowed() {
     );
 }
 
+/// For `danger_allow_http`, where it makes a difference.
+pub(crate) fn plain_http_allowed() {
+    line!(
+        warn,
+        CONFIG,
+        "danger_allow_http is set, and keys are fetched from another machine over plain http: \
+         anyone on the way can have any token accepted"
+    );
+}
+
 pub(crate) fn access_tokens_read<'a>(file: &Path, apis: impl Iterator<Item = &'a str>) {
     let apis: Vec<_> = apis.map(str::to_owned).collect();
     let file = file.to_owned();

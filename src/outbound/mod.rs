@@ -31,7 +31,7 @@ mod expiry;
 mod form;
 mod gateway;
 
-pub use self::client::HttpClient;
+pub use self::client::{HttpClient, HttpClientBuilder};
 pub use self::endpoints::{
     BOOKING_USB, EndpointToken, EndpointTokens, EndpointTokensBuilder, EndpointTokensLayer,
     EndpointTokensService, ReplaceError, SHOPPING_ENGINE,

@@ -6,6 +6,7 @@ mod docs;
 mod keys;
 mod layer;
 mod limits;
+mod network;
 mod observability;
 mod outbound;
 mod properties;

@@ -53,6 +53,9 @@ fn of_tls(error: &rustls::Error) -> Option<String> {
         rustls::Error::PeerIncompatible(_) => {
             "the server and this machine have no TLS version or no cipher in common".to_owned()
         }
+        rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired) => {
+            "the server wants a client certificate: set client_cert and client_key".to_owned()
+        }
         rustls::Error::AlertReceived(alert) => {
             let alert = plain(&format!("{alert:?}"));
             format!("the server aborted the TLS handshake: {alert}")

@@ -7,12 +7,20 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use derbysoft_go_simulator::Fault;
 use rcgen::{CertificateParams, KeyPair};
+use reqwest::ClientBuilder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::{ConfigBuilder, ServerConfig, WantsVerifier};
 
 use crate::{Background, World};
+
+/// A server by the one provider, whatever else the features of a build bring along.
+pub(crate) fn server() -> ConfigBuilder<ServerConfig, WantsVerifier> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    builder.with_safe_default_protocol_versions().expect("TLS")
+}
 
 /// TLS in front of GO, with a certificate that it has signed itself.
 pub struct Front {
@@ -34,10 +42,23 @@ impl Front {
         let certificate = params.self_signed(&key).expect("a certificate");
         let certificate = CertificateDer::from(certificate);
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-        let config = ServerConfig::builder()
+        let config = server()
             .with_no_client_auth()
             .with_single_cert(vec![certificate.clone()], key.into())
             .expect("a certificate and its key");
+        Self::with(world, config, certificate).await
+    }
+
+    /// TLS of a company's server.
+    pub async fn of_server(world: &World, config: ServerConfig) -> Self {
+        Self::with(world, config, Vec::new().into()).await
+    }
+
+    async fn with(
+        world: &World,
+        config: ServerConfig,
+        certificate: CertificateDer<'static>,
+    ) -> Self {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -79,15 +100,9 @@ impl Front {
         format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
     }
 
-    /// A client that trusts this certificate and no other.
-    pub fn client(&self) -> reqwest::Client {
+    /// The settings of a client that trusts this certificate and no other.
+    pub fn client(&self) -> impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + use<> {
         let certificate = reqwest::Certificate::from_der(&self.certificate).expect("a certificate");
-        reqwest::Client::builder()
-            .tls_certs_only([certificate])
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .build()
-            .expect("a client")
+        move |client| client.tls_certs_only([certificate.clone()]).no_proxy()
     }
 }

@@ -3,6 +3,7 @@
 //! | looking for | module |
 //! |---|---|
 //! | GO on a loopback port, and a clock that only the test moves | [`World`], over TLS [`front`] |
+//! | a company's proxy, authority and client certificates | [`proxy`], [`company`] |
 //! | keys given in code | [`Keys`] |
 //! | verdicts, alone and of many at once; waits that end | at the root |
 //! | a service behind the layer, in process or over TCP | [`Api`], [`distributor`] |
@@ -30,6 +31,7 @@ mod verdicts;
 mod waits;
 mod world;
 
+pub mod company;
 pub mod contract;
 pub mod corpus;
 pub mod distributor;
@@ -39,6 +41,7 @@ pub mod front;
 pub mod hostile;
 pub mod hostile_documents;
 pub mod property;
+pub mod proxy;
 pub mod raw_server;
 pub mod recorded;
 pub mod seeds;

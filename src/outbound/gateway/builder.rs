@@ -14,6 +14,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::fault::{ConfigError, Faults};
 use crate::net::address;
 use crate::net::bounded_http::FetchSettings;
+use crate::net::client::{Clients, CustomClient};
+use crate::net::network::Network;
 use crate::net::refresher::Refresher;
 use crate::outbound::base::Base;
 use crate::outbound::form::HeaderForm;
@@ -32,7 +34,8 @@ pub struct GatewayBuilder {
     margin: Duration,
     connect_timeout: Duration,
     timeout: Duration,
-    client: Option<ClientBuilder>,
+    network: Network,
+    client: Option<CustomClient>,
     clock: Arc<dyn Clock>,
     danger_allow_http: bool,
 }
@@ -49,6 +52,7 @@ impl Gateway {
             margin: Duration::from_secs(120),
             connect_timeout: Duration::from_secs(2),
             timeout: Duration::from_secs(5),
+            network: Network::new(),
             client: None,
             clock: Arc::new(SystemClock::default()),
             danger_allow_http: false,
@@ -110,11 +114,21 @@ impl GatewayBuilder {
         self
     }
 
-    /// Settings for the client that fetches, such as a proxy or a root certificate. The
-    /// limits here apply all the same, and so does a shorter time limit in the settings;
-    /// it follows no redirect.
-    pub fn http_client(mut self, settings: ClientBuilder) -> Self {
-        self.client = Some(settings);
+    /// How the token endpoint is reached: proxy, certificate authorities and client
+    /// certificate.
+    pub fn network(mut self, network: Network) -> Self {
+        self.network = network;
+        self
+    }
+
+    /// Custom settings for the client that fetches tokens, as with
+    /// [`GoAuthBuilder::http_client`](crate::GoAuthBuilder::http_client): the limits here
+    /// and the [`network`](Self::network) count before them, and it follows no redirect.
+    pub fn http_client(
+        mut self,
+        settings: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.client = Some(CustomClient::new(settings));
         self
     }
 
@@ -132,12 +146,14 @@ impl GatewayBuilder {
         self
     }
 
-    /// Checks everything; does no I/O, except what settings given to
-    /// [`http_client`](Self::http_client) cause.
+    /// Checks everything. Does no I/O except reading the files of the
+    /// [`network`](Self::network) and, for a custom [`http_client`](Self::http_client),
+    /// the system's certificates.
     ///
     /// # Errors
     /// With every fault: missing required settings, unusable or repeated addresses,
-    /// credentials that can't stand in a header, times out of range.
+    /// credentials that can't stand in a header, times out of range, files that can't be
+    /// used.
     pub fn build(self) -> Result<Gateway, ConfigError> {
         let mut faults = Faults::default();
         let address = address::parse(&self.token_url, self.danger_allow_http)
@@ -152,6 +168,8 @@ impl GatewayBuilder {
             let good = pair.as_ref().is_none_or(can_be_sent);
             faults.unless(good, setting, BAD_PAIR);
         }
+        self.network.check(&mut faults);
+        let network = self.network.open(&mut faults);
         let fetcher = address.map(|address| FetchSettings {
             address,
             connect_timeout: self.connect_timeout,
@@ -159,8 +177,8 @@ impl GatewayBuilder {
             max_bytes: MAX_ANSWER_BYTES,
         });
         let fetcher = fetcher.and_then(|settings| {
-            Fetcher::new(settings, self.client)
-                .map_err(|_| faults.add("http_client", "can't be built"))
+            Fetcher::new(settings, &Clients::new(network, self.client))
+                .map_err(|wrong| faults.add("http_client", &format!("can't be built: {wrong}")))
         });
         let (Ok(fetcher), Some(current)) = (fetcher, self.current) else {
             return Err(faults.into_error());

@@ -115,13 +115,14 @@ impl GatewayError {
         self.kind.is_refusal()
     }
 
-    /// Whether it may pass by itself: the endpoint can't be reached, does not answer in
-    /// time or in full, has a fault of its own (status 500 and above) or is asked too
+    /// Whether it may pass by itself: the endpoint or the proxy can't be reached, does not
+    /// answer in time or in full, has a fault of its own (status 500 and above) or is asked too
     /// often (408, 425, 429), or the clocks differ. Otherwise someone has to change
     /// something first.
     pub const fn is_transient(&self) -> bool {
         match self.kind {
             GatewayErrorKind::Unreachable(_)
+            | GatewayErrorKind::Proxy(_)
             | GatewayErrorKind::Timeout
             | GatewayErrorKind::Body(_)
             | GatewayErrorKind::Expired
@@ -172,6 +173,15 @@ pub enum GatewayErrorKind {
     /// answered: name, connection, TLS.
     #[error("the token endpoint could not be reached: {0}")]
     Unreachable(String),
+    /// The proxy can't be reached, or makes no connection to the token endpoint. The text
+    /// begins with its host and port.
+    #[error("the proxy {0}")]
+    Proxy(String),
+    /// This proxy requires a user name and password, or rejects those in its address (407).
+    #[error(
+        "the proxy {0} requires a user name and password, or rejects those in its address (407)"
+    )]
+    ProxyCredentials(String),
     /// No complete answer within the time limit.
     #[error("the token endpoint did not answer in time")]
     Timeout,
@@ -215,6 +225,8 @@ impl From<Fault> for GatewayErrorKind {
         match fault {
             Fault::Timeout => Self::Timeout,
             Fault::Unreachable(why) => Self::Unreachable(why),
+            Fault::Proxy(why) => Self::Proxy(why),
+            Fault::ProxyCredentials(proxy) => Self::ProxyCredentials(proxy),
             Fault::Broken(why) => Self::Body(why),
             Fault::TooLarge(limit) => Self::TooLarge(limit),
         }
@@ -244,6 +256,8 @@ impl GatewayErrorKind {
         !matches!(
             self,
             Self::Unreachable(_)
+                | Self::Proxy(_)
+                | Self::ProxyCredentials(_)
                 | Self::Timeout
                 | Self::Stopped
                 | Self::NoRuntime
@@ -298,6 +312,7 @@ mod tests {
         for kind in [
             GatewayErrorKind::Timeout,
             GatewayErrorKind::Unreachable(String::new()),
+            GatewayErrorKind::Proxy(String::new()),
             GatewayErrorKind::Body(String::new()),
             GatewayErrorKind::Stopped,
             GatewayErrorKind::Expired,
@@ -312,6 +327,7 @@ mod tests {
         for kind in [
             GatewayErrorKind::Refused(GatewayRefusal::Forbidden),
             GatewayErrorKind::Redirect(302),
+            GatewayErrorKind::ProxyCredentials(String::new()),
             GatewayErrorKind::Malformed(""),
             GatewayErrorKind::UnusableCredentials,
             GatewayErrorKind::NoRuntime,

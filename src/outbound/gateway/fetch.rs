@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use http::header::ACCEPT;
 use http::{HeaderValue, StatusCode};
-use reqwest::ClientBuilder;
 use zeroize::Zeroizing;
 
 use super::error::{GatewayErrorKind, GatewayRefusal};
@@ -16,7 +15,8 @@ use super::excerpt::Excerpt;
 use super::pairs::ClientPair;
 use super::token::Answer;
 use crate::clock::Clock;
-use crate::net::bounded_http::{self, Fault, FetchSettings, LazyClient};
+use crate::net::bounded_http::{self, FetchSettings};
+use crate::net::client::{Clients, LazyClient};
 use crate::secret::Secret;
 
 /// The longest client ID or client secret, in bytes. GO's have 31 and 32.
@@ -33,15 +33,11 @@ pub(super) struct Fetcher {
 }
 
 impl Fetcher {
-    pub(super) fn new(
-        settings: FetchSettings,
-        own: Option<ClientBuilder>,
-    ) -> reqwest::Result<Self> {
-        let own = own.map(|own| settings.client(own)).transpose()?;
-        Ok(Self {
-            settings,
-            client: LazyClient::new(own),
-        })
+    /// # Errors
+    /// If a custom client can't be set up.
+    pub(super) fn new(settings: FetchSettings, clients: &Clients) -> Result<Self, String> {
+        let client = LazyClient::checked(clients, &settings)?;
+        Ok(Self { settings, client })
     }
 
     pub(super) const fn timeout(&self) -> Duration {
@@ -60,16 +56,19 @@ impl Fetcher {
         let header = |secret: &Secret| {
             credential(secret.expose()).ok_or(GatewayErrorKind::UnusableCredentials)
         };
-        let response = self
+        let client = self.client.get(&self.settings)?;
+        let response = client
             .client
-            .get(&self.settings)?
             .get(self.settings.address.clone())
             .header(ACCEPT, HeaderValue::from_static("application/json"))
             .header("client-id", header(&pair.client_id)?)
             .header("client-secret", header(&pair.client_secret)?)
             .send()
             .await
-            .map_err(|error| Fault::from(&error))?;
+            .map_err(|error| client.fault(&error))?;
+        if let Some(fault) = client.fault_of(&response) {
+            return Err(fault.into());
+        }
         let status = response.status();
         if status.is_redirection() {
             return Err(GatewayErrorKind::Redirect(status.as_u16()));

@@ -24,7 +24,7 @@ async fn untrusted(world: &World, auth: &GoAuth) {
 async fn useless(change: impl FnOnce(&mut CertificateParams)) {
     let world = World::new().await;
     let front = Front::certified(&world, change).await;
-    let builder = behind(&world, &front).client(front.client());
+    let builder = behind(&world, &front).http_client(front.client());
     untrusted(&world, &builder.build().expect("good")).await;
 }
 
@@ -40,7 +40,7 @@ async fn an_untrusted_certificate_brings_no_keys() {
 async fn a_custom_client_may_trust_a_certificate() {
     let world = World::new().await;
     let front = Front::of(&world).await;
-    let builder = behind(&world, &front).client(front.client());
+    let builder = behind(&world, &front).http_client(front.client());
     let auth = builder.build().unwrap();
     ready(&auth).await.unwrap();
     assert_eq!(verdict(&auth, &world.token()).await, "ok");
@@ -73,7 +73,7 @@ async fn an_expired_certificate_brings_no_keys() {
 async fn a_strangers_certificate_replaces_no_keys() {
     let world = World::new().await;
     let front = Front::of(&world).await;
-    let builder = behind(&world, &front).client(front.client());
+    let builder = behind(&world, &front).http_client(front.client());
     let auth = builder.build().unwrap();
     ready(&auth).await.unwrap();
     let known = world.token();
@@ -117,7 +117,7 @@ async fn a_plain_server_at_an_https_address_fails() {
 async fn https_does_not_redirect_to_plain_http() {
     let world = World::new().await;
     let front = Front::redirecting_to_http(&world).await;
-    let builder = behind(&world, &front).client(front.client());
+    let builder = behind(&world, &front).http_client(front.client());
     let auth = builder.build().unwrap();
     assert_eq!(ready(&auth).await, Err(FetchError::Redirect(307)));
     assert_eq!(world.go.total_requests(), 1);

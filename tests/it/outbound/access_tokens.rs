@@ -148,11 +148,11 @@ async fn a_redirect_takes_no_token_elsewhere() {
     assert_eq!(stranger.heard(), "");
 
     // Whatever the client's settings were.
-    let client = derbysoft_go_auth::outbound::HttpClient::from_builder(|builder| {
-        let builder = builder.no_proxy();
-        builder.redirect(reqwest::redirect::Policy::limited(5))
+    let client = derbysoft_go_auth::outbound::HttpClient::builder().http_client(|client| {
+        let client = client.no_proxy();
+        client.redirect(reqwest::redirect::Policy::limited(5))
     });
-    let client = client.unwrap();
+    let client = client.build().unwrap();
     let request = Request::get(format!("{}/a/ping", door.origin));
     let request = request.body(Bytes::new()).unwrap();
     let answer = send(&tokens.layer().layer(client), request).await.unwrap();

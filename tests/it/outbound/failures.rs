@@ -163,11 +163,10 @@ async fn the_endpoints_redirect_carries_no_secret() {
     let world = World::new().await;
     let stranger = Stranger::answering("HTTP/1.1 200 OK").await;
     let door = Stranger::redirecting(&format!("{}/x", stranger.origin)).await;
-    let settings = reqwest::Client::builder().redirect(reqwest::redirect::Policy::limited(5));
     let gateway = world
         .builder()
         .token_url(format!("{}/authorizer/token", door.origin))
-        .http_client(settings)
+        .http_client(|client| client.redirect(reqwest::redirect::Policy::limited(5)))
         .build()
         .unwrap();
     let error = soon(gateway.ready()).await.expect_err("not followed");

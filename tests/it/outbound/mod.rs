@@ -101,7 +101,10 @@ fn pair(credentials: &ClientCredentials) -> ClientPair {
 }
 
 fn http_client() -> HttpClient {
-    HttpClient::from_builder(reqwest::ClientBuilder::no_proxy).expect("a client")
+    (HttpClient::builder()
+        .http_client(reqwest::ClientBuilder::no_proxy)
+        .build())
+    .expect("a client")
 }
 
 fn client(gateway: &Gateway) -> Client {

@@ -224,7 +224,8 @@ async fn plain_http_to_this_machine_uses_no_proxy() {
 
 fn http_client_behind(proxy: &Stranger) -> HttpClient {
     let proxy = reqwest::Proxy::all(&proxy.origin).expect("an address");
-    HttpClient::from_builder(|builder| builder.proxy(proxy.clone())).expect("a client")
+    let builder = HttpClient::builder().http_client(move |client| client.proxy(proxy.clone()));
+    builder.build().expect("a client")
 }
 
 fn raw(status: u16, headers: &str) -> Fault {

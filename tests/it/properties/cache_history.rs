@@ -92,7 +92,7 @@ struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    async fn new(client: &reqwest::Client, turns: &'a Tally) -> Self {
+    async fn new(turns: &'a Tally) -> Self {
         let world = World::new().await;
         world.go.set_gzip(false);
         let kids = [world.go.signing_kid(), world.go.rotate()];
@@ -101,7 +101,6 @@ impl<'a> Stage<'a> {
         for bytes in CACHES {
             let auth = world.ready_with(|builder| {
                 builder
-                    .client(client.clone())
                     .configure(|it| it.refresh_interval = secs(MAX_STALE))
                     .configure(|it| it.max_stale = secs(MAX_STALE))
                     .configure(|it| it.token_cache_bytes = bytes)
@@ -243,17 +242,14 @@ fn forgery(token: &str) -> String {
 /// does not.
 struct Theatre {
     runtime: Runtime,
-    client: reqwest::Client,
     looks: Cell<u32>,
     turns: Tally,
 }
 
 impl Theatre {
     fn new() -> Self {
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
         Self {
             runtime: passive_runtime(),
-            client: client.build().expect("a client"),
             looks: Cell::new(0),
             turns: Tally::default(),
         }
@@ -261,7 +257,7 @@ impl Theatre {
 
     fn play(&self, history: &[Event]) {
         self.runtime.block_on(async {
-            let mut stage = Stage::new(&self.client, &self.turns).await;
+            let mut stage = Stage::new(&self.turns).await;
             for event in history {
                 soon(stage.happen(event)).await;
             }

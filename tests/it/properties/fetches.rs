@@ -39,7 +39,6 @@ const FETCH_TIMEOUT: u64 = 60_000;
 /// GO on loopback, for all histories.
 struct Stage {
     go: Simulator,
-    client: reqwest::Client,
     good: String,
     forged: String,
     hopeless: String,
@@ -63,10 +62,6 @@ impl Stage {
         Self {
             forged: format!("{header}.{payload}.{other}{rest}"),
             hopeless: mint().expires_in(-90_000_000).token(),
-            client: reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .build()
-                .expect("a client"),
             good,
             go,
         }
@@ -104,7 +99,6 @@ impl<'a> Play<'a> {
             .issuer(stage.go.issuer())
             .audience(stage.go.audience())
             .jwks_url(stage.go.jwks_url())
-            .client(stage.client.clone())
             .clock(clock.clone())
             .configure(|it| it.refresh_interval = LIFETIME)
             .configure(|it| it.max_stale = LIFETIME)

@@ -104,6 +104,8 @@ const fn verdict(error: Option<&FetchError>) -> Verdict {
         None => Verdict::Usable,
         Some(
             FetchError::Unreachable(_)
+            | FetchError::Proxy(_)
+            | FetchError::ProxyCredentials(_)
             | FetchError::Timeout
             | FetchError::Stopped
             | FetchError::NoRuntime,
@@ -117,6 +119,14 @@ const fn next(error: &FetchError) -> &'static str {
         FetchError::Unreachable(_) => {
             "Try the address from this machine (curl -v): its name, the port, a firewall or proxy, \
              the certificate. Until it answers, the gate answers 503."
+        }
+        FetchError::Proxy(_) => {
+            "Check the proxy's host and port in GO_AUTH_PROXY or HTTPS_PROXY, and whether it may \
+             connect to the key address. Until there is a connection, the gate answers 503."
+        }
+        FetchError::ProxyCredentials(_) => {
+            "Check the user name and the password in GO_AUTH_PROXY or HTTPS_PROXY: @, :, / and % in \
+             them are written %40, %3A, %2F and %25."
         }
         FetchError::Timeout => {
             "Try the address from this machine (curl -v). If it is merely slow, raise \

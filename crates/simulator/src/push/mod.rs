@@ -5,6 +5,7 @@ mod sample;
 use std::time::Duration;
 
 use derbysoft_go_auth::clock::UnixTime;
+use derbysoft_go_auth::inspect::bounded_http::plain_client;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, IntoUrl, RequestBuilder};
 
@@ -86,13 +87,14 @@ impl Push<'_> {
     /// # Errors
     ///
     /// Fails when no answer comes.
+    ///
+    /// # Panics
+    ///
+    /// Without a TLS provider, which reqwest wants for plain http, too: see the features of
+    /// this crate.
     pub async fn send(self) -> reqwest::Result<u16> {
-        let client = Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(10))
-            .no_proxy()
-            .tls_certs_only([])
-            .build()?;
+        let client = plain_client().unwrap_or_else(|why| panic!("{why}"));
+        let client = client.timeout(Duration::from_secs(10)).build()?;
         let base = self.base.trim_end_matches('/');
         let path = self.path.as_deref().unwrap_or(self.sample.path());
         let url = format!("{base}{path}");

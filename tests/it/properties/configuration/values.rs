@@ -18,7 +18,7 @@ pub(super) enum Form {
 }
 
 /// The settings of `Config`, and those that the environment has, too.
-pub(super) const SETTINGS: [(&str, Form); 29] = [
+pub(super) const SETTINGS: [(&str, Form); 34] = [
     ("issuer", Form::Text),
     ("audience", Form::List),
     ("jwks_url", Form::Text),
@@ -40,6 +40,12 @@ pub(super) const SETTINGS: [(&str, Form); 29] = [
     ("max_waiting", Form::Number),
     ("distrusted_keys", Form::List),
     ("jwks_file", Form::Text),
+    ("credential_header", Form::Text),
+    ("danger_allow_http", Form::Flag),
+    ("proxy", Form::Text),
+    ("ca_file", Form::Text),
+    ("client_cert", Form::Text),
+    ("client_key", Form::Text),
     ("danger_allow_writable_files", Form::Flag),
     // Not in the environment.
     ("issuers", Form::Issuers),
@@ -47,7 +53,6 @@ pub(super) const SETTINGS: [(&str, Form); 29] = [
     ("max_lifetime", Form::Duration),
     ("connect_timeout", Form::Duration),
     ("max_document_bytes", Form::Number),
-    ("danger_allow_http", Form::Flag),
     ("realm", Form::Text),
 ];
 
@@ -130,6 +135,7 @@ pub(super) fn text() -> impl Strategy<Value = String> {
     let addresses = [
         "https://id.example/id/X/keys",
         "http://127.0.0.1:1/keys",
+        "http://user:password@proxy.example:3128",
         "http://id.example/keys",
         "https://user@id.example/keys",
         "https://id.example/keys#x",

@@ -4,7 +4,7 @@ use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use reqwest::{Client, Url};
 
-use super::go::{below, client, words};
+use super::go::{TOTAL, below, client, words};
 use derbysoft_go_auth::clock::{Clock as _, SystemClock};
 use derbysoft_go_auth::inspect::address;
 use derbysoft_go_simulator::{SamplePush, posted};
@@ -37,7 +37,7 @@ pub(super) fn base(text: &str) -> Result<Url, &'static str> {
 }
 
 impl Distributor {
-    pub(super) fn new(base: &Url, sample: SamplePush) -> reqwest::Result<Self> {
+    pub(super) fn new(base: &Url, sample: SamplePush) -> Result<Self, String> {
         let url = below(base, sample.path());
         Ok(Self {
             client: client(&url)?,
@@ -49,7 +49,7 @@ impl Distributor {
     /// Pushes once. The error says why there was no answer.
     pub(super) async fn push(&self, authorization: Option<&str>) -> Result<Answer, String> {
         let now = SystemClock::default().now();
-        let mut request = posted(&self.client, self.url.clone(), self.sample, now);
+        let mut request = posted(&self.client, self.url.clone(), self.sample, now).timeout(TOTAL);
         if let Some(text) = authorization {
             let value = HeaderValue::from_str(text);
             let mut value = value.map_err(|_| "the token can't be sent in a header".to_owned())?;

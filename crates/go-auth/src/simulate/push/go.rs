@@ -13,7 +13,7 @@ use derbysoft_go_simulator::SampleToken;
 /// A simulator is nearby; a token of a new key takes it a fraction of a second. A push may
 /// be stored before it is answered; GO's own patience is not known.
 const CONNECT: Duration = Duration::from_secs(2);
-const TOTAL: Duration = Duration::from_secs(10);
+pub(super) const TOTAL: Duration = Duration::from_secs(10);
 
 /// The longest answer: its longest token has 12 KiB, its list of Access Tokens less
 /// than one.
@@ -34,7 +34,7 @@ pub(super) struct AccessTokens {
 }
 
 impl Go {
-    pub(super) fn new(address: Url) -> reqwest::Result<Self> {
+    pub(super) fn new(address: Url) -> Result<Self, String> {
         let client = client(&address)?;
         Ok(Self { client, address })
     }
@@ -71,7 +71,7 @@ impl Go {
 
     async fn ask(&self, method: Method, path: &str) -> Result<Vec<u8>, String> {
         let url = below(&self.address, &format!("/simulator/{path}"));
-        let mut request = self.client.request(method.clone(), url);
+        let mut request = self.client.request(method.clone(), url).timeout(TOTAL);
         if method == Method::POST {
             request = request.header(CONTENT_LENGTH, 0);
         }
@@ -101,8 +101,8 @@ impl Go {
     }
 }
 
-pub(super) fn client(address: &Url) -> reqwest::Result<Client> {
-    bounded_http::client(Client::builder().timeout(TOTAL), address, CONNECT)
+pub(super) fn client(address: &Url) -> Result<Client, String> {
+    bounded_http::client(address, CONNECT)
 }
 
 /// The address of this path below a base address.

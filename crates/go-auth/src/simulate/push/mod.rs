@@ -21,7 +21,7 @@ pub(super) fn run(args: &PushArgs, console: &mut Console<'_>) -> Result<Exit, Fa
     };
     let base = address("the distributor's URL", &args.distributor)?;
     let simulator = address("--simulator", &args.simulator)?;
-    let system = |error: reqwest::Error| Failure::System(io::Error::other(error.to_string()));
+    let system = |why: String| Failure::System(io::Error::other(why));
     let sample = match args.sample {
         Sample::Daily => SamplePush::Daily,
         Sample::Los => SamplePush::Los,

@@ -7,6 +7,7 @@ mod arguments;
 mod documentation;
 mod keys;
 mod keys_tls;
+mod network;
 mod secrecy;
 mod serve;
 mod settings;
@@ -18,6 +19,7 @@ mod verify;
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use go_auth::{Output, Surroundings, run};
@@ -186,6 +188,6 @@ fn file(text: impl AsRef<[u8]>) -> tempfile::NamedTempFile {
     file
 }
 
-fn path(file: &tempfile::NamedTempFile) -> &str {
-    file.path().to_str().expect("UTF-8")
+fn path(file: &impl AsRef<Path>) -> &str {
+    file.as_ref().to_str().expect("UTF-8")
 }

@@ -1,0 +1,252 @@
+//! HTTP clients: whatever a custom one's settings are, the crate finishes it.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use http::StatusCode;
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder, Response, Url};
+
+use super::address::is_loopback;
+use super::bounded_http::{Fault, FetchSettings, describe};
+use super::network::{OpenNetwork, named};
+use super::tls;
+use crate::fault::ConfigError;
+
+/// The settings of a custom client. Called for each client that is made.
+#[derive(Clone)]
+pub(crate) struct CustomClient(Arc<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>);
+
+impl CustomClient {
+    pub(crate) fn new(
+        settings: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(settings))
+    }
+}
+
+impl fmt::Debug for CustomClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CustomClient(…)")
+    }
+}
+
+/// Makes HTTP clients. Whatever a custom client's settings are, each follows no redirect,
+/// sends no `Referer`, uses no proxy for plain http to this machine, and goes by the
+/// network's settings first.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Clients {
+    network: OpenNetwork,
+    custom: Option<CustomClient>,
+}
+
+impl Clients {
+    pub(crate) fn new(network: OpenNetwork, custom: Option<CustomClient>) -> Self {
+        Self { network, custom }
+    }
+
+    /// For any address; not for plain http to this machine, which has [its
+    /// own](Self::direct).
+    ///
+    /// # Errors
+    /// If TLS can't be set up.
+    pub(crate) fn general(&self) -> Result<ClientBuilder, String> {
+        self.secured(self.proxied(self.begun(Client::builder())))
+    }
+
+    /// For plain http to this machine: a proxy would resolve it to itself.
+    ///
+    /// # Errors
+    /// As [`general`](Self::general).
+    pub(crate) fn direct(&self) -> Result<ClientBuilder, String> {
+        plain(self.begun(Client::builder()).no_proxy())
+    }
+
+    /// For one address, and with a limit on connecting. That on the whole fetch is [by the
+    /// clock](super::bounded_http::within).
+    ///
+    /// # Errors
+    /// If TLS, or a custom client, can't be set up.
+    pub(crate) fn bounded(
+        &self,
+        address: &Url,
+        connect_timeout: Duration,
+    ) -> Result<BoundedClient, String> {
+        const AGENT: &str = concat!("derbysoft-go-auth/", env!("CARGO_PKG_VERSION"));
+        let builder = (self.begun(Client::builder().user_agent(AGENT)))
+            .connect_timeout(connect_timeout)
+            // One request in minutes or an hour: a pooled connection would only go stale.
+            .pool_max_idle_per_host(0);
+        let builder = if address.scheme() == "https" {
+            self.secured(self.proxied(builder))?.https_only(true)
+        } else {
+            // Without TLS only a proxy that is asked for: it could change the answer.
+            plain(match &self.network.proxy {
+                Some(_) if !is_local(address) => self.proxied(builder),
+                _ => builder.no_proxy(),
+            })?
+        };
+        Ok(BoundedClient {
+            client: built(builder)?,
+            proxy: self.proxy_for(address),
+        })
+    }
+
+    /// With everything but proxies, TLS and limits.
+    fn begun(&self, builder: ClientBuilder) -> ClientBuilder {
+        let builder = match &self.custom {
+            Some(CustomClient(settings)) => settings(builder),
+            None => builder,
+        };
+        builder
+            .redirect(Policy::none())
+            .referer(false)
+            // As browsers and curl do: what a server or a proxy adds to an answer says
+            // nothing about its document.
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+    }
+
+    fn proxied(&self, builder: ClientBuilder) -> ClientBuilder {
+        match &self.network.proxy {
+            Some(proxy) => builder.no_proxy().proxy(proxy.setting.clone()),
+            None => builder,
+        }
+    }
+
+    fn secured(&self, builder: ClientBuilder) -> Result<ClientBuilder, String> {
+        if self.custom.is_none() || self.network.has_tls() {
+            Ok(builder.tls_backend_preconfigured(tls::config(&self.network)?))
+        } else if tls::is_reqwests() {
+            Ok(builder)
+        } else {
+            Err(tls::NOT_INSTALLED.to_owned())
+        }
+    }
+
+    /// The proxy that an address is asked through; `None` if there is none, or a custom
+    /// client's.
+    fn proxy_for(&self, address: &Url) -> Option<String> {
+        if is_local(address) {
+            return None;
+        }
+        match (&self.network.proxy, &self.custom) {
+            (Some(proxy), _) => Some(proxy.name.clone()),
+            (None, None) if address.scheme() == "https" => named(address),
+            _ => None,
+        }
+    }
+}
+
+/// The fault of a client that can't be built.
+pub(crate) fn of_http_client(wrong: &str) -> ConfigError {
+    ConfigError::of_setting("http_client", [format!("can't be built: {wrong}")])
+}
+
+/// Whether this is plain http to this machine.
+pub(crate) fn is_local(address: &Url) -> bool {
+    is_plain(address) && address.host_str().is_some_and(is_loopback)
+}
+
+/// It never needs a certificate.
+fn plain(builder: ClientBuilder) -> Result<ClientBuilder, String> {
+    Ok(builder.tls_backend_preconfigured(tls::unused()?))
+}
+
+pub(crate) fn built(builder: ClientBuilder) -> Result<Client, String> {
+    builder.build().map_err(|error| describe(&error))
+}
+
+/// A client for one address.
+#[derive(Debug)]
+pub(crate) struct BoundedClient {
+    pub(crate) client: Client,
+    /// The host and port of the proxy before it, where known.
+    proxy: Option<String>,
+}
+
+impl BoundedClient {
+    /// Why a request has brought no answer.
+    pub(crate) fn fault(&self, error: &reqwest::Error) -> Fault {
+        let proxy = self.proxy.as_deref();
+        let why = describe(error);
+        let tunnel = why.split_once("tunnel error: ").map(|(_, why)| why);
+        match (proxy, tunnel) {
+            _ if !error.is_connect() => Fault::from(error),
+            (_, Some(why)) => of_tunnel(proxy.unwrap_or("of the custom client"), why),
+            (Some(proxy), None) if error.is_timeout() => {
+                Fault::Proxy(format!("{proxy} gave no connection in time"))
+            }
+            (Some(proxy), None) if error.url().is_some_and(is_plain) => unreachable(proxy, &why),
+            (Some(proxy), None) => Fault::Unreachable(format!("{why}, through the proxy {proxy}")),
+            (None, None) => Fault::from(error),
+        }
+    }
+
+    /// If an answer is the proxy's, since it requires a user name or rejects the one that it
+    /// got. For https it says so when it is asked for a tunnel.
+    pub(crate) fn fault_of(&self, answer: &Response) -> Option<Fault> {
+        let proxy = self.proxy.as_ref().filter(|_| is_plain(answer.url()))?;
+        let is_proxys = answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+        is_proxys.then(|| Fault::ProxyCredentials(proxy.clone()))
+    }
+}
+
+/// By the words of hyper-util's error, whose type has no name.
+fn of_tunnel(proxy: &str, why: &str) -> Fault {
+    match why {
+        "proxy authorization required" => Fault::ProxyCredentials(proxy.to_owned()),
+        "unsuccessful" => {
+            let refuses = "refused to connect to the address, or failed to";
+            Fault::Proxy(format!("{proxy} {refuses}"))
+        }
+        _ => {
+            let connecting = "failed to create underlying connection: ";
+            unreachable(proxy, why.strip_prefix(connecting).unwrap_or(why))
+        }
+    }
+}
+
+fn unreachable(proxy: &str, why: &str) -> Fault {
+    Fault::Proxy(format!("{proxy} could not be reached: {why}"))
+}
+
+pub(crate) fn is_plain(address: &Url) -> bool {
+    address.scheme() == "http"
+}
+
+/// A client that is made at the first fetch, unless it is a custom one: loading the
+/// system's root certificates reads files, which building a handle does not.
+#[derive(Debug, Default)]
+pub(crate) struct LazyClient {
+    clients: Clients,
+    made: OnceLock<BoundedClient>,
+}
+
+impl LazyClient {
+    pub(crate) fn new(clients: Clients) -> Self {
+        let made = OnceLock::new();
+        Self { clients, made }
+    }
+
+    /// Makes a custom client at once.
+    ///
+    /// # Errors
+    /// If it can't be set up.
+    pub(crate) fn checked(clients: &Clients, settings: &FetchSettings) -> Result<Self, String> {
+        let lazy = Self::new(clients.clone());
+        if clients.custom.is_some() {
+            let _ = lazy.made.set(settings.client(clients)?);
+        }
+        Ok(lazy)
+    }
+
+    pub(crate) fn get(&self, settings: &FetchSettings) -> Result<&BoundedClient, Fault> {
+        if let Some(client) = self.made.get() {
+            return Ok(client);
+        }
+        let client = settings.client(&self.clients).map_err(Fault::Unreachable)?;
+        Ok(self.made.get_or_init(|| client))
+    }
+}

@@ -1,0 +1,108 @@
+//! A proxy's address, whose password is never printed.
+
+use std::fmt;
+
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::Url;
+use serde::{Deserialize, Serialize, Serializer};
+
+/// Stands for the password where an address is printed.
+const WITHHELD: &str = "***";
+
+/// The address of a proxy: `http://user:password@host:port`, with `%40` for an `@` in the
+/// user name or the password, and so on. User name and password may be missing; `https`
+/// is for a proxy that is itself spoken to over TLS.
+///
+/// `Debug` and `Serialize` write `***` for the password.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub struct ProxyAddress(String);
+
+impl From<String> for ProxyAddress {
+    fn from(address: String) -> Self {
+        Self(address)
+    }
+}
+
+impl From<&str> for ProxyAddress {
+    fn from(address: &str) -> Self {
+        Self(address.to_owned())
+    }
+}
+
+/// A proxy that can be used.
+#[derive(Clone)]
+pub(crate) struct Proxy {
+    /// Its host and port.
+    pub(crate) name: String,
+    pub(crate) setting: reqwest::Proxy,
+}
+
+impl ProxyAddress {
+    /// # Errors
+    /// With what is wrong, to follow the setting's name.
+    pub(super) fn parse(&self) -> Result<Proxy, &'static str> {
+        let url = self.url()?;
+        if url.password() == Some(WITHHELD) {
+            return Err("has *** for a password, as it is printed");
+        }
+        let name = name(url.host_str(), url.port_or_known_default());
+        let setting = reqwest::Proxy::all(url).map_err(|_| "can't be used")?;
+        Ok(Proxy { name, setting })
+    }
+
+    fn url(&self) -> Result<Url, &'static str> {
+        let url = Url::parse(&self.0)
+            .map_err(|_| "is not an address such as http://proxy.example:3128")?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err("is neither http:// nor https://");
+        }
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(
+                "has more than a host and a port: write /, ? and # in a password as \
+                        %2F, %3F and %23",
+            );
+        }
+        Ok(url)
+    }
+
+    fn shown(&self) -> String {
+        match self.url() {
+            Ok(url) if url.password().is_none() => self.0.clone(),
+            Ok(mut url) => match url.set_password(Some(WITHHELD)) {
+                Ok(()) => url.into(),
+                Err(()) => WITHHELD.to_owned(),
+            },
+            // Nobody knows where in it the password is.
+            Err(_) => WITHHELD.to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for ProxyAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ProxyAddress").field(&self.shown()).finish()
+    }
+}
+
+impl Serialize for ProxyAddress {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.shown())
+    }
+}
+
+/// The proxy that the environment, or the system, names for this address.
+pub(crate) fn named(address: &Url) -> Option<String> {
+    let uri = address.as_str().parse().ok()?;
+    let proxy = Matcher::from_system().intercept(&uri)?;
+    let (proxy, default) = (proxy.uri(), |scheme| {
+        Some(if scheme == "https" { 443 } else { 80 })
+    });
+    let port = proxy.port_u16().or_else(|| default(proxy.scheme_str()?));
+    Some(name(proxy.host(), port))
+}
+
+fn name(host: Option<&str>, port: Option<u16>) -> String {
+    let (host, port) = (host.unwrap_or_default(), port.unwrap_or_default());
+    format!("{}:{port}", host.escape_debug())
+}

@@ -1,0 +1,1 @@
+//! Nothing: see `tests`. Each of them is a process, which has one provider at most.
