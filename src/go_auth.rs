@@ -485,20 +485,7 @@ impl GoAuthBuilder {
             beside_jwts: (checked.as_ref()).is_ok_and(|checked| !checked.trusted.is_empty()),
             writable: Writable::from_setting(config.danger_allow_writable_files),
         };
-        let access_tokens = match (access_tokens, &config.access_tokens) {
-            (Some(given), _) if terms.beside_jwts => given
-                .check_beside_jwts()
-                .map(|()| Some(AccessTokenSource::fixed(given, Arc::clone(&clock))))
-                .map_err(|error| {
-                    let faults = error.faults().map(ToString::to_string);
-                    ConfigError::of_setting("access_tokens", faults)
-                }),
-            (Some(given), _) => Ok(Some(AccessTokenSource::fixed(given, Arc::clone(&clock)))),
-            (None, Some(file)) => AccessTokenSource::open(file.clone(), terms, Arc::clone(&clock))
-                .map(Some)
-                .map_err(|error| of_access_tokens(file, &error)),
-            (None, None) => Ok(None),
-        };
+        let access_tokens = accepted_tokens(access_tokens, &config, terms, &clock);
         let network = network(&config, &checked);
         let ((checked, access_tokens), network) = both(both(checked, access_tokens), network)?;
         let clients = Clients::new(network, client);
@@ -571,6 +558,29 @@ impl GoAuthBuilder {
         };
         trusts.into_iter().for_each(observe::trusted);
         Ok(auth)
+    }
+}
+
+/// Where the Access Tokens come from, if any are accepted.
+fn accepted_tokens(
+    access_tokens: Option<AccessTokens>,
+    config: &Config,
+    terms: Terms,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<AccessTokenSource>, ConfigError> {
+    match (access_tokens, &config.access_tokens) {
+        (Some(given), _) if terms.beside_jwts => given
+            .check_beside_jwts()
+            .map(|()| Some(AccessTokenSource::fixed(given, Arc::clone(clock))))
+            .map_err(|error| {
+                let faults = error.faults().map(ToString::to_string);
+                ConfigError::of_setting("access_tokens", faults)
+            }),
+        (Some(given), _) => Ok(Some(AccessTokenSource::fixed(given, Arc::clone(clock)))),
+        (None, Some(file)) => AccessTokenSource::open(file.clone(), terms, Arc::clone(clock))
+            .map(Some)
+            .map_err(|error| of_access_tokens(file, &error)),
+        (None, None) => Ok(None),
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) enum Place {
 /// A place, ready to be fetched from.
 #[derive(Debug)]
 pub(crate) enum Source {
-    Address(Fetcher),
+    Address(Box<Fetcher>),
     File(KeyFile),
 }
 
@@ -64,7 +64,7 @@ impl Place {
 
     pub(crate) fn source(self, client: LazyClient) -> Source {
         match self {
-            Self::Address(settings) => Source::Address(Fetcher::new(settings, client)),
+            Self::Address(settings) => Source::Address(Box::new(Fetcher::new(settings, client))),
             Self::File(file) => Source::File(file),
         }
     }
