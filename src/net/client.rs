@@ -188,8 +188,8 @@ impl BoundedClient {
     /// got. For https it says so when it is asked for a tunnel.
     pub(crate) fn fault_of(&self, answer: &Response) -> Option<Fault> {
         let proxy = self.proxy.as_ref().filter(|_| is_plain(answer.url()))?;
-        let is_proxys = answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
-        is_proxys.then(|| Fault::ProxyCredentials(proxy.clone()))
+        let is_from_proxy = answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+        is_from_proxy.then(|| Fault::ProxyCredentials(proxy.clone()))
     }
 }
 

@@ -97,7 +97,7 @@ async fn an_escaped_user_and_password_are_sent_as_they_are() {
 }
 
 #[tokio::test]
-async fn a_wrong_or_missing_password_is_the_proxys_error() {
+async fn a_wrong_or_missing_password_is_an_error_of_the_proxy() {
     let scene = Scene::new().await;
     let proxy = Proxy::demanding("user:s3cr3t", scene.front.address).await;
     for wrong in [proxy.url(), proxy.url_for("user:hunter2")] {
@@ -172,7 +172,7 @@ async fn a_silent_proxy_is_named() {
 }
 
 #[tokio::test]
-async fn an_error_behind_the_proxy_is_not_the_proxys() {
+async fn an_error_behind_the_proxy_is_not_of_the_proxy() {
     let scene = Scene::new().await;
     let proxy = Proxy::to(scene.front.address).await;
     // Which is what a proxy looks like that opens TLS, too.
