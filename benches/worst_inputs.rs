@@ -109,8 +109,11 @@ fn plain(limit: usize) -> GoAuthBuilder {
 /// A configuration whose names are as hard to tell apart as possible.
 fn crowd() -> GoAuthBuilder {
     let issuer = |number: usize| format!("{}{number:02}", &ISSUER[..ISSUER.len() - 2]);
-    let trusted =
-        (0..7).map(|number| IssuerConfig::new(issuer(number), AUDIENCE, "https://id.example/keys"));
+    let trusted = (0..7).map(|number| {
+        let mut trusted = IssuerConfig::new(issuer(number), AUDIENCE, "https://id.example/keys");
+        trusted.environment = Some("this".into());
+        trusted
+    });
     let known = (7..15).map(|number| IssuerConfig::of_environment(issuer(number), "another"));
     let crowd = (trusted.chain(known))
         .fold(plain(LIMITS[0]), GoAuthBuilder::another_issuer)
