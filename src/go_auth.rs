@@ -465,6 +465,11 @@ impl GoAuthBuilder {
     /// # Errors
     /// With every fault in the configuration.
     pub fn build(self) -> Result<GoAuth, ConfigError> {
+        let origin = self.config.origin.clone();
+        self.built().map_err(|error| origin.named(error))
+    }
+
+    fn built(self) -> Result<GoAuth, ConfigError> {
         let Self {
             config,
             keys,
@@ -603,6 +608,11 @@ fn warn_of_dangers(config: &Config, checked: &Checked) {
     let mut addresses = checked.trusted.iter().filter_map(CheckedIssuer::address);
     if addresses.any(|address| is_plain(address) && !is_local(address)) {
         observe::plain_http_allowed();
+    }
+    let mut environments = checked.trusted.iter().map(|it| it.verifier.environment());
+    let first = environments.next();
+    if environments.any(|it| Some(it) != first) {
+        observe::environments_mixed();
     }
 }
 

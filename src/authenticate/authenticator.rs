@@ -409,6 +409,9 @@ impl Authenticator {
                 let Refusal {
                     reason, is_genuine, ..
                 } = refusal;
+                if reason == Reason::UntrustedIssuer {
+                    trail.issuer = None;
+                }
                 if is_genuine {
                     observe::claim_rejected(
                         issuer.verifier.issuer(),

@@ -17,6 +17,9 @@ const MAX_SHOWN: usize = 64;
 /// The variable that names the settings file, and is no setting itself.
 pub(super) const CONFIG: &str = "GO_AUTH_CONFIG";
 
+/// What makes an issuer at the top.
+const TOP: [&str; 4] = ["issuer", "audience", "jwks_url", "jwks_file"];
+
 /// Whether these variables allow files that everybody can write. A value that is not a
 /// boolean counts as no, and is a fault of the settings.
 pub(super) fn allows_writable_files(vars: &[(OsString, OsString)]) -> bool {
@@ -86,6 +89,13 @@ impl Layers<'_> {
         }
     }
 
+    /// Whether the file has issuers, and none at its top: variables that were left behind
+    /// must not add one.
+    fn has_other_issuers_alone(&self) -> bool {
+        let in_file = |setting| self.is_overridden(setting, Source::Variable);
+        in_file("issuers") && !TOP.iter().any(|setting| in_file(setting))
+    }
+
     fn variable(&mut self, setting: &Setting, value: &OsStr) {
         let field = setting.name;
         if self.is_overridden(field, Source::Variable) {
@@ -95,6 +105,9 @@ impl Layers<'_> {
             Some("") if setting.is_restriction => "is empty; unset it for no restriction",
             Some("") => return,
             _ if !setting.has_variable => "is set in a file or in code alone",
+            _ if TOP.contains(&field) && self.has_other_issuers_alone() => {
+                "would be an issuer beside the [[issuers]] of the file: set it there, or unset it"
+            }
             Some(value) => {
                 return self.take_text(field, Source::Variable, value.to_owned());
             }

@@ -13,7 +13,7 @@ use super::check::Keys;
 use super::file::SettingsFile;
 use super::nearest::nearest;
 use super::settings::{Setting, find};
-use super::sources::{Source, Sources};
+use super::sources::{Origin, Source, Sources};
 use super::value::{Value, Wrong};
 use super::{Config, IssuerConfig};
 use crate::fault::{ConfigError, Faults};
@@ -290,7 +290,7 @@ impl<'a> Layers<'a> {
         let config = of_members::<Config>(self.settings).and_then(|config| {
             Ok(Config {
                 issuers: issuers?,
-                origin: reading.sources.origin(),
+                origin: Origin::of(&reading.sources),
                 ..config
             })
         });

@@ -84,7 +84,7 @@ pub const SETTINGS: &[Setting] = &[
     rule("token_cache_bytes"),
     // A list of tables.
     rule("issuers").file_and_code(),
-    rule("environment").file_and_code()
+    rule("environment")
         .flag("NAME", "The environment that is served, where the file has several issuers"),
     rule("distrusted_keys").list().restricts(),
 

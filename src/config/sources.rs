@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::fault::ConfigError;
+
 /// The prefix of all variable names.
 pub(super) const ENV_PREFIX: &str = "GO_AUTH_";
 
@@ -16,7 +18,7 @@ pub(super) enum Source {
 }
 
 /// Where the settings were read: a fault names each setting as its source does.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Sources {
     known: HashMap<String, Source>,
     /// How to name a setting that is in no source; if unset, by its field.
@@ -25,15 +27,27 @@ pub(super) struct Sources {
     pub(super) file: Option<&'static str>,
 }
 
-/// Where the settings of a configuration were read, in words. It is no setting: all are
-/// equal.
+/// Where the settings of a configuration were read, unless in code. It is no setting: all
+/// are equal.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Origin(Option<Arc<str>>);
+pub(crate) struct Origin(Option<Arc<Sources>>);
 
 impl Origin {
-    /// `None` if they were set in code.
+    pub(super) fn of(sources: &Sources) -> Self {
+        Self(Some(Arc::new(sources.clone())))
+    }
+
+    /// Which settings were read where.
     pub(super) fn text(&self) -> Option<String> {
-        self.0.as_deref().map(str::to_owned)
+        self.0.as_ref()?.groups()
+    }
+
+    /// The same error, with each setting named as in its source.
+    pub(crate) fn named(&self, error: ConfigError) -> ConfigError {
+        match &self.0 {
+            Some(sources) => error.named(|setting| sources.name_of(setting)),
+            None => error,
+        }
     }
 }
 
@@ -69,7 +83,7 @@ impl Sources {
     }
 
     /// Which settings are known from where.
-    pub(super) fn origin(&self) -> Origin {
+    fn groups(&self) -> Option<String> {
         let file = self.file.unwrap_or("file");
         let groups = [("flags", 0), (file, 1), ("environment", 2)].map(|(name, group)| {
             let of_group = |source: &Source| match source {
@@ -85,7 +99,7 @@ impl Sources {
             (!known.is_empty()).then(|| format!("{name}: {}", known.join(", ")))
         });
         let groups: Vec<_> = groups.into_iter().flatten().collect();
-        Origin((!groups.is_empty()).then(|| groups.join("; ").into()))
+        (!groups.is_empty()).then(|| groups.join("; "))
     }
 
     /// The name as the operator finds it. What an issuer lacks is reported at the

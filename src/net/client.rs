@@ -90,6 +90,7 @@ impl Clients {
         Ok(BoundedClient {
             client: built(builder)?,
             proxy: self.proxy_for(address),
+            has_roots: self.network.roots.is_some(),
         })
     }
 
@@ -164,16 +165,19 @@ pub(crate) struct BoundedClient {
     pub(crate) client: Client,
     /// The host and port of the proxy before it, where known.
     proxy: Option<String>,
+    /// Whether `ca_file` is set.
+    has_roots: bool,
 }
 
 impl BoundedClient {
     /// Why a request has brought no answer.
     pub(crate) fn fault(&self, error: &reqwest::Error) -> Fault {
         let proxy = self.proxy.as_deref();
-        let why = describe(error);
+        let why = self.explained(describe(error));
         let tunnel = why.split_once("tunnel error: ").map(|(_, why)| why);
         match (proxy, tunnel) {
             _ if !error.is_connect() => Fault::from(error),
+            (None, None) if !error.is_timeout() => Fault::Unreachable(why),
             (_, Some(why)) => of_tunnel(proxy.unwrap_or("of the custom client"), why),
             (Some(proxy), None) if error.is_timeout() => {
                 Fault::Proxy(format!("{proxy} gave no connection in time"))
@@ -181,6 +185,17 @@ impl BoundedClient {
             (Some(proxy), None) if error.url().is_some_and(is_plain) => unreachable(proxy, &why),
             (Some(proxy), None) => Fault::Unreachable(format!("{why}, through the proxy {proxy}")),
             (None, None) => Fault::from(error),
+        }
+    }
+
+    /// Which authorities a certificate was compared with.
+    fn explained(&self, why: String) -> String {
+        if !why.ends_with("UnknownIssuer") {
+            why
+        } else if self.has_roots {
+            why + ": its authority is not in ca_file"
+        } else {
+            why + ": its authority is not among this machine's; a company's can be set as ca_file"
         }
     }
 

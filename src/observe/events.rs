@@ -248,6 +248,15 @@ pub(crate) fn plain_http_allowed() {
     );
 }
 
+/// Where the settings serve no single environment.
+pub(crate) fn environments_mixed() {
+    line!(
+        warn,
+        CONFIG,
+        "issuers of several environments are trusted, since environment is not set"
+    );
+}
+
 pub(crate) fn access_tokens_read<'a>(file: &Path, apis: impl Iterator<Item = &'a str>) {
     let apis: Vec<_> = apis.map(str::to_owned).collect();
     let file = file.to_owned();

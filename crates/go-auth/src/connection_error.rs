@@ -70,8 +70,8 @@ fn of_certificate(error: &Certificate) -> String {
         Certificate::Expired => "has expired",
         Certificate::NotValidYet => "is not valid yet",
         Certificate::UnknownIssuer => {
-            "is not trusted by this machine: it is self-signed, or its authority is not among \
-             the system's"
+            "is not trusted: it is self-signed, or its authority is neither among this machine's \
+             nor, where ca_file is set, in that file"
         }
         Certificate::BadSignature => {
             "is not signed by the authority that it names: someone else may be answering"

@@ -4,13 +4,14 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use bytes::Bytes;
 use derbysoft_go_auth::inbound::{RequestHead, Respond};
 use derbysoft_go_auth::{GoAuth, GoAuthLayer, Rejection, Verified};
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use tonic::body::Body;
 use tonic::server::{Grpc, NamedService};
 use tonic::service::Routes;
@@ -23,7 +24,18 @@ pub fn app(auth: &GoAuth) -> Router {
     Routes::new(Push)
         .into_axum_router()
         .route("/ping", get(async || Json("ok")))
+        .fallback(nowhere)
         .layer(layer(auth))
+}
+
+/// In place of tonic's fallback, which answers 200: GO would take a push to a mistyped path
+/// for delivered.
+async fn nowhere(request: Request<axum::body::Body>) -> Response<axum::body::Body> {
+    if is_grpc(request.headers()) {
+        Status::unimplemented("").into_http()
+    } else {
+        StatusCode::NOT_FOUND.into_response()
+    }
 }
 
 /// `tonic::transport::Server::builder().layer(..)` takes it as well.
@@ -35,9 +47,7 @@ pub fn layer(auth: &GoAuth) -> GoAuthLayer {
 /// others as configured.
 fn in_its_protocol(auth: GoAuth) -> impl Respond {
     move |request: RequestHead<'_>, rejection: &Rejection| -> Response<Bytes> {
-        let content_type = request.headers.get(CONTENT_TYPE);
-        let content_type = content_type.map_or(&b""[..], HeaderValue::as_bytes);
-        if content_type.starts_with(b"application/grpc") {
+        if is_grpc(request.headers) {
             Status::new(code(rejection), rejection.detail()).into_http()
         } else {
             auth.response_to(request, rejection.clone())
@@ -45,11 +55,17 @@ fn in_its_protocol(auth: GoAuth) -> impl Respond {
     }
 }
 
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE);
+    content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"))
+}
+
 /// Clients repeat `Unavailable`, and nothing else of these.
 fn code(rejection: &Rejection) -> Code {
     match rejection.status() {
         StatusCode::FORBIDDEN => Code::PermissionDenied,
         StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
+        StatusCode::INTERNAL_SERVER_ERROR => Code::Internal,
         _ => Code::Unauthenticated,
     }
 }

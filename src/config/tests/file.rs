@@ -345,6 +345,73 @@ fn a_named_file_that_everybody_may_write_is_a_fault() {
     assert!(from_vars(&path, &[]).is_err());
 }
 
+/// What is left in an environment must not become an issuer of the file's environment.
+#[test]
+fn variables_add_no_issuer_to_those_of_a_file() {
+    const FILE: &str = r#"
+        environment = "production"
+        [[issuers]]
+        issuer = "https://id/P"
+        audience = "ZKT"
+        jwks_url = "https://id.example/p"
+        environment = "production"
+    "#;
+    let (_directory, path) = written(FILE);
+    let left = [
+        ("GO_AUTH_ISSUER", "https://id/C"),
+        ("GO_AUTH_AUDIENCE", "ZKT"),
+        ("GO_AUTH_JWKS_URL", "https://id.example/c"),
+    ];
+    let error = from_vars(&path, &left).expect_err("an issuer of no environment");
+    let wrong = "would be an issuer beside the [[issuers]] of the file: set it there, or unset it";
+    let expected = left.map(|(name, _)| format!("{name} {wrong}"));
+    assert_eq!(error.faults().collect::<Vec<_>>(), expected);
+    // What belongs to an issuer at the top of the file may be set by a variable.
+    std::fs::write(&path, format!("issuer = \"https://id/T\"\n{FILE}")).expect("written");
+    let config = from_vars(&path, &left).expect("settings of the top");
+    assert_eq!(config.issuer, "https://id/T");
+    assert_eq!(config.jwks_url, "https://id.example/c");
+}
+
+#[test]
+fn the_environment_can_be_served_by_variable() {
+    let (_directory, path) = written(
+        r#"
+        [[issuers]]
+        issuer = "https://id/P"
+        audience = "ZKT"
+        jwks_url = "https://id.example/p"
+        environment = "production"
+        "#,
+    );
+    let config = from_vars(&path, &[("GO_AUTH_ENVIRONMENT", "production")]);
+    assert_eq!(
+        config.expect("good").environment.as_deref(),
+        Some("production")
+    );
+    let error = from_vars(&path, &[("GO_AUTH_ENVIRONMENT", "test")]).expect_err("no issuer");
+    let faults: Vec<_> = error.faults().collect();
+    assert_eq!(faults, ["GO_AUTH_ENVIRONMENT is that of no issuer"]);
+}
+
+#[test]
+fn what_is_found_when_building_is_named_as_in_its_source() {
+    let (_directory, path) = written(
+        "issuer = 'https://id/X'\naudience = 'ZKT'\njwks_url = 'https://id.example/x'\nca_file = '/nowhere.pem'",
+    );
+    let config = from_vars(&path, &[("GO_AUTH_ACCESS_TOKENS", "/nowhere.toml")]).expect("read");
+    let error = config.build().expect_err("two files are missing");
+    let faults: Vec<_> = error.faults().collect();
+    assert!(
+        faults[0].starts_with("GO_AUTH_ACCESS_TOKENS: "),
+        "{faults:?}"
+    );
+    assert!(
+        faults[1].starts_with("GO_AUTH_CONFIG: line 4: ca_file "),
+        "{faults:?}"
+    );
+}
+
 #[test]
 fn each_source_reports_faults_by_its_own_names() {
     let vars = [

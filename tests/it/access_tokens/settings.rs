@@ -95,7 +95,7 @@ fn a_bad_file_stops_the_start_and_names_each_line() {
     let lines: Vec<_> = [5, 5, 6, 7].map(|line| format!("line {line}: ")).into();
     assert_eq!(found.len(), lines.len(), "{found:?}");
     for (fault, line) in found.iter().zip(lines) {
-        assert!(fault.starts_with("access_tokens"), "{fault}");
+        assert!(fault.starts_with("GO_AUTH_ACCESS_TOKENS: "), "{fault}");
         assert!(fault.contains(&line), "{fault}");
         assert!(fault.contains(&format!("{:?}", file.path())), "{fault}");
         assert!(!fault.contains("53ac0777"), "{fault}");
@@ -144,7 +144,7 @@ async fn beside_jwts_an_old_token_is_a_fault_of_its_line() {
     let other = entry(&Api::V3_RESERVATION, OTHERS, now());
     let file = TokenFile::of(format!("{other}{}", entry(&PEER, &old_token(), now())));
     let wrong = "the token has two dots, and would be taken for a JWT, since JWTs are accepted too";
-    let expected = format!("access_tokens: {:?}: line 5: {wrong}", file.path());
+    let expected = format!("GO_AUTH_ACCESS_TOKENS: {:?}: line 5: {wrong}", file.path());
     assert_eq!(faults(from_env(&file, &JWT)), [expected]);
 
     // A later file is rejected too, and the tokens stay.

@@ -178,8 +178,12 @@ fn settings() {
         ("GO_AUTH_AUDIENCE", "ZKT"),
         ("GO_AUTH_JWKS_URL", "https://id.example/keys"),
     ]);
-    let auth = config.and_then(Config::build);
-    auth.expect("a good configuration");
+    let mut config = config.expect("a good configuration");
+    config.clone().build().expect("the same");
+    let mut other = IssuerConfig::new("https://id/C", "ZKT", "https://id.example/c");
+    other.environment = Some("certification".to_owned());
+    config.issuers.push(other);
+    config.build().expect("both environments");
 }
 
 async fn no_layer() {

@@ -80,7 +80,7 @@ fn any_environment_stays_within_its_ranges() {
         1 => vec((junk_name, junk_value.clone()), 1..3),
     ];
     let broken = proptest::option::weighted(0.05, (any::<Index>(), junk_value));
-    let values = (settings(&SETTINGS[..27]), junk, broken);
+    let values = (settings(&SETTINGS[..28]), junk, broken);
     let cases = 2048;
     try_all("environment", cases, values, |(settings, junk, broken)| {
         let mut vars: Vec<(Vec<u8>, Vec<u8>)> = (settings.into_iter())

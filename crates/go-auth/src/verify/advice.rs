@@ -111,8 +111,8 @@ pub(super) fn next(rejection: &Rejection, given: &Circumstances) -> String {
              ds-go-module; add this one if it may call, too."
         }
         Token(Kind::WrongEnvironment) => {
-            "The token is genuine elsewhere: its issuer is configured for another environment than \
-             the one served here. Check in GO Console which account calls this address."
+            "The token says that it is from another environment than the one served here; whether \
+             it is genuine was not checked. If it is, check in GO Console which account calls this address."
         }
         Token(Kind::KeysUnavailable | Kind::KeyPending) => {
             "The gate answers 503 to such a token, and GO may send it again. See `go-auth keys` \

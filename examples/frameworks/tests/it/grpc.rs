@@ -128,3 +128,14 @@ async fn json_on_the_same_port_is_answered_in_json() {
     assert!(answer.headers.contains_key("www-authenticate"));
     assert!(answer.body.starts_with(r#"{"message":"#), "{}", answer.body);
 }
+
+/// GO would take any 200 for delivered.
+#[tokio::test]
+async fn a_push_to_a_mistyped_path_is_no_200() {
+    let stage = Stage::set().await;
+    let address = serving(&stage).await;
+    let push = reqwest::Client::new()
+        .post(format!("http://{address}/ari/dayly/push"))
+        .header("authorization", stage.go.token());
+    assert_eq!(push.send().await.expect("an answer").status(), 404);
+}

@@ -47,9 +47,9 @@ pub(super) const SETTINGS: [(&str, Form); 34] = [
     ("client_cert", Form::Text),
     ("client_key", Form::Text),
     ("danger_allow_writable_files", Form::Flag),
+    ("environment", Form::Word),
     // Not in the environment.
     ("issuers", Form::Issuers),
-    ("environment", Form::Word),
     ("max_lifetime", Form::Duration),
     ("connect_timeout", Form::Duration),
     ("max_document_bytes", Form::Number),

@@ -30,7 +30,7 @@ const ADVICE: [(&str, &str); 22] = [
     ("missing_claim", "are always required"),
     ("lifetime", "raise max_lifetime"),
     ("subject", "not in GO_AUTH_SUBJECTS"),
-    ("wrong_environment", "configured for another environment"),
+    ("wrong_environment", "from another environment than"),
     ("keys_unavailable", "The gate answers 503"),
     ("unknown_access_token", "does not have this token"),
     ("access_token_expired", "Renew the token in GO Console"),
@@ -75,9 +75,15 @@ async fn each_kind_of_rejection_has_its_own_advice() {
         .collect();
 
     let elsewhere = "[[issuers]]\nissuer = \"https://id/elsewhere\"\nenvironment = \"test\"\n";
-    let settings = file(format!("environment = \"live\"\n{elsewhere}"));
+    let here = format!(
+        "issuer = \"{}\"\naudience = \"{}\"\njwks_url = \"{}\"\n",
+        world.go.issuer(),
+        world.go.audience(),
+        world.go.jwks_url()
+    );
+    let settings = file(format!("environment = \"live\"\n{here}{elsewhere}"));
     let token = world.mint().issuer("https://id/elsewhere").token();
-    let run = go_auth(&["verify", "--config", path(&settings)]).knowing(&world);
+    let run = go_auth(&["verify", "--config", path(&settings)]);
     runs.insert("wrong_environment", run.stdin(token));
     let run = strict_verify(&world).var("GO_AUTH_JWKS_URL", "http://127.0.0.1:1/keys");
     runs.insert("keys_unavailable", run.stdin(world.token()));

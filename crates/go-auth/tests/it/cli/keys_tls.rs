@@ -45,7 +45,7 @@ async fn an_untrusted_certificate_is_explained() {
     for (trusted, shown) in [
         (
             stranger(&world).await,
-            "its certificate is not trusted by this machine",
+            "its certificate is not trusted: it is self-signed",
         ),
         // Of the same name, as an attacker would choose it.
         (
