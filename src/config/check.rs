@@ -276,6 +276,8 @@ impl Config {
                 path: path.clone(),
                 issuer: entry.issuer.to_owned(),
                 address: place.name(),
+                // Known when the network's files have been read.
+                trust: String::new(),
                 max_bytes: self.max_document_bytes,
                 writable: self.writable(),
             }),

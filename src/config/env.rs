@@ -99,6 +99,10 @@ impl Layers<'_> {
     fn variable(&mut self, setting: &Setting, value: &OsStr) {
         let field = setting.name;
         if self.is_overridden(field, Source::Variable) {
+            if setting.is_restriction && !value.is_empty() && self.is_empty_list(field) {
+                let wrong = "is empty in the file, which would lift what a variable restricts";
+                self.add_fault_of_known(field, wrong);
+            }
             return;
         }
         let wrong = match value.to_str() {

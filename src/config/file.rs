@@ -38,6 +38,10 @@ impl SettingsFile {
         let (name, path) = by_flag.or_else(by_variable)?;
         let text = read(&path, vars).map_err(|error| {
             let path = path.to_string_lossy();
+            // It may be the text of the file, given in place of a path.
+            if path.contains('=') || path.contains("://") {
+                return format!("it is no path: {error}");
+            }
             format!("\"{}\": {error}", path.escape_debug())
         });
         Some(Self { name, text })

@@ -217,6 +217,18 @@ impl<'a> Layers<'a> {
         self.reading.faults.add_named(setting, &name, wrong);
     }
 
+    /// The same, named as in the source that counts.
+    pub(super) fn add_fault_of_known(&mut self, setting: &str, wrong: &str) {
+        let name = self.reading.sources.name_of(setting);
+        self.reading.faults.add_named(setting, &name, wrong);
+    }
+
+    /// Whether the setting was read as a list without entries.
+    pub(super) fn is_empty_list(&self, setting: &str) -> bool {
+        let found = self.settings.iter().find(|(name, _)| name == setting);
+        found.is_some_and(|(_, value)| value.is_empty_list())
+    }
+
     fn unknown_member(
         &mut self,
         setting: &str,

@@ -126,6 +126,10 @@ fn any_of(words: &[&str]) -> String {
 }
 
 impl<'de> Value<'de> {
+    pub(super) fn is_empty_list(&self) -> bool {
+        matches!(self, Self::Toml(DeValue::Array(entries)) if entries.is_empty())
+    }
+
     fn visit_toml<V: Visitor<'de>>(value: DeValue<'de>, visitor: V) -> Result<V::Value, Wrong> {
         match value {
             DeValue::String(text) => visitor.visit_str(&text),

@@ -373,6 +373,34 @@ fn variables_add_no_issuer_to_those_of_a_file() {
     assert_eq!(config.jwks_url, "https://id.example/c");
 }
 
+/// An emergency's variable must not be without effect where a template has the line.
+#[test]
+fn an_empty_list_of_a_file_lifts_no_restriction_of_a_variable() {
+    let (_directory, path) = written(
+        "issuer = 'https://id/X'\naudience = 'ZKT'\njwks_url = 'https://id.example/x'\n\
+         distrusted_keys = []\nsubjects = ['a']\n",
+    );
+    let vars = [
+        ("GO_AUTH_DISTRUSTED_KEYS", "leaked"),
+        ("GO_AUTH_SUBJECTS", "b"),
+    ];
+    let error = from_vars(&path, &vars).expect_err("it would be lifted");
+    assert_eq!(
+        error.faults().collect::<Vec<_>>(),
+        [
+            "GO_AUTH_CONFIG: line 4: distrusted_keys is empty in the file, which would lift \
+             what a variable restricts"
+        ]
+    );
+}
+
+#[test]
+fn a_text_in_place_of_a_files_path_is_not_repeated() {
+    let text = "proxy = 'http://user:s3cr3t@proxy.example'";
+    let error = Config::from_vars([("GO_AUTH_CONFIG", text)]).expect_err("no such file");
+    assert!(!error.to_string().contains("s3cr3t"), "{error}");
+}
+
 #[test]
 fn the_environment_can_be_served_by_variable() {
     let (_directory, path) = written(
