@@ -90,7 +90,7 @@ impl Admission {
                 let is_missing = rejection.kind() == RejectionKind::MissingCredentials;
                 let allowed = self.allow_missing && is_missing;
                 if !allowed && !self.observe_only {
-                    return Some(self.refuse((&*request).into(), rejection, issuer));
+                    return Some(self.refuse(request, rejection, issuer));
                 }
                 if !allowed {
                     let requests = &self.authenticator.requests;
@@ -104,14 +104,15 @@ impl Admission {
         None
     }
 
-    pub(super) fn refuse(
+    pub(super) fn refuse<B>(
         &self,
-        request: RequestHead<'_>,
+        request: &mut Request<B>,
         rejection: Rejection,
         issuer: Option<usize>,
     ) -> Response<Bytes> {
         (self.authenticator.requests).refused(rejected(&rejection, issuer));
-        respond_to(&*self.respond, request, rejection)
+        mark_sensitive(request.headers_mut(), self.source.header());
+        respond_to(&*self.respond, (&*request).into(), rejection)
     }
 }
 

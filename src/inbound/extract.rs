@@ -142,9 +142,19 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for TokenClaims<T> {
     }
 }
 
-/// The claims as a `T`; otherwise which field does not fit, and why. The text is GO's own:
-/// its signature is good.
+/// The claims as a `T`; otherwise which field does not fit. No value is repeated: they are
+/// GO's, and the log is not.
 fn read<T: DeserializeOwned>(claims: &Claims) -> Result<T, String> {
+    const NAMES_ALONE: [&str; 3] = ["missing field", "unknown field", "duplicate field"];
+
     let mut json = serde_json::Deserializer::from_str(claims.as_json());
-    serde_path_to_error::deserialize(&mut json).map_err(|error| plain(&error.to_string()))
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let why = error.inner().to_string();
+        let words = why.split(" at line ").next().unwrap_or_default();
+        if NAMES_ALONE.iter().any(|start| words.starts_with(start)) {
+            plain(words)
+        } else {
+            plain(&format!("{} is not of the expected type", error.path()))
+        }
+    })
 }

@@ -136,11 +136,12 @@ where
                 }
                 StateProjection::Waiting { check, held } => {
                     let Verdict { outcome, issuer } = ready!(check.as_mut().poll(cx)).into();
-                    let held = held.take().expect(ONCE);
+                    let mut held = held.take().expect(ONCE);
                     match outcome {
                         Err(rejection) if !held.admission.observe_only => {
-                            let request = (&held.request).into();
-                            State::answer(held.admission.refuse(request, rejection, issuer))
+                            let admission = Arc::clone(&held.admission);
+                            let request = &mut held.request;
+                            State::answer(admission.refuse(request, rejection, issuer))
                         }
                         outcome => State::Turning {
                             verdict: Some(Verdict { outcome, issuer }),

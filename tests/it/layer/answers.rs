@@ -298,6 +298,27 @@ async fn a_custom_answer_sees_the_requests_head() {
     assert_eq!(answer.body(), "POST /ari/daily/push?full=1 r-7 malformed");
 }
 
+/// Where keys are missing the token may be a genuine one.
+#[tokio::test]
+async fn a_custom_answer_does_not_print_the_credential() {
+    let world = World::new().await;
+    world.go.fail(Fault::Status(500));
+    let print = |request: RequestHead<'_>, rejection: &Rejection| {
+        Response::new(format!("{rejection} {:?}", request.headers).into())
+    };
+    let auth = world.builder().respond_with(print).build();
+    let api = Api::behind(auth.expect("a good configuration").layer());
+    // The first waits, the second is answered at once.
+    for _ in 0..2 {
+        let answer = api.send(with_id(&world.token())).await;
+        assert!(
+            answer.text().contains("\"authorization\": Sensitive"),
+            "{}",
+            answer.text()
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_request_that_waited_is_answered_by_its_head() {
     let world = World::new().await;

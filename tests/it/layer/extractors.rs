@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use serde::Deserialize;
 use tower::ServiceExt;
 
+use crate::observability::Lines;
 use test_support::{Keys, SUBJECT};
 
 #[derive(Deserialize)]
@@ -155,6 +156,27 @@ async fn claims_that_do_not_fit_are_500() {
         let (status, challenge, body) = ask(behind(keys.layer()), "/claims", Some(&token)).await;
         assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!((&*challenge, &*body), ("", BODY));
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_does_not_fit_is_logged_by_name_alone() {
+    let (lines, _guard) = Lines::capture();
+    let keys = Keys::new();
+    for (mint, expected) in [
+        (keys.mint(), r#"claims="missing field `dis`""#),
+        (
+            keys.mint().claim("dis", 4711),
+            r#"claims="dis is not of the expected type""#,
+        ),
+    ] {
+        lines.clear();
+        // Each handle logs the first of a kind.
+        let auth = keys.builder().build().unwrap();
+        ask(behind(auth.layer()), "/claims", Some(&mint.token())).await;
+        let text = lines.text();
+        assert!(text.contains(expected), "{text}");
+        assert!(!text.contains("4711"), "{text}");
     }
 }
 
