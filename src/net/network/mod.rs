@@ -8,6 +8,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{Context, SHA256};
+use base64_simd::URL_SAFE_NO_PAD;
 use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
 
@@ -131,6 +133,32 @@ pub(crate) struct OpenNetwork {
 }
 
 impl OpenNetwork {
+    /// A digest of the authorities; empty for the system's.
+    pub(super) fn trust(&self) -> String {
+        let Some(roots) = &self.roots else {
+            return String::new();
+        };
+        let anchors = roots.roots.iter();
+        let mut anchors: Vec<_> = anchors
+            .map(|anchor| {
+                (
+                    anchor.subject.as_ref(),
+                    anchor.subject_public_key_info.as_ref(),
+                )
+            })
+            .collect();
+        anchors.sort_unstable();
+        let mut digest = Context::new(&SHA256);
+        for part in anchors
+            .into_iter()
+            .flat_map(|(subject, key)| [subject, key])
+        {
+            digest.update(&(part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        URL_SAFE_NO_PAD.encode_to_string(digest.finish())
+    }
+
     /// Whether it determines anything about TLS.
     pub(super) const fn has_tls(&self) -> bool {
         self.roots.is_some() || self.identity.is_some()

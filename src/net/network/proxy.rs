@@ -1,4 +1,4 @@
-//! A proxy's address, whose password is never printed.
+//! A proxy's address, whose user name and password are never printed.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
 use serde::{Deserialize, Serialize, Serializer};
 
-/// Stands for the password where an address is printed.
+/// Stands for the user name and the password where an address is printed.
 const WITHHELD: &str = "***";
 
 /// The address of a proxy: `http://user:password@host:port`, with `%40` for an `@` in the
 /// user name or the password, and so on. User name and password may be missing; `https`
 /// is for a proxy that is itself spoken to over TLS.
 ///
-/// `Debug` and `Serialize` write `***` for the password.
+/// `Debug` and `Serialize` write `***` for the user name and the password.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub struct ProxyAddress(String);
@@ -43,8 +43,8 @@ impl ProxyAddress {
     /// With what is wrong, to follow the setting's name.
     pub(super) fn parse(&self) -> Result<Proxy, &'static str> {
         let url = self.url()?;
-        if url.password() == Some(WITHHELD) {
-            return Err("has *** for a password, as it is printed");
+        if url.username() == WITHHELD {
+            return Err("has *** for a user name, as it is printed");
         }
         let name = name(url.host_str(), url.port_or_known_default());
         let setting = reqwest::Proxy::all(url).map_err(|_| "can't be used")?;
@@ -68,8 +68,9 @@ impl ProxyAddress {
 
     fn shown(&self) -> String {
         match self.url() {
-            Ok(url) if url.password().is_none() => self.0.clone(),
-            Ok(mut url) => match url.set_password(Some(WITHHELD)) {
+            Ok(url) if url.username().is_empty() && url.password().is_none() => self.0.clone(),
+            // A user name alone may be a token.
+            Ok(mut url) => match url.set_password(None).and(url.set_username(WITHHELD)) {
                 Ok(()) => url.into(),
                 Err(()) => WITHHELD.to_owned(),
             },
