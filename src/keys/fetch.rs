@@ -197,8 +197,11 @@ impl Fetcher {
         self.settings.timeout
     }
 
-    pub(crate) fn same_address(&self, other: &Self) -> bool {
+    /// Whether what one has fetched could have come to the other: from the same address,
+    /// vouched for by the same authorities.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.settings.address == other.settings.address
+            && self.client.trust() == other.client.trust()
     }
 
     /// Fetches the document; in [`Mode::Conditional`] only if it differs from `held`.

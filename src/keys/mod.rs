@@ -82,6 +82,11 @@ impl Published {
         self.number == number && now < self.deadline
     }
 
+    /// Whether no key would verify anything at any time.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// The keys that may be used at `now`; none past the deadline.
     pub(crate) fn keys(&self, now: UnixTime) -> &KeySet {
         static NONE: std::sync::LazyLock<KeySet> = std::sync::LazyLock::new(KeySet::default);
@@ -100,6 +105,8 @@ pub(crate) struct KeySource {
     /// All keys that were given in code.
     given: KeySet,
     remote: Option<Remote>,
+    /// The second in which a request last saw to an overdue refresh.
+    caught_up: AtomicU64,
 }
 
 impl KeySource {
@@ -110,6 +117,7 @@ impl KeySource {
             current: Arc::new(ArcSwap::from_pointee(published)),
             given: keys,
             remote: None,
+            caught_up: AtomicU64::new(0),
         }
     }
 
@@ -124,6 +132,8 @@ impl KeySource {
         distrusted: Arc<[Box<str>]>,
     ) -> Self {
         let schedule = place.schedule(schedule);
+        let trust = client.trust();
+        let snapshot = snapshot.map(|file| SnapshotFile { trust, ..file });
         let current = Arc::new(ArcSwap::from_pointee(Published::empty(&distrusted)));
         let remote = Remote::new(Shared::new(
             issuer.into(),
@@ -138,6 +148,7 @@ impl KeySource {
             current,
             given: KeySet::default(),
             remote: Some(remote),
+            caught_up: AtomicU64::new(0),
         }
     }
 
@@ -148,10 +159,19 @@ impl KeySource {
             if now < published.stale_from {
                 remote.keep_running();
             } else {
-                remote.keep_driven();
+                self.catch_up(remote, now);
             }
         }
         published
+    }
+
+    /// Has an overdue refresh begin, at most once a second: while a machine is suspended,
+    /// timers stand still.
+    #[cold]
+    fn catch_up(&self, remote: &Remote, now: UnixTime) {
+        if self.caught_up.swap(now.as_secs(), Ordering::Relaxed) != now.as_secs() {
+            remote.catch_up(now);
+        }
     }
 
     /// From now on the keys with these ids verify nothing, whoever publishes them.

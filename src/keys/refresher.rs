@@ -48,6 +48,8 @@ pub(super) struct Status {
     pub(super) freshness: Freshness,
     pub(super) last_error: Option<FetchError>,
     held: Held,
+    /// When the last attempt ended, by the wall clock.
+    attempted: UnixTime,
     distrusted: Arc<[Box<str>]>,
     pub(super) flight: Flight<Wanted>,
 }
@@ -171,6 +173,7 @@ impl Shared {
                     freshness: Freshness::default(),
                     last_error: None,
                     held: Held::default(),
+                    attempted: UnixTime::EPOCH,
                     distrusted,
                     flight: Flight::default(),
                 },
@@ -201,6 +204,7 @@ impl Shared {
                 status.flight.end();
                 return;
             }
+            status.attempted = ended.wall;
             let result = match fetched {
                 Ok(Fetched { document, max_age }) => {
                     let previous = status.held.document.keys.clone();
@@ -220,6 +224,9 @@ impl Shared {
                     let is_known = status.last_error.as_ref() == Some(&failed.error);
                     let times = (started, ended);
                     let error = status.failed(&self.schedule, times, failed, jitter);
+                    if self.source.is_file() {
+                        self.store(&status);
+                    }
                     Err((error, is_known))
                 }
             };
@@ -242,6 +249,10 @@ impl Shared {
         let times = (freshness.deadline(&self.schedule)).zip(freshness.stale_from());
         self.current.store(Arc::new(match times {
             Some((deadline, stale_from)) => {
+                let deadline = match self.source.unattended() {
+                    Some(longest) => deadline.min(status.attempted.saturating_add(longest)),
+                    None => deadline,
+                };
                 let keys = status.held.document.keys.distrusting(&status.distrusted);
                 Published::new(keys, deadline, stale_from)
             }
@@ -262,10 +273,10 @@ impl Shared {
             return;
         }
         let then = predecessor.core.now();
-        let (freshness, last_error, held) = {
+        let (freshness, last_error, held, attempted) = {
             let status = predecessor.core.status();
-            let held = status.held.clone();
-            (status.freshness, status.last_error.clone(), held)
+            let (held, attempted) = (status.held.clone(), status.attempted);
+            (status.freshness, status.last_error.clone(), held, attempted)
         };
         let now = self.core.now();
         let handed_over = freshness.handed_over(&self.schedule, then, now);
@@ -281,6 +292,7 @@ impl Shared {
         status.freshness = handed_over;
         status.last_error = last_error;
         status.held = Held { read_at, ..held };
+        status.attempted = attempted;
         self.store(&status);
     }
 
@@ -317,7 +329,7 @@ impl Shared {
         let freshness = &status.freshness;
         let mut last_error = status.last_error.clone();
         let trust = freshness.trust(&self.schedule, now);
-        if trust.is_usable() && !self.has_keys(now) {
+        if trust.is_usable() && self.current.load().is_empty() {
             last_error.get_or_insert(FetchError::Distrusted);
             return KeysState::Empty { last_error };
         }

@@ -118,6 +118,18 @@ impl Remote {
         Demand::Wait(waiter)
     }
 
+    /// Has a refresh that is overdue by either clock begin.
+    pub(crate) fn catch_up(&self, wall: UnixTime) {
+        let running = self.keep_driven();
+        let now = self.at(wall);
+        let mut status = self.core.status();
+        let refresh = status.freshness.until_refresh(now);
+        let is_due = refresh.is_some_and(|wait| wait.is_zero());
+        if running && is_due && !status.flight.is_pending() {
+            status.flight.want(&self.core.pulse, Wanted::Any);
+        }
+    }
+
     /// See [`Freshness::looked_at`](super::freshness::Freshness::looked_at).
     pub(crate) fn looked_at(&self, wall: UnixTime) -> UnixTime {
         let now = self.at(wall);

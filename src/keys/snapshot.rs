@@ -63,6 +63,9 @@ pub(crate) struct SnapshotFile {
     pub(crate) path: PathBuf,
     pub(crate) issuer: String,
     pub(crate) address: String,
+    /// By whom the address is vouched for: see
+    /// [`Clients::trust`](crate::net::client::Clients::trust).
+    pub(crate) trust: String,
     /// The limit for the document, as for a fetch.
     pub(crate) max_bytes: usize,
     pub(crate) writable: Writable,
@@ -75,6 +78,8 @@ struct Record {
     version: u8,
     issuer: String,
     address: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    trust: String,
     /// Unix time in seconds.
     fetched_at: u64,
     /// When the document itself arrived; `fetched_at` is also updated when it is
@@ -106,7 +111,7 @@ pub(crate) enum SnapshotError {
     Writable,
     #[error("it is not a snapshot, or damaged")]
     Damaged,
-    #[error("it is of another issuer or key address")]
+    #[error("it is of another issuer or key address, or came by another certificate authority")]
     Foreign,
     #[error("it is past the maximum staleness")]
     TooOld,
@@ -162,7 +167,10 @@ impl SnapshotFile {
         if record.version != VERSION || record.document.len() > self.max_bytes {
             return Err(SnapshotError::Damaged);
         }
-        if record.issuer != self.issuer || record.address != self.address {
+        if record.issuer != self.issuer
+            || record.address != self.address
+            || record.trust != self.trust
+        {
             return Err(SnapshotError::Foreign);
         }
         if UnixTime::from_secs(record.fetched_at) > now.saturating_add(CLOCK_SKEW) {
@@ -200,6 +208,7 @@ impl SnapshotFile {
             version: VERSION,
             issuer: self.issuer.clone(),
             address: self.address.clone(),
+            trust: self.trust.clone(),
             fetched_at: fetched_at.as_secs(),
             read_at: read_at.as_secs(),
             validator,
@@ -387,6 +396,7 @@ mod tests {
             path: directory.path().join("keys.json"),
             issuer: "https://id/X".to_owned(),
             address: "https://id.example/keys".to_owned(),
+            trust: String::new(),
             max_bytes: 4096,
             writable: Writable::Refused,
         }

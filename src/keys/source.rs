@@ -97,6 +97,16 @@ impl Source {
         }
     }
 
+    /// How long keys may be used after the last attempt to fetch them, if that is limited: a
+    /// file counts within 15 s, also where nobody was there to watch it (a handle that was
+    /// not used yet, a runtime that ended, a suspended machine).
+    pub(super) fn unattended(&self) -> Option<Duration> {
+        match self {
+            Self::Address(_) => None,
+            Self::File(_) => Some(INTERVAL + READ_WAIT),
+        }
+    }
+
     pub(super) fn is_file(&self) -> bool {
         matches!(self, Self::File(_))
     }
@@ -104,7 +114,7 @@ impl Source {
     /// Whether keys that came from the other may be used as those of this one.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Address(ours), Self::Address(theirs)) => ours.same_address(theirs),
+            (Self::Address(ours), Self::Address(theirs)) => ours.is_same(theirs),
             (Self::File(ours), Self::File(theirs)) => ours.is_same(theirs),
             _ => false,
         }

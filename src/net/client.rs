@@ -46,6 +46,13 @@ impl Clients {
         Self { network, custom }
     }
 
+    /// By whom a server may be vouched for: what came by one answer to this says nothing
+    /// by another. Empty for the system's authorities. Custom clients are all alike.
+    pub(crate) fn trust(&self) -> String {
+        let custom = self.custom.as_ref().map_or("", |_| "custom ");
+        custom.to_owned() + &self.network.trust()
+    }
+
     /// For any address; not for plain http to this machine, which has [its
     /// own](Self::direct).
     ///
@@ -255,6 +262,11 @@ impl LazyClient {
             let _ = lazy.made.set(settings.client(clients)?);
         }
         Ok(lazy)
+    }
+
+    /// See [`Clients::trust`].
+    pub(crate) fn trust(&self) -> String {
+        self.clients.trust()
     }
 
     pub(crate) fn get(&self, settings: &FetchSettings) -> Result<&BoundedClient, Fault> {

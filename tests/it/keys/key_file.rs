@@ -14,6 +14,55 @@ use test_support::{
     verdict,
 };
 
+/// A handle that nobody used while the key left the file.
+#[tokio::test]
+async fn an_idle_successor_trusts_no_withdrawn_key() {
+    let scene = Scene::new().await;
+    let auth = scene.ready().await;
+    let successor = scene.builder().successor_of(&auth).build().unwrap();
+    drop(auth);
+    let old = scene.lasting();
+    scene.world.withdraw();
+    scene.write_keys();
+    scene.world.clock.advance(secs(3600));
+    assert_eq!(verdict(&successor, &old).await, "unknown_key");
+    assert!(passes(&successor, &scene.world.token()));
+}
+
+/// The runtime of the task that watches the file has ended, and another one goes on.
+#[test]
+fn a_stopped_runtime_leaves_no_withdrawn_key_trusted() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let host = runtime();
+    let scene = host.block_on(Scene::new());
+    let one = runtime();
+    let auth = one.block_on(scene.ready());
+    drop(one);
+    let old = scene.lasting();
+    scene.world.withdraw();
+    scene.write_keys();
+    scene.world.clock.advance(secs(3600));
+    assert_eq!(host.block_on(verdict(&auth, &old)), "unknown_key");
+}
+
+/// The wall clock goes on while timers stand still.
+#[tokio::test]
+async fn a_suspended_machine_trusts_no_withdrawn_key() {
+    let scene = Scene::new().await;
+    let auth = scene.ready().await;
+    let old = scene.lasting();
+    scene.world.withdraw();
+    scene.write_keys();
+    let later = scene.world.time().saturating_add(secs(3600));
+    scene.world.clock.step_to(later);
+    assert_eq!(verdict(&auth, &old).await, "unknown_key");
+}
+
 /// GO's keys in a file, and a clock under the test's control.
 struct Scene {
     world: World,
@@ -226,7 +275,8 @@ async fn without_a_usable_key_file_keys_end_at_max_stale() {
     remember(&auth, &token);
     fs::remove_file(scene.path()).expect("ours");
     scene.world.clock.advance(secs(59));
-    assert!(passes(&auth, &token));
+    // After one more look at the file.
+    assert_eq!(verdict(&auth, &token).await, "ok");
     scene.world.clock.advance(secs(1));
     assert_eq!(verdict(&auth, &token).await, "keys_unavailable");
     assert_eq!((readyz(&auth), keys(&auth)), (503, 0));

@@ -1,6 +1,7 @@
 //! Keys: how they are read, fetched, refreshed and withdrawn, and what becomes of requests while GO,
 //! the network, the disk or the clock fails. The rules are those of `docs/guide/operations.md`.
 
+mod authorities;
 mod cancellation;
 mod clients;
 mod clocks;
