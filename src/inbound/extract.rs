@@ -107,6 +107,10 @@ impl<S: Sync> OptionalFromRequestParts<S> for Verified {
 
 /// All claims of the verified caller's token, as a type of your own.
 ///
+/// If they do not fit, or the caller has an Access Token, which has no claims, the answer
+/// is 500 with the kind `claims_mismatch`, and a warning names the field: the caller is
+/// GO, and the handler expects something else of it.
+///
 /// ```
 /// use derbysoft_go_auth::TokenClaims;
 ///
