@@ -23,6 +23,7 @@ fuzz_target!(|input: &[u8]| {
     let found = match Credential::from_authorization(&headers) {
         Credential::Token(token) => Expected::Token(token.into_owned()),
         Credential::Missing => Expected::Missing,
+        Credential::OtherScheme => Expected::OtherScheme,
         _ => Expected::Invalid,
     };
     assert_eq!(found, expected);
@@ -32,6 +33,7 @@ fuzz_target!(|input: &[u8]| {
 enum Expected {
     Token(String),
     Missing,
+    OtherScheme,
     Invalid,
 }
 
@@ -61,7 +63,7 @@ fn expected(line: &[u8]) -> Expected {
     // RFC 9110, section 5.6.2.
     let is_tchar = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     if !first.is_empty() && first.chars().all(is_tchar) {
-        Expected::Missing
+        Expected::OtherScheme
     } else {
         Expected::Invalid
     }
