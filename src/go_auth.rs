@@ -494,7 +494,7 @@ impl GoAuthBuilder {
         let network = network(&config, &checked);
         let ((checked, access_tokens), network) = both(both(checked, access_tokens), network)?;
         let clients = Clients::new(network, client);
-        warn_of_dangers(&config, &checked);
+        let dangers = dangers(&config, &checked);
         let on_failure = match (&respond, config.on_failure) {
             (Some(_), _) => "custom",
             (None, OnFailure::Reject) => "reject",
@@ -561,6 +561,9 @@ impl GoAuthBuilder {
             source: CredentialSource::Header(checked.credential_header),
             respond,
         };
+        for warn in dangers {
+            warn();
+        }
         trusts.into_iter().for_each(observe::trusted);
         Ok(auth)
     }
@@ -601,19 +604,22 @@ fn network(
     }
 }
 
-fn warn_of_dangers(config: &Config, checked: &Checked) {
+/// The warnings to log once the handle is built.
+fn dangers(config: &Config, checked: &Checked) -> Vec<fn()> {
+    let mut warnings: Vec<fn()> = Vec::new();
     if config.danger_allow_writable_files {
-        observe::writable_files_allowed();
+        warnings.push(observe::writable_files_allowed);
     }
     let mut addresses = checked.trusted.iter().filter_map(CheckedIssuer::address);
     if addresses.any(|address| is_plain(address) && !is_local(address)) {
-        observe::plain_http_allowed();
+        warnings.push(observe::plain_http_allowed);
     }
     let mut environments = checked.trusted.iter().map(|it| it.verifier.environment());
     let first = environments.next();
     if environments.any(|it| Some(it) != first) {
-        observe::environments_mixed();
+        warnings.push(observe::environments_mixed);
     }
+    warnings
 }
 
 /// The names that are in either list.
