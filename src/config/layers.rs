@@ -213,8 +213,7 @@ impl<'a> Layers<'a> {
     /// Adds a fault of a known setting whose value can't be used.
     pub(super) fn add_fault(&mut self, setting: &str, source: Source, wrong: &str) {
         self.reading.sources.insert(setting, source);
-        let name = self.reading.sources.name_of(setting);
-        self.reading.faults.add_named(setting, &name, wrong);
+        self.add_fault_of_known(setting, wrong);
     }
 
     /// The same, named as in the source that counts.

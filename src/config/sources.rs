@@ -85,14 +85,14 @@ impl Sources {
     /// Which settings are known from where.
     fn groups(&self) -> Option<String> {
         let file = self.file.unwrap_or("file");
-        let groups = [("flags", 0), (file, 1), ("environment", 2)].map(|(name, group)| {
-            let of_group = |source: &Source| match source {
-                Source::Flag => group == 0,
-                Source::Line(_) => group == 1,
-                Source::Variable => group == 2,
-            };
-            let known = self.known.iter().filter(|(_, source)| of_group(source));
-            // Those of an issuer are one list in the file.
+        let kind = |source: &Source| match source {
+            Source::Flag => "flags",
+            Source::Line(_) => file,
+            Source::Variable => "environment",
+        };
+        let groups = ["flags", file, "environment"].map(|name| {
+            let known = self.known.iter().filter(|(_, source)| kind(source) == name);
+            // `issuers` stands for the settings of each issuer.
             let known = known.map(|(setting, _)| setting.as_str());
             let mut known: Vec<_> = known.filter(|it| !it.contains('[')).collect();
             known.sort_unstable();

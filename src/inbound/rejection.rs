@@ -167,7 +167,7 @@ impl Rejection {
             },
             Cause::Forbidden => "the caller is not allowed",
             Cause::ClaimsMismatch => "the claims are not those that the handler expects",
-            Cause::NoClaims => "the handler expects claims, which an access token has not",
+            Cause::NoClaims => "the handler expects claims, and an access token has none",
             Cause::Token(reason) => reason.text(),
         }
     }
