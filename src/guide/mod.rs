@@ -12,6 +12,8 @@
 //! - [`calling_go`]: your own calls to GO
 //! - [`cli`]: the command `go-auth`
 //! - [`gate`]: the gate, for API servers of any language
+//! - [`proxies`]: what the proxy in front of the gate has to do
+//! - [`deploying`]: the gate under systemd and in Kubernetes
 
 /// Includes a guide. Of two definitions of a link the first counts, so that these replace
 /// the guide's own, which lead to files.
@@ -35,3 +37,5 @@ guide!(observability, "observability.md");
 guide!(cli, "cli.md");
 guide!(calling_go, "calling-go.md");
 guide!(gate, "gate.md");
+guide!(proxies, "proxies.md");
+guide!(deploying, "deploying.md");
