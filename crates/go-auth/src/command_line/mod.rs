@@ -15,6 +15,7 @@ use crate::console::terminal::{BAD, Terminal, paint};
 use crate::console::withheld::without_tokens;
 use crate::console::{Exit, Surroundings};
 use crate::gate::ServeArgs;
+use crate::health::HealthArgs;
 use crate::settings::SettingArgs;
 use crate::simulate::SimulateArgs;
 use crate::verify::VerifyArgs;
@@ -71,6 +72,13 @@ pub(super) enum Command {
                             64 wrong usage or settings."
     )]
     Serve(ServeArgs),
+
+    /// Asks a running gate whether it serves
+    ///
+    /// For the health check of a container: it needs no shell and no other program, and
+    /// answers within 3 seconds.
+    #[command(after_help = "Exit status: 0 it serves, 1 it does not, 64 wrong usage.")]
+    Health(HealthArgs),
 
     /// Runs GO as a process, for testing an API in any language
     ///

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::listening::Listening;
+use super::listening::{Listening, joined};
 use super::live::Live;
 use super::serve::ServeArgs;
 use super::settings::Settings;
@@ -33,10 +33,7 @@ impl Wanted {
         let live = Live::read(&self.settings, None);
         match (live, self.listening) {
             // No file has these.
-            (Ok(_), Err(error)) => {
-                let faults: Vec<_> = error.faults().collect();
-                Err(Failure::Usage(faults.join("; ")))
-            }
+            (Ok(_), Err(error)) => Err(Failure::Usage(joined(&error))),
             (live, listening) => {
                 let faulty = |error| Failure::Settings {
                     error,

@@ -5,6 +5,7 @@ mod access_tokens;
 mod advice;
 mod arguments;
 mod documentation;
+mod health;
 mod keys;
 mod keys_tls;
 mod network;
