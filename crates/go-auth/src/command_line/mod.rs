@@ -56,6 +56,9 @@ pub(super) enum Command {
     Verify(Box<VerifyArgs>),
 
     /// Shows what the key address serves, and which keys are usable
+    ///
+    /// Of the settings it checks only those that a fetch needs: `serve --check` checks all
+    /// of them.
     #[command(
         after_help = "Exit status: 0 there are usable keys, 1 the address answers without any, \
                       2 it can't be reached, 64 wrong usage or settings."
@@ -66,10 +69,11 @@ pub(super) enum Command {
     ///
     /// A proxy (nginx, Traefik, Envoy) asks it about each request at /auth. Settings come
     /// from a file and, for what the file does not set, from the environment (GO_AUTH_*).
-    /// SIGHUP reloads the file.
+    /// SIGHUP reloads the file; --check checks it.
     #[command(
         after_help = "Exit status: 0 stopped by a signal, 2 can't listen or go on, \
-                            64 wrong usage or settings."
+                            64 wrong usage or settings. With --check: 0 it could start, 64 as \
+                            above; with --online also 1 and 2, as of `keys`."
     )]
     Serve(ServeArgs),
 

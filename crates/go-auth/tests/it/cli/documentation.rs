@@ -113,6 +113,7 @@ async fn every_name_in_the_json_is_on_the_page() {
         go_auth(&["keys", "--json"]).knowing(&world),
         go_auth(&["keys", "--json", "--jwks-url", "http://127.0.0.1:1/"]),
         go_auth(&["keys", "--json"]),
+        go_auth(&["serve", "--check", "--online", "--json"]).knowing(&world),
         go_auth(&["health", "--json", "--status", "127.0.0.1:1"]),
         go_auth(&[
             "health",

@@ -4,6 +4,7 @@
 mod access_tokens;
 mod advice;
 mod arguments;
+mod check;
 mod documentation;
 mod health;
 mod keys;
