@@ -219,6 +219,10 @@ async fn the_listen_flag_overrides_the_variable() {
 async fn any_signal_ends_the_simulator_well() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let mut simulation = Simulation::start(&[], &[]).await;
+        for ignored in [Signal::USR1, Signal::USR2] {
+            simulation.process.signal(ignored);
+        }
+        simulation.log.says("has no meaning here was ignored").await;
         assert_eq!(simulation.ask("GET", "/simulator").await.status, 200);
         simulation.process.signal(signal);
         assert_eq!(simulation.process.exit().await.code(), Some(0));
