@@ -129,13 +129,20 @@ fn name<'a>(flag: &str, text: &'a str) -> Result<&'a str, Failure> {
     }
 }
 
-/// At the first address of that name that is free.
+/// At the first address of that name that is free; without a name at every address, of
+/// IPv6 and IPv4 where there are both.
 async fn start(listen: &str, builder: &SimulatorBuilder) -> io::Result<Simulator> {
+    let names = match listen.strip_prefix(':') {
+        Some(port) => vec![format!("[::]:{port}"), format!("0.0.0.0:{port}")],
+        None => vec![listen.to_owned()],
+    };
     let mut last = io::Error::new(io::ErrorKind::NotFound, "no such address");
-    for address in tokio::net::lookup_host(listen).await? {
-        match builder.clone().address(address).start().await {
-            Ok(go) => return Ok(go),
-            Err(error) => last = error,
+    for name in names {
+        for address in tokio::net::lookup_host(name).await? {
+            match builder.clone().address(address).start().await {
+                Ok(go) => return Ok(go),
+                Err(error) => last = error,
+            }
         }
     }
     Err(last)
