@@ -12,7 +12,7 @@ use super::witness::{Logged, Witness};
 use test_support::{Api, Keys, request};
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-const OTHER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+const OTHER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0b1902b7-00";
 
 fn auth() -> (Keys, GoAuth) {
     let keys = Keys::new();

@@ -126,6 +126,27 @@ impl Failure {
         }
     }
 
+    /// In words, with these of its faults.
+    fn text(&self, faults: &[String]) -> String {
+        let name = paint(BAD, "go-auth:");
+        match self {
+            Self::Settings { have_flags, .. } => {
+                let faults: String = faults.iter().map(|it| format!("\n- {it}")).collect();
+                let flag = if *have_flags {
+                    "by a flag (--jwks-url), "
+                } else {
+                    ""
+                };
+                format!(
+                    "{name} invalid settings:{faults}\n\n\
+                     Set each {flag}in the file of --config or GO_AUTH_CONFIG (jwks_url)\n\
+                     or by a variable (GO_AUTH_JWKS_URL); the first of them counts."
+                )
+            }
+            Self::Usage(_) | Self::System(_) => format!("{name} {}", faults.join("; ")),
+        }
+    }
+
     /// Its name in JSON, and every fault.
     fn faults(&self) -> (&'static str, Vec<String>) {
         match self {
@@ -174,7 +195,20 @@ impl Console<'_> {
         let _ = stderr.write(self.colour, &format!("{text}\n"));
     }
 
+    /// Says why a command has failed.
     pub(crate) fn fail(&mut self, failure: &Failure) -> Exit {
+        self.fail_by(failure, |console, _, faults| {
+            console.note(&failure.text(faults));
+        })
+    }
+
+    /// The same, where `say` says it in another way to people: by its name in JSON, and
+    /// with each fault.
+    pub(crate) fn fail_by(
+        &mut self,
+        failure: &Failure,
+        say: impl FnOnce(&mut Self, &str, &[String]),
+    ) -> Exit {
         let (name, faults) = failure.faults();
         let faults: Vec<_> = (faults.into_iter())
             .map(|fault| without_tokens(fault, &self.surroundings.args))
@@ -187,23 +221,7 @@ impl Console<'_> {
                 return failure.exit();
             }
         }
-        let name = paint(BAD, "go-auth:");
-        self.note(&match failure {
-            Failure::Settings { have_flags, .. } => {
-                let faults: String = faults.iter().map(|it| format!("\n- {it}")).collect();
-                let flag = if *have_flags {
-                    "by a flag (--jwks-url), "
-                } else {
-                    ""
-                };
-                format!(
-                    "{name} invalid settings:{faults}\n\n\
-                     Set each {flag}in the file of --config or GO_AUTH_CONFIG (jwks_url)\n\
-                     or by a variable (GO_AUTH_JWKS_URL); the first of them counts."
-                )
-            }
-            Failure::Usage(_) | Failure::System(_) => format!("{name} {}", faults.join("; ")),
-        });
+        say(self, name, &faults);
         failure.exit()
     }
 }

@@ -17,7 +17,9 @@ use super::port::Port;
 use super::server::Gate;
 use super::settings::Settings;
 use crate::console::{Console, Exit, Failure};
-use crate::process::{self, Deadline, DroppedLines, LAST_LINES, LAST_WRITES, Signals};
+use crate::process::{
+    self, Deadline, DroppedLines, LAST_LINES, LAST_WRITES, LogArgs, Logging, Signals,
+};
 
 /// Where it listens by default: where a proxy on the same machine reaches it, and nobody
 /// else.
@@ -48,10 +50,18 @@ pub(crate) struct ServeArgs {
     /// answers nothing but /auth. Default: the variable STATUS_LISTEN, or none
     #[arg(long, value_name = "HOST:PORT")]
     status_listen: Option<String>,
+
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 pub(crate) fn run(args: &ServeArgs, console: &mut Console<'_>) -> Exit {
-    process::serve("info", console, |runtime, signals, dropped, console| {
+    let logging = Logging {
+        args: &args.log,
+        default_filter: "info",
+        panicked: events::panicked,
+    };
+    process::serve(&logging, console, |runtime, signals, dropped, console| {
         serve(args, runtime, signals, dropped, console)
     })
 }
@@ -64,6 +74,7 @@ fn serve(
     dropped: DroppedLines,
     console: &mut Console<'_>,
 ) -> Result<Option<Deadline>, Failure> {
+    events::starting();
     let listen = console.given(args.listen.as_deref(), "LISTEN");
     let listen = listen.as_deref().unwrap_or(DEFAULT_LISTEN);
     let status_listen = console.given(args.status_listen.as_deref(), "STATUS_LISTEN");
@@ -83,7 +94,6 @@ fn serve(
         return Ok(None);
     };
     let announcement = Announcement::of(&gate)?;
-    log_panics();
     // Not on this thread, which may wait for a reader of the announcement.
     let running = runtime.spawn(async move {
         let ran = tokio::spawn(gate.run(signals)).await;
@@ -95,12 +105,6 @@ fn serve(
         Ok((Ok(()), deadline)) => Ok(Some(deadline)),
         Ok((Err(error), _)) | Err(error) => Err(Failure::cannot("serve", io::Error::from(error))),
     }
-}
-
-/// Panics are events of the log from now on. By default their thread would write to
-/// standard error itself, and wait there.
-fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| events::panicked(&panic.to_string())));
 }
 
 /// What is said once it listens: a contract, see `docs/guide/cli.md`.

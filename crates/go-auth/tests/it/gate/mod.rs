@@ -2,6 +2,7 @@
 
 mod bounds;
 mod files;
+mod json_log;
 mod reload;
 mod settings;
 mod shutdown;
