@@ -187,6 +187,7 @@ mod tests {
                 for line in [
                     "go_auth_requests_total 1",
                     "go_auth_gate_connections 3",
+                    "go_auth_gate_last_reload_success 1",
                     "go_auth_keys{issuer=\"https://id/X\"} 0",
                     "go_auth_token_cache_bytes 0",
                 ] {
