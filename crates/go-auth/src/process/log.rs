@@ -19,8 +19,8 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use super::log_settings::{LogFormat, LogSettings};
 use derbysoft_go_auth::observe::dropped_log_events;
 
-/// How many lines may wait to be written. At some 250 bytes each they take 2 MiB, and are
-/// what a thousand requests log at debug level.
+/// How many lines may wait to be written. At some 250 bytes each, or 400 as JSON, they
+/// take 2 or 3 MiB, and are what a thousand requests log at debug level.
 const MAX_WAITING: usize = 8192;
 
 /// How long the process waits at its end until the last lines are written. A reader that
