@@ -47,17 +47,17 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    async fn watching(gate: &GateProcess) -> Self {
+    fn watching(gate: &GateProcess) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let configuration = directory.path().join("prometheus.yml");
         let watched = gate.status_address.expect("one of its own");
         let text = format!(
             "global: {{ scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }}\n\
-             rule_files: [{:?}]\n\
+             rule_files: ['{}']\n\
              scrape_configs:\n\
              - job_name: go-auth\n\
              \x20 static_configs: [{{ targets: ['{watched}'] }}]\n",
-            shipped("alerts.yml")
+            shipped("alerts.yml").display()
         );
         std::fs::write(&configuration, text).expect("written");
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -146,7 +146,7 @@ async fn every_panel_shows_a_real_gate_and_alerts_fire_and_clear() {
     let tokens = TokenFile::of(entry(&Api::AVAILABILITY_PEER, TOKEN, now));
     let settings = settings_of(&go, &format!("access_tokens = {:?}", tokens.path()));
     let mut gate = GateProcess::start_apart(&settings).await;
-    let prometheus = Prometheus::watching(&gate).await;
+    let prometheus = Prometheus::watching(&gate);
 
     // There is no rate of what happens once.
     let pushes = async {
