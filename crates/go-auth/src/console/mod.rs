@@ -197,32 +197,42 @@ impl Console<'_> {
 
     /// Says why a command has failed.
     pub(crate) fn fail(&mut self, failure: &Failure) -> Exit {
-        self.fail_by(failure, |console, _, faults| {
-            console.note(&failure.text(faults));
-        })
+        let (name, faults) = self.faults(failure);
+        if self.json {
+            self.write_failure(name, &faults);
+        }
+        // Where nothing can be written there, it is said all the same.
+        if !self.json || matches!(failure, Failure::System(_)) {
+            self.note(&failure.text(&faults));
+        }
+        failure.exit()
     }
 
-    /// The same, where `say` says it in another way to people: by its name in JSON, and
-    /// with each fault.
-    pub(crate) fn fail_by(
+    /// The same for a server whose log is for programs: `log` takes the place of what
+    /// people read.
+    pub(crate) fn fail_in_log(
         &mut self,
         failure: &Failure,
-        say: impl FnOnce(&mut Self, &str, &[String]),
+        log: impl FnOnce(&str, &[String]),
     ) -> Exit {
-        let (name, faults) = failure.faults();
-        let faults: Vec<_> = (faults.into_iter())
-            .map(|fault| without_tokens(fault, &self.surroundings.args))
-            .collect();
+        let (name, faults) = self.faults(failure);
+        log(name, &faults);
         if self.json {
-            let document = serde_json::json!({ "error": name, "faults": faults });
-            let _ = self.write(json::line(&document).as_bytes());
-            // Where nothing can be written there, it is said all the same.
-            if !matches!(failure, Failure::System(_)) {
-                return failure.exit();
-            }
+            self.write_failure(name, &faults);
         }
-        say(self, name, &faults);
         failure.exit()
+    }
+
+    fn faults(&self, failure: &Failure) -> (&'static str, Vec<String>) {
+        let (name, faults) = failure.faults();
+        let args = &self.surroundings.args;
+        let faults = faults.into_iter();
+        (name, faults.map(|it| without_tokens(it, args)).collect())
+    }
+
+    fn write_failure(&mut self, name: &str, faults: &[String]) {
+        let document = serde_json::json!({ "error": name, "faults": faults });
+        let _ = self.write(json::line(&document).as_bytes());
     }
 }
 

@@ -71,7 +71,7 @@ pub(crate) fn serve(
         }
         LogFormat::Json => {
             let _deadline = deadline();
-            let exit = console.fail_by(&failure, |_, error, faults| log.last_words(error, faults));
+            let exit = console.fail_in_log(&failure, |error, faults| log.last_words(error, faults));
             drop(log);
             exit
         }

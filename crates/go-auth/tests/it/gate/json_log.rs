@@ -285,6 +285,21 @@ async fn a_start_that_fails_is_an_object_too() {
     }
 }
 
+/// Standard output has its document, and the log its line.
+#[tokio::test]
+async fn with_json_a_failed_start_is_on_both_streams() {
+    let mut gate = command();
+    gate.args(["--json", "serve"]).envs([JSON]);
+    let (mut process, said, log) = Process::with_lines(gate);
+    assert_eq!(process.exit().await.code(), Some(64));
+    for lines in [said, log] {
+        lines.says("GO_AUTH_ISSUER is required").await;
+        let last = lines.so_far().pop().expect("a line");
+        let document: Value = serde_json::from_str(&last).expect("JSON");
+        assert_eq!(document["error"], "settings");
+    }
+}
+
 #[tokio::test]
 async fn a_flood_loses_no_line_uncounted() {
     const EACH: usize = 5_000;
