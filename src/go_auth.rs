@@ -225,10 +225,11 @@ impl GoAuth {
 #[cfg(feature = "metrics")]
 impl GoAuth {
     /// Updates the metrics that change with time: age and state of the keys, time left of
-    /// the access tokens, size of the cache. Call it when the server is asked for its
-    /// metrics. Fetches no keys.
+    /// the access tokens, size of the cache, waiting requests. Call it when the server is
+    /// asked for its metrics. Fetches no keys.
     ///
-    /// Otherwise the background tasks update them, at least once a minute.
+    /// Otherwise the background tasks update them, at least once a minute; how many
+    /// requests wait for keys is shown by this call alone.
     ///
     /// ```
     /// # fn rendered(auth: &derbysoft_go_auth::GoAuth, handle: &metrics_exporter_prometheus::PrometheusHandle) -> String {
@@ -244,11 +245,13 @@ impl GoAuth {
         if let Some(access_tokens) = &self.authenticator.access_tokens {
             access_tokens.measure();
         }
-        if let Some(cache) = &self.authenticator.cache {
-            self.authenticator
-                .requests
-                .meter()
-                .cache_bytes(|| cache.bytes());
+        let authenticator = &self.authenticator;
+        let meter = authenticator.requests.meter();
+        let places = authenticator.waiting.available_permits();
+        let waiting = authenticator.max_waiting.saturating_sub(places);
+        meter.waiting(waiting, authenticator.max_waiting);
+        if let Some(cache) = &authenticator.cache {
+            meter.cache_bytes(|| cache.bytes());
         }
     }
 }
@@ -556,6 +559,7 @@ impl GoAuthBuilder {
                 clock,
                 key_wait: config.key_wait,
                 waiting: Arc::new(Semaphore::new(config.max_waiting)),
+                max_waiting: config.max_waiting,
                 distrusted: Mutex::new(by_code),
             }),
             source: CredentialSource::Header(checked.credential_header),

@@ -37,8 +37,10 @@ pub(crate) struct Authenticator {
     pub(crate) clock: Arc<dyn Clock>,
     /// How long a request may wait for keys.
     pub(crate) key_wait: Duration,
-    /// Permits for requests that wait for keys.
+    /// Permits for requests that wait for keys, and how many there are.
     pub(crate) waiting: Arc<Semaphore>,
+    #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "for a metric"))]
+    pub(crate) max_waiting: usize,
     /// The argument of the last [`GoAuth::distrust_keys`](crate::GoAuth::distrust_keys).
     pub(crate) distrusted: Mutex<Arc<[Box<str>]>>,
     /// Logging and counting of requests and their credentials.

@@ -52,7 +52,7 @@ impl Responder {
     ) -> Response<Bytes> {
         let rejected = Rejected {
             claims,
-            ..rejected(&rejection, self.issuer)
+            ..rejected(&rejection, self.issuer, request.headers)
         };
         self.admission.authenticator.requests.refused(rejected);
         respond_to(&*self.admission.respond, request, rejection)
@@ -94,7 +94,7 @@ impl Admission {
                 }
                 if !allowed {
                     let requests = &self.authenticator.requests;
-                    requests.observed(rejected(&rejection, issuer));
+                    requests.observed(rejected(&rejection, issuer, request.headers()));
                 }
                 let respond = Arc::clone(&self.respond);
                 (request.extensions_mut()).insert(Unverified::new(rejection, respond));
@@ -110,7 +110,8 @@ impl Admission {
         rejection: Rejection,
         issuer: Option<usize>,
     ) -> Response<Bytes> {
-        (self.authenticator.requests).refused(rejected(&rejection, issuer));
+        let rejected = rejected(&rejection, issuer, request.headers());
+        self.authenticator.requests.refused(rejected);
         mark_sensitive(request.headers_mut(), self.source.header());
         respond_to(&*self.respond, (&*request).into(), rejection)
     }
@@ -129,7 +130,10 @@ pub(crate) async fn authenticate(
     };
     match &outcome {
         Ok(verified) => authenticator.accepted(verified, issuer),
-        Err(rejection) => (authenticator.requests).refused(rejected(rejection, issuer)),
+        Err(rejection) => {
+            let rejected = rejected(rejection, issuer, request.headers);
+            authenticator.requests.refused(rejected);
+        }
     }
     outcome
 }
@@ -152,13 +156,18 @@ impl From<NoToken> for Verdict<Rejection> {
     }
 }
 
-fn rejected(rejection: &Rejection, issuer: Option<usize>) -> Rejected<'static> {
+fn rejected<'r>(
+    rejection: &Rejection,
+    issuer: Option<usize>,
+    headers: &'r HeaderMap,
+) -> Rejected<'r> {
     Rejected {
         kind: rejection.kind().place(),
         detail: rejection.detail(),
         status: rejection.status().as_u16(),
         issuer,
         claims: None,
+        headers,
     }
 }
 

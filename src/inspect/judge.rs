@@ -101,6 +101,7 @@ impl Judge {
                 clock,
                 key_wait: config.key_wait,
                 waiting: Arc::new(Semaphore::new(0)),
+                max_waiting: 0,
                 distrusted: Mutex::default(),
             },
             distrusted,

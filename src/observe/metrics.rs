@@ -49,6 +49,10 @@ metrics! {
         "Looks into the cache of verified tokens";
     TOKEN_CACHE_BYTES: Bytes, "go_auth_token_cache_bytes",
         "Size of the cache of verified tokens";
+    WAITING: Count, "go_auth_waiting_requests",
+        "Requests that wait for keys";
+    WAITING_MAX: Count, "go_auth_waiting_requests_max",
+        "How many requests may wait for keys at once";
     KEY_REFRESHES: Count, "go_auth_key_refreshes_total",
         "Fetches of an issuer's keys that have ended";
     KEY_COUNT: Count, "go_auth_keys",
@@ -122,6 +126,8 @@ struct Handles {
     cache_hit: Counter,
     cache_miss: Counter,
     cache_bytes: Gauge,
+    waiting: Gauge,
+    waiting_max: Gauge,
 }
 
 /// One for each trusted issuer in its place, after one for none.
@@ -185,6 +191,16 @@ impl Meter {
         foreign::call(|| self.handles().cache_bytes.set(bytes() as f64));
     }
 
+    /// How many requests wait for keys, and how many may.
+    pub(crate) fn waiting(&self, now: usize, max: usize) {
+        #[allow(clippy::cast_precision_loss, reason = "at most 65,536")]
+        foreign::call(|| {
+            let handles = self.handles();
+            handles.waiting.set(now as f64);
+            handles.waiting_max.set(max as f64);
+        });
+    }
+
     /// Records the time if the stopwatch was started.
     pub(crate) fn verified(&self, stopwatch: &Stopwatch, clock: &dyn Clock) {
         if let Some(started) = stopwatch.0 {
@@ -206,6 +222,8 @@ impl Meter {
                 cache_hit: TOKEN_CACHE.counter(&[label("result", "hit")]),
                 cache_miss: TOKEN_CACHE.counter(&[label("result", "miss")]),
                 cache_bytes: TOKEN_CACHE_BYTES.gauge(&[]),
+                waiting: WAITING.gauge(&[]),
+                waiting_max: WAITING_MAX.gauge(&[]),
             }
         })
     }

@@ -12,6 +12,7 @@ mod metrics;
 mod metrics;
 pub(crate) mod refusals;
 mod requests;
+mod trace_context;
 
 pub(crate) use self::events::*;
 pub use self::foreign::{dropped_log_events, flush_log};

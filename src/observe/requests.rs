@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use http::HeaderMap;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
 use super::metrics::Meter;
 use super::refusals::{Counted, Refusals};
+use super::trace_context::traceparent;
 use super::{REQUEST, foreign};
 use crate::clock::Clock;
 use crate::net::task::Background;
@@ -97,6 +99,8 @@ pub(crate) struct Rejected<'r> {
     pub(crate) issuer: Option<usize>,
     /// How a genuine token's claims differ from what a handler expects.
     pub(crate) claims: Option<&'r str>,
+    /// Of the request; not looked at unless a line is logged.
+    pub(crate) headers: &'r HeaderMap,
 }
 
 impl Requests {
@@ -196,6 +200,7 @@ impl Requests {
         if let Counted::First { unreported } = counted {
             self.shared.report_more(series, kind, unreported);
             let (issuer, claims) = (issuer.cloned(), rejected.claims.map(str::to_owned));
+            let traceparent = traceparent(rejected.headers).map(str::to_owned);
             foreign::line_here(move || {
                 let issuer = issuer.as_deref();
                 event!(
@@ -205,6 +210,7 @@ impl Requests {
                     detail,
                     issuer,
                     claims,
+                    traceparent,
                     "{first}"
                 );
             });
@@ -219,7 +225,8 @@ impl Requests {
         let (issuer, claims) = (issuer.map(|issuer| &**issuer), rejected.claims);
         foreign::call(|| {
             tracing::debug!(
-                target: REQUEST, kind = name, status, detail, issuer, claims, "{first}"
+                target: REQUEST, kind = name, status, detail, issuer, claims,
+                traceparent = traceparent(rejected.headers), "{first}"
             );
         });
     }

@@ -12,6 +12,7 @@ use test_support::contract;
 
 const DASHBOARD: &str = include_str!("../../../examples/monitoring/grafana-dashboard.json");
 const ALERTS: &str = include_str!("../../../examples/monitoring/alerts.yml");
+const ALERTS_TEST: &str = include_str!("../../../examples/monitoring/alerts_test.yml");
 
 /// The labels that Prometheus adds to every series.
 const ADDED: [&str; 2] = ["job", "instance"];
@@ -81,10 +82,12 @@ impl ExprVisitor for Asked {
     }
 }
 
-/// The library's and the gate's.
+/// The library's, the gate's, and the one that Prometheus has of each target.
 fn metrics() -> BTreeMap<&'static str, contract::MetricRow> {
     let mut all = contract::metrics();
     all.extend(contract::gate_metrics());
+    let (kind, labels) = ("gauge", BTreeSet::new());
+    all.insert("up", contract::MetricRow { kind, labels });
     all
 }
 
@@ -167,12 +170,18 @@ struct Alert {
     texts: Vec<String>,
 }
 
+fn document(text: &str) -> Yaml<'_> {
+    let mut documents = Yaml::load_from_str(text).expect("YAML");
+    assert_eq!(documents.len(), 1);
+    documents.remove(0)
+}
+
+fn text(value: &Yaml<'_>) -> String {
+    value.as_str().expect("a text").to_owned()
+}
+
 fn alerts() -> Vec<Alert> {
-    let documents = Yaml::load_from_str(ALERTS).expect("YAML");
-    let [document] = &documents[..] else {
-        panic!("one document");
-    };
-    let text = |value: &Yaml<'_>| value.as_str().expect("a text").to_owned();
+    let document = document(ALERTS);
     let mut alerts = Vec::new();
     for group in document["groups"].as_sequence().expect("groups") {
         for rule in group["rules"].as_sequence().expect("rules") {
@@ -295,4 +304,29 @@ fn the_alerts_are_those_that_the_page_explains() {
         (contract::code(row[0])[0].to_owned(), severities)
     });
     assert_eq!(written, explained.collect());
+}
+
+/// Whether they do is up to `promtool`, which `.ci/run` runs.
+#[test]
+fn each_alert_is_tested_to_fire_and_to_clear() {
+    let document = document(ALERTS_TEST);
+    let (mut firing, mut silent) = (BTreeSet::new(), BTreeSet::new());
+    for test in document["tests"].as_sequence().expect("tests") {
+        let cases = test.as_mapping_get("alert_rule_test");
+        for case in cases.and_then(Yaml::as_sequence).into_iter().flatten() {
+            let name = text(&case["alertname"]);
+            let expected = case["exp_alerts"].as_sequence().expect("a list");
+            if expected.is_empty() {
+                silent.insert(name.clone());
+            }
+            for alert in expected {
+                firing.insert((name.clone(), text(&alert["exp_labels"]["severity"])));
+            }
+        }
+    }
+    for Alert { name, severity, .. } in alerts() {
+        assert!(silent.contains(&name), "{name} never clears");
+        let alert = (name, severity);
+        assert!(firing.contains(&alert), "{alert:?} never fires");
+    }
 }

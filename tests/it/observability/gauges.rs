@@ -115,6 +115,35 @@ async fn recording_metrics_fetches_no_keys() {
 }
 
 #[tokio::test]
+async fn waiting_requests_are_gauged() {
+    let recorder = recorder();
+    let (handle, _guard) = recording(&recorder);
+    let world = World::new().await;
+    let builder = world.builder().configure(|it| it.max_waiting = 3);
+    let auth = builder.build().expect("a good configuration");
+    let gauged = || {
+        auth.record_metrics();
+        let rendered = handle.render();
+        let of = |name| value(&rendered, name, &[]).expect("a gauge");
+        let (now, max) = ("go_auth_waiting_requests", "go_auth_waiting_requests_max");
+        (of(now), of(max))
+    };
+    assert_eq!(gauged(), (0.0, 3.0));
+    let hold = world.go.hold();
+    let waiting = [(); 2].map(|()| verifying(&auth, &world.token()));
+    world.fetches(1).await;
+    eventually("both wait", || gauged() == (2.0, 3.0)).await;
+    // A cancelled request waits no more.
+    let [gone, other] = waiting;
+    gone.abort();
+    let _ = soon(gone).await;
+    assert_eq!(gauged(), (1.0, 3.0));
+    hold.release();
+    soon(other).await.expect("no panic").expect("a good token");
+    assert_eq!(gauged(), (0.0, 3.0));
+}
+
+#[tokio::test]
 async fn access_tokens_are_gauged_to_their_end() {
     let recorder = recorder();
     let (handle, _guard) = recording(&recorder);

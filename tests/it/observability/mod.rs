@@ -17,6 +17,7 @@ mod metrics;
 mod recorder;
 mod scene;
 mod secrecy;
+mod traces;
 mod witness;
 
 pub(crate) use self::lines::Lines;

@@ -13,6 +13,7 @@ use derbysoft_go_auth::outbound::{
 };
 use derbysoft_go_auth::{Config, GoAuth, GoAuthLayer, TokenClaims, Verified};
 use derbysoft_go_simulator::{Fault, PartnerApi, Simulator};
+use http::HeaderValue;
 use tower::ServiceExt;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -23,6 +24,7 @@ use test_support::{
     request, secs, soon, strict,
 };
 
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const PEER_TOKEN: &str = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
 const OTHERS_TOKEN: &str = "53ac0777bbbbbbbbbbbbbbbbbbbbbbbb";
 const REVOKED_TOKEN: &str = "53ac0777dddddddddddddddddddddddd";
@@ -140,8 +142,10 @@ async fn requests() -> Vec<String> {
             assert_eq!(door.call(authorization).await.status(), 200);
         }
         for (kind, authorization) in &refused {
-            assert_eq!(door.call(authorization).await.kind(), Some(*kind));
-            assert_eq!(observer.call(authorization).await.status(), 200);
+            let answer = door.send(traced(authorization)).await;
+            assert_eq!(answer.kind(), Some(*kind));
+            let answer = observer.send(traced(authorization)).await;
+            assert_eq!(answer.status(), 200);
         }
         assert_eq!(picky.call(PEER_TOKEN).await.kind(), Some("forbidden"));
         claims_that_do_not_fit(auth.layer(), &world.token()).await;
@@ -159,6 +163,14 @@ async fn requests() -> Vec<String> {
     ];
     let apis = apis.map(|api| api.to_string());
     issuers.into_iter().chain(apis).collect()
+}
+
+/// A request that belongs to a trace.
+fn traced(authorization: &str) -> http::Request<()> {
+    let mut request = request(&[authorization.as_bytes()]);
+    let trace = HeaderValue::from_static(TRACE);
+    request.headers_mut().insert("traceparent", trace);
+    request
 }
 
 async fn claims_that_do_not_fit(layer: GoAuthLayer, token: &str) {

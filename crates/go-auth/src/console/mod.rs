@@ -126,6 +126,27 @@ impl Failure {
         }
     }
 
+    /// In words, with these of its faults.
+    fn text(&self, faults: &[String]) -> String {
+        let name = paint(BAD, "go-auth:");
+        match self {
+            Self::Settings { have_flags, .. } => {
+                let faults: String = faults.iter().map(|it| format!("\n- {it}")).collect();
+                let flag = if *have_flags {
+                    "by a flag (--jwks-url), "
+                } else {
+                    ""
+                };
+                format!(
+                    "{name} invalid settings:{faults}\n\n\
+                     Set each {flag}in the file of --config or GO_AUTH_CONFIG (jwks_url)\n\
+                     or by a variable (GO_AUTH_JWKS_URL); the first of them counts."
+                )
+            }
+            Self::Usage(_) | Self::System(_) => format!("{name} {}", faults.join("; ")),
+        }
+    }
+
     /// Its name in JSON, and every fault.
     fn faults(&self) -> (&'static str, Vec<String>) {
         match self {
@@ -174,37 +195,44 @@ impl Console<'_> {
         let _ = stderr.write(self.colour, &format!("{text}\n"));
     }
 
+    /// Says why a command has failed.
     pub(crate) fn fail(&mut self, failure: &Failure) -> Exit {
-        let (name, faults) = failure.faults();
-        let faults: Vec<_> = (faults.into_iter())
-            .map(|fault| without_tokens(fault, &self.surroundings.args))
-            .collect();
+        let (name, faults) = self.faults(failure);
         if self.json {
-            let document = serde_json::json!({ "error": name, "faults": faults });
-            let _ = self.write(json::line(&document).as_bytes());
-            // Where nothing can be written there, it is said all the same.
-            if !matches!(failure, Failure::System(_)) {
-                return failure.exit();
-            }
+            self.write_failure(name, &faults);
         }
-        let name = paint(BAD, "go-auth:");
-        self.note(&match failure {
-            Failure::Settings { have_flags, .. } => {
-                let faults: String = faults.iter().map(|it| format!("\n- {it}")).collect();
-                let flag = if *have_flags {
-                    "by a flag (--jwks-url), "
-                } else {
-                    ""
-                };
-                format!(
-                    "{name} invalid settings:{faults}\n\n\
-                     Set each {flag}in the file of --config or GO_AUTH_CONFIG (jwks_url)\n\
-                     or by a variable (GO_AUTH_JWKS_URL); the first of them counts."
-                )
-            }
-            Failure::Usage(_) | Failure::System(_) => format!("{name} {}", faults.join("; ")),
-        });
+        // Where nothing can be written there, it is said all the same.
+        if !self.json || matches!(failure, Failure::System(_)) {
+            self.note(&failure.text(&faults));
+        }
         failure.exit()
+    }
+
+    /// The same for a server whose log is for programs: `log` takes the place of what
+    /// people read.
+    pub(crate) fn fail_in_log(
+        &mut self,
+        failure: &Failure,
+        log: impl FnOnce(&str, &[String]),
+    ) -> Exit {
+        let (name, faults) = self.faults(failure);
+        log(name, &faults);
+        if self.json {
+            self.write_failure(name, &faults);
+        }
+        failure.exit()
+    }
+
+    fn faults(&self, failure: &Failure) -> (&'static str, Vec<String>) {
+        let (name, faults) = failure.faults();
+        let args = &self.surroundings.args;
+        let faults = faults.into_iter();
+        (name, faults.map(|it| without_tokens(it, args)).collect())
+    }
+
+    fn write_failure(&mut self, name: &str, faults: &[String]) {
+        let document = serde_json::json!({ "error": name, "faults": faults });
+        let _ = self.write(json::line(&document).as_bytes());
     }
 }
 

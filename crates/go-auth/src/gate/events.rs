@@ -5,6 +5,11 @@ use std::error::Error;
 
 const GATE: &str = "derbysoft_go_auth::gate";
 
+/// The library logs which issuers it trusts, once the settings are read.
+pub(super) fn starting() {
+    tracing::info!(target: GATE, version = env!("CARGO_PKG_VERSION"), "starting");
+}
+
 pub(super) fn settings_reloaded() {
     tracing::info!(target: GATE, "settings reloaded");
 }

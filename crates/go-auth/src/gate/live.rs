@@ -5,6 +5,7 @@ use std::future::{Ready, poll_fn, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CACHE_CONTROL;
@@ -19,7 +20,11 @@ use super::settings::Settings;
 use derbysoft_go_auth::config::{ConfigError, OnFailure};
 use derbysoft_go_auth::inbound::{GoAuthService, Reject, RequestHead, Respond, ResponseBody};
 use derbysoft_go_auth::inspect::{both, distrusted, fault, reject};
+use derbysoft_go_auth::observe::flush_log;
 use derbysoft_go_auth::{Config, GoAuth, Rejection, Verified};
+
+/// How long the lines about the settings may take: they only go into a queue.
+const LINES: Duration = Duration::from_millis(100);
 
 /// A configuration in use. Requests hold the parts of it that they need, so that those in
 /// flight end with what they began with when another takes its place.
@@ -60,8 +65,10 @@ impl Live {
         predecessor: Option<&GoAuth>,
     ) -> Result<(Self, Config), ConfigError> {
         let (config, reading) = settings.read()?;
-        let live = reading.and(Self::new(config.clone(), predecessor))?;
-        Ok((live, config))
+        let live = reading.and(Self::new(config.clone(), predecessor));
+        // Which issuers it trusts is logged before what follows from it.
+        flush_log(LINES);
+        Ok((live?, config))
     }
 
     /// Does no I/O but to read the file of Access Tokens.

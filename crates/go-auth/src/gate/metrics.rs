@@ -1,8 +1,13 @@
 //! The metrics, for Prometheus.
 
-use std::fmt::Display;
-use std::time::Duration;
+#[cfg(target_os = "linux")]
+mod process;
 
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{
     BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
@@ -23,16 +28,50 @@ const GAUGE_LIFE: Duration = Duration::from_secs(5 * 60);
 const UPKEEP: Duration = Duration::from_secs(5);
 
 const RELOADS: &str = "go_auth_gate_reloads_total";
-pub(super) const DONE: &str = "done";
-pub(super) const REFUSED: &str = "refused";
+const LAST_RELOAD_SUCCESS: &str = "go_auth_gate_last_reload_success";
+const LAST_RELOAD_TIME: &str = "go_auth_gate_last_reload_timestamp_seconds";
 const CONNECTIONS: &str = "go_auth_gate_connections";
 const LOG_DROPPED: &str = "go_auth_gate_log_dropped_total";
+const BUILD_INFO: &str = "go_auth_build_info";
 
 /// The process's recorder.
 #[derive(Debug)]
 pub(super) struct Exposition {
     handle: PrometheusHandle,
     dropped: DroppedLines,
+    last_reload: ArcSwap<LastReload>,
+}
+
+/// The last time that settings were read: at the start, or for a reload.
+#[derive(Debug)]
+struct LastReload {
+    result: Reload,
+    at: SystemTime,
+}
+
+/// How a reload of the settings ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reload {
+    Done,
+    Refused,
+}
+
+impl Reload {
+    const ALL: [Self; 2] = [Self::Done, Self::Refused];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+impl LastReload {
+    fn now(result: Reload) -> Self {
+        let at = SystemTime::now();
+        Self { result, at }
+    }
 }
 
 impl Exposition {
@@ -40,31 +79,48 @@ impl Exposition {
     pub(super) fn install(dropped: DroppedLines) -> Result<Self, Failure> {
         let cannot = |error: &dyn Display| Failure::cannot("record metrics", error);
         let recorder = recorder(GAUGE_LIFE).map_err(|error| cannot(&error))?;
-        let handle = recorder.handle();
+        let exposition = Self::of(&recorder, dropped);
         metrics::set_global_recorder(recorder).map_err(|error| cannot(&error))?;
         describe_counter!(RELOADS, "Reloads of the settings, by result");
+        describe_gauge!(
+            LAST_RELOAD_SUCCESS,
+            "Whether the last reload of the settings was done; 1 after the start"
+        );
+        describe_gauge!(
+            LAST_RELOAD_TIME,
+            "When the last reload of the settings ended, or the start"
+        );
         describe_gauge!(CONNECTIONS, "Open connections");
         describe_counter!(LOG_DROPPED, "Log lines that were not written");
+        describe_gauge!(BUILD_INFO, "1 for the version that runs");
+        #[cfg(target_os = "linux")]
+        process::describe();
         // From the start: a counter that appears with its first increment does not seem
         // to have increased.
-        for result in [DONE, REFUSED] {
-            counter!(RELOADS, "result" => result).increment(0);
+        for result in Reload::ALL {
+            counter!(RELOADS, "result" => result.as_str()).increment(0);
         }
-        Ok(Self { handle, dropped })
+        Ok(exposition)
     }
 
     /// One that records nothing.
     #[cfg(test)]
     pub(super) fn apart() -> Self {
-        Self::of(&recorder(GAUGE_LIFE).expect("buckets"))
+        let recorder = recorder(GAUGE_LIFE).expect("buckets");
+        Self::of(&recorder, DroppedLines::default())
     }
 
-    #[cfg(test)]
-    fn of(recorder: &PrometheusRecorder) -> Self {
+    fn of(recorder: &PrometheusRecorder, dropped: DroppedLines) -> Self {
         Self {
             handle: recorder.handle(),
-            dropped: DroppedLines::default(),
+            dropped,
+            last_reload: ArcSwap::from_pointee(LastReload::now(Reload::Done)),
         }
+    }
+
+    /// A reload has ended; to be [counted](reloaded) once it is in the log.
+    pub(super) fn last_reload(&self, result: Reload) {
+        self.last_reload.store(Arc::new(LastReload::now(result)));
     }
 
     /// As of now. Sets every gauge first: the exporter drops one that was not set for
@@ -73,6 +129,14 @@ impl Exposition {
         auth.record_metrics();
         let connections = u32::try_from(connections).unwrap_or(u32::MAX);
         gauge!(CONNECTIONS).set(connections);
+        let last_reload = self.last_reload.load();
+        let is_done = last_reload.result == Reload::Done;
+        gauge!(LAST_RELOAD_SUCCESS).set(u8::from(is_done));
+        let at = last_reload.at.duration_since(UNIX_EPOCH);
+        gauge!(LAST_RELOAD_TIME).set(at.unwrap_or_default().as_secs_f64());
+        gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1);
+        #[cfg(target_os = "linux")]
+        process::record();
         counter!(LOG_DROPPED).absolute(self.dropped.count());
         self.handle.render()
     }
@@ -86,9 +150,8 @@ impl Exposition {
     }
 }
 
-/// `result`: [`DONE`] or [`REFUSED`].
-pub(super) fn reloaded(result: &'static str) {
-    counter!(RELOADS, "result" => result).increment(1);
+pub(super) fn reloaded(result: Reload) {
+    counter!(RELOADS, "result" => result.as_str()).increment(1);
 }
 
 fn recorder(gauge_life: Duration) -> Result<PrometheusRecorder, BuildError> {
@@ -107,7 +170,7 @@ mod tests {
     #[test]
     fn a_gauge_not_set_any_more_goes_alone() {
         let recorder = recorder(Duration::from_nanos(1)).expect("buckets");
-        let exposition = Exposition::of(&recorder);
+        let exposition = Exposition::of(&recorder, DroppedLines::default());
         let live = Live::of_nobody();
         let auth = &live.auth;
         metrics::with_local_recorder(&recorder, || {
@@ -124,6 +187,7 @@ mod tests {
                 for line in [
                     "go_auth_requests_total 1",
                     "go_auth_gate_connections 3",
+                    "go_auth_gate_last_reload_success 1",
                     "go_auth_keys{issuer=\"https://id/X\"} 0",
                     "go_auth_token_cache_bytes 0",
                 ] {

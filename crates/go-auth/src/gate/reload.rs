@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::events;
 use super::live::Live;
-use super::metrics;
+use super::metrics::{self, Reload};
 use super::settings::Settings;
 use super::shared::Shared;
 use derbysoft_go_auth::inspect::{distrust_meanwhile, take_over, union};
@@ -39,12 +39,14 @@ pub(super) async fn reload(shared: &Shared) {
             let _ = tokio::time::timeout(READ_WAIT, access_tokens).await;
             take_over(&live.auth, &predecessor.auth);
             shared.live.store(Arc::new(live));
+            shared.exposition.last_reload(Reload::Done);
             events::settings_reloaded();
-            metrics::DONE
+            Reload::Done
         }
         Err(faults) => {
+            shared.exposition.last_reload(Reload::Refused);
             events::settings_refused(&faults);
-            metrics::REFUSED
+            Reload::Refused
         }
     };
     metrics::reloaded(result);

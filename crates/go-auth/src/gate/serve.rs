@@ -20,7 +20,8 @@ use super::shared::Shared;
 use crate::console::{Console, Exit, Failure};
 use crate::listen::Passed;
 use crate::process::{
-    self, Deadline, DroppedLines, LAST_LINES, LAST_WRITES, ServiceManager, Signals,
+    self, Deadline, DroppedLines, LAST_LINES, LAST_WRITES, LogArgs, Logging, ServiceManager,
+    Signals,
 };
 
 /// How long the process is there after its requests have ended, whatever else hangs: as
@@ -68,24 +69,36 @@ pub(crate) struct ServeArgs {
     /// With --check: also fetch the keys once, as `go-auth keys` does
     #[arg(long, requires = "check")]
     pub(super) online: bool,
+
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 pub(crate) fn run(args: &ServeArgs, console: &mut Console<'_>) -> Exit {
     let vars = &console.surroundings.vars;
     let wanted = Wanted::of(args, vars);
+    let logging = |default_filter| Logging {
+        args: &args.log,
+        default_filter,
+        panicked: events::panicked,
+    };
     if args.check {
-        return process::serve("warn", console, |runtime, signals, _, console| {
+        return process::serve(&logging("warn"), console, |runtime, signals, _, console| {
             let exit = check(wanted, args.online, runtime, signals, console)?;
             Ok((exit, None))
         });
     }
     // Before there are threads.
     let passed = Passed::take(vars);
-    process::serve("info", console, |runtime, signals, dropped, console| {
-        let passed = passed.map_err(|wrong| Failure::cannot("listen", wrong))?;
-        let deadline = serve(wanted, passed, runtime, signals, dropped, console)?;
-        Ok((Exit::Good, deadline))
-    })
+    process::serve(
+        &logging("info"),
+        console,
+        |runtime, signals, dropped, console| {
+            let passed = passed.map_err(|wrong| Failure::cannot("listen", wrong))?;
+            let deadline = serve(wanted, passed, runtime, signals, dropped, console)?;
+            Ok((Exit::Good, deadline))
+        },
+    )
 }
 
 /// Serves until SIGTERM or SIGINT, and returns when the requests in flight have ended.
@@ -97,6 +110,7 @@ fn serve(
     dropped: DroppedLines,
     console: &mut Console<'_>,
 ) -> Result<Option<Deadline>, Failure> {
+    events::starting();
     let exposition = Exposition::install(dropped)?;
     let manager = ServiceManager::of(&console.surroundings.vars);
     let gate = runtime.block_on(async {
@@ -122,7 +136,6 @@ fn serve(
         return Ok(None);
     };
     let announcement = Announcement::of(&gate)?;
-    log_panics();
     // Not on this thread, which may wait for a reader of the announcement.
     let running = runtime.spawn(async move {
         let ran = tokio::spawn(gate.run(signals)).await;
@@ -134,12 +147,6 @@ fn serve(
         Ok((Ok(()), deadline)) => Ok(Some(deadline)),
         Ok((Err(error), _)) | Err(error) => Err(Failure::cannot("serve", io::Error::from(error))),
     }
-}
-
-/// Panics are events of the log from now on. By default their thread would write to
-/// standard error itself, and wait there.
-fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| events::panicked(&panic.to_string())));
 }
 
 /// What is said once it listens: a contract, see `docs/guide/cli.md`.

@@ -11,12 +11,16 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
+use super::log_settings::{LogFormat, LogSettings};
 use derbysoft_go_auth::observe::dropped_log_events;
 
-/// How many lines may wait to be written. At some 250 bytes each they take 2 MiB, and are
-/// what a thousand requests log at debug level.
+/// How many lines may wait to be written. At some 250 bytes each, or 400 as JSON, they
+/// take 2 or 3 MiB, and are what a thousand requests log at debug level.
 const MAX_WAITING: usize = 8192;
 
 /// How long the process waits at its end until the last lines are written. A reader that
@@ -44,22 +48,54 @@ struct Lines {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DroppedLines(Arc<AtomicU64>);
 
+/// In the order of the other lines.
+#[derive(Serialize)]
+struct LastWords<'a> {
+    timestamp: String,
+    level: &'static str,
+    message: &'static str,
+    error: &'a str,
+    faults: &'a [String],
+    target: &'static str,
+}
+
 impl Log {
-    /// Logs to standard error, where the process has no other log: filtered by
-    /// `RUST_LOG`, or by `otherwise` where that is not set.
-    pub(super) fn to_stderr(otherwise: &str) -> Self {
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| otherwise.into());
+    /// Logs to standard error, where the process has no other log.
+    pub(super) fn to_stderr(settings: &LogSettings) -> Self {
         let log = Self::to(io::stderr(), MAX_WAITING);
         let lines = log.lines.clone();
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(filter)
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new(&settings.filter))
             .with_writer(move || lines.clone())
             // They would go straight to standard error, by a macro that panics if it
             // fails.
-            .log_internal_errors(false)
-            .with_ansi(io::stderr().is_terminal())
-            .try_init();
+            .log_internal_errors(false);
+        let _ = match settings.format {
+            LogFormat::Text => subscriber.with_ansi(io::stderr().is_terminal()).try_init(),
+            LogFormat::Json => (subscriber.with_ansi(false).json())
+                .flatten_event(true)
+                .try_init(),
+        };
         log
+    }
+
+    /// Logs as JSON why the process does not serve, whatever the filter is: otherwise it
+    /// would end without a word.
+    pub(super) fn last_words(&self, error: &str, faults: &[String]) {
+        let mut timestamp = String::new();
+        let _ = SystemTime.format_time(&mut Writer::new(&mut timestamp));
+        let line = serde_json::to_vec(&LastWords {
+            timestamp,
+            level: "ERROR",
+            message: "go-auth can't serve",
+            error,
+            faults,
+            target: "go_auth",
+        });
+        if let Ok(mut line) = line {
+            line.push(b'\n');
+            let _ = self.lines.clone().write_all(&line);
+        }
     }
 
     fn to(mut writer: impl Write + Send + 'static, most: usize) -> Self {

@@ -3,6 +3,7 @@
 
 mod deadline;
 mod log;
+mod log_settings;
 mod service_manager;
 mod signals;
 
@@ -17,6 +18,8 @@ use derbysoft_go_auth::observe::flush_log;
 pub(crate) use self::deadline::Deadline;
 use self::log::Log;
 pub(crate) use self::log::{DroppedLines, LAST_LINES};
+pub(crate) use self::log_settings::LogArgs;
+use self::log_settings::LogFormat;
 pub(crate) use self::service_manager::{Phase, ServiceManager};
 pub(crate) use self::signals::{Signal, Signals};
 
@@ -24,11 +27,20 @@ pub(crate) use self::signals::{Signal, Signals};
 /// disk that hangs.
 pub(crate) const LAST_WRITES: Duration = Duration::from_secs(5);
 
-/// Runs a server until it returns, with a deadline for what is left to do. Signals are
-/// heard from the first moment on; the log goes to standard error, filtered by `RUST_LOG`
-/// or else by `filter`.
+/// What a server logs.
+#[derive(Debug)]
+pub(crate) struct Logging<'a> {
+    pub(crate) args: &'a LogArgs,
+    /// Where `RUST_LOG` says nothing.
+    pub(crate) default_filter: &'static str,
+    /// Logs a panic.
+    pub(crate) panicked: fn(&str),
+}
+
+/// Runs a server until it returns, with a deadline for what is left to do. The log goes to
+/// standard error, panics included. Signals are heard from the first moment on.
 pub(crate) fn serve(
-    filter: &str,
+    logging: &Logging<'_>,
     console: &mut Console<'_>,
     run: impl FnOnce(
         &Runtime,
@@ -37,22 +49,39 @@ pub(crate) fn serve(
         &mut Console<'_>,
     ) -> Result<(Exit, Option<Deadline>), Failure>,
 ) -> Exit {
-    let result = start(filter).and_then(|(runtime, signals, log)| {
+    let settings = logging.args.settings(logging.default_filter, console);
+    let log = Log::to_stderr(&settings);
+    log_panics(logging.panicked);
+    let result = (settings.check().and_then(|()| start())).and_then(|(runtime, signals)| {
         let result = run(&runtime, signals, log.dropped(), console);
         runtime.shutdown_timeout(LAST_WRITES);
         // What the library logs passes through a thread of its own first.
         flush_log(LAST_LINES);
-        // The log comes last, when everything is logged.
         result.map(|(exit, _deadline)| exit)
     });
-    result.unwrap_or_else(|failure| {
-        // Nobody has to read it, for a process that runs by itself.
-        let _deadline = Deadline::exit_within(LAST_LINES, failure.exit().code());
-        console.fail(&failure)
-    })
+    let failure = match result {
+        // Without the deadline. The log comes last, when everything is logged.
+        Ok(exit) => return exit,
+        Err(failure) => failure,
+    };
+    // Nobody has to read it, for a process that runs by itself.
+    let deadline = || Deadline::exit_within(LAST_LINES, failure.exit().code());
+    match settings.format {
+        LogFormat::Text => {
+            drop(log);
+            let _deadline = deadline();
+            console.fail(&failure)
+        }
+        LogFormat::Json => {
+            let _deadline = deadline();
+            let exit = console.fail_in_log(&failure, |error, faults| log.last_words(error, faults));
+            drop(log);
+            exit
+        }
+    }
 }
 
-fn start(filter: &str) -> Result<(Runtime, Signals, Log), Failure> {
+fn start() -> Result<(Runtime, Signals), Failure> {
     let cannot = |error: io::Error| Failure::cannot("serve", error);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -63,5 +92,10 @@ fn start(filter: &str) -> Result<(Runtime, Signals, Log), Failure> {
         let _entered = runtime.enter();
         Signals::install().map_err(cannot)?
     };
-    Ok((runtime, signals, Log::to_stderr(filter)))
+    Ok((runtime, signals))
+}
+
+/// By default a thread that panics would write to standard error itself, and wait there.
+fn log_panics(panicked: fn(&str)) {
+    std::panic::set_hook(Box::new(move |panic| panicked(&panic.to_string())));
 }

@@ -4,6 +4,8 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::process::LogArgs;
+
 /// Beside the distributor of the examples at 8080 and the gate at 8081.
 pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:8083";
 
@@ -33,16 +35,17 @@ pub(crate) struct SimulateArgs {
     /// The `aud` of its tokens. Default: ZKT
     #[arg(long, value_name = "AUD")]
     pub(super) audience: Option<String>,
+
+    #[command(flatten)]
+    pub(super) log: LogArgs,
 }
 
 impl SimulateArgs {
     /// Whether there are arguments that are not for a subcommand.
     pub(super) fn is_of_the_server(&self) -> bool {
         let theirs = [&self.listen, &self.origin, &self.account, &self.issuer];
-        theirs
-            .into_iter()
-            .chain([&self.audience])
-            .any(Option::is_some)
+        let mut theirs = theirs.into_iter().chain([&self.audience]);
+        theirs.any(Option::is_some) || self.log.are_given()
     }
 }
 

@@ -14,7 +14,7 @@ use self::args::{DEFAULT_LISTEN, SimulateCommand};
 use crate::console::table::broken;
 use crate::console::terminal::Terminal;
 use crate::console::{Console, Exit, Failure};
-use crate::process::{self, Deadline, LAST_LINES, Signal, Signals};
+use crate::process::{self, Deadline, LAST_LINES, Logging, Signal, Signals};
 use derbysoft_go_auth::inspect::address;
 use derbysoft_go_simulator::{Simulator, SimulatorBuilder};
 
@@ -35,8 +35,8 @@ pub(super) fn run(args: &SimulateArgs, console: &mut Console<'_>) -> Result<Exit
     match &args.command {
         // Not by clap, for which the global --json would be one of these.
         Some(_) if args.is_of_the_server() => Err(Failure::Usage(
-            "--listen, --origin, --account, --issuer and --audience start a simulator, and push \
-             uses a running one"
+            "--listen, --origin, --account, --issuer, --audience and --log-format start a \
+             simulator, and push uses a running one"
                 .to_owned(),
         )),
         Some(SimulateCommand::Push(args)) => push::run(args, console),
@@ -44,7 +44,12 @@ pub(super) fn run(args: &SimulateArgs, console: &mut Console<'_>) -> Result<Exit
             let listen = console.given(args.listen.as_deref(), "LISTEN");
             let listen = listen.as_deref().unwrap_or(DEFAULT_LISTEN);
             let builder = builder(args)?;
-            let exit = process::serve(LOG, console, |runtime, signals, _, console| {
+            let logging = Logging {
+                args: &args.log,
+                default_filter: LOG,
+                panicked,
+            };
+            let exit = process::serve(&logging, console, |runtime, signals, _, console| {
                 serve(listen, &builder, runtime, signals, console)
             });
             Ok(exit)
@@ -83,6 +88,10 @@ async fn end_asked_for(signals: &mut Signals) {
     while let Signal::Ignored(signal) = signals.next().await {
         tracing::info!(signal, "a signal that has no meaning here was ignored");
     }
+}
+
+fn panicked(panic: &str) {
+    tracing::error!(target: "derbysoft_go_simulator", panic, "a thread panicked");
 }
 
 fn builder(args: &SimulateArgs) -> Result<SimulatorBuilder, Failure> {

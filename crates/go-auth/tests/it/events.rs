@@ -172,7 +172,8 @@ async fn the_metrics_are_those_of_the_table() {
         }
     }
     for ((name, label), found) in values {
-        let expected = contract::values(&name, &label).expect("values");
+        let version = || BTreeSet::from([env!("CARGO_PKG_VERSION")]);
+        let expected = contract::values(&name, &label).unwrap_or_else(version);
         assert!(
             found.iter().map(String::as_str).eq(expected),
             "{name} {label}: {found:?}"

@@ -125,8 +125,18 @@ impl GateProcess {
     /// With this file of settings, a separate address for the status, and a log that no
     /// test reads.
     pub(crate) async fn start_logging_to(settings: &str, log: impl Into<Stdio>) -> Self {
+        Self::start_with_log(settings, "text", log).await
+    }
+
+    /// The same, with a log of this format.
+    pub(crate) async fn start_with_log(
+        settings: &str,
+        format: &str,
+        log: impl Into<Stdio>,
+    ) -> Self {
         let (mut command, directory) = with_file(settings);
-        command.stderr(log).env("STATUS_LISTEN", "127.0.0.1:0");
+        command.stderr(log).env("LOG_FORMAT", format);
+        command.env("STATUS_LISTEN", "127.0.0.1:0");
         Self::spawn(command, directory, 2).await
     }
 

@@ -6,6 +6,7 @@ mod events;
 mod gate;
 mod gate_nginx;
 mod gate_process;
+mod monitoring;
 #[path = "gate_nginx/soak.rs"]
 mod nginx_soak;
 mod process;

@@ -302,6 +302,10 @@ async fn wrong_usage_of_simulate_starts_nothing() {
             &["--listen", "127.0.0.1:0", "push", "http://127.0.0.1:1"],
             "--listen",
         ),
+        (
+            &["--log-format", "json", "push", "http://127.0.0.1:1"],
+            "--log-format start a simulator",
+        ),
         (&["pull"], "unrecognized subcommand"),
         (&["--port", "1"], "unexpected argument"),
     ] {

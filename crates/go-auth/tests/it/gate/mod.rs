@@ -2,6 +2,7 @@
 
 mod bounds;
 mod files;
+mod json_log;
 mod reload;
 #[cfg(target_os = "linux")]
 mod service_manager;

@@ -1,8 +1,11 @@
 //! New settings, while the gate serves.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use derbysoft_go_simulator::{Fault, Simulator};
 
 use crate::gate_process::{GateProcess, settings_of};
+use test_support::recorded::value;
 use test_support::wire::head;
 use test_support::{eventually, soon};
 
@@ -78,6 +81,43 @@ async fn the_old_settings_stay_where_the_new_are_faulty() {
         metrics.contains("reloads_total{result=\"done\"} 0"),
         "{metrics}"
     );
+}
+
+/// Whether the last reload was done, and when it ended.
+async fn last_reload(gate: &GateProcess) -> (f64, f64) {
+    let metrics = gate.get("/metrics").await.body;
+    let of = |name: &str| {
+        let name = format!("go_auth_gate_last_reload_{name}");
+        value(&metrics, &name, &[]).expect("a gauge")
+    };
+    (of("success"), of("timestamp_seconds"))
+}
+
+#[tokio::test]
+async fn the_metrics_show_how_the_last_reload_ended() {
+    let before = SystemTime::now().duration_since(UNIX_EPOCH);
+    let mut before = before.expect("after 1970").as_secs_f64();
+    let go = go_of("ZKT").await;
+    let good = settings_of(&go, "");
+    let gate = GateProcess::start(&good).await;
+    let bad = settings_of(&go, "leeway = \"6m\"");
+    for (settings, success) in [
+        // The start.
+        (None, 1.0),
+        (Some(&bad), 0.0),
+        (Some(&bad), 0.0),
+        (Some(&good), 1.0),
+        (Some(&bad), 0.0),
+    ] {
+        if let Some(settings) = settings {
+            gate.configure(settings);
+            gate.reload().await;
+        }
+        let (shown, at) = last_reload(&gate).await;
+        assert!((shown - success).abs() < 1e-9, "{settings:?}: {shown}");
+        assert!(at > before, "{settings:?}");
+        before = at;
+    }
 }
 
 #[tokio::test]

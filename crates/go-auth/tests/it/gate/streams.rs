@@ -1,6 +1,7 @@
 //! Log and output fail, or nobody reads them: verdicts, keys and signals work on.
 
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use derbysoft_go_simulator::Simulator;
@@ -19,14 +20,22 @@ async fn go() -> Simulator {
     Simulator::start().await.expect("a free port")
 }
 
-/// Pushes, a rotation, reloads and the end.
-async fn lives_well(log: impl Into<Stdio>) {
+/// Pushes, a rotation, reloads and the end, with a log of either format.
+async fn lives_well(log: impl Fn() -> Stdio) {
+    tokio::join!(
+        lives_well_with("text", log()),
+        lives_well_with("json", log())
+    );
+}
+
+async fn lives_well_with(format: &str, log: Stdio) {
     let (go, other) = (
         go().await,
         Simulator::builder().audience("OTHER").start().await,
     );
     let other = other.expect("a free port");
-    let mut gate = GateProcess::start_logging_to(&settings_of(&go, QUICK), log).await;
+    let settings = settings_of(&go, QUICK);
+    let mut gate = GateProcess::start_with_log(&settings, format, log).await;
     let (kid, old) = (go.signing_kid(), go.token());
     gate.comes_to(&old, 200).await;
     for _ in 0..3 {
@@ -56,19 +65,23 @@ async fn lives_well(log: impl Into<Stdio>) {
 #[tokio::test]
 #[cfg(target_os = "linux")]
 async fn a_log_on_a_full_disk_changes_nothing() {
-    lives_well(crate::process::full_disk()).await;
+    lives_well(crate::process::full_disk).await;
 }
 
 #[tokio::test]
 async fn a_log_that_nobody_reads_changes_nothing() {
-    let (_reader, log) = full_stream();
+    let readers = Mutex::new(Vec::new());
+    let log = || {
+        let (reader, log) = full_stream();
+        readers.lock().expect("a lock").push(reader);
+        log
+    };
     lives_well(log).await;
 }
 
 #[tokio::test]
 async fn a_log_whose_reader_is_gone_changes_nothing() {
-    let (_, log) = std::io::pipe().expect("a pipe");
-    lives_well(log).await;
+    lives_well(|| std::io::pipe().expect("a pipe").1.into()).await;
 }
 
 /// Two kinds at once: two lines that wait would take both of the smallest machine's
