@@ -155,7 +155,7 @@ fn group(text: &str) -> Result<u32, String> {
         Ok(Some(group)) => Ok(group.gid.as_raw()),
         Ok(None) => Err(format!("this system has no group {}", quoted(text))),
         Err(error) => Err(format!(
-            "the group {} can't be looked up: {error}",
+            "the group {} can't be looked up ({error}): give its number",
             quoted(text)
         )),
     }

@@ -10,6 +10,8 @@ pub(super) fn of(health: &Health, reload_refused: bool) -> String {
     let so = (health.issuers.iter()).filter(|issuer| issuer.state.as_str() == worst.as_str());
     let so = so.count();
     let keys = match worst {
+        // There are Access Tokens alone.
+        _ if all == 0 => "ready".to_owned(),
         KeysState::Fresh => "ready: keys are fresh".to_owned(),
         KeysState::Stale { .. } => {
             format!("ready, but keys of {so} of {all} issuers can't be refreshed")

@@ -159,16 +159,16 @@ mod tests {
         for (wanted, at_first) in [(0o660, 0o600), (0o777, 0o700), (0o200, 0o200)] {
             let path = directory.path().join("gate");
             let mode = || fs::symlink_metadata(&path).expect("a socket").mode() & 0o7777;
-            let made = bound(&path, wanted).expect("a free path");
+            let socket = bound(&path, wanted).expect("a free path");
             assert_eq!(mode(), at_first);
-            drop(made);
+            drop(socket);
             let access = Access {
                 mode: wanted,
                 group: None,
             };
-            let made = bind(&path, access).expect("a free path");
+            let socket = bind(&path, access).expect("a free path");
             assert_eq!(mode(), wanted);
-            drop(made);
+            drop(socket);
             assert!(!path.exists());
         }
         assert_eq!(umask(before), before);
