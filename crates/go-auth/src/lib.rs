@@ -25,7 +25,7 @@ mod settings;
 mod simulate;
 mod verify;
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
@@ -33,7 +33,7 @@ use anstream::{AutoStream, ColorChoice};
 use self::command_line::{Command, manual};
 use self::console::Console;
 
-pub use self::console::{Exit, Output, Surroundings};
+pub use self::console::{Exit, Keyboard, Output, Surroundings};
 
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
@@ -42,8 +42,8 @@ pub fn main() -> ExitCode {
     let surroundings = Surroundings {
         args: std::env::args_os().collect(),
         vars: std::env::vars_os().collect(),
-        stdin: &mut io::stdin().lock(),
-        stdin_is_terminal: io::stdin().is_terminal(),
+        stdin: &mut io::stdin(),
+        keyboard: Keyboard::at_stdin(),
         stdout: Output {
             colour: AutoStream::choice(&stdout) != ColorChoice::Never,
             width: width(terminal_size::terminal_size_of(&stdout)),

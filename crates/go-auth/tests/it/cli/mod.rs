@@ -5,6 +5,8 @@ mod access_tokens;
 mod advice;
 mod arguments;
 mod documentation;
+#[cfg(target_os = "linux")]
+mod keyboard;
 mod keys;
 mod keys_tls;
 mod network;
@@ -144,7 +146,7 @@ impl GoAuth {
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
             stdin: &mut &*self.stdin,
-            stdin_is_terminal: false,
+            keyboard: None,
             stdout: output(&mut stdout),
             stderr: output(&mut stderr),
         });

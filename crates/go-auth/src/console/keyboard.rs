@@ -1,0 +1,104 @@
+//! What somebody types or pastes at a terminal: not shown there, and whole.
+//!
+//! By default a terminal hands on whole lines, and Linux cuts each at 4095 bytes. A token
+//! may be longer, so input is read byte by byte, and the few keys that edit are handled
+//! here.
+
+use std::io::{self, IsTerminal as _};
+
+use zeroize::{Zeroize as _, Zeroizing};
+
+#[cfg(unix)]
+mod quiet;
+
+const END: u8 = 0x04; // Ctrl-D
+const CLEAR: u8 = 0x15; // Ctrl-U
+const BACKSPACE: [u8; 2] = [0x08, 0x7f];
+
+/// The terminal that standard input is.
+#[derive(Debug)]
+pub struct Keyboard(());
+
+impl Keyboard {
+    /// That of this process, if it has one.
+    pub fn at_stdin() -> Option<Self> {
+        io::stdin().is_terminal().then_some(Self(()))
+    }
+
+    /// What is typed before Ctrl-D, up to so many bytes: the rest is read and dropped.
+    /// `prompt` is called when nothing typed is shown any more.
+    #[cfg(unix)]
+    pub(crate) fn read(self, most: usize, prompt: impl FnMut()) -> io::Result<Zeroizing<Vec<u8>>> {
+        let mut typed = Typed::up_to(most);
+        quiet::read(|bytes| typed.add(bytes), prompt)?;
+        Ok(typed.bytes)
+    }
+
+    /// Elsewhere it is read as any input, and shown.
+    #[cfg(not(unix))]
+    pub(crate) fn read(
+        self,
+        most: usize,
+        mut prompt: impl FnMut(),
+    ) -> io::Result<Zeroizing<Vec<u8>>> {
+        use std::io::Read as _;
+        prompt();
+        let mut typed = Typed::up_to(most);
+        io::stdin()
+            .take(most as u64)
+            .read_to_end(&mut typed.bytes)?;
+        Ok(typed.bytes)
+    }
+}
+
+/// What was typed so far. Never grown: what is left behind by growing is not wiped.
+struct Typed {
+    bytes: Zeroizing<Vec<u8>>,
+    most: usize,
+}
+
+impl Typed {
+    fn up_to(most: usize) -> Self {
+        Self {
+            bytes: Zeroizing::new(Vec::with_capacity(most)),
+            most,
+        }
+    }
+
+    /// Whether the end was among these.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "nothing is handled there"))]
+    fn add(&mut self, bytes: &[u8]) -> bool {
+        for byte in bytes {
+            match *byte {
+                END => return true,
+                CLEAR => self.bytes.zeroize(),
+                byte if BACKSPACE.contains(&byte) => drop(self.bytes.pop()),
+                byte if self.bytes.len() < self.most => self.bytes.push(byte),
+                _ => {}
+            }
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typing_is_edited_until_it_ends() {
+        for (input, typed, is_end) in [
+            ("token\n\u{4}rest", "token\n", true),
+            ("\u{4}", "", true),
+            ("tokenn\u{7f}\u{8}n\n", "token\n", false),
+            ("\u{7f}a", "a", false),
+            ("wrong\u{15}token\u{4}", "token", true),
+            ("longer than that", "longer tha", false),
+        ] {
+            let mut given = Typed::up_to(10);
+            assert_eq!(given.add(input.as_bytes()), is_end, "{input:?}");
+            assert_eq!(*given.bytes, typed.as_bytes(), "{input:?}");
+            assert!(given.bytes.capacity() >= 10, "{input:?}");
+        }
+    }
+}
