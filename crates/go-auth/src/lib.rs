@@ -10,6 +10,7 @@
 //! | room | what it does |
 //! |---|---|
 //! | `console`, `connection_error` | reads input, writes the result, explains failures |
+//! | `facts` | what is documented of a command beyond its flags |
 //! | `settings` | flags over file over environment |
 //! | `process` | signals, a log that nothing waits for, an end whatever hangs |
 //! | `verify`, `keys`, `simulate`, `gate` | the commands, each with its arguments |
@@ -18,6 +19,7 @@
 mod command_line;
 mod connection_error;
 mod console;
+mod facts;
 mod gate;
 mod keys;
 mod process;
@@ -30,7 +32,7 @@ use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
 
-use self::command_line::{Command, manual};
+use self::command_line::{Command, completions, manual};
 use self::console::Console;
 
 pub use self::console::{Exit, Keyboard, Output, Surroundings};
@@ -77,8 +79,8 @@ pub fn run(surroundings: Surroundings<'_>) -> Exit {
         Command::Keys(args) => keys::run(&args, &mut console),
         Command::Serve(args) => Ok(gate::run(&args, &mut console)),
         Command::Simulate(args) => simulate::run(&args, &mut console),
-        Command::Completions { shell } => manual::completions(shell, &mut console),
-        Command::Man { command } => manual::page(&command, &mut console),
+        Command::Completions { shell } => completions::run(shell, &mut console),
+        Command::Man(args) => manual::run(&args, &mut console),
     };
     result.unwrap_or_else(|failure| console.fail(&failure))
 }

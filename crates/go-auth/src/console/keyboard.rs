@@ -5,6 +5,8 @@
 //! here.
 
 use std::io::{self, IsTerminal as _};
+#[cfg(unix)]
+use std::os::fd::AsFd as _;
 
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -17,12 +19,12 @@ const BACKSPACE: [u8; 2] = [0x08, 0x7f];
 
 /// The terminal that standard input is.
 #[derive(Debug)]
-pub struct Keyboard(());
+pub struct Keyboard(io::Stdin);
 
 impl Keyboard {
     /// That of this process, if it has one.
     pub fn at_stdin() -> Option<Self> {
-        io::stdin().is_terminal().then_some(Self(()))
+        Some(Self(io::stdin())).filter(|keyboard| keyboard.0.is_terminal())
     }
 
     /// What is typed before Ctrl-D, up to so many bytes: the rest is read and dropped.
@@ -30,7 +32,7 @@ impl Keyboard {
     #[cfg(unix)]
     pub(crate) fn read(self, most: usize, prompt: impl FnMut()) -> io::Result<Zeroizing<Vec<u8>>> {
         let mut typed = Typed::up_to(most);
-        quiet::read(|bytes| typed.add(bytes), prompt)?;
+        quiet::read(self.0.as_fd(), |bytes| typed.add(bytes), prompt)?;
         Ok(typed.bytes)
     }
 

@@ -16,6 +16,7 @@
 //! `docs/guide/gate.md` is for those who run it.
 
 mod events;
+mod facts;
 mod identity;
 mod live;
 mod metrics;
@@ -28,4 +29,5 @@ mod settings;
 mod shared;
 mod supervisor;
 
+pub(crate) use self::facts::FACTS;
 pub(crate) use self::serve::{ServeArgs, run};

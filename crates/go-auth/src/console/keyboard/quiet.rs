@@ -3,13 +3,13 @@
 
 use std::ffi::c_int;
 use std::io::{self, Read as _};
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::stdio::stdin;
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
 };
@@ -21,20 +21,24 @@ use zeroize::Zeroizing;
 const AT_ONCE: usize = 4096;
 
 /// Hands on what is typed, until `add` says that it was the end.
-pub(super) fn read(mut add: impl FnMut(&[u8]) -> bool, mut prompt: impl FnMut()) -> io::Result<()> {
+pub(super) fn read(
+    keyboard: BorrowedFd<'_>,
+    mut add: impl FnMut(&[u8]) -> bool,
+    mut prompt: impl FnMut(),
+) -> io::Result<()> {
     let mut signals = Signals::catch()?;
     let mut bytes = Zeroizing::new([0; AT_ONCE]);
     'quiet: loop {
-        let quiet = Quiet::start()?;
+        let quiet = Quiet::start(keyboard)?;
         prompt();
         loop {
-            if let Some(signal) = signals.or_input()? {
+            if let Some(signal) = signals.or_input(keyboard)? {
                 drop(quiet);
                 signals.take_effect(signal)?;
                 // It was stopped, and goes on.
                 continue 'quiet;
             }
-            let count = match rustix::io::read(stdin(), &mut *bytes) {
+            let count = match rustix::io::read(keyboard, &mut *bytes) {
                 Ok(count) => count,
                 Err(Errno::INTR | Errno::AGAIN) => continue,
                 Err(error) => return Err(error.into()),
@@ -47,27 +51,28 @@ pub(super) fn read(mut add: impl FnMut(&[u8]) -> bool, mut prompt: impl FnMut())
 }
 
 /// As long as it is there, nothing typed is shown.
-struct Quiet {
+struct Quiet<'a> {
+    keyboard: BorrowedFd<'a>,
     before: Termios,
 }
 
-impl Quiet {
-    fn start() -> io::Result<Self> {
-        let before = tcgetattr(stdin())?;
+impl<'a> Quiet<'a> {
+    fn start(keyboard: BorrowedFd<'a>) -> io::Result<Self> {
+        let before = tcgetattr(keyboard)?;
         let mut quiet = before.clone();
         // Ctrl-C and its like still are signals.
         quiet.local_modes -= LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON;
         quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
         quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(stdin(), OptionalActions::Now, &quiet)?;
-        Ok(Self { before })
+        tcsetattr(keyboard, OptionalActions::Now, &quiet)?;
+        Ok(Self { keyboard, before })
     }
 }
 
-impl Drop for Quiet {
+impl Drop for Quiet<'_> {
     fn drop(&mut self) {
         // A terminal that is gone needs no setting back.
-        let _ = tcsetattr(stdin(), OptionalActions::Now, &self.before);
+        let _ = tcsetattr(self.keyboard, OptionalActions::Now, &self.before);
     }
 }
 
@@ -97,8 +102,7 @@ impl Signals {
     }
 
     /// Waits for a signal, or for input: then for none.
-    fn or_input(&mut self) -> io::Result<Option<c_int>> {
-        let keyboard = stdin();
+    fn or_input(&mut self, keyboard: BorrowedFd<'_>) -> io::Result<Option<c_int>> {
         loop {
             let mut sources = [
                 PollFd::new(&self.arrived, PollFlags::IN),

@@ -5,6 +5,9 @@ mod access_tokens;
 mod advice;
 mod arguments;
 mod documentation;
+mod documented;
+#[cfg(target_os = "linux")]
+mod exit_status;
 #[cfg(target_os = "linux")]
 mod keyboard;
 mod keys;
