@@ -39,6 +39,17 @@ pub(crate) fn run(shell: Shell, console: &mut Console<'_>) -> Result<Exit, Failu
 fn script(shell: Shell) -> Vec<u8> {
     let mut command = described::command();
     let mut script = Vec::new();
+    if shell == Shell::Bash {
+        // With a hyphen in the program's name the script finds none of its own cases for a
+        // command (clap-rs/clap#6421): it is written for another name, and registered for
+        // this one.
+        let mut command = command.name("go_auth");
+        clap_complete::generate(shell, &mut command, "go_auth", &mut script);
+        let script = String::from_utf8_lossy(&script);
+        return script
+            .replace("default go_auth\n", "default go-auth\n")
+            .into_bytes();
+    }
     clap_complete::generate(shell, &mut command, "go-auth", &mut script);
     script
 }

@@ -4,6 +4,7 @@
 mod access_tokens;
 mod advice;
 mod arguments;
+mod completions;
 mod documentation;
 mod documented;
 #[cfg(target_os = "linux")]
