@@ -95,7 +95,7 @@ mod tests {
             ("tokenn\u{7f}\u{8}n\n", "token\n", false),
             ("\u{7f}a", "a", false),
             ("wrong\u{15}token\u{4}", "token", true),
-            ("longer than that", "longer tha", false),
+            ("long and longer", "long and l", false),
         ] {
             let mut given = Typed::up_to(10);
             assert_eq!(given.add(input.as_bytes()), is_end, "{input:?}");

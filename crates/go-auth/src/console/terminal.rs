@@ -9,14 +9,13 @@ use anstyle::{AnsiColor, Style};
 use clap::ColorChoice;
 
 use super::Output;
-use crate::facts::Entry;
 
 /// The width where there is no terminal, and the least and most that is used.
 const WIDTH: usize = 100;
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=160;
 
 /// What it takes from the environment.
-pub(crate) const VARIABLES: &[Entry] = &[
+pub(crate) const VARIABLES: &[(&str, &str)] = &[
     (
         "NO_COLOR, CLICOLOR, CLICOLOR_FORCE",
         "Whether colours are used, unless --color says so.",

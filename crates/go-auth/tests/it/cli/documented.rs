@@ -191,7 +191,7 @@ fn mandoc_has_nothing_to_say_of_the_pages() {
             .path()
             .join(format!("{}.1", command.replace(' ', "-")));
         let output = Command::new("mandoc")
-            .args(["-Tlint", "-Wwarning"])
+            .args(["-T", "lint", "-W", "warning"])
             .arg(&page)
             .output();
         let said = String::from_utf8(output.expect("mandoc").stdout).expect("UTF-8");
@@ -200,7 +200,7 @@ fn mandoc_has_nothing_to_say_of_the_pages() {
             .filter(|line| !line.contains("missing date"))
             .collect();
         assert!(said.is_empty(), "{said:?}");
-        let output = Command::new("mandoc").arg("-Tascii").arg(&page).output();
+        let output = Command::new("mandoc").args(["-T", "ascii"]).arg(&page).output();
         assert!(output.expect("mandoc").stdout.len() > 1000, "{command}");
     }
 }
