@@ -200,7 +200,10 @@ fn mandoc_has_nothing_to_say_of_the_pages() {
             .filter(|line| !line.contains("missing date"))
             .collect();
         assert!(said.is_empty(), "{said:?}");
-        let output = Command::new("mandoc").args(["-T", "ascii"]).arg(&page).output();
+        let output = Command::new("mandoc")
+            .args(["-T", "ascii"])
+            .arg(&page)
+            .output();
         assert!(output.expect("mandoc").stdout.len() > 1000, "{command}");
     }
 }
