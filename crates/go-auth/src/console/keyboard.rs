@@ -5,13 +5,34 @@
 //! here.
 
 use std::io::{self, IsTerminal as _};
-#[cfg(unix)]
-use std::os::fd::AsFd as _;
 
 use zeroize::{Zeroize as _, Zeroizing};
 
 #[cfg(unix)]
 mod quiet;
+
+/// Elsewhere what is typed is shown.
+#[cfg(not(unix))]
+mod quiet {
+    use std::io::{self, Read as _, Stdin};
+
+    use zeroize::Zeroizing;
+
+    pub(super) fn read(
+        mut keyboard: &Stdin,
+        mut add: impl FnMut(&[u8]) -> bool,
+        mut prompt: impl FnMut(),
+    ) -> io::Result<()> {
+        prompt();
+        let mut bytes = Zeroizing::new([0; 4096]);
+        loop {
+            let count = keyboard.read(&mut *bytes)?;
+            if count == 0 || add(&bytes[..count]) {
+                return Ok(());
+            }
+        }
+    }
+}
 
 const END: u8 = 0x04; // Ctrl-D
 const CLEAR: u8 = 0x15; // Ctrl-U
@@ -29,26 +50,9 @@ impl Keyboard {
 
     /// What is typed before Ctrl-D, up to so many bytes: the rest is read and dropped.
     /// `prompt` is called when nothing typed is shown any more.
-    #[cfg(unix)]
     pub(crate) fn read(self, most: usize, prompt: impl FnMut()) -> io::Result<Zeroizing<Vec<u8>>> {
         let mut typed = Typed::up_to(most);
-        quiet::read(self.0.as_fd(), |bytes| typed.add(bytes), prompt)?;
-        Ok(typed.bytes)
-    }
-
-    /// Elsewhere it is read as any input, and shown.
-    #[cfg(not(unix))]
-    pub(crate) fn read(
-        self,
-        most: usize,
-        mut prompt: impl FnMut(),
-    ) -> io::Result<Zeroizing<Vec<u8>>> {
-        use std::io::Read as _;
-        prompt();
-        let mut typed = Typed::up_to(most);
-        io::stdin()
-            .take(most as u64)
-            .read_to_end(&mut typed.bytes)?;
+        quiet::read(&self.0, |bytes| typed.add(bytes), prompt)?;
         Ok(typed.bytes)
     }
 }
@@ -68,7 +72,6 @@ impl Typed {
     }
 
     /// Whether the end was among these.
-    #[cfg_attr(not(unix), expect(dead_code, reason = "nothing is handled there"))]
     fn add(&mut self, bytes: &[u8]) -> bool {
         for byte in bytes {
             match *byte {

@@ -2,8 +2,8 @@
 //! process, short of SIGKILL.
 
 use std::ffi::c_int;
-use std::io::{self, Read as _};
-use std::os::fd::BorrowedFd;
+use std::io::{self, Read as _, Stdin};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,10 +22,11 @@ const AT_ONCE: usize = 4096;
 
 /// Hands on what is typed, until `add` says that it was the end.
 pub(super) fn read(
-    keyboard: BorrowedFd<'_>,
+    keyboard: &Stdin,
     mut add: impl FnMut(&[u8]) -> bool,
     mut prompt: impl FnMut(),
 ) -> io::Result<()> {
+    let keyboard = keyboard.as_fd();
     let mut signals = Signals::catch()?;
     let mut bytes = Zeroizing::new([0; AT_ONCE]);
     'quiet: loop {
