@@ -25,6 +25,8 @@ pub struct Setting {
     /// Whether it restricts, so that an empty variable would silently restrict nothing.
     pub(super) is_restriction: bool,
     range: Range,
+    /// What it is, in one line of help.
+    pub help: &'static str,
     /// The command's flag, if it has one.
     pub flag: Option<FlagOf>,
 }
@@ -45,8 +47,6 @@ pub enum Part {
 pub struct FlagOf {
     /// The placeholder of its value; a flag without one sets `true`.
     pub value: Option<&'static str>,
-    /// The help text.
-    pub help: &'static str,
 }
 
 #[derive(Debug)]
@@ -69,58 +69,65 @@ const fn secs(seconds: u64) -> Duration {
 /// All settings.
 #[rustfmt::skip]
 pub const SETTINGS: &[Setting] = &[
-    rule("issuer").flag("ISS", "The `iss` of GO's tokens"),
-    rule("audience").list().flag("AUD", "The accepted audiences, comma-separated"),
-    rule("access_tokens").flag("FILE", "The file of Access Tokens"),
-    rule("leeway").time(|it| it.leeway, Duration::ZERO, secs(300))
-        .flag("TIME", "The tolerance for exp and nbf, such as 30s"),
-    rule("subjects").list().restricts().flag("SUB", "The accepted subjects, comma-separated"),
-    rule("required_claims").list().restricts()
-        .flag("NAMES", "Claims required besides iss, aud and exp: nbf, iat, jti, sub"),
-    rule("max_lifetime").file_and_code()
-        .flag("TIME", "The longest accepted lifetime, from iat to exp, such as 5m"),
-    rule("max_token_bytes").number(|it| it.max_token_bytes, 256, 64 * 1024)
-        .flag("BYTES", "The longest accepted token"),
-    rule("token_cache_bytes"),
+    rule("issuer", "The `iss` of GO's tokens").flag("ISS"),
+    rule("audience", "The accepted audiences, comma-separated").list().flag("AUD"),
+    rule("access_tokens", "The file of Access Tokens").flag("FILE"),
+    rule("leeway", "The tolerance for exp and nbf, such as 30s")
+        .time(|it| it.leeway, Duration::ZERO, secs(300)).flag("TIME"),
+    rule("subjects", "The accepted subjects, comma-separated").list().restricts().flag("SUB"),
+    rule("required_claims", "Claims required besides iss, aud and exp: nbf, iat, jti, sub")
+        .list().restricts().flag("NAMES"),
+    rule("max_lifetime", "The longest accepted lifetime, from iat to exp, such as 5m")
+        .file_and_code().flag("TIME"),
+    rule("max_token_bytes", "The longest accepted token")
+        .number(|it| it.max_token_bytes, 256, 64 * 1024).flag("BYTES"),
+    rule("token_cache_bytes", "The memory for verified tokens, in bytes; 0: none"),
     // A list of tables.
-    rule("issuers").file_and_code(),
-    rule("environment")
-        .flag("NAME", "The environment that is served, where the file has several issuers"),
-    rule("distrusted_keys").list().restricts(),
+    rule("issuers", "Several issuers, each with its keys and audiences").file_and_code(),
+    rule("environment", "The environment that is served, where the file has several issuers")
+        .flag("NAME"),
+    rule("distrusted_keys", "Key ids that verify nothing, comma-separated").list().restricts(),
 
-    keys("jwks_url").flag("URL", "The key address"),
+    keys("jwks_url", "The key address").flag("URL"),
     // No flag: whoever mistakes it for --token-file would have a token printed.
-    keys("jwks_file"),
-    keys("refresh_interval").time(|it| it.refresh_interval, secs(1), secs(7 * DAY.as_secs()))
-        .flag("TIME", "How long keys are fresh, such as 5m"),
-    keys("cooldown").time(|it| it.cooldown, millis(100), secs(600)),
-    keys("key_wait").time(|it| it.key_wait, millis(10), secs(30)),
+    keys("jwks_file", "A file with the key set, in place of the key address"),
+    keys("refresh_interval", "How long keys are fresh, such as 5m")
+        .time(|it| it.refresh_interval, secs(1), secs(7 * DAY.as_secs())).flag("TIME"),
+    keys("cooldown", "The time between two fetches that requests cause, such as 10s")
+        .time(|it| it.cooldown, millis(100), secs(600)),
+    keys("key_wait", "How long a request waits for keys, such as 2s")
+        .time(|it| it.key_wait, millis(10), secs(30)),
     // Limits waiting requests, whether keys are fetched or not.
-    answer("max_waiting").number(|it| it.max_waiting, 1, 65_536),
-    keys("connect_timeout").file_and_code().time(|it| it.connect_timeout, millis(10), secs(60))
-        .flag("TIME", "The time limit for connecting, such as 2s"),
-    keys("fetch_timeout").time(|it| it.fetch_timeout, millis(10), secs(60))
-        .flag("TIME", "The time limit for a whole fetch, such as 5s"),
-    keys("max_document_bytes").file_and_code()
+    answer("max_waiting", "How many requests may wait for keys at once")
+        .number(|it| it.max_waiting, 1, 65_536),
+    keys("connect_timeout", "The time limit for connecting, such as 2s").file_and_code()
+        .time(|it| it.connect_timeout, millis(10), secs(60)).flag("TIME"),
+    keys("fetch_timeout", "The time limit for a whole fetch, such as 5s")
+        .time(|it| it.fetch_timeout, millis(10), secs(60)).flag("TIME"),
+    keys("max_document_bytes", "The longest key document").file_and_code()
         .number(|it| it.max_document_bytes, 1024, 16 * 1024 * 1024),
-    keys("max_stale").time(|it| it.max_stale, secs(1), secs(7 * DAY.as_secs())),
-    keys("snapshot"),
-    keys("proxy").flag("URL", "The proxy, such as http://proxy.example:3128"),
-    keys("ca_file").flag("FILE", "Certificate authorities, in place of the system's, in PEM"),
-    keys("client_cert").flag("FILE", "The client certificate and its chain, in PEM"),
-    keys("client_key").flag("FILE", "The client certificate's key, in PEM"),
-    keys("danger_allow_http")
-        .switch("Allow http to other machines: anyone on the network path can supply keys"),
+    keys("max_stale", "How long keys serve while every refresh fails, such as 24h")
+        .time(|it| it.max_stale, secs(1), secs(7 * DAY.as_secs())),
+    keys("snapshot", "The file of the last good keys, for a restart during an outage"),
+    keys("proxy", "The proxy, such as http://proxy.example:3128").flag("URL"),
+    keys("ca_file", "Certificate authorities, in place of the system's, in PEM").flag("FILE"),
+    keys("client_cert", "The client certificate and its chain, in PEM").flag("FILE"),
+    keys("client_key", "The client certificate's key, in PEM").flag("FILE"),
+    keys(
+        "danger_allow_http",
+        "Allow http to other machines: anyone on the network path can supply keys",
+    ).switch(),
 
-    answer("credential_header"),
-    answer("on_failure"),
-    answer("ignore_status").number(|it| it.ignore_status as usize, 200, 599),
-    answer("body"),
-    answer("realm").file_and_code(),
-    answer("danger_allow_writable_files"),
+    answer("credential_header", "The only header that is looked at for a token"),
+    answer("on_failure", "Whether a rejected caller learns why: reject or ignore"),
+    answer("ignore_status", "The status of a request that is ignored")
+        .number(|it| it.ignore_status as usize, 200, 599),
+    answer("body", "The form of an error: gateway, key-not-authorised or error-code"),
+    answer("realm", "The realm of the challenge").file_and_code(),
+    answer("danger_allow_writable_files", "Use files that everybody may write"),
 ];
 
-const fn setting(name: &'static str, part: Part) -> Setting {
+const fn setting(name: &'static str, help: &'static str, part: Part) -> Setting {
     Setting {
         name,
         part,
@@ -128,20 +135,21 @@ const fn setting(name: &'static str, part: Part) -> Setting {
         is_list: false,
         is_restriction: false,
         range: Range::Any,
+        help,
         flag: None,
     }
 }
 
-const fn rule(name: &'static str) -> Setting {
-    setting(name, Part::Rules)
+const fn rule(name: &'static str, help: &'static str) -> Setting {
+    setting(name, help, Part::Rules)
 }
 
-const fn keys(name: &'static str) -> Setting {
-    setting(name, Part::Keys)
+const fn keys(name: &'static str, help: &'static str) -> Setting {
+    setting(name, help, Part::Keys)
 }
 
-const fn answer(name: &'static str) -> Setting {
-    setting(name, Part::Answers)
+const fn answer(name: &'static str, help: &'static str) -> Setting {
+    setting(name, help, Part::Answers)
 }
 
 impl Setting {
@@ -180,17 +188,17 @@ impl Setting {
         }
     }
 
-    const fn flag(self, value: &'static str, help: &'static str) -> Self {
-        self.with(Some(value), help)
+    const fn flag(self, value: &'static str) -> Self {
+        self.with(Some(value))
     }
 
-    const fn switch(self, help: &'static str) -> Self {
-        self.with(None, help)
+    const fn switch(self) -> Self {
+        self.with(None)
     }
 
-    const fn with(self, value: Option<&'static str>, help: &'static str) -> Self {
+    const fn with(self, value: Option<&'static str>) -> Self {
         Self {
-            flag: Some(FlagOf { value, help }),
+            flag: Some(FlagOf { value }),
             ..self
         }
     }

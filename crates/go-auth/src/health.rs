@@ -8,8 +8,9 @@ use http::StatusCode;
 use serde::Serialize;
 
 use crate::connection_error;
-use crate::console::terminal::Mark;
+use crate::console::terminal::{self, Mark};
 use crate::console::{Console, Exit, Failure, block_on};
+use crate::facts::{Facts, NO_SIGNALS};
 use crate::gate::status_address;
 use crate::listen::{Address, Nearby};
 use derbysoft_go_auth::inspect::bounded_http::{describe, plain_client};
@@ -21,6 +22,35 @@ const TOTAL: Duration = Duration::from_secs(3);
 
 /// Not looked up anywhere.
 const HERE: &str = "localhost";
+
+/// What is documented of it.
+pub(super) const FACTS: Facts = Facts {
+    exits: &[
+        (Exit::Good, "the gate answers with 200"),
+        (
+            Exit::Bad,
+            "it answers with another status, or can't be reached in time",
+        ),
+        (Exit::Usage, "wrong usage"),
+    ],
+    settings: &[],
+    variables: &[
+        &[(
+            "STATUS_LISTEN, LISTEN",
+            "The gate's addresses, where no --status names one: the first that is set.",
+        )],
+        terminal::VARIABLES,
+    ],
+    files: &[],
+    signals: NO_SIGNALS,
+    examples: &[
+        ("go-auth health", "Asks the gate at its usual address:"),
+        (
+            "go-auth health --ready --status unix:/run/go-auth/status.sock",
+            "Asks at a socket whether it has keys:",
+        ),
+    ],
+};
 
 // What stands here as documentation is the help.
 #[expect(clippy::doc_markdown)]
@@ -75,7 +105,9 @@ pub(super) fn run(args: &HealthArgs, console: &mut Console<'_>) -> Result<Exit, 
         status: status.map(|status| status.as_u16()),
         error,
     };
-    console.say(&report, |terminal| {
+    // Docker reserves the status 2, with which others end where output can't be written; and
+    // the status says it all.
+    let _ = console.say(&report, |terminal| {
         let (address, path) = (&report.address, report.path);
         let said = match &report.error {
             None => (Mark::Good, format!("{address} answers {path} with 200")),
@@ -83,7 +115,7 @@ pub(super) fn run(args: &HealthArgs, console: &mut Console<'_>) -> Result<Exit, 
         };
         // Whatever the width: a container's log has it as one line.
         format!("{} {}\n", terminal.mark(said.0), plain(&said.1))
-    })?;
+    });
     Ok(match report.verdict {
         Verdict::Healthy => Exit::Good,
         Verdict::Unhealthy => Exit::Bad,

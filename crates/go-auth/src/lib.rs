@@ -10,6 +10,7 @@
 //! | room | what it does |
 //! |---|---|
 //! | `console`, `connection_error` | reads input, writes the result, explains failures |
+//! | `facts` | what is documented of a command beyond its flags |
 //! | `settings` | flags over file over environment |
 //! | `listen` | addresses to listen at: TCP, Unix sockets, systemd's |
 //! | `process` | signals, a log that nothing waits for, an end whatever hangs |
@@ -19,6 +20,7 @@
 mod command_line;
 mod connection_error;
 mod console;
+mod facts;
 mod gate;
 mod health;
 mod keys;
@@ -28,15 +30,15 @@ mod settings;
 mod simulate;
 mod verify;
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
 
-use self::command_line::{Command, manual};
+use self::command_line::{Command, completions, manual};
 use self::console::Console;
 
-pub use self::console::{Exit, Output, Surroundings};
+pub use self::console::{Exit, Keyboard, Output, Surroundings};
 
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
@@ -45,8 +47,8 @@ pub fn main() -> ExitCode {
     let surroundings = Surroundings {
         args: std::env::args_os().collect(),
         vars: std::env::vars_os().collect(),
-        stdin: &mut io::stdin().lock(),
-        stdin_is_terminal: io::stdin().is_terminal(),
+        stdin: &mut io::stdin(),
+        keyboard: Keyboard::at_stdin(),
         stdout: Output {
             colour: AutoStream::choice(&stdout) != ColorChoice::Never,
             width: width(terminal_size::terminal_size_of(&stdout)),
@@ -81,8 +83,8 @@ pub fn run(surroundings: Surroundings<'_>) -> Exit {
         Command::Serve(args) => Ok(gate::run(&args, &mut console)),
         Command::Health(args) => health::run(&args, &mut console),
         Command::Simulate(args) => simulate::run(&args, &mut console),
-        Command::Completions { shell } => manual::completions(shell, &mut console),
-        Command::Man { command } => manual::page(&command, &mut console),
+        Command::Completions { shell } => completions::run(shell, &mut console),
+        Command::Man(args) => manual::run(&args, &mut console),
     };
     result.unwrap_or_else(|failure| console.fail(&failure))
 }

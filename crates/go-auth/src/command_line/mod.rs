@@ -1,16 +1,17 @@
 //! The command line. What stands here as documentation is the help.
 #![expect(clippy::doc_markdown)]
 
+pub(super) mod completions;
+mod described;
 pub(super) mod manual;
 
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{
-    ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _,
-};
+use clap::{ColorChoice, FromArgMatches as _, Parser, Subcommand, ValueEnum as _};
 use clap_complete::Shell;
 
+use self::manual::ManArgs;
 use crate::console::terminal::{BAD, Terminal, paint};
 use crate::console::withheld::without_tokens;
 use crate::console::{Exit, Surroundings};
@@ -20,9 +21,6 @@ use crate::settings::SettingArgs;
 use crate::simulate::SimulateArgs;
 use crate::verify::VerifyArgs;
 
-const AFTER_HELP: &str = "\
-Exit status: 0 valid, 1 rejected, 2 could not tell, 64 wrong usage or settings.";
-
 const NOT_AN_ARGUMENT: &str = "\
 unexpected argument. A token is not passed as an argument, where every user of this
 machine can see it and the shell remembers it: pass it on standard input, or in a file
@@ -31,7 +29,7 @@ with --token-file.";
 /// Explains why a token from DerbySoft GO is accepted or rejected, and what GO's key
 /// address serves, by the same code as the gate.
 #[derive(Debug, Parser)]
-#[command(name = "go-auth", version, after_help = AFTER_HELP)]
+#[command(name = "go-auth", version)]
 pub(super) struct Arguments {
     /// Print one JSON document on standard output instead of text
     #[arg(long, global = true)]
@@ -52,17 +50,12 @@ pub(super) enum Command {
     /// The token is read from standard input or from a file, bare or as a whole
     /// Authorization header. It is never passed as an argument, where every user of the
     /// machine can see it, and it is never printed.
-    #[command(after_help = AFTER_HELP)]
     Verify(Box<VerifyArgs>),
 
     /// Shows what the key address serves, and which keys are usable
     ///
     /// Of the settings it checks only those that a fetch needs: `serve --check` checks all
     /// of them.
-    #[command(
-        after_help = "Exit status: 0 there are usable keys, 1 the address answers without any, \
-                      2 it can't be reached, 64 wrong usage or settings."
-    )]
     Keys(SettingArgs<false>),
 
     /// Runs the gate for API servers of any language
@@ -70,18 +63,12 @@ pub(super) enum Command {
     /// A proxy (nginx, Traefik, Envoy) asks it about each request at /auth. Settings come
     /// from a file and, for what the file does not set, from the environment (GO_AUTH_*).
     /// SIGHUP reloads the file; --check checks it.
-    #[command(
-        after_help = "Exit status: 0 stopped by a signal, 2 can't listen or go on, \
-                            64 wrong usage or settings. With --check: 0 it could start, 64 as \
-                            above; with --online also 1 and 2, as of `keys`."
-    )]
     Serve(ServeArgs),
 
     /// Asks a running gate whether it serves
     ///
     /// For the health check of a container: it needs no shell and no other program, and
     /// answers within 3 seconds.
-    #[command(after_help = "Exit status: 0 it serves, 1 it does not, 64 wrong usage.")]
     Health(HealthArgs),
 
     /// Runs GO as a process, for testing an API in any language
@@ -90,29 +77,24 @@ pub(super) enum Command {
     /// on command, all controlled over HTTP under /simulator. It has the gateway and GO's
     /// own APIs, too. It keeps no secret and authenticates nobody: no API may trust it
     /// outside tests. By default only this machine can reach it.
-    #[command(
-        after_help = "Exit status: 0 stopped by a signal, 2 can't listen or go on, \
-                            64 wrong usage."
-    )]
     Simulate(SimulateArgs),
 
     /// Prints completions for a shell
+    ///
+    /// They go where the shell looks for them: see FILES in the manual page.
     Completions {
         /// The shell
         shell: Shell,
     },
 
     /// Prints a manual page, in roff
-    Man {
-        /// The command; without it, the page is that of go-auth itself
-        command: Vec<String>,
-    },
+    Man(ManArgs),
 }
 
 pub(super) fn parse(surroundings: &Surroundings<'_>) -> Result<Arguments, clap::Error> {
     let width = Terminal::of(&surroundings.vars, &surroundings.stdout).width;
     let matches =
-        (Arguments::command().term_width(width)).try_get_matches_from(&surroundings.args)?;
+        (described::command().term_width(width)).try_get_matches_from(&surroundings.args)?;
     Arguments::from_arg_matches(&matches)
 }
 

@@ -2,6 +2,7 @@
 //! or, with `--json`, as one JSON document.
 
 mod json;
+pub(crate) mod keyboard;
 pub(crate) mod table;
 pub(crate) mod terminal;
 pub(crate) mod withheld;
@@ -13,6 +14,7 @@ use std::io::{self, Read, Write};
 use clap::ColorChoice;
 use serde::Serialize;
 
+pub use self::keyboard::Keyboard;
 use self::terminal::{BAD, Terminal, paint};
 use self::withheld::without_tokens;
 use derbysoft_go_auth::config::ConfigError;
@@ -64,8 +66,8 @@ pub struct Surroundings<'a> {
     pub vars: Vec<(OsString, OsString)>,
     /// Standard input.
     pub stdin: &'a mut dyn Read,
-    /// Whether somebody types there.
-    pub stdin_is_terminal: bool,
+    /// Where somebody types, in place of a stream.
+    pub keyboard: Option<Keyboard>,
     /// Standard output.
     pub stdout: Output<'a>,
     /// Standard error.

@@ -14,6 +14,22 @@ use super::Output;
 const WIDTH: usize = 100;
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=160;
 
+/// What it takes from the environment.
+pub(crate) const VARIABLES: &[(&str, &str)] = &[
+    (
+        "NO_COLOR, CLICOLOR, CLICOLOR_FORCE",
+        "Whether colours are used, unless --color says so.",
+    ),
+    (
+        "COLUMNS",
+        "The width of text that does not go to a terminal.",
+    ),
+    (
+        "LC_ALL, LC_CTYPE, LANG",
+        "Whether marks are signs or words: signs in UTF-8. The first that is set counts.",
+    ),
+];
+
 pub(crate) const BAD: Style = AnsiColor::Red.on_default();
 pub(crate) const FAINT: Style = Style::new().dimmed();
 

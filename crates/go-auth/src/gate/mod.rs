@@ -17,6 +17,7 @@
 
 mod check;
 mod events;
+mod facts;
 mod identity;
 mod listening;
 mod live;
@@ -32,5 +33,6 @@ mod shared;
 mod status_line;
 mod supervisor;
 
+pub(crate) use self::facts::FACTS;
 pub(crate) use self::listening::status_address;
 pub(crate) use self::serve::{ServeArgs, run};

@@ -6,10 +6,38 @@ mod text;
 pub(crate) use self::report::Report;
 use self::report::{AddressReport, Verdict};
 use crate::connection_error;
-use crate::console::terminal::Terminal;
+use crate::console::terminal::{self, Terminal};
 use crate::console::{Console, Exit, Failure, block_on};
+use crate::facts::{Facts, NETWORK, NO_SIGNALS, SETTING_FILES};
 use crate::settings::{self, SettingArgs};
-use derbysoft_go_auth::inspect::{KeyAddress, key_addresses};
+use derbysoft_go_auth::inspect::{KeyAddress, Part, key_addresses};
+
+/// What is documented of it.
+pub(super) const FACTS: Facts = Facts {
+    exits: &[
+        (Exit::Good, "there are usable keys"),
+        (Exit::Bad, "the address answers, without a usable key"),
+        (
+            Exit::Unknown,
+            "it can't be reached in time, or output can't be written",
+        ),
+        (Exit::Usage, "wrong usage or settings"),
+    ],
+    settings: &[Part::Keys],
+    variables: &[NETWORK, terminal::VARIABLES],
+    files: SETTING_FILES,
+    signals: NO_SIGNALS,
+    examples: &[
+        (
+            "go-auth keys --jwks-url https://id.example/id/84A26B2FA77BCD1FF5130636F04C30C5/keys",
+            "Shows what an address serves:",
+        ),
+        (
+            "go-auth keys --config gate.toml --json",
+            "Asks the addresses of all issuers in the settings, for a program to read:",
+        ),
+    ],
+};
 
 pub(super) fn run(args: &SettingArgs<false>, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let (mut config, reading) = settings::read(args, console)?;

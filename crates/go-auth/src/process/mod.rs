@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use crate::console::{Console, Exit, Failure};
+use crate::facts::Entry;
 use derbysoft_go_auth::observe::flush_log;
 
 pub(crate) use self::deadline::Deadline;
@@ -26,6 +27,18 @@ pub(crate) use self::signals::{Signal, Signals};
 /// How long blocking work may go on at the end: a snapshot that is being written, or a
 /// disk that hangs.
 pub(crate) const LAST_WRITES: Duration = Duration::from_secs(5);
+
+/// What it takes from the environment.
+pub(crate) const VARIABLES: &[Entry] = &[
+    (
+        "RUST_LOG",
+        "Which lines are logged: a level, or levels of targets, such as info or go_auth=debug.",
+    ),
+    (
+        "LOG_FORMAT",
+        "The format of the log, where no --log-format names one: text or json.",
+    ),
+];
 
 /// What a server logs.
 #[derive(Debug)]

@@ -38,9 +38,9 @@ impl<const RULES: bool> Args for SettingArgs<RULES> {
             .help("A settings file, in TOML: the fields of `Config` [GO_AUTH_CONFIG]");
         let flags = Self::settings().map(|(heading, setting, flag)| {
             let help = if setting.has_variable {
-                format!("{} [GO_AUTH_{}]", flag.help, setting.name.to_uppercase())
+                format!("{} [GO_AUTH_{}]", setting.help, setting.name.to_uppercase())
             } else {
-                flag.help.to_owned()
+                setting.help.to_owned()
             };
             let action = match flag.value {
                 None => ArgAction::SetTrue,

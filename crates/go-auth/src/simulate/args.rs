@@ -57,10 +57,6 @@ pub(super) enum SimulateCommand {
     /// a push with a good token in both forms of the header, without credentials, with
     /// another scheme, and with each token that has to be rejected. The status decides:
     /// 2xx is accepted, 4xx is rejected.
-    #[command(
-        after_help = "Exit status: 0 all answers are as expected, 1 some are not, \
-                      2 the distributor or the simulator can't be reached, 64 wrong usage."
-    )]
     Push(PushArgs),
 }
 

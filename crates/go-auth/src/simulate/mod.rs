@@ -1,6 +1,7 @@
 //! `go-auth simulate`: GO as a process, for tests.
 
 mod args;
+mod facts;
 mod push;
 
 use std::io;
@@ -11,6 +12,7 @@ use tokio::runtime::Runtime;
 
 pub(super) use self::args::SimulateArgs;
 use self::args::{DEFAULT_LISTEN, SimulateCommand};
+pub(super) use self::facts::{FACTS, PUSH};
 use crate::console::table::broken;
 use crate::console::terminal::Terminal;
 use crate::console::{Console, Exit, Failure};

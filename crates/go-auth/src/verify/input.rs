@@ -11,18 +11,20 @@ use crate::console::{Console, Failure};
 
 /// How much is read. It is the most that `max_token_bytes` can be set to: anything
 /// longer is rejected for its length, and need not be known whole.
-const MAX_BYTES: u64 = 64 * 1024;
+const MAX_BYTES: usize = 64 * 1024;
+
+const PROMPT: &str = "Paste the token (it is not shown), then press Enter and Ctrl-D:";
 
 pub(super) fn read(file: Option<&Path>, console: &mut Console<'_>) -> Result<Pasted, Failure> {
     let bytes = if let Some(path) = file {
         let read = File::open(path).and_then(bounded);
         read.map_err(|error| Failure::of_file("--token-file", &error))?
     } else {
-        if console.surroundings.stdin_is_terminal {
-            console.note("Paste the token, then press Enter and Ctrl-D:");
-        }
-        bounded(&mut *console.surroundings.stdin)
-            .map_err(|error| Failure::Usage(format!("can't read standard input: {error}")))?
+        let read = match console.surroundings.keyboard.take() {
+            Some(keyboard) => keyboard.read(MAX_BYTES + 1, || console.note(PROMPT)),
+            None => bounded(&mut *console.surroundings.stdin),
+        };
+        read.map_err(|error| Failure::Usage(format!("can't read standard input: {error}")))?
     };
     let pasted = pasted_in(&bytes)?;
     match &pasted.given {
@@ -35,7 +37,7 @@ pub(super) fn read(file: Option<&Path>, console: &mut Console<'_>) -> Result<Pas
 
 fn pasted_in(bytes: &[u8]) -> Result<Pasted, Failure> {
     // A truncated input stays as it came.
-    if bytes.len() as u64 > MAX_BYTES {
+    if bytes.len() > MAX_BYTES {
         return Ok(pasted::as_it_is(bytes, None));
     }
     pasted::read(bytes).map_err(|pasted::Different| {
@@ -46,8 +48,8 @@ fn pasted_in(bytes: &[u8]) -> Result<Pasted, Failure> {
 fn bounded(from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
     // Never grown: what is left behind by growing is not wiped.
     let most = MAX_BYTES + 1;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(most).unwrap_or(0)));
-    from.take(most).read_to_end(&mut bytes)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(most));
+    from.take(most as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -1,6 +1,7 @@
 //! `go-auth verify`: why a token is accepted or rejected.
 
 mod advice;
+mod facts;
 mod input;
 mod pasted;
 mod report;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use self::advice::Circumstances;
+pub(super) use self::facts::FACTS;
 use self::pasted::Given;
 use self::report::Report;
 use crate::connection_error;

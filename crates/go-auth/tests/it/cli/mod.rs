@@ -5,8 +5,14 @@ mod access_tokens;
 mod advice;
 mod arguments;
 mod check;
+mod completions;
 mod documentation;
+mod documented;
+#[cfg(target_os = "linux")]
+mod exit_status;
 mod health;
+#[cfg(target_os = "linux")]
+mod keyboard;
 mod keys;
 mod keys_tls;
 mod network;
@@ -146,7 +152,7 @@ impl GoAuth {
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
             stdin: &mut &*self.stdin,
-            stdin_is_terminal: false,
+            keyboard: None,
             stdout: output(&mut stdout),
             stderr: output(&mut stderr),
         });
