@@ -123,16 +123,19 @@ impl Exposition {
         self.last_reload.store(Arc::new(LastReload::now(result)));
     }
 
+    /// Whether older settings than those in the file are in use.
+    pub(super) fn is_last_reload_refused(&self) -> bool {
+        self.last_reload.load().result == Reload::Refused
+    }
+
     /// As of now. Sets every gauge first: the exporter drops one that was not set for
     /// long, and does not take it up again when an old handle sets it.
     pub(super) fn render(&self, auth: &GoAuth, connections: usize) -> String {
         auth.record_metrics();
         let connections = u32::try_from(connections).unwrap_or(u32::MAX);
         gauge!(CONNECTIONS).set(connections);
-        let last_reload = self.last_reload.load();
-        let is_done = last_reload.result == Reload::Done;
-        gauge!(LAST_RELOAD_SUCCESS).set(u8::from(is_done));
-        let at = last_reload.at.duration_since(UNIX_EPOCH);
+        gauge!(LAST_RELOAD_SUCCESS).set(u8::from(!self.is_last_reload_refused()));
+        let at = self.last_reload.load().at.duration_since(UNIX_EPOCH);
         gauge!(LAST_RELOAD_TIME).set(at.unwrap_or_default().as_secs_f64());
         gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1);
         #[cfg(target_os = "linux")]

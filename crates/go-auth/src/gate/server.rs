@@ -134,10 +134,7 @@ async fn keep_reloading(shared: Arc<Shared>) {
     loop {
         shared.reload.notified().await;
         tell(&shared, Some(Phase::Reloading));
-        let before = shared.live.load_full();
         reload(&shared).await;
-        let is_refused = Arc::ptr_eq(&before, &shared.live.load());
-        shared.reload_refused.store(is_refused, Ordering::Relaxed);
         tell(&shared, Some(Phase::Ready));
     }
 }
@@ -157,7 +154,7 @@ fn tell(shared: &Shared, phase: Option<Phase>) {
     if !manager.exists() {
         return;
     }
-    let is_refused = shared.reload_refused.load(Ordering::Relaxed);
+    let is_refused = shared.exposition.is_last_reload_refused();
     let line = status_line::of(&shared.live.load().auth.health(), is_refused);
     let told = match phase {
         Some(phase) => manager.enter(phase, line),

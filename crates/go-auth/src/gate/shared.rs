@@ -28,8 +28,6 @@ pub(super) struct Shared {
     pub(super) manager: ServiceManager,
     /// The last attempt to tell it something failed.
     pub(super) manager_failing: AtomicBool,
-    /// The last reload was, so that older settings are in use.
-    pub(super) reload_refused: AtomicBool,
 }
 
 impl Shared {
@@ -49,7 +47,6 @@ impl Shared {
             not_http: Arc::default(),
             manager,
             manager_failing: AtomicBool::new(false),
-            reload_refused: AtomicBool::new(false),
         }
     }
 
