@@ -54,6 +54,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.read(true).await
     }
 
+    /// The same, to a HEAD.
+    pub async fn reply_to_head_if_any(&mut self) -> Option<Reply> {
+        self.read(false).await
+    }
+
     async fn read(&mut self, has_body: bool) -> Option<Reply> {
         soon(self.read_whole(has_body)).await
     }
