@@ -63,9 +63,12 @@ pub(crate) const ENVOY: Proxy = Proxy {
         .map(str::to_owned)
         .to_vec()
     },
+    listens_early: false,
     api: Speaks::Http,
     answers: Answers {
         http_1_0: false,
+        unknown_method: false,
+        ignores_empty_credentials: true,
         retry_after_of_the_gate: false,
         ..ANSWERS
     },

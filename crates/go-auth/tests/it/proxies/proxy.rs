@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 
 use super::api::{ApiAddress, Speaks};
 use super::server::Server;
-use test_support::soon;
-use test_support::wire::Wire;
+use test_support::wire::{Wire, head};
+use test_support::{millis, soon};
 
 /// One that the suite runs.
 pub(crate) struct Proxy {
@@ -22,6 +22,8 @@ pub(crate) struct Proxy {
     pub(crate) substitutes: fn(&Places) -> Vec<(&'static str, String)>,
     /// It runs in the directory of its files.
     pub(crate) arguments: fn(&Path) -> Vec<String>,
+    /// Whether it answers everything with 404 until it has read its routes.
+    pub(crate) listens_early: bool,
     pub(crate) api: Speaks,
     pub(crate) answers: Answers,
 }
@@ -38,10 +40,14 @@ pub(crate) struct Answers {
     pub(crate) retry_after_of_the_gate: bool,
     /// To more than one `Authorization` header.
     pub(crate) two_credentials: &'static [u16],
+    /// Whether an empty `Authorization` header beside another is none to it.
+    pub(crate) ignores_empty_credentials: bool,
     /// To a credential of 9,000 bytes.
     pub(crate) too_long: &'static [u16],
     /// To methods that nobody knows.
     pub(crate) unknown_method: bool,
+    /// To `OPTIONS *`, by itself and without asking the gate.
+    pub(crate) asterisk: Option<u16>,
 }
 
 /// As nginx has them, and most.
@@ -51,8 +57,10 @@ pub(crate) const ANSWERS: Answers = Answers {
     no_gate_retry_after: true,
     retry_after_of_the_gate: true,
     two_credentials: &[401],
+    ignores_empty_credentials: false,
     too_long: &[401],
     unknown_method: true,
+    asterisk: None,
 };
 
 /// Where everything is in a test.
@@ -144,10 +152,25 @@ impl Running {
         let mut command = Command::new(proxy.program);
         command.current_dir(path).args((proxy.arguments)(path));
         let server = Server::start(command, path, || TcpStream::connect(listen)).await;
-        Self {
+        let running = Self {
             listen,
             directory,
             _server: server,
+        };
+        if proxy.listens_early {
+            soon(running.routed()).await;
+        }
+        running
+    }
+
+    async fn routed(&self) {
+        loop {
+            let mut wire = self.connect().await;
+            wire.write(head("GET", "/", &[])).await;
+            if wire.reply().await.status != 404 {
+                return;
+            }
+            tokio::time::sleep(millis(10)).await;
         }
     }
 

@@ -26,9 +26,11 @@ pub(crate) const TRAEFIK: Proxy = Proxy {
         ]
     },
     arguments: |_| vec!["--configFile=traefik-static.yml".to_owned()],
+    listens_early: true,
     api: Speaks::Http,
     answers: Answers {
         no_gate: 500,
+        asterisk: Some(200),
         no_gate_retry_after: false,
         ..ANSWERS
     },

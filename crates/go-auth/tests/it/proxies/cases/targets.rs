@@ -45,6 +45,7 @@ pub(crate) async fn no_spelling_of_a_target_gets_around_the_gate(proxy: &Proxy) 
             for version in ["HTTP/1.1", "HTTP/1.0"] {
                 let request =
                     format!("{method} {target} {version}\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+                println!("{request:?}");
                 let mut wire = stage.connect().await;
                 wire.write(request).await;
                 // Some end what they do not take for HTTP.
@@ -53,8 +54,9 @@ pub(crate) async fn no_spelling_of_a_target_gets_around_the_gate(proxy: &Proxy) 
                 } else {
                     wire.reply_if_any().await
                 };
+                let own = proxy.answers.asterisk.filter(|_| *target == "*");
                 assert!(
-                    is_rejection(reply.as_ref()),
+                    is_rejection(reply.as_ref()) || reply.as_ref().map(|it| it.status) == own,
                     "{method} {target} {version}: {reply:?}"
                 );
             }

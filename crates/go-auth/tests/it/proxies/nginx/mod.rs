@@ -25,6 +25,7 @@ pub(crate) const NGINX: Proxy = Proxy {
             .map(str::to_owned)
             .to_vec()
     },
+    listens_early: false,
     api: Speaks::Http,
     answers: Answers {
         two_credentials: &[400],

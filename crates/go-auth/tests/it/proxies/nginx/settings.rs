@@ -85,7 +85,7 @@ async fn a_push_in_flight_is_answered_at_the_end() {
     wire.write(head("GET", "/ping", &[("Authorization", &token)]))
         .await;
     // It is there once the gate has two connections: this test's and nginx's.
-    let mut probe = stage.gate().connect().await;
+    let mut probe = stage.gate().connect_for_status().await;
     loop {
         probe.write(head("GET", "/metrics", &[])).await;
         let metrics = probe.reply().await.body;
