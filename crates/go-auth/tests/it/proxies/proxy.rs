@@ -3,14 +3,16 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::api::{ApiAddress, Speaks};
 use super::server::Server;
 use test_support::wire::{Wire, head};
-use test_support::{millis, soon};
+use test_support::{millis, secs, soon};
 
 /// One that the suite runs.
 pub(crate) struct Proxy {
@@ -34,6 +36,8 @@ pub(crate) struct Answers {
     pub(crate) http_1_0: bool,
     /// To anybody while no gate answers.
     pub(crate) no_gate: u16,
+    /// How long it waits for a gate that says nothing.
+    pub(crate) patience: Duration,
     /// Whether there is a `Retry-After` then.
     pub(crate) no_gate_retry_after: bool,
     /// Whether `Retry-After` is the gate's own word while it has no keys.
@@ -54,6 +58,7 @@ pub(crate) struct Answers {
 pub(crate) const ANSWERS: Answers = Answers {
     http_1_0: true,
     no_gate: 503,
+    patience: secs(5),
     no_gate_retry_after: true,
     retry_after_of_the_gate: true,
     two_credentials: &[401],
@@ -177,6 +182,20 @@ impl Running {
     pub(crate) async fn connect(&self) -> Wire<TcpStream> {
         let stream = soon(TcpStream::connect(self.listen)).await;
         Wire::new(stream.expect("it listens"))
+    }
+
+    /// Everything that is said to a client that has no more than this to say.
+    pub(crate) async fn all_of(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut said = Vec::new();
+        soon(async {
+            let mut stream = TcpStream::connect(self.listen).await.expect("it listens");
+            stream.write_all(bytes).await.expect("it reads");
+            stream.shutdown().await.expect("it reads");
+            // A reset ends it too.
+            let _ = stream.read_to_end(&mut said).await;
+        })
+        .await;
+        said
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {

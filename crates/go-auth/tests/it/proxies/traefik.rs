@@ -2,6 +2,7 @@
 
 use super::api::Speaks;
 use super::proxy::{ANSWERS, Answers, Proxy};
+use test_support::secs;
 
 pub(crate) const TRAEFIK: Proxy = Proxy {
     program: "traefik",
@@ -30,6 +31,7 @@ pub(crate) const TRAEFIK: Proxy = Proxy {
     api: Speaks::Http,
     answers: Answers {
         no_gate: 500,
+        patience: secs(30),
         asterisk: Some(200),
         no_gate_retry_after: false,
         ..ANSWERS

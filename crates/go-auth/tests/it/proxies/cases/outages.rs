@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use crate::proxies::proxy::Proxy;
 use crate::proxies::stage::{Stage, assert_come_again};
 use test_support::soon;
-use test_support::wire::Reply;
+use test_support::wire::{Reply, head};
 
 pub(crate) async fn an_outage_of_the_keys_is_503_and_no_rejection(proxy: &Proxy) {
     let go = Simulator::start().await.expect("a free port");
@@ -53,13 +53,15 @@ pub(crate) async fn a_gate_that_hangs_closes_the_api_too(proxy: &Proxy) {
     // Its threads stop one after the other.
     let mut pushes = 1;
     let reply = loop {
-        let reply = stage.push_with(&token).await;
+        let mut wire = stage.connect().await;
+        wire.write(head("GET", "/ping", &[("Authorization", &token)]))
+            .await;
+        let reply = wire.reply_within(proxy.answers.patience * 2).await;
         if reply.status != 200 {
             break reply;
         }
         pushes += 1;
     };
-    // After the proxy's patience.
     assert_no_gate(proxy, &reply);
     stage.gate().signal(Signal::CONT);
     assert_eq!(stage.api.calls(), pushes);
