@@ -75,3 +75,7 @@ pub(crate) const ENVOY: Proxy = Proxy {
 };
 
 every_case!(ENVOY);
+
+every_case! { ENVOY;
+    several: gates_restarted_in_turn_fail_no_request;
+}

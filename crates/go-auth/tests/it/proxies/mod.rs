@@ -31,7 +31,7 @@ macro_rules! every_case {
             smuggling: no_spelling_of_a_header_passes_as_the_gates;
             smuggling: forged_headers_alone_are_not_accepted;
             targets: no_spelling_of_a_target_gets_around_the_gate;
-            targets: an_accepted_target_reaches_the_api_as_it_is;
+            targets: an_accepted_target_is_the_one_that_the_api_gets;
             connections: a_verdict_is_of_one_request_of_its_connection;
             connections: no_upgrade_gets_past_the_gate;
         }

@@ -135,12 +135,8 @@ impl Running {
             api,
             directory: path.to_owned(),
         };
-        let mut files = proxy
-            .files
-            .to_vec()
-            .into_iter()
-            .map(|(name, text)| (name, text.to_owned()))
-            .collect::<Vec<_>>();
+        let owned = |(name, text): &(&'static str, &str)| (*name, (*text).to_owned());
+        let mut files: Vec<(&str, String)> = proxy.files.iter().map(owned).collect();
         for (theirs, ours) in (proxy.substitutes)(&places) {
             let found: usize = files
                 .iter()
@@ -206,7 +202,7 @@ impl Running {
 /// Of one test alone: few proxies can be asked for any free port, and say which it is.
 /// All of 127.0.0.0/8 is the loopback, and the ports are none that are given to who asks
 /// for any.
-fn own_address() -> SocketAddr {
+pub(crate) fn own_address() -> SocketAddr {
     let host = [
         127,
         fastrand::u8(1..),

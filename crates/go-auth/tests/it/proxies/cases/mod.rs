@@ -2,6 +2,7 @@
 
 pub(crate) mod connections;
 pub(crate) mod outages;
+pub(crate) mod several;
 pub(crate) mod smuggling;
 pub(crate) mod targets;
 pub(crate) mod verdicts;

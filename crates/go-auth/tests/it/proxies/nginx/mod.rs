@@ -51,3 +51,7 @@ pub(crate) fn substitutes(places: &Places) -> Vec<(&'static str, String)> {
 }
 
 every_case!(NGINX);
+
+every_case! { NGINX;
+    several: gates_restarted_in_turn_fail_no_request;
+}
