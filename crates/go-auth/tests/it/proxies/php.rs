@@ -15,7 +15,7 @@ use super::server::Server;
 const SCRIPT: &str = r"<?php
 $line = json_encode([
     'server' => $_SERVER,
-    'headers' => getallheaders(),
+    'headers' => (object) getallheaders(),
     'body' => base64_encode(file_get_contents('php://input')),
 ], JSON_INVALID_UTF8_SUBSTITUTE);
 file_put_contents(getenv('RECORD'), $line . PHP_EOL, FILE_APPEND | LOCK_EX);
