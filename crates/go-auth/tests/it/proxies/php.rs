@@ -65,9 +65,16 @@ impl Php {
         self.directory.path().join(name)
     }
 
-    pub(crate) fn received(&self) -> Vec<Received> {
-        let lines = std::fs::read_to_string(self.file("received")).unwrap_or_default();
-        lines.lines().map(received).collect()
+    pub(crate) fn calls(&self) -> usize {
+        self.lines().lines().count()
+    }
+
+    pub(crate) fn since(&self, calls: usize) -> Vec<Received> {
+        self.lines().lines().skip(calls).map(received).collect()
+    }
+
+    fn lines(&self) -> String {
+        std::fs::read_to_string(self.file("received")).unwrap_or_default()
     }
 }
 

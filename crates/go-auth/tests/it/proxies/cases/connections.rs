@@ -39,7 +39,7 @@ pub(crate) async fn a_verdict_is_of_one_request_of_its_connection(proxy: &Proxy)
         let first = wire.reply_if_any().await.map(|reply| reply.status);
         let second = wire.reply_if_any().await.map(|reply| reply.status);
         assert_ne!((first, second), (Some(200), Some(200)), "{framing:?}");
-        let received = stage.api.received().split_off(calls);
+        let received = stage.api.since(calls);
         assert!(
             received.iter().all(|request| request.target == "/good"),
             "{framing:?}"
@@ -78,7 +78,7 @@ pub(crate) async fn no_upgrade_gets_past_the_gate(proxy: &Proxy) {
         let mut wire = stage.connect().await;
         wire.write(request(&token)).await;
         let reply = wire.reply_if_any().await;
-        let received = stage.api.received().split_off(calls);
+        let received = stage.api.since(calls);
         let Some(received) = received.first() else {
             assert!(is_rejection(reply.as_ref()), "{upgrade:?}: {reply:?}");
             continue;

@@ -31,7 +31,7 @@ pub(crate) async fn no_spelling_of_a_header_passes_as_the_gates(proxy: &Proxy) {
             ] {
                 let calls = stage.api.calls();
                 let reply = stage.send(&request).await;
-                let received = stage.api.received().split_off(calls);
+                let received = stage.api.since(calls);
                 let Some(received) = received.first() else {
                     // The proxy would have none of it.
                     assert!(is_rejection(reply.as_ref()), "{line:?}: {reply:?}");
