@@ -22,6 +22,7 @@ pub(crate) const ENVOY: Proxy = Proxy {
                 format!("address: {listen_host}, port_value: {listen_port}"),
             ),
             (ENDPOINT, gates.concat()),
+            (TYPE, cluster(places.gate())),
             (
                 "address: 127.0.0.1, port_value: 8080",
                 format!("address: {api_host}, port_value: {api_port}"),
@@ -62,6 +63,19 @@ const ENDPOINT: &str = "              - endpoint:
                     address:
                       socket_address: { address: 127.0.0.1, port_value: 8082 }
 ";
+
+/// Names are looked up, but no sockets are.
+const TYPE: &str = "      type: STRICT_DNS
+      #socket: type: STATIC
+";
+
+fn cluster(gate: &GateAddress) -> String {
+    let line = match gate.verdicts {
+        Verdicts::Port(_) => "STRICT_DNS",
+        Verdicts::Socket(_) => "STATIC",
+    };
+    format!("      type: {line}\n")
+}
 
 fn endpoint(gate: &GateAddress) -> String {
     let at = |address: SocketAddr| {
