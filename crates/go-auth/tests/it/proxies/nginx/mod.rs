@@ -1,0 +1,57 @@
+//! nginx, and tests of what only its configuration has.
+
+mod load;
+mod settings;
+
+use super::api::Speaks;
+use super::proxy::{ANSWERS, Answers, Places, Proxy};
+
+pub(crate) const NGINX: Proxy = Proxy {
+    program: "nginx",
+    files: &[(
+        "nginx.conf",
+        include_str!("../../../../../../examples/gate/nginx.conf"),
+    )],
+    substitutes: |places| {
+        let mut substitutes = substitutes(places);
+        substitutes.push(("127.0.0.1:8080", places.api()));
+        substitutes
+    },
+    arguments: |directory| {
+        // Its workers would run as nobody, were it started by root.
+        let global = "daemon off; master_process off; error_log stderr; pid nginx.pid;";
+        let directory = directory.display().to_string();
+        ["-p", &directory, "-c", "nginx.conf", "-g", global]
+            .map(str::to_owned)
+            .to_vec()
+    },
+    listens_early: false,
+    api: Speaks::Http,
+    answers: Answers {
+        two_credentials: &[400],
+        too_long: &[400],
+        ..ANSWERS
+    },
+};
+
+/// What all of its files have.
+pub(crate) fn substitutes(places: &Places) -> Vec<(&'static str, String)> {
+    let gates: String = (places.gates.iter())
+        .map(|gate| format!("server {} max_fails=0;\n", gate.verdicts))
+        .collect();
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|name| format!("    {name}_temp_path {};\n", places.path(name)))
+        .concat();
+    vec![
+        ("listen 8000;", format!("listen {};", places.listen)),
+        ("server 127.0.0.1:8081 max_fails=0;\n", gates),
+        ("http {\n", format!("http {{\n{temporary}")),
+        ("/var/log/nginx/access.log", places.path("access.log")),
+    ]
+}
+
+every_case!(NGINX);
+
+every_case! { NGINX;
+    several: gates_restarted_in_turn_fail_no_request;
+}
