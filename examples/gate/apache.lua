@@ -4,8 +4,10 @@
 -- alone. Where this file can't be loaded, Apache answers everything with 500.
 
 local socket = require("socket")
+local unix = require("socket.unix")
 
--- Any number of gates: they share nothing. The first that answers decides.
+-- Any number of gates: they share nothing. The first that answers decides. One at a socket
+-- is { "/run/go-auth/gate.sock" }.
 local GATES = {
     { "127.0.0.1", 8081 },
 }
@@ -83,10 +85,9 @@ local function ask(credentials)
         if socket.gettime() >= deadline then
             return nil
         end
-        local connection = socket.tcp()
+        local connection = gate[2] and socket.tcp() or unix.stream()
         connection:settimeout(CONNECT_SECONDS, "t")
         if connection:connect(gate[1], gate[2]) then
-            connection:setoption("tcp-nodelay", true)
             local status, headers = try(connection)
             if status then
                 return status, headers

@@ -1,7 +1,7 @@
 //! Envoy.
 
 use super::api::Speaks;
-use super::proxy::{ANSWERS, Answers, Proxy};
+use super::proxy::{ANSWERS, Answers, Proxy, RetryAfter};
 
 pub(crate) const ENVOY: Proxy = Proxy {
     program: "envoy",
@@ -69,7 +69,7 @@ pub(crate) const ENVOY: Proxy = Proxy {
         http_1_0: false,
         unknown_method: false,
         ignores_empty_credentials: true,
-        retry_after_of_the_gate: false,
+        retry_after: RetryAfter::OfTheProxy,
         ..ANSWERS
     },
 };

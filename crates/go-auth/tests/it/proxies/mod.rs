@@ -46,9 +46,12 @@ macro_rules! every_case {
 }
 pub(crate) use every_case;
 
+mod apache;
 pub(crate) mod api;
+mod caddy;
 mod cases;
 mod envoy;
+mod haproxy;
 pub(crate) mod nginx;
 mod nginx_php;
 mod php;

@@ -1,6 +1,8 @@
 //! What is known of each proxy, and a real one with its shipped configuration.
 
+use std::fs::Permissions;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -40,18 +42,28 @@ pub(crate) struct Answers {
     pub(crate) patience: Duration,
     /// Whether there is a `Retry-After` then.
     pub(crate) no_gate_retry_after: bool,
-    /// Whether `Retry-After` is the gate's own word while it has no keys.
-    pub(crate) retry_after_of_the_gate: bool,
+    /// Whose word `Retry-After` is while the gate has no keys.
+    pub(crate) retry_after: RetryAfter,
     /// To more than one `Authorization` header.
     pub(crate) two_credentials: &'static [u16],
     /// Whether an empty `Authorization` header beside another is none to it.
     pub(crate) ignores_empty_credentials: bool,
     /// To a credential of 9,000 bytes.
     pub(crate) too_long: &'static [u16],
+    /// Whether it answers a rejected request only once it has read the body, or much of it.
+    pub(crate) reads_rejected_bodies: bool,
     /// To methods that nobody knows.
     pub(crate) unknown_method: bool,
     /// To `OPTIONS *`, by itself and without asking the gate.
     pub(crate) asterisk: Option<u16>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RetryAfter {
+    OfTheGate,
+    /// As where there is no gate.
+    OfTheProxy,
+    OfEither,
 }
 
 /// As nginx has them, and most.
@@ -60,10 +72,11 @@ pub(crate) const ANSWERS: Answers = Answers {
     no_gate: 503,
     patience: secs(5),
     no_gate_retry_after: true,
-    retry_after_of_the_gate: true,
+    retry_after: RetryAfter::OfTheGate,
     two_credentials: &[401],
     ignores_empty_credentials: false,
     too_long: &[401],
+    reads_rejected_bodies: false,
     unknown_method: true,
     asterisk: None,
 };
@@ -128,6 +141,8 @@ impl Running {
     ) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path();
+        // Started by root, some run as somebody else.
+        std::fs::set_permissions(path, Permissions::from_mode(0o755)).expect("its own");
         let listen = own_address();
         let places = Places {
             listen,
