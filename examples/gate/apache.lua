@@ -123,7 +123,7 @@ function go_auth(r)
     local connection = (r.headers_in["Connection"] or ""):lower()
     r.headers_in["Connection"] = connection:find("close") and "close" or nil
 
-    if credentials and credentials:find("[%c]") then
+    if credentials and credentials:find("[\r\n]") then
         return 400
     end
     local worked, status, headers = pcall(ask, credentials)

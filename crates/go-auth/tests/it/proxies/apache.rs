@@ -19,6 +19,7 @@ StartServers 1
 ServerLimit 1
 ThreadsPerChild 16
 MaxRequestWorkers 16
+MaxKeepAliveRequests 0
 Include apache.conf
 ";
 
@@ -46,10 +47,7 @@ pub(crate) const APACHE: Proxy = Proxy {
             ("Listen 8000", format!("Listen {}", places.listen)),
             ("*:8000", places.listen.to_string()),
             ("/etc/apache2/go-auth.lua", places.path("go-auth.lua")),
-            (
-                "/var/log/apache2/go-auth.log",
-                places.path("access.log"),
-            ),
+            ("/var/log/apache2/go-auth.log", places.path("access.log")),
             ("{ \"127.0.0.1\", 8081 },\n", gates),
             ("127.0.0.1:8080", places.api()),
         ]
