@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::api::Speaks;
-use super::proxy::{ANSWERS, Answers, GateAddress, Proxy, Verdicts};
+use super::proxy::{ANSWERS, Answers, GateAddress, Proxy, RetryAfter, Verdicts};
 
 pub(crate) const ENVOY: Proxy = Proxy {
     program: "envoy",
@@ -46,10 +46,10 @@ pub(crate) const ENVOY: Proxy = Proxy {
     listens_early: false,
     api: Speaks::Http,
     answers: Answers {
-        http_1_0: false,
-        unknown_method: false,
+        http_1_0: Some(426),
+        unknown_method: Some(400),
         ignores_empty_credentials: true,
-        retry_after_of_the_gate: false,
+        retry_after: RetryAfter::OfTheProxy,
         ..ANSWERS
     },
 };

@@ -54,9 +54,12 @@ macro_rules! cases_of_the_gate {
     };
 }
 
+mod apache;
 pub(crate) mod api;
+mod caddy;
 mod cases;
 mod envoy;
+mod haproxy;
 pub(crate) mod nginx;
 mod nginx_php;
 mod php;

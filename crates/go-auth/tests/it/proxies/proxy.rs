@@ -1,6 +1,8 @@
 //! What is known of each proxy, and a real one with its shipped configuration.
 
+use std::fs::Permissions;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -35,39 +37,47 @@ pub(crate) struct Proxy {
 
 /// Where its answers are its own: what the guide says of it.
 pub(crate) struct Answers {
-    /// To a request of HTTP/1.0.
-    pub(crate) http_1_0: bool,
-    /// To anybody while no gate answers.
+    /// To a request of HTTP/1.0, where it does not speak that.
+    pub(crate) http_1_0: Option<u16>,
+    /// To anybody while no gate answers. To 503 there belongs a `Retry-After`.
     pub(crate) no_gate: u16,
     /// How long it waits for a gate that says nothing.
     pub(crate) patience: Duration,
-    /// Whether there is a `Retry-After` then.
-    pub(crate) no_gate_retry_after: bool,
-    /// Whether `Retry-After` is the gate's own word while it has no keys.
-    pub(crate) retry_after_of_the_gate: bool,
+    /// Whose word `Retry-After` is while the gate has no keys.
+    pub(crate) retry_after: RetryAfter,
     /// To more than one `Authorization` header.
     pub(crate) two_credentials: &'static [u16],
     /// Whether an empty `Authorization` header beside another is none to it.
     pub(crate) ignores_empty_credentials: bool,
     /// To a credential of 9,000 bytes.
     pub(crate) too_long: &'static [u16],
-    /// To methods that nobody knows.
-    pub(crate) unknown_method: bool,
+    /// Whether it answers a rejected request only once it has read the body, or much of it.
+    pub(crate) reads_rejected_bodies: bool,
+    /// To methods that nobody knows, where it does not pass them on.
+    pub(crate) unknown_method: Option<u16>,
     /// To `OPTIONS *`, by itself and without asking the gate.
     pub(crate) asterisk: Option<u16>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RetryAfter {
+    OfTheGate,
+    /// As where there is no gate.
+    OfTheProxy,
+    OfEither,
+}
+
 /// As nginx has them, and most.
 pub(crate) const ANSWERS: Answers = Answers {
-    http_1_0: true,
+    http_1_0: None,
     no_gate: 503,
     patience: secs(5),
-    no_gate_retry_after: true,
-    retry_after_of_the_gate: true,
+    retry_after: RetryAfter::OfTheGate,
     two_credentials: &[401],
     ignores_empty_credentials: false,
     too_long: &[401],
-    unknown_method: true,
+    reads_rejected_bodies: false,
+    unknown_method: None,
     asterisk: None,
 };
 
@@ -159,6 +169,8 @@ impl Running {
     ) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path();
+        // Started by root, some run as somebody else.
+        std::fs::set_permissions(path, Permissions::from_mode(0o755)).expect("its own");
         let listen = own_address();
         let places = Places {
             listen,

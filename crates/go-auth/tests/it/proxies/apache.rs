@@ -1,0 +1,76 @@
+//! Apache.
+
+use super::api::Speaks;
+use super::proxy::{ANSWERS, Answers, Proxy};
+
+/// What Debian's `apache2.conf` and `a2enmod` do around a site.
+const AROUND: &str = "
+ServerName localhost
+PidFile httpd.pid
+ErrorLog error.log
+User nobody
+Group nogroup
+LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
+LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
+LoadModule lua_module /usr/lib/apache2/modules/mod_lua.so
+LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so
+LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so
+StartServers 1
+ServerLimit 1
+ThreadsPerChild 16
+MaxRequestWorkers 16
+MaxKeepAliveRequests 0
+Include apache.conf
+";
+
+pub(crate) const APACHE: Proxy = Proxy {
+    program: "apache2",
+    files: &[
+        ("httpd.conf", AROUND),
+        (
+            "apache.conf",
+            include_str!("../../../../../examples/gate/apache.conf"),
+        ),
+        (
+            "go-auth.lua",
+            include_str!("../../../../../examples/gate/apache.lua"),
+        ),
+    ],
+    substitutes: |places| {
+        let gates: String = (places.gates.iter())
+            .map(|gate| {
+                let verdicts = gate.port();
+                format!("{{ \"{}\", {} }},\n", verdicts.ip(), verdicts.port())
+            })
+            .collect();
+        vec![
+            ("Listen 8000", format!("Listen {}", places.listen)),
+            ("*:8000", places.listen.to_string()),
+            ("/etc/apache2/go-auth.lua", places.path("go-auth.lua")),
+            ("/var/log/apache2/go-auth.log", places.path("access.log")),
+            ("{ \"127.0.0.1\", 8081 },\n", gates),
+            ("127.0.0.1:8080", places.api()),
+        ]
+    },
+    arguments: |directory| {
+        let directory = directory.display().to_string();
+        ["-d", &directory, "-f", "httpd.conf", "-DFOREGROUND"]
+            .map(str::to_owned)
+            .to_vec()
+    },
+    over_a_socket: false,
+    listens_early: false,
+    api: Speaks::Http,
+    answers: Answers {
+        too_long: &[400],
+        asterisk: Some(200),
+        reads_rejected_bodies: true,
+        ..ANSWERS
+    },
+};
+
+every_case!(APACHE);
+
+every_case! { APACHE;
+    several: gates_restarted_in_turn_fail_no_request;
+}

@@ -1,0 +1,51 @@
+//! HAProxy.
+
+use super::api::Speaks;
+use super::proxy::{ANSWERS, Answers, Proxy, RetryAfter};
+
+pub(crate) const HAPROXY: Proxy = Proxy {
+    program: "haproxy",
+    files: &[
+        (
+            "haproxy.cfg",
+            include_str!("../../../../../examples/gate/haproxy.cfg"),
+        ),
+        (
+            "go-auth.lua",
+            include_str!("../../../../../examples/gate/haproxy.lua"),
+        ),
+    ],
+    substitutes: |places| {
+        let socket = format!("abns@{}", places.listen);
+        let gates: String = (places.gates.iter().enumerate())
+            .map(|(number, gate)| {
+                let (verdicts, status) = (gate.port(), gate.status);
+                let check = format!("addr {} port {}", status.ip(), status.port());
+                format!("server gate{number} {verdicts} {check}\n")
+            })
+            .collect();
+        vec![
+            ("bind :8000", format!("bind {}", places.listen)),
+            ("/etc/haproxy/go-auth.lua", places.path("go-auth.lua")),
+            ("lua.go_auth abns@go-auth", format!("lua.go_auth {socket}")),
+            ("bind abns@go-auth", format!("bind {socket}")),
+            ("server gate 127.0.0.1:8081\n", gates),
+            ("127.0.0.1:8080", places.api()),
+        ]
+    },
+    arguments: |_| ["-f", "haproxy.cfg", "-db"].map(str::to_owned).to_vec(),
+    over_a_socket: false,
+    listens_early: false,
+    api: Speaks::Http,
+    answers: Answers {
+        // Its own once a check has found that the gate has none.
+        retry_after: RetryAfter::OfEither,
+        ..ANSWERS
+    },
+};
+
+every_case!(HAPROXY);
+
+every_case! { HAPROXY;
+    several: gates_restarted_in_turn_fail_no_request;
+}
