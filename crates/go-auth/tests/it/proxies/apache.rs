@@ -39,8 +39,8 @@ pub(crate) const APACHE: Proxy = Proxy {
     substitutes: |places| {
         let gates: String = (places.gates.iter())
             .map(|gate| {
-                let verdicts = gate.verdicts;
-                format!("{{ \"{}\", {} }},\n", verdicts.ip(), verdicts.port())
+                let address = gate.port();
+                format!("{{ \"{}\", {} }},\n", address.ip(), address.port())
             })
             .collect();
         vec![
@@ -58,6 +58,7 @@ pub(crate) const APACHE: Proxy = Proxy {
             .map(str::to_owned)
             .to_vec()
     },
+    over_a_socket: false,
     listens_early: false,
     api: Speaks::Http,
     answers: Answers {

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use super::api::{ApiAddress, Speaks};
 use super::server::Server;
+use crate::gate_process::GateProcess;
 use test_support::wire::{Wire, head};
 use test_support::{millis, secs, soon};
 
@@ -26,6 +27,8 @@ pub(crate) struct Proxy {
     pub(crate) substitutes: fn(&Places) -> Vec<(&'static str, String)>,
     /// It runs in the directory of its files.
     pub(crate) arguments: fn(&Path) -> Vec<String>,
+    /// Whether it asks at a socket.
+    pub(crate) over_a_socket: bool,
     /// Whether it answers everything with 404 until it has read its routes.
     pub(crate) listens_early: bool,
     pub(crate) api: Speaks,
@@ -91,16 +94,44 @@ pub(crate) struct Places {
     pub(crate) directory: PathBuf,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct GateAddress {
-    pub(crate) verdicts: SocketAddr,
+    pub(crate) verdicts: Verdicts,
     pub(crate) status: SocketAddr,
+}
+
+/// Where a gate answers.
+#[derive(Debug, Clone)]
+pub(crate) enum Verdicts {
+    Port(SocketAddr),
+    Socket(String),
+}
+
+impl GateAddress {
+    pub(crate) fn of(gate: &GateProcess) -> Self {
+        let verdicts = match &gate.socket {
+            Some(socket) => Verdicts::Socket(socket.display().to_string()),
+            None => Verdicts::Port(gate.address),
+        };
+        Self {
+            verdicts,
+            status: gate.status_address.expect("one of its own"),
+        }
+    }
+
+    /// Its port, behind those that ask at one.
+    pub(crate) fn port(&self) -> SocketAddr {
+        match self.verdicts {
+            Verdicts::Port(address) => address,
+            Verdicts::Socket(_) => unreachable!("it listens at a socket"),
+        }
+    }
 }
 
 impl Places {
     /// The first gate.
-    pub(crate) fn gate(&self) -> GateAddress {
-        self.gates[0]
+    pub(crate) fn gate(&self) -> &GateAddress {
+        &self.gates[0]
     }
 
     /// The API's address, where it speaks HTTP.

@@ -1,10 +1,12 @@
 //! A proxy between a client and an API, and the gate beside it: all that takes part.
 
 use derbysoft_go_simulator::Simulator;
+use rustix::process::Signal;
+use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use super::api::Api;
-use super::proxy::{GateAddress, Proxy, Running};
+use super::proxy::{GateAddress, Proxy, Running, own_address};
 use crate::gate_process::{GateProcess, settings_of};
 use test_support::wire::{Reply, Wire, head};
 
@@ -15,8 +17,38 @@ pub(crate) const STRICT: &str =
 pub(crate) struct Stage {
     pub(crate) go: Simulator,
     pub(crate) gates: Vec<GateProcess>,
+    /// Where they are started again.
+    places: Vec<Place>,
+    settings: String,
     pub(crate) api: Api,
     pub(crate) proxy: Running,
+}
+
+/// Of one gate: its addresses, which are its own alone.
+struct Place {
+    verdicts: String,
+    status: String,
+    _directory: TempDir,
+}
+
+impl Place {
+    fn of(proxy: &Proxy) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let verdicts = if proxy.over_a_socket {
+            format!("unix:{}", directory.path().join("gate").display())
+        } else {
+            own_address().to_string()
+        };
+        Self {
+            verdicts,
+            status: own_address().to_string(),
+            _directory: directory,
+        }
+    }
+
+    async fn start(&self, settings: &str) -> GateProcess {
+        GateProcess::start_at(settings, &self.verdicts, &self.status).await
+    }
 }
 
 impl Stage {
@@ -33,11 +65,17 @@ impl Stage {
         change: fn(String) -> String,
     ) -> Self {
         let settings = settings_of(&go, settings);
+        let places: Vec<_> = (0..gates).map(|_| Place::of(proxy)).collect();
         let mut started = Vec::new();
-        for _ in 0..gates {
-            started.push(GateProcess::start_apart(&settings).await);
+        for place in &places {
+            started.push(place.start(&settings).await);
         }
-        Self::with(go, proxy, started, change).await
+        let stage = Self::with(go, proxy, started, change).await;
+        Self {
+            places,
+            settings,
+            ..stage
+        }
     }
 
     /// With gates that run already, and have their status apart.
@@ -48,17 +86,23 @@ impl Stage {
         change: fn(String) -> String,
     ) -> Self {
         let api = Api::start(proxy.api).await;
-        let address = |gate: &GateProcess| GateAddress {
-            verdicts: gate.address,
-            status: gate.status_address.expect("one of its own"),
-        };
-        let addresses = gates.iter().map(address).collect();
+        let addresses = gates.iter().map(GateAddress::of).collect();
         Self {
             proxy: Running::start(proxy, addresses, api.address.clone(), change).await,
             go,
             gates,
+            places: Vec::new(),
+            settings: String::new(),
             api,
         }
+    }
+
+    /// Ends a gate, and starts it where it was.
+    pub(crate) async fn restart(&mut self, gate: usize) {
+        self.gates[gate].signal(Signal::TERM);
+        assert_eq!(self.gates[gate].exit().await.code(), Some(0));
+        self.gates[gate] = self.places[gate].start(&self.settings).await;
+        self.gates[gate].comes_to(&self.go.token(), 200).await;
     }
 
     pub(crate) fn gate(&self) -> &GateProcess {

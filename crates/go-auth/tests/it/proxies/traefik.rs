@@ -22,11 +22,12 @@ pub(crate) const TRAEFIK: Proxy = Proxy {
                 "address: \":8000\"",
                 format!("address: \"{}\"", places.listen),
             ),
-            ("127.0.0.1:8081", places.gate().verdicts.to_string()),
+            ("127.0.0.1:8081", places.gate().port().to_string()),
             ("127.0.0.1:8080", places.api()),
         ]
     },
     arguments: |_| vec!["--configFile=traefik-static.yml".to_owned()],
+    over_a_socket: false,
     listens_early: true,
     api: Speaks::Http,
     answers: Answers {

@@ -4,7 +4,7 @@ mod load;
 mod settings;
 
 use super::api::Speaks;
-use super::proxy::{ANSWERS, Answers, Places, Proxy};
+use super::proxy::{ANSWERS, Answers, Places, Proxy, Verdicts};
 
 pub(crate) const NGINX: Proxy = Proxy {
     program: "nginx",
@@ -25,6 +25,7 @@ pub(crate) const NGINX: Proxy = Proxy {
             .map(str::to_owned)
             .to_vec()
     },
+    over_a_socket: false,
     listens_early: false,
     api: Speaks::Http,
     answers: Answers {
@@ -36,21 +37,49 @@ pub(crate) const NGINX: Proxy = Proxy {
 
 /// What all of its files have.
 pub(crate) fn substitutes(places: &Places) -> Vec<(&'static str, String)> {
-    let gates: String = (places.gates.iter())
-        .map(|gate| format!("server {} max_fails=0;\n", gate.verdicts))
+    let gates: Vec<_> = (places.gates.iter())
+        .map(|gate| match &gate.verdicts {
+            Verdicts::Port(address) => format!("server {address} max_fails=0;"),
+            Verdicts::Socket(path) => format!("server unix:{path} max_fails=0;"),
+        })
         .collect();
+    // The line of the file that is the test's, and the one that goes.
+    let lines = [
+        "server 127.0.0.1:8081 max_fails=0;",
+        "#socket: server unix:/run/go-auth/gate max_fails=0;",
+    ];
+    let [ours, other] = match places.gate().verdicts {
+        Verdicts::Port(_) => lines,
+        Verdicts::Socket(_) => [lines[1], lines[0]],
+    };
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("    {name}_temp_path {};\n", places.path(name)))
         .concat();
     vec![
         ("listen 8000;", format!("listen {};", places.listen)),
-        ("server 127.0.0.1:8081 max_fails=0;\n", gates),
+        (ours, gates.join("\n")),
+        (other, String::new()),
         ("http {\n", format!("http {{\n{temporary}")),
         ("/var/log/nginx/access.log", places.path("access.log")),
     ]
 }
 
 every_case!(NGINX);
+
+mod over_a_socket {
+    use super::{NGINX, Proxy};
+
+    const NGINX_OVER_A_SOCKET: Proxy = Proxy {
+        over_a_socket: true,
+        ..NGINX
+    };
+
+    cases_of_the_gate!(NGINX_OVER_A_SOCKET);
+
+    every_case! { NGINX_OVER_A_SOCKET;
+        several: gates_restarted_in_turn_fail_no_request;
+    }
+}
 
 every_case! { NGINX;
     several: gates_restarted_in_turn_fail_no_request;
