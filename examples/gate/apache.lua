@@ -6,10 +6,10 @@
 local socket = require("socket")
 local unix = require("socket.unix")
 
--- Any number of gates: they share nothing. The first that answers decides. One at a socket
--- is { "/run/go-auth/gate.sock" }.
+-- Any number of gates: they share nothing. The first that answers decides.
 local GATES = {
     { "127.0.0.1", 8081 },
+    --socket: { "/run/go-auth/gate" },
 }
 local CONNECT_SECONDS = 1
 local ANSWER_SECONDS = 5 -- more than key_wait

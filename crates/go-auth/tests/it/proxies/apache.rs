@@ -39,8 +39,8 @@ pub(crate) const APACHE: Proxy = Proxy {
     substitutes: |places| {
         let gates: String = (places.gates.iter())
             .map(|gate| {
-                let verdicts = gate.port();
-                format!("{{ \"{}\", {} }},\n", verdicts.ip(), verdicts.port())
+                let address = gate.port();
+                format!("{{ \"{}\", {} }},\n", address.ip(), address.port())
             })
             .collect();
         vec![

@@ -1,7 +1,7 @@
 //! Caddy.
 
 use super::api::Speaks;
-use super::proxy::{ANSWERS, Answers, Proxy};
+use super::proxy::{ANSWERS, Answers, Proxy, Verdicts};
 
 pub(crate) const CADDY: Proxy = Proxy {
     program: "caddy",
@@ -15,12 +15,15 @@ pub(crate) const CADDY: Proxy = Proxy {
             places.listen.port(),
             places.listen.ip()
         );
-        let gates: Vec<_> = (places.gates.iter())
-            .map(|gate| gate.port().to_string())
+        let gates: String = (places.gates.iter())
+            .map(|gate| match &gate.verdicts {
+                Verdicts::Port(address) => format!(" {address}"),
+                Verdicts::Socket(path) => format!(" unix/{path}"),
+            })
             .collect();
         vec![
             (":8000 {", listen),
-            ("127.0.0.1:8081", gates.join(" ")),
+            (SHIPPED, format!("to{gates}\n")),
             ("127.0.0.1:8080", places.api()),
         ]
     },
@@ -35,8 +38,26 @@ pub(crate) const CADDY: Proxy = Proxy {
     },
 };
 
+/// Its gate, and the same at a socket.
+const SHIPPED: &str = "to 127.0.0.1:8081\n\t\t\t#socket: to unix//run/go-auth/gate\n";
+
 every_case!(CADDY);
 
 every_case! { CADDY;
     several: gates_restarted_in_turn_fail_no_request;
+}
+
+mod over_a_socket {
+    use super::{CADDY, Proxy};
+
+    const CADDY_OVER_A_SOCKET: Proxy = Proxy {
+        over_a_socket: true,
+        ..CADDY
+    };
+
+    cases_of_the_gate!(CADDY_OVER_A_SOCKET);
+
+    every_case! { CADDY_OVER_A_SOCKET;
+        several: gates_restarted_in_turn_fail_no_request;
+    }
 }

@@ -1,7 +1,7 @@
-//! HAProxy.
+//! `HAProxy`.
 
 use super::api::Speaks;
-use super::proxy::{ANSWERS, Answers, Proxy, RetryAfter};
+use super::proxy::{ANSWERS, Answers, Proxy, RetryAfter, Verdicts};
 
 pub(crate) const HAPROXY: Proxy = Proxy {
     program: "haproxy",
@@ -19,9 +19,12 @@ pub(crate) const HAPROXY: Proxy = Proxy {
         let socket = format!("abns@{}", places.listen);
         let gates: String = (places.gates.iter().enumerate())
             .map(|(number, gate)| {
-                let (verdicts, status) = (gate.port(), gate.status);
-                let check = format!("addr {} port {}", status.ip(), status.port());
-                format!("server gate{number} {verdicts} {check}\n")
+                let verdicts = match &gate.verdicts {
+                    Verdicts::Port(address) => address.to_string(),
+                    Verdicts::Socket(path) => format!("unix@{path}"),
+                };
+                let (host, port) = (gate.status.ip(), gate.status.port());
+                format!("    server gate{number} {verdicts} addr {host} port {port}\n")
             })
             .collect();
         vec![
@@ -29,7 +32,7 @@ pub(crate) const HAPROXY: Proxy = Proxy {
             ("/etc/haproxy/go-auth.lua", places.path("go-auth.lua")),
             ("lua.go_auth abns@go-auth", format!("lua.go_auth {socket}")),
             ("bind abns@go-auth", format!("bind {socket}")),
-            ("server gate 127.0.0.1:8081\n", gates),
+            (SHIPPED, gates),
             ("127.0.0.1:8080", places.api()),
         ]
     },
@@ -39,13 +42,33 @@ pub(crate) const HAPROXY: Proxy = Proxy {
     api: Speaks::Http,
     answers: Answers {
         // Its own once a check has found that the gate has none.
-        retry_after: RetryAfter::OfEither,
+        retry_after: RetryAfter::Either,
         ..ANSWERS
     },
 };
+
+/// Its gate, and the same at a socket.
+const SHIPPED: &str = "    server gate 127.0.0.1:8081
+    #socket: server gate unix@/run/go-auth/gate addr 127.0.0.1
+";
 
 every_case!(HAPROXY);
 
 every_case! { HAPROXY;
     several: gates_restarted_in_turn_fail_no_request;
+}
+
+mod over_a_socket {
+    use super::{HAPROXY, Proxy};
+
+    const HAPROXY_OVER_A_SOCKET: Proxy = Proxy {
+        over_a_socket: true,
+        ..HAPROXY
+    };
+
+    cases_of_the_gate!(HAPROXY_OVER_A_SOCKET);
+
+    every_case! { HAPROXY_OVER_A_SOCKET;
+        several: gates_restarted_in_turn_fail_no_request;
+    }
 }
