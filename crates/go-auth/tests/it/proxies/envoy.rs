@@ -49,7 +49,7 @@ pub(crate) const ENVOY: Proxy = Proxy {
         http_1_0: false,
         unknown_method: false,
         ignores_empty_credentials: true,
-        retry_after: RetryAfter::OfTheProxy,
+        retry_after: RetryAfter::Proxy,
         ..ANSWERS
     },
 };

@@ -1,4 +1,4 @@
-//! HAProxy.
+//! `HAProxy`.
 
 use super::api::Speaks;
 use super::proxy::{ANSWERS, Answers, Proxy, RetryAfter, Verdicts};
@@ -42,7 +42,7 @@ pub(crate) const HAPROXY: Proxy = Proxy {
     api: Speaks::Http,
     answers: Answers {
         // Its own once a check has found that the gate has none.
-        retry_after: RetryAfter::OfEither,
+        retry_after: RetryAfter::Either,
         ..ANSWERS
     },
 };

@@ -63,10 +63,10 @@ pub(crate) struct Answers {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RetryAfter {
-    OfTheGate,
+    Gate,
     /// As where there is no gate.
-    OfTheProxy,
-    OfEither,
+    Proxy,
+    Either,
 }
 
 /// As nginx has them, and most.
@@ -75,7 +75,7 @@ pub(crate) const ANSWERS: Answers = Answers {
     no_gate: 503,
     patience: secs(5),
     no_gate_retry_after: true,
-    retry_after: RetryAfter::OfTheGate,
+    retry_after: RetryAfter::Gate,
     two_credentials: &[401],
     ignores_empty_credentials: false,
     too_long: &[401],

@@ -20,14 +20,14 @@ pub(crate) async fn an_outage_of_the_keys_is_503_and_no_rejection(proxy: &Proxy)
         value.parse().expect("a number")
     };
     match proxy.answers.retry_after {
-        RetryAfter::OfTheGate => {
+        RetryAfter::Gate => {
             let gate = stage.gate().verdict(&stage.go.token()).await;
             let apart = seconds(&reply) - seconds(&gate);
             assert!(apart.abs() <= 1, "{reply:?} {gate:?}");
             assert!(seconds(&reply) < 8, "{reply:?}");
         }
-        RetryAfter::OfTheProxy => assert_eq!(seconds(&reply), 10),
-        RetryAfter::OfEither => {}
+        RetryAfter::Proxy => assert_eq!(seconds(&reply), 10),
+        RetryAfter::Either => {}
     }
     assert_eq!(stage.api.calls(), 0);
 }
