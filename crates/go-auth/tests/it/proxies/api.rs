@@ -37,7 +37,7 @@ pub(crate) enum ApiAddress {
 pub(crate) struct Received {
     pub(crate) method: String,
     pub(crate) target: String,
-    /// Headers, with names in lower case; behind FastCGI all variables, those of headers
+    /// Headers, with names in lower case; behind `FastCGI` all variables, those of headers
     /// under the header's name.
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) body: Bytes,

@@ -46,8 +46,8 @@ pub(crate) const ENVOY: Proxy = Proxy {
     listens_early: false,
     api: Speaks::Http,
     answers: Answers {
-        http_1_0: false,
-        unknown_method: false,
+        http_1_0: Some(426),
+        unknown_method: Some(400),
         ignores_empty_credentials: true,
         retry_after: RetryAfter::Proxy,
         ..ANSWERS

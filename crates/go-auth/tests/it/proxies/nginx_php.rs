@@ -1,4 +1,4 @@
-//! nginx, and an API in PHP behind FastCGI.
+//! nginx, and an API in PHP behind PHP-FPM.
 
 use derbysoft_go_simulator::Simulator;
 

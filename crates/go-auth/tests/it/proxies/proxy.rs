@@ -37,14 +37,12 @@ pub(crate) struct Proxy {
 
 /// Where its answers are its own: what the guide says of it.
 pub(crate) struct Answers {
-    /// To a request of HTTP/1.0.
-    pub(crate) http_1_0: bool,
-    /// To anybody while no gate answers.
+    /// To a request of HTTP/1.0, where it does not speak that.
+    pub(crate) http_1_0: Option<u16>,
+    /// To anybody while no gate answers. To 503 there belongs a `Retry-After`.
     pub(crate) no_gate: u16,
     /// How long it waits for a gate that says nothing.
     pub(crate) patience: Duration,
-    /// Whether there is a `Retry-After` then.
-    pub(crate) no_gate_retry_after: bool,
     /// Whose word `Retry-After` is while the gate has no keys.
     pub(crate) retry_after: RetryAfter,
     /// To more than one `Authorization` header.
@@ -55,8 +53,8 @@ pub(crate) struct Answers {
     pub(crate) too_long: &'static [u16],
     /// Whether it answers a rejected request only once it has read the body, or much of it.
     pub(crate) reads_rejected_bodies: bool,
-    /// To methods that nobody knows.
-    pub(crate) unknown_method: bool,
+    /// To methods that nobody knows, where it does not pass them on.
+    pub(crate) unknown_method: Option<u16>,
     /// To `OPTIONS *`, by itself and without asking the gate.
     pub(crate) asterisk: Option<u16>,
 }
@@ -71,16 +69,15 @@ pub(crate) enum RetryAfter {
 
 /// As nginx has them, and most.
 pub(crate) const ANSWERS: Answers = Answers {
-    http_1_0: true,
+    http_1_0: None,
     no_gate: 503,
     patience: secs(5),
-    no_gate_retry_after: true,
     retry_after: RetryAfter::Gate,
     two_credentials: &[401],
     ignores_empty_credentials: false,
     too_long: &[401],
     reads_rejected_bodies: false,
-    unknown_method: true,
+    unknown_method: None,
     asterisk: None,
 };
 

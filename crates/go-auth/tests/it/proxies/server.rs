@@ -29,8 +29,8 @@ impl Server {
             .stdout(file.try_clone().expect("a file"))
             .stderr(file)
             .spawn();
-        let program = command.get_program();
-        let mut server = Self(child.unwrap_or_else(|error| panic!("{program:?}: {error}")));
+        let program = command.get_program().display();
+        let mut server = Self(child.unwrap_or_else(|error| panic!("{program}: {error}")));
         for _ in 0..2000 {
             if connect().await.is_ok() {
                 return server;
@@ -42,7 +42,7 @@ impl Server {
         }
         drop(server);
         let said = std::fs::read_to_string(log).expect("a log");
-        panic!("{program:?} does not listen: {said}");
+        panic!("{program} does not listen: {said}");
     }
 }
 

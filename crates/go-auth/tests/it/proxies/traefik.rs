@@ -34,7 +34,6 @@ pub(crate) const TRAEFIK: Proxy = Proxy {
         no_gate: 500,
         patience: secs(30),
         asterisk: Some(200),
-        no_gate_retry_after: false,
         ..ANSWERS
     },
 };
