@@ -45,6 +45,7 @@ every_case!(CADDY);
 
 every_case! { CADDY;
     several: gates_restarted_in_turn_fail_no_request;
+    http2: http_2_gets_the_same_verdicts;
 }
 
 mod over_a_socket {

@@ -99,6 +99,12 @@ fn endpoint(gate: &GateAddress) -> String {
 
 every_case!(ENVOY);
 
+every_case! { ENVOY;
+    several: gates_restarted_in_turn_fail_no_request;
+    several: a_gate_without_keys_is_not_asked;
+    http2: http_2_gets_the_same_verdicts;
+}
+
 mod over_a_socket {
     use super::{ENVOY, Proxy};
 
@@ -113,9 +119,4 @@ mod over_a_socket {
         several: gates_restarted_in_turn_fail_no_request;
     several: a_gate_without_keys_is_not_asked;
     }
-}
-
-every_case! { ENVOY;
-    several: gates_restarted_in_turn_fail_no_request;
-    several: a_gate_without_keys_is_not_asked;
 }

@@ -57,6 +57,7 @@ every_case!(HAPROXY);
 every_case! { HAPROXY;
     several: gates_restarted_in_turn_fail_no_request;
     several: a_gate_without_keys_is_not_asked;
+    http2: http_2_gets_the_same_verdicts;
 }
 
 mod over_a_socket {

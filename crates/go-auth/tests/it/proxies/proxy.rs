@@ -154,7 +154,7 @@ impl Places {
 
 /// Ends when it is dropped.
 pub(crate) struct Running {
-    listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     directory: TempDir,
     _server: Server,
 }

@@ -39,3 +39,7 @@ pub(crate) const TRAEFIK: Proxy = Proxy {
 };
 
 every_case!(TRAEFIK);
+
+every_case! { TRAEFIK;
+    http2: http_2_gets_the_same_verdicts;
+}

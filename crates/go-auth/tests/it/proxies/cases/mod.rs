@@ -1,6 +1,7 @@
 //! What holds for every proxy.
 
 pub(crate) mod connections;
+pub(crate) mod http2;
 pub(crate) mod outages;
 pub(crate) mod several;
 pub(crate) mod smuggling;
