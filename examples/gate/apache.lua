@@ -126,6 +126,10 @@ function go_auth(r)
     if credentials and credentials:find("[\r\n]") then
         return 400
     end
+    -- The API might take what follows for a tunnel, and Apache for further requests.
+    if r.method == "CONNECT" then
+        return 405
+    end
     local worked, status, headers = pcall(ask, credentials)
     if worked and status == 200 then
         -- Who it is, by the gate's word alone.
