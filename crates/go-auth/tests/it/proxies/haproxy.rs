@@ -56,6 +56,7 @@ every_case!(HAPROXY);
 
 every_case! { HAPROXY;
     several: gates_restarted_in_turn_fail_no_request;
+    several: a_gate_without_keys_is_not_asked;
 }
 
 mod over_a_socket {
@@ -70,5 +71,6 @@ mod over_a_socket {
 
     every_case! { HAPROXY_OVER_A_SOCKET;
         several: gates_restarted_in_turn_fail_no_request;
+    several: a_gate_without_keys_is_not_asked;
     }
 }

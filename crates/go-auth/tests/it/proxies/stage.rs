@@ -97,12 +97,11 @@ impl Stage {
         }
     }
 
-    /// Ends a gate, and starts it where it was.
+    /// Ends a gate, and starts it where it was; it may have no keys yet.
     pub(crate) async fn restart(&mut self, gate: usize) {
         self.gates[gate].signal(Signal::TERM);
         assert_eq!(self.gates[gate].exit().await.code(), Some(0));
         self.gates[gate] = self.places[gate].start(&self.settings).await;
-        self.gates[gate].comes_to(&self.go.token(), 200).await;
     }
 
     pub(crate) fn gate(&self) -> &GateProcess {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use derbysoft_go_simulator::Simulator;
+use derbysoft_go_simulator::{Fault, Simulator};
 use tokio::task::JoinSet;
 
 use crate::proxies::proxy::Proxy;
-use crate::proxies::stage::Stage;
-use test_support::eventually;
+use crate::proxies::stage::{Stage, assert_come_again};
 use test_support::wire::head;
+use test_support::{eventually, soon};
 
 const CONNECTIONS: usize = 4;
 
@@ -46,10 +46,36 @@ pub(crate) async fn gates_restarted_in_turn_fail_no_request(proxy: &Proxy) {
         })
         .await;
         stage.restart(gate).await;
+        stage.gates[gate].comes_to(&token, 200).await;
     }
     is_over.store(true, Ordering::Relaxed);
     while let Some(ended) = load.join_next().await {
         ended.expect("no request failed");
     }
     assert_eq!(stage.api.calls(), answered.load(Ordering::Relaxed));
+}
+
+pub(crate) async fn a_gate_without_keys_is_not_asked(proxy: &Proxy) {
+    const IN_A_ROW: usize = 20;
+    let go = Simulator::start().await.expect("a free port");
+    let settings = "key_wait = \"100ms\"";
+    let mut stage = Stage::of(go, proxy, settings, 2, |shipped| shipped).await;
+    let token = stage.go.token();
+    stage.gates[0].comes_to(&token, 200).await;
+    stage.go.fail(Fault::Status(503));
+    stage.restart(1).await;
+    assert_eq!(stage.gates[1].verdict(&token).await.status, 503);
+    soon(async {
+        let mut accepted = 0;
+        while accepted < IN_A_ROW {
+            accepted += 1;
+            let reply = stage.push_with(&token).await;
+            if reply.status != 200 {
+                // The proxy does not know yet.
+                assert_come_again(&reply);
+                accepted = 0;
+            }
+        }
+    })
+    .await;
 }
