@@ -50,10 +50,10 @@ local function exchange(connection, question, deadline)
     return nil
 end
 
-local function ask(credentials)
+local function ask(asked)
     local question = "GET /auth HTTP/1.1\r\nHost: go-auth\r\n"
-    if credentials then
-        question = question .. "Authorization: " .. credentials .. "\r\n"
+    for name, value in pairs(asked) do
+        question = question .. name .. ": " .. value .. "\r\n"
     end
     question = question .. "\r\n"
     local deadline = socket.gettime() + ANSWER_SECONDS
@@ -109,7 +109,11 @@ function go_auth(r)
         end
     end
 
-    local credentials = r.headers_in["Authorization"]
+    -- The second is for the gate's log.
+    local asked = {
+        Authorization = r.headers_in["Authorization"],
+        traceparent = r.headers_in["traceparent"],
+    }
     -- The API has no use for it any more.
     r.headers_in["Authorization"] = nil
     -- x-go-subject and the like, with whatever between their words, since that is all the
@@ -123,10 +127,16 @@ function go_auth(r)
     local connection = (r.headers_in["Connection"] or ""):lower()
     r.headers_in["Connection"] = connection:find("close") and "close" or nil
 
-    if credentials and credentials:find("[\r\n]") then
-        return 400
+    for _, value in pairs(asked) do
+        if value:find("[\r\n]") then
+            return 400
+        end
     end
-    local worked, status, headers = pcall(ask, credentials)
+    -- The API might take what follows for a tunnel, and Apache for further requests.
+    if r.method == "CONNECT" then
+        return 405
+    end
+    local worked, status, headers = pcall(ask, asked)
     if worked and status == 200 then
         -- Who it is, by the gate's word alone.
         for _, name in ipairs(IDENTITY) do

@@ -13,16 +13,21 @@ local HEADERS = {
 }
 
 core.register_action("go_auth", { "http-req" }, function(txn, address)
+    local received = txn.http:req_get_headers()
     -- All that there are, since the gate rejects two. HAProxy counts them from 0, and Lua
     -- from 1.
-    local credentials = {}
-    for index, value in pairs(txn.http:req_get_headers()["authorization"] or {}) do
-        credentials[index + 1] = value
+    local function all(name)
+        local values = {}
+        for index, value in pairs(received[name] or {}) do
+            values[index + 1] = value
+        end
+        return values
     end
     local answer = core.httpclient():get({
         url = "http://go-auth/auth",
         dst = address,
-        headers = { authorization = credentials },
+        -- The second is for the gate's log.
+        headers = { authorization = all("authorization"), traceparent = all("traceparent") },
     })
     for variable, header in pairs(HEADERS) do
         local values = answer.headers and answer.headers[header]

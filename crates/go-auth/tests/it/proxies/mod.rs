@@ -27,6 +27,7 @@ macro_rules! every_case {
             targets: an_accepted_target_is_the_one_that_the_api_gets;
             connections: a_verdict_is_of_one_request_of_its_connection;
             connections: no_upgrade_gets_past_the_gate;
+            connections: no_tunnel_gets_past_the_gate;
         }
     };
     ($proxy:expr; $($file:ident: $case:ident;)*) => { $(

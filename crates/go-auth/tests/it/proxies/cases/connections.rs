@@ -97,3 +97,20 @@ pub(crate) async fn no_upgrade_gets_past_the_gate(proxy: &Proxy) {
     }
     assert!(accepted > 0);
 }
+
+/// Not even GO gets a connection of its own to the API, in which requests would pass unseen.
+pub(crate) async fn no_tunnel_gets_past_the_gate(proxy: &Proxy) {
+    let stage = Stage::set(proxy, "").await;
+    let token = stage.go.token();
+    for authorization in ["a.b.c", &token] {
+        for target in ["api.example:80", "127.0.0.1:8080"] {
+            let request = format!(
+                "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\
+                 Authorization: {authorization}\r\n\r\n"
+            );
+            let reply = stage.send(request).await;
+            assert!(is_rejection(reply.as_ref()), "{target}: {reply:?}");
+        }
+    }
+    assert_eq!(stage.api.calls(), 0);
+}
