@@ -72,6 +72,6 @@ mod over_a_socket {
 
     every_case! { HAPROXY_OVER_A_SOCKET;
         several: gates_restarted_in_turn_fail_no_request;
-    several: a_gate_without_keys_is_not_asked;
+        several: a_gate_without_keys_is_not_asked;
     }
 }
