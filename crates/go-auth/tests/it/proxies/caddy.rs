@@ -1,6 +1,7 @@
 //! Caddy.
 
 use super::api::Speaks;
+use super::cases::logs;
 use super::proxy::{ANSWERS, Answers, Proxy, Verdicts};
 
 pub(crate) const CADDY: Proxy = Proxy {
@@ -45,6 +46,7 @@ every_case!(CADDY);
 
 every_case! { CADDY;
     several: gates_restarted_in_turn_fail_no_request;
+    several: another_gate_is_asked_where_one_has_ended;
     http2: http_2_gets_the_same_verdicts;
 }
 
@@ -60,5 +62,15 @@ mod over_a_socket {
 
     every_case! { CADDY_OVER_A_SOCKET;
         several: gates_restarted_in_turn_fail_no_request;
+    several: another_gate_is_asked_where_one_has_ended;
     }
+}
+
+#[tokio::test]
+#[ignore = "needs the proxy: see .ci/run"]
+async fn the_access_log_has_the_reason_and_no_token() {
+    logs::the_access_log_has_the_reason_and_no_token(&CADDY, "log", |line| {
+        &line["resp_headers"]["Www-Authenticate"][0]
+    })
+    .await;
 }

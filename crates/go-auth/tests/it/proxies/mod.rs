@@ -44,6 +44,7 @@ macro_rules! cases_of_the_gate {
     ($proxy:expr) => {
         every_case! { $proxy;
             verdicts: a_genuine_push_reaches_the_api_with_its_caller;
+            verdicts: an_access_token_reaches_the_api_as_its_api;
             verdicts: a_large_push_reaches_the_api;
             verdicts: every_method_gets_its_verdict;
             verdicts: a_rejected_request_never_reaches_the_api;
