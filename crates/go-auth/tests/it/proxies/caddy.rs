@@ -3,6 +3,8 @@
 use super::api::Speaks;
 use super::cases::logs;
 use super::proxy::{ANSWERS, Answers, Proxy, Verdicts};
+use super::stage::Stage;
+use test_support::wire::head;
 
 pub(crate) const CADDY: Proxy = Proxy {
     program: "caddy",
@@ -73,4 +75,18 @@ async fn the_access_log_has_the_reason_and_no_token() {
         &line["resp_headers"]["Www-Authenticate"][0]
     })
     .await;
+}
+
+#[tokio::test]
+#[ignore = "needs the proxy: see .ci/run"]
+async fn an_api_that_does_not_answer_is_no_gate_that_does_not() {
+    let stage = Stage::set(&CADDY, "").await;
+    let mut wire = stage.connect().await;
+    drop(stage.api);
+    let token = stage.go.token();
+    wire.write(head("GET", "/ping", &[("Authorization", &token)]))
+        .await;
+    let reply = wire.reply().await;
+    assert_eq!(reply.status, 502);
+    assert_eq!(reply.header("retry-after"), None);
 }
