@@ -1,8 +1,13 @@
 //! Apache.
 
+use derbysoft_go_simulator::Simulator;
+
 use super::api::Speaks;
 use super::cases::logs;
 use super::proxy::{ANSWERS, Answers, Proxy};
+use super::stage::Stage;
+use test_support::SUBJECT;
+use test_support::wire::head;
 
 /// What Debian's `apache2.conf` and `a2enmod` do around a site.
 const AROUND: &str = "
@@ -14,6 +19,7 @@ Group nogroup
 LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
 LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
 LoadModule lua_module /usr/lib/apache2/modules/mod_lua.so
+LoadModule rewrite_module /usr/lib/apache2/modules/mod_rewrite.so
 LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so
 LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so
 StartServers 1
@@ -82,4 +88,29 @@ every_case! { APACHE;
 async fn the_access_log_has_the_reason_and_no_token() {
     logs::the_access_log_has_the_reason_and_no_token(&APACHE, "access.log", |line| &line["gate"])
         .await;
+}
+
+/// As `.htaccess` files do that send all paths to one script.
+#[tokio::test]
+#[ignore = "needs the proxy: see .ci/run"]
+async fn a_verdict_outlives_an_internal_redirect() {
+    let go = Simulator::start().await.expect("a free port");
+    let redirected = |shipped: String| {
+        let rewritten = "ProxyPass /old !\n<Location /old>\nRewriteEngine on\n\
+                         RewriteRule ^ /new [L]\n</Location>\nProxyPass / ";
+        shipped.replace("ProxyPass / ", rewritten)
+    };
+    let stage = Stage::of(go, &APACHE, "", 1, redirected).await;
+    let token = stage.go.token();
+    let request = |headers: &[(&str, &str)]| head("GET", "/old", headers);
+    for forged in ["x-go-subject", "x_go_subject"] {
+        let request = request(&[(forged, "admin")]);
+        assert_eq!(stage.send(request).await.expect("an answer").status, 401);
+    }
+    assert_eq!(stage.api.calls(), 0);
+    let reply = stage.send(request(&[("Authorization", &token)])).await;
+    assert_eq!(reply.expect("an answer").status, 200);
+    let received = stage.api.last();
+    assert_eq!(received.target, "/new");
+    assert_eq!(received.header("x-go-subject"), Some(SUBJECT));
 }

@@ -38,7 +38,8 @@ pub(crate) async fn a_genuine_push_reaches_the_api_with_its_caller(proxy: &Proxy
 pub(crate) async fn an_access_token_reaches_the_api_as_its_api(proxy: &Proxy) {
     let token = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
     let file = TokenFile::of(entry(&Api::AVAILABILITY_PEER, token, now()));
-    let stage = Stage::set(proxy, &format!("access_tokens = {:?}", file.path())).await;
+    let path = file.path().display().to_string();
+    let stage = Stage::set(proxy, &format!("access_tokens = {path:?}")).await;
     let reply = stage.push_with(token).await;
     assert_eq!(reply.status, 200, "{reply:?}");
     let received = stage.api.last();
