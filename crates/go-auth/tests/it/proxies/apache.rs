@@ -1,6 +1,7 @@
 //! Apache.
 
 use super::api::Speaks;
+use super::cases::logs;
 use super::proxy::{ANSWERS, Answers, Proxy};
 
 /// What Debian's `apache2.conf` and `a2enmod` do around a site.
@@ -73,4 +74,12 @@ every_case!(APACHE);
 
 every_case! { APACHE;
     several: gates_restarted_in_turn_fail_no_request;
+    several: another_gate_is_asked_where_one_has_ended;
+}
+
+#[tokio::test]
+#[ignore = "needs the proxy: see .ci/run"]
+async fn the_access_log_has_the_reason_and_no_token() {
+    logs::the_access_log_has_the_reason_and_no_token(&APACHE, "access.log", |line| &line["gate"])
+        .await;
 }

@@ -1,7 +1,10 @@
 //! Caddy.
 
 use super::api::Speaks;
+use super::cases::logs;
 use super::proxy::{ANSWERS, Answers, Proxy, Verdicts};
+use super::stage::Stage;
+use test_support::wire::head;
 
 pub(crate) const CADDY: Proxy = Proxy {
     program: "caddy",
@@ -45,6 +48,7 @@ every_case!(CADDY);
 
 every_case! { CADDY;
     several: gates_restarted_in_turn_fail_no_request;
+    several: another_gate_is_asked_where_one_has_ended;
     http2: http_2_gets_the_same_verdicts;
 }
 
@@ -60,5 +64,29 @@ mod over_a_socket {
 
     every_case! { CADDY_OVER_A_SOCKET;
         several: gates_restarted_in_turn_fail_no_request;
+    several: another_gate_is_asked_where_one_has_ended;
     }
+}
+
+#[tokio::test]
+#[ignore = "needs the proxy: see .ci/run"]
+async fn the_access_log_has_the_reason_and_no_token() {
+    logs::the_access_log_has_the_reason_and_no_token(&CADDY, "log", |line| {
+        &line["resp_headers"]["Www-Authenticate"][0]
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs the proxy: see .ci/run"]
+async fn an_api_that_does_not_answer_is_no_gate_that_does_not() {
+    let stage = Stage::set(&CADDY, "").await;
+    let mut wire = stage.connect().await;
+    drop(stage.api);
+    let token = stage.go.token();
+    wire.write(head("GET", "/ping", &[("Authorization", &token)]))
+        .await;
+    let reply = wire.reply().await;
+    assert_eq!(reply.status, 502);
+    assert_eq!(reply.header("retry-after"), None);
 }

@@ -101,6 +101,7 @@ every_case!(ENVOY);
 
 every_case! { ENVOY;
     several: gates_restarted_in_turn_fail_no_request;
+    several: another_gate_is_asked_where_one_has_ended;
     several: a_gate_without_keys_is_not_asked;
     http2: http_2_gets_the_same_verdicts;
 }
@@ -117,6 +118,7 @@ mod over_a_socket {
 
     every_case! { ENVOY_OVER_A_SOCKET;
         several: gates_restarted_in_turn_fail_no_request;
+    several: another_gate_is_asked_where_one_has_ended;
         several: a_gate_without_keys_is_not_asked;
     }
 }

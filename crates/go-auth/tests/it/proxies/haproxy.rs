@@ -1,6 +1,7 @@
 //! `HAProxy`.
 
 use super::api::Speaks;
+use super::cases::logs;
 use super::proxy::{ANSWERS, Answers, Proxy, RetryAfter, Verdicts};
 
 pub(crate) const HAPROXY: Proxy = Proxy {
@@ -56,6 +57,7 @@ every_case!(HAPROXY);
 
 every_case! { HAPROXY;
     several: gates_restarted_in_turn_fail_no_request;
+    several: another_gate_is_asked_where_one_has_ended;
     several: a_gate_without_keys_is_not_asked;
     http2: http_2_gets_the_same_verdicts;
 }
@@ -72,6 +74,13 @@ mod over_a_socket {
 
     every_case! { HAPROXY_OVER_A_SOCKET;
         several: gates_restarted_in_turn_fail_no_request;
+    several: another_gate_is_asked_where_one_has_ended;
         several: a_gate_without_keys_is_not_asked;
     }
+}
+
+#[tokio::test]
+#[ignore = "needs the proxy: see .ci/run"]
+async fn the_access_log_has_the_reason_and_no_token() {
+    logs::the_access_log_has_the_reason_and_no_token(&HAPROXY, "log", |line| &line["gate"]).await;
 }

@@ -25,6 +25,7 @@ macro_rules! every_case {
             smuggling: forged_headers_alone_are_not_accepted;
             targets: no_spelling_of_a_target_gets_around_the_gate;
             targets: an_accepted_target_is_the_one_that_the_api_gets;
+            targets: a_push_to_the_gates_own_path_reaches_the_api;
             connections: a_verdict_is_of_one_request_of_its_connection;
             connections: no_upgrade_gets_past_the_gate;
             connections: no_tunnel_gets_past_the_gate;
@@ -44,6 +45,7 @@ macro_rules! cases_of_the_gate {
     ($proxy:expr) => {
         every_case! { $proxy;
             verdicts: a_genuine_push_reaches_the_api_with_its_caller;
+            verdicts: an_access_token_reaches_the_api_as_its_api;
             verdicts: a_large_push_reaches_the_api;
             verdicts: every_method_gets_its_verdict;
             verdicts: a_rejected_request_never_reaches_the_api;

@@ -2,6 +2,7 @@
 
 pub(crate) mod connections;
 pub(crate) mod http2;
+pub(crate) mod logs;
 pub(crate) mod outages;
 pub(crate) mod several;
 pub(crate) mod smuggling;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use derbysoft_go_simulator::{Fault, Simulator};
+use rustix::process::Signal;
 use tokio::task::JoinSet;
 
 use crate::proxies::proxy::Proxy;
@@ -53,6 +54,21 @@ pub(crate) async fn gates_restarted_in_turn_fail_no_request(proxy: &Proxy) {
         ended.expect("no request failed");
     }
     assert_eq!(stage.api.calls(), answered.load(Ordering::Relaxed));
+}
+
+pub(crate) async fn another_gate_is_asked_where_one_has_ended(proxy: &Proxy) {
+    const TIMES: usize = 8;
+    let go = Simulator::start().await.expect("a free port");
+    let mut stage = Stage::of(go, proxy, "", 2, |shipped| shipped).await;
+    let token = stage.go.token();
+    for gate in &stage.gates {
+        gate.comes_to(&token, 200).await;
+    }
+    stage.gates[0].signal(Signal::TERM);
+    stage.gates[0].exit().await;
+    for _ in 0..TIMES {
+        assert_eq!(stage.push_with(&token).await.status, 200);
+    }
 }
 
 pub(crate) async fn a_gate_without_keys_is_not_asked(proxy: &Proxy) {

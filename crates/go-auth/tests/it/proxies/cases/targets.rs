@@ -116,3 +116,18 @@ pub(crate) async fn an_accepted_target_is_the_one_that_the_api_gets(proxy: &Prox
     }
     assert!(accepted > 8, "{accepted}");
 }
+
+/// Where the gate is asked is no place of the proxy's own, and the body is the API's.
+pub(crate) async fn a_push_to_the_gates_own_path_reaches_the_api(proxy: &Proxy) {
+    let stage = Stage::set(proxy, "").await;
+    let token = stage.go.token();
+    for method in ["GET", "POST"] {
+        let headers = [("Authorization", &*token), ("Content-Length", "5")];
+        let request = head(method, "/auth", &headers) + "rates";
+        let reply = stage.send(request).await.expect("an answer");
+        assert_eq!(reply.status, 200, "{method}");
+        let received = stage.api.last();
+        assert_eq!((&*received.method, &*received.target), (method, "/auth"));
+        assert_eq!(received.body, "rates", "{method}");
+    }
+}

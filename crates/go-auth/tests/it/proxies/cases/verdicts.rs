@@ -1,9 +1,11 @@
 //! What a caller and the API see of each verdict.
 
+use derbysoft_go_auth::access_token::Api;
 use derbysoft_go_simulator::Simulator;
 
 use crate::proxies::proxy::Proxy;
 use crate::proxies::stage::{STRICT, Stage};
+use test_support::distributor::{TokenFile, entry, now};
 use test_support::wire::head;
 use test_support::{OTHER, SUBJECT, UNUSABLE, refused_tokens, status_of};
 
@@ -31,6 +33,17 @@ pub(crate) async fn a_genuine_push_reaches_the_api_with_its_caller(proxy: &Proxy
         assert_eq!(received.header("authorization"), None);
     }
     assert_eq!(stage.api.calls(), 2);
+}
+
+pub(crate) async fn an_access_token_reaches_the_api_as_its_api(proxy: &Proxy) {
+    let token = "53ac0777aaaaaaaaaaaaaaaaaaaaaaaa";
+    let file = TokenFile::of(entry(&Api::AVAILABILITY_PEER, token, now()));
+    let stage = Stage::set(proxy, &format!("access_tokens = {:?}", file.path())).await;
+    let reply = stage.push_with(token).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let received = stage.api.last();
+    assert_eq!(received.identity(), [("x-go-api", "availability-peer")]);
+    assert_eq!(received.fields_with(token), Vec::<&_>::new());
 }
 
 /// The one that is rejected is not even read.

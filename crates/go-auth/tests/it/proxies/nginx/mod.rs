@@ -78,9 +78,11 @@ mod over_a_socket {
 
     every_case! { NGINX_OVER_A_SOCKET;
         several: gates_restarted_in_turn_fail_no_request;
+    several: another_gate_is_asked_where_one_has_ended;
     }
 }
 
 every_case! { NGINX;
     several: gates_restarted_in_turn_fail_no_request;
+    several: another_gate_is_asked_where_one_has_ended;
 }
