@@ -52,16 +52,20 @@ pub(crate) async fn a_gate_that_hangs_closes_the_api_too(proxy: &Proxy) {
     stage.gate().signal(Signal::STOP);
     // Its threads stop one after the other.
     let mut pushes = 1;
-    let reply = loop {
-        let mut wire = stage.connect().await;
-        wire.write(head("GET", "/ping", &[("Authorization", &token)]))
-            .await;
-        let reply = wire.reply_within(proxy.answers.patience * 2).await;
-        if reply.status != 200 {
-            break reply;
+    let limit = proxy.answers.patience * 2;
+    let closed = tokio::time::timeout(limit, async {
+        loop {
+            let mut wire = stage.connect().await;
+            wire.write(head("GET", "/ping", &[("Authorization", &token)]))
+                .await;
+            let reply = wire.reply_within(limit).await;
+            if reply.status != 200 {
+                break reply;
+            }
+            pushes += 1;
         }
-        pushes += 1;
-    };
+    });
+    let reply = closed.await.expect("nothing passes while the gate hangs");
     assert_no_gate(proxy, &reply);
     stage.gate().signal(Signal::CONT);
     assert_eq!(stage.api.calls(), pushes);
