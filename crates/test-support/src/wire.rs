@@ -1,6 +1,7 @@
 //! A client that writes any bytes, and reads HTTP/1 answers.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
@@ -52,6 +53,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// The next answer; `None` where the connection ends before it.
     pub async fn reply_if_any(&mut self) -> Option<Reply> {
         self.read(true).await
+    }
+
+    /// The same, to a HEAD.
+    pub async fn reply_to_head_if_any(&mut self) -> Option<Reply> {
+        self.read(false).await
+    }
+
+    /// The next answer, which comes within this time.
+    pub async fn reply_within(&mut self, limit: Duration) -> Reply {
+        let reply = tokio::time::timeout(limit, self.read_whole(true)).await;
+        reply.expect("within its time").expect("an answer")
     }
 
     async fn read(&mut self, has_body: bool) -> Option<Reply> {

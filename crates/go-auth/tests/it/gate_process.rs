@@ -8,18 +8,23 @@ use std::process::{Command, ExitStatus, Stdio};
 use derbysoft_go_simulator::Simulator;
 use rustix::process::Signal;
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::process::{Lines, Process, command};
 use test_support::wire::{Reply, Wire, head};
 use test_support::{millis, settle, soon};
 
 const LISTENING: &str = "listening on http://";
+const LISTENING_AT_SOCKET: &str = "listening on unix:";
 const STATUS: &str = " for the status";
 
 /// A gate that serves, and ends when it is dropped.
 pub(crate) struct GateProcess {
+    /// Port 0 of no host where it listens at a socket.
     pub(crate) address: SocketAddr,
+    /// Of the verdicts, where it listens at one.
+    pub(crate) socket: Option<PathBuf>,
     /// Of the status, where that has a separate one over TCP.
     pub(crate) status_address: Option<SocketAddr>,
     directory: TempDir,
@@ -86,6 +91,15 @@ async fn get_over(mut wire: Wire<TcpStream>, path: &str) -> Reply {
     wire.reply().await
 }
 
+async fn verdict_over<S>(mut wire: Wire<S>, token: &str) -> Reply
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    wire.write(head("GET", "/auth", &[("Authorization", token)]))
+        .await;
+    wire.reply().await
+}
+
 impl GateProcess {
     /// With a file of these settings.
     pub(crate) async fn start(settings: &str) -> Self {
@@ -100,6 +114,12 @@ impl GateProcess {
     /// With such a file, and a separate address for the status.
     pub(crate) async fn start_apart(settings: &str) -> Self {
         Self::start_given(settings, &[], &[("STATUS_LISTEN", "127.0.0.1:0")], 2).await
+    }
+
+    /// With such a file, at these addresses of the verdicts and the status.
+    pub(crate) async fn start_at(settings: &str, verdicts: &str, status: &str) -> Self {
+        let arguments = ["--listen", verdicts, "--status-listen", status];
+        Self::start_given(settings, &arguments, &[], 2).await
     }
 
     /// With these variables, and no file.
@@ -151,9 +171,16 @@ impl GateProcess {
         };
         let is_tcp = |line: &&String| line.starts_with(LISTENING);
         let status_address = lines.get(1).filter(is_tcp).map(address);
-        let address = address(&lines[0]);
+        let socket = lines[0]
+            .strip_prefix(LISTENING_AT_SOCKET)
+            .map(PathBuf::from);
+        let address = match socket {
+            Some(_) => SocketAddr::from(([0; 4], 0)),
+            None => address(&lines[0]),
+        };
         Self {
             address,
+            socket,
             status_address,
             directory,
             process,
@@ -250,10 +277,13 @@ impl GateProcess {
 
     /// The verdict on a token, on a new connection.
     pub(crate) async fn verdict(&self, token: &str) -> Reply {
-        let mut wire = self.connect().await;
-        wire.write(head("GET", "/auth", &[("Authorization", token)]))
-            .await;
-        wire.reply().await
+        match &self.socket {
+            Some(socket) => {
+                let stream = soon(UnixStream::connect(socket)).await;
+                verdict_over(Wire::new(stream.expect("it listens")), token).await
+            }
+            None => verdict_over(self.connect().await, token).await,
+        }
     }
 
     /// Waits for it to end.

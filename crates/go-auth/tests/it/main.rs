@@ -4,9 +4,9 @@ mod cli;
 #[cfg(target_os = "linux")]
 mod events;
 mod gate;
-mod gate_nginx;
 mod gate_process;
 mod monitoring;
-#[path = "gate_nginx/soak.rs"]
+#[path = "proxies/nginx/soak.rs"]
 mod nginx_soak;
 mod process;
+mod proxies;

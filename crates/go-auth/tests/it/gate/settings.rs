@@ -2,7 +2,6 @@
 
 use derbysoft_go_auth::Config;
 use derbysoft_go_simulator::Simulator;
-use saphyr::{LoadableYamlNode, Yaml};
 use tokio::net::TcpListener;
 
 use crate::gate_process::{GateProcess, settings_of};
@@ -188,62 +187,4 @@ fn the_shipped_settings_are_good() {
         let config: Config = toml::from_str(&settings).expect("known names");
         config.build().expect("good values");
     }
-}
-
-#[test]
-fn every_shipped_configuration_copies_every_header() {
-    for shipped in [
-        include_str!("../../../../../examples/gate/nginx.conf"),
-        include_str!("../../../../../examples/gate/traefik.yml"),
-        include_str!("../../../../../examples/gate/envoy.yaml"),
-    ] {
-        for name in ["x-go-subject", "x-go-issuer", "x-go-token-id", "x-go-api"] {
-            let shipped = shipped.to_ascii_lowercase();
-            let is_set = shipped.lines().any(|line| {
-                let line = line.split('#').next().unwrap_or_default();
-                let mut words = line.split([' ', ',', '[', ']']);
-                words.any(|word| word == name)
-            });
-            assert!(is_set, "{name}: {shipped}");
-        }
-    }
-}
-
-#[test]
-fn every_shipped_configuration_asks_at_auth() {
-    for (shipped, asks) in [
-        (
-            include_str!("../../../../../examples/gate/nginx.conf"),
-            "proxy_pass http://go_auth/auth;",
-        ),
-        (
-            include_str!("../../../../../examples/gate/traefik.yml"),
-            "address: http://127.0.0.1:8081/auth",
-        ),
-        (
-            include_str!("../../../../../examples/gate/envoy.yaml"),
-            "path_prefix: /auth",
-        ),
-    ] {
-        let lines = shipped.lines().map(str::trim);
-        assert_eq!(lines.filter(|line| *line == asks).count(), 1, "{asks}");
-    }
-}
-
-#[test]
-fn envoy_asks_for_the_status_at_its_own_address() {
-    let shipped = include_str!("../../../../../examples/gate/envoy.yaml");
-    let documents = Yaml::load_from_str(shipped).expect("YAML");
-    let clusters = &documents[0]["static_resources"]["clusters"];
-    let clusters = clusters.as_sequence().expect("clusters");
-    let gate = clusters
-        .iter()
-        .find(|cluster| cluster["name"].as_str() == Some("go_auth"))
-        .expect("the gate's");
-    let endpoint = &gate["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"];
-    let port = |of: &Yaml<'_>| of["port_value"].as_integer().expect("a port");
-    assert_eq!(port(&endpoint["address"]["socket_address"]), 8081);
-    assert_eq!(port(&endpoint["health_check_config"]), 8082);
-    let check = &gate["health_checks"][0]["http_health_check"];
-    assert_eq!(check["path"].as_str(), Some("/readyz"));
 }

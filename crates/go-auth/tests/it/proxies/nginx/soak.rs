@@ -24,9 +24,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::gate_nginx::stage::Stage;
 use crate::gate_process::{GateProcess, settings_of};
 use crate::process::full_stream;
+use crate::proxies::nginx::NGINX;
+use crate::proxies::stage::Stage;
 use test_support::wire::Reply;
 use test_support::{millis, secs};
 
@@ -294,7 +295,7 @@ async fn soak_for(length: Duration) -> String {
     };
     let key = Key::of(&go);
     let soak = Arc::new(Soak {
-        stage: Stage::with(go, vec![gate], change).await,
+        stage: Stage::with(go, &NGINX, vec![gate], change).await,
         key: Mutex::new(Arc::new(key)),
         book: Mutex::default(),
         end: Instant::now() + length,

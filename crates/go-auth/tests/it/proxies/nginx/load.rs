@@ -9,16 +9,13 @@ use derbysoft_go_simulator::{Mint, Simulator};
 use rustix::process::Signal;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::stage::Stage;
+use super::NGINX;
 use crate::gate_process::settings_of;
+use crate::proxies::stage::{STRICT, Stage};
 use test_support::wire::head;
 use test_support::{refused_tokens, status_of};
 
 const CONNECTIONS: usize = 16;
-
-/// Demands all that [`refused_tokens`] violates.
-const STRICT: &str =
-    "subjects = [\"ds-go-module\"]\nmax_lifetime = \"300s\"\nrequired_claims = [\"jti\"]";
 
 /// A credential, what becomes of it, and, where it is good, its `jti`.
 #[derive(Clone)]
@@ -95,7 +92,7 @@ async fn send_all(stage: &Arc<Stage>, cases: Vec<Case>, done: &Arc<AtomicUsize>)
     // What reached the API are the good ones, each once and as who it is.
     let mut reached = HashMap::new();
     for received in stage.api.received() {
-        let target = received.head.uri.path().to_owned();
+        let target = received.target.clone();
         let id = received.header("x-go-token-id").map(str::to_owned);
         assert!(reached.insert(target, id).is_none(), "twice: {received:?}");
     }
@@ -108,7 +105,7 @@ async fn send_all(stage: &Arc<Stage>, cases: Vec<Case>, done: &Arc<AtomicUsize>)
 
 async fn stage(gates: usize) -> Arc<Stage> {
     let go = Simulator::start().await.expect("a free port");
-    let stage = Stage::of(go, STRICT, gates, |shipped| shipped).await;
+    let stage = Stage::of(go, &NGINX, STRICT, gates, |shipped| shipped).await;
     for gate in &stage.gates {
         assert_eq!(gate.verdict(&stage.go.token()).await.status, 200);
     }
