@@ -49,11 +49,13 @@ fn is_a_test(name: &str) -> bool {
         && (name.bytes()).all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }
 
-/// The names of the tests in Rust text: of the functions that have the attribute of one.
+/// The names of the tests in Rust text: of the functions that have the attribute of one,
+/// or are cases for every proxy.
 fn tests(text: &str) -> HashSet<&str> {
     let mut names = HashSet::new();
     let mut is_next = false;
     for line in text.lines().map(str::trim) {
+        is_next |= line.ends_with("(proxy: &Proxy) {");
         if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
             is_next = true;
         } else if is_next && let Some((_, rest)) = line.split_once("fn ") {
