@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `console`, `connection_error` | reads input, writes the result, explains failures |
 //! | `settings` | flags over file over environment |
+//! | `listen` | addresses to listen at: TCP, Unix sockets, systemd's |
 //! | `process` | signals, a log that nothing waits for, an end whatever hangs |
 //! | `verify`, `keys`, `simulate`, `gate` | the commands, each with its arguments |
 //! | `command_line` | chooses between them; help, completions, manual |
@@ -20,6 +21,7 @@ mod connection_error;
 mod console;
 mod gate;
 mod keys;
+mod listen;
 mod process;
 mod settings;
 mod simulate;

@@ -104,10 +104,10 @@
 //! [guide]: https://docs.rs/derbysoft-go-auth/latest/derbysoft_go_auth/guide/getting_started
 
 // Imports point one way, from left to right: builder, server, control and push,
-// simulator, state, answer and tokens, keys and fault, bounded_tcp and hex.
+// simulator, state, answer and tokens, keys and fault, bounded_streams and hex.
 mod answer;
 #[doc(hidden)]
-pub mod bounded_tcp;
+pub mod bounded_streams;
 mod builder;
 mod control;
 mod fault;

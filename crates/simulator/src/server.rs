@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::answer::Answer;
-use crate::bounded_tcp::{HEAD_WAIT, MAX_CONNECTIONS, TimedWrites, accept};
+use crate::bounded_streams::{HEAD_WAIT, MAX_CONNECTIONS, TimedWrites, accept};
 use crate::control;
 use crate::state::Shared;
 
@@ -41,8 +41,8 @@ pub(crate) async fn run(
             biased;
             patience = &mut stop => break patience.unwrap_or_default(),
             Some(_) = connections.join_next() => {}
-            accepted = accept(&listener, &room) => match accepted {
-                Ok((stream, place)) => {
+            accepted = accept(listener.accept(), &room) => match accepted {
+                Ok(((stream, _), place)) => {
                     connections.spawn(connection(stream, place, Arc::clone(&shared)));
                 }
                 Err(error) => {

@@ -39,6 +39,16 @@ pub(super) fn not_accepted(error: &dyn Error, again: bool) {
     }
 }
 
+/// `again`: the attempt before failed, too.
+pub(super) fn not_notified(error: &dyn Error, again: bool) {
+    const MESSAGE: &str = "the service manager could not be notified";
+    if again {
+        tracing::debug!(target: GATE, %error, "{MESSAGE}");
+    } else {
+        tracing::warn!(target: GATE, %error, "{MESSAGE}");
+    }
+}
+
 pub(super) fn connection_failed(error: &dyn Error) {
     tracing::debug!(target: GATE, %error, "a connection failed");
 }

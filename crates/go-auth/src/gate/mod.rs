@@ -15,8 +15,10 @@
 //!
 //! `docs/guide/gate.md` is for those who run it.
 
+mod check;
 mod events;
 mod identity;
+mod listening;
 mod live;
 mod metrics;
 mod port;
@@ -26,6 +28,7 @@ mod serve;
 mod server;
 mod settings;
 mod shared;
+mod status_line;
 mod supervisor;
 
 pub(crate) use self::serve::{ServeArgs, run};

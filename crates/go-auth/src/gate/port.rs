@@ -1,10 +1,9 @@
-//! A port: connections within bounds.
+//! What serves an address: connections within bounds.
 //!
 //! Clients are proxies, few and trusted to be well-behaved, but what they send along
 //! is an attacker's. A request's body is never read.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +13,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::events;
 use super::routes::{self, Offer};
 use super::shared::Shared;
-use crate::console::Failure;
-use derbysoft_go_simulator::bounded_tcp::{HEAD_WAIT, MAX_CONNECTIONS, TimedWrites, accept};
+use crate::listen::{Listener, Stream};
+use derbysoft_go_simulator::bounded_streams::{HEAD_WAIT, MAX_CONNECTIONS, TimedWrites, accept};
 
 /// The largest head of a request: the longest token that can be configured, 64 KiB,
 /// and the 32 KiB that nginx takes for a whole head by default. hyper checks it between
@@ -38,33 +36,27 @@ const MAX_WATCHERS: usize = 16;
 /// descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// An address to listen on, and the connections accepted there.
+/// What listens at an address, and the connections accepted there.
 #[derive(Debug)]
 pub(super) struct Port {
-    listener: TcpListener,
+    pub(super) listener: Listener,
     offer: Offer,
     room: Arc<Semaphore>,
     connections: JoinSet<()>,
 }
 
 impl Port {
-    pub(super) async fn bind(listen: &str, offer: Offer) -> Result<Self, Failure> {
-        let listener = TcpListener::bind(listen).await;
-        let listener = listener.map_err(|error| Failure::cannot_listen(listen, &error))?;
+    pub(super) fn new(listener: Listener, offer: Offer) -> Self {
         let most = match offer {
             Offer::Everything | Offer::Verdicts => MAX_CONNECTIONS,
             Offer::Status => MAX_WATCHERS,
         };
-        Ok(Self {
+        Self {
             listener,
             offer,
             room: Arc::new(Semaphore::new(most)),
             connections: JoinSet::new(),
-        })
-    }
-
-    pub(super) fn address(&self) -> Result<SocketAddr, Failure> {
-        (self.listener.local_addr()).map_err(|error| Failure::cannot("serve", error))
+        }
     }
 
     /// Serves each connection. May be stopped at any await: connections that are
@@ -74,7 +66,7 @@ impl Port {
         loop {
             tokio::select! {
                 Some(_) = self.connections.join_next() => {}
-                accepted = accept(&self.listener, &self.room) => match accepted {
+                accepted = accept(self.listener.accept(), &self.room) => match accepted {
                     Ok((stream, place)) => {
                         failing = false;
                         let shared = Arc::clone(shared);
@@ -91,7 +83,8 @@ impl Port {
     }
 
     /// Listens no more; what is left are the connections that are open.
-    pub(super) fn close(self) -> JoinSet<()> {
+    pub(super) async fn close(self) -> JoinSet<()> {
+        self.listener.close().await;
         self.connections
     }
 }
@@ -99,7 +92,7 @@ impl Port {
 /// Serves a connection, which is counted from now on: its task may begin only after the
 /// next look at the metrics.
 fn connection(
-    stream: TcpStream,
+    stream: Stream,
     place: OwnedSemaphorePermit,
     offer: Offer,
     shared: Arc<Shared>,
@@ -111,9 +104,7 @@ fn connection(
     }
 }
 
-async fn serve(stream: TcpStream, offer: Offer, shared: &Arc<Shared>) {
-    // Small answers on a kept connection shouldn't wait for an acknowledgement.
-    let _ = stream.set_nodelay(true);
+async fn serve(stream: Stream, offer: Offer, shared: &Arc<Shared>) {
     let service = service_fn(|request: Request<Incoming>| {
         let shared = Arc::clone(shared);
         async move { Ok::<_, Infallible>(routes::answer(&shared, offer, request).await) }
@@ -139,11 +130,14 @@ async fn serve(stream: TcpStream, offer: Offer, shared: &Arc<Shared>) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpSocket;
+    use tokio::net::{TcpSocket, TcpStream};
     use tokio::time::Instant;
 
     use super::*;
+    use crate::listen::{Access, Passed};
     use test_support::failing_log::panics_at;
 
     /// The beginning of the answer to one request.
@@ -156,12 +150,22 @@ mod tests {
         String::from_utf8_lossy(&line).into_owned()
     }
 
+    /// Everything, at a free port.
+    async fn port() -> (Port, SocketAddr) {
+        let address = "127.0.0.1:0".parse().expect("an address");
+        let mut passed = Passed::take(&[]).expect("nothing");
+        let listener = Listener::bind(&address, Access::default(), &mut passed).await;
+        let listener = listener.expect("a free port");
+        let name = listener.name().expect("an address");
+        let address = name.strip_prefix("http://").and_then(|it| it.parse().ok());
+        let port = Port::new(listener, Offer::Everything);
+        (port, address.expect("an address"))
+    }
+
     /// An address that is served from now on, to so many at once.
     async fn served(most: usize, shared: &Arc<Shared>) -> SocketAddr {
-        let port = Port::bind("127.0.0.1:0", Offer::Everything).await;
-        let mut port = port.expect("a free port");
+        let (mut port, address) = port().await;
         port.room = Arc::new(Semaphore::new(most));
-        let address = port.address().expect("an address");
         let shared = Arc::clone(shared);
         tokio::spawn(async move { port.serve(&shared).await });
         address
@@ -169,11 +173,9 @@ mod tests {
 
     /// A client, and what serves it.
     async fn accepted(shared: &Arc<Shared>) -> (TcpStream, impl Future<Output = ()> + use<>) {
-        let port = Port::bind("127.0.0.1:0", Offer::Everything).await;
-        let port = port.expect("a free port");
-        let address = port.address().expect("an address");
+        let (port, address) = port().await;
         let client = TcpStream::connect(address).await.expect("it listens");
-        let accepted = accept(&port.listener, &port.room).await;
+        let accepted = accept(port.listener.accept(), &port.room).await;
         let (stream, place) = accepted.expect("a connection");
         (
             client,

@@ -11,17 +11,17 @@ use clap::Args;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
+use super::check::Wanted;
 use super::events;
 use super::metrics::Exposition;
 use super::port::Port;
 use super::server::Gate;
-use super::settings::Settings;
+use super::shared::Shared;
 use crate::console::{Console, Exit, Failure};
-use crate::process::{self, Deadline, DroppedLines, LAST_LINES, LAST_WRITES, Signals};
-
-/// Where it listens by default: where a proxy on the same machine reaches it, and nobody
-/// else.
-const DEFAULT_LISTEN: &str = "127.0.0.1:8081";
+use crate::listen::Passed;
+use crate::process::{
+    self, Deadline, DroppedLines, LAST_LINES, LAST_WRITES, ServiceManager, Signals,
+};
 
 /// How long the process is there after its requests have ended, whatever else hangs: as
 /// long as it waits for blocking work and twice for the log, and a second.
@@ -38,42 +38,60 @@ pub(crate) struct ServeArgs {
     /// A settings file, in TOML: the fields of `Config`. It overrides the environment.
     /// Default: the variable GO_AUTH_CONFIG, or none
     #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
 
-    /// The address to listen on. Default: the variable LISTEN, or 127.0.0.1:8081
-    #[arg(long, value_name = "HOST:PORT")]
-    listen: Option<String>,
+    /// The address to listen on: HOST:PORT, :PORT (every address of this machine),
+    /// unix:PATH, or a socket of systemd's: `systemd` for the only one, systemd:NAME for
+    /// the one of that name. Default: the variable LISTEN, or 127.0.0.1:8081
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) listen: Option<String>,
 
     /// A separate address for /healthz, /readyz and /metrics, so that the first one
     /// answers nothing but /auth. Default: the variable STATUS_LISTEN, or none
-    #[arg(long, value_name = "HOST:PORT")]
-    status_listen: Option<String>,
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) status_listen: Option<String>,
+
+    /// Who may connect to unix:PATH, in octal. Default: the variable SOCKET_MODE, or 0660
+    #[arg(long, value_name = "MODE")]
+    pub(super) socket_mode: Option<String>,
+
+    /// The group of unix:PATH, by name or number. Default: the variable SOCKET_GROUP, or
+    /// the group of the process
+    #[arg(long, value_name = "GROUP")]
+    pub(super) socket_group: Option<String>,
 }
 
 pub(crate) fn run(args: &ServeArgs, console: &mut Console<'_>) -> Exit {
+    let vars = &console.surroundings.vars;
+    let wanted = Wanted::of(args, vars);
+    // Before there are threads.
+    let passed = Passed::take(vars);
     process::serve("info", console, |runtime, signals, dropped, console| {
-        serve(args, runtime, signals, dropped, console)
+        let passed = passed.map_err(|wrong| Failure::cannot("listen", wrong))?;
+        serve(wanted, passed, runtime, signals, dropped, console)
     })
 }
 
 /// Serves until SIGTERM or SIGINT, and returns when the requests in flight have ended.
 fn serve(
-    args: &ServeArgs,
+    wanted: Wanted,
+    passed: Passed,
     runtime: &Runtime,
     mut signals: Signals,
     dropped: DroppedLines,
     console: &mut Console<'_>,
 ) -> Result<Option<Deadline>, Failure> {
-    let listen = console.given(args.listen.as_deref(), "LISTEN");
-    let listen = listen.as_deref().unwrap_or(DEFAULT_LISTEN);
-    let status_listen = console.given(args.status_listen.as_deref(), "STATUS_LISTEN");
-    let settings = Settings::new(
-        args.config.clone(),
-        (console.surroundings.vars).iter().cloned(),
-    );
     let exposition = Exposition::install(dropped)?;
+    let manager = ServiceManager::of(&console.surroundings.vars);
     let gate = runtime.block_on(async {
-        let bound = Gate::bind(listen, status_listen.as_deref(), settings, exposition);
+        let bound = async {
+            let reading = tokio::task::spawn_blocking(|| wanted.read());
+            let read =
+                (reading.await).map_err(|error| Failure::cannot("read the settings", error))?;
+            let (listening, settings, live) = read?;
+            let shared = Shared::new(live, settings, exposition, manager);
+            Gate::bind(&listening, passed, shared).await
+        };
         tokio::select! {
             gate = bound => gate.map(Some),
             () = signals.stop() => Ok(None),
@@ -113,10 +131,13 @@ struct Announcement {
 
 impl Announcement {
     fn of(gate: &Gate) -> Result<Self, Failure> {
-        let url = |port: &Port| Ok::<_, Failure>(format!("http://{}", port.address()?));
+        let name = |port: &Port| {
+            let name = port.listener.name();
+            name.map_err(|error| Failure::cannot("serve", error))
+        };
         Ok(Self {
-            listening: url(&gate.verdicts)?,
-            status: gate.status.as_ref().map(url).transpose()?,
+            listening: name(&gate.verdicts)?,
+            status: gate.status.as_ref().map(name).transpose()?,
         })
     }
 

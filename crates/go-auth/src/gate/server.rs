@@ -1,27 +1,31 @@
 //! The gate, from its start until the process is stopped.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::events;
-use super::live::Live;
-use super::metrics::Exposition;
+use super::listening::Listening;
 use super::port::Port;
 use super::reload::reload;
 use super::routes::Offer;
-use super::settings::Settings;
 use super::shared::Shared;
+use super::status_line;
 use super::supervisor::supervised;
 use crate::console::Failure;
-use crate::process::{Signal, Signals};
+use crate::listen::{Access, Address, Listener, Passed};
+use crate::process::{Phase, Signal, Signals};
 
 /// How long requests may go on after the signal to stop: as long as
 /// [`key_wait`](derbysoft_go_auth::Config::key_wait) may be set to, the longest of what a
 /// request waits for. It is also the time that Kubernetes leaves by default.
 const DRAIN: Duration = Duration::from_secs(30);
+
+/// How often the service manager is told how the gate is, if that has changed.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
 
 /// A gate bound to its addresses.
 pub(super) struct Gate {
@@ -32,34 +36,33 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// Reads the settings and binds the addresses; fetches nothing yet. May be stopped at
-    /// any await.
+    /// Binds the addresses; fetches nothing yet. May be stopped at any await.
     pub(super) async fn bind(
-        listen: &str,
-        status_listen: Option<&str>,
-        settings: Settings,
-        exposition: Exposition,
+        listening: &Listening,
+        mut passed: Passed,
+        shared: Shared,
     ) -> Result<Self, Failure> {
-        let reading = tokio::task::spawn_blocking({
-            let settings = settings.clone();
-            move || Live::read(&settings, None)
-        });
-        let live = (reading.await).map_err(|error| Failure::cannot("read the settings", error))?;
-        let live = live.map_err(|error| Failure::Settings {
-            error,
-            have_flags: false,
-        })?;
-        let (verdicts, status) = match status_listen {
-            None => (Port::bind(listen, Offer::Everything).await?, None),
-            Some(apart) => (
-                Port::bind(listen, Offer::Verdicts).await?,
-                Some(Port::bind(apart, Offer::Status).await?),
-            ),
+        let Listening {
+            verdicts,
+            status,
+            access,
+        } = listening;
+        let offer = match status {
+            None => Offer::Everything,
+            Some(_) => Offer::Verdicts,
         };
+        let verdicts = bind(verdicts, offer, *access, &mut passed).await?;
+        let status = match status {
+            None => None,
+            Some(apart) => Some(bind(apart, Offer::Status, *access, &mut passed).await?),
+        };
+        passed
+            .all_used()
+            .map_err(|wrong| Failure::cannot("listen", wrong))?;
         Ok(Self {
             verdicts,
             status,
-            shared: Arc::new(Shared::new(live, settings, exposition)),
+            shared: Arc::new(shared),
         })
     }
 
@@ -71,6 +74,10 @@ impl Gate {
         background.spawn(supervised("metrics", Arc::clone(&shared), keep_up));
         background.spawn(supervised("first keys", Arc::clone(&shared), fetch_keys));
         background.spawn(supervised("reloads", Arc::clone(&shared), keep_reloading));
+        if shared.manager.exists() {
+            let manager = supervised("service manager", Arc::clone(&shared), keep_telling);
+            background.spawn(manager);
+        }
         // To the end: shutting down is a status, too.
         if let Some(status) = self.status {
             let status = Arc::new((Mutex::new(status), Arc::clone(&shared)));
@@ -87,11 +94,24 @@ impl Gate {
                 never = verdicts.serve(&shared) => match never {},
             }
         }
-        let connections = verdicts.close();
+        let connections = verdicts.close().await;
         shared.draining.cancel();
+        tell(&shared, Some(Phase::Stopping));
         events::stopping();
         drain(connections, signals.stop()).await;
     }
+}
+
+async fn bind(
+    address: &Address,
+    offer: Offer,
+    access: Access,
+    passed: &mut Passed,
+) -> Result<Port, Failure> {
+    let listener = Listener::bind(address, access, passed).await;
+    let listener =
+        listener.map_err(|error| Failure::cannot_listen(&address.to_string(), &error))?;
+    Ok(Port::new(listener, offer))
 }
 
 async fn keep_up(shared: Arc<Shared>) {
@@ -107,9 +127,45 @@ async fn fetch_keys(shared: Arc<Shared>) {
 }
 
 async fn keep_reloading(shared: Arc<Shared>) {
+    // It listens; and after a reload that panicked it goes on.
+    tell(&shared, Some(Phase::Ready));
     loop {
         shared.reload.notified().await;
+        tell(&shared, Some(Phase::Reloading));
+        let before = shared.live.load_full();
         reload(&shared).await;
+        let is_refused = Arc::ptr_eq(&before, &shared.live.load());
+        shared.reload_refused.store(is_refused, Ordering::Relaxed);
+        tell(&shared, Some(Phase::Ready));
+    }
+}
+
+/// Tells the service manager of the keys, and anything that it did not take before.
+async fn keep_telling(shared: Arc<Shared>) {
+    let mut due = tokio::time::interval(STATUS_EVERY);
+    loop {
+        due.tick().await;
+        tell(&shared, None);
+    }
+}
+
+/// Tells the service manager how the gate is and, if that has changed, what it does.
+fn tell(shared: &Shared, phase: Option<Phase>) {
+    let manager = &shared.manager;
+    if !manager.exists() {
+        return;
+    }
+    let is_refused = shared.reload_refused.load(Ordering::Relaxed);
+    let line = status_line::of(&shared.live.load().auth.health(), is_refused);
+    let told = match phase {
+        Some(phase) => manager.enter(phase, line),
+        None => manager.update(line),
+    };
+    let was_failing = shared
+        .manager_failing
+        .swap(told.is_err(), Ordering::Relaxed);
+    if let Err(error) = told {
+        events::not_notified(&error, was_failing);
     }
 }
 
@@ -134,6 +190,7 @@ mod tests {
 
     use tokio::time::Instant;
 
+    use super::super::settings::Settings;
     use super::*;
     use derbysoft_go_simulator::Simulator;
     use test_support::failing_log::panics_at;

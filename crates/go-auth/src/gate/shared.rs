@@ -1,6 +1,7 @@
 //! What all connections share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
@@ -9,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::live::Live;
 use super::metrics::Exposition;
 use super::settings::Settings;
+use crate::process::ServiceManager;
 
 pub(super) struct Shared {
     /// What requests use from now on.
@@ -21,10 +23,20 @@ pub(super) struct Shared {
     /// Held by each connection as long as it is open.
     pub(super) connection: Arc<()>,
     pub(super) exposition: Exposition,
+    pub(super) manager: ServiceManager,
+    /// The last attempt to tell it something failed.
+    pub(super) manager_failing: AtomicBool,
+    /// The last reload was, so that older settings are in use.
+    pub(super) reload_refused: AtomicBool,
 }
 
 impl Shared {
-    pub(super) fn new(live: Live, settings: Settings, exposition: Exposition) -> Self {
+    pub(super) fn new(
+        live: Live,
+        settings: Settings,
+        exposition: Exposition,
+        manager: ServiceManager,
+    ) -> Self {
         Self {
             live: ArcSwap::from_pointee(live),
             settings,
@@ -32,6 +44,9 @@ impl Shared {
             draining: CancellationToken::new(),
             connection: Arc::default(),
             exposition,
+            manager,
+            manager_failing: AtomicBool::new(false),
+            reload_refused: AtomicBool::new(false),
         }
     }
 
@@ -39,7 +54,8 @@ impl Shared {
     #[cfg(test)]
     pub(super) fn of_nobody() -> Self {
         let settings = Settings::new(None, []);
-        Self::new(Live::of_nobody(), settings, Exposition::apart())
+        let manager = ServiceManager::of(&[]);
+        Self::new(Live::of_nobody(), settings, Exposition::apart(), manager)
     }
 
     /// How many connections are open.

@@ -3,6 +3,7 @@
 
 mod deadline;
 mod log;
+mod service_manager;
 mod signals;
 
 use std::io;
@@ -16,6 +17,7 @@ use derbysoft_go_auth::observe::flush_log;
 pub(crate) use self::deadline::Deadline;
 use self::log::Log;
 pub(crate) use self::log::{DroppedLines, LAST_LINES};
+pub(crate) use self::service_manager::{Phase, ServiceManager};
 pub(crate) use self::signals::{Signal, Signals};
 
 /// How long blocking work may go on at the end: a snapshot that is being written, or a

@@ -46,8 +46,14 @@ fn emitted(log: &str) -> BTreeSet<(String, String, Vec<String>)> {
 async fn everything() -> String {
     let go = Simulator::start().await.expect("a free port");
     let settings = settings_of(&go, "key_wait = \"30s\"\ncooldown = \"100ms\"");
-    let debug = [("RUST_LOG", "derbysoft_go_auth=debug")];
+    let debug = [
+        ("RUST_LOG", "derbysoft_go_auth=debug"),
+        ("NOTIFY_SOCKET", "/nowhere/notify"),
+    ];
     let mut gate = GateProcess::start_over(&settings, &debug).await;
+    let failure = "the service manager could not be notified";
+    let failures = || gate.log().matches(failure).count();
+    eventually("it fails again", || failures() >= 2).await;
     gate.configure("leeway = ");
     gate.reload().await;
     gate.configure(&settings);

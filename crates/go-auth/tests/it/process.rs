@@ -63,15 +63,12 @@ impl Process {
         Self(command.spawn().expect("it runs"))
     }
 
-    /// A process, the lines of its standard output, and those of its log where that is
+    /// A process, the lines of its standard output, and those of its log, where these are
     /// piped.
     pub(crate) fn with_lines(mut command: Command) -> (Self, Lines, Lines) {
         let mut process = Self::spawn(&mut command);
-        let stdout = Lines::of(process.0.stdout.take().expect("piped"));
-        let log = match process.0.stderr.take() {
-            Some(log) => Lines::of(log),
-            None => Lines::of(std::io::empty()),
-        };
+        let stdout = Lines::of_some(process.0.stdout.take());
+        let log = Lines::of_some(process.0.stderr.take());
         (process, stdout, log)
     }
 
@@ -103,6 +100,13 @@ impl Drop for Process {
 pub(crate) struct Lines(watch::Receiver<Vec<String>>);
 
 impl Lines {
+    fn of_some(stream: Option<impl Read + Send + 'static>) -> Self {
+        match stream {
+            Some(stream) => Self::of(stream),
+            None => Self::of(std::io::empty()),
+        }
+    }
+
     fn of(stream: impl Read + Send + 'static) -> Self {
         let (sender, lines) = watch::channel(Vec::new());
         std::thread::spawn(move || {

@@ -26,7 +26,7 @@ use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::bounded_tcp::HEAD_WAIT;
+use crate::bounded_streams::HEAD_WAIT;
 use crate::simulator::Simulator;
 use crate::state::Shared;
 use crate::state::partner_apis::PartnerApi;

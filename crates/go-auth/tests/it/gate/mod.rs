@@ -3,9 +3,12 @@
 mod bounds;
 mod files;
 mod reload;
+#[cfg(target_os = "linux")]
+mod service_manager;
 mod settings;
 mod shutdown;
 mod status;
 mod status_port;
 mod streams;
+mod unix_socket;
 mod verdicts;

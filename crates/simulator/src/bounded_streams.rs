@@ -1,4 +1,5 @@
-//! Serving one port within bounds: shared by the gate and the simulator.
+//! Serving one address within bounds, over TCP or anything else that connects: shared by
+//! the gate and the simulator.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,7 +8,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
@@ -29,15 +29,14 @@ pub const ANSWER_WAIT: Duration = Duration::from_secs(30);
 /// 1,024 open files per process.
 pub const MAX_CONNECTIONS: usize = 512;
 
-/// Waits for a free permit, then for a connection.
-pub async fn accept(
-    listener: &TcpListener,
+/// Waits for a free permit, then for a connection: `accepting` begins only then.
+pub async fn accept<S>(
+    accepting: impl Future<Output = io::Result<S>>,
     room: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(S, OwnedSemaphorePermit)> {
     let place = Arc::clone(room).acquire_owned().await;
     let place = place.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
+    Ok((accepting.await?, place))
 }
 
 /// A stream that fails when the client reads nothing for [`WRITE_WAIT`], or not all of an

@@ -1,0 +1,142 @@
+//! A Unix socket of this process.
+//!
+//! Whoever may connect can try tokens, and whoever may replace the socket answers in the
+//! gate's place. So it never has wider permissions than wanted, not even for a moment,
+//! and its directory must not be open to all.
+
+use std::fs::{self, File, Metadata, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, lchown};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, Mode, flock};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::process::umask;
+
+use super::Access;
+
+/// How often, and how long apart, the lock on the directory is tried for: it is held for
+/// less than a millisecond.
+const TRIES: usize = 50;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What others may do to the files of a directory: change them, but for that of another
+/// user where the sticky bit is set.
+const WRITABLE_BY_ALL: u32 = 0o002;
+const STICKY: u32 = 0o1000;
+
+/// The socket's file. Dropping it removes the file, if it is still this socket's: drop it
+/// before the listener, while nobody else's can have the same number.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let found = fs::symlink_metadata(&self.path);
+        if found.is_ok_and(|found| identity(&found) == self.identity) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Binds a socket in place of one that nobody listens at. Blocks for a second at most.
+///
+/// Changes the umask of the process for a moment: nothing else may make files meanwhile.
+///
+/// # Errors
+/// In words, if something else is there or the system does not permit it.
+pub(super) fn bind(path: &Path, access: Access) -> io::Result<(SocketFile, UnixListener)> {
+    let directory = match path.parent() {
+        Some(parent) if parent != "" => parent,
+        _ => Path::new("."),
+    };
+    let of_directory = |error| with("its directory", &error);
+    let directory = File::open(directory).map_err(of_directory)?;
+    let mode = directory.metadata().map_err(of_directory)?.mode();
+    if mode & (WRITABLE_BY_ALL | STICKY) == WRITABLE_BY_ALL {
+        return Err(io::Error::other(
+            "everybody can write its directory, and so put another socket in its place",
+        ));
+    }
+    // Of two that start at once, one finds the other's socket.
+    lock(&directory).map_err(of_directory)?;
+    remove_stale(path)?;
+
+    let nobody_else = Mode::from_bits_truncate(0o777 & !(access.mode & 0o700));
+    let before = umask(nobody_else);
+    let listener = UnixListener::bind(path);
+    umask(before);
+    let listener = listener?;
+    let file = SocketFile {
+        path: path.to_owned(),
+        identity: identity(&fs::symlink_metadata(path)?),
+    };
+    if access.group.is_some() {
+        lchown(path, None, access.group).map_err(|error| with("its group", &error))?;
+    }
+    let permissions = Permissions::from_mode(access.mode);
+    fs::set_permissions(path, permissions).map_err(|error| with("its mode", &error))?;
+    listener.set_nonblocking(true)?;
+    Ok((file, listener))
+}
+
+/// Until the file is closed.
+fn lock(directory: &File) -> io::Result<()> {
+    for _ in 0..TRIES {
+        match flock(directory, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => sleep(PAUSE),
+            // Some file systems have no locks.
+            Ok(()) | Err(Errno::NOTSUP | Errno::NOLCK | Errno::NOSYS) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(io::Error::other("another process has it locked"))
+}
+
+/// Removes a socket that nobody listens at.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let found = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    if !found.file_type().is_socket() {
+        return Err(io::Error::other("a file that is not a socket is there"));
+    }
+    match connected(path) {
+        Err(Errno::CONNREFUSED) => {
+            fs::remove_file(path).map_err(|error| with("a stale socket", &error))
+        }
+        Err(Errno::NOENT) => Ok(()),
+        // Its queue is full.
+        Ok(()) | Err(Errno::AGAIN) => Err(io::Error::other("another process listens there")),
+        Err(Errno::PROTOTYPE) => Err(io::Error::other("a socket of another kind is there")),
+        Err(error) => Err(with("whether a process listens there", &error.into())),
+    }
+}
+
+fn connected(path: &Path) -> Result<(), Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    connect(&socket, &SocketAddrUnix::new(path)?)
+}
+
+fn with(what: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {error}"))
+}
+
+fn identity(of: &Metadata) -> (u64, u64) {
+    (of.dev(), of.ino())
+}
