@@ -39,6 +39,9 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
             "no route to that machine"
         }
+        // Of Unix sockets.
+        io::ErrorKind::NotFound => "there is no such socket",
+        io::ErrorKind::PermissionDenied => "this user may not connect there",
         _ => return None,
     };
     Some(words.to_owned())

@@ -13,13 +13,14 @@
 //! | `settings` | flags over file over environment |
 //! | `listen` | addresses to listen at: TCP, Unix sockets, systemd's |
 //! | `process` | signals, a log that nothing waits for, an end whatever hangs |
-//! | `verify`, `keys`, `simulate`, `gate` | the commands, each with its arguments |
+//! | `verify`, `keys`, `simulate`, `gate`, `health` | the commands, each with its arguments |
 //! | `command_line` | chooses between them; help, completions, manual |
 
 mod command_line;
 mod connection_error;
 mod console;
 mod gate;
+mod health;
 mod keys;
 mod listen;
 mod process;
@@ -78,6 +79,7 @@ pub fn run(surroundings: Surroundings<'_>) -> Exit {
         Command::Verify(args) => verify::run(&args, &mut console),
         Command::Keys(args) => keys::run(&args, &mut console),
         Command::Serve(args) => Ok(gate::run(&args, &mut console)),
+        Command::Health(args) => health::run(&args, &mut console),
         Command::Simulate(args) => simulate::run(&args, &mut console),
         Command::Completions { shell } => manual::completions(shell, &mut console),
         Command::Man { command } => manual::page(&command, &mut console),

@@ -15,6 +15,7 @@ use crate::console::terminal::{BAD, Terminal, paint};
 use crate::console::withheld::without_tokens;
 use crate::console::{Exit, Surroundings};
 use crate::gate::ServeArgs;
+use crate::health::HealthArgs;
 use crate::settings::SettingArgs;
 use crate::simulate::SimulateArgs;
 use crate::verify::VerifyArgs;
@@ -55,6 +56,9 @@ pub(super) enum Command {
     Verify(Box<VerifyArgs>),
 
     /// Shows what the key address serves, and which keys are usable
+    ///
+    /// Of the settings it checks only those that a fetch needs: `serve --check` checks all
+    /// of them.
     #[command(
         after_help = "Exit status: 0 there are usable keys, 1 the address answers without any, \
                       2 it can't be reached, 64 wrong usage or settings."
@@ -65,12 +69,20 @@ pub(super) enum Command {
     ///
     /// A proxy (nginx, Traefik, Envoy) asks it about each request at /auth. Settings come
     /// from a file and, for what the file does not set, from the environment (GO_AUTH_*).
-    /// SIGHUP reloads the file.
+    /// SIGHUP reloads the file; --check checks it.
     #[command(
         after_help = "Exit status: 0 stopped by a signal, 2 can't listen or go on, \
-                            64 wrong usage or settings."
+                            64 wrong usage or settings. With --check: 0 it could start, 64 as \
+                            above; with --online also 1 and 2, as of `keys`."
     )]
     Serve(ServeArgs),
+
+    /// Asks a running gate whether it serves
+    ///
+    /// For the health check of a container: it needs no shell and no other program, and
+    /// answers within 3 seconds.
+    #[command(after_help = "Exit status: 0 it serves, 1 it does not, 64 wrong usage.")]
+    Health(HealthArgs),
 
     /// Runs GO as a process, for testing an API in any language
     ///

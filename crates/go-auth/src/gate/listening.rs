@@ -4,13 +4,14 @@ use std::ffi::OsString;
 use std::str::FromStr;
 
 use super::serve::ServeArgs;
+use crate::console::Failure;
 use crate::listen::{Access, Address};
 use derbysoft_go_auth::config::ConfigError;
 use derbysoft_go_auth::inspect::{both, fault};
 
 /// Where it listens by default: where a proxy on the same machine reaches it, and nobody
 /// else.
-pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8081";
+const DEFAULT_LISTEN: &str = "127.0.0.1:8081";
 
 /// The addresses, and who may connect to those that are Unix sockets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +80,35 @@ impl Listening {
             },
         })
     }
+}
+
+/// The address at which a gate with these variables has its status, unless a flag names
+/// another.
+///
+/// # Errors
+/// With what is wrong with it.
+pub(crate) fn status_address(
+    flag: Option<&String>,
+    vars: &[(OsString, OsString)],
+) -> Result<Address, Failure> {
+    let address = || {
+        let listed = [(flag, "STATUS_LISTEN"), (None, "LISTEN")];
+        for (given, variable) in listed {
+            let found = read(("--status", given), (variable, vars), Address::from_str)?;
+            if let Some((_, address)) = found {
+                return Ok(address);
+            }
+        }
+        DEFAULT_LISTEN
+            .parse()
+            .map_err(|wrong| fault("--status", [wrong]))
+    };
+    address().map_err(|error: ConfigError| Failure::Usage(joined(&error)))
+}
+
+/// Faults that no file of settings has.
+pub(super) fn joined(error: &ConfigError) -> String {
+    error.faults().collect::<Vec<_>>().join("; ")
 }
 
 /// Whether the system chooses the port.

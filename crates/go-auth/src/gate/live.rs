@@ -51,8 +51,17 @@ impl Live {
         settings: &Settings,
         predecessor: Option<&GoAuth>,
     ) -> Result<Self, ConfigError> {
+        Self::read_whole(settings, predecessor).map(|(live, _)| live)
+    }
+
+    /// The same, with the configuration that it is made of.
+    pub(super) fn read_whole(
+        settings: &Settings,
+        predecessor: Option<&GoAuth>,
+    ) -> Result<(Self, Config), ConfigError> {
         let (config, reading) = settings.read()?;
-        reading.and(Self::new(config, predecessor))
+        let live = reading.and(Self::new(config.clone(), predecessor))?;
+        Ok((live, config))
     }
 
     /// Does no I/O but to read the file of Access Tokens.

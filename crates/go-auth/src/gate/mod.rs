@@ -31,4 +31,5 @@ mod shared;
 mod status_line;
 mod supervisor;
 
+pub(crate) use self::listening::status_address;
 pub(crate) use self::serve::{ServeArgs, run};

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
-use super::check::Wanted;
+use super::check::{Ready, Wanted, check};
 use super::events;
 use super::metrics::Exposition;
 use super::port::Port;
@@ -59,16 +59,32 @@ pub(crate) struct ServeArgs {
     /// the group of the process
     #[arg(long, value_name = "GROUP")]
     pub(super) socket_group: Option<String>,
+
+    /// Only check the settings and addresses: report every fault, and listen at nothing,
+    /// fetch nothing and write nothing
+    #[arg(long)]
+    pub(super) check: bool,
+
+    /// With --check: also fetch the keys once, as `go-auth keys` does
+    #[arg(long, requires = "check")]
+    pub(super) online: bool,
 }
 
 pub(crate) fn run(args: &ServeArgs, console: &mut Console<'_>) -> Exit {
     let vars = &console.surroundings.vars;
     let wanted = Wanted::of(args, vars);
+    if args.check {
+        return process::serve("warn", console, |runtime, signals, _, console| {
+            let exit = check(wanted, args.online, runtime, signals, console)?;
+            Ok((exit, None))
+        });
+    }
     // Before there are threads.
     let passed = Passed::take(vars);
     process::serve("info", console, |runtime, signals, dropped, console| {
         let passed = passed.map_err(|wrong| Failure::cannot("listen", wrong))?;
-        serve(wanted, passed, runtime, signals, dropped, console)
+        let deadline = serve(wanted, passed, runtime, signals, dropped, console)?;
+        Ok((Exit::Good, deadline))
     })
 }
 
@@ -88,7 +104,12 @@ fn serve(
             let reading = tokio::task::spawn_blocking(|| wanted.read());
             let read =
                 (reading.await).map_err(|error| Failure::cannot("read the settings", error))?;
-            let (listening, settings, live) = read?;
+            let Ready {
+                listening,
+                settings,
+                live,
+                ..
+            } = read?;
             let shared = Shared::new(live, settings, exposition, manager);
             Gate::bind(&listening, passed, shared).await
         };

@@ -29,6 +29,15 @@ impl Settings {
         }
     }
 
+    /// The file, if there is one.
+    pub(super) fn file(&self) -> Option<PathBuf> {
+        let variable = || {
+            let mut vars = self.vars.iter();
+            vars.find(|(name, value)| name == "GO_AUTH_CONFIG" && !value.is_empty())
+        };
+        (self.file.clone()).or_else(|| variable().map(|(_, value)| value.into()))
+    }
+
     /// The present settings, not checked yet, and how they were read. Blocks.
     ///
     /// # Errors

@@ -3,11 +3,13 @@
 mod report;
 mod text;
 
-use self::report::{AddressReport, Report, Verdict};
+pub(crate) use self::report::Report;
+use self::report::{AddressReport, Verdict};
 use crate::connection_error;
+use crate::console::terminal::Terminal;
 use crate::console::{Console, Exit, Failure, block_on};
 use crate::settings::{self, SettingArgs};
-use derbysoft_go_auth::inspect::key_addresses;
+use derbysoft_go_auth::inspect::{KeyAddress, key_addresses};
 
 pub(super) fn run(args: &SettingArgs<false>, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let (mut config, reading) = settings::read(args, console)?;
@@ -19,26 +21,36 @@ pub(super) fn run(args: &SettingArgs<false>, console: &mut Console<'_>) -> Resul
         config.snapshot = None;
     }
     let addresses = reading.and(key_addresses(&config))?;
-    let addresses = block_on(async {
-        let mut reports = Vec::new();
-        for address in addresses {
-            let visit = address.visit(connection_error::words).await;
-            reports.push(AddressReport::of(&address, visit));
-        }
-        reports
-    })?;
-    let verdicts = addresses.iter().map(|address| address.verdict);
-    let report = Report {
+    let report = block_on(look(addresses))?;
+    console.say(&report, |terminal| report.text(terminal))?;
+    Ok(report.exit())
+}
+
+/// Fetches the keys of each address once.
+pub(crate) async fn look(addresses: Vec<KeyAddress>) -> Report {
+    let mut reports = Vec::new();
+    for address in addresses {
+        let visit = address.visit(connection_error::words).await;
+        reports.push(AddressReport::of(&address, visit));
+    }
+    let verdicts = reports.iter().map(|address| address.verdict);
+    Report {
         verdict: verdicts.max().unwrap_or(Verdict::Unknown),
-        addresses,
-    };
-    console.say(&report, |terminal| {
-        let blocks = (report.addresses.iter()).map(|address| text::text(address, terminal));
+        addresses: reports,
+    }
+}
+
+impl Report {
+    pub(crate) fn text(&self, terminal: &Terminal) -> String {
+        let blocks = (self.addresses.iter()).map(|address| text::text(address, terminal));
         blocks.collect::<Vec<_>>().join("\n")
-    })?;
-    Ok(match report.verdict {
-        Verdict::Usable => Exit::Good,
-        Verdict::Unusable => Exit::Bad,
-        Verdict::Unknown => Exit::Unknown,
-    })
+    }
+
+    pub(crate) const fn exit(&self) -> Exit {
+        match self.verdict {
+            Verdict::Usable => Exit::Good,
+            Verdict::Unusable => Exit::Bad,
+            Verdict::Unknown => Exit::Unknown,
+        }
+    }
 }

@@ -15,7 +15,7 @@ const MAX_LISTED: usize = 2 * MAX_KEYS;
 
 /// Of all addresses. A contract: see `docs/guide/cli.md`.
 #[derive(Serialize)]
-pub(super) struct Report {
+pub(crate) struct Report {
     pub(super) verdict: Verdict,
     pub(super) addresses: Vec<AddressReport>,
 }

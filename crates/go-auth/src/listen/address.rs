@@ -95,18 +95,15 @@ fn tcp(text: &str) -> Option<Address> {
     let in_brackets = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'));
-    let host = match in_brackets {
-        Some(host) => {
-            // With a zone perhaps: fe80::1%eth0.
-            let bare = host.split('%').next().unwrap_or_default();
-            bare.parse::<Ipv6Addr>().ok()?;
-            host
-        }
-        None => {
-            let is_of_names = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-            host.chars().all(is_of_names).then_some(host)?
-        }
-    };
+    if let Some(host) = in_brackets {
+        // With a zone perhaps: fe80::1%eth0.
+        let bare = host.split('%').next().unwrap_or_default();
+        bare.parse::<Ipv6Addr>().ok()?;
+    } else {
+        let is_of_names = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        host.chars().all(is_of_names).then_some(())?;
+    }
+    let host = in_brackets.unwrap_or(host);
     Some(Address::Tcp {
         host: host.to_owned(),
         port,

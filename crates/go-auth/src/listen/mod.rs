@@ -7,5 +7,5 @@ mod passed;
 #[cfg(unix)]
 mod unix_socket;
 
-pub(crate) use self::address::{Access, Address};
+pub(crate) use self::address::{Access, Address, Nearby};
 pub(crate) use self::listener::{Listener, Passed, Stream};

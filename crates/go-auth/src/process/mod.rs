@@ -35,7 +35,7 @@ pub(crate) fn serve(
         Signals,
         DroppedLines,
         &mut Console<'_>,
-    ) -> Result<Option<Deadline>, Failure>,
+    ) -> Result<(Exit, Option<Deadline>), Failure>,
 ) -> Exit {
     let result = start(filter).and_then(|(runtime, signals, log)| {
         let result = run(&runtime, signals, log.dropped(), console);
@@ -43,16 +43,13 @@ pub(crate) fn serve(
         // What the library logs passes through a thread of its own first.
         flush_log(LAST_LINES);
         // The log comes last, when everything is logged.
-        result.map(drop)
+        result.map(|(exit, _deadline)| exit)
     });
-    result.map_or_else(
-        |failure| {
-            // Nobody has to read it, for a process that runs by itself.
-            let _deadline = Deadline::exit_within(LAST_LINES, failure.exit().code());
-            console.fail(&failure)
-        },
-        |()| Exit::Good,
-    )
+    result.unwrap_or_else(|failure| {
+        // Nobody has to read it, for a process that runs by itself.
+        let _deadline = Deadline::exit_within(LAST_LINES, failure.exit().code());
+        console.fail(&failure)
+    })
 }
 
 fn start(filter: &str) -> Result<(Runtime, Signals, Log), Failure> {

@@ -58,7 +58,7 @@ fn serve(
     runtime: &Runtime,
     mut signals: Signals,
     console: &mut Console<'_>,
-) -> Result<Option<Deadline>, Failure> {
+) -> Result<(Exit, Option<Deadline>), Failure> {
     let go = runtime.block_on(start(listen, builder));
     let go = go.map_err(|error| Failure::cannot_listen(listen, &error))?;
     let announcement = Announcement::of(&go);
@@ -75,7 +75,8 @@ fn serve(
     });
     console.say(&announcement, |terminal| announcement.text(terminal))?;
     let ended = runtime.block_on(running);
-    (ended.map(Some)).map_err(|error| Failure::cannot("serve", error))
+    let deadline = ended.map_err(|error| Failure::cannot("serve", error))?;
+    Ok((Exit::Good, Some(deadline)))
 }
 
 fn builder(args: &SimulateArgs) -> Result<SimulatorBuilder, Failure> {

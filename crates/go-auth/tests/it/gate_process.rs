@@ -20,7 +20,7 @@ const STATUS: &str = " for the status";
 /// A gate that serves, and ends when it is dropped.
 pub(crate) struct GateProcess {
     pub(crate) address: SocketAddr,
-    /// Of the status, where that has a separate one.
+    /// Of the status, where that has a separate one over TCP.
     pub(crate) status_address: Option<SocketAddr>,
     directory: TempDir,
     process: Process,
@@ -139,7 +139,9 @@ impl GateProcess {
             let address = address.strip_suffix(STATUS).unwrap_or(address);
             address.parse().expect("an address")
         };
-        let (address, status_address) = (address(&lines[0]), lines.get(1).map(address));
+        let is_tcp = |line: &&String| line.starts_with(LISTENING);
+        let status_address = lines.get(1).filter(is_tcp).map(address);
+        let address = address(&lines[0]);
         Self {
             address,
             status_address,

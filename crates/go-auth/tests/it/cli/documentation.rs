@@ -113,6 +113,14 @@ async fn every_name_in_the_json_is_on_the_page() {
         go_auth(&["keys", "--json"]).knowing(&world),
         go_auth(&["keys", "--json", "--jwks-url", "http://127.0.0.1:1/"]),
         go_auth(&["keys", "--json"]),
+        go_auth(&["serve", "--check", "--online", "--json"]).knowing(&world),
+        go_auth(&["health", "--json", "--status", "127.0.0.1:1"]),
+        go_auth(&[
+            "health",
+            "--json",
+            "--status",
+            &world.go.address().to_string(),
+        ]),
         strict_verify(&world).arg("--json").stdin(world.token()),
         strict_verify(&world).arg("--json"),
         strict_verify(&world)

@@ -4,7 +4,9 @@
 mod access_tokens;
 mod advice;
 mod arguments;
+mod check;
 mod documentation;
+mod health;
 mod keys;
 mod keys_tls;
 mod network;

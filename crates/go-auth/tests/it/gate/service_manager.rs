@@ -115,9 +115,9 @@ async fn a_service_manager_that_does_not_read_delays_nothing() {
     let manager = UnixDatagram::bind(&path).expect("a socket");
     let filler = UnixDatagram::unbound().expect("a socket");
     filler.set_nonblocking(true).expect("a socket");
-    let mut filled = 0;
+    let mut count = 0;
     while filler.send_to(b"x", &path).is_ok() {
-        filled += 1;
+        count += 1;
     }
     command.env("NOTIFY_SOCKET", &path);
     let (mut gate, said, log) = Process::with_lines(command);
@@ -126,7 +126,7 @@ async fn a_service_manager_that_does_not_read_delays_nothing() {
     gate.signal(Signal::HUP);
     log.says("settings reloaded").await;
     // Once there is room again it learns how things are.
-    for _ in 0..filled {
+    for _ in 0..count {
         next(&manager).await;
     }
     assert_eq!(next_phase(&manager).await[0], "READY=1");

@@ -126,12 +126,15 @@ async fn the_socket_is_never_open_to_more_than_asked_for() {
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let watching = std::thread::spawn(move || {
         let mut seen = Vec::new();
-        while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+        loop {
+            let is_last = stopped.try_recv().is_ok();
             let found = fs::symlink_metadata(&place);
             seen.extend(found.map(|found| found.mode() & 0o7777));
             seen.dedup();
+            if is_last {
+                return seen;
+            }
         }
-        seen
     });
     let (_gate, _) = started(command).await;
     stop.send(()).expect("it watches");
