@@ -47,6 +47,7 @@ pub use crate::config::layers::{Flag, Reading};
 pub use crate::config::settings::{FlagOf, Part, SETTINGS, Setting};
 pub use crate::jwt::jwks::inspect::{Inspected, inspect};
 pub use crate::net::{address, bounded_http};
+pub use crate::observe::refusals::{Counted, PERIOD, Refusals};
 
 /// Makes untrusted text safe to display.
 pub mod show {

@@ -10,7 +10,7 @@ mod metrics;
 #[cfg(not(feature = "metrics"))]
 #[path = "metrics_off.rs"]
 mod metrics;
-mod refusals;
+pub(crate) mod refusals;
 mod requests;
 
 pub(crate) use self::events::*;

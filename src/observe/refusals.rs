@@ -9,17 +9,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// From the first rejection of a kind to the report of how many more there were, in
 /// seconds. GO's tokens live five minutes: whoever watches the log learns of a fault
 /// within a token's life, from at most two lines a minute and kind.
-pub(super) const PERIOD: u32 = 60;
+pub const PERIOD: u32 = 60;
 
 /// The rejections of every kind.
 #[derive(Debug)]
-pub(super) struct Refusals(Box<[AtomicU64]>);
+pub struct Refusals(Box<[AtomicU64]>);
 
 /// What to log about a rejection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Counted {
+pub enum Counted {
     /// The first for a minute; so many before it were not logged.
-    First { unreported: u32 },
+    First {
+        /// How many.
+        unreported: u32,
+    },
     /// Nothing yet.
     Second,
     /// Nothing yet; the second is also waiting for the end of the minute.
@@ -92,13 +95,14 @@ impl Tally {
 }
 
 impl Refusals {
-    pub(super) fn new(kinds: usize) -> Self {
+    /// Of so many kinds.
+    pub fn new(kinds: usize) -> Self {
         let quiet = Tally::Quiet.word();
         Self((0..kinds).map(|_| AtomicU64::new(quiet)).collect())
     }
 
     /// Counts a rejection, at `now` in whole seconds of elapsed time.
-    pub(super) fn count(&self, kind: usize, now: u32) -> Counted {
+    pub fn count(&self, kind: usize, now: u32) -> Counted {
         let Some(word) = self.0.get(kind) else {
             return Counted::First { unreported: 0 };
         };
@@ -109,13 +113,13 @@ impl Refusals {
     }
 
     /// When the next count is due, if one is waiting.
-    pub(super) fn next_end(&self) -> Option<u32> {
+    pub fn next_end(&self) -> Option<u32> {
         let tallies = self.0.iter().map(|word| word.load(Ordering::SeqCst));
         tallies.filter_map(|word| Tally::read(word).end()).min()
     }
 
     /// Takes the counts that are due: the kind, and how many more there were.
-    pub(super) fn take_due(&self, now: u32) -> impl Iterator<Item = (usize, u32)> {
+    pub fn take_due(&self, now: u32) -> impl Iterator<Item = (usize, u32)> {
         self.0.iter().enumerate().filter_map(move |(kind, word)| {
             let due = |word| Tally::read(word).end().filter(|end| now >= *end);
             let close = |word| due(word).map(|_| Tally::Quiet.word());

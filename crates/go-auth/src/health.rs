@@ -1,5 +1,6 @@
 //! `go-auth health`: whether a gate serves, as the check of a container asks it.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::Args;
@@ -17,6 +18,9 @@ use derbysoft_go_auth::inspect::show::plain;
 /// How long the answer may take: the gate has it ready, and whoever asks so often gives up
 /// after some seconds, too.
 const TOTAL: Duration = Duration::from_secs(3);
+
+/// Not looked up anywhere.
+const HERE: &str = "localhost";
 
 // What stands here as documentation is the help.
 #[expect(clippy::doc_markdown)]
@@ -97,8 +101,14 @@ async fn ask(address: &Address, path: &str) -> Result<Result<StatusCode, String>
     let client = plain_client().map_err(|error| Failure::cannot("connect", error))?;
     let (client, authority) = match nearby {
         Nearby::Authority(authority) => (client, authority),
+        Nearby::Loopback(port) => {
+            let addresses = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            let addresses = addresses.map(|ip: IpAddr| SocketAddr::new(ip, port));
+            let client = client.resolve_to_addrs(HERE, &addresses);
+            (client, format!("{HERE}:{port}"))
+        }
         #[cfg(unix)]
-        Nearby::Path(socket) => (client.unix_socket(socket), "localhost".to_owned()),
+        Nearby::Path(socket) => (client.unix_socket(socket), HERE.to_owned()),
         #[cfg(not(unix))]
         Nearby::Path(_) => return Err(wrong("is a Unix socket")),
     };

@@ -53,6 +53,24 @@ pub(super) fn connection_failed(error: &dyn Error) {
     tracing::debug!(target: GATE, %error, "a connection failed");
 }
 
+/// What scanners of the internet cause, through proxies that let it pass.
+pub(super) fn not_http(error: &str) {
+    tracing::info!(target: GATE, error, "a request that is not valid HTTP was rejected");
+}
+
+pub(super) fn more_not_http(error: &str, count: u32) {
+    tracing::info!(
+        target: GATE,
+        count,
+        error,
+        "further requests that are not valid HTTP were rejected within a minute"
+    );
+}
+
+pub(super) fn signal_ignored(signal: &'static str) {
+    tracing::info!(target: GATE, signal, "a signal that has no meaning here was ignored");
+}
+
 pub(super) fn panicked(panic: &str) {
     tracing::error!(target: GATE, panic, "a thread panicked");
 }

@@ -21,6 +21,7 @@ mod identity;
 mod listening;
 mod live;
 mod metrics;
+mod not_http;
 mod port;
 mod reload;
 mod routes;

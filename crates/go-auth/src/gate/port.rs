@@ -123,8 +123,10 @@ async fn serve(stream: Stream, offer: Offer, shared: &Arc<Shared>) {
             connection.await
         }
     };
-    if let Err(error) = ended {
-        events::connection_failed(&error);
+    match ended {
+        Err(error) if error.is_parse() => shared.not_http.rejected(&error),
+        Err(error) => events::connection_failed(&error),
+        Ok(()) => {}
     }
 }
 
@@ -227,7 +229,9 @@ mod tests {
         let address = served(2, &shared).await;
         for _ in 0..3 {
             let mut client = TcpStream::connect(address).await.expect("it listens");
-            client.write_all(b"no HTTP\r\n\r\n").await.expect("written");
+            // Half a request.
+            client.write_all(b"GET /healthz").await.expect("written");
+            client.shutdown().await.expect("open");
             let mut rest = Vec::new();
             let _ = client.read_to_end(&mut rest).await;
             assert_eq!(asked(address).await, "HTTP/1.1 200 OK");

@@ -90,6 +90,7 @@ impl Gate {
                 signal = signals.next() => match signal {
                     Signal::Reload => shared.reload.notify_one(),
                     Signal::Stop => break,
+                    Signal::Ignored(name) => events::signal_ignored(name),
                 },
                 never = verdicts.serve(&shared) => match never {},
             }
@@ -99,6 +100,7 @@ impl Gate {
         tell(&shared, Some(Phase::Stopping));
         events::stopping();
         drain(connections, signals.stop()).await;
+        shared.not_http.flush();
     }
 }
 

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::live::Live;
 use super::metrics::Exposition;
+use super::not_http::NotHttp;
 use super::settings::Settings;
 use crate::process::ServiceManager;
 
@@ -23,6 +24,7 @@ pub(super) struct Shared {
     /// Held by each connection as long as it is open.
     pub(super) connection: Arc<()>,
     pub(super) exposition: Exposition,
+    pub(super) not_http: Arc<NotHttp>,
     pub(super) manager: ServiceManager,
     /// The last attempt to tell it something failed.
     pub(super) manager_failing: AtomicBool,
@@ -44,6 +46,7 @@ impl Shared {
             draining: CancellationToken::new(),
             connection: Arc::default(),
             exposition,
+            not_http: Arc::default(),
             manager,
             manager_failing: AtomicBool::new(false),
             reload_refused: AtomicBool::new(false),

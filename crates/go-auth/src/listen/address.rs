@@ -120,14 +120,12 @@ impl Address {
             Self::Tcp { port: 0, .. } | Self::Everywhere { port: 0 } => {
                 return Err("does not say which port it is");
             }
-            Self::Everywhere { port } => Nearby::of(Ipv4Addr::LOCALHOST.into(), *port),
+            Self::Everywhere { port } => Nearby::Loopback(*port),
             Self::Tcp { host, port } => match host.parse() {
                 Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) => {
                     Nearby::of(Ipv4Addr::LOCALHOST.into(), *port)
                 }
-                Ok(IpAddr::V6(Ipv6Addr::UNSPECIFIED)) => {
-                    Nearby::of(Ipv6Addr::LOCALHOST.into(), *port)
-                }
+                Ok(IpAddr::V6(Ipv6Addr::UNSPECIFIED)) => Nearby::Loopback(*port),
                 Ok(ip) => Nearby::of(ip, *port),
                 Err(_) => Nearby::Authority(self.to_string()),
             },
@@ -140,6 +138,8 @@ impl Address {
 pub(crate) enum Nearby<'a> {
     /// `HOST:PORT`
     Authority(String),
+    /// This port, at 127.0.0.1 or `::1`: a container often has only the first.
+    Loopback(u16),
     Path(&'a Path),
 }
 
@@ -254,16 +254,17 @@ mod tests {
     #[test]
     fn a_client_nearby_connects_to_loopback() {
         for (text, authority) in [
-            (":8081", "127.0.0.1:8081"),
             ("0.0.0.0:8081", "127.0.0.1:8081"),
-            ("[::]:8081", "[::1]:8081"),
-            ("[0:0::0]:8081", "[::1]:8081"),
             ("10.1.2.3:80", "10.1.2.3:80"),
             ("gate:80", "gate:80"),
         ] {
             let address: Address = text.parse().expect(text);
             let authority = Nearby::Authority(authority.to_owned());
             assert_eq!(address.nearby(), Ok(authority), "{text}");
+        }
+        for text in [":8081", "[::]:8081", "[0:0::0]:8081"] {
+            let address: Address = text.parse().expect(text);
+            assert_eq!(address.nearby(), Ok(Nearby::Loopback(8081)), "{text}");
         }
         let socket: Address = "unix:/run/gate".parse().expect("a path");
         assert_eq!(socket.nearby(), Ok(Nearby::Path(Path::new("/run/gate"))));

@@ -75,7 +75,19 @@ pub(super) fn bind(path: &Path, access: Access) -> io::Result<(SocketFile, UnixL
     lock(&directory).map_err(of_directory)?;
     remove_stale(path)?;
 
-    let nobody_else = Mode::from_bits_truncate(0o777 & !(access.mode & 0o700));
+    let (file, listener) = bound(path, access.mode)?;
+    if access.group.is_some() {
+        lchown(path, None, access.group).map_err(|error| with("its group", &error))?;
+    }
+    let permissions = Permissions::from_mode(access.mode);
+    fs::set_permissions(path, permissions).map_err(|error| with("its mode", &error))?;
+    listener.set_nonblocking(true)?;
+    Ok((file, listener))
+}
+
+/// A socket to which only its user may connect: its group may not be the right one yet.
+fn bound(path: &Path, mode: u32) -> io::Result<(SocketFile, UnixListener)> {
+    let nobody_else = Mode::from_bits_truncate(0o777 & !(mode & 0o700));
     let before = umask(nobody_else);
     let listener = UnixListener::bind(path);
     umask(before);
@@ -84,12 +96,6 @@ pub(super) fn bind(path: &Path, access: Access) -> io::Result<(SocketFile, UnixL
         path: path.to_owned(),
         identity: identity(&fs::symlink_metadata(path)?),
     };
-    if access.group.is_some() {
-        lchown(path, None, access.group).map_err(|error| with("its group", &error))?;
-    }
-    let permissions = Permissions::from_mode(access.mode);
-    fs::set_permissions(path, permissions).map_err(|error| with("its mode", &error))?;
-    listener.set_nonblocking(true)?;
     Ok((file, listener))
 }
 
@@ -139,4 +145,32 @@ fn with(what: &str, error: &io::Error) -> io::Error {
 
 fn identity(of: &Metadata) -> (u64, u64) {
     (of.dev(), of.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn until_its_group_is_set_only_its_user_may_connect() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let before = umask(Mode::from_bits_truncate(0o022));
+        umask(before);
+        for (wanted, at_first) in [(0o660, 0o600), (0o777, 0o700), (0o200, 0o200)] {
+            let path = directory.path().join("gate");
+            let mode = || fs::symlink_metadata(&path).expect("a socket").mode() & 0o7777;
+            let made = bound(&path, wanted).expect("a free path");
+            assert_eq!(mode(), at_first);
+            drop(made);
+            let access = Access {
+                mode: wanted,
+                group: None,
+            };
+            let made = bind(&path, access).expect("a free path");
+            assert_eq!(mode(), wanted);
+            drop(made);
+            assert!(!path.exists());
+        }
+        assert_eq!(umask(before), before);
+    }
 }

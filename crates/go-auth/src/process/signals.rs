@@ -12,6 +12,8 @@ pub(crate) enum Signal {
     Reload,
     /// Accept no more connections, end the open ones, and end (SIGTERM, SIGINT).
     Stop,
+    /// Nothing: a signal of this name (SIGUSR1, SIGUSR2) that would end other processes.
+    Ignored(&'static str),
 }
 
 /// Once installed, no signal ends the process by itself, and none is lost.
@@ -21,6 +23,8 @@ pub(crate) struct Signals {
     hangup: unix::Signal,
     terminate: unix::Signal,
     interrupt: unix::Signal,
+    user_defined_1: unix::Signal,
+    user_defined_2: unix::Signal,
 }
 
 #[cfg(unix)]
@@ -32,6 +36,8 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            user_defined_1: signal(SignalKind::user_defined1())?,
+            user_defined_2: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -40,6 +46,8 @@ impl Signals {
         tokio::select! {
             () = either(&mut self.terminate, &mut self.interrupt) => Signal::Stop,
             _ = self.hangup.recv() => Signal::Reload,
+            _ = self.user_defined_1.recv() => Signal::Ignored("SIGUSR1"),
+            _ = self.user_defined_2.recv() => Signal::Ignored("SIGUSR2"),
         }
     }
 

@@ -12,8 +12,9 @@ pub(crate) struct SimulateArgs {
     #[command(subcommand)]
     pub(super) command: Option<SimulateCommand>,
 
-    /// The address to listen on. Default: the variable LISTEN, or 127.0.0.1:8083
-    #[arg(long, value_name = "HOST:PORT")]
+    /// The address to listen on: HOST:PORT, or :PORT for every address of this machine.
+    /// Default: the variable LISTEN, or 127.0.0.1:8083
+    #[arg(long, value_name = "ADDRESS")]
     pub(super) listen: Option<String>,
 
     /// The start of its addresses, where others know it by another name:

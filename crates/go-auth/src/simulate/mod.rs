@@ -14,7 +14,7 @@ use self::args::{DEFAULT_LISTEN, SimulateCommand};
 use crate::console::table::broken;
 use crate::console::terminal::Terminal;
 use crate::console::{Console, Exit, Failure};
-use crate::process::{self, Deadline, LAST_LINES, Signals};
+use crate::process::{self, Deadline, LAST_LINES, Signal, Signals};
 use derbysoft_go_auth::inspect::address;
 use derbysoft_go_simulator::{Simulator, SimulatorBuilder};
 
@@ -64,12 +64,11 @@ fn serve(
     let announcement = Announcement::of(&go);
     // Not on this thread, which may wait for a reader of the announcement.
     let running = runtime.spawn(async move {
-        // There are no settings to reload: any signal is the end.
-        signals.next().await;
+        end_asked_for(&mut signals).await;
         let deadline = Deadline::exit_within(DRAIN + LAST_LINES, Exit::Good.code());
         tokio::select! {
             () = go.stop_within(DRAIN) => {}
-            _ = signals.next() => {}
+            () = end_asked_for(&mut signals) => {}
         }
         deadline
     });
@@ -77,6 +76,13 @@ fn serve(
     let ended = runtime.block_on(running);
     let deadline = ended.map_err(|error| Failure::cannot("serve", error))?;
     Ok((Exit::Good, Some(deadline)))
+}
+
+/// There are no settings to reload: SIGHUP is the end, too.
+async fn end_asked_for(signals: &mut Signals) {
+    while let Signal::Ignored(signal) = signals.next().await {
+        tracing::info!(signal, "a signal that has no meaning here was ignored");
+    }
 }
 
 fn builder(args: &SimulateArgs) -> Result<SimulatorBuilder, Failure> {
@@ -123,13 +129,20 @@ fn name<'a>(flag: &str, text: &'a str) -> Result<&'a str, Failure> {
     }
 }
 
-/// At the first address of that name that is free.
+/// At the first address of that name that is free; without a name at every address, of
+/// IPv6 and IPv4 where there are both.
 async fn start(listen: &str, builder: &SimulatorBuilder) -> io::Result<Simulator> {
+    let names = match listen.strip_prefix(':') {
+        Some(port) => vec![format!("[::]:{port}"), format!("0.0.0.0:{port}")],
+        None => vec![listen.to_owned()],
+    };
     let mut last = io::Error::new(io::ErrorKind::NotFound, "no such address");
-    for address in tokio::net::lookup_host(listen).await? {
-        match builder.clone().address(address).start().await {
-            Ok(go) => return Ok(go),
-            Err(error) => last = error,
+    for name in names {
+        for address in tokio::net::lookup_host(name).await? {
+            match builder.clone().address(address).start().await {
+                Ok(go) => return Ok(go),
+                Err(error) => last = error,
+            }
         }
     }
     Err(last)

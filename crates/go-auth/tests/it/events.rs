@@ -35,9 +35,12 @@ fn emitted(log: &str) -> BTreeSet<(String, String, Vec<String>)> {
             .filter(|message| after.starts_with(message.as_str()))
             .max_by_key(|message| message.len())
             .unwrap_or_else(|| panic!("not in the table: {after}"));
-        let fields = after[message.len()..].split_once('=');
-        let fields = fields.map(|(name, _)| name.trim().to_owned());
-        Some((level, message.clone(), fields.into_iter().collect()))
+        let words = after[message.len()..].split(' ');
+        let names = words.filter_map(|word| word.split_once('=').map(|(name, _)| name));
+        let is_name =
+            |name: &&str| !name.is_empty() && name.bytes().all(|c| c.is_ascii_lowercase());
+        let fields = names.filter(is_name).map(str::to_owned);
+        Some((level, message.clone(), fields.collect()))
     };
     log.lines().filter_map(of_line).collect()
 }
@@ -62,10 +65,18 @@ async fn everything() -> String {
     for _ in 0..2 {
         assert_eq!(gate.verdict(&too_long).await.status, 403);
     }
+    for _ in 0..2 {
+        let mut wire = gate.connect().await;
+        wire.write("no HTTP\r\n\r\n").await;
+        wire.reply_if_any().await;
+    }
     let mut wire = gate.connect().await;
-    wire.write("no HTTP\r\n\r\n").await;
-    wire.reply_if_any().await;
+    wire.write("GET /auth").await;
+    drop(wire);
     gate.says("a connection failed").await;
+    gate.signal(Signal::USR1);
+    gate.says("a signal that has no meaning here was ignored")
+        .await;
     gate.let_open_files(false);
     let waiting = TcpStream::connect(gate.address).await.expect("it listens");
     let failure = "a connection could not be accepted";
@@ -88,7 +99,7 @@ async fn everything() -> String {
     drop(waiting);
     gate.signal(Signal::TERM);
     gate.exit().await;
-    gate.says("stopped").await;
+    gate.says("further requests that are not valid HTTP").await;
     let first = gate.log();
 
     let hold = go.hold();

@@ -53,6 +53,7 @@ async fn serve_and_check_and_reload_find_the_same() {
     fs::write(at("tokens"), "[[availability-peer]]\ntoken = \"x\"\n").expect("written");
     fs::write(at("no.pem"), "no certificate").expect("written");
     let gate = GateProcess::start(&good).await;
+    test_support::soon(go.wait_for_fetches(1)).await;
     let fetches = go.fetches();
     for settings in [
         String::new(),

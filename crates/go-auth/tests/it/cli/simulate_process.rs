@@ -216,9 +216,23 @@ async fn the_listen_flag_overrides_the_variable() {
 }
 
 #[tokio::test]
+async fn without_a_host_it_listens_at_every_address() {
+    let simulation = Simulation::start(&["--listen", ":0"], &[]).await;
+    let (_, port) = simulation.address().rsplit_once(':').expect("a port");
+    let stream = soon(TcpStream::connect(format!("127.0.0.1:{port}"))).await;
+    let mut wire = Wire::new(stream.expect("it listens"));
+    wire.write(head("GET", "/simulator", &[])).await;
+    assert_eq!(wire.reply().await.status, 200);
+}
+
+#[tokio::test]
 async fn any_signal_ends_the_simulator_well() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let mut simulation = Simulation::start(&[], &[]).await;
+        for ignored in [Signal::USR1, Signal::USR2] {
+            simulation.process.signal(ignored);
+        }
+        simulation.log.says("has no meaning here was ignored").await;
         assert_eq!(simulation.ask("GET", "/simulator").await.status, 200);
         simulation.process.signal(signal);
         assert_eq!(simulation.process.exit().await.code(), Some(0));

@@ -96,3 +96,19 @@ async fn a_reload_that_waits_for_keys_delays_no_end() {
     assert_eq!(gate.exit().await.code(), Some(0));
     drop(hold);
 }
+
+#[tokio::test]
+async fn signals_without_a_meaning_are_ignored() {
+    let go = Simulator::start().await.expect("a free port");
+    let mut gate = GateProcess::start(&settings_of(&go, "")).await;
+    for (signal, name) in [(Signal::USR1, "SIGUSR1"), (Signal::USR2, "SIGUSR2")] {
+        gate.signal(signal);
+        gate.says(&format!(
+            "has no meaning here was ignored signal=\"{name}\""
+        ))
+        .await;
+        assert_eq!(gate.get("/healthz").await.status, 200);
+    }
+    gate.signal(Signal::TERM);
+    assert_eq!(gate.exit().await.code(), Some(0));
+}

@@ -117,36 +117,6 @@ async fn mode_and_group_are_those_asked_for() {
     }
 }
 
-/// Whatever is caught of the socket on its way, others have no more than they are given.
-#[tokio::test]
-async fn the_socket_is_never_open_to_more_than_asked_for() {
-    let (go, directory, socket) = go_and_place().await;
-    let (command, _settings) = gate_at(&go, &socket);
-    let place = socket.clone();
-    let (stop, stopped) = std::sync::mpsc::channel::<()>();
-    let watching = std::thread::spawn(move || {
-        let mut seen = Vec::new();
-        loop {
-            let is_last = stopped.try_recv().is_ok();
-            let found = fs::symlink_metadata(&place);
-            seen.extend(found.map(|found| found.mode() & 0o7777));
-            seen.dedup();
-            if is_last {
-                return seen;
-            }
-        }
-    });
-    let (_gate, _) = started(command).await;
-    stop.send(()).expect("it watches");
-    let seen = watching.join().expect("no panic");
-    assert_eq!(seen.last(), Some(&0o660));
-    assert!(seen.iter().all(|mode| mode & !0o660 == 0), "{seen:?}");
-    assert_eq!(
-        fs::read_dir(directory.path()).expect("a directory").count(),
-        1
-    );
-}
-
 #[tokio::test]
 async fn a_stale_socket_is_replaced() {
     let (go, _directory, socket) = go_and_place().await;
