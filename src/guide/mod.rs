@@ -13,7 +13,7 @@
 //! - [`cli`]: the command `go-auth`
 //! - [`gate`]: the gate, for API servers of any language
 //! - [`proxies`]: what the proxy in front of the gate has to do
-//! - [`deploying`]: the gate under systemd and in Kubernetes
+//! - [`deploying`]: the gate as a Debian package, under systemd, as an image and in Kubernetes
 
 /// Includes a guide. Of two definitions of a link the first counts, so that these replace
 /// the guide's own, which lead to files.
