@@ -1,5 +1,7 @@
 //! Apache.
 
+use std::time::Duration;
+
 use derbysoft_go_simulator::Simulator;
 
 use super::api::Speaks;
@@ -67,6 +69,7 @@ pub(crate) const APACHE: Proxy = Proxy {
     },
     over_a_socket: false,
     listens_early: false,
+    checked_within: Duration::ZERO,
     api: Speaks::Http,
     answers: Answers {
         too_long: &[400],

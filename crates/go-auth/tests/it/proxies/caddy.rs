@@ -1,5 +1,7 @@
 //! Caddy.
 
+use std::time::Duration;
+
 use super::api::Speaks;
 use super::cases::logs;
 use super::proxy::{ANSWERS, Answers, Proxy, Verdicts};
@@ -33,6 +35,7 @@ pub(crate) const CADDY: Proxy = Proxy {
     arguments: |_| ["run", "--config", "Caddyfile"].map(str::to_owned).to_vec(),
     over_a_socket: false,
     listens_early: false,
+    checked_within: Duration::ZERO,
     api: Speaks::Http,
     answers: Answers {
         asterisk: Some(200),

@@ -1,5 +1,7 @@
 //! Envoy.
 
+use std::time::Duration;
+
 use std::net::SocketAddr;
 
 use super::api::Speaks;
@@ -44,6 +46,7 @@ pub(crate) const ENVOY: Proxy = Proxy {
     },
     over_a_socket: false,
     listens_early: false,
+    checked_within: Duration::ZERO,
     api: Speaks::Http,
     answers: Answers {
         http_1_0: Some(426),

@@ -1,5 +1,7 @@
 //! `HAProxy`.
 
+use std::time::Duration;
+
 use super::api::Speaks;
 use super::cases::logs;
 use super::proxy::{ANSWERS, Answers, Proxy, RetryAfter, Verdicts};
@@ -40,6 +42,7 @@ pub(crate) const HAPROXY: Proxy = Proxy {
     arguments: |_| ["-f", "haproxy.cfg", "-db"].map(str::to_owned).to_vec(),
     over_a_socket: false,
     listens_early: false,
+    checked_within: Duration::from_millis(1200),
     api: Speaks::Http,
     answers: Answers {
         // Its own once a check has found that the gate has none.

@@ -31,6 +31,9 @@ pub(crate) struct Proxy {
     pub(crate) over_a_socket: bool,
     /// Whether it answers everything with 404 until it has read its routes.
     pub(crate) listens_early: bool,
+    /// How long it may take until its first check of a gate. Up to then `HAProxy` takes one
+    /// that fails once for down.
+    pub(crate) checked_within: Duration,
     pub(crate) api: Speaks,
     pub(crate) answers: Answers,
 }
@@ -155,8 +158,9 @@ impl Places {
 /// Ends when it is dropped.
 pub(crate) struct Running {
     pub(crate) listen: SocketAddr,
-    directory: TempDir,
+    /// Before its directory, which has its log.
     _server: Server,
+    directory: TempDir,
 }
 
 impl Running {

@@ -1,5 +1,7 @@
 //! Traefik.
 
+use std::time::Duration;
+
 use super::api::Speaks;
 use super::proxy::{ANSWERS, Answers, Proxy};
 use test_support::secs;
@@ -29,6 +31,7 @@ pub(crate) const TRAEFIK: Proxy = Proxy {
     arguments: |_| vec!["--configFile=traefik-static.yml".to_owned()],
     over_a_socket: false,
     listens_early: true,
+    checked_within: Duration::ZERO,
     api: Speaks::Http,
     answers: Answers {
         no_gate: 500,

@@ -25,6 +25,7 @@ pub(crate) async fn gates_restarted_in_turn_fail_no_request(proxy: &Proxy) {
         gate.comes_to(&token, 200).await;
     }
 
+    tokio::time::sleep(proxy.checked_within).await;
     let (answered, is_over) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
     let mut load = JoinSet::new();
     for _ in 0..CONNECTIONS {

@@ -3,6 +3,8 @@
 mod load;
 mod settings;
 
+use std::time::Duration;
+
 use super::api::Speaks;
 use super::proxy::{ANSWERS, Answers, Places, Proxy, Verdicts};
 
@@ -27,6 +29,7 @@ pub(crate) const NGINX: Proxy = Proxy {
     },
     over_a_socket: false,
     listens_early: false,
+    checked_within: Duration::ZERO,
     api: Speaks::Http,
     answers: Answers {
         two_credentials: &[400],
