@@ -60,7 +60,7 @@ pub(super) enum Command {
 
     /// Runs the gate for API servers of any language
     ///
-    /// A proxy (nginx, Traefik, Envoy) asks it about each request at /auth. Settings come
+    /// A proxy (nginx, Envoy, HAProxy and others) asks it about each request at /auth. Settings come
     /// from a file and, for what the file does not set, from the environment (GO_AUTH_*).
     /// SIGHUP reloads the file; --check checks it.
     Serve(ServeArgs),

@@ -2,10 +2,10 @@
 //! request, and lets in what it accepts.
 //!
 //! ```text
-//!  GO ──► nginx, Traefik, Envoy ──► the API: x-go-subject, x-go-issuer, x-go-token-id,
-//!              │        ▲                    x-go-api
-//!              ▼ /auth  │ 200 and who it is, 401, 403 or 503
-//!            gate ──► GO's key address
+//!  GO ──► proxy ─────────────► API: x-go-subject, x-go-issuer, x-go-token-id, x-go-api
+//!          │ ▲
+//!    /auth ▼ │ 200 and who it is; 401, 403 or 503
+//!         gate ──► GO's key address
 //! ```
 //!
 //! The verdict is that of the library's [layer](derbysoft_go_auth::GoAuthLayer), around a

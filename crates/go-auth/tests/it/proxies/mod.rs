@@ -50,6 +50,7 @@ macro_rules! cases_of_the_gate {
             verdicts: every_method_gets_its_verdict;
             verdicts: a_rejected_request_never_reaches_the_api;
             verdicts: claims_of_any_characters_are_one_header_each;
+            logs: a_rejections_line_has_the_trace_of_the_push;
             outages: an_outage_of_the_keys_is_503_and_no_rejection;
             outages: without_its_gate_the_api_is_closed;
             outages: a_gate_that_hangs_closes_the_api_too;

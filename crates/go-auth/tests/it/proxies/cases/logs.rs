@@ -1,4 +1,4 @@
-//! What a proxy logs, in JSON.
+//! What a proxy logs, in JSON, and what it tells the gate for its log.
 
 use serde_json::Value;
 
@@ -42,4 +42,14 @@ pub(crate) async fn the_access_log_has_the_reason_and_no_token(
     }
     // The questions are not logged as well.
     assert!(!log().contains("/auth"), "{}", log());
+}
+
+pub(crate) async fn a_rejections_line_has_the_trace_of_the_push(proxy: &Proxy) {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let stage = Stage::set(proxy, "").await;
+    let reply = stage
+        .push(&[("Authorization", "Bearer a.b.c"), ("Traceparent", TRACE)])
+        .await;
+    assert_eq!(reply.status, 401);
+    stage.gate().says(TRACE).await;
 }
