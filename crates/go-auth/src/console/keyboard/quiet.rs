@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcdrain, tcgetattr, tcsetattr,
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::{flag, low_level};
@@ -59,6 +59,9 @@ struct Quiet<'a> {
 
 impl<'a> Quiet<'a> {
     fn start(keyboard: BorrowedFd<'a>) -> io::Result<Self> {
+        // In the background, this stops the process until it is in the foreground: before
+        // that the terminal is as the shell has it for itself.
+        tcdrain(keyboard)?;
         let before = tcgetattr(keyboard)?;
         let mut quiet = before.clone();
         // Ctrl-C and its like still are signals.

@@ -180,6 +180,39 @@ async fn a_stop_sets_the_terminal_back_and_asks_again() {
     assert!(!terminal.closed().await.contains(&token));
 }
 
+/// A shell has its terminal otherwise while it reads a line itself.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_was_started_in_the_background_sets_the_terminal_back() {
+    const SHELL: &str = "set -m; stty -echo -icanon; \"$@\" & \
+        until grep -q '^State:.T' /proc/$!/status; do :; done; \
+        stty echo icanon; fg; stty -a | tr ' ;' '\\n\\n' | grep -x -e '-*echo' -e '-*icanon'";
+    let keys = file(document(&[good().jwk(KID)]));
+    let terminal = Terminal::new();
+    let typed = verify(path(&keys));
+    let mut command = Command::new("setsid");
+    command
+        .args(["--ctty", "--wait", "sh", "-c", SHELL, "sh"])
+        .arg(typed.get_program())
+        .args(typed.get_args())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    let mut shell = terminal.asks(&mut command).await;
+    // It has the terminal open.
+    drop(command);
+    terminal
+        .type_in(&format!("{}\n\u{4}", mint().token()))
+        .await;
+    shell.exit().await;
+    let text = terminal.closed().await;
+    assert!(text.contains("valid"), "{text}");
+    let modes: Vec<_> = (text.lines().map(str::trim))
+        .filter(|line| line.ends_with("echo") || line.ends_with("icanon"))
+        .collect();
+    assert_eq!(modes.len(), 2, "{text}");
+    assert!(!modes.iter().any(|it| it.starts_with('-')), "{text}");
+}
+
 /// It was caught only while somebody typed.
 #[tokio::test]
 async fn a_signal_after_the_typing_ends_it_too() {
