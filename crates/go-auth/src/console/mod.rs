@@ -246,11 +246,38 @@ fn written(result: io::Result<()>) -> Result<(), Failure> {
     }
 }
 
-/// Runs what has to wait.
+/// Runs what has to wait, and leaves behind what it does not wait for any more: the
+/// system looks up names without a time limit.
 pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::System)?;
-    Ok(runtime.block_on(future))
+    let output = runtime.block_on(future);
+    runtime.shutdown_background();
+    Ok(output)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_waited_for_no_more_delays_nothing() {
+        let (end, ended) = mpsc::channel::<()>();
+        let (started, starts) = tokio::sync::oneshot::channel();
+        let name = async {
+            drop(tokio::task::spawn_blocking(move || {
+                let _ = started.send(());
+                ended.recv_timeout(Duration::from_secs(20))
+            }));
+            starts.await
+        };
+        let output = block_on(name).expect("a runtime");
+        output.expect("it has begun");
+        end.send(()).expect("it goes on");
+    }
 }
