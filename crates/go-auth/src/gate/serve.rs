@@ -23,6 +23,7 @@ use crate::process::{
     self, Deadline, DroppedLines, LAST_LINES, LAST_WRITES, LogArgs, Logging, ServiceManager,
     Signals,
 };
+use derbysoft_go_auth::inspect::show::plain;
 
 /// How long the process is there after its requests have ended, whatever else hangs: as
 /// long as it waits for blocking work and twice for the log, and a second.
@@ -170,9 +171,9 @@ impl Announcement {
     }
 
     fn text(&self) -> String {
-        let mut text = format!("listening on {}\n", self.listening);
+        let mut text = format!("listening on {}\n", plain(&self.listening));
         if let Some(status) = &self.status {
-            let _ = writeln!(text, "listening on {status} for the status");
+            let _ = writeln!(text, "listening on {} for the status", plain(status));
         }
         text
     }
