@@ -19,8 +19,8 @@ use rustix::process::umask;
 
 use super::Access;
 
-/// How often, and how long apart, the lock on the directory is tried for: it is held for
-/// less than a millisecond.
+/// How often, and how long apart, the lock on the directory is tried for: a gate that
+/// starts holds it for less than a millisecond.
 const TRIES: usize = 50;
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -99,7 +99,8 @@ fn bound(path: &Path, mode: u32) -> io::Result<(SocketFile, UnixListener)> {
     Ok((file, listener))
 }
 
-/// Until the file is closed.
+/// Until the file is closed. Whoever may read the directory can lock it, too, and for as
+/// long as they like: that delays a start, and does not prevent it.
 fn lock(directory: &File) -> io::Result<()> {
     for _ in 0..TRIES {
         match flock(directory, FlockOperation::NonBlockingLockExclusive) {
@@ -109,7 +110,7 @@ fn lock(directory: &File) -> io::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    Err(io::Error::other("another process has it locked"))
+    Ok(())
 }
 
 /// Removes a socket that nobody listens at.
@@ -149,10 +150,27 @@ fn identity(of: &Metadata) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Mutex, PoisonError};
+
     use super::*;
+
+    /// Of the umask, which is the process's.
+    static TURN: Mutex<()> = Mutex::new(());
+
+    #[test]
+    fn whoever_locks_the_directory_does_not_keep_others_out() {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let directory = tempfile::tempdir().expect("a directory");
+        let open = File::open(directory.path()).expect("it is there");
+        flock(&open, FlockOperation::LockExclusive).expect("nobody else has it");
+        let path = directory.path().join("gate");
+        let _socket = bind(&path, Access::default()).expect("a free path");
+        connected(&path).expect("it listens");
+    }
 
     #[test]
     fn until_its_group_is_set_only_its_user_may_connect() {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let directory = tempfile::tempdir().expect("a directory");
         let before = umask(Mode::from_bits_truncate(0o022));
         umask(before);
