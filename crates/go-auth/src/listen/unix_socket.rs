@@ -15,7 +15,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, Mode, flock};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
-use rustix::process::umask;
+use rustix::process::{getegid, umask};
 
 use super::Access;
 
@@ -76,8 +76,10 @@ pub(super) fn bind(path: &Path, access: Access) -> io::Result<(SocketFile, UnixL
     remove_stale(path)?;
 
     let (file, listener) = bound(path, access.mode)?;
-    if access.group.is_some() {
-        lchown(path, None, access.group).map_err(|error| with("its group", &error))?;
+    // In some directories, files have the directory's group at first.
+    let group = access.group.unwrap_or_else(|| getegid().as_raw());
+    if fs::symlink_metadata(path)?.gid() != group {
+        lchown(path, None, Some(group)).map_err(|error| with("its group", &error))?;
     }
     let permissions = Permissions::from_mode(access.mode);
     fs::set_permissions(path, permissions).map_err(|error| with("its mode", &error))?;
@@ -152,6 +154,8 @@ fn identity(of: &Metadata) -> (u64, u64) {
 mod tests {
     use std::sync::{Mutex, PoisonError};
 
+    use rustix::process::{Gid, getgroups, getuid};
+
     use super::*;
 
     /// Of the umask, which is the process's.
@@ -166,6 +170,33 @@ mod tests {
         let path = directory.path().join("gate");
         let _socket = bind(&path, Access::default()).expect("a free path");
         connected(&path).expect("it listens");
+    }
+
+    #[test]
+    fn the_group_is_that_of_the_process_wherever_the_socket_is() {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = getegid().as_raw();
+        let others = getgroups().expect("a list").into_iter();
+        let other = others.map(Gid::as_raw).find(|it| *it != own);
+        // Nobody but root may name a group that they are not in.
+        let Some(other) = other.or_else(|| getuid().is_root().then_some(own + 1)) else {
+            return;
+        };
+        let directory = tempfile::tempdir().expect("a directory");
+        lchown(directory.path(), None, Some(other)).expect("a group");
+        let passed_on = Permissions::from_mode(0o2755);
+        fs::set_permissions(directory.path(), passed_on).expect("our own");
+        for (asked, has) in [(None, own), (Some(own), own), (Some(other), other)] {
+            let access = Access {
+                group: asked,
+                ..Access::default()
+            };
+            let path = directory.path().join("gate");
+            let socket = bind(&path, access).expect("a free path");
+            let found = fs::symlink_metadata(&path).expect("a socket");
+            assert_eq!(found.gid(), has, "{asked:?}");
+            drop(socket);
+        }
     }
 
     #[test]
