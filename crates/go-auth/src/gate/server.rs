@@ -1,5 +1,6 @@
 //! The gate, from its start until the process is stopped.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -54,7 +55,16 @@ impl Gate {
         let verdicts = bind(verdicts, offer, *access, &mut passed).await?;
         let status = match status {
             None => None,
-            Some(apart) => Some(bind(apart, Offer::Status, *access, &mut passed).await?),
+            Some(apart) => {
+                let port = bind(apart, Offer::Status, *access, &mut passed).await?;
+                // The same socket under two names, or two with `ReusePort=`.
+                let name = |port: &Port| port.listener.name().ok();
+                if name(&verdicts).is_some_and(|taken| name(&port) == Some(taken)) {
+                    let error = io::Error::other("it is the address of the verdicts");
+                    return Err(Failure::cannot_listen(&apart.to_string(), &error));
+                }
+                Some(port)
+            }
         };
         passed
             .all_used()

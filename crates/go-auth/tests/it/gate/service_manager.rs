@@ -255,6 +255,7 @@ async fn sockets_that_do_not_fit_are_named() {
         OwnedFd::from(one)
     };
     let file = || OwnedFd::from(std::fs::File::open("/dev/null").expect("a file"));
+    let twice = |socket: OwnedFd| vec![socket.try_clone().expect("a copy"), socket];
     let cannot =
         |address: &str| format!("can't listen on \"{address}\": the service manager has passed");
     for (sockets, names, arguments, fault) in [
@@ -281,6 +282,12 @@ async fn sockets_that_do_not_fit_are_named() {
             "a:b",
             &["--listen", "systemd:b"],
             "sockets that no address names: \"a\"".to_owned(),
+        ),
+        (
+            twice(tcp().0),
+            "a:b",
+            &["--listen", "systemd:a", "--status-listen", "systemd:b"],
+            "can't listen on \"systemd:b\": it is the address of the verdicts".to_owned(),
         ),
         (
             vec![tcp().0],
