@@ -135,6 +135,11 @@ impl KeyAddress {
         self.place.name()
     }
 
+    /// The same for the log: without the query, which may hold a secret.
+    pub fn shown(&self) -> String {
+        self.place.shown()
+    }
+
     /// Fetches as the gate does when it lacks a key.
     pub async fn visit(&self, words: Words) -> Visit {
         let source = self

@@ -154,7 +154,8 @@ impl Ready {
         let issuers = addresses.iter().map(|address| Trusted {
             issuer: address.issuer.clone(),
             audience: audience(&address.issuer),
-            keys_from: address.name(),
+            // It goes to the log of a unit.
+            keys_from: address.shown(),
         });
         let checked = Checked {
             verdict: Verdict::Good,

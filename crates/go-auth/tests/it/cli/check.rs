@@ -220,6 +220,21 @@ async fn a_check_listens_at_nothing_and_writes_nothing() {
 }
 
 #[tokio::test]
+async fn the_query_of_a_key_address_is_not_shown() {
+    for json in [&[][..], &["--json"]] {
+        let ran = go_auth(&[&["serve", "--check"], json].concat())
+            .var("GO_AUTH_ISSUER", "https://id.example/X")
+            .var("GO_AUTH_AUDIENCE", "ZKT")
+            .var("GO_AUTH_JWKS_URL", "https://id.example/keys?code=secret")
+            .run()
+            .await;
+        assert_eq!(ran.status, 0, "{}", ran.all());
+        ran.shows("https://id.example/keys");
+        assert!(!ran.all().contains("secret"), "{}", ran.all());
+    }
+}
+
+#[tokio::test]
 async fn keys_are_tried_with_the_status_of_keys() {
     let go = Simulator::start().await.expect("a free port");
     let check = |jwks_url: String| {
