@@ -101,6 +101,18 @@ async fn verdicts_and_status_are_given_at_sockets() {
 }
 
 #[tokio::test]
+async fn a_path_breaks_no_line() {
+    let (go, directory, _) = go_and_place().await;
+    let socket = directory.path().join("a\n\u{1b}[31mb");
+    let (_gate, said) = started(gate_at(&go, &socket).0).await;
+    let expected = format!(
+        "listening on unix:{}/a\\n\\u{{1b}}[31mb",
+        directory.path().display()
+    );
+    assert_eq!(said.so_far(), [expected]);
+}
+
+#[tokio::test]
 async fn mode_and_group_are_those_asked_for() {
     let (go, _directory, socket) = go_and_place().await;
     let own = rustix::process::getgid().as_raw();
