@@ -2,10 +2,12 @@
 //! `go-auth serve`, for a reload, and for `serve --check`, which ends there.
 
 use std::ffi::OsString;
-use std::iter;
+use std::fmt::Display;
+use std::{iter, process, thread};
 
 use serde::Serialize;
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 use super::listening::{Listening, joined};
 use super::live::Live;
@@ -79,9 +81,7 @@ pub(super) fn check(
 ) -> Result<Exit, Failure> {
     let checked = runtime.block_on(async {
         let checking = async {
-            let reading = tokio::task::spawn_blocking(|| wanted.read()?.report());
-            let read = reading.await.map_err(|error| Failure::cannot("read the settings", error))?;
-            let (mut checked, addresses) = read?;
+            let (mut checked, addresses) = report(wanted).await?;
             if online && !addresses.is_empty() {
                 checked.keys = Some(keys::look(addresses).await);
             }
@@ -92,8 +92,27 @@ pub(super) fn check(
             () = signals.stop() => Err(Failure::cannot("check the settings", "stopped by a signal")),
         }
     })?;
+    // Writing may wait for a reader that has stopped reading.
+    runtime.spawn(async move {
+        signals.stop().await;
+        process::exit(Exit::Unknown.code().into());
+    });
     console.say(&checked, |terminal| checked.text(terminal))?;
     Ok(checked.keys.as_ref().map_or(Exit::Good, Report::exit))
+}
+
+/// On a thread outside the runtime: within it, what is made of the settings begins to
+/// fetch keys, and writes the snapshot, as soon as it is looked at.
+async fn report(wanted: Wanted) -> Result<(Checked, Vec<KeyAddress>), Failure> {
+    let cannot = |error: &dyn Display| Failure::cannot("read the settings", error);
+    let (done, read) = oneshot::channel();
+    let reading = move || {
+        // Nobody waits for it after a signal.
+        let _ = done.send(wanted.read().and_then(Ready::report));
+    };
+    let thread = thread::Builder::new().spawn(reading);
+    thread.map_err(|error| cannot(&error))?;
+    read.await.map_err(|error| cannot(&error))?
 }
 
 /// A contract: see `docs/guide/cli.md`.

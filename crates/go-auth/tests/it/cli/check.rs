@@ -219,6 +219,29 @@ async fn a_check_listens_at_nothing_and_writes_nothing() {
     assert_eq!(content(directory.path()), before);
 }
 
+/// Where anything began to fetch, one of so many would get that far.
+#[tokio::test]
+async fn however_many_issuers_there_are_none_is_asked() {
+    let go = Simulator::start().await.expect("a free port");
+    let issuers: String = (0..100)
+        .map(|number| {
+            format!(
+                "[[issuers]]\nissuer = \"https://id.example/{number}\"\naudience = [\"ZKT\"]\n\
+                 jwks_url = \"{}?{number}\"\n",
+                go.jwks_url()
+            )
+        })
+        .collect();
+    let written = file(&issuers);
+    for _ in 0..5 {
+        let ran = go_auth(&["serve", "--check", "--config", path(&written)])
+            .run()
+            .await;
+        assert_eq!(ran.status, 0, "{}", ran.all());
+    }
+    assert_eq!(go.fetches(), 0);
+}
+
 #[tokio::test]
 async fn the_query_of_a_key_address_is_not_shown() {
     for json in [&[][..], &["--json"]] {

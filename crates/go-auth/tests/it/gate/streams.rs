@@ -1,10 +1,14 @@
 //! Log and output fail, or nobody reads them: verdicts, keys and signals work on.
 
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use derbysoft_go_simulator::Simulator;
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::process::Signal;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -296,4 +300,28 @@ async fn hangups_are_handled_from_the_first_moment_on() {
     }
     process.signal(Signal::TERM);
     assert_eq!(process.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_check_whose_reader_stops_reading_ends_by_a_signal() {
+    let audience: Vec<_> = (0..2000)
+        .map(|number| format!("AUDIENCE-{number}"))
+        .collect();
+    let settings = format!(
+        "issuer = \"https://id/X\"\njwks_url = \"https://id.example/keys\"\naudience = {audience:?}"
+    );
+    let (mut check, _directory) = with_file(&settings);
+    let (mut reader, writer) = UnixStream::pair().expect("a pair of sockets");
+    set_socket_send_buffer_size(&writer, 4096).expect("a size");
+    check
+        .args(["--check", "--json"])
+        .stdout(OwnedFd::from(writer));
+    let mut check = Process::spawn(&mut check);
+    let begun = tokio::task::spawn_blocking(move || {
+        reader.read_exact(&mut [0]).expect("the beginning");
+        reader
+    });
+    let _reader = soon(begun).await.expect("no panic");
+    check.signal(Signal::TERM);
+    assert_eq!(check.exit().await.code(), Some(2));
 }
