@@ -1,5 +1,6 @@
 //! `go-auth health`: whether a gate serves, as the check of a container asks it.
 
+use std::convert::identity;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -89,11 +90,14 @@ enum Verdict {
 pub(super) fn run(args: &HealthArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let address = status_address(args.status.as_ref(), &console.surroundings.vars)?;
     let path = if args.ready { "/readyz" } else { "/healthz" };
-    let asked = block_on(ask(&address, path))?;
-    let (status, error) = match asked? {
-        Ok(StatusCode::OK) => (Some(StatusCode::OK), None),
-        Ok(status) => (Some(status), Some(words(status))),
-        Err(error) => (None, Some(error)),
+    let (status, error) = match block_on(ask(&address, path)).and_then(identity) {
+        Ok(Ok(StatusCode::OK)) => (Some(StatusCode::OK), None),
+        Ok(Ok(status)) => (Some(status), Some(words(status))),
+        Ok(Err(error)) => (None, Some(error)),
+        // Docker reserves the status 2, with which others end where the system lacks
+        // something, or output can't be written.
+        Err(Failure::System(error)) => (None, Some(error.to_string())),
+        Err(failure) => return Err(failure),
     };
     let report = Report {
         verdict: match error {
@@ -105,8 +109,7 @@ pub(super) fn run(args: &HealthArgs, console: &mut Console<'_>) -> Result<Exit, 
         status: status.map(|status| status.as_u16()),
         error,
     };
-    // Docker reserves the status 2, with which others end where output can't be written; and
-    // the status says it all.
+    // The status says it all.
     let _ = console.say(&report, |terminal| {
         let (address, path) = (&report.address, report.path);
         let said = match &report.error {

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
+use std::process::Command;
 
 use derbysoft_go_simulator::Simulator;
 use serde_json::Value;
@@ -109,6 +110,23 @@ async fn a_gate_out_of_reach_is_unhealthy() {
     let said: Value = ran.json();
     assert_eq!(said["verdict"], "unhealthy");
     assert_eq!(said["error"], "connection refused: nothing listens there");
+}
+
+/// Docker reserves 2, with which other commands end.
+#[test]
+fn a_command_that_lacks_something_is_unhealthy() {
+    const FEW_FILES: &str = "ulimit -n 5; exec \"$@\"";
+    let ran = Command::new("/bin/sh")
+        .args(["-c", FEW_FILES, "sh", env!("CARGO_BIN_EXE_go-auth")])
+        .args(["health", "--json"])
+        .env_clear()
+        .output();
+    let ran = ran.expect("it runs");
+    assert_eq!(ran.status.code(), Some(1), "{ran:?}");
+    let said: Value = serde_json::from_slice(&ran.stdout).expect("JSON");
+    assert_eq!(said["verdict"], "unhealthy");
+    let error = said["error"].as_str().expect("a text");
+    assert!(error.contains("Too many open files"), "{error}");
 }
 
 #[tokio::test]
