@@ -4,9 +4,9 @@
 //! gate's place. So it never has wider permissions than wanted, not even for a moment,
 //! and its directory must not be open to all.
 
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, lchown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -18,6 +18,8 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use rustix::process::{getegid, umask};
 
 use super::Access;
+
+mod handle;
 
 /// How often, and how long apart, the lock on the directory is tried for: a gate that
 /// starts holds it for less than a millisecond.
@@ -76,13 +78,7 @@ pub(super) fn bind(path: &Path, access: Access) -> io::Result<(SocketFile, UnixL
     remove_stale(path)?;
 
     let (file, listener) = bound(path, access.mode)?;
-    // In some directories, files have the directory's group at first.
-    let group = access.group.unwrap_or_else(|| getegid().as_raw());
-    if fs::symlink_metadata(path)?.gid() != group {
-        lchown(path, None, Some(group)).map_err(|error| with("its group", &error))?;
-    }
-    let permissions = Permissions::from_mode(access.mode);
-    fs::set_permissions(path, permissions).map_err(|error| with("its mode", &error))?;
+    grant(&file, access)?;
     listener.set_nonblocking(true)?;
     Ok((file, listener))
 }
@@ -99,6 +95,17 @@ fn bound(path: &Path, mode: u32) -> io::Result<(SocketFile, UnixListener)> {
         identity: identity(&fs::symlink_metadata(path)?),
     };
     Ok((file, listener))
+}
+
+/// Lets others connect.
+fn grant(file: &SocketFile, access: Access) -> io::Result<()> {
+    let handle = handle::of(file)?;
+    // In some directories, files have the directory's group at first.
+    let group = access.group.unwrap_or_else(|| getegid().as_raw());
+    if fs::symlink_metadata(&file.path)?.gid() != group {
+        (handle.set_group(group)).map_err(|error| with("its group", &error))?;
+    }
+    (handle.set_mode(access.mode)).map_err(|error| with("its mode", &error))
 }
 
 /// Until the file is closed. Whoever may read the directory can lock it, too, and for as
@@ -152,6 +159,8 @@ fn identity(of: &Metadata) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt as _, lchown};
     use std::sync::{Mutex, PoisonError};
 
     use rustix::process::{Gid, getgroups, getuid};
@@ -170,6 +179,33 @@ mod tests {
         let path = directory.path().join("gate");
         let _socket = bind(&path, Access::default()).expect("a free path");
         connected(&path).expect("it listens");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_in_the_sockets_place_keeps_its_mode() {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let directory = tempfile::tempdir().expect("a directory");
+        let precious = directory.path().join("precious");
+        fs::write(&precious, "").expect("written");
+        fs::set_permissions(&precious, Permissions::from_mode(0o600)).expect("our own");
+        let path = directory.path().join("gate");
+        let access = Access {
+            mode: 0o666,
+            group: None,
+        };
+        let by_link = |target: &Path, link: &Path| std::os::unix::fs::symlink(target, link);
+        let by_name = |target: &Path, name: &Path| fs::hard_link(target, name);
+        let ways: [fn(&Path, &Path) -> io::Result<()>; 2] = [by_link, by_name];
+        for replace in ways {
+            let (file, _listener) = bound(&path, access.mode).expect("a free path");
+            fs::remove_file(&path).expect("removed");
+            replace(&precious, &path).expect("replaced");
+            grant(&file, access).expect_err("it is not the socket");
+            let mode = fs::symlink_metadata(&precious).expect("there").mode();
+            assert_eq!(mode & 0o7777, 0o600);
+            fs::remove_file(&path).expect("not ours");
+        }
     }
 
     #[test]
