@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, Mode, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::{getegid, umask};
@@ -65,8 +65,11 @@ pub(super) fn bind(path: &Path, access: Access) -> io::Result<(SocketFile, UnixL
         Some(parent) if parent != "" => parent,
         _ => Path::new("."),
     };
-    let of_directory = |error| with("its directory", &error);
-    let directory = File::open(directory).map_err(of_directory)?;
+    let of_directory = |error: io::Error| with("its directory", &error);
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = open(directory, flags, Mode::empty());
+    let directory = directory.map_err(|error| of_directory(error.into()))?;
+    let directory = File::from(directory);
     let mode = directory.metadata().map_err(of_directory)?.mode();
     if mode & (WRITABLE_BY_ALL | STICKY) == WRITABLE_BY_ALL {
         return Err(io::Error::other(

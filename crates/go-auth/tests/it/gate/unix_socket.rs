@@ -272,6 +272,14 @@ async fn a_place_that_cannot_be_used_is_named() {
         "{text}"
     );
 
+    // To open it would wait for somebody who writes to it.
+    let pipe = directory.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("it runs").success());
+    let (status, text) = refused(gate_at(&go, &pipe.join("gate")).0).await;
+    assert_eq!(status, Some(2));
+    assert!(text.contains("its directory: Not a directory"), "{text}");
+
     // Anybody could put another socket there.
     let open = Permissions::from_mode(0o777);
     fs::set_permissions(directory.path(), open).expect("our own");
