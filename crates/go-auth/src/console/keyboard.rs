@@ -18,16 +18,18 @@ mod quiet {
 
     use zeroize::Zeroizing;
 
+    use super::Typed;
+
     pub(super) fn read(
         mut keyboard: &Stdin,
-        mut add: impl FnMut(&[u8]) -> bool,
+        typed: &mut Typed,
         mut prompt: impl FnMut(),
     ) -> io::Result<()> {
         prompt();
         let mut bytes = Zeroizing::new([0; 4096]);
         loop {
             let count = keyboard.read(&mut *bytes)?;
-            if count == 0 || add(&bytes[..count]) {
+            if count == 0 || typed.add(&bytes[..count]) {
                 return Ok(());
             }
         }
@@ -52,7 +54,7 @@ impl Keyboard {
     /// `prompt` is called when nothing typed is shown any more.
     pub(crate) fn read(self, most: usize, prompt: impl FnMut()) -> io::Result<Zeroizing<Vec<u8>>> {
         let mut typed = Typed::up_to(most);
-        quiet::read(&self.0, |bytes| typed.add(bytes), prompt)?;
+        quiet::read(&self.0, &mut typed, prompt)?;
         Ok(typed.bytes)
     }
 }
@@ -71,12 +73,16 @@ impl Typed {
         }
     }
 
+    fn clear(&mut self) {
+        self.bytes.zeroize();
+    }
+
     /// Whether the end was among these.
     fn add(&mut self, bytes: &[u8]) -> bool {
         for byte in bytes {
             match *byte {
                 END => return true,
-                CLEAR => self.bytes.zeroize(),
+                CLEAR => self.clear(),
                 byte if BACKSPACE.contains(&byte) => drop(self.bytes.pop()),
                 byte if self.bytes.len() < self.most => self.bytes.push(byte),
                 _ => {}

@@ -11,19 +11,22 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcdrain, tcgetattr, tcsetattr,
+    LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcdrain, tcflush,
+    tcgetattr, tcsetattr,
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::{flag, low_level};
 use zeroize::Zeroizing;
 
+use super::Typed;
+
 /// How much is read at once: what Linux stores for a terminal.
 const AT_ONCE: usize = 4096;
 
-/// Hands on what is typed, until `add` says that it was the end.
+/// Reads what is typed, to its end.
 pub(super) fn read(
     keyboard: &Stdin,
-    mut add: impl FnMut(&[u8]) -> bool,
+    typed: &mut Typed,
     mut prompt: impl FnMut(),
 ) -> io::Result<()> {
     let keyboard = keyboard.as_fd();
@@ -36,7 +39,9 @@ pub(super) fn read(
             if let Some(signal) = signals.or_input(keyboard)? {
                 drop(quiet);
                 signals.take_effect(signal)?;
-                // It was stopped, and goes on.
+                // It was stopped, and asks anew: nobody sees what was typed before.
+                typed.clear();
+                tcflush(keyboard, QueueSelector::IFlush)?;
                 continue 'quiet;
             }
             let count = match rustix::io::read(keyboard, &mut *bytes) {
@@ -44,7 +49,7 @@ pub(super) fn read(
                 Err(Errno::INTR | Errno::AGAIN) => continue,
                 Err(error) => return Err(error.into()),
             };
-            if count == 0 || add(&bytes[..count]) {
+            if count == 0 || typed.add(&bytes[..count]) {
                 return Ok(());
             }
         }

@@ -159,10 +159,12 @@ async fn a_signal_sets_the_terminal_back() {
 }
 
 #[tokio::test]
-async fn a_stop_sets_the_terminal_back_and_asks_again() {
+async fn a_stop_sets_the_terminal_back_and_asks_anew() {
     let keys = file(document(&[good().jwk(KID)]));
     let terminal = Terminal::new();
     let mut program = terminal.asks(&mut verify(path(&keys))).await;
+    // Nobody sees it afterwards.
+    terminal.type_in("half a tok").await;
     program.signal(Signal::TSTP);
     let pid = Pid::from_child(&program.0);
     let stopped = tokio::task::spawn_blocking(move || waitpid(Some(pid), WaitOptions::UNTRACED));
