@@ -45,7 +45,7 @@ pub(crate) async fn the_access_log_has_the_reason_and_no_token(
 }
 
 pub(crate) async fn a_rejections_line_has_the_trace_of_the_push(proxy: &Proxy) {
-    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    const TRACE: &str = "00-11111111111111111111111111111111-2222222222222222-01";
     let stage = Stage::set(proxy, "").await;
     let reply = stage
         .push(&[("Authorization", "Bearer a.b.c"), ("Traceparent", TRACE)])
