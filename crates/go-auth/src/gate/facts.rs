@@ -64,11 +64,11 @@ pub(crate) const FACTS: Facts = Facts {
     ],
     examples: &[
         (
-            "go-auth serve --check --config /etc/go-auth/gate.toml",
+            "go-auth serve --check --config /etc/go-auth/go-auth.toml",
             "Checks settings before the gate is started or reloaded:",
         ),
         (
-            "go-auth serve --config /etc/go-auth/gate.toml",
+            "go-auth serve --config /etc/go-auth/go-auth.toml",
             "Runs the gate where a proxy on the same machine reaches it:",
         ),
         (

@@ -33,7 +33,7 @@ pub(super) const FACTS: Facts = Facts {
             "Shows what an address serves:",
         ),
         (
-            "go-auth keys --config gate.toml --json",
+            "go-auth keys --config go-auth.toml --json",
             "Asks the addresses of all issuers in the settings, for a program to read:",
         ),
     ],

@@ -32,7 +32,7 @@ pub(crate) const LAST_WRITES: Duration = Duration::from_secs(5);
 pub(crate) const VARIABLES: &[Entry] = &[
     (
         "RUST_LOG",
-        "Which lines are logged: a level, or levels of targets, such as info or go_auth=debug.",
+        "Which lines are logged: a level, or levels of targets, such as info,derbysoft_go_auth=debug.",
     ),
     (
         "LOG_FORMAT",
