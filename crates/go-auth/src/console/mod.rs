@@ -7,7 +7,7 @@ pub(crate) mod table;
 pub(crate) mod terminal;
 pub(crate) mod withheld;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::io::{self, Read, Write};
 
@@ -167,8 +167,8 @@ impl Console<'_> {
         if let Some(value) = flag {
             return Some(value.to_owned());
         }
-        let (_, value) = (self.surroundings.vars.iter()).find(|(known, _)| known == variable)?;
-        Some(value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
+        let value = self::variable(&self.surroundings.vars, variable)?;
+        Some(value.to_string_lossy().into_owned())
     }
 
     /// Says what the command has found: as text, or as JSON where that is wanted.
@@ -236,6 +236,15 @@ impl Console<'_> {
         let document = serde_json::json!({ "error": name, "faults": faults });
         let _ = self.write(json::line(&document).as_bytes());
     }
+}
+
+/// The environment of a process.
+pub(crate) type Vars = [(OsString, OsString)];
+
+/// The value of a variable that is not empty.
+pub(crate) fn variable<'v>(vars: &'v Vars, name: &str) -> Option<&'v OsStr> {
+    let (_, value) = vars.iter().find(|(known, _)| known == name)?;
+    Some(&**value).filter(|value| !value.is_empty())
 }
 
 /// A reader that has gone away has read enough.

@@ -2,13 +2,12 @@
 //!
 //! Everything is written with colours; where none are wanted, anstream strips them.
 
-use std::ffi::OsString;
 use std::io;
 
 use anstyle::{AnsiColor, Style};
 use clap::ColorChoice;
 
-use super::Output;
+use super::{Output, Vars, variable};
 
 /// The width where there is no terminal, and the least and most that is used.
 const WIDTH: usize = 100;
@@ -78,11 +77,8 @@ impl Mark {
     }
 }
 
-type Vars = [(OsString, OsString)];
-
 fn var<'a>(vars: &'a Vars, name: &str) -> Option<&'a str> {
-    let (_, value) = vars.iter().find(|(theirs, _)| theirs == name)?;
-    value.to_str().filter(|value| !value.is_empty())
+    variable(vars, name)?.to_str()
 }
 
 pub(crate) fn paint(style: Style, text: &str) -> String {

@@ -1,17 +1,22 @@
 //! Where the gate listens, by flags and environment. Pure but for the group's number.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::str::FromStr;
 
 use super::serve::ServeArgs;
-use crate::console::Failure;
+use crate::console::{self, Failure, Vars};
 use crate::listen::{Access, Address};
 use derbysoft_go_auth::config::ConfigError;
 use derbysoft_go_auth::inspect::{both, fault};
 
 /// Where it listens by default: where a proxy on the same machine reaches it, and nobody
 /// else.
-const DEFAULT_LISTEN: &str = "127.0.0.1:8081";
+fn default_listen() -> Address {
+    Address::Tcp {
+        host: "127.0.0.1".to_owned(),
+        port: 8081,
+    }
+}
 
 /// The addresses, and who may connect to those that are Unix sockets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +32,7 @@ impl Listening {
     ///
     /// # Errors
     /// With every fault.
-    pub(super) fn of(args: &ServeArgs, vars: &[(OsString, OsString)]) -> Result<Self, ConfigError> {
+    pub(super) fn of(args: &ServeArgs, vars: &Vars) -> Result<Self, ConfigError> {
         let verdicts = read(
             ("--listen", args.listen.as_ref()),
             ("LISTEN", vars),
@@ -49,12 +54,7 @@ impl Listening {
             group,
         );
         let ((verdicts, status), (mode, group)) = both(both(verdicts, status), both(mode, group))?;
-        let verdicts = match verdicts {
-            Some((_, address)) => address,
-            None => DEFAULT_LISTEN
-                .parse()
-                .map_err(|wrong| fault("--listen", [wrong]))?,
-        };
+        let verdicts = verdicts.map_or_else(default_listen, |(_, address)| address);
         if let Some((name, address)) = &status
             && *address == verdicts
             && !has_any_port(address)
@@ -87,10 +87,7 @@ impl Listening {
 ///
 /// # Errors
 /// With what is wrong with it.
-pub(crate) fn status_address(
-    flag: Option<&String>,
-    vars: &[(OsString, OsString)],
-) -> Result<Address, Failure> {
+pub(crate) fn status_address(flag: Option<&String>, vars: &Vars) -> Result<Address, Failure> {
     let address = || {
         let listed = [(flag, "STATUS_LISTEN"), (None, "LISTEN")];
         for (given, variable) in listed {
@@ -99,9 +96,7 @@ pub(crate) fn status_address(
                 return Ok(address);
             }
         }
-        DEFAULT_LISTEN
-            .parse()
-            .map_err(|wrong| fault("--status", [wrong]))
+        Ok(default_listen())
     };
     address().map_err(|error: ConfigError| Failure::Usage(joined(&error)))
 }
@@ -122,7 +117,7 @@ fn has_any_port(address: &Address) -> bool {
 /// The value of a flag or variable, and the name of the one that it has.
 fn read<T>(
     (flag, given): (&'static str, Option<&String>),
-    (variable, vars): (&'static str, &[(OsString, OsString)]),
+    (variable, vars): (&'static str, &Vars),
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> Result<Option<(&'static str, T)>, ConfigError> {
     let parsed = |name, text: &str| match parse(text) {
@@ -132,10 +127,7 @@ fn read<T>(
     if let Some(text) = given {
         return parsed(flag, text);
     }
-    let found = vars
-        .iter()
-        .find(|(known, value)| known == variable && !value.is_empty());
-    match found.map(|(_, value)| value.to_str()) {
+    match console::variable(vars, variable).map(OsStr::to_str) {
         None => Ok(None),
         Some(Some(text)) => parsed(variable, text),
         Some(None) => Err(fault(variable, ["it is not UTF-8".to_owned()])),

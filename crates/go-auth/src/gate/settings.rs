@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::console::variable;
 use derbysoft_go_auth::Config;
 use derbysoft_go_auth::config::ConfigError;
 use derbysoft_go_auth::inspect::{Reading, layered};
@@ -31,11 +32,7 @@ impl Settings {
 
     /// The file, if there is one.
     pub(super) fn file(&self) -> Option<PathBuf> {
-        let variable = || {
-            let mut vars = self.vars.iter();
-            vars.find(|(name, value)| name == "GO_AUTH_CONFIG" && !value.is_empty())
-        };
-        (self.file.clone()).or_else(|| variable().map(|(_, value)| value.into()))
+        (self.file.clone()).or_else(|| variable(&self.vars, "GO_AUTH_CONFIG").map(PathBuf::from))
     }
 
     /// The present settings, not checked yet, and how they were read. Blocks.

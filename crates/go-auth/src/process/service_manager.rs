@@ -3,12 +3,14 @@
 //! A datagram that does not wait: a service manager that does not read delays nothing,
 //! and gets the present state once it does.
 
-use std::ffi::OsString;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
 #[cfg(unix)]
 use self::socket::Target;
+use crate::console::Vars;
+#[cfg(unix)]
+use crate::console::variable;
 
 /// What the process does at present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,13 +49,10 @@ struct News {
 impl ServiceManager {
     /// That of `NOTIFY_SOCKET`.
     #[cfg_attr(not(unix), expect(unused_variables))]
-    pub(crate) fn of(vars: &[(OsString, OsString)]) -> Self {
+    pub(crate) fn of(vars: &Vars) -> Self {
         Self {
             #[cfg(unix)]
-            target: vars
-                .iter()
-                .find(|(name, value)| name == "NOTIFY_SOCKET" && !value.is_empty())
-                .map(|(_, value)| Target::of(value)),
+            target: variable(vars, "NOTIFY_SOCKET").map(Target::of),
             state: Mutex::new(State {
                 phase: Phase::Starting,
                 status: String::new(),
