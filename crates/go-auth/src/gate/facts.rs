@@ -43,7 +43,7 @@ pub(crate) const FACTS: Facts = Facts {
             ),
             (
                 "NOTIFY_SOCKET",
-                "Where systemd is told that it serves, reloads or stops, and how its keys are.",
+                "Where systemd is notified that it serves, reloads or stops, and how its keys are.",
             ),
         ],
         process::VARIABLES,

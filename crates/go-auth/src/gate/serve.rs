@@ -1,6 +1,6 @@
 //! `go-auth serve`: the gate as a process.
 //!
-//! It does nothing else: it installs a recorder of metrics and a panic hook.
+//! For a process that does nothing else, since it installs a recorder of metrics.
 
 use std::fmt::Write as _;
 use std::io;

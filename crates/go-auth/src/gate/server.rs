@@ -25,7 +25,7 @@ use crate::process::{Phase, Signal, Signals};
 /// request waits for. It is also the time that Kubernetes leaves by default.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// How often the service manager is told how the gate is, if that has changed.
+/// How often the service manager is notified of how the gate is, if that has changed.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 
 /// A gate bound to its addresses.
@@ -85,7 +85,7 @@ impl Gate {
         background.spawn(supervised("first keys", Arc::clone(&shared), fetch_keys));
         background.spawn(supervised("reloads", Arc::clone(&shared), keep_reloading));
         if shared.manager.exists() {
-            let manager = supervised("service manager", Arc::clone(&shared), keep_telling);
+            let manager = supervised("service manager", Arc::clone(&shared), keep_notifying);
             background.spawn(manager);
         }
         // To the end: shutting down is a status, too.
@@ -107,7 +107,7 @@ impl Gate {
         }
         let connections = verdicts.close().await;
         shared.draining.cancel();
-        tell(&shared, Some(Phase::Stopping));
+        notify(&shared, Some(Phase::Stopping));
         events::stopping();
         drain(connections, signals.stop()).await;
         shared.not_http.flush();
@@ -140,40 +140,41 @@ async fn fetch_keys(shared: Arc<Shared>) {
 
 async fn keep_reloading(shared: Arc<Shared>) {
     // It listens; and after a reload that panicked it goes on.
-    tell(&shared, Some(Phase::Ready));
+    notify(&shared, Some(Phase::Ready));
     loop {
         shared.reload.notified().await;
-        tell(&shared, Some(Phase::Reloading));
+        notify(&shared, Some(Phase::Reloading));
         reload(&shared).await;
-        tell(&shared, Some(Phase::Ready));
+        notify(&shared, Some(Phase::Ready));
     }
 }
 
-/// Tells the service manager of the keys, and anything that it did not take before.
-async fn keep_telling(shared: Arc<Shared>) {
+/// Notifies the service manager of the keys, and of anything that it did not take before.
+async fn keep_notifying(shared: Arc<Shared>) {
     let mut due = tokio::time::interval(STATUS_EVERY);
     loop {
         due.tick().await;
-        tell(&shared, None);
+        notify(&shared, None);
     }
 }
 
-/// Tells the service manager how the gate is and, if that has changed, what it does.
-fn tell(shared: &Shared, phase: Option<Phase>) {
+/// Notifies the service manager of how the gate is and, if that has changed, of what it
+/// does.
+fn notify(shared: &Shared, phase: Option<Phase>) {
     let manager = &shared.manager;
     if !manager.exists() {
         return;
     }
     let is_refused = shared.exposition.is_last_reload_refused();
     let line = status_line::of(&shared.live.load().auth.health(), is_refused);
-    let told = match phase {
+    let sent = match phase {
         Some(phase) => manager.enter(phase, line),
         None => manager.update(line),
     };
     let was_failing = shared
         .manager_failing
-        .swap(told.is_err(), Ordering::Relaxed);
-    if let Err(error) = told {
+        .swap(sent.is_err(), Ordering::Relaxed);
+    if let Err(error) = sent {
         events::not_notified(&error, was_failing);
     }
 }

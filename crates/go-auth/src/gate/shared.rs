@@ -26,7 +26,7 @@ pub(super) struct Shared {
     pub(super) exposition: Exposition,
     pub(super) not_http: Arc<NotHttp>,
     pub(super) manager: ServiceManager,
-    /// The last attempt to tell it something failed.
+    /// The last attempt to notify it failed.
     pub(super) manager_failing: AtomicBool,
 }
 

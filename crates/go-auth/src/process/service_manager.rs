@@ -1,4 +1,4 @@
-//! What the service manager is told of this process: `sd_notify(3)` of systemd.
+//! Notifications of the service manager about this process: `sd_notify(3)` of systemd.
 //!
 //! A datagram that does not wait: a service manager that does not read delays nothing,
 //! and gets the present state once it does.
@@ -68,7 +68,7 @@ impl ServiceManager {
         false
     }
 
-    /// Tells what the process does now, and how it is.
+    /// Notifies it of what the process does now, and how it is.
     ///
     /// # Errors
     /// If that can't be sent; [`update`](Self::update) tries again.
@@ -81,7 +81,7 @@ impl ServiceManager {
         })
     }
 
-    /// Tells how the process is, if that is news.
+    /// Notifies it of how the process is, if that is news.
     ///
     /// # Errors
     /// If it can't be sent.
@@ -93,7 +93,7 @@ impl ServiceManager {
         if !self.exists() {
             return Ok(());
         }
-        // Until it is sent, so that the last state is told last. Sending never waits.
+        // Until it is sent, so that the last state is sent last. Sending never waits.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut state);
         state.news.status |= state.status != status;
@@ -115,7 +115,7 @@ fn message(state: &State) -> String {
         Phase::Starting => String::new(),
         _ if !state.news.phase => String::new(),
         Phase::Ready => "READY=1\n".to_owned(),
-        // The moment is what tells this reload from one that was asked for later.
+        // The moment distinguishes this reload from one that was asked for later.
         Phase::Reloading => format!("RELOADING=1\nMONOTONIC_USEC={}\n", socket::microseconds()),
         Phase::Stopping => "STOPPING=1\n".to_owned(),
     };

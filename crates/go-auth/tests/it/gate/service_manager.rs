@@ -1,4 +1,4 @@
-//! What systemd is told of the gate, and the sockets that it passes.
+//! What systemd is notified of, and the sockets that it passes.
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
