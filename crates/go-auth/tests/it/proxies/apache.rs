@@ -1,12 +1,9 @@
 //! Apache.
 
-use std::time::Duration;
-
 use derbysoft_go_simulator::Simulator;
 
-use super::api::Speaks;
 use super::cases::logs;
-use super::proxy::{ANSWERS, Answers, Proxy};
+use super::proxy::{ANSWERS, Answers, PROXY, Proxy};
 use super::stage::Stage;
 use test_support::SUBJECT;
 use test_support::wire::head;
@@ -67,16 +64,13 @@ pub(crate) const APACHE: Proxy = Proxy {
             .map(str::to_owned)
             .to_vec()
     },
-    over_a_socket: false,
-    listens_early: false,
-    checked_within: Duration::ZERO,
-    api: Speaks::Http,
     answers: Answers {
         too_long: &[400],
         asterisk: Some(200),
         reads_rejected_bodies: true,
         ..ANSWERS
     },
+    ..PROXY
 };
 
 every_case!(APACHE);

@@ -1,10 +1,7 @@
 //! Caddy.
 
-use std::time::Duration;
-
-use super::api::Speaks;
 use super::cases::logs;
-use super::proxy::{ANSWERS, Answers, Proxy, Verdicts};
+use super::proxy::{ANSWERS, Answers, PROXY, Proxy, Verdicts};
 use super::stage::Stage;
 use test_support::wire::head;
 
@@ -33,15 +30,12 @@ pub(crate) const CADDY: Proxy = Proxy {
         ]
     },
     arguments: |_| ["run", "--config", "Caddyfile"].map(str::to_owned).to_vec(),
-    over_a_socket: false,
-    listens_early: false,
-    checked_within: Duration::ZERO,
-    api: Speaks::Http,
     answers: Answers {
         asterisk: Some(200),
         reads_rejected_bodies: true,
         ..ANSWERS
     },
+    ..PROXY
 };
 
 /// Its gate, and the same at a socket.
@@ -67,7 +61,7 @@ mod over_a_socket {
 
     every_case! { CADDY_OVER_A_SOCKET;
         several: gates_restarted_in_turn_fail_no_request;
-    several: another_gate_is_asked_where_one_has_ended;
+        several: another_gate_is_asked_where_one_has_ended;
     }
 }
 

@@ -1,11 +1,8 @@
 //! Envoy.
 
-use std::time::Duration;
-
 use std::net::SocketAddr;
 
-use super::api::Speaks;
-use super::proxy::{ANSWERS, Answers, GateAddress, Proxy, RetryAfter, Verdicts};
+use super::proxy::{ANSWERS, Answers, GateAddress, PROXY, Proxy, RetryAfter, Verdicts};
 
 pub(crate) const ENVOY: Proxy = Proxy {
     program: "envoy",
@@ -44,10 +41,6 @@ pub(crate) const ENVOY: Proxy = Proxy {
         .map(str::to_owned)
         .to_vec()
     },
-    over_a_socket: false,
-    listens_early: false,
-    checked_within: Duration::ZERO,
-    api: Speaks::Http,
     answers: Answers {
         http_1_0: Some(426),
         unknown_method: Some(400),
@@ -55,6 +48,7 @@ pub(crate) const ENVOY: Proxy = Proxy {
         retry_after: RetryAfter::Proxy,
         ..ANSWERS
     },
+    ..PROXY
 };
 
 /// A gate in the file, at its port or, with the other lines, at its socket.
@@ -121,7 +115,7 @@ mod over_a_socket {
 
     every_case! { ENVOY_OVER_A_SOCKET;
         several: gates_restarted_in_turn_fail_no_request;
-    several: another_gate_is_asked_where_one_has_ended;
+        several: another_gate_is_asked_where_one_has_ended;
         several: a_gate_without_keys_is_not_asked;
     }
 }

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::api::Speaks;
 use super::cases::logs;
-use super::proxy::{ANSWERS, Answers, Proxy, RetryAfter, Verdicts};
+use super::proxy::{ANSWERS, Answers, PROXY, Proxy, RetryAfter, Verdicts};
 
 pub(crate) const HAPROXY: Proxy = Proxy {
     program: "haproxy",
@@ -40,15 +39,13 @@ pub(crate) const HAPROXY: Proxy = Proxy {
         ]
     },
     arguments: |_| ["-f", "haproxy.cfg", "-db"].map(str::to_owned).to_vec(),
-    over_a_socket: false,
-    listens_early: false,
     checked_within: Duration::from_millis(1200),
-    api: Speaks::Http,
     answers: Answers {
         // Its own once a check has found that the gate has none.
         retry_after: RetryAfter::Either,
         ..ANSWERS
     },
+    ..PROXY
 };
 
 /// Its gate, and the same at a socket.
@@ -77,7 +74,7 @@ mod over_a_socket {
 
     every_case! { HAPROXY_OVER_A_SOCKET;
         several: gates_restarted_in_turn_fail_no_request;
-    several: another_gate_is_asked_where_one_has_ended;
+        several: another_gate_is_asked_where_one_has_ended;
         several: a_gate_without_keys_is_not_asked;
     }
 }

@@ -84,6 +84,19 @@ pub(crate) const ANSWERS: Answers = Answers {
     asterisk: None,
 };
 
+/// As most are.
+pub(crate) const PROXY: Proxy = Proxy {
+    program: "",
+    files: &[],
+    substitutes: |_| Vec::new(),
+    arguments: |_| Vec::new(),
+    over_a_socket: false,
+    listens_early: false,
+    checked_within: Duration::ZERO,
+    api: Speaks::Http,
+    answers: ANSWERS,
+};
+
 /// Where everything is in a test.
 pub(crate) struct Places {
     /// Where the proxy listens.

@@ -1,9 +1,6 @@
 //! Traefik.
 
-use std::time::Duration;
-
-use super::api::Speaks;
-use super::proxy::{ANSWERS, Answers, Proxy};
+use super::proxy::{ANSWERS, Answers, PROXY, Proxy};
 use test_support::secs;
 
 pub(crate) const TRAEFIK: Proxy = Proxy {
@@ -29,16 +26,14 @@ pub(crate) const TRAEFIK: Proxy = Proxy {
         ]
     },
     arguments: |_| vec!["--configFile=traefik-static.yml".to_owned()],
-    over_a_socket: false,
     listens_early: true,
-    checked_within: Duration::ZERO,
-    api: Speaks::Http,
     answers: Answers {
         no_gate: 500,
         patience: secs(30),
         asterisk: Some(200),
         ..ANSWERS
     },
+    ..PROXY
 };
 
 every_case!(TRAEFIK);

@@ -3,10 +3,7 @@
 mod load;
 mod settings;
 
-use std::time::Duration;
-
-use super::api::Speaks;
-use super::proxy::{ANSWERS, Answers, Places, Proxy, Verdicts};
+use super::proxy::{ANSWERS, Answers, PROXY, Places, Proxy, Verdicts};
 
 pub(crate) const NGINX: Proxy = Proxy {
     program: "nginx",
@@ -27,15 +24,12 @@ pub(crate) const NGINX: Proxy = Proxy {
             .map(str::to_owned)
             .to_vec()
     },
-    over_a_socket: false,
-    listens_early: false,
-    checked_within: Duration::ZERO,
-    api: Speaks::Http,
     answers: Answers {
         two_credentials: &[400],
         too_long: &[400],
         ..ANSWERS
     },
+    ..PROXY
 };
 
 /// What all of its files have.
@@ -81,7 +75,7 @@ mod over_a_socket {
 
     every_case! { NGINX_OVER_A_SOCKET;
         several: gates_restarted_in_turn_fail_no_request;
-    several: another_gate_is_asked_where_one_has_ended;
+        several: another_gate_is_asked_where_one_has_ended;
     }
 }
 
