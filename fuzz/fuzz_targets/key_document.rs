@@ -59,6 +59,8 @@ fn check(document: &[u8]) -> Option<KeySet> {
         assert!((2048..=4096).contains(&bits));
         last = kid;
     }
-    serde_json::from_slice::<serde::de::IgnoredAny>(document).expect("JSON");
+    // RFC 8259, section 8.1: a reader may ignore one byte order mark.
+    let text = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
+    serde_json::from_slice::<serde::de::IgnoredAny>(text).expect("JSON");
     Some(keys)
 }
