@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use crate::clock::{Moment, UnixTime};
-use crate::net::retry::{self, ahead_of, back_off};
+use crate::net::retry::{self, ahead_of, as_asked, back_off};
 
 /// The minimum for `Cache-Control: max-age`: a key address that forbids caching would
 /// otherwise be fetched from continuously.
@@ -68,7 +68,7 @@ struct Attempt {
     ended: Duration,
     /// From its end, how long until the background refresh tries again.
     retry_after: Duration,
-    /// From its end, how long the address asked to be left alone.
+    /// From its end, how long to leave the address alone, since it asked for that.
     asked_to_wait: Duration,
 }
 
@@ -147,8 +147,8 @@ impl Freshness {
     }
 
     /// Records a fetch that failed, and how long its answer asked to wait
-    /// (`Retry-After`), which is respected up to our own longest wait. `jitter` is
-    /// uniform in 0…1.
+    /// (`Retry-After`), which is respected up to our own longest wait, and spread beyond
+    /// it. `jitter` is uniform in 0…1.
     pub(crate) fn failed(
         &mut self,
         schedule: &Schedule,
@@ -157,7 +157,8 @@ impl Freshness {
         jitter: f64,
     ) {
         self.failures = self.failures.saturating_add(1);
-        let asked_to_wait = retry_after.unwrap_or_default().min(retry::LONGEST);
+        let asked = retry_after.unwrap_or_default().min(retry::LONGEST);
+        let asked_to_wait = as_asked(asked, jitter);
         self.attempt = Some(Attempt {
             started: Some(started.elapsed),
             ended: ended.elapsed,
@@ -482,18 +483,24 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_respected_up_to_a_minute() {
-        for (asked, waited) in [(0, 1), (1, 1), (30, 30), (60, 60), (3600, 60)] {
-            let mut freshness = fetched_at(0);
-            freshness.failed(&SCHEDULE, (at(240), at(245)), Some(secs(asked)), 1.0);
-            assert_eq!(freshness.until_refresh(at(245)), Some(secs(waited)));
-            // Requests cause no fetch meanwhile, nor within the cooldown.
-            let cooling_down = waited.max(5);
-            assert_eq!(
-                freshness.cooling_down(&SCHEDULE, at(245)),
-                secs(if asked == 0 { 5 } else { cooling_down }),
-                "asked for {asked}"
-            );
+    fn retry_after_is_respected_up_to_a_minute_and_spread() {
+        for (asked, shortest, longest) in [
+            (0, 500, 1000),
+            (1, 1000, 1500),
+            (30, 30_000, 45_000),
+            (60, 60_000, 90_000),
+            (3600, 60_000, 90_000),
+        ] {
+            for (jitter, waited) in [(0.0, shortest), (1.0, longest)] {
+                let mut freshness = fetched_at(0);
+                let asked = Some(secs(asked));
+                freshness.failed(&SCHEDULE, (at(240), at(245)), asked, jitter);
+                let waited = Duration::from_millis(waited);
+                assert_eq!(freshness.until_refresh(at(245)), Some(waited));
+                // Requests cause no fetch meanwhile, nor within the cooldown.
+                let cooling_down = freshness.cooling_down(&SCHEDULE, at(245));
+                assert_eq!(cooling_down, waited.max(secs(5)), "asked for {asked:?}");
+            }
         }
     }
 
@@ -554,7 +561,7 @@ mod tests {
         assert_eq!(good.cooling_down(&SCHEDULE, now), Duration::ZERO);
 
         let mut failing = fetched_at(100);
-        failing.failed(&SCHEDULE, (at(246), at(248)), Some(secs(30)), 1.0);
+        failing.failed(&SCHEDULE, (at(246), at(248)), Some(secs(30)), 0.0);
         let failing = failing.handed_over(&SCHEDULE, at(250), now);
         assert_eq!(failing.until_refresh(now), Some(secs(28)));
         assert_eq!(failing.cooling_down(&SCHEDULE, now), secs(28));

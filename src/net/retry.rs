@@ -1,14 +1,14 @@
 //! When to try again: after failures, and ahead of an expiry. Pure; `jitter` is uniform
-//! in 0…1, and makes a fleet that was started at once drift apart.
+//! in 0…1, and makes a fleet that was started or turned away at once drift apart.
 
 use std::time::Duration;
 
 /// The first wait after a failure; each further failure doubles it.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// The longest wait after a failure, whether our own or requested by an answer: the end
-/// of an outage is noticed within a minute, and a fleet of a hundred sends about two
-/// requests a second.
+/// The longest wait of our own after a failure, and the longest that is heeded if an
+/// answer asks for it: the end of an outage is noticed within a minute (90 s if it asked
+/// for one), and a fleet of a hundred sends about two requests a second.
 pub(crate) const LONGEST: Duration = Duration::from_secs(60);
 
 /// How long to wait after another failure, the latest of so many in a row: at least half
@@ -17,6 +17,12 @@ pub(crate) fn back_off(failures: u32, least: Duration, jitter: f64) -> Duration 
     let doubled = FIRST * 2_u32.pow(failures.saturating_sub(1).min(6));
     let jittered = doubled.min(LONGEST).mul_f64(0.5 + 0.5 * jitter);
     jittered.max(least)
+}
+
+/// How long to wait if an answer asks for `wait`: that long, and up to half as long
+/// again. A server that is overloaded asks a whole fleet at one moment.
+pub(crate) fn as_asked(wait: Duration, jitter: f64) -> Duration {
+    wait.mul_f64(1.0 + 0.5 * jitter)
 }
 
 /// When to replace what is valid for `lifetime`: at 80 % ± 10 %.

@@ -135,7 +135,7 @@ impl GatewayError {
     }
 
     /// If it [may pass](Self::is_transient), how long until a call causes another fetch,
-    /// counted from when this error was returned: zero to 60 s. A call before that gets
+    /// counted from when this error was returned: zero to 90 s. A call before that gets
     /// the same failure at once.
     pub const fn retry_after(&self) -> Option<Duration> {
         if self.is_transient() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::error::GatewayErrorKind;
 use crate::clock::Moment;
-use crate::net::retry::{ahead_of, back_off};
+use crate::net::retry::{ahead_of, as_asked, back_off};
 
 /// How soon after the first failure a call may cause another fetch. Doubled with each
 /// further one, so that three tries of a call, 100 ms apart, are three fetches.
@@ -92,7 +92,7 @@ impl Failures {
             let doubled = FIRST_COOLDOWN.saturating_mul(2_u32.saturating_pow(self.count));
             doubled.min(COOLDOWN)
         };
-        let asked = error.asks_to_wait();
+        let asked = as_asked(error.asks_to_wait(), jitter);
         *self = Self {
             count,
             last: now.elapsed,
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_endpoints_retry_after_is_the_least_wait() {
+    fn the_endpoints_retry_after_is_the_least_wait_and_spread() {
         let asking = |seconds| GatewayErrorKind::Answer {
             status: 429,
             body: Excerpt::of(429, b"", []),
@@ -221,6 +221,9 @@ mod tests {
         failures.add(at(5), &asking(30), 0.0);
         assert_eq!(failures.until_retry(at(5)), Some(secs(30)));
         assert_eq!(failures.cooling_down(at(5)), secs(30));
+        failures.add(at(5), &asking(30), 1.0);
+        assert_eq!(failures.until_retry(at(5)), Some(secs(45)));
+        assert_eq!(failures.cooling_down(at(5)), secs(45));
         for _ in 0..8 {
             failures.add(at(5), &asking(0), 1.0);
         }

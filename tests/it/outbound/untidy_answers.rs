@@ -234,7 +234,7 @@ fn raw(status: u16, headers: &str) -> Fault {
 }
 
 #[tokio::test]
-async fn retry_after_is_obeyed_for_up_to_a_minute() {
+async fn retry_after_of_up_to_a_minute_is_obeyed() {
     for (asked, waits) in [("30", 30), ("3600", 60)] {
         for status in [429, 503] {
             let world = World::new().await;
@@ -248,7 +248,7 @@ async fn retry_after_is_obeyed_for_up_to_a_minute() {
             }
             settle().await;
             assert_eq!(world.go.token_fetches(), 1, "{status} {asked}");
-            world.clock.advance(secs(1));
+            world.clock.advance(secs(1 + waits / 2));
             eventually("it tries again", || gateway.health().is_ready()).await;
             assert_eq!(world.go.token_fetches(), 2);
         }
@@ -265,10 +265,11 @@ async fn an_error_says_how_long_no_call_causes_a_fetch() {
     world
         .go
         .fail_at(Endpoint::Token, raw(503, "retry-after: 20\r\n"));
-    assert_eq!(failure().await.retry_after(), Some(secs(20)));
+    let wait = failure().await.retry_after().expect("a time");
+    assert!((secs(20)..=secs(30)).contains(&wait), "{wait:?}");
     world.clock.advance(secs(15));
     let error = failure().await;
-    assert_eq!(error.retry_after(), Some(secs(5)));
+    assert_eq!(error.retry_after(), Some(wait.saturating_sub(secs(15))));
     assert!(error.is_transient());
     let told = gateway.health().last_error.expect("it failed");
     assert_eq!(told, error);

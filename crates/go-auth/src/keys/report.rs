@@ -142,7 +142,7 @@ const fn next(error: &FetchError) -> &'static str {
         }
         FetchError::Status(429) => {
             "The address is asked too often, perhaps by others from the same address. Raise \
-             GO_AUTH_REFRESH_INTERVAL; the gate waits as long as Retry-After says, up to a minute."
+             GO_AUTH_REFRESH_INTERVAL; the gate waits as long as Retry-After says, 90 s at the longest."
         }
         FetchError::Status(500..) => {
             "The server, or a proxy before it, has failed. The gate keeps trying, and goes on with \
