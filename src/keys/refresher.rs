@@ -501,3 +501,6 @@ struct SaveJob {
     held: Held,
     fetched_at: UnixTime,
 }
+
+#[cfg(test)]
+mod fleet;
