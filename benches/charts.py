@@ -5,12 +5,14 @@ person to run, not for CI; needs Python 3.10 or later and nothing else.
     benches/charts.py           # draws all charts whose numbers are there
     benches/charts.py --check   # draws nothing, fails if a chart does not match its numbers
 
-New numbers come from these (about two minutes; four; and as gate.py says):
+New numbers come from these (about two minutes; four; as gate.py says; and two, which
+writes them by itself):
 
     charts=$PWD/docs/evidence/charts
     (cd benches/peers && cargo run --release --locked -- --json) >$charts/peers.json
     cargo bench --all-features --bench scale -- --only=costs --json >$charts/scale.json
     benches/gate.py --json >$charts/gate.json
+    cargo test --locked --all-features --lib fleet -- --ignored
 
 The same numbers give the same bytes. The colours follow the reader's choice of light or
 dark, also where a page shows the chart as an image, and nothing is told by colour alone.
@@ -274,6 +276,69 @@ def scale(rows):
     )
 
 
+# What the fleet's simulation calls a step, and the title of its panel.
+FLEET = [
+    ("start", "start"),
+    ("roll-out", "roll-out in 10 min"),
+    ("outage", "outage of 10 min"),
+    ("rotation", "rotation"),
+    ("start in an outage", "start in an outage"),
+    ("start under overload", "start, 503 for 5 min"),
+    ("no keys under load", "the same, with pushes"),
+    ("flood", "flood of 2 min"),
+]
+
+
+def fleet(rows):
+    """A panel for each step, on one logarithmic axis, which begins at one request; none at all
+    is drawn at its foot."""
+    rows = {row["name"]: row for row in rows}
+    columns, left, gap, top, height = 4, 44, 10, 86, 150
+    width = (WIDTH - left + gap) / columns - gap
+    minutes = 20
+    decades = [1, 10, 100, 1000, 10000]
+    parts, told = [], []
+    x_of_legend = 0
+    for series, label in [("cold", "requests"), ("floor", "their bound")]:
+        parts.append(polyline([(x_of_legend, 56), (x_of_legend + 24, 56)], series))
+        parts.append(text(x_of_legend + 31, 60, label, "quiet"))
+        x_of_legend += 45 + 7 * len(label)
+    for index, (name, title) in enumerate(FLEET):
+        row = rows[name]
+        start = left + index % columns * (width + gap)
+        foot = top + index // columns * (height + 62) + height
+
+        def x(place, values):
+            return start + width * (place + 0.5) / len(values)
+
+        def y(number):
+            return foot - height * math.log10(max(number, 1)) / math.log10(30000)
+
+        parts.append(text(start + width / 2, foot - height - 8, title, "strong", "middle"))
+        for decade in decades:
+            parts.append(line(start, y(decade), start + width, y(decade), "grid"))
+            if index % columns == 0:
+                parts.append(text(left - 8, y(decade) + 4, thousands(decade), "quiet", "end"))
+        for minute in range(0, minutes + 1, 5):
+            across = start + width * minute / minutes
+            parts.append(line(across, foot, across, foot + 4, "grid"))
+            written = f"{minute} min" if minute == minutes else str(minute)
+            anchor = "end" if minute == minutes else "middle" if minute else "start"
+            parts.append(text(across, foot + 17, written, "quiet small", anchor))
+        for series, values in [("floor", row["bounds"]), ("cold", row["requests"])]:
+            points = [(x(place, values), y(number)) for place, number in enumerate(values)]
+            parts.append(polyline(points, series))
+        told.append(f"{title}: {row['first']} in the first second, then at most {row['most']}")
+    count = f"{rows['start']['replicas']:,}"
+    return svg(
+        top + 2 * height + 62 + 20,
+        f"Requests a second of {count} replicas at GO's key address",
+        "The most in one second, of every five seconds, on a logarithmic axis.",
+        "; ".join(told),
+        parts,
+    )
+
+
 def along(points):
     """The points, and nine between each two."""
     between = [
@@ -364,7 +429,7 @@ def num(value):
     return f"{value:.1f}".removesuffix(".0")
 
 
-CHARTS = {"peers": peers, "scale": scale, "gate": gate}
+CHARTS = {"peers": peers, "scale": scale, "gate": gate, "fleet": fleet}
 
 if __name__ == "__main__":
     main()

@@ -86,6 +86,8 @@ struct Fleet {
     /// Keeps the events of one moment in order.
     scheduled: u64,
     chance: Rng,
+    /// Replicas begin with the keys of a snapshot.
+    has_snapshots: bool,
     key_address: KeyAddress,
     /// The newest key at the key address.
     published: u32,
@@ -142,6 +144,7 @@ impl Fleet {
             events: BinaryHeap::new(),
             scheduled: 0,
             chance: Rng::with_seed(2),
+            has_snapshots: false,
             key_address: KeyAddress::Answers,
             published: 1,
             used: 1,
@@ -193,10 +196,10 @@ impl Fleet {
             && moment < end
         {
             self.events.pop();
-            self.clock.advance(moment - self.now());
+            self.clock.advance(moment.saturating_sub(self.now()));
             self.happen(replica, event);
         }
-        self.clock.advance(end - self.now());
+        self.clock.advance(end.saturating_sub(self.now()));
     }
 
     fn now(&self) -> Duration {
@@ -221,6 +224,10 @@ impl Fleet {
                 *this = Replica::new(&self.clock);
                 let core = &this.remote.core;
                 (core.pulse.begin(core.now(), Due::Never)).expect("the first task");
+                if self.has_snapshots {
+                    let freshness = &mut core.status().freshness;
+                    freshness.restored(&SCHEDULE, core.now(), SCHEDULE.interval / 2);
+                }
                 this.remote.state();
                 self.step(replica);
             }
@@ -258,7 +265,7 @@ impl Fleet {
         match this.remote.next_step(TASK).expect("the only task") {
             Step::Fetch(fetch) => {
                 if let Some(asked) = this.asked.replace(now) {
-                    self.apart = self.apart.min(now - asked);
+                    self.apart = self.apart.min(now.saturating_sub(asked));
                 }
                 let (takes, answer) = self.request();
                 self.replicas[replica].fetch = Some((fetch, answer));
@@ -274,10 +281,15 @@ impl Fleet {
 
     /// How long a request takes, and what it gives.
     fn request(&mut self) -> (Duration, Result<u32, Failed>) {
-        let second = (self.now() - self.since).as_secs();
+        let second = self.now().saturating_sub(self.since).as_secs();
         let second = usize::try_from(second).expect("hours");
         self.requests.resize(self.requests.len().max(second + 1), 0);
         self.requests[second] += 1;
+        let frantic = 4 * self.replicas.len();
+        assert!(
+            self.requests[second] as usize <= frantic,
+            "more than four requests of each replica in second {second}"
+        );
         self.open += 1;
         self.most_open = self.most_open.max(self.open);
         let there_and_back = Duration::from_millis(self.chance.u64(20..80));

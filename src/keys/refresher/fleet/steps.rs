@@ -52,11 +52,21 @@ struct Step {
     bound: Box<dyn Fn(u32) -> f64>,
 }
 
-/// All start at once, with or without a snapshot.
+/// All start at once.
 fn start(replicas: u32) -> Step {
+    starting("start", Fleet::new(replicas))
+}
+
+/// The same, each with a snapshot.
+fn start_from_snapshots(replicas: u32) -> Step {
     let mut fleet = Fleet::new(replicas);
+    fleet.has_snapshots = true;
+    starting("start from snapshots", fleet)
+}
+
+fn starting(name: &'static str, mut fleet: Fleet) -> Step {
     fleet.start_within(Duration::ZERO);
-    step("start", fleet, 210.0, |second| match second {
+    step(name, fleet, 210.0, |second| match second {
         0 => 1.0,
         1..210 => 0.0,
         _ => ROUND,
@@ -194,7 +204,7 @@ fn step(
     apart: f64,
     bound: impl Fn(u32) -> f64 + 'static,
 ) -> Step {
-    let passed = u32::try_from((fleet.now() - fleet.since).as_secs()).expect("minutes");
+    let passed = u32::try_from(fleet.now().saturating_sub(fleet.since).as_secs()).expect("minutes");
     fleet.run(WATCHED - passed);
     fleet.requests.resize(WATCHED as usize, 0);
     Step {
@@ -266,6 +276,7 @@ macro_rules! tests {
 
 tests! {
     a_fleet_that_starts_at_once_drifts_apart: start
+    snapshots_used_at_once_are_refreshed_apart: start_from_snapshots
     an_outage_causes_no_herd: outage
     retry_after_is_obeyed_without_a_herd: unavailable
     requests_without_an_answer_do_not_pile_up: hanging
