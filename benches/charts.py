@@ -279,13 +279,13 @@ def scale(rows):
 # What the fleet's simulation calls a step, and the title of its panel.
 FLEET = [
     ("start", "start"),
-    ("roll-out", "roll-out in 10 min"),
-    ("outage", "outage of 10 min"),
+    ("roll-out", "roll-out"),
     ("rotation", "rotation"),
+    ("flood", "flood"),
+    ("outage", "outage"),
     ("start in an outage", "start in an outage"),
-    ("start under overload", "start, 503 for 5 min"),
-    ("no keys under load", "the same, with pushes"),
-    ("flood", "flood of 2 min"),
+    ("no keys under load", "outage and pushes"),
+    ("start under overload", "start, Retry-After"),
 ]
 
 
@@ -322,9 +322,8 @@ def fleet(rows):
         for minute in range(0, minutes + 1, 5):
             across = start + width * minute / minutes
             parts.append(line(across, foot, across, foot + 4, "grid"))
-            written = f"{minute} min" if minute == minutes else str(minute)
             anchor = "end" if minute == minutes else "middle" if minute else "start"
-            parts.append(text(across, foot + 17, written, "quiet small", anchor))
+            parts.append(text(across, foot + 17, str(minute), "quiet small", anchor))
         for series, values in [("floor", row["bounds"]), ("cold", row["requests"])]:
             points = [(x(place, values), y(number)) for place, number in enumerate(values)]
             parts.append(polyline(points, series))
@@ -333,7 +332,7 @@ def fleet(rows):
     return svg(
         top + 2 * height + 62 + 20,
         f"Requests a second of {count} replicas at GO's key address",
-        "The most in one second, of every five seconds, on a logarithmic axis.",
+        "The most in one second, of every five seconds, on a logarithmic axis, by minutes.",
         "; ".join(told),
         parts,
     )
