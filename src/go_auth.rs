@@ -1,7 +1,7 @@
 //! [`GoAuth`], the handle that applications use, and its builder.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,6 +29,7 @@ use crate::keys::{IssuerHealth, KeySource, KeysError, Pending};
 use crate::net::client::{Clients, CustomClient, is_local, is_plain, of_http_client};
 use crate::net::network::{Network, OpenNetwork};
 use crate::observe::{self, Requests};
+use crate::sync::Mutex;
 
 /// Decides which requests come from DerbySoft GO.
 ///

@@ -5,10 +5,8 @@
 //! belongs to no request and ends with the last handle.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use arc_swap::ArcSwap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use super::api::Api;
 use super::expiry::{Ahead, Announced};
@@ -21,6 +19,7 @@ use crate::error::VerifyError;
 use crate::file::watched::{INTERVAL, READ_WAIT, Reads};
 use crate::net::task::{Background, Due, Pulse};
 use crate::observe;
+use crate::sync::{ArcSwap, AtomicU64, Mutex, MutexGuard};
 
 /// Access tokens given in code, or watched in a file.
 ///

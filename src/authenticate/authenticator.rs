@@ -6,7 +6,7 @@
 //! the one whose rules and keys apply; no others are tried.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use memchr::memchr_iter;
@@ -23,6 +23,7 @@ use crate::jwt::jws::{Room, Segments};
 use crate::keys::{Demand, KeySource, Published};
 use crate::net::single_flight::Waiter;
 use crate::observe::{self, Caller, Requests, Stopwatch};
+use crate::sync::{Mutex, MutexGuard};
 
 /// How often the keys may be replaced while one token is checked: each replacement means
 /// that another fetch ended, which takes network time where a check takes microseconds.

@@ -10,21 +10,26 @@ mod fetch;
 mod file;
 mod freshness;
 mod health;
+#[cfg(shuttle)]
+mod models;
 mod refresher;
 mod remote;
 mod snapshot;
 mod source;
+#[cfg(shuttle)]
+pub(crate) mod staged;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::Guard;
 
 use crate::clock::{Clock, UnixTime};
 use crate::net::client::LazyClient;
 #[cfg(feature = "metrics")]
 use crate::observe;
+use crate::sync::{ArcSwap, AtomicU64};
 
 pub use self::fetch::FetchError;
 #[cfg(fuzzing)]

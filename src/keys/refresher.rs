@@ -4,10 +4,8 @@
 //! Keys, their source document and their freshness change together, under the lock of the
 //! [`Status`].
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
-
-use arc_swap::ArcSwap;
 
 use super::Published;
 use super::fetch::{Document, Failed, FetchError, Fetched, Mode};
@@ -22,6 +20,7 @@ use crate::net::refresher::{Core, LONGEST_NAP, Refresh, Step};
 use crate::net::single_flight::Flight;
 use crate::net::task::Due;
 use crate::observe::{self, KeysTaken};
+use crate::sync::{ArcSwap, Mutex, MutexGuard, timeout};
 
 /// How long the first fetch waits for the snapshot to be read: a hanging disk must not
 /// delay the keys.
@@ -366,7 +365,7 @@ impl Shared {
         let now = self.core.now();
         let max_stale = self.schedule.max_stale;
         let read = detached::run(move || file.read(now.wall, max_stale));
-        match tokio::time::timeout(SNAPSHOT_WAIT, read).await {
+        match timeout(SNAPSHOT_WAIT, read).await {
             Ok(Ok(Ok(Some(Restored {
                 document,
                 age,

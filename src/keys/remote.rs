@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use super::Published;
 use super::fetch::FetchError;
 use super::health::KeysState;
@@ -12,6 +10,7 @@ use super::refresher::{SNAPSHOT_WAIT, Shared, Wanted};
 use crate::clock::UnixTime;
 use crate::net::refresher::Refresher;
 use crate::net::single_flight::Waiter;
+use crate::sync::Handle;
 
 /// An issuer's refresher.
 pub(crate) type Remote = Refresher<Shared>;
