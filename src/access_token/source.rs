@@ -276,26 +276,7 @@ impl Shared {
             Ok(outcome) => outcome,
             Err(unread) => Err(Unusable::unread(&file.path, unread.into())),
         };
-        if let Err(unusable) = &outcome {
-            self.revoke(file, unusable);
-        }
         self.settle(file, look, outcome)
-    }
-
-    /// Revokes what an otherwise unusable file revokes. A leaked token is the one thing
-    /// that can't wait until the rest is corrected, and a token revoked by mistake is
-    /// accepted again once the file is right.
-    fn revoke(&self, file: &Watched, unusable: &Unusable) {
-        let before = {
-            let mut state = file.state();
-            let Some(tokens) = self.current.load().revoking(&unusable.revoked) else {
-                return;
-            };
-            state.content = None;
-            self.current.swap(Arc::new(tokens))
-        };
-        observe::access_tokens_revoked(&file.path);
-        self.measure_gone(&before);
     }
 
     fn warn_of_dates(&self) {
@@ -308,8 +289,8 @@ impl Shared {
         }
     }
 
-    /// Applies the result, then reports it; ignored if a later check has already applied
-    /// its own.
+    /// Applies the result, or what an otherwise unusable file revokes, then reports it;
+    /// ignored if a later check has already applied its own.
     fn settle(
         &self,
         file: &Watched,
@@ -341,8 +322,20 @@ impl Shared {
             Err(unusable) => {
                 let error = unusable.error.clone();
                 let is_new = before.as_ref() != Some(&unusable);
+                // A leaked token is the one thing that can't wait until the rest is
+                // corrected, and a token revoked by mistake is accepted again once the
+                // file is right.
+                let revoking = self.current.load().revoking(&unusable.revoked);
+                let replaced = revoking.map(|tokens| {
+                    state.content = None;
+                    self.current.swap(Arc::new(tokens))
+                });
                 state.unusable = Some(unusable);
                 drop(state);
+                if let Some(replaced) = &replaced {
+                    observe::access_tokens_revoked(&file.path);
+                    self.measure_gone(replaced);
+                }
                 if is_new {
                     let faults = error.faults().map(ToString::to_string);
                     observe::access_tokens_not_read(&file.path, faults);
@@ -405,6 +398,9 @@ impl Watched {
         }
     }
 }
+
+#[cfg(shuttle)]
+mod models;
 
 #[cfg(test)]
 mod tests {
