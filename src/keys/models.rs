@@ -1,7 +1,7 @@
 //! Every order of what happens to one issuer's keys.
 
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use shuttle::future::block_on;
@@ -9,35 +9,13 @@ use shuttle::future::block_on;
 use super::staged::{COMMON, Staged};
 use super::*;
 use crate::clock::{ManualClock, Moment};
-use crate::sync::{AtomicBool, Handle, any, check, pass, thread};
+use crate::sync::{AtomicBool, Handle, any, check, is_dropped, join, join_while, pass, thread, within};
 
 const ISSUER: &str = "https://id.example";
 const START: UnixTime = UnixTime::from_secs(1_800_000_000);
 
 fn start() -> ManualClock {
     ManualClock::new(START)
-}
-
-/// A thread of an application, within a runtime.
-fn within(runtime: &Handle, act: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
-    let runtime = runtime.clone();
-    thread::spawn(move || {
-        runtime.enter();
-        act();
-    })
-}
-
-fn all(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
-    for thread in threads {
-        thread.join().expect("no panic");
-    }
-}
-
-/// Nothing holds it any more, sooner or later.
-fn is_dropped<T>(held: &Weak<T>) {
-    while held.strong_count() > 0 {
-        thread::yield_now();
-    }
 }
 
 /// What an application may do with an issuer's keys.
@@ -80,7 +58,7 @@ fn use_once(keys: &KeySource, staged: &Staged) {
 
 #[test]
 fn nobody_waits_for_ever_and_one_fetch_is_made_at_a_time() {
-    check(4000, || {
+    check(1000, || {
         let clock = start();
         let staged = Staged::new(&clock, 1, 4);
         let keys = Arc::new(KeySource::staged(ISSUER, &staged));
@@ -95,10 +73,233 @@ fn nobody_waits_for_ever_and_one_fetch_is_made_at_a_time() {
             })
             .collect();
         staged.rotate();
-        all(callers);
+        join(callers);
         let held = Arc::downgrade(&staged);
         drop((keys, staged));
         // The task ends with its handle.
         is_dropped(&held);
+    });
+}
+
+#[test]
+fn a_runtime_that_shuts_down_leaves_nobody_waiting() {
+    check(1000, || {
+        let clock = start();
+        let staged = Staged::new(&clock, 1, 4);
+        let keys = Arc::new(KeySource::staged(ISSUER, &staged));
+        let (ending, lasting) = (Handle::new(), Handle::new());
+        let callers: Vec<_> = [&ending, &ending, &lasting]
+            .into_iter()
+            .map(|runtime| {
+                let (keys, staged) = (Arc::clone(&keys), Arc::clone(&staged));
+                within(runtime, move || {
+                    use_once(&keys, &staged);
+                    use_once(&keys, &staged);
+                })
+            })
+            .collect();
+        ending.shut_down();
+        join(callers);
+        // Whoever is left has keys as before.
+        let keys_of_last = Arc::clone(&keys);
+        join([within(&lasting, move || {
+            let keys = keys_of_last;
+            while block_on(keys.refresh().expect("fetched").result()).is_err() {}
+        })]);
+        let held = Arc::downgrade(&staged);
+        drop((keys, staged));
+        is_dropped(&held);
+    });
+}
+
+/// Long enough for a task to count as late, and for a request to have waited enough.
+const LONG: Duration = Duration::from_secs(20);
+
+#[test]
+fn another_task_takes_over_from_one_that_nobody_drives() {
+    check(1000, || {
+        let clock = start();
+        let staged = Staged::new(&clock, 2, 0);
+        let keys = Arc::new(KeySource::staged(ISSUER, &staged));
+        let (idle, driven) = (Handle::new(), Handle::new());
+        let is_over = Arc::new(AtomicBool::new(false));
+        let watcher = {
+            let (keys, is_over) = (Arc::clone(&keys), Arc::clone(&is_over));
+            thread::spawn(move || {
+                let mut latest = None;
+                while !is_over.load(SeqCst) {
+                    let edition = keys.published().edition();
+                    assert!(edition >= latest, "{edition:?} has replaced {latest:?}");
+                    latest = edition;
+                    thread::yield_now();
+                }
+            })
+        };
+        let early = {
+            let keys = Arc::clone(&keys);
+            // Its task may have ended in time, or not.
+            within(&idle, move || {
+                let _ = block_on(keys.refresh().expect("fetched").result());
+            })
+        };
+        let keys_of_late = Arc::clone(&keys);
+        let late = {
+            let (staged, idle, clock) = (Arc::clone(&staged), idle.clone(), clock.clone());
+            within(&driven, move || {
+                let keys = keys_of_late;
+                idle.abandon();
+                clock.advance(LONG);
+                pass(LONG);
+                let now = staged.rotate();
+                // The first call may still join what another caller had begun.
+                let refresh = || block_on(keys.refresh().expect("fetched").result());
+                while refresh().is_err() {
+                    clock.advance(LONG);
+                    pass(LONG);
+                }
+                let edition = keys.published().edition();
+                assert_eq!(edition, Some(now));
+                idle.resume();
+            })
+        };
+        // Once the time is over that they wait at the longest, nobody waits any more.
+        join_while([early, late], || {
+            if any(8) == 0 {
+                clock.advance(LONG);
+                pass(LONG);
+            }
+        });
+        is_over.store(true, SeqCst);
+        join([watcher]);
+        let held = Arc::downgrade(&staged);
+        drop((keys, staged));
+        is_dropped(&held);
+    });
+}
+
+#[test]
+fn nothing_older_replaces_what_a_successor_has_taken_over() {
+    check(1000, || {
+        let clock = start();
+        let staged = Staged::new(&clock, 2, 6);
+        let predecessor = Arc::new(KeySource::staged(ISSUER, &staged));
+        let successor = Arc::new(KeySource::staged(ISSUER, &staged));
+        let runtime = Handle::new();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let old = {
+            let keys = Arc::clone(&predecessor);
+            within(&runtime, move || {
+                let _ = block_on(keys.refresh().expect("fetched").result());
+                let _ = block_on(keys.refresh().expect("fetched").result());
+            })
+        };
+        let new = {
+            let (keys, staged) = (Arc::clone(&successor), Arc::clone(&staged));
+            within(&runtime, move || {
+                use_once(&keys, &staged);
+                use_once(&keys, &staged);
+            })
+        };
+        let watcher = {
+            let (keys, is_over) = (Arc::clone(&successor), Arc::clone(&is_over));
+            thread::spawn(move || {
+                let mut latest = None;
+                while !is_over.load(SeqCst) {
+                    let edition = keys.published().edition();
+                    assert!(edition >= latest, "{edition:?} has replaced {latest:?}");
+                    latest = edition;
+                    thread::yield_now();
+                }
+            })
+        };
+        let rotation = {
+            let staged = Arc::clone(&staged);
+            thread::spawn(move || {
+                staged.rotate();
+                staged.rotate();
+            })
+        };
+        successor.take_over(&predecessor);
+        successor.take_over(&predecessor);
+        join([old, new, rotation]);
+        is_over.store(true, SeqCst);
+        join([watcher]);
+    });
+}
+
+#[test]
+fn a_distrusted_key_is_gone_once_the_call_returns() {
+    check(1000, || {
+        let clock = start();
+        let staged = Staged::new(&clock, 2, 6);
+        let predecessor = Arc::new(KeySource::staged(ISSUER, &staged));
+        let keys = Arc::new(KeySource::staged(ISSUER, &staged));
+        let runtime = Handle::new();
+        let uses: Vec<_> = [&predecessor, &keys, &keys]
+            .into_iter()
+            .map(|keys| {
+                let (keys, staged) = (Arc::clone(keys), Arc::clone(&staged));
+                within(&runtime, move || {
+                    use_once(&keys, &staged);
+                    use_once(&keys, &staged);
+                })
+            })
+            .collect();
+        let distrust = {
+            let keys = Arc::clone(&keys);
+            within(&runtime, move || {
+                keys.distrust([COMMON.into()].into());
+                for _ in 0..4 {
+                    assert!(!keys.published().has(COMMON), "it verifies again");
+                    thread::yield_now();
+                }
+            })
+        };
+        staged.rotate();
+        keys.take_over(&predecessor);
+        join(uses);
+        join([distrust]);
+        assert!(!keys.published().has(COMMON), "it verifies again");
+    });
+}
+
+#[test]
+fn keys_that_expired_are_gone_until_newer_ones_are_fetched() {
+    check(1000, || {
+        let clock = start();
+        let staged = Staged::new(&clock, 2, 3);
+        let keys = Arc::new(KeySource::staged(ISSUER, &staged));
+        let predecessor = Arc::new(KeySource::staged(ISSUER, &staged));
+        let runtime = Handle::new();
+        let fetched = {
+            let (keys, predecessor) = (Arc::clone(&keys), Arc::clone(&predecessor));
+            within(&runtime, move || {
+                let _ = block_on(keys.refresh().expect("fetched").result());
+                let _ = block_on(predecessor.refresh().expect("fetched").result());
+            })
+        };
+        join([fetched]);
+        let rotated = staged.rotate();
+        let age = |keys: &KeySource| {
+            let published = keys.published();
+            let now = Moment::now(&clock).wall;
+            // What a request would verify with, before it is rotated.
+            (!published.keys(now).is_empty()).then(|| published.edition()).flatten()
+        };
+        let user = {
+            let (keys, staged) = (Arc::clone(&keys), Arc::clone(&staged));
+            within(&runtime, move || {
+                use_once(&keys, &staged);
+                use_once(&keys, &staged);
+            })
+        };
+        clock.advance(super::staged::SCHEDULE.max_stale);
+        assert!(age(&keys).is_none_or(|edition| edition >= rotated));
+        keys.take_over(&predecessor);
+        // Nor does a clock that is set back bring them back.
+        thread::yield_now();
+        assert!(age(&keys).is_none_or(|edition| edition >= rotated));
+        join([user]);
+        assert!(age(&keys).is_none_or(|edition| edition >= rotated));
     });
 }

@@ -16,7 +16,7 @@ use super::{KeySet, KeySource, Published};
 use crate::clock::{Clock, ManualClock};
 use crate::sync::{ArcSwap, AtomicU64, any, pause};
 
-/// The key that is in every document.
+/// The name of the key that is in every document.
 pub(crate) const COMMON: &str = "common";
 
 pub(crate) const SCHEDULE: Schedule = Schedule {
@@ -62,6 +62,11 @@ static EDITIONS: LazyLock<[Edition; 6]> = LazyLock::new(|| {
     })
 });
 
+/// The key that is in every document.
+pub(crate) fn common() -> SigningKey {
+    COMMON_KEY.signing_key().expect("a key that signs").clone()
+}
+
 impl Staged {
     pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -87,8 +92,10 @@ impl Staged {
 
     /// The next document takes the place of this one.
     pub(crate) fn rotate(&self) -> u64 {
+        let next = self.now.fetch_add(1, SeqCst) + 1;
+        // What is asked for from now on is not asked for at the same time.
         self.clock.advance(Duration::from_secs(1));
-        self.now.fetch_add(1, SeqCst) + 1
+        next
     }
 
     pub(super) async fn fetch(

@@ -9,7 +9,8 @@ use std::fmt::Debug;
 use std::future::{Future, poll_fn};
 use std::ops::Add;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -60,10 +61,53 @@ fn run(scheduler: impl Scheduler + 'static, model: Arc<impl Fn() + Send + Sync +
     Runner::new(scheduler, config).run(move || model());
 }
 
+/// A thread of an application, within a runtime.
+pub(crate) fn within(
+    runtime: &Handle,
+    act: impl FnOnce() + Send + 'static,
+) -> thread::JoinHandle<()> {
+    let runtime = runtime.clone();
+    thread::spawn(move || {
+        runtime.enter();
+        act();
+    })
+}
+
+/// They all end, and none panics.
+pub(crate) fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
+    for thread in threads {
+        thread.join().expect("no panic");
+    }
+}
+
+/// The same, while something else goes on.
+pub(crate) fn join_while<const N: usize>(
+    threads: [thread::JoinHandle<()>; N],
+    mut goes_on: impl FnMut(),
+) {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&is_over);
+    let joining = thread::spawn(move || {
+        join(threads);
+        over.store(true, SeqCst);
+    });
+    while !is_over.load(SeqCst) {
+        goes_on();
+        thread::yield_now();
+    }
+    join([joining]);
+}
+
+/// Nothing holds it any more, sooner or later.
+pub(crate) fn is_dropped<T>(held: &Weak<T>) {
+    while held.strong_count() > 0 {
+        thread::yield_now();
+    }
+}
+
 /// Lets anybody else be next.
 fn step() {
-    static NOTHING: AtomicBool = AtomicBool::new(false);
-    NOTHING.load(std::sync::atomic::Ordering::SeqCst);
+    AtomicBool::new(false).load(SeqCst);
 }
 
 /// One of `of` cases, each at some time.
