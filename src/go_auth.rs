@@ -170,8 +170,11 @@ impl GoAuth {
         let kids: Arc<[Box<str>]> = (kids.into_iter())
             .map(|kid| kid.into().into_boxed_str())
             .collect();
-        *self.authenticator.distrusted() = Arc::clone(&kids);
-        self.authenticator.issuers.distrust(&kids);
+        // Under one lock: of two calls at a time the same one counts here and for a
+        // successor.
+        let mut distrusted = self.authenticator.distrusted();
+        *distrusted = kids;
+        self.authenticator.issuers.distrust(&distrusted);
     }
 
     /// Like [`distrust_keys`](Self::distrust_keys), but temporary: a successor does not
@@ -635,3 +638,6 @@ pub fn union(one: &Arc<[Box<str>]>, other: &Arc<[Box<str>]>) -> Arc<[Box<str>]> 
     let more = other.iter().filter(|name| !one.contains(name));
     one.iter().chain(more).cloned().collect()
 }
+
+#[cfg(shuttle)]
+mod models;

@@ -249,8 +249,16 @@ impl Authenticator {
                 |looked_at| reason == Reason::UnknownKey && !missing.was_looked_for(looked_at);
             if waited {
                 let final_error = final_error(reason, issuer);
-                if final_error.kind().says_nothing() || !is_too_new(issuer.keys.looked_at(at)) {
-                    return Look::Done(Err(final_error));
+                match issuer.keys.looked_at(&seen, at) {
+                    // Another fetch has ended since: look again.
+                    None if looks < MAX_LOOKS => continue,
+                    None => return Look::Done(Err(undecided_if_unknown(reason, issuer))),
+                    Some(looked_at)
+                        if final_error.kind().says_nothing() || !is_too_new(looked_at) =>
+                    {
+                        return Look::Done(Err(final_error));
+                    }
+                    Some(_) => {}
                 }
             }
             return match issuer.keys.demand(&seen, at) {
