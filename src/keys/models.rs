@@ -1,15 +1,18 @@
 //! Every order of what happens to one issuer's keys.
 
+use std::cell::RefCell;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::Arc;
 use std::time::Duration;
 
 use shuttle::future::block_on;
+use tracing::Dispatch;
+use tracing::dispatcher::set_default;
 
 use super::staged::{COMMON, Staged};
 use super::*;
 use crate::clock::{ManualClock, Moment};
-use crate::sync::{AtomicBool, Handle, any, check, is_dropped, join, join_while, pass, thread, within};
+use crate::sync::{AtomicBool, Handle, Heard, Hears, any, check, is_dropped, join, join_while, pass, react, thread, within};
 
 const ISSUER: &str = "https://id.example";
 const START: UnixTime = UnixTime::from_secs(1_800_000_000);
@@ -301,5 +304,41 @@ fn keys_that_expired_are_gone_until_newer_ones_are_fetched() {
         assert!(age(&keys).is_none_or(|edition| edition >= rotated));
         join([user]);
         assert!(age(&keys).is_none_or(|edition| edition >= rotated));
+    });
+}
+
+#[test]
+fn what_is_reported_is_in_force_and_no_lock_is_held() {
+    thread_local! {
+        static HEARD: RefCell<Heard> = RefCell::default();
+    }
+    let subscriber = Dispatch::new(Hears(|heard| HEARD.set(heard)));
+    let _default = set_default(&subscriber);
+    check(1000, || {
+        let clock = start();
+        let staged = Staged::new(&clock, 1, 3);
+        let keys = Arc::new(KeySource::staged(ISSUER, &staged));
+        let asked = Arc::downgrade(&keys);
+        react(move || {
+            let Heard { error, kids, .. } = HEARD.take();
+            let Some(keys) = asked.upgrade() else { return };
+            let known = kids.split('"').find_map(|kid| kid.parse().ok());
+            assert!(keys.published().edition() >= known, "{kids} are not in use");
+            // Of a task that was stopped: another may have been faster.
+            let is_failure = !error.is_empty() && error != FetchError::Stopped.to_string();
+            assert!(!is_failure || keys.outage().is_some(), "not failed yet");
+            keys.state();
+        });
+        let (ending, lasting) = (Handle::new(), Handle::new());
+        let callers = [&ending, &lasting].map(|runtime| {
+            let (keys, staged) = (Arc::clone(&keys), Arc::clone(&staged));
+            within(runtime, move || {
+                use_once(&keys, &staged);
+                use_once(&keys, &staged);
+            })
+        });
+        staged.rotate();
+        ending.shut_down();
+        join(callers);
     });
 }

@@ -82,12 +82,11 @@ fn line_in(span: Span, emit: impl FnOnce() + Send + 'static) {
         span,
         emit: Box::new(emit),
     };
-    if cfg!(shuttle) {
-        // In a model of something else: no later than by the thread.
-        line.emit();
-    } else {
-        LOG.send(line, || start(MAX_PENDING));
-    }
+    #[cfg(not(shuttle))]
+    LOG.send(line, || start(MAX_PENDING));
+    // In a model of something else at once, which is no later than by the thread.
+    #[cfg(shuttle)]
+    crate::sync::reported(|| line.emit());
 }
 
 /// The queue to the thread that emits lines, of which so many may wait.
@@ -175,6 +174,9 @@ pub fn flush_log(limit: Duration) -> bool {
 pub fn dropped_log_events() -> u64 {
     LOG.dropped.load(Ordering::Relaxed)
 }
+
+#[cfg(shuttle)]
+mod models;
 
 #[cfg(test)]
 mod tests {

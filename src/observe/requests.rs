@@ -312,3 +312,6 @@ impl Drop for Running {
         self.0.running.store(false, Ordering::SeqCst);
     }
 }
+
+#[cfg(shuttle)]
+mod models;

@@ -9,6 +9,7 @@ use std::fmt::Debug;
 use std::future::{Future, poll_fn};
 use std::ops::Add;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
@@ -16,11 +17,20 @@ use std::time::Duration;
 
 use arc_swap::{AsRaw, Guard, RefCnt};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, ReplayScheduler, Scheduler};
-use shuttle::{Config, Runner};
+use shuttle::{Config, MaxSteps, Runner};
 
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64};
 pub(crate) use shuttle::sync::{Mutex, MutexGuard, mpsc};
-pub(crate) use shuttle::{thread, thread_local};
+pub(crate) use shuttle::thread_local;
+
+pub(crate) mod thread {
+    pub(crate) use shuttle::thread::*;
+
+    /// Everybody else is next: nobody polls for ever.
+    pub(crate) fn sleep(_: std::time::Duration) {
+        yield_now();
+    }
+}
 
 /// Multiplies how many orders each model is tried in.
 const TIMES: &str = "MODEL_TIMES";
@@ -42,6 +52,7 @@ pub(crate) fn check(orders: usize, model: impl Fn() + Send + Sync + 'static) {
         fastrand::seed(7);
         REAL_TIME.set(Duration::ZERO);
         SLEEPERS.take();
+        REACTION.take();
         model();
     });
     if let Ok(schedule) = std::env::var(SCHEDULE) {
@@ -58,6 +69,8 @@ fn run(scheduler: impl Scheduler + 'static, model: Arc<impl Fn() + Send + Sync +
     let mut config = Config::new();
     config.stack_size = STACK;
     config.silence_warnings = true;
+    // Some hundred take place, unless somebody polls for ever.
+    config.max_steps = MaxSteps::FailAfter(100_000);
     Runner::new(scheduler, config).run(move || model());
 }
 
@@ -127,6 +140,70 @@ pub(crate) async fn pause() {
         Poll::Pending
     })
     .await;
+}
+
+/// Has a subscriber react to each event from now on, where it comes up.
+pub(crate) fn react(reaction: impl Fn() + 'static) {
+    REACTION.set(Some(Rc::new(reaction)));
+}
+
+/// `emit` is no step: it is called under the locks of tracing's.
+pub(crate) fn reported(emit: impl FnOnce()) {
+    emit();
+    if let Some(react) = REACTION.with_borrow(Clone::clone) {
+        react();
+    }
+}
+
+/// Hears this crate's events down to info, where they come up.
+pub(crate) struct Hears<F>(pub(crate) F);
+
+/// What is heard of an event.
+#[derive(Default)]
+pub(crate) struct Heard {
+    pub(crate) message: String,
+    pub(crate) count: Option<u64>,
+    pub(crate) kids: String,
+    pub(crate) error: String,
+}
+
+impl<F: Fn(Heard) + 'static> tracing::Subscriber for Hears<F> {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
+            && *metadata.level() <= tracing::Level::INFO
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::Id {
+        tracing::Id::from_u64(1)
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut heard = Heard::default();
+        event.record(&mut heard);
+        self.0(heard);
+    }
+
+    fn record(&self, _: &tracing::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::Id, _: &tracing::Id) {}
+    fn enter(&self, _: &tracing::Id) {}
+    fn exit(&self, _: &tracing::Id) {}
+}
+
+impl tracing::field::Visit for Heard {
+    fn record_u64(&mut self, field: &tracing::field::Field, value: u64) {
+        if field.name() == "count" {
+            self.count = Some(value);
+        }
+    }
+
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn Debug) {
+        match field.name() {
+            "message" => self.message = format!("{value:?}"),
+            "error" => self.error = format!("{value:?}"),
+            "kids" => self.kids = format!("{value:?}"),
+            _ => {}
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -326,8 +403,12 @@ impl AbortHandle {
     }
 }
 
+/// What a subscriber does, after it has heard an event.
+type Reaction = Rc<dyn Fn()>;
+
 // One thread runs all of a model's.
 std::thread_local! {
+    static REACTION: RefCell<Option<Reaction>> = const { RefCell::new(None) };
     static REAL_TIME: Cell<Duration> = const { Cell::new(Duration::ZERO) };
     static SLEEPERS: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
 }
