@@ -10,7 +10,6 @@ use shuttle::future::block_on;
 
 use super::*;
 use crate::authenticate::VerifyErrorKind;
-use crate::authenticate::authenticator::Check;
 use crate::clock::{ManualClock, UnixTime};
 use crate::keys::staged::{COMMON, Staged};
 use crate::sync::{ArcSwap, AtomicBool, Handle, any, check, join, join_while, within};
@@ -143,7 +142,10 @@ fn a_genuine_push_is_never_rejected_for_good() {
                 for _ in 0..2 {
                     if any(2) == 0 {
                         // It gives up.
-                        drop(auth.authenticator.check(FORGED.as_bytes(), &Api::AVAILABILITY_PEER));
+                        drop(
+                            auth.authenticator
+                                .check(FORGED.as_bytes(), &Api::AVAILABILITY_PEER),
+                        );
                     } else {
                         assert!(block_on(auth.verify(&FORGED)).is_err(), "forged");
                     }

@@ -1,8 +1,8 @@
 //! Every order of what happens to one issuer's keys.
 
 use std::cell::RefCell;
-use std::sync::atomic::Ordering::SeqCst;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use shuttle::future::block_on;
@@ -12,7 +12,10 @@ use tracing::dispatcher::set_default;
 use super::staged::{COMMON, Staged};
 use super::*;
 use crate::clock::{ManualClock, Moment};
-use crate::sync::{AtomicBool, Handle, Heard, Hears, any, check, is_dropped, join, join_while, pass, react, thread, within};
+use crate::sync::{
+    AtomicBool, Handle, Heard, Hears, any, check, is_dropped, join, join_while, pass, react,
+    thread, within,
+};
 
 const ISSUER: &str = "https://id.example";
 const START: UnixTime = UnixTime::from_secs(1_800_000_000);
@@ -287,7 +290,9 @@ fn keys_that_expired_are_gone_until_newer_ones_are_fetched() {
             let published = keys.published();
             let now = Moment::now(&clock).wall;
             // What a request would verify with, before it is rotated.
-            (!published.keys(now).is_empty()).then(|| published.edition()).flatten()
+            (!published.keys(now).is_empty())
+                .then(|| published.edition())
+                .flatten()
         };
         let user = {
             let (keys, staged) = (Arc::clone(&keys), Arc::clone(&staged));

@@ -82,7 +82,9 @@ impl Staged {
 
     /// The key of the document with this number.
     pub(crate) fn key(number: u64) -> SigningKey {
-        EDITIONS[usize::try_from(number).expect("small")].own.clone()
+        EDITIONS[usize::try_from(number).expect("small")]
+            .own
+            .clone()
     }
 
     /// The number of the document that is at the address now.

@@ -178,6 +178,9 @@ pub(crate) fn forget<T>(value: T) {
     }
 }
 
+#[cfg(shuttle)]
+mod models;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,6 +24,7 @@ use crate::sync::{AtomicU64, thread, thread_local};
 
 /// How many lines may wait to be emitted: a minute's worth for 16 handles that each
 /// reject requests of all kinds, at two lines a kind. They take about 300 KiB.
+#[cfg_attr(shuttle, expect(dead_code, reason = "models take another"))]
 const MAX_PENDING: usize = 1024;
 
 /// How often [`flush_log`] retries to enter a full queue.

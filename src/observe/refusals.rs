@@ -134,6 +134,9 @@ impl Refusals {
     }
 }
 
+#[cfg(shuttle)]
+mod models;
+
 #[cfg(test)]
 mod tests {
     use super::*;

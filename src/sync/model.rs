@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use arc_swap::{AsRaw, Guard, RefCnt};
-use shuttle::scheduler::{PctScheduler, RandomScheduler, ReplayScheduler, Scheduler};
+use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, ReplayScheduler, Scheduler};
 use shuttle::{Config, MaxSteps, Runner};
 
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64};
@@ -63,6 +63,26 @@ pub(crate) fn check(orders: usize, model: impl Fn() + Send + Sync + 'static) {
     let each = orders * times / 2;
     run(RandomScheduler::new(each), Arc::clone(&model));
     run(PctScheduler::new(CHANGES, each), model);
+    proved(2 * each, "at random");
+}
+
+/// Tries `model`, a small one, in all orders.
+pub(crate) fn check_all(model: impl Fn() + Send + Sync + 'static) {
+    let orders = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = Arc::clone(&orders);
+    let model = move || {
+        counted.fetch_add(1, SeqCst);
+        model();
+    };
+    run(DfsScheduler::new(None, false), Arc::new(model));
+    proved(orders.load(SeqCst), "all there are");
+}
+
+/// Within a test, after which its thread is named.
+fn proved(orders: usize, which: &str) {
+    let test = std::thread::current();
+    let test = test.name().unwrap_or_default();
+    println!("proof: model {test}: {orders} orders, {which}");
 }
 
 fn run(scheduler: impl Scheduler + 'static, model: Arc<impl Fn() + Send + Sync + 'static>) {

@@ -19,8 +19,7 @@ const REVOKED: &str = "[[token]]\napi = \"availability-peer\"\ntoken = \"53ac077
     revoked = true\n";
 
 /// The same, in a file that can't be used otherwise.
-const REVOKED_IN_FAULT: &str =
-    "[[token]]\napi = \"availability-peer\"\ntoken = \"53ac077700000000000000000000abcd\"\nrevoked = true\n\
+const REVOKED_IN_FAULT: &str = "[[token]]\napi = \"availability-peer\"\ntoken = \"53ac077700000000000000000000abcd\"\nrevoked = true\n\
     [[token]]\napi = \"nobody\"\n";
 
 /// 2026-11-05T00:00:00Z
