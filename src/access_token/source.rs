@@ -437,4 +437,29 @@ mod tests {
         shared.look().await.expect("it reads again");
         assert_eq!(source.health().file.and_then(|file| file.last_error), None);
     }
+
+    #[test]
+    fn an_older_check_does_not_bring_a_revoked_token_back() {
+        const REVOKED_IN_FAULT: &str = "[[token]]\napi = \"own\"\n\
+            token = \"53ac077700000000000000000000abcd\"\nrevoked = true\n\
+            [[token]]\napi = \"other\"\n";
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), GOOD).expect("written");
+        let clock = ManualClock::new(UnixTime::from_secs(1_800_000_000));
+        let source = AccessTokenSource::file(file.path(), Arc::new(clock)).expect("good");
+        let shared = &source.0.shared;
+        let watched = shared.file.as_ref().expect("a file");
+        let read = || file::read(file.path(), Terms::default());
+
+        let older = read();
+        std::fs::write(file.path(), REVOKED_IN_FAULT).expect("written");
+        let fault = shared.settle(watched, 2, read()).expect_err("a fault");
+        assert_eq!(shared.settle(watched, 1, older), Err(fault));
+        let own = Api::new("own").expect("a name");
+        assert!(
+            source
+                .check("53ac077700000000000000000000abcd", &own)
+                .is_err()
+        );
+    }
 }

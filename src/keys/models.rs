@@ -9,7 +9,7 @@ use shuttle::future::block_on;
 use tracing::Dispatch;
 use tracing::dispatcher::set_default;
 
-use super::staged::{COMMON, Staged};
+use super::staged::{COMMON, SCHEDULE, Staged};
 use super::*;
 use crate::clock::{ManualClock, Moment};
 use crate::sync::{
@@ -185,51 +185,31 @@ fn another_task_takes_over_from_one_that_nobody_drives() {
 
 #[test]
 fn nothing_older_replaces_what_a_successor_has_taken_over() {
-    check(1000, || {
+    check(3000, || {
         let clock = start();
-        let staged = Staged::new(&clock, 2, 6);
-        let predecessor = Arc::new(KeySource::staged(ISSUER, &staged));
-        let successor = Arc::new(KeySource::staged(ISSUER, &staged));
+        let staged = Staged::new(&clock, 2, 0);
         let runtime = Handle::new();
-        let is_over = Arc::new(AtomicBool::new(false));
-        let old = {
-            let keys = Arc::clone(&predecessor);
-            within(&runtime, move || {
-                let _ = block_on(keys.refresh().expect("fetched").result());
-                let _ = block_on(keys.refresh().expect("fetched").result());
-            })
-        };
-        let new = {
-            let (keys, staged) = (Arc::clone(&successor), Arc::clone(&staged));
-            within(&runtime, move || {
-                use_once(&keys, &staged);
-                use_once(&keys, &staged);
-            })
-        };
-        let watcher = {
-            let (keys, is_over) = (Arc::clone(&successor), Arc::clone(&is_over));
-            thread::spawn(move || {
-                let mut latest = None;
-                while !is_over.load(SeqCst) {
-                    let edition = keys.published().edition();
-                    assert!(edition >= latest, "{edition:?} has replaced {latest:?}");
-                    latest = edition;
-                    thread::yield_now();
-                }
-            })
-        };
-        let rotation = {
-            let staged = Arc::clone(&staged);
-            thread::spawn(move || {
-                staged.rotate();
-                staged.rotate();
-            })
-        };
-        successor.take_over(&predecessor);
-        successor.take_over(&predecessor);
-        join([old, new, rotation]);
-        is_over.store(true, SeqCst);
-        join([watcher]);
+        let [old, new] = [(); 2].map(|()| {
+            let keys = Arc::new(KeySource::staged(ISSUER, &staged));
+            let fetching = Arc::clone(&keys);
+            let refresh = move || {
+                let refreshed = block_on(fetching.refresh().expect("fetched").result());
+                assert_eq!(refreshed, Ok(()));
+            };
+            (keys, within(&runtime, refresh))
+        });
+        let rotation = thread::spawn(move || {
+            clock.advance(Duration::from_secs(1));
+            staged.rotate();
+        });
+        join([old.1]);
+        let before = new.0.published().edition();
+        new.0.take_over(&old.0);
+        let taken = new.0.published().edition();
+        assert!(taken >= before, "{taken:?} has replaced {before:?}");
+        join([new.1, rotation]);
+        let last = new.0.published().edition();
+        assert!(last >= taken, "{last:?} has replaced {taken:?}");
     });
 }
 
@@ -271,44 +251,36 @@ fn a_distrusted_key_is_gone_once_the_call_returns() {
 
 #[test]
 fn keys_that_expired_are_gone_until_newer_ones_are_fetched() {
-    check(1000, || {
+    check(1500, || {
         let clock = start();
         let staged = Staged::new(&clock, 2, 3);
         let keys = Arc::new(KeySource::staged(ISSUER, &staged));
         let predecessor = Arc::new(KeySource::staged(ISSUER, &staged));
         let runtime = Handle::new();
-        let fetched = {
-            let (keys, predecessor) = (Arc::clone(&keys), Arc::clone(&predecessor));
-            within(&runtime, move || {
-                let _ = block_on(keys.refresh().expect("fetched").result());
-                let _ = block_on(predecessor.refresh().expect("fetched").result());
-            })
-        };
-        join([fetched]);
+        let fetching = Arc::clone(&predecessor);
+        join([within(&runtime, move || {
+            let _ = block_on(fetching.refresh().expect("fetched").result());
+        })]);
         let rotated = staged.rotate();
-        let age = |keys: &KeySource| {
-            let published = keys.published();
-            let now = Moment::now(&clock).wall;
-            // What a request would verify with, before it is rotated.
-            (!published.keys(now).is_empty())
-                .then(|| published.edition())
-                .flatten()
-        };
         let user = {
-            let (keys, staged) = (Arc::clone(&keys), Arc::clone(&staged));
+            let keys = Arc::clone(&keys);
             within(&runtime, move || {
-                use_once(&keys, &staged);
-                use_once(&keys, &staged);
+                let refreshed = block_on(keys.refresh().expect("fetched").result());
+                let edition = keys.published().edition();
+                let is_older = edition.is_some_and(|edition| edition < rotated);
+                assert!(refreshed.is_err() || !is_older, "refreshed to {edition:?}");
             })
         };
-        clock.advance(super::staged::SCHEDULE.max_stale);
-        assert!(age(&keys).is_none_or(|edition| edition >= rotated));
+        let time = {
+            let clock = clock.clone();
+            thread::spawn(move || clock.advance(SCHEDULE.max_stale))
+        };
         keys.take_over(&predecessor);
-        // Nor does a clock that is set back bring them back.
-        thread::yield_now();
-        assert!(age(&keys).is_none_or(|edition| edition >= rotated));
-        join([user]);
-        assert!(age(&keys).is_none_or(|edition| edition >= rotated));
+        join([user, time]);
+        let published = keys.published();
+        if !published.keys(Moment::now(&clock).wall).is_empty() {
+            assert_eq!(published.edition(), Some(rotated), "expired");
+        }
     });
 }
 

@@ -139,7 +139,7 @@ pub(crate) fn is_dropped<T>(held: &Weak<T>) {
 }
 
 /// Lets anybody else be next.
-fn step() {
+pub(crate) fn step() {
     AtomicBool::new(false).load(SeqCst);
 }
 
