@@ -1,7 +1,7 @@
 //! [`GoAuth`], the handle that applications use, and its builder.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,6 +29,7 @@ use crate::keys::{IssuerHealth, KeySource, KeysError, Pending};
 use crate::net::client::{Clients, CustomClient, is_local, is_plain, of_http_client};
 use crate::net::network::{Network, OpenNetwork};
 use crate::observe::{self, Requests};
+use crate::sync::Mutex;
 
 /// Decides which requests come from DerbySoft GO.
 ///
@@ -169,8 +170,11 @@ impl GoAuth {
         let kids: Arc<[Box<str>]> = (kids.into_iter())
             .map(|kid| kid.into().into_boxed_str())
             .collect();
-        *self.authenticator.distrusted() = Arc::clone(&kids);
-        self.authenticator.issuers.distrust(&kids);
+        // Under one lock: of two calls at a time the same one counts here and for a
+        // successor.
+        let mut distrusted = self.authenticator.distrusted();
+        *distrusted = kids;
+        self.authenticator.issuers.distrust(&distrusted);
     }
 
     /// Like [`distrust_keys`](Self::distrust_keys), but temporary: a successor does not
@@ -634,3 +638,6 @@ pub fn union(one: &Arc<[Box<str>]>, other: &Arc<[Box<str>]>) -> Arc<[Box<str>]> 
     let more = other.iter().filter(|name| !one.contains(name));
     one.iter().chain(more).cloned().collect()
 }
+
+#[cfg(shuttle)]
+mod models;

@@ -136,6 +136,7 @@ pub mod outbound;
 mod quote;
 mod secret;
 mod show;
+mod sync;
 
 pub use authenticate::verified::Verified;
 pub use config::fields::Config;

@@ -5,10 +5,8 @@
 //! belongs to no request and ends with the last handle.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use arc_swap::ArcSwap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use super::api::Api;
 use super::expiry::{Ahead, Announced};
@@ -21,6 +19,7 @@ use crate::error::VerifyError;
 use crate::file::watched::{INTERVAL, READ_WAIT, Reads};
 use crate::net::task::{Background, Due, Pulse};
 use crate::observe;
+use crate::sync::{ArcSwap, AtomicU64, Mutex, MutexGuard};
 
 /// Access tokens given in code, or watched in a file.
 ///
@@ -277,26 +276,7 @@ impl Shared {
             Ok(outcome) => outcome,
             Err(unread) => Err(Unusable::unread(&file.path, unread.into())),
         };
-        if let Err(unusable) = &outcome {
-            self.revoke(file, unusable);
-        }
         self.settle(file, look, outcome)
-    }
-
-    /// Revokes what an otherwise unusable file revokes. A leaked token is the one thing
-    /// that can't wait until the rest is corrected, and a token revoked by mistake is
-    /// accepted again once the file is right.
-    fn revoke(&self, file: &Watched, unusable: &Unusable) {
-        let before = {
-            let mut state = file.state();
-            let Some(tokens) = self.current.load().revoking(&unusable.revoked) else {
-                return;
-            };
-            state.content = None;
-            self.current.swap(Arc::new(tokens))
-        };
-        observe::access_tokens_revoked(&file.path);
-        self.measure_gone(&before);
     }
 
     fn warn_of_dates(&self) {
@@ -309,8 +289,8 @@ impl Shared {
         }
     }
 
-    /// Applies the result, then reports it; ignored if a later check has already applied
-    /// its own.
+    /// Applies the result, or what an otherwise unusable file revokes, then reports it;
+    /// ignored if a later check has already applied its own.
     fn settle(
         &self,
         file: &Watched,
@@ -342,8 +322,20 @@ impl Shared {
             Err(unusable) => {
                 let error = unusable.error.clone();
                 let is_new = before.as_ref() != Some(&unusable);
+                // A leaked token is the one thing that can't wait until the rest is
+                // corrected, and a token revoked by mistake is accepted again once the
+                // file is right.
+                let revoking = self.current.load().revoking(&unusable.revoked);
+                let replaced = revoking.map(|tokens| {
+                    state.content = None;
+                    self.current.swap(Arc::new(tokens))
+                });
                 state.unusable = Some(unusable);
                 drop(state);
+                if let Some(replaced) = &replaced {
+                    observe::access_tokens_revoked(&file.path);
+                    self.measure_gone(replaced);
+                }
                 if is_new {
                     let faults = error.faults().map(ToString::to_string);
                     observe::access_tokens_not_read(&file.path, faults);
@@ -407,6 +399,9 @@ impl Watched {
     }
 }
 
+#[cfg(shuttle)]
+mod models;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -441,5 +436,30 @@ mod tests {
         tokio::time::resume();
         shared.look().await.expect("it reads again");
         assert_eq!(source.health().file.and_then(|file| file.last_error), None);
+    }
+
+    #[test]
+    fn an_older_check_does_not_bring_a_revoked_token_back() {
+        const REVOKED_IN_FAULT: &str = "[[token]]\napi = \"own\"\n\
+            token = \"53ac077700000000000000000000abcd\"\nrevoked = true\n\
+            [[token]]\napi = \"other\"\n";
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), GOOD).expect("written");
+        let clock = ManualClock::new(UnixTime::from_secs(1_800_000_000));
+        let source = AccessTokenSource::file(file.path(), Arc::new(clock)).expect("good");
+        let shared = &source.0.shared;
+        let watched = shared.file.as_ref().expect("a file");
+        let read = || file::read(file.path(), Terms::default());
+
+        let older = read();
+        std::fs::write(file.path(), REVOKED_IN_FAULT).expect("written");
+        let fault = shared.settle(watched, 2, read()).expect_err("a fault");
+        assert_eq!(shared.settle(watched, 1, older), Err(fault));
+        let own = Api::new("own").expect("a name");
+        assert!(
+            source
+                .check("53ac077700000000000000000000abcd", &own)
+                .is_err()
+        );
     }
 }

@@ -6,7 +6,7 @@
 //! the one whose rules and keys apply; no others are tried.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use memchr::memchr_iter;
@@ -23,6 +23,7 @@ use crate::jwt::jws::{Room, Segments};
 use crate::keys::{Demand, KeySource, Published};
 use crate::net::single_flight::Waiter;
 use crate::observe::{self, Caller, Requests, Stopwatch};
+use crate::sync::{Mutex, MutexGuard};
 
 /// How often the keys may be replaced while one token is checked: each replacement means
 /// that another fetch ended, which takes network time where a check takes microseconds.
@@ -248,8 +249,16 @@ impl Authenticator {
                 |looked_at| reason == Reason::UnknownKey && !missing.was_looked_for(looked_at);
             if waited {
                 let final_error = final_error(reason, issuer);
-                if final_error.kind().says_nothing() || !is_too_new(issuer.keys.looked_at(at)) {
-                    return Look::Done(Err(final_error));
+                match issuer.keys.looked_at(&seen, at) {
+                    // Another fetch has ended since: look again.
+                    None if looks < MAX_LOOKS => continue,
+                    None => return Look::Done(Err(undecided_if_unknown(reason, issuer))),
+                    Some(looked_at)
+                        if final_error.kind().says_nothing() || !is_too_new(looked_at) =>
+                    {
+                        return Look::Done(Err(final_error));
+                    }
+                    Some(_) => {}
                 }
             }
             return match issuer.keys.demand(&seen, at) {

@@ -352,6 +352,12 @@ impl ManualClock {
         }
     }
 
+    fn read(&self) -> MutexGuard<'_, ManualTime> {
+        #[cfg(shuttle)]
+        crate::sync::step();
+        self.lock()
+    }
+
     fn lock(&self) -> MutexGuard<'_, ManualTime> {
         (self.0.time.lock()).unwrap_or_else(PoisonError::into_inner)
     }
@@ -359,11 +365,11 @@ impl ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> UnixTime {
-        self.lock().wall
+        self.read().wall
     }
 
     fn monotonic(&self) -> Duration {
-        self.lock().elapsed
+        self.read().elapsed
     }
 
     fn sleep_until(&self, moment: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {

@@ -4,10 +4,11 @@
 //! hanging disk would keep a server from ending on SIGTERM.
 
 use std::future::Future;
-use std::thread;
 
 use tokio::sync::oneshot;
 use tracing::dispatcher;
+
+use crate::sync::thread;
 
 /// The work panicked, or no thread could be started for it.
 #[derive(Debug, thiserror::Error)]

@@ -8,10 +8,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::detached;
+use crate::sync::{Handle, sleep, timeout};
 
 /// The time between two checks of a file: about how long what was removed from it stays
 /// in use. A check reads a few hundred bytes.
@@ -71,7 +71,7 @@ impl Reads {
             };
             detached::run(read).await.map_err(|_| Unread::Stopped)
         };
-        let ended = tokio::time::timeout(READ_WAIT, read).await;
+        let ended = timeout(READ_WAIT, read).await;
         ended.map_err(|_| Unread::Slow)?
     }
 
@@ -82,7 +82,7 @@ impl Reads {
             if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
                 return place;
             }
-            tokio::time::sleep(PLACE_RETRY).await;
+            sleep(PLACE_RETRY).await;
         }
     }
 

@@ -1,6 +1,6 @@
 //! Judges a token: the gate itself, with stored keys and a fixed clock.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -21,6 +21,7 @@ use crate::keys::KeySource;
 use crate::net::client::Clients;
 use crate::net::network::OpenNetwork;
 use crate::observe::Requests;
+use crate::sync::Mutex;
 
 #[derive(Debug)]
 pub struct Judge {

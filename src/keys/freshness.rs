@@ -217,10 +217,9 @@ impl Freshness {
         self.has_expired = true;
     }
 
-    /// Whether the last good set was requested after this moment.
-    pub(crate) fn is_newer_than(&self, started: Moment) -> bool {
-        (self.success)
-            .is_some_and(|success| success.at.elapsed > started.elapsed + success.age_then)
+    /// The last good set becomes that of `other`; what came of our own attempts stays.
+    pub(crate) fn take_keys_of(&mut self, other: Self) {
+        (self.success, self.looked) = (other.success, other.looked);
     }
 
     /// Whether a set of this age is newer than the last good one, and no set has been

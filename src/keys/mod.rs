@@ -10,21 +10,26 @@ mod fetch;
 mod file;
 mod freshness;
 mod health;
+#[cfg(shuttle)]
+mod models;
 mod refresher;
 mod remote;
 mod snapshot;
 mod source;
+#[cfg(shuttle)]
+pub(crate) mod staged;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{self, Ordering};
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::Guard;
 
 use crate::clock::{Clock, UnixTime};
 use crate::net::client::LazyClient;
 #[cfg(feature = "metrics")]
 use crate::observe;
+use crate::sync::{ArcSwap, AtomicU64};
 
 pub use self::fetch::FetchError;
 #[cfg(fuzzing)]
@@ -55,7 +60,7 @@ pub(crate) struct Published {
 
 impl Published {
     fn new(keys: KeySet, deadline: UnixTime, stale_from: UnixTime) -> Self {
-        static PUBLISHED: AtomicU64 = AtomicU64::new(0);
+        static PUBLISHED: atomic::AtomicU64 = atomic::AtomicU64::new(0);
         Self {
             number: PUBLISHED.fetch_add(1, Ordering::Relaxed),
             keys,
@@ -200,9 +205,13 @@ impl KeySource {
         }
     }
 
-    /// When, by the wall clock as of `now`, keys were last looked for.
-    pub(crate) fn looked_at(&self, now: UnixTime) -> UnixTime {
-        (self.remote.as_ref()).map_or(UnixTime::MAX, |remote| remote.looked_at(now))
+    /// When, by the wall clock as of `now`, keys were last looked for; `None` if they are
+    /// not the set `seen` any more.
+    pub(crate) fn looked_at(&self, seen: &Arc<Published>, now: UnixTime) -> Option<UnixTime> {
+        match &self.remote {
+            Some(remote) => remote.looked_at(seen, now),
+            None => Some(UnixTime::MAX),
+        }
     }
 
     /// If the issuer's current keys are unavailable, for how long at least.

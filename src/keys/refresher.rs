@@ -4,10 +4,8 @@
 //! Keys, their source document and their freshness change together, under the lock of the
 //! [`Status`].
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
-
-use arc_swap::ArcSwap;
 
 use super::Published;
 use super::fetch::{Document, Failed, FetchError, Fetched, Mode};
@@ -22,6 +20,7 @@ use crate::net::refresher::{Core, LONGEST_NAP, Refresh, Step};
 use crate::net::single_flight::Flight;
 use crate::net::task::Due;
 use crate::observe::{self, KeysTaken};
+use crate::sync::{ArcSwap, Mutex, MutexGuard, timeout};
 
 /// How long the first fetch waits for the snapshot to be read: a hanging disk must not
 /// delay the keys.
@@ -51,6 +50,8 @@ pub(super) struct Status {
     /// When the last attempt ended, by the wall clock.
     attempted: UnixTime,
     distrusted: Arc<[Box<str>]>,
+    /// Keys were taken over since the current fetch began.
+    overtaken: bool,
     pub(super) flight: Flight<Wanted>,
 }
 
@@ -110,6 +111,7 @@ impl Refresh for Shared {
         if let Some(wanted) = status.flight.begin(is_due.then_some(Wanted::Any)) {
             let moment = now.elapsed.saturating_add(self.source.timeout());
             self.core.pulse.expect(Due::at(moment));
+            status.overtaken = false;
             let held = status.held.clone();
             let may_be_confirmed =
                 (held.read_at).is_some_and(|read_at| now.since(read_at) < LONGEST_UNREAD);
@@ -175,6 +177,7 @@ impl Shared {
                     held: Held::default(),
                     attempted: UnixTime::EPOCH,
                     distrusted,
+                    overtaken: false,
                     flight: Flight::default(),
                 },
             ),
@@ -199,9 +202,11 @@ impl Shared {
             let Some(mut status) = self.core.status_of(number) else {
                 return;
             };
-            // Newer keys were taken over meanwhile.
-            if status.freshness.is_newer_than(started) && fetched.is_ok() {
-                status.flight.end();
+            // It may have been answered before the keys that were taken over meanwhile: the
+            // next fetch decides, and serves the waiting callers.
+            if status.overtaken && fetched.is_ok() {
+                status.flight.want(&self.core.pulse, Wanted::Fresh);
+                status.flight.pass_over();
                 return;
             }
             status.attempted = ended.wall;
@@ -272,13 +277,14 @@ impl Shared {
         if *self.issuer != *predecessor.issuer || !self.source.is_same(&predecessor.source) {
             return;
         }
+        // First: what passes in between makes the keys older, not younger.
+        let now = self.core.now();
         let then = predecessor.core.now();
         let (freshness, last_error, held, attempted) = {
             let status = predecessor.core.status();
             let (held, attempted) = (status.held.clone(), status.attempted);
             (status.freshness, status.last_error.clone(), held, attempted)
         };
-        let now = self.core.now();
         let handed_over = freshness.handed_over(&self.schedule, then, now);
         let read_at = held.read_at.map(|read_at| Moment {
             wall: read_at.wall,
@@ -286,13 +292,17 @@ impl Shared {
         });
         let mut status = self.core.status();
         let age = handed_over.age(now).unwrap_or(Duration::MAX);
-        if !status.freshness.is_untouched() && !status.freshness.would_gain(age, now) {
+        if status.freshness.is_untouched() {
+            status.freshness = handed_over;
+            status.last_error = last_error;
+        } else if status.freshness.would_gain(age, now) {
+            status.freshness.take_keys_of(handed_over);
+        } else {
             return;
         }
-        status.freshness = handed_over;
-        status.last_error = last_error;
+        status.overtaken = true;
         status.held = Held { read_at, ..held };
-        status.attempted = attempted;
+        status.attempted = status.attempted.max(attempted);
         self.store(&status);
     }
 
@@ -366,7 +376,7 @@ impl Shared {
         let now = self.core.now();
         let max_stale = self.schedule.max_stale;
         let read = detached::run(move || file.read(now.wall, max_stale));
-        match tokio::time::timeout(SNAPSHOT_WAIT, read).await {
+        match timeout(SNAPSHOT_WAIT, read).await {
             Ok(Ok(Ok(Some(Restored {
                 document,
                 age,

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use super::Published;
 use super::fetch::FetchError;
 use super::health::KeysState;
@@ -12,6 +10,7 @@ use super::refresher::{SNAPSHOT_WAIT, Shared, Wanted};
 use crate::clock::UnixTime;
 use crate::net::refresher::Refresher;
 use crate::net::single_flight::Waiter;
+use crate::sync::Handle;
 
 /// An issuer's refresher.
 pub(crate) type Remote = Refresher<Shared>;
@@ -130,10 +129,12 @@ impl Remote {
         }
     }
 
-    /// See [`Freshness::looked_at`](super::freshness::Freshness::looked_at).
-    pub(crate) fn looked_at(&self, wall: UnixTime) -> UnixTime {
+    /// See [`Freshness::looked_at`](super::freshness::Freshness::looked_at); `None` if the
+    /// set `seen` has been replaced meanwhile.
+    pub(crate) fn looked_at(&self, seen: &Arc<Published>, wall: UnixTime) -> Option<UnixTime> {
         let now = self.at(wall);
-        self.core.status().freshness.looked_at(now)
+        let status = self.core.status();
+        Arc::ptr_eq(&self.current.load(), seen).then(|| status.freshness.looked_at(now))
     }
 
     /// See [`Freshness::outage`](super::freshness::Freshness::outage).

@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::fetch::{Document, Failed, Fetched, Fetcher, Mode, Watch};
 use super::file::KeyFile;
 use super::freshness::Schedule;
+#[cfg(shuttle)]
+use super::staged::Staged;
 use crate::clock::Clock;
 use crate::file::watched::{INTERVAL, READ_WAIT};
 use crate::net::bounded_http::FetchSettings;
@@ -28,6 +30,8 @@ pub(crate) enum Place {
 pub(crate) enum Source {
     Address(Box<Fetcher>),
     File(KeyFile),
+    #[cfg(shuttle)]
+    Staged(std::sync::Arc<Staged>),
 }
 
 impl Place {
@@ -94,6 +98,8 @@ impl Source {
         match self {
             Self::Address(fetcher) => fetcher.timeout(),
             Self::File(_) => READ_WAIT,
+            #[cfg(shuttle)]
+            Self::Staged(_) => Staged::TIMEOUT,
         }
     }
 
@@ -104,6 +110,8 @@ impl Source {
         match self {
             Self::Address(_) => None,
             Self::File(_) => Some(INTERVAL + READ_WAIT),
+            #[cfg(shuttle)]
+            Self::Staged(_) => None,
         }
     }
 
@@ -116,6 +124,8 @@ impl Source {
         match (self, other) {
             (Self::Address(ours), Self::Address(theirs)) => ours.is_same(theirs),
             (Self::File(ours), Self::File(theirs)) => ours.is_same(theirs),
+            #[cfg(shuttle)]
+            (Self::Staged(ours), Self::Staged(theirs)) => std::sync::Arc::ptr_eq(ours, theirs),
             _ => false,
         }
     }
@@ -133,6 +143,8 @@ impl Source {
         match self {
             Self::Address(fetcher) => fetcher.fetch(clock, held, mode, watch).await,
             Self::File(file) => file.fetch(held, watch).await,
+            #[cfg(shuttle)]
+            Self::Staged(staged) => staged.fetch(clock, held, mode).await,
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use std::future::{Future, pending};
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use super::single_flight::Flight;
 use super::task::{Background, Due, Pulse};
 use crate::clock::{Clock, Moment};
+use crate::sync::{Mutex, MutexGuard};
 
 /// The task checks both clocks at least this often: its timers stand still while a
 /// machine is suspended, but what was fetched still ages.
@@ -175,6 +176,7 @@ impl<R: Refresh> Running<R> {
                     let clock = &self.shared.core().clock;
                     let time = moment.map(|moment| clock.sleep_until(moment));
                     tokio::select! {
+                        biased;
                         () = self.wake.notified() => {}
                         () = time.unwrap_or_else(|| Box::pin(pending())) => {}
                     }

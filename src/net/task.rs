@@ -6,16 +6,13 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
-use tokio::time::Instant;
-
 use crate::clock::Moment;
+use crate::sync::{AbortHandle, AtomicU64, Handle, Instant, Mutex, MutexGuard};
 
 /// How late a task may be: if later, its runtime counts as no longer driven. A runtime
 /// that is merely busy answers requests again sooner.
@@ -152,7 +149,7 @@ impl Pulse {
         *self.due_mut()
     }
 
-    fn due_mut(&self) -> std::sync::MutexGuard<'_, Due> {
+    fn due_mut(&self) -> MutexGuard<'_, Due> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -180,6 +177,9 @@ pub(crate) fn forget<T>(value: T) {
         std::mem::forget(worse);
     }
 }
+
+#[cfg(shuttle)]
+mod models;
 
 #[cfg(test)]
 mod tests {

@@ -12,29 +12,40 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tracing::Span;
 use tracing::dispatcher::{self, Dispatch};
 
 use crate::net::task::forget;
+use crate::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use crate::sync::{AtomicU64, thread, thread_local};
 
 /// How many lines may wait to be emitted: a minute's worth for 16 handles that each
 /// reject requests of all kinds, at two lines a kind. They take about 300 KiB.
+#[cfg_attr(shuttle, expect(dead_code, reason = "models take another"))]
 const MAX_PENDING: usize = 1024;
 
 /// How often [`flush_log`] retries to enter a full queue.
 const FLUSH_RETRY: Duration = Duration::from_millis(5);
 
-static PENDING: OnceLock<Option<SyncSender<Line>>> = OnceLock::new();
-static DROPPED: AtomicU64 = AtomicU64::new(0);
+static LOG: Log = Log {
+    pending: OnceLock::new(),
+    dropped: AtomicU64::new(0),
+};
 
 thread_local! {
     /// A subscriber or recorder is running on this thread: what it causes is not
     /// reported, or it would be called for ever.
     static CALLED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lines on their way to the thread that emits them.
+struct Log {
+    /// Empty before the first line; `None` if the process may have no more threads.
+    pending: OnceLock<Option<SyncSender<Line>>>,
+    dropped: AtomicU64,
 }
 
 /// A line to be emitted, with the dispatcher and span in which it came up.
@@ -47,11 +58,11 @@ struct Line {
 /// Calls a subscriber or a recorder. `None` if it panics or is already running on this
 /// thread.
 pub(super) fn call<T>(foreign: impl FnOnce() -> T) -> Option<T> {
-    if CALLED.replace(true) {
+    if CALLED.with(|called| called.replace(true)) {
         return None;
     }
     let result = catch_unwind(AssertUnwindSafe(foreign));
-    CALLED.set(false);
+    CALLED.with(|called| called.set(false));
     result.map_err(forget).ok()
 }
 
@@ -67,31 +78,22 @@ pub(super) fn line_here(emit: impl FnOnce() + Send + 'static) {
 }
 
 fn line_in(span: Span, emit: impl FnOnce() + Send + 'static) {
-    send(Line {
+    let line = Line {
         subscriber: dispatcher::get_default(Dispatch::clone),
         span,
         emit: Box::new(emit),
-    });
-}
-
-fn send(line: Line) {
-    let queue = PENDING.get_or_init(start).as_ref();
-    let unsent = match queue {
-        Some(queue) => queue.try_send(line).err().map(|error| match error {
-            TrySendError::Full(line) | TrySendError::Disconnected(line) => line,
-        }),
-        None => Some(line),
     };
-    if let Some(line) = unsent {
-        DROPPED.fetch_add(1, Ordering::Relaxed);
-        call(|| drop(line));
-    }
+    #[cfg(not(shuttle))]
+    LOG.send(line, || start(MAX_PENDING));
+    // In a model of something else at once, which is no later than by the thread.
+    #[cfg(shuttle)]
+    crate::sync::reported(|| line.emit());
 }
 
-/// `None` if the process may have no more threads.
-fn start() -> Option<SyncSender<Line>> {
-    let (queue, pending) = sync_channel(MAX_PENDING);
-    std::thread::Builder::new()
+/// The queue to the thread that emits lines, of which so many may wait.
+fn start(max_pending: usize) -> Option<SyncSender<Line>> {
+    let (queue, pending) = sync_channel(max_pending);
+    thread::Builder::new()
         .name("go-auth-log".to_owned())
         .spawn(move || emit_all(&pending))
         .ok()
@@ -100,14 +102,61 @@ fn start() -> Option<SyncSender<Line>> {
 
 fn emit_all(pending: &Receiver<Line>) {
     while let Ok(line) = pending.recv() {
+        line.emit();
+    }
+}
+
+impl Line {
+    fn emit(self) {
         call(move || {
-            let Line {
+            let Self {
                 subscriber,
                 span,
                 emit,
-            } = line;
+            } = self;
             dispatcher::with_default(&subscriber, || span.in_scope(emit));
         });
+    }
+}
+
+impl Log {
+    fn send(&self, line: Line, start: impl FnOnce() -> Option<SyncSender<Line>>) {
+        let queue = self.pending.get_or_init(start).as_ref();
+        let unsent = match queue {
+            Some(queue) => queue.try_send(line).err().map(|error| match error {
+                TrySendError::Full(line) | TrySendError::Disconnected(line) => line,
+            }),
+            None => Some(line),
+        };
+        if let Some(line) = unsent {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            call(|| drop(line));
+        }
+    }
+
+    fn flush(&self, limit: Duration) -> bool {
+        let Some(Some(queue)) = self.pending.get() else {
+            return true;
+        };
+        let started = Instant::now();
+        let left = || limit.saturating_sub(started.elapsed());
+        let (reached, end) = sync_channel(1);
+        let mut mark = Line {
+            subscriber: Dispatch::none(),
+            span: Span::none(),
+            emit: Box::new(move || {
+                // The caller may no longer be waiting.
+                let _ = reached.send(());
+            }),
+        };
+        loop {
+            match queue.try_send(mark) {
+                Ok(()) => return end.recv_timeout(left()).is_ok(),
+                Err(TrySendError::Full(unsent)) if !left().is_zero() => mark = unsent,
+                Err(_) => return false,
+            }
+            thread::sleep(FLUSH_RETRY.min(left()));
+        }
     }
 }
 
@@ -118,35 +167,17 @@ fn emit_all(pending: &Receiver<Line>) {
 /// in the span in which they came up. Call this before a process ends, and in tests that
 /// look at the log.
 pub fn flush_log(limit: Duration) -> bool {
-    let Some(Some(queue)) = PENDING.get() else {
-        return true;
-    };
-    let started = Instant::now();
-    let left = || limit.saturating_sub(started.elapsed());
-    let (reached, end) = sync_channel(1);
-    let mut mark = Line {
-        subscriber: Dispatch::none(),
-        span: Span::none(),
-        emit: Box::new(move || {
-            // The caller may no longer be waiting.
-            let _ = reached.send(());
-        }),
-    };
-    loop {
-        match queue.try_send(mark) {
-            Ok(()) => return end.recv_timeout(left()).is_ok(),
-            Err(TrySendError::Full(unsent)) if !left().is_zero() => mark = unsent,
-            Err(_) => return false,
-        }
-        std::thread::sleep(FLUSH_RETRY.min(left()));
-    }
+    LOG.flush(limit)
 }
 
 /// How many log events were dropped so far because too many were waiting for a slow or
 /// stuck subscriber.
 pub fn dropped_log_events() -> u64 {
-    DROPPED.load(Ordering::Relaxed)
+    LOG.dropped.load(Ordering::Relaxed)
 }
+
+#[cfg(shuttle)]
+mod models;
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,9 @@
 //! A kind takes one word of memory and a rejection one exchange of it, so there is no
 //! lock and nothing that grows.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+
+use crate::sync::AtomicU64;
 
 /// From the first rejection of a kind to the report of how many more there were, in
 /// seconds. GO's tokens live five minutes: whoever watches the log learns of a fault
@@ -131,6 +133,9 @@ impl Refusals {
         })
     }
 }
+
+#[cfg(shuttle)]
+mod models;
 
 #[cfg(test)]
 mod tests {

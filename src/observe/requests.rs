@@ -5,7 +5,7 @@
 //! thread](super::foreign).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -18,6 +18,7 @@ use super::trace_context::traceparent;
 use super::{REQUEST, foreign};
 use crate::clock::Clock;
 use crate::net::task::Background;
+use crate::sync::AtomicBool;
 
 /// The kinds that any internet scanner causes, and GO never does: logged at info, the
 /// others at warn. They are found before it is known whose rules apply.
@@ -311,3 +312,6 @@ impl Drop for Running {
         self.0.running.store(false, Ordering::SeqCst);
     }
 }
+
+#[cfg(shuttle)]
+mod models;

@@ -1,6 +1,6 @@
 //! Watches the end of a credential that GO issues for 180 days.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::clock::{self, UnixTime};
 use crate::credential_lifetime::Reminders;
 use crate::observe;
+use crate::sync::Mutex;
 
 /// How long a credential is valid.
 ///

@@ -15,16 +15,16 @@
 //! hundreds may have accumulated; the table drops it at once, so the limit holds.
 
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
-use arc_swap::ArcSwapOption;
 use foldhash::quality::RandomState;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::authenticate::Verified;
 use crate::jwt::claims::Claims;
+use crate::sync::{ArcSwapOption, AtomicU64};
 
 /// Entries of a set. With two hashes more, of tokens not stored, their hashes fill one cache
 /// line.

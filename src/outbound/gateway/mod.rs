@@ -27,7 +27,6 @@ use std::time::Duration;
 
 use http::{HeaderMap, Uri};
 use serde::Serialize;
-use tokio::runtime::Handle;
 
 pub use self::authorized::Authorized;
 pub use self::builder::GatewayBuilder;
@@ -46,6 +45,7 @@ use super::error::CallRefused;
 use super::expiry::CredentialHealth;
 use crate::clock::{self, Moment, UnixTime};
 use crate::net::refresher::Refresher;
+use crate::sync::Handle;
 
 /// GO's gateway, as a supplier pushes to it: a token that is fetched once for all callers
 /// and renewed in time.

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 
 use super::error::{GatewayError, GatewayErrorKind};
@@ -20,6 +19,7 @@ use crate::observe;
 use crate::outbound::base::Base;
 use crate::outbound::expiry::Reported;
 use crate::outbound::form::HeaderForm;
+use crate::sync::ArcSwapOption;
 
 /// A token as it is sent.
 #[derive(Debug)]

@@ -38,7 +38,10 @@ pub(super) async fn reload(shared: &Shared) {
             let access_tokens = live.auth.reload_access_tokens();
             let _ = tokio::time::timeout(READ_WAIT, access_tokens).await;
             take_over(&live.auth, &predecessor.auth);
-            shared.live.store(Arc::new(live));
+            let live = Arc::new(live);
+            shared.live.store(Arc::clone(&live));
+            // And what was learnt until the last request used its predecessor.
+            take_over(&live.auth, &predecessor.auth);
             shared.exposition.last_reload(Reload::Done);
             events::settings_reloaded();
             Reload::Done
