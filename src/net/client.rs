@@ -83,6 +83,9 @@ impl Clients {
         const AGENT: &str = concat!("derbysoft-go-auth/", env!("CARGO_PKG_VERSION"));
         let builder = (self.begun(Client::builder().user_agent(AGENT)))
             .connect_timeout(connect_timeout)
+            // Whatever the features of a build say: over HTTP/2 the client repeats requests by
+            // itself, and a server may send frames without end between two answers.
+            .http1_only()
             // One request in minutes or an hour: a pooled connection would only go stale.
             .pool_max_idle_per_host(0);
         let builder = if address.scheme() == "https" {

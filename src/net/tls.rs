@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
@@ -70,6 +71,9 @@ pub(super) fn config(network: &OpenNetwork) -> Result<ClientConfig, String> {
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // A session that is resumed checks no certificate, whatever has become of the one that
+    // it began with (RFC 8446, section 2.2).
+    config.resumption = Resumption::disabled();
     Ok(config)
 }
 

@@ -99,7 +99,7 @@ impl Company {
 
     /// A server of the company's: on this machine, and as `id.example`.
     pub fn server(&self) -> ServerConfig {
-        let (chain, key) = self.server_certificate();
+        let (chain, key) = self.server_certificate(|_| ());
         server()
             .with_no_client_auth()
             .with_single_cert(chain, key.into())
@@ -114,18 +114,23 @@ impl Company {
             Arc::new(roots),
             Arc::new(aws_lc_rs::default_provider()),
         );
-        let (chain, key) = self.server_certificate();
+        let (chain, key) = self.server_certificate(|_| ());
         server()
             .with_client_cert_verifier(clients.build().expect("an authority"))
             .with_single_cert(chain, key.into())
             .expect("a certificate and its key")
     }
 
-    fn server_certificate(&self) -> (Vec<CertificateDer<'static>>, PrivatePkcs8KeyDer<'static>) {
+    /// A server's certificate, so changed, and its key.
+    pub fn server_certificate(
+        &self,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (Vec<CertificateDer<'static>>, PrivatePkcs8KeyDer<'static>) {
         let key = KeyPair::generate().expect("a key");
-        let names = ["127.0.0.1", "localhost", "id.example"];
-        let certificate = leaf(&names, &key, &self.issuer);
-        (vec![certificate], key.serialize_der().into())
+        let mut params = leaf_params(&["127.0.0.1", "localhost", "id.example"]);
+        change(&mut params);
+        let certificate = params.signed_by(&key, &self.issuer).expect("signed");
+        (vec![certificate.into()], key.serialize_der().into())
     }
 }
 
@@ -141,13 +146,18 @@ fn leaf(
     key: &KeyPair,
     issuer: &Issuer<'static, KeyPair>,
 ) -> CertificateDer<'static> {
+    let params = leaf_params(names);
+    params.signed_by(key, issuer).expect("signed").into()
+}
+
+fn leaf_params(names: &[&str]) -> CertificateParams {
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names).expect("names");
     params.extended_key_usages = vec![
         ExtendedKeyUsagePurpose::ClientAuth,
         ExtendedKeyUsagePurpose::ServerAuth,
     ];
-    params.signed_by(key, issuer).expect("signed").into()
+    params
 }
 
 /// DER as text.

@@ -1,10 +1,18 @@
 //! How keys arrive: over TLS from a trusted server, and over nothing else.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use derbysoft_go_auth::keys::FetchError;
-use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
+use derbysoft_go_auth::{GoAuth, GoAuthBuilder, Network};
 use rcgen::CertificateParams;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::sign::CertifiedKey;
 
+use test_support::company::Company;
 use test_support::front::Front;
 use test_support::{World, keys, ready, readyz, refresh, secs, verdict};
 
@@ -103,6 +111,52 @@ async fn a_strangers_certificate_replaces_no_keys() {
     assert_eq!(verdict(&auth, &world.token()).await, "keys_unavailable");
     assert_eq!((world.go.fetches(), keys(&auth)), (1, 2));
     server.abort();
+}
+
+/// A server's certificate, and the one that it has later.
+#[derive(Debug)]
+struct Lapsing {
+    certificates: [Arc<CertifiedKey>; 2],
+    has_lapsed: AtomicBool,
+}
+
+impl ResolvesServerCert for Lapsing {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let which = usize::from(self.has_lapsed.load(Ordering::SeqCst));
+        Some(Arc::clone(&self.certificates[which]))
+    }
+}
+
+#[tokio::test]
+async fn a_resumed_session_vouches_for_nobody() {
+    let (world, company) = (World::new().await, Company::new());
+    let provider = Arc::new(default_provider());
+    let certified = |change: fn(&mut CertificateParams)| {
+        let (chain, key) = company.server_certificate(change);
+        Arc::new(CertifiedKey::from_der(chain, key.into(), &provider).expect("a pair"))
+    };
+    let expired = certified(|params| params.not_after = rcgen::date_time_ymd(2021, 1, 1));
+    let server = Arc::new(Lapsing {
+        certificates: [certified(|_| ()), expired],
+        has_lapsed: AtomicBool::new(false),
+    });
+    let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("TLS")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::clone(&server) as _);
+    let front = Front::of_server(&world, config).await;
+    let builder = behind(&world, &front).network(Network::new().ca_file(company.ca_file()));
+    let auth = builder.build().expect("good");
+    ready(&auth).await.unwrap();
+    let known = world.token();
+
+    server.has_lapsed.store(true, Ordering::SeqCst);
+    world.go.rotate();
+    let error = refresh(&auth).await.expect_err("an expired certificate");
+    assert!(matches!(error, FetchError::Unreachable(_)), "{error:?}");
+    assert_eq!(verdict(&auth, &known).await, "ok");
+    assert_eq!((world.go.fetches(), keys(&auth)), (1, 2));
 }
 
 #[tokio::test]

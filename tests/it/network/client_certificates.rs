@@ -1,6 +1,17 @@
 //! A server that wants to know who asks.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use derbysoft_go_auth::Network;
+use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
+use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
+use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{
+    DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme,
+};
 
 use super::{auth, call, keys, token};
 use test_support::company::{Company, pem};
@@ -41,6 +52,80 @@ async fn without_one_or_with_a_strangers_there_are_no_keys() {
         call(&world, &front, &network).await.expect_err("no client");
     }
     assert_eq!(world.go.total_requests(), 0);
+}
+
+/// Wants to know who asks, and takes anybody.
+#[derive(Debug, Default)]
+struct Curious {
+    has_seen_one: AtomicBool,
+}
+
+impl ClientCertVerifier for Curious {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        self.has_seen_one.store(true, Ordering::SeqCst);
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let provider = default_provider();
+        (provider.signature_verification_algorithms).supported_schemes()
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_who_asks_for_one_sees_none() {
+    let (world, company, other) = (World::new().await, Company::new(), Company::new());
+    let (certificate, key) = company.client();
+    let network = Network::new().ca_file(company.ca_file());
+    let network = network.client_certificate(certificate, key);
+    for version in [&TLS12, &TLS13] {
+        for (of, is_known) in [(&company, true), (&other, false)] {
+            let curious = Arc::new(Curious::default());
+            let (chain, key) = of.server_certificate(|_| ());
+            let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+                .with_protocol_versions(&[version])
+                .expect("TLS")
+                .with_client_cert_verifier(Arc::clone(&curious) as _)
+                .with_single_cert(chain, key.into())
+                .expect("a certificate and its key");
+            let front = Front::of_server(&world, config).await;
+            let took = [
+                keys(&world, &front, &network).await.is_ok(),
+                token(&world, &front, &network).await.is_ok(),
+                call(&world, &front, &network).await.is_ok(),
+            ];
+            assert_eq!(took, [is_known; 3], "{version:?}");
+            let has_seen_one = curious.has_seen_one.load(Ordering::SeqCst);
+            assert_eq!(has_seen_one, is_known, "{version:?}");
+        }
+    }
 }
 
 #[tokio::test]

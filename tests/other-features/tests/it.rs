@@ -1,6 +1,6 @@
 //! The tests that say what is accepted, in a build where other dependencies have
-//! switched on `serde_json`'s features and both of `jsonwebtoken`'s backends. No
-//! verdict may depend on either.
+//! switched on `serde_json`'s features, both of `jsonwebtoken`'s backends and reqwest's
+//! HTTP/2. No verdict may depend on any.
 
 #[path = "../../it/keys"]
 mod keys {
@@ -23,6 +23,33 @@ mod tokens {
     mod rejections;
     mod seeds;
     mod spelling;
+}
+
+/// A custom client that would speak HTTP/2 and nothing else.
+mod http2 {
+    use derbysoft_go_auth::outbound::{ClientPair, Gateway};
+    use test_support::{World, ready, soon, verdict};
+
+    #[tokio::test]
+    async fn keys_and_tokens_come_over_http_1() {
+        let world = World::new().await;
+        let builder = world.builder();
+        let auth = builder.http_client(reqwest::ClientBuilder::http2_prior_knowledge);
+        let auth = auth.build().expect("good settings");
+        ready(&auth).await.expect("keys over HTTP/1.1");
+        assert_eq!(verdict(&auth, &world.token()).await, "ok");
+
+        let pair = world.go.client();
+        let gateway = Gateway::builder()
+            .token_url(world.go.token_url())
+            .api(world.go.gateway_url())
+            .credentials(ClientPair::new(pair.client_id, pair.client_secret))
+            .clock(world.clock.clone())
+            .http_client(reqwest::ClientBuilder::http2_prior_knowledge)
+            .build()
+            .expect("good settings");
+        soon(gateway.ready()).await.expect("a token over HTTP/1.1");
+    }
 }
 
 /// Where one of these fails, the tests above have not shown what they are for.

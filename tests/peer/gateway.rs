@@ -1,0 +1,768 @@
+//! A gateway that misbehaves: its token endpoint and the API behind it, and what of them must be
+//! trusted with what.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use derbysoft_go_auth::Network;
+use derbysoft_go_auth::clock::{Clock, ManualClock};
+use derbysoft_go_auth::outbound::{
+    BoxError, ClientPair, Gateway, GatewayError, GatewayService, HttpClient,
+};
+use http::Request;
+use http_body_util::{BodyExt as _, Limited};
+use serde_json::json;
+use test_support::company::Company;
+use test_support::{eventually, millis, secs, settle, soon};
+use tokio::sync::watch;
+use tower::{Layer as _, ServiceExt as _};
+use tracing::subscriber::DefaultGuard;
+
+use crate::answers::{Draft, Manner, WELL, Worth, manners};
+use crate::certificates::{Openings, Trust};
+use crate::counts::Counts;
+use crate::keys::{retry_after, shuffled};
+use crate::log::Log;
+use crate::server::{Act, Opening, Peer, Plan};
+
+const CLIENT_ID: &str = "596a9560dafb4f3c8a1de0cafe4b2d1";
+const CLIENT_SECRET: &str = "p;fdHalvm27A)2UAa3J8n7NLn5roVP1";
+const FETCH_TIMEOUT: Duration = secs(5);
+/// How long before its end a token is no longer sent, if another can be fetched.
+const MARGIN: Duration = secs(120);
+/// How old a token is that the API may have rejected for its age.
+const YOUNG: Duration = secs(10);
+
+/// Answers that are no token for us, though complete.
+const USELESS: [&str; 7] = [
+    "",
+    "{}",
+    "[1]",
+    r#"{"access_token":"t0ken-1","token_type":"mac","expires_in":60}"#,
+    r#"{"access_token":"t0ken-2","token_type":"Bearer"}"#,
+    r#"{"access_token":"t0ken-3\r\nx: y","token_type":"Bearer","expires_in":60}"#,
+    r#"{"access_token":"t0ken-4","access_token":"t0ken-5","token_type":"Bearer","expires_in":60}"#,
+];
+
+/// What the token endpoint answers with.
+enum Content {
+    /// A token, and how long it is good.
+    Token(String, Duration),
+    Useless,
+}
+
+struct Hop {
+    name: &'static str,
+    trust: Trust,
+    opening: Opening,
+    manner: Manner,
+    draft: Draft,
+    content: Content,
+    retry_after: Option<u64>,
+}
+
+enum Effect {
+    Token(String, Duration),
+    Refused,
+    Failed { retry_after: Option<u64> },
+}
+
+struct Token {
+    value: String,
+    asked: Duration,
+    lifetime: Duration,
+}
+
+impl Token {
+    fn usable(&self) -> Duration {
+        self.lifetime.saturating_sub(MARGIN.min(self.lifetime / 2))
+    }
+}
+
+/// What must be trusted: the guides' rules, without any of the crate's code.
+#[derive(Default)]
+struct Model {
+    token: Option<Token>,
+    failures: u32,
+    /// Until when no call causes a fetch.
+    cooldown: Duration,
+    /// Between which times the next fetch comes by itself.
+    next: (Duration, Duration),
+}
+
+impl Model {
+    fn happen(&mut self, asked: Duration, ended: Duration, effect: Effect) {
+        let (is_refusal, retry_after) = match effect {
+            Effect::Token(value, lifetime) => {
+                let token = Token {
+                    value,
+                    asked,
+                    lifetime,
+                };
+                let usable = token.usable();
+                self.next = (asked + usable * 7 / 10, asked + usable * 9 / 10);
+                self.token = Some(token);
+                (self.failures, self.cooldown) = (0, ended);
+                return;
+            }
+            Effect::Refused => (true, None),
+            Effect::Failed { retry_after } => (false, retry_after),
+        };
+        let asked_to_wait = secs(retry_after.unwrap_or(0));
+        let doubled = millis(50) * 2_u32.pow(self.failures.min(6));
+        let least = if is_refusal { secs(10) } else { secs(1) };
+        let wait = secs(1 << self.failures.min(6)).min(secs(60));
+        self.failures += 1;
+        self.cooldown = ended
+            + if is_refusal {
+                least
+            } else {
+                doubled.min(least)
+            }
+            .max(asked_to_wait);
+        let retry = |wait: Duration| ended + wait.max(least).max(asked_to_wait);
+        self.next = (retry(wait / 2), retry(wait));
+    }
+
+    /// The token that may be sent now, if any, and whether without a look for another.
+    fn alive(&self, now: Duration) -> Option<(&str, bool)> {
+        let token = self.token.as_ref()?;
+        let age = now.saturating_sub(token.asked);
+        (age < token.lifetime).then(|| (&*token.value, age < token.usable()))
+    }
+}
+
+pub(crate) struct GatewayRun {
+    random: fastrand::Rng,
+    clock: ManualClock,
+    tokens: Peer,
+    api: Peer,
+    openings: Openings,
+    gateway: Gateway,
+    /// Whose connections serve once.
+    client: GatewayService<HttpClient>,
+    /// Whose connections serve for as long as they are open.
+    pooled: GatewayService<HttpClient>,
+    model: Model,
+    log: Log,
+    /// How many tokens there were.
+    issued: usize,
+    pub(crate) counts: Counts,
+    _guard: DefaultGuard,
+}
+
+impl GatewayRun {
+    pub(crate) async fn begin(seed: u64) -> Self {
+        let (log, guard) = Log::capture();
+        let (clock, company) = (test_support::clock(), Company::new());
+        let (tokens, api) = (Peer::start(), Peer::start());
+        let network = Network::new().ca_file(company.ca_file());
+        let gateway = Gateway::builder()
+            .token_url(format!("https://{}/token", tokens.address))
+            .api(format!("https://{}/push", api.address))
+            .credentials(ClientPair::new(CLIENT_ID, CLIENT_SECRET))
+            .network(network.clone())
+            .connect_timeout(secs(60))
+            .fetch_timeout(FETCH_TIMEOUT)
+            .margin(MARGIN)
+            .clock(clock.clone())
+            .build()
+            .expect("good settings");
+        let client = |idle| {
+            let http = HttpClient::builder()
+                .network(network.clone())
+                .http_client(move |client| client.no_proxy().pool_max_idle_per_host(idle));
+            gateway.layer().layer(http.build().expect("a client"))
+        };
+        let mut run = Self {
+            random: fastrand::Rng::with_seed(seed),
+            clock,
+            tokens,
+            api,
+            openings: Openings::of(&company),
+            client: client(0),
+            pooled: client(4),
+            gateway,
+            model: Model::default(),
+            log,
+            issued: 0,
+            counts: Counts::default(),
+            _guard: guard,
+        };
+        run.well().await;
+        run
+    }
+
+    /// Each way to begin and each way to answer once, of the token endpoint and of the API.
+    pub(crate) async fn round(&mut self) {
+        let rows = || {
+            let openings = (0..self.openings.count()).map(|n| (Some(n), WELL));
+            let manners = manners().into_iter().map(|manner| (None, manner));
+            openings.chain(manners).collect::<Vec<_>>()
+        };
+        let (rows, others) = (rows(), rows());
+        let mut calls = shuffled(&mut self.random, others);
+        for (opening, manner) in shuffled(&mut self.random, rows) {
+            let hop = self.hop(opening, manner);
+            self.fetch(hop).await;
+            let (opening, manner) = calls.pop().expect("as many");
+            self.call(opening, manner).await;
+            match self.random.u8(..8) {
+                0 => self.rejected().await,
+                1 => self.surplus().await,
+                _ => {}
+            }
+        }
+        self.well().await;
+    }
+
+    /// The endpoint is well: the next fetch gives a token, and a call is let in with it.
+    async fn well(&mut self) {
+        let hop = self.good();
+        self.fetch(hop).await;
+        assert!(self.model.failures == 0, "a token once all is well");
+        self.call(None, WELL).await;
+        self.counts.add("recoveries with the next fetch");
+    }
+
+    fn now(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    /// An answer with a new token.
+    fn token(&mut self) -> (Vec<u8>, Content) {
+        self.issued += 1;
+        let value = format!("t0ken-{}-{:x}", self.issued, self.random.u64(..));
+        let lifetime = [5, 60, 300, 3600, 7200][self.random.usize(..5)];
+        let expires_in = if self.random.bool() {
+            json!(lifetime)
+        } else {
+            json!(lifetime.to_string())
+        };
+        let answer = json!({
+            "access_token": value, "token_type": "Bearer", "expires_in": expires_in,
+        });
+        let content = Content::Token(value, secs(lifetime));
+        (answer.to_string().into(), content)
+    }
+
+    /// A token from an endpoint that is well.
+    fn good(&mut self) -> Hop {
+        let (body, content) = self.token();
+        self.with(None, WELL, body, content)
+    }
+
+    fn hop(&mut self, opening: Option<usize>, manner: Manner) -> Hop {
+        let (body, content) = match manner.worth {
+            // A page that repeats what it was sent.
+            Worth::Refuses(_) if self.random.bool() => (self.page().into(), Content::Useless),
+            Worth::Whole if self.random.u8(..5) == 0 => {
+                let body = USELESS[self.random.usize(..USELESS.len())];
+                (body.into(), Content::Useless)
+            }
+            _ => self.token(),
+        };
+        self.with(opening, manner, body, content)
+    }
+
+    fn with(
+        &mut self,
+        opening: Option<usize>,
+        manner: Manner,
+        body: Vec<u8>,
+        content: Content,
+    ) -> Hop {
+        let (name, trust, opening) = self.openings.draw(opening, &mut self.random);
+        let (retry_after, line) = retry_after(&mut self.random, manner.worth);
+        Hop {
+            name,
+            trust,
+            opening,
+            manner,
+            draft: Draft {
+                headers: line.to_owned(),
+                body,
+            },
+            content,
+            retry_after,
+        }
+    }
+
+    fn page(&mut self) -> String {
+        let secret = if self.random.bool() {
+            CLIENT_SECRET
+        } else {
+            CLIENT_ID
+        };
+        let spelled = &spellings(secret)[self.random.usize(..6)];
+        format!("<p>No such client: {spelled}. Access denied by policy.</p>")
+    }
+
+    /// A fetch by itself or for a call, with this answer.
+    async fn fetch(&mut self, hop: Hop) {
+        let what = format!(
+            "token: {:?}",
+            (
+                hop.name,
+                hop.manner.name,
+                &hop.draft.headers,
+                String::from_utf8_lossy(&hop.draft.body)
+            )
+        );
+        let (before, heads) = {
+            let seen = self.tokens.seen();
+            (seen.connections, seen.heads.len())
+        };
+        self.tokens
+            .plan([plan(&hop.opening, &hop.manner, hop.manner.acts(&hop.draft))]);
+        let mut stalls = self.tokens.stalls();
+        stalls.mark_unchanged();
+        self.log.take();
+
+        // After a failure nothing is asked before its time, whatever calls come.
+        let early = self.model.cooldown.saturating_sub(self.now() + millis(1));
+        if self.model.failures > 0 && !early.is_zero() {
+            self.clock.advance(early);
+            let refused = soon(self.gateway.refresh()).await;
+            refused.expect_err("there was none a moment ago");
+            assert_eq!(
+                self.tokens.seen().connections,
+                before,
+                "asked again: {what}"
+            );
+            self.counts
+                .add("calls soon after a failure, which ask nobody");
+        }
+        let (lo, hi) = self.model.next;
+        let due = self.model.cooldown.max(self.now());
+        let is_call = due < lo && self.random.bool() || before == 0;
+        let due = if is_call { due } else { hi.max(self.now()) };
+        let quiet_until = if is_call { due } else { lo };
+        let quiet = quiet_until.saturating_sub(self.now() + millis(1));
+        if !quiet.is_zero() && self.random.u8(..4) == 0 {
+            self.clock.advance(quiet);
+            settle().await;
+            assert_eq!(self.tokens.seen().connections, before, "too early: {what}");
+            self.counts.add("waits in which nothing came");
+        }
+        self.clock.advance(due.saturating_sub(self.now()));
+        let asked = self.now();
+        let gateway = self.gateway.clone();
+        let calling = tokio::spawn(async move {
+            if is_call {
+                Some(gateway.refresh().await)
+            } else {
+                None
+            }
+        });
+        let came = tokio::time::timeout(secs(30), self.tokens.connected(before + 1)).await;
+        assert!(came.is_ok(), "no fetch comes: {what}");
+        let logged = self.end_of_fetch(&mut stalls, &what).await;
+        let called = soon(calling).await.expect("no panic");
+        let ended = self.now();
+        let failed = logged.contains("no token could be had");
+
+        let effect = self.effect(&hop, failed, &what);
+        if let Some(result) = called {
+            assert_eq!(result.is_err(), failed, "{what}");
+        }
+        {
+            let seen = self.tokens.seen();
+            assert_eq!((seen.unexpected, self.tokens.left()), (0, 0), "{what}");
+            for head in &seen.heads[heads..] {
+                assert_eq!(hop.trust, Trust::Genuine, "a stranger was asked: {what}");
+                assert!(head.starts_with("GET /token HTTP/1.1\r\n"), "{head}");
+                assert!(
+                    head.contains(&format!("\r\nclient-id: {CLIENT_ID}\r\n")),
+                    "{head}"
+                );
+                assert!(
+                    head.contains(&format!("\r\nclient-secret: {CLIENT_SECRET}\r\n")),
+                    "{head}"
+                );
+            }
+            assert!(seen.heads.len() - heads <= 1, "{what}");
+        }
+        self.model.happen(asked, ended, effect);
+        self.counts.add(if failed {
+            "token fetches: failed"
+        } else {
+            "token fetches: taken"
+        });
+        self.counts.behaved(hop.name, hop.manner.name);
+        self.nothing_leaks(&logged, &what);
+    }
+
+    /// What was logged until a fetch had ended.
+    async fn end_of_fetch(&self, stalls: &mut watch::Receiver<usize>, what: &str) -> String {
+        let mut logged = String::new();
+        let patience = std::time::Instant::now() + secs(30);
+        while !logged.contains("token could be had") && !logged.contains("gave a token") {
+            assert!(
+                std::time::Instant::now() < patience,
+                "this fetch never ends: {what}"
+            );
+            tokio::select! {
+                changed = stalls.changed() => {
+                    changed.expect("the peer is alive");
+                    self.clock.advance(FETCH_TIMEOUT);
+                }
+                () = tokio::time::sleep(millis(1)) => {}
+            }
+            logged += &self.log.take();
+        }
+        logged
+    }
+
+    fn effect(&self, hop: &Hop, failed: bool, what: &str) -> Effect {
+        let mark = hop.manner.name == "a byte order mark";
+        let worth = match (hop.trust, hop.manner.worth) {
+            (Trust::Stranger, _) | (_, Worth::Confirms) => Worth::Nothing,
+            // Unlike a key document.
+            _ if mark => Worth::Nothing,
+            (_, worth) => worth,
+        };
+        let effect = match (worth, &hop.content) {
+            (Worth::Refuses(401 | 403), _) => Effect::Refused,
+            (Worth::Whole, Content::Token(value, lifetime)) => {
+                Effect::Token(value.clone(), *lifetime)
+            }
+            (Worth::Perhaps, Content::Token(value, lifetime)) if !failed => {
+                Effect::Token(value.clone(), *lifetime)
+            }
+            _ => Effect::Failed {
+                retry_after: hop.retry_after,
+            },
+        };
+        let expected = !matches!(effect, Effect::Token(..));
+        let why = self.gateway.health().last_error;
+        assert_eq!(failed, expected, "{why:?}: {what}");
+        effect
+    }
+
+    /// Neither a secret nor a token, in any form.
+    fn nothing_leaks(&self, logged: &str, what: &str) {
+        let health = self.gateway.health();
+        let json = serde_json::to_string(&health).expect("JSON");
+        let told = format!("{logged} {health:?} {json} {:?}", self.gateway);
+        for secret in [CLIENT_ID, CLIENT_SECRET] {
+            for spelled in spellings(secret) {
+                assert!(!told.contains(&spelled), "{spelled} in {told}: {what}");
+            }
+        }
+        assert!(!told.contains("t0ken"), "{told}: {what}");
+    }
+
+    /// A call, where it is clear which token it must carry.
+    async fn call(&mut self, opening: Option<usize>, manner: Manner) {
+        let now = self.now();
+        let expected = match self.model.alive(now) {
+            Some((token, true)) => Some(token.to_owned()),
+            // Only what is left until another fetch.
+            _ if now >= self.model.cooldown => return,
+            alive => alive.map(|(token, _)| token.to_owned()),
+        };
+        let (name, trust, opening) = self.openings.draw(opening, &mut self.random);
+        let what = format!("call: {:?}", (name, manner.name));
+        let draft = Draft {
+            headers: String::new(),
+            body: b"an answer".to_vec(),
+        };
+        let acts = manner.acts(&draft);
+        let client = self.client.clone();
+        let (result, heads) = self
+            .send(client, vec![plan(&opening, &manner, acts)], &what)
+            .await;
+        if let Some(Err(error)) = &result {
+            let text = format!("{error} {error:?}");
+            self.nothing_leaks(&text, &what);
+        }
+        match expected {
+            None => {
+                let Some(Err(error)) = result else {
+                    panic!("a call without a token: {what}");
+                };
+                assert!(
+                    error.downcast_ref::<GatewayError>().is_some(),
+                    "{error}: {what}"
+                );
+                assert_eq!(heads, [""; 0], "{what}");
+                self.counts.add("calls: no token, nothing sent");
+            }
+            Some(_) if trust == Trust::Stranger => {
+                assert!(!matches!(result, Some(Ok(_))), "{what}");
+                assert_eq!(heads, [""; 0], "a stranger was asked: {what}");
+                self.counts.add("calls: a stranger, nothing sent");
+            }
+            Some(token) => {
+                let sent = heads.iter().filter(|head| carries(head, &token)).count();
+                // Who answers first does not listen.
+                let least = usize::from(!manner.is_early);
+                assert!((least..=1).contains(&sent), "{heads:?}: {what}");
+                assert_eq!(sent, heads.len(), "{heads:?}: {what}");
+                let whole = Some((200, &b"an answer"[..]));
+                let got = match &result {
+                    Some(Ok((status, body))) => Some((*status, &**body)),
+                    _ => None,
+                };
+                // Marks, padding and doubling are the caller's business.
+                let is_plain =
+                    !["a byte order mark", "as long as the limit"].contains(&manner.name);
+                if manner.worth == Worth::Whole && is_plain {
+                    assert_eq!(got, whole, "{what}");
+                }
+                if let Worth::Refuses(status) = manner.worth {
+                    assert_eq!(got.map(|(status, _)| status), Some(status), "{what}");
+                }
+                self.counts.add("calls: sent once");
+            }
+        }
+        self.counts.behaved(name, manner.name);
+    }
+
+    /// The API rejects a token that is no longer young: another is fetched, and the call repeated
+    /// once. If none can be fetched, or the API stays with it, the 401 is the answer.
+    async fn rejected(&mut self) {
+        self.well_enough().await;
+        let Some(token) = &self.model.token else {
+            return;
+        };
+        if token.usable() * 7 / 10 < YOUNG + secs(1) {
+            return;
+        }
+        let old = token.value.clone();
+        let age = self.now().saturating_sub(token.asked);
+        self.clock.advance(YOUNG.saturating_sub(age));
+        let rows = manners();
+        let unauthorized = |rows: &[Manner]| {
+            rows.iter()
+                .position(|row| row.name == "401")
+                .expect("a row")
+        };
+        let mut rows = rows;
+        let reject = rows.swap_remove(unauthorized(&rows));
+        let is_given = self.random.bool();
+        let mut hop = self.good();
+        if !is_given {
+            hop.manner = rows.swap_remove(
+                rows.iter()
+                    .position(|row| row.name == "closed in the body")
+                    .expect("a row"),
+            );
+        }
+        self.tokens
+            .plan([plan(&hop.opening, &hop.manner, hop.manner.acts(&hop.draft))]);
+        let draft = Draft {
+            headers: String::new(),
+            body: b"an answer".to_vec(),
+        };
+        let opening = self.openings.well().clone();
+        let plans = vec![
+            plan(&opening, &reject, reject.acts(&draft)),
+            plan(&opening, &reject, reject.acts(&draft)),
+        ];
+        let asked = self.now();
+        let client = self.client.clone();
+        let (result, heads) = self.send(client, plans, "rejected").await;
+        let Some(Ok((status, _))) = result else {
+            panic!("no answer to a rejected call");
+        };
+        assert_eq!(status, 401);
+        assert!(carries(&heads[0], &old), "{heads:?}");
+        let ended = self.now();
+        if is_given {
+            let Content::Token(value, lifetime) = hop.content else {
+                unreachable!("it was given one")
+            };
+            assert_eq!(heads.len(), 2, "{heads:?}");
+            assert!(carries(&heads[1], &value), "{heads:?}");
+            self.model
+                .happen(asked, ended, Effect::Token(value, lifetime));
+            self.counts
+                .add("calls: rejected, repeated once with another token");
+        } else {
+            assert_eq!(heads.len(), 1, "{heads:?}");
+            let retry_after = None;
+            self.model
+                .happen(asked, ended, Effect::Failed { retry_after });
+            self.counts
+                .add("calls: rejected, no other token, not repeated");
+        }
+        let logged = self.log.take();
+        self.nothing_leaks(&logged, "rejected");
+    }
+
+    /// Answers that nobody asked for, on a connection that serves more than one request.
+    async fn surplus(&mut self) {
+        self.well_enough().await;
+        if !self
+            .model
+            .alive(self.now())
+            .is_some_and(|(_, usable)| usable)
+        {
+            return;
+        }
+        let opening = self.openings.well().clone();
+        for n in 0..4 {
+            let body = format!("answer {n}");
+            let draft = Draft {
+                headers: String::new(),
+                body: body.clone().into(),
+            };
+            let mut acts = vec![Act::Send(draft.whole())];
+            let lure = Draft {
+                headers: "x-lure: yes\r\n".to_owned(),
+                body: b"a lure".to_vec(),
+            };
+            let is_closed = match self.random.u8(..4) {
+                0 => {
+                    acts = vec![Act::Send([draft.whole(), lure.whole()].concat()), Act::Open];
+                    false
+                }
+                1 => {
+                    acts.extend([Act::Pause, Act::Send(lure.whole()), Act::Open]);
+                    false
+                }
+                2 => {
+                    acts.push(Act::Open);
+                    false
+                }
+                _ => {
+                    acts.push(Act::Close);
+                    true
+                }
+            };
+            let mut pauses = self.api.pauses();
+            pauses.mark_unchanged();
+            let client = self.pooled.clone();
+            // One more where the first connection turns out to be closed.
+            let plans = vec![plan(&opening, &WELL, acts); 2];
+            let (result, heads) = self.send(client, plans, "surplus").await;
+            if let Some(Ok((status, got))) = result {
+                assert_eq!((status, &*got), (200, body.as_bytes()), "another's answer");
+                self.counts
+                    .add("calls: answered beside answers that nobody asked for");
+            }
+            assert!(heads.len() <= 1, "sent twice: {heads:?}");
+            // What comes once the next request is under way is an answer to it for all that
+            // HTTP/1.1 can say. What has come before is none.
+            if !is_closed {
+                // In vain where the client has closed the connection meanwhile.
+                let _ = tokio::time::timeout(secs(5), pauses.changed()).await;
+                tokio::time::sleep(millis(2)).await;
+            }
+        }
+    }
+
+    /// Fetches a token where there is none that can be used, or the last fetch failed.
+    async fn well_enough(&mut self) {
+        if self.model.failures > 0
+            || !self
+                .model
+                .alive(self.now())
+                .is_some_and(|(_, usable)| usable)
+        {
+            let hop = self.good();
+            self.fetch(hop).await;
+        }
+    }
+
+    /// The answer, if the call was not given up; and the requests that came.
+    async fn send(
+        &mut self,
+        client: GatewayService<HttpClient>,
+        plans: Vec<Plan>,
+        what: &str,
+    ) -> (Option<Result<(u16, Bytes), BoxError>>, Vec<String>) {
+        let before = self.api.seen().heads.len();
+        let token_fetches = self.tokens.seen().connections;
+        self.api.plan(plans);
+        let mut stalls = self.api.stalls();
+        stalls.mark_unchanged();
+        let request = Request::post(format!("https://{}/push/ari", self.api.address))
+            .body(Bytes::from_static(b"{}"))
+            .expect("a request");
+        let call = async {
+            let answer = client.oneshot(request).await?;
+            let status = answer.status().as_u16();
+            assert!(!answer.headers().contains_key("x-lure"), "a lure: {what}");
+            let body = Limited::new(answer.into_body(), 1 << 20);
+            let body = body.collect().await?.to_bytes();
+            Ok((status, body))
+        };
+        // A caller's own limits.
+        let result = tokio::select! {
+            biased;
+            result = call => Some(result),
+            _ = stalls.changed() => None,
+            () = tokio::time::sleep(secs(30)) => panic!("this call never ends: {what}"),
+        };
+        let seen = self.api.seen();
+        let heads: Vec<String> = seen.heads[before..].to_vec();
+        for head in &heads {
+            assert!(head.starts_with("POST /push/ari HTTP/1.1\r\n"), "{head}");
+            assert!(!head.contains(CLIENT_SECRET), "{head}");
+        }
+        if what != "rejected" {
+            assert_eq!(self.tokens.seen().connections, token_fetches, "{what}");
+        }
+        (result, heads)
+    }
+
+    /// Ends it, and waits until the last connection is closed.
+    pub(crate) async fn end(self) -> Counts {
+        let Self {
+            tokens,
+            api,
+            gateway,
+            client,
+            pooled,
+            mut counts,
+            ..
+        } = self;
+        drop((gateway, client, pooled));
+        let peers = [("tokens", tokens), ("api", api)];
+        for (name, peer) in &peers {
+            eventually(name, || peer.seen().open == 0).await;
+            let overheard = String::from_utf8_lossy(&peer.seen().overheard).into_owned();
+            for told in [CLIENT_ID, CLIENT_SECRET, "t0ken", "GET ", "POST "] {
+                assert!(!overheard.contains(told), "{told} in the clear");
+            }
+        }
+        let sum = |of: fn(&crate::server::Seen) -> usize| {
+            peers.iter().map(|(_, peer)| of(&peer.seen())).sum()
+        };
+        counts.set("connections", sum(|seen| seen.connections));
+        counts.set("requests", sum(|seen| seen.heads.len()));
+        counts
+    }
+}
+
+fn plan(opening: &Opening, manner: &Manner, acts: Vec<Act>) -> Plan {
+    Plan {
+        opening: opening.clone(),
+        is_early: manner.is_early,
+        acts,
+    }
+}
+
+/// Whether a request has this token, and no other.
+fn carries(head: &str, token: &str) -> bool {
+    let line = format!("\r\nauthorization: Bearer {token}\r\n");
+    head.contains(&line) && head.matches("authorization").count() == 1
+}
+
+/// Ways to write a secret, in which it must not be told.
+fn spellings(secret: &str) -> [String; 6] {
+    let each = |spell: fn(u8) -> String| secret.bytes().map(spell).collect::<String>();
+    [
+        secret.to_owned(),
+        BASE64_STANDARD.encode(secret),
+        each(|byte| format!("%{byte:02X}")),
+        each(|byte| format!("&#{byte};")),
+        each(|byte| format!("\\u{byte:04x}")),
+        each(|byte| format!("{byte:02x}")),
+    ]
+}
