@@ -28,7 +28,7 @@ const MAX_PENDING: usize = 1024;
 /// How often [`flush_log`] retries to enter a full queue.
 const FLUSH_RETRY: Duration = Duration::from_millis(5);
 
-static PENDING: OnceLock<Option<SyncSender<Line>>> = OnceLock::new();
+static PENDING: OnceLock<SyncSender<Line>> = OnceLock::new();
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
@@ -75,8 +75,7 @@ fn line_in(span: Span, emit: impl FnOnce() + Send + 'static) {
 }
 
 fn send(line: Line) {
-    let queue = PENDING.get_or_init(start).as_ref();
-    let unsent = match queue {
+    let unsent = match PENDING.get().or_else(start) {
         Some(queue) => queue.try_send(line).err().map(|error| match error {
             TrySendError::Full(line) | TrySendError::Disconnected(line) => line,
         }),
@@ -88,14 +87,14 @@ fn send(line: Line) {
     }
 }
 
-/// `None` if the process may have no more threads.
-fn start() -> Option<SyncSender<Line>> {
+/// `None` if the process may have no more threads now; the next line tries again.
+#[cold]
+fn start() -> Option<&'static SyncSender<Line>> {
     let (queue, pending) = sync_channel(MAX_PENDING);
-    std::thread::Builder::new()
-        .name("go-auth-log".to_owned())
-        .spawn(move || emit_all(&pending))
-        .ok()
-        .map(|_| queue)
+    let thread = std::thread::Builder::new().name("go-auth-log".to_owned());
+    thread.spawn(move || emit_all(&pending)).ok()?;
+    // Where another line was faster, this thread ends with its queue.
+    Some(PENDING.get_or_init(|| queue))
 }
 
 fn emit_all(pending: &Receiver<Line>) {
@@ -118,7 +117,7 @@ fn emit_all(pending: &Receiver<Line>) {
 /// in the span in which they came up. Call this before a process ends, and in tests that
 /// look at the log.
 pub fn flush_log(limit: Duration) -> bool {
-    let Some(Some(queue)) = PENDING.get() else {
+    let Some(queue) = PENDING.get() else {
         return true;
     };
     let started = Instant::now();
