@@ -61,8 +61,11 @@ struct LastWords<'a> {
 
 impl Log {
     /// Logs to standard error, where the process has no other log.
-    pub(super) fn to_stderr(settings: &LogSettings) -> Self {
-        let log = Self::to(io::stderr(), MAX_WAITING);
+    ///
+    /// # Errors
+    /// If there is no thread for it.
+    pub(super) fn to_stderr(settings: &LogSettings) -> io::Result<Self> {
+        let log = Self::to(io::stderr(), MAX_WAITING)?;
         let lines = log.lines.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::new(&settings.filter))
@@ -76,7 +79,7 @@ impl Log {
                 .flatten_event(true)
                 .try_init(),
         };
-        log
+        Ok(log)
     }
 
     /// Logs as JSON why the process does not serve, whatever the filter is: otherwise it
@@ -98,7 +101,7 @@ impl Log {
         }
     }
 
-    fn to(mut writer: impl Write + Send + 'static, most: usize) -> Self {
+    fn to(mut writer: impl Write + Send + 'static, most: usize) -> io::Result<Self> {
         let (queue, written) = sync_channel::<Vec<u8>>(most);
         let lines = Lines {
             queue,
@@ -106,8 +109,8 @@ impl Log {
             dropped: DroppedLines::default(),
         };
         let (waiting, dropped) = (Arc::clone(&lines.waiting), lines.dropped.clone());
-        // Ends with the process. Without it, all lines are dropped.
-        let _ = thread::Builder::new()
+        // Ends with the process.
+        thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || {
                 for line in written {
@@ -116,8 +119,20 @@ impl Log {
                     }
                     waiting.fetch_sub(1, Ordering::Release);
                 }
-            });
-        Self { lines }
+            })?;
+        Ok(Self { lines })
+    }
+
+    /// What waits until the lines so far are written, for a second at the longest.
+    pub(super) fn last_lines(&self) -> impl Fn() + Send + Sync + use<> {
+        let waiting = Arc::clone(&self.lines.waiting);
+        move || {
+            const PAUSE: Duration = Duration::from_millis(1);
+            let started = Instant::now();
+            while waiting.load(Ordering::Acquire) > 0 && started.elapsed() < LAST_LINES {
+                thread::sleep(PAUSE);
+            }
+        }
     }
 
     pub(super) fn dropped(&self) -> DroppedLines {
@@ -127,11 +142,7 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        const PAUSE: Duration = Duration::from_millis(1);
-        let started = Instant::now();
-        while self.lines.waiting.load(Ordering::Acquire) > 0 && started.elapsed() < LAST_LINES {
-            thread::sleep(PAUSE);
-        }
+        self.last_lines()();
     }
 }
 
@@ -205,7 +216,7 @@ mod tests {
             may,
             written: Arc::clone(&written),
         };
-        let log = Log::to(slow, 100);
+        let log = Log::to(slow, 100).expect("a thread");
         for number in 0..50 {
             let line = format!("{number}\n");
             log.lines.clone().write_all(line.as_bytes()).expect("taken");
@@ -230,7 +241,7 @@ mod tests {
     fn a_stuck_reader_delays_the_end_by_a_second() {
         let (_allow, may) = mpsc::channel();
         let written = Arc::default();
-        let log = Log::to(Slow { may, written }, 10);
+        let log = Log::to(Slow { may, written }, 10).expect("a thread");
         let dropped = log.dropped();
         for _ in 0..100 {
             log.lines.clone().write_all(b"line\n").expect("taken");
@@ -244,7 +255,7 @@ mod tests {
 
     #[test]
     fn lines_that_cannot_be_written_are_counted() {
-        let log = Log::to(Full, 100);
+        let log = Log::to(Full, 100).expect("a thread");
         let dropped = log.dropped();
         for _ in 0..7 {
             log.lines.clone().write_all(b"line\n").expect("taken");
