@@ -4,7 +4,7 @@
 //! a thread writes the lines, from a bounded queue. Lines that find the queue full, or
 //! can't be written, are dropped and counted.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -41,6 +41,13 @@ struct Lines {
     /// How many are not written yet.
     waiting: Arc<AtomicUsize>,
     dropped: DroppedLines,
+}
+
+/// Writes lines, each from a line's beginning on, whatever became of the one before.
+struct WholeLines<W> {
+    writer: W,
+    /// Only a part of the last one could be written.
+    is_torn: bool,
 }
 
 /// How many lines were dropped, including those that the library dropped before they came
@@ -101,7 +108,7 @@ impl Log {
         }
     }
 
-    fn to(mut writer: impl Write + Send + 'static, most: usize) -> io::Result<Self> {
+    fn to(writer: impl Write + Send + 'static, most: usize) -> io::Result<Self> {
         let (queue, written) = sync_channel::<Vec<u8>>(most);
         let lines = Lines {
             queue,
@@ -109,12 +116,13 @@ impl Log {
             dropped: DroppedLines::default(),
         };
         let (waiting, dropped) = (Arc::clone(&lines.waiting), lines.dropped.clone());
+        let mut whole = WholeLines::to(writer);
         // Ends with the process.
         thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || {
                 for line in written {
-                    if writer.write_all(&line).is_err() {
+                    if whole.write(&line).is_err() {
                         dropped.one_more();
                     }
                     waiting.fetch_sub(1, Ordering::Release);
@@ -143,6 +151,33 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         self.last_lines()();
+    }
+}
+
+impl<W: Write> WholeLines<W> {
+    const fn to(writer: W) -> Self {
+        let is_torn = false;
+        Self { writer, is_torn }
+    }
+
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.is_torn {
+            self.writer.write_all(b"\n")?;
+            self.is_torn = false;
+        }
+        let mut rest = line;
+        while !rest.is_empty() {
+            match self.writer.write(rest) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    rest = &rest[written..];
+                    self.is_torn = !rest.is_empty();
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -206,6 +241,39 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Err(io::ErrorKind::StorageFull.into())
         }
+    }
+
+    /// Has room for a few bytes now and then.
+    #[derive(Default)]
+    struct Small {
+        room: usize,
+        written: Vec<u8>,
+    }
+
+    impl Write for Small {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            if self.room == 0 {
+                return Err(ErrorKind::StorageFull.into());
+            }
+            let written = line.len().min(self.room);
+            self.room -= written;
+            self.written.extend(&line[..written]);
+            Ok(written)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn after_half_a_line_the_next_begins_on_its_own() {
+        let mut lines = WholeLines::to(Small::default());
+        for (room, is_written) in [(3, false), (0, false), (1, false), (50, true), (50, true)] {
+            lines.writer.room = room;
+            assert_eq!(lines.write(b"a line\n").is_ok(), is_written);
+        }
+        assert_eq!(lines.writer.written, b"a l\na line\na line\n");
     }
 
     #[test]
