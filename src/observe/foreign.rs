@@ -43,8 +43,9 @@ thread_local! {
 
 /// Lines on their way to the thread that emits them.
 struct Log {
-    /// Empty before the first line; `None` if the process may have no more threads.
-    pending: OnceLock<Option<SyncSender<Line>>>,
+    /// Empty before the first line, and for as long as the process may have no more
+    /// threads.
+    pending: OnceLock<SyncSender<Line>>,
     dropped: AtomicU64,
 }
 
@@ -90,7 +91,9 @@ fn line_in(span: Span, emit: impl FnOnce() + Send + 'static) {
     crate::sync::reported(|| line.emit());
 }
 
-/// The queue to the thread that emits lines, of which so many may wait.
+/// The queue to the thread that emits lines, of which so many may wait. `None` if the
+/// process may have no more threads now; the next line tries again.
+#[cold]
 fn start(max_pending: usize) -> Option<SyncSender<Line>> {
     let (queue, pending) = sync_channel(max_pending);
     thread::Builder::new()
@@ -121,8 +124,9 @@ impl Line {
 
 impl Log {
     fn send(&self, line: Line, start: impl FnOnce() -> Option<SyncSender<Line>>) {
-        let queue = self.pending.get_or_init(start).as_ref();
-        let unsent = match queue {
+        // Where another line was faster, the thread ends with its queue.
+        let started = || start().map(|queue| self.pending.get_or_init(|| queue));
+        let unsent = match self.pending.get().or_else(started) {
             Some(queue) => queue.try_send(line).err().map(|error| match error {
                 TrySendError::Full(line) | TrySendError::Disconnected(line) => line,
             }),
@@ -135,7 +139,7 @@ impl Log {
     }
 
     fn flush(&self, limit: Duration) -> bool {
-        let Some(Some(queue)) = self.pending.get() else {
+        let Some(queue) = self.pending.get() else {
             return true;
         };
         let started = Instant::now();

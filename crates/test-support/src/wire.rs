@@ -40,6 +40,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             .expect("the other end reads");
     }
 
+    /// The answer to a request, of any method but HEAD; `None` where the connection has
+    /// ended.
+    pub async fn ask(&mut self, request: &str) -> Option<Reply> {
+        let written = soon(self.0.write_all(request.as_bytes())).await;
+        written.ok()?;
+        self.read(true).await
+    }
+
     /// The next answer, to a request of any method but HEAD.
     pub async fn reply(&mut self) -> Reply {
         self.read(true).await.expect("an answer")

@@ -3,11 +3,10 @@
 
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::{iter, process, thread};
+use std::{iter, process};
 
 use serde::Serialize;
 use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
 
 use super::listening::{Listening, joined};
 use super::live::Live;
@@ -17,7 +16,7 @@ use crate::console::table::page;
 use crate::console::terminal::{Mark, Terminal};
 use crate::console::{Console, Exit, Failure};
 use crate::keys::{self, Report};
-use crate::process::Signals;
+use crate::process::{Signals, in_thread};
 use derbysoft_go_auth::Config;
 use derbysoft_go_auth::config::ConfigError;
 use derbysoft_go_auth::inspect::show::{list, plain, quoted};
@@ -105,13 +104,7 @@ pub(super) fn check(
 /// fetch keys, and writes the snapshot, as soon as it is looked at.
 async fn report(wanted: Wanted) -> Result<(Checked, Vec<KeyAddress>), Failure> {
     let cannot = |error: &dyn Display| Failure::cannot("read the settings", error);
-    let (done, read) = oneshot::channel();
-    let reading = move || {
-        // Nobody waits for it after a signal.
-        let _ = done.send(wanted.read().and_then(Ready::report));
-    };
-    let thread = thread::Builder::new().spawn(reading);
-    thread.map_err(|error| cannot(&error))?;
+    let read = in_thread(move || wanted.read().and_then(Ready::report));
     read.await.map_err(|error| cannot(&error))?
 }
 

@@ -21,6 +21,7 @@ use super::live::Live;
 use super::metrics::{self, Reload};
 use super::settings::Settings;
 use super::shared::Shared;
+use crate::process::in_thread;
 use derbysoft_go_auth::inspect::{distrust_meanwhile, take_over, union};
 use derbysoft_go_auth::keys::{FetchError, IssuerHealth, KeysError};
 
@@ -58,11 +59,11 @@ pub(super) async fn reload(shared: &Shared) {
 /// The error: why the settings stay as they were.
 async fn successor(settings: Settings, predecessor: &Live) -> Result<Live, Vec<String>> {
     let auth = predecessor.auth.clone();
-    let read = tokio::task::spawn_blocking(move || Live::read(&settings, Some(&auth)));
+    let read = in_thread(move || Live::read(&settings, Some(&auth)));
     let live = match tokio::time::timeout(READ_WAIT, read).await {
         Ok(Ok(Ok(live))) => live,
         Ok(Ok(Err(error))) => return Err(error.faults().map(str::to_owned).collect()),
-        Ok(Err(_)) => return Err(vec!["reading the settings was interrupted".to_owned()]),
+        Ok(Err(error)) => return Err(vec![format!("reading the settings was stopped: {error}")]),
         Err(_) => return Err(vec!["reading the settings took more than 5s".to_owned()]),
     };
     // Whatever becomes of the rest: this can't wait for keys that can't be had.

@@ -116,9 +116,8 @@ fn serve(
     let manager = ServiceManager::of(&console.surroundings.vars);
     let gate = runtime.block_on(async {
         let bound = async {
-            let reading = tokio::task::spawn_blocking(|| wanted.read());
-            let read =
-                (reading.await).map_err(|error| Failure::cannot("read the settings", error))?;
+            let read = process::in_thread(|| wanted.read()).await;
+            let read = read.map_err(|error| Failure::cannot("read the settings", error))?;
             let Ready {
                 listening,
                 settings,

@@ -19,6 +19,8 @@ use super::passed::Socket;
 #[cfg(unix)]
 use super::unix_socket::{self, SocketFile};
 use super::{Access, Address};
+#[cfg(unix)]
+use crate::process::in_thread;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -61,8 +63,8 @@ impl Listener {
             #[cfg(unix)]
             Address::Unix(path) => {
                 let path = path.clone();
-                let bound = tokio::task::spawn_blocking(move || unix_socket::bind(&path, access));
-                let (file, listener) = bound.await.map_err(io::Error::other)??;
+                let (file, listener) =
+                    in_thread(move || unix_socket::bind(&path, access)).await??;
                 let listener = UnixListener::from_std(listener)?;
                 Ok(Self::Unix {
                     file: Some(file),
@@ -101,7 +103,7 @@ impl Listener {
             Self::Tcp(listener) => drop(listener),
             #[cfg(unix)]
             Self::Unix { .. } => {
-                let closing = tokio::task::spawn_blocking(move || drop(self));
+                let closing = in_thread(move || drop(self));
                 let _ = tokio::time::timeout(CLOSE_WAIT, closing).await;
             }
         }

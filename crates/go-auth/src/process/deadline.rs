@@ -16,7 +16,8 @@ pub(crate) struct Deadline(#[expect(dead_code, reason = "its drop counts")] Send
 impl Deadline {
     pub(crate) fn exit_within(time: Duration, status: u8) -> Self {
         let (alive, dropped) = mpsc::channel();
-        thread::spawn(move || {
+        // Where there may be no more threads, nothing ends what hangs.
+        let _ = thread::Builder::new().spawn(move || {
             if dropped.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
                 process::exit(status.into());
             }

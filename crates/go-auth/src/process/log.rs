@@ -4,7 +4,7 @@
 //! a thread writes the lines, from a bounded queue. Lines that find the queue full, or
 //! can't be written, are dropped and counted.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -43,6 +43,13 @@ struct Lines {
     dropped: DroppedLines,
 }
 
+/// Writes lines, each from a line's beginning on, whatever became of the one before.
+struct WholeLines<W> {
+    writer: W,
+    /// Only a part of the last one could be written.
+    is_torn: bool,
+}
+
 /// How many lines were dropped, including those that the library dropped before they came
 /// this far.
 #[derive(Debug, Clone, Default)]
@@ -61,8 +68,11 @@ struct LastWords<'a> {
 
 impl Log {
     /// Logs to standard error, where the process has no other log.
-    pub(super) fn to_stderr(settings: &LogSettings) -> Self {
-        let log = Self::to(io::stderr(), MAX_WAITING);
+    ///
+    /// # Errors
+    /// If there is no thread for it.
+    pub(super) fn to_stderr(settings: &LogSettings) -> io::Result<Self> {
+        let log = Self::to(io::stderr(), MAX_WAITING)?;
         let lines = log.lines.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::new(&settings.filter))
@@ -76,7 +86,7 @@ impl Log {
                 .flatten_event(true)
                 .try_init(),
         };
-        log
+        Ok(log)
     }
 
     /// Logs as JSON why the process does not serve, whatever the filter is: otherwise it
@@ -98,7 +108,7 @@ impl Log {
         }
     }
 
-    fn to(mut writer: impl Write + Send + 'static, most: usize) -> Self {
+    fn to(writer: impl Write + Send + 'static, most: usize) -> io::Result<Self> {
         let (queue, written) = sync_channel::<Vec<u8>>(most);
         let lines = Lines {
             queue,
@@ -106,18 +116,31 @@ impl Log {
             dropped: DroppedLines::default(),
         };
         let (waiting, dropped) = (Arc::clone(&lines.waiting), lines.dropped.clone());
-        // Ends with the process. Without it, all lines are dropped.
-        let _ = thread::Builder::new()
+        let mut whole = WholeLines::to(writer);
+        // Ends with the process.
+        thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || {
                 for line in written {
-                    if writer.write_all(&line).is_err() {
+                    if whole.write(&line).is_err() {
                         dropped.one_more();
                     }
                     waiting.fetch_sub(1, Ordering::Release);
                 }
-            });
-        Self { lines }
+            })?;
+        Ok(Self { lines })
+    }
+
+    /// What waits until the lines so far are written, for a second at the longest.
+    pub(super) fn last_lines(&self) -> impl Fn() + Send + Sync + use<> {
+        let waiting = Arc::clone(&self.lines.waiting);
+        move || {
+            const PAUSE: Duration = Duration::from_millis(1);
+            let started = Instant::now();
+            while waiting.load(Ordering::Acquire) > 0 && started.elapsed() < LAST_LINES {
+                thread::sleep(PAUSE);
+            }
+        }
     }
 
     pub(super) fn dropped(&self) -> DroppedLines {
@@ -127,11 +150,34 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        const PAUSE: Duration = Duration::from_millis(1);
-        let started = Instant::now();
-        while self.lines.waiting.load(Ordering::Acquire) > 0 && started.elapsed() < LAST_LINES {
-            thread::sleep(PAUSE);
+        self.last_lines()();
+    }
+}
+
+impl<W: Write> WholeLines<W> {
+    const fn to(writer: W) -> Self {
+        let is_torn = false;
+        Self { writer, is_torn }
+    }
+
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.is_torn {
+            self.writer.write_all(b"\n")?;
+            self.is_torn = false;
         }
+        let mut rest = line;
+        while !rest.is_empty() {
+            match self.writer.write(rest) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    rest = &rest[written..];
+                    self.is_torn = !rest.is_empty();
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -197,6 +243,39 @@ mod tests {
         }
     }
 
+    /// Has room for a few bytes now and then.
+    #[derive(Default)]
+    struct Small {
+        room: usize,
+        written: Vec<u8>,
+    }
+
+    impl Write for Small {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            if self.room == 0 {
+                return Err(ErrorKind::StorageFull.into());
+            }
+            let written = line.len().min(self.room);
+            self.room -= written;
+            self.written.extend(&line[..written]);
+            Ok(written)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn after_half_a_line_the_next_begins_on_its_own() {
+        let mut lines = WholeLines::to(Small::default());
+        for (room, is_written) in [(3, false), (0, false), (1, false), (50, true), (50, true)] {
+            lines.writer.room = room;
+            assert_eq!(lines.write(b"a line\n").is_ok(), is_written);
+        }
+        assert_eq!(lines.writer.written, b"a l\na line\na line\n");
+    }
+
     #[test]
     fn the_last_lines_are_written_before_the_end() {
         let (allow, may) = mpsc::channel();
@@ -205,7 +284,7 @@ mod tests {
             may,
             written: Arc::clone(&written),
         };
-        let log = Log::to(slow, 100);
+        let log = Log::to(slow, 100).expect("a thread");
         for number in 0..50 {
             let line = format!("{number}\n");
             log.lines.clone().write_all(line.as_bytes()).expect("taken");
@@ -230,7 +309,7 @@ mod tests {
     fn a_stuck_reader_delays_the_end_by_a_second() {
         let (_allow, may) = mpsc::channel();
         let written = Arc::default();
-        let log = Log::to(Slow { may, written }, 10);
+        let log = Log::to(Slow { may, written }, 10).expect("a thread");
         let dropped = log.dropped();
         for _ in 0..100 {
             log.lines.clone().write_all(b"line\n").expect("taken");
@@ -244,7 +323,7 @@ mod tests {
 
     #[test]
     fn lines_that_cannot_be_written_are_counted() {
-        let log = Log::to(Full, 100);
+        let log = Log::to(Full, 100).expect("a thread");
         let dropped = log.dropped();
         for _ in 0..7 {
             log.lines.clone().write_all(b"line\n").expect("taken");

@@ -2,13 +2,14 @@
 //! waits for, and an end whatever hangs.
 
 mod deadline;
+mod in_thread;
 mod log;
 mod log_settings;
 mod service_manager;
 mod signals;
 
-use std::io;
 use std::time::Duration;
+use std::{io, process, thread};
 
 use tokio::runtime::Runtime;
 
@@ -17,6 +18,7 @@ use crate::facts::Entry;
 use derbysoft_go_auth::observe::flush_log;
 
 pub(crate) use self::deadline::Deadline;
+pub(crate) use self::in_thread::in_thread;
 use self::log::Log;
 pub(crate) use self::log::{DroppedLines, LAST_LINES};
 pub(crate) use self::log_settings::LogArgs;
@@ -63,8 +65,11 @@ pub(crate) fn serve(
     ) -> Result<(Exit, Option<Deadline>), Failure>,
 ) -> Exit {
     let settings = logging.args.settings(logging.default_filter, console);
-    let log = Log::to_stderr(&settings);
-    log_panics(logging.panicked);
+    let log = match Log::to_stderr(&settings) {
+        Ok(log) => log,
+        Err(error) => return console.fail(&Failure::cannot("serve", error)),
+    };
+    handle_panics(logging.panicked, log.last_lines());
     let result = (settings.check().and_then(|()| start())).and_then(|(runtime, signals)| {
         let result = run(&runtime, signals, log.dropped(), console);
         runtime.shutdown_timeout(LAST_WRITES);
@@ -109,6 +114,15 @@ fn start() -> Result<(Runtime, Signals), Failure> {
 }
 
 /// By default a thread that panics would write to standard error itself, and wait there.
-fn log_panics(panicked: fn(&str)) {
-    std::panic::set_hook(Box::new(move |panic| panicked(&panic.to_string())));
+/// The process ends with the main thread: unwinding that may wait for ever, as a runtime
+/// does that could not start all of its threads.
+fn handle_panics(panicked: fn(&str), last_lines: impl Fn() + Send + Sync + 'static) {
+    let main = thread::current().id();
+    std::panic::set_hook(Box::new(move |panic| {
+        panicked(&panic.to_string());
+        if thread::current().id() == main {
+            last_lines();
+            process::exit(Exit::Unknown.code().into());
+        }
+    }));
 }

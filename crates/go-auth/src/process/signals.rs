@@ -32,6 +32,10 @@ impl Signals {
     /// Needs a runtime, which may be entered and not run yet.
     pub(crate) fn install() -> io::Result<Self> {
         use unix::{SignalKind, signal};
+        // A file that has reached a limit is an error of the write to it, as a full disk
+        // is, and does not end the process: the handler stays.
+        let limit_reached = rustix::process::Signal::XFSZ.as_raw();
+        let _ = signal(SignalKind::from_raw(limit_reached))?;
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,

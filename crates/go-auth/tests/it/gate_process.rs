@@ -7,6 +7,8 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use derbysoft_go_simulator::Simulator;
 use rustix::process::Signal;
+#[cfg(target_os = "linux")]
+use rustix::process::{Pid, Resource, getrlimit, prlimit};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -160,7 +162,8 @@ impl GateProcess {
         Self::spawn(command, directory, 2).await
     }
 
-    async fn spawn(command: Command, directory: TempDir, addresses: usize) -> Self {
+    /// By this command, with this directory of its settings, at so many addresses.
+    pub(crate) async fn spawn(command: Command, directory: TempDir, addresses: usize) -> Self {
         let (process, said, log) = Process::with_lines(command);
         let lines = said.enough(|lines| lines.len() >= addresses).await;
         let lines = lines.unwrap_or_else(|| panic!("it does not listen: {:?}", log.so_far()));
@@ -208,14 +211,21 @@ impl GateProcess {
     /// Lets it open files, connections among them, or no more of them.
     #[cfg(target_os = "linux")]
     pub(crate) fn let_open_files(&self, may: bool) {
-        use rustix::process::{Pid, Resource, getrlimit, prlimit};
-        // It has inherited the limits of the tests.
-        let mut limit = getrlimit(Resource::Nofile);
-        if !may {
-            limit.current = Some(0);
-        }
+        self.limit(Resource::Nofile, (!may).then_some(0));
+    }
+
+    /// Sets a limit for it, or the one that it has inherited from the tests.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn limit(&self, resource: Resource, most: Option<u64>) {
+        let mut limit = getrlimit(resource);
+        limit.current = most.or(limit.current);
         let pid = Pid::from_child(&self.process.0);
-        prlimit(Some(pid), Resource::Nofile, limit).expect("it runs");
+        prlimit(Some(pid), resource, limit).expect("it runs");
+    }
+
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.0.id()
     }
 
     /// Reloads the settings, and waits for the line with the outcome.

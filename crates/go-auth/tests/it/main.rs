@@ -10,3 +10,5 @@ mod monitoring;
 mod nginx_soak;
 mod process;
 mod proxies;
+#[cfg(target_os = "linux")]
+mod system_faults;

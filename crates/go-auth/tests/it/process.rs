@@ -22,13 +22,32 @@ pub(crate) fn command() -> Command {
     command
 }
 
+/// Another command around one: its program, arguments and environment.
+#[cfg(target_os = "linux")]
+pub(crate) fn around(command: &Command, mut other: Command) -> Command {
+    other.env_clear();
+    for (name, value) in command.get_envs() {
+        other.env(name, value.unwrap_or_default());
+    }
+    other.arg(command.get_program()).args(command.get_args());
+    other.stdin(Stdio::null());
+    other.stdout(Stdio::piped()).stderr(Stdio::piped());
+    other
+}
+
 /// A reader that does not read: a stream that is full.
 pub(crate) fn full_stream() -> (UnixStream, Stdio) {
+    let (reader, writer) = filled_stream();
+    writer.set_nonblocking(false).expect("a socket");
+    (reader, OwnedFd::from(writer).into())
+}
+
+/// The same, where writing does not wait but fails.
+pub(crate) fn filled_stream() -> (UnixStream, UnixStream) {
     let (reader, mut writer) = UnixStream::pair().expect("a pair of sockets");
     writer.set_nonblocking(true).expect("a socket");
     while writer.write(&[b'.'; 4096]).is_ok() {}
-    writer.set_nonblocking(false).expect("a socket");
-    (reader, OwnedFd::from(writer).into())
+    (reader, writer)
 }
 
 /// Fails at each write, as a file on a full disk does.
