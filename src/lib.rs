@@ -136,6 +136,8 @@ pub mod outbound;
 mod quote;
 mod secret;
 mod show;
+#[cfg(test)]
+mod simulation;
 
 pub use authenticate::verified::Verified;
 pub use config::fields::Config;
