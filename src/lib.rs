@@ -136,6 +136,8 @@ pub mod outbound;
 mod quote;
 mod secret;
 mod show;
+#[cfg(test)]
+mod simulation;
 mod sync;
 
 pub use authenticate::verified::Verified;

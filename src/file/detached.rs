@@ -23,12 +23,52 @@ pub(crate) fn run<T: Send + 'static>(
     let (done, result) = oneshot::channel();
     let subscriber = dispatcher::get_default(Clone::clone);
     let work = move || dispatcher::with_default(&subscriber, work);
+    start(move || drop(done.send(work())));
+    async { result.await.map_err(|_| Stopped(())) }
+}
+
+fn start(work: impl FnOnce() + Send + 'static) {
+    #[cfg(test)]
+    if let Some(takes) = simulated::disk() {
+        return simulated::start(takes, work);
+    }
     let started = thread::Builder::new()
         .name("go-auth-disk".to_owned())
-        .spawn(move || drop(done.send(work())));
-    // If no thread started, `done` is dropped, which its receiver notices.
+        .spawn(work);
+    // If no thread started, `work` is dropped, which its receiver notices.
     drop(started);
-    async { result.await.map_err(|_| Stopped(())) }
+}
+
+#[cfg(test)]
+pub(crate) mod simulated {
+    //! A disk for all work of one thread, by tokio's time: so work takes as long as a test
+    //! says, and nothing else happens meanwhile.
+
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    thread_local! {
+        static DISK: Cell<Option<Duration>> = const { Cell::new(None) };
+    }
+
+    pub(super) fn disk() -> Option<Duration> {
+        DISK.get()
+    }
+
+    /// From now on the disk takes this long; `None`: the real one.
+    pub(crate) fn set_disk(takes: Option<Duration>) {
+        DISK.set(takes);
+    }
+
+    pub(super) fn start(takes: Duration, work: impl FnOnce() + Send + 'static) {
+        if takes.is_zero() {
+            return work();
+        }
+        tokio::spawn(async move {
+            tokio::time::sleep(takes).await;
+            work();
+        });
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::jwt::json;
 use crate::jwt::jwks::{KeySet, KeySetError};
 use crate::net::bounded_http::{self, Fault, FetchSettings};
-use crate::net::client::LazyClient;
+use crate::net::client::{self, LazyClient};
 use crate::quote::Quoted;
 
 /// The longest `ETag` that is stored, in bytes; a longer one is not sent back.
@@ -266,7 +266,7 @@ impl Fetcher {
         if mode == Mode::Fresh {
             request = request.header(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         }
-        let response = request.send().await.map_err(|error| {
+        let response = client::send(request).await.map_err(|error| {
             watch.failed(&error);
             client.fault(&error)
         })?;

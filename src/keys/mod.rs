@@ -52,6 +52,8 @@ pub(crate) struct Published {
     /// Of all sets ever published in this process, only this one has it.
     number: u64,
     keys: KeySet,
+    /// What is left of them past the deadline: the names of those that are distrusted.
+    expired: KeySet,
     /// The wall-clock time from which the keys must not be used.
     deadline: UnixTime,
     /// The wall-clock time by which newer keys should have arrived.
@@ -63,6 +65,7 @@ impl Published {
         static PUBLISHED: atomic::AtomicU64 = atomic::AtomicU64::new(0);
         Self {
             number: PUBLISHED.fetch_add(1, Ordering::Relaxed),
+            expired: keys.emptied(),
             keys,
             deadline,
             stale_from,
@@ -94,11 +97,10 @@ impl Published {
 
     /// The keys that may be used at `now`; none past the deadline.
     pub(crate) fn keys(&self, now: UnixTime) -> &KeySet {
-        static NONE: std::sync::LazyLock<KeySet> = std::sync::LazyLock::new(KeySet::default);
         if now < self.deadline {
             &self.keys
         } else {
-            &NONE
+            &self.expired
         }
     }
 }
@@ -256,5 +258,21 @@ impl KeySource {
         }
         let (keys, state) = self.fixed_state();
         observe::key_set(issuer, keys, None, state.as_str());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_distrusted_key_stays_distrusted_past_the_deadline() {
+        let distrusted: Arc<[Box<str>]> = Arc::new(["1".into()]);
+        let keys = KeySet::default().distrusting(&distrusted);
+        let deadline = UnixTime::from_secs(10);
+        let published = Published::new(keys, deadline, UnixTime::EPOCH);
+        for now in [UnixTime::from_secs(9), deadline] {
+            assert!(published.keys(now).distrusts("1"), "{now}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Response, Url};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, Url};
 
 use super::address::is_loopback;
 use super::bounded_http::{Fault, FetchSettings, describe};
@@ -215,6 +215,44 @@ impl BoundedClient {
         let proxy = self.proxy.as_ref().filter(|_| is_plain(answer.url()))?;
         let is_from_proxy = answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
         is_from_proxy.then(|| Fault::ProxyCredentials(proxy.clone()))
+    }
+}
+
+/// Sends a request of the crate's own. In a test a simulated network may answer it.
+pub(crate) async fn send(request: RequestBuilder) -> reqwest::Result<Response> {
+    let (client, request) = request.build_split();
+    let request = request?;
+    #[cfg(test)]
+    if let Some(network) = simulated::network() {
+        return network(request).await;
+    }
+    client.execute(request).await
+}
+
+#[cfg(test)]
+pub(crate) mod simulated {
+    //! A network for all requests of one thread.
+
+    use std::cell::RefCell;
+    use std::pin::Pin;
+    use std::sync::Arc;
+
+    use reqwest::{Request, Response};
+
+    pub(crate) type Answer = Pin<Box<dyn Future<Output = reqwest::Result<Response>> + Send>>;
+    pub(crate) type Network = Arc<dyn Fn(Request) -> Answer + Send + Sync>;
+
+    thread_local! {
+        static NETWORK: RefCell<Option<Network>> = const { RefCell::new(None) };
+    }
+
+    pub(super) fn network() -> Option<Network> {
+        NETWORK.with_borrow(Clone::clone)
+    }
+
+    /// From now on this network answers; `None`: the real one.
+    pub(crate) fn set_network(network: Option<Network>) {
+        NETWORK.set(network);
     }
 }
 

@@ -119,6 +119,11 @@ impl KeySet {
         }
     }
 
+    /// No keys, and the same ones distrusted.
+    pub(crate) fn emptied(&self) -> Self {
+        Self::default().distrusting(&self.distrusted)
+    }
+
     /// Whether a key with this name is distrusted, whoever publishes it.
     pub(crate) fn distrusts(&self, kid: &str) -> bool {
         self.distrusted

@@ -16,7 +16,7 @@ use super::pairs::ClientPair;
 use super::token::Answer;
 use crate::clock::Clock;
 use crate::net::bounded_http::{self, FetchSettings};
-use crate::net::client::{Clients, LazyClient};
+use crate::net::client::{self, Clients, LazyClient};
 use crate::secret::Secret;
 
 /// The longest client ID or client secret, in bytes. GO's have 31 and 32.
@@ -57,15 +57,13 @@ impl Fetcher {
             credential(secret.expose()).ok_or(GatewayErrorKind::UnusableCredentials)
         };
         let client = self.client.get(&self.settings)?;
-        let response = client
+        let request = client
             .client
             .get(self.settings.address.clone())
             .header(ACCEPT, HeaderValue::from_static("application/json"))
             .header("client-id", header(&pair.client_id)?)
-            .header("client-secret", header(&pair.client_secret)?)
-            .send()
-            .await
-            .map_err(|error| client.fault(&error))?;
+            .header("client-secret", header(&pair.client_secret)?);
+        let response = (client::send(request).await).map_err(|error| client.fault(&error))?;
         if let Some(fault) = client.fault_of(&response) {
             return Err(fault.into());
         }

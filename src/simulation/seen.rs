@@ -1,0 +1,361 @@
+//! What the handle can know of GO's keys, by what the key address has answered; and what it
+//! owes by that.
+
+use std::time::Duration;
+
+use super::go::{Document, Published, Token};
+use super::time::At;
+use crate::authenticate::VerifyErrorKind as Kind;
+
+pub(super) const COOLDOWN: Duration = Duration::from_secs(10);
+pub(super) const KEY_WAIT: Duration = Duration::from_secs(2);
+pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const LEEWAY: Duration = Duration::from_secs(30);
+pub(super) const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+/// How long a 304 alone may confirm a document.
+pub(super) const LONGEST_UNREAD: Duration = Duration::from_secs(3600);
+
+/// Timers are exact to the millisecond.
+pub(super) const TICK: Duration = Duration::from_millis(5);
+
+/// A moment that is so long ago; longer, if it was another process's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    at: At,
+    ago: Duration,
+}
+
+impl Mark {
+    pub(super) fn is_after(self, moment: At) -> bool {
+        self.ago.is_zero() && self.at.elapsed >= moment.elapsed
+    }
+
+    pub(super) fn age(self, now: At) -> Duration {
+        self.ago + now.since(self.at)
+    }
+
+    fn moved(self, now: At) -> Self {
+        Self {
+            at: now,
+            ago: self.age(now),
+        }
+    }
+}
+
+/// The document in use.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) document: Document,
+    pub(super) asked: Mark,
+    pub(super) life: Duration,
+    /// When it arrived whole, by the true time in seconds.
+    pub(super) read: u64,
+    /// Restored or taken over: refreshed at once.
+    due: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt {
+    pub(super) started: Duration,
+    pub(super) ended: Duration,
+    pub(super) is_good: bool,
+    pub(super) asked_to_wait: Duration,
+}
+
+impl Attempt {
+    /// When requests may cause another fetch.
+    pub(super) fn cooled(&self) -> Duration {
+        (self.started + COOLDOWN).max(self.ended + self.asked_to_wait)
+    }
+}
+
+/// A fetch under way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Flight {
+    pub(super) started: At,
+    pub(super) is_fresh: bool,
+}
+
+/// One process's view.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    pub(super) interval: Duration,
+    pub(super) max_stale: Duration,
+    pub(super) held: Option<Held>,
+    /// When a good answer was asked for that no cache and no 304 could give.
+    looked: Option<Mark>,
+    pub(super) attempt: Option<Attempt>,
+    pub(super) failures: u32,
+    pub(super) flight: Option<Flight>,
+    pub(super) starts: u64,
+    /// Whether no cache and no 304 could answer the last fetch.
+    pub(super) was_fresh: bool,
+    /// When a request last missed a key.
+    demanded: Option<Duration>,
+    /// An operator wants a fetch whatever the cooldown.
+    pub(super) ordered: bool,
+    pub(super) distrusted: Vec<String>,
+}
+
+impl Seen {
+    pub(super) fn new(interval: Duration, max_stale: Duration) -> Self {
+        Self {
+            interval,
+            max_stale,
+            held: None,
+            looked: None,
+            attempt: None,
+            failures: 0,
+            flight: None,
+            starts: 0,
+            was_fresh: true,
+            demanded: None,
+            ordered: false,
+            distrusted: Vec::new(),
+        }
+    }
+
+    /// A handle that takes over.
+    pub(super) fn succeeded(&self, now: At) -> Self {
+        let mut seen = self.clone();
+        seen.flight = None;
+        seen.looked = self.looked.map(|mark| mark.moved(now));
+        if let Some(held) = &mut seen.held {
+            held.asked = held.asked.moved(now);
+            (held.life, held.due) = (self.interval, true);
+        }
+        seen
+    }
+
+    /// From a snapshot of this age.
+    pub(super) fn restored(&mut self, document: Document, read: u64, age: Duration, now: At) {
+        if self
+            .held
+            .as_ref()
+            .is_none_or(|held| age < held.asked.age(now))
+        {
+            self.held = Some(Held {
+                document,
+                asked: Mark { at: now, ago: age },
+                life: self.interval,
+                read,
+                due: true,
+            });
+        }
+    }
+
+    /// A document that is past the bound is not used any more, whatever the clocks say later.
+    pub(super) fn expire(&mut self, now: At) {
+        if self.age(now).is_some_and(|age| age >= self.max_stale) {
+            self.held = None;
+        }
+    }
+
+    pub(super) fn age(&self, now: At) -> Option<Duration> {
+        self.held.as_ref().map(|held| held.asked.age(now))
+    }
+
+    fn usable(&self, now: At) -> Option<&Held> {
+        (self.held.as_ref()).filter(|held| held.asked.age(now) < self.max_stale)
+    }
+
+    pub(super) fn is_distrusted(&self, kid: &str) -> bool {
+        self.distrusted.iter().any(|it| it == kid)
+    }
+
+    /// Whether the key verifies.
+    pub(super) fn knows(&self, key: &Published, now: At) -> bool {
+        !self.is_distrusted(&key.0)
+            && (self.usable(now)).is_some_and(|held| held.document.contains(key))
+    }
+
+    /// Whether there is a key of this name, whatever its material.
+    pub(super) fn has_name(&self, kid: &str, now: At) -> bool {
+        !self.is_distrusted(kid)
+            && (self.usable(now))
+                .is_some_and(|held| held.document.iter().any(|(name, _)| **name == *kid))
+    }
+
+    fn trusted(&self, now: At) -> usize {
+        self.usable(now).map_or(0, |held| {
+            let trusted = |(kid, _): &&Published| !self.is_distrusted(kid);
+            held.document.iter().filter(trusted).count()
+        })
+    }
+
+    /// What the health says.
+    pub(super) fn state(&self, now: At) -> (&'static str, usize) {
+        let keys = self.trusted(now);
+        let state = match self.usable(now) {
+            _ if keys == 0 => "empty",
+            Some(held) if held.asked.age(now) < held.life => "fresh",
+            _ => "stale",
+        };
+        (state, keys)
+    }
+
+    /// Whether the last attempt failed, or there are no keys.
+    pub(super) fn is_outage(&self, now: At) -> bool {
+        self.usable(now).is_none() || !self.attempt.is_some_and(|attempt| attempt.is_good)
+    }
+
+    /// A request whose key is not there.
+    pub(super) fn missed(&mut self, now: At) {
+        self.demanded = Some(now.elapsed);
+    }
+
+    /// Whether keys were looked for after this token was issued, by more than the leeway.
+    fn has_looked_for(&self, token: &Token, now: At) -> bool {
+        self.looked.is_some_and(|looked| {
+            let at = now.wall.saturating_sub(looked.age(now));
+            token.issued.saturating_add(LEEWAY) < at
+        })
+    }
+
+    /// A request reaches the key address.
+    pub(super) fn begins(&mut self, is_fresh: bool, stepped: u64, now: At) -> Result<(), String> {
+        if self.flight.is_some() {
+            return Err("two fetches at once".to_owned());
+        }
+        let ordered = std::mem::take(&mut self.ordered);
+        let demanded = self
+            .demanded
+            .take()
+            .is_some_and(|demanded| now.elapsed.saturating_sub(demanded) <= KEY_WAIT + TICK);
+        if let Some(attempt) = self.attempt
+            && !ordered
+        {
+            let since = now.elapsed - attempt.ended;
+            if since + TICK < attempt.asked_to_wait {
+                return Err(format!(
+                    "asked to wait for {:?}, and fetched after {since:?}",
+                    attempt.asked_to_wait
+                ));
+            }
+            let planned = if self.failures > 0 {
+                let doubled = Duration::from_secs(1 << (self.failures - 1).min(6));
+                since + TICK >= doubled.min(LONGEST_BACK_OFF) / 2
+            } else {
+                (self.held.as_ref()).is_none_or(|held| {
+                    held.due || held.asked.age(now) + TICK >= held.life.mul_f64(0.7)
+                })
+            };
+            let on_demand = demanded && now.elapsed >= attempt.cooled();
+            if !planned && !on_demand {
+                return Err(format!(
+                    "a fetch {since:?} after the last, which nothing allows"
+                ));
+            }
+            if !planned && !is_fresh {
+                return Err("a cache may answer what a request asked for".to_owned());
+            }
+        }
+        if let Some(held) = &self.held {
+            let unread = now.true_time.as_secs().saturating_sub(held.read);
+            if !is_fresh && stepped <= held.read && unread > LONGEST_UNREAD.as_secs() + 1 {
+                return Err(format!("not read for {unread} s, and a 304 would do"));
+            }
+        }
+        self.starts += 1;
+        self.was_fresh = is_fresh;
+        self.flight = Some(Flight {
+            started: now,
+            is_fresh,
+        });
+        Ok(())
+    }
+
+    /// A good answer has come: `None` confirms the document in use.
+    pub(super) fn good(&mut self, document: Option<Document>, max_age: Option<u64>, now: At) {
+        let Some(flight) = self.flight.take() else {
+            return;
+        };
+        let life = max_age.map_or(self.interval, |age| {
+            Duration::from_secs(age.max(30)).min(self.interval)
+        });
+        let asked = Mark {
+            at: flight.started,
+            ago: Duration::ZERO,
+        };
+        if let Some(held) = &mut self.held {
+            (held.asked, held.life, held.due) = (asked, life, false);
+        }
+        if let Some(document) = document {
+            self.held = Some(Held {
+                document,
+                asked,
+                life,
+                read: now.true_time.as_secs(),
+                due: false,
+            });
+        }
+        if flight.is_fresh {
+            self.looked = Some(asked);
+        }
+        self.failures = 0;
+        self.attempt = Some(Attempt {
+            started: flight.started.elapsed,
+            ended: now.elapsed,
+            is_good: true,
+            asked_to_wait: Duration::ZERO,
+        });
+    }
+
+    pub(super) fn bad(&mut self, asked_to_wait: Duration, now: At) {
+        if let Some(flight) = self.flight.take() {
+            self.failures += 1;
+            self.attempt = Some(Attempt {
+                started: flight.started.elapsed,
+                ended: now.elapsed,
+                is_good: false,
+                asked_to_wait: asked_to_wait.min(LONGEST_BACK_OFF),
+            });
+        }
+    }
+
+    /// Whether the background still does what it owes.
+    pub(super) fn overdue(&self, now: At) -> Option<String> {
+        if let Some(flight) = self.flight {
+            let takes = now.elapsed - flight.started.elapsed;
+            return (takes > FETCH_TIMEOUT + TICK).then(|| format!("a fetch takes {takes:?}"));
+        }
+        if self.failures > 0 {
+            let attempt = self.attempt?;
+            let doubled = Duration::from_secs(1 << (self.failures - 1).min(6));
+            let wait = doubled.min(LONGEST_BACK_OFF).max(attempt.asked_to_wait);
+            let since = now.elapsed - attempt.ended;
+            return (since > wait + TICK).then(|| format!("no fetch {since:?} after a failed one"));
+        }
+        let held = self.held.as_ref()?;
+        let age = held.asked.age(now);
+        (age > held.life.mul_f64(0.9) + TICK).then(|| format!("no refresh at an age of {age:?}"))
+    }
+
+    /// What is wrong with a verdict, by what was known when it came.
+    pub(super) fn fault(
+        &self,
+        token: &Token,
+        verdict: Result<(), Kind>,
+        now: At,
+    ) -> Option<String> {
+        let known = self.knows(&token.signed_by, now);
+        let wrong = |what: &str| Some(what.to_owned());
+        match verdict {
+            Ok(()) if token.key.is_none() => wrong("a forged token is accepted"),
+            Ok(()) if self.is_distrusted(&token.signed_by.0) => wrong("a distrusted key counts"),
+            Ok(()) if !known => wrong("a key counts that the last answer did not have"),
+            Err(Kind::UnknownKey)
+                if !self.is_distrusted(&token.signed_by.0) && !self.has_looked_for(token, now) =>
+            {
+                wrong("a final no, though nobody has looked since the token was issued")
+            }
+            Err(Kind::KeysUnavailable) if !self.is_outage(now) => {
+                wrong("keys_unavailable, though the last fetch was good")
+            }
+            Err(Kind::KeyPending) if self.is_outage(now) => {
+                wrong("key_pending, though the last fetch failed")
+            }
+            _ => None,
+        }
+    }
+}
