@@ -313,6 +313,22 @@ fn tokens_replaced_by_a_revoked_one_stay_replaced() {
 }
 
 #[test]
+fn of_two_entries_the_one_that_does_not_revoke_dates_the_token() {
+    let plain = || entry(&peer(), 2, day(100));
+    let revoking = || entry(&Api::V3_RESERVATION, 2, day(10)).revoked();
+    for entries in [[plain(), revoking()], [revoking(), plain()]] {
+        let tokens = set(entries.into_iter().chain([entry(&peer(), 1, day(0))]));
+        assert_eq!(tokens.len(), 2);
+        let refused = verdict(&tokens, 2, &peer(), day(101));
+        assert_eq!(refused, "access_token_revoked");
+        // It would have succeeded the other one.
+        for (now, expected) in [(106, "current"), (107, "access_token_expired")] {
+            assert_eq!(verdict(&tokens, 1, &peer(), day(now)), expected);
+        }
+    }
+}
+
+#[test]
 fn tokens_can_be_revoked_later() {
     let tokens = set([
         entry(&peer(), 1, day(0)),
