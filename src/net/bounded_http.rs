@@ -222,4 +222,13 @@ mod tests {
             );
         }
     }
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_its_limit() {
+        for (limit, is_read) in [(3, false), (4, true), (5, true)] {
+            let response = Response::from(http::Response::new("text"));
+            let read = read_body(response, limit, &mut Vec::new()).await;
+            assert_eq!(read.is_ok(), is_read, "{limit}");
+        }
+    }
 }

@@ -371,6 +371,25 @@ async fn a_successor_does_not_restart_the_hour() {
     assert_ne!(verdict(&auth, &withdrawn).await, "ok");
 }
 
+#[tokio::test]
+async fn a_request_is_worth_one_fetch() {
+    let world = World::new().await;
+    let auth = world
+        .ready_with(|builder| builder.configure(|it| it.cooldown = millis(100)))
+        .await;
+    world.clock.advance(secs(10));
+    let hold = world.go.hold();
+    let waiting = verifying(&auth, &world.unknown());
+    world.fetches(2).await;
+    // It ends after the cooldown, when another would be allowed.
+    world.clock.advance(millis(500));
+    hold.release();
+    let error = soon(waiting).await.unwrap().expect_err("no such key");
+    assert_eq!(error.kind(), VerifyErrorKind::UnknownKey);
+    settle().await;
+    assert_eq!(world.go.fetches(), 2);
+}
+
 /// The keys were fetched in another runtime; here there is none to wait in.
 #[test]
 fn outside_a_runtime_no_request_waits() {
@@ -386,6 +405,7 @@ fn outside_a_runtime_no_request_waits() {
         panic!("an answer at once");
     };
     assert_eq!(error.kind(), VerifyErrorKind::KeyPending);
+    assert!(at_once(auth.refresh()).is_ready());
 }
 
 /// A clock that only the test moves. Whoever reads the time finds the keys replaced after
