@@ -231,13 +231,4 @@ mod tests {
             assert_eq!(read.is_ok(), is_read, "{limit}");
         }
     }
-
-    /// One by default would ask for the process's provider of TLS, and panic without.
-    #[test]
-    fn the_commands_clients_need_no_provider_installed() {
-        let address = "https://id.example".parse().expect("an address");
-        assert!(client(&address, LONGEST).is_ok());
-        let plain = plain_client().expect("a client");
-        assert!(plain.build().is_ok());
-    }
 }
