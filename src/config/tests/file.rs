@@ -521,10 +521,7 @@ fn a_variable_is_passed_over_where_the_file_has_the_setting() {
         reading.and(Ok(())).err().map(|error| error.to_string())
     };
     assert_eq!(read("subjects = ['go']", "GO_AUTH_SUBJECTS", ""), None);
-    assert_eq!(
-        read("max_lifetime = '5m'", "GO_AUTH_MAX_LIFETIME", ""),
-        None
-    );
+    assert_eq!(read("subjects = []", "GO_AUTH_SUBJECTS", ""), None);
     let lifted = read("subjects = []", "GO_AUTH_SUBJECTS", "go").expect("a fault");
     assert!(
         lifted.contains("would lift what a variable restricts"),
