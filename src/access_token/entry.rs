@@ -131,7 +131,7 @@ impl TokenDigest {
         for (byte, digits) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
             for digit in digits {
                 let value = char::from(*digit).to_digit(16).ok_or(Wrong::NotADigest)?;
-                *byte = *byte << 4 | u8::try_from(value).map_err(|_| Wrong::NotADigest)?;
+                *byte = 16 * *byte + u8::try_from(value).map_err(|_| Wrong::NotADigest)?;
             }
         }
         let digest = Self(bytes);
@@ -147,14 +147,6 @@ impl TokenDigest {
         constant_time::verify_slices_are_equal(&*self.0, &*other.0).is_ok()
     }
 }
-
-impl PartialEq for TokenDigest {
-    fn eq(&self, other: &Self) -> bool {
-        self.is(other)
-    }
-}
-
-impl Eq for TokenDigest {}
 
 impl fmt::Debug for TokenDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -42,7 +42,7 @@ pub(super) struct Found {
 }
 
 /// Why the file can't be used, and which content that refers to.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Unusable {
     pub(super) content: Option<Content>,
     pub(super) error: AccessTokensError,
@@ -116,6 +116,11 @@ fn read_bytes(
 }
 
 impl Unusable {
+    /// Whether the file has not changed since, and neither has what is wrong with it.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.content == other.content && self.error == other.error
+    }
+
     /// Nothing was read at all.
     pub(super) fn unread(path: &Path, wrong: Wrong) -> Self {
         Self {

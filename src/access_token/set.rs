@@ -249,7 +249,7 @@ impl AccessTokens {
         let place = (1..).zip(&self.held).fold(0, |found, (place, held)| {
             // Hidden from the compiler, which could turn it into a branch.
             let is_it = usize::from(black_box(held.is(presented)));
-            found | (place * is_it)
+            found + place * is_it
         });
         self.held.get(usize::checked_sub(place, 1)?)
     }

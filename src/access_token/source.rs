@@ -90,7 +90,7 @@ struct State {
     modified: Option<UnixTime>,
     /// Why the file can't be used in its present state.
     unusable: Option<Unusable>,
-    /// The last check that updated this.
+    /// The latest check that updated this.
     look: u64,
 }
 
@@ -207,7 +207,7 @@ impl Handle {
         // If `now` is earlier, the clock was set back.
         let since = (now.as_secs()).checked_sub(shared.last_look.load(Ordering::Relaxed));
         let is_in_time = since.is_some_and(|since| since < 2 * INTERVAL.as_secs());
-        if !shared.pulse.is_running() || !is_in_time && !shared.is_driven() {
+        if !shared.pulse.is_running() || !is_in_time {
             self.watch.start(|| Running::begin(shared).map(run));
         }
     }
@@ -259,18 +259,13 @@ async fn run(running: Running) {
 }
 
 impl Shared {
-    #[cold]
-    fn is_driven(&self) -> bool {
-        self.pulse.is_driven(Moment::now(&*self.clock))
-    }
-
     /// Checks the file, and takes its tokens if they have changed. One check at a time: a
     /// late one does not replace what a newer one found.
     async fn look(&self) -> Result<(), AccessTokensError> {
         let Some(file) = &self.file else {
             return Ok(());
         };
-        let look = file.looks.fetch_add(1, Ordering::Relaxed) + 1;
+        let look = file.looks.fetch_add(1, Ordering::Relaxed);
         let (path, terms) = (file.path.clone(), file.terms);
         let outcome = match file.reads.run(move || file::read(&path, terms)).await {
             Ok(outcome) => outcome,
@@ -321,7 +316,7 @@ impl Shared {
             }
             Err(unusable) => {
                 let error = unusable.error.clone();
-                let is_new = before.as_ref() != Some(&unusable);
+                let is_new = before.is_none_or(|before| !before.is_same(&unusable));
                 // A leaked token is the one thing that can't wait until the rest is
                 // corrected, and a token revoked by mistake is accepted again once the
                 // file is right.
@@ -461,5 +456,35 @@ mod tests {
                 .check("53ac077700000000000000000000abcd", &own)
                 .is_err()
         );
+    }
+
+    #[tokio::test]
+    async fn a_late_check_replaces_nothing_newer() {
+        let write = |text: &str| {
+            let file = tempfile::NamedTempFile::new().expect("a file");
+            std::fs::write(file.path(), text).expect("written");
+            file
+        };
+        let (older, newer) = (write(GOOD), write(&GOOD.replace("abcd", "abce")));
+        let read = |file: &tempfile::NamedTempFile| file::read(file.path(), Terms::default());
+        let clock = Arc::new(ManualClock::new(UnixTime::from_secs(1_800_000_000)));
+        let source = AccessTokenSource::file(older.path(), clock).expect("good");
+        let shared = &source.0.shared;
+        let watched = shared.file.as_ref().expect("a file");
+        let own = Api::new("own").expect("a name");
+        let accepts = |token: &str| {
+            let now = shared.clock.now();
+            shared.current.load().check(token, &own, now).is_ok()
+        };
+
+        assert!(shared.settle(watched, 2, read(&newer)).is_ok());
+        assert!(shared.settle(watched, 1, read(&older)).is_ok());
+        assert!(accepts("53ac077700000000000000000000abce"));
+        assert!(!accepts("53ac077700000000000000000000abcd"));
+
+        let broken = || read(&write("token = 1"));
+        assert!(shared.settle(watched, 4, broken()).is_err());
+        assert!(shared.settle(watched, 3, read(&older)).is_err());
+        assert!(accepts("53ac077700000000000000000000abce"));
     }
 }

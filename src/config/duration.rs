@@ -3,25 +3,23 @@
 use std::fmt;
 use std::time::Duration;
 
-use humantime::DurationError;
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserializer, Serializer};
 
 /// Part by part: `humantime` panics when the seconds are already at their maximum and
 /// smaller units add another second.
-pub(super) fn parse(text: &str) -> Result<Duration, DurationError> {
+pub(super) fn parse(text: &str) -> Option<Duration> {
     let mut sum = Duration::ZERO;
     let mut rest = text;
     loop {
         let (part, next) = rest.split_at(end_of_part(rest));
         // It needs no unit, but only on its own.
         if part == "0" && text != "0" {
-            return Err(DurationError::NumberExpected(text.len() - 1));
+            return None;
         }
-        sum = (sum.checked_add(humantime::parse_duration(part)?))
-            .ok_or(DurationError::NumberOverflow)?;
+        sum = sum.checked_add(humantime::parse_duration(part).ok()?)?;
         if next.is_empty() {
-            return Ok(sum);
+            return Some(sum);
         }
         rest = next;
     }
@@ -54,7 +52,7 @@ impl Visitor<'_> for Words {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
-        parse(text).map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+        parse(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
     }
 }
 

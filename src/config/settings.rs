@@ -326,7 +326,7 @@ mod tests {
                 }
             };
             let told = row[1].trim_matches('`');
-            let time = |text| duration::parse(text).ok();
+            let time = duration::parse;
             let is_same =
                 default == told || time(&default).is_some_and(|it| time(told) == Some(it));
             assert!(is_same, "{}: {default}, not {told}", setting.name);

@@ -608,3 +608,43 @@ fn max_waiting_is_checked_even_without_jwts() {
     let faults = faults(&config);
     assert_eq!(faults, ["max_waiting is not from 1 to 65536"]);
 }
+
+#[test]
+fn with_given_keys_nothing_says_where_others_are() {
+    let given = || Config {
+        jwks_url: String::new(),
+        ..good()
+    };
+    let faults = |config: &Config, keys| match config.checked(keys, false) {
+        Ok(_) => Vec::new(),
+        Err(error) => error.faults().map(str::to_owned).collect(),
+    };
+    assert_eq!(faults(&given(), Keys::Given), [""; 0]);
+    assert_eq!(faults(&given(), Keys::GivenNone), ["keys has no key"]);
+    let path = || Some("/keys.json".into());
+    for config in [
+        good(),
+        Config {
+            jwks_file: path(),
+            ..given()
+        },
+        Config {
+            snapshot: path(),
+            ..given()
+        },
+    ] {
+        assert_eq!(
+            faults(&config, Keys::Given),
+            ["keys is given, so that jwks_url, jwks_file and snapshot have no use"]
+        );
+    }
+}
+
+#[test]
+fn a_blank_entry_is_one_fault() {
+    let config = Config {
+        audience: vec![" ".to_owned()],
+        ..good()
+    };
+    assert_eq!(faults(&config), ["audience has an empty entry"]);
+}

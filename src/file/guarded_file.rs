@@ -258,12 +258,12 @@ pub(crate) mod permissions {
                         owner: user,
                         ..directory
                     };
-                    return check(&here, directory, entry, user);
+                    return check(&here, directory, entry, user, is_read_only);
                 }
                 Err(error) => return Err(error.into()),
             };
             let entry = Access::of(&metadata);
-            check(&here, directory, entry, user)?;
+            check(&here, directory, entry, user, is_read_only)?;
             if metadata.is_symlink() {
                 links += 1;
                 if links > MAX_LINKS {
@@ -293,7 +293,13 @@ pub(crate) mod permissions {
         steps.collect()
     }
 
-    fn check(path: &Path, directory: Access, entry: Access, user: u32) -> Result<(), FileError> {
+    pub(super) fn check(
+        path: &Path,
+        directory: Access,
+        entry: Access,
+        user: u32,
+        is_read_only: impl Fn(&Path) -> bool,
+    ) -> Result<(), FileError> {
         let place = judge(directory, entry, user);
         let named = || path.to_string_lossy().escape_debug().to_string();
         match place {
@@ -315,7 +321,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::PathBuf;
 
-    use super::permissions::{Access, Place, judge};
+    use super::permissions::{Access, Place, ROOT, check, judge};
     use super::*;
 
     fn set_mode(path: &Path, mode: u32) {
@@ -485,8 +491,46 @@ mod tests {
             FileError::Io(io::ErrorKind::NotFound, _)
         ));
         assert_eq!(check_place(&absent), Ok(()));
+        let nowhere = check_place(&absent.join("file"));
+        assert!(matches!(
+            nowhere,
+            Err(FileError::Io(io::ErrorKind::NotFound, _))
+        ));
         set_mode(root.path(), 0o777);
         assert_eq!(check_place(&absent), Err(writable_directory(root.path())));
+    }
+
+    #[test]
+    fn a_path_may_have_as_many_links_as_the_system_follows() {
+        let (root, file) = nested();
+        symlink(&file, root.path().join("1")).expect("linked");
+        for link in 2..=41 {
+            let name = |number: i32| root.path().join(number.to_string());
+            symlink(name(link - 1), name(link)).expect("linked");
+        }
+        assert!(read(&root.path().join("40"), 100, Writable::Refused).is_ok());
+        let more = root.path().join("41");
+        assert!(matches!(refused(&more), FileError::Io(..)));
+        assert!(matches!(check_place(&more), Err(FileError::Io(..))));
+    }
+
+    #[test]
+    fn a_directory_open_to_everybody_is_safe_where_root_has_it_read_only() {
+        let path = Path::new("/mounted");
+        let access = |owner| Access {
+            mode: 0o777,
+            owner,
+            group: ROOT,
+        };
+        for (owner, is_read_only, is_safe) in [
+            (ROOT, true, true),
+            (ROOT, false, false),
+            (1000, true, false),
+        ] {
+            let checked = check(path, access(owner), access(ROOT), 1000, |_| is_read_only);
+            let open = FileError::WritableDirectory("/mounted".to_owned());
+            assert_eq!(checked, if is_safe { Ok(()) } else { Err(open) });
+        }
     }
 
     #[test]

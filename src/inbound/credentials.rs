@@ -213,7 +213,7 @@ fn scrutinise(value: &HeaderValue) -> NoToken {
     let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
     NoToken::Invalid(if value.contains('\t') {
         Tab
-    } else if value.len() > scheme.len() && is_scheme(scheme) {
+    } else if is_scheme(scheme) {
         return NoToken::OtherScheme;
     } else if value.contains(',') {
         Comma
@@ -273,6 +273,17 @@ mod tests {
         ] {
             assert_eq!(read(&[value.as_bytes()]), token, "{value}");
         }
+    }
+
+    #[test]
+    fn other_headers_with_several_values_do_not_matter() {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("53ac0777"));
+        for cookie in ["a=1", "b=2"] {
+            headers.append("cookie", HeaderValue::from_static(cookie));
+        }
+        let token = Credential::Token("53ac0777".into());
+        assert_eq!(Credential::from_authorization(&headers), token);
     }
 
     #[test]

@@ -265,6 +265,13 @@ mod tests {
     }
 
     #[test]
+    fn two_kinds_have_another_cause_with_access_tokens() {
+        let of_access_tokens = Rejection::all().filter(Rejection::is_of_access_token);
+        let kinds = of_access_tokens.map(|rejection| rejection.kind().as_str());
+        assert_eq!(kinds.collect::<Vec<_>>(), ["too_long", "not_yet_valid"]);
+    }
+
+    #[test]
     fn every_kind_has_its_own_place_and_name() {
         let names = RejectionKind::names();
         for rejection in Rejection::all() {

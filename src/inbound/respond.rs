@@ -369,7 +369,11 @@ mod tests {
             assert!(response.headers().is_empty());
             assert!(response.body().is_empty());
         }
-        for (set, answered) in [(StatusCode::NO_CONTENT, 204), (StatusCode::CONTINUE, 404)] {
+        for (set, answered) in [
+            (StatusCode::OK, 200),
+            (StatusCode::NO_CONTENT, 204),
+            (StatusCode::CONTINUE, 404),
+        ] {
             let response = answer(&Ignore::with_status(set), &expired());
             assert_eq!(response.status(), answered);
         }

@@ -293,6 +293,21 @@ mod tests {
         Segments::split(token, max)?.decode(room)
     }
 
+    #[test]
+    fn what_a_program_left_around_a_token_is_named() {
+        for (text, reason) in [
+            ("Bearer abc", Reason::SchemeBefore),
+            ("bearer\tabc", Reason::SchemeBefore),
+            ("Bearerabc", Reason::NotThreeSegments),
+            ("secret abc", Reason::NotThreeSegments),
+            (" abc", Reason::WhiteSpaceAround),
+            ("abc\n", Reason::WhiteSpaceAround),
+        ] {
+            let found = unreadable(text.as_bytes(), Reason::NotThreeSegments);
+            assert_eq!(found, reason, "{text:?}");
+        }
+    }
+
     fn decode_kind(token: &str) -> Option<Kind> {
         decode(token.as_bytes(), 8192, &mut Room::new())
             .err()

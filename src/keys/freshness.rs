@@ -387,6 +387,45 @@ mod tests {
         assert_eq!(freshness.until_refresh(at(0)), None);
         assert_eq!(freshness.until_expiry(&SCHEDULE, at(0)), None);
         assert!(!freshness.last_attempt_succeeded());
+        assert_eq!(freshness.stale_from(), None);
+        assert_eq!(freshness.outage(&SCHEDULE, at(0)), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn an_outage_lasts_from_a_failure_to_a_success() {
+        let mut freshness = fetched_at(100);
+        assert_eq!(freshness.outage(&SCHEDULE, at(100)), None);
+        freshness.failed(&SCHEDULE, (at(240), at(245)), None, 1.0);
+        // The retry comes before the end of the cooldown.
+        assert_eq!(freshness.outage(&SCHEDULE, at(245)), Some(secs(1)));
+        freshness.succeeded(&SCHEDULE, (at(250), at(251)), true, None, 0.5);
+        assert_eq!(freshness.outage(&SCHEDULE, at(251)), None);
+        // Keys past their end are of no use, however they were fetched.
+        let end = at(250 + 86_400);
+        assert_eq!(freshness.outage(&SCHEDULE, end), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn keys_are_usable_from_the_first_fetch_to_their_end() {
+        for (trust, is_usable) in [
+            (Trust::Empty, false),
+            (Trust::Fresh, true),
+            (Trust::Due, true),
+            (Trust::Stale, true),
+            (Trust::Expired, false),
+        ] {
+            assert_eq!(trust.is_usable(), is_usable, "{trust:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_was_fetched_or_tried_leaves_a_trace() {
+        assert!(Freshness::default().is_untouched());
+        let mut tried = Freshness::default();
+        tried.failed(&SCHEDULE, (at(1), at(1)), None, 1.0);
+        let mut restored = Freshness::default();
+        restored.restored(&SCHEDULE, at(1), secs(1));
+        assert!(!tried.is_untouched() && !restored.is_untouched());
     }
 
     #[test]
@@ -407,6 +446,7 @@ mod tests {
                 "at age {age}"
             );
         }
+        assert_eq!(freshness.stale_from(), Some(at(400).wall));
         assert_eq!(freshness.deadline(&SCHEDULE), Some(at(86_500).wall));
         assert_eq!(
             freshness.until_expiry(&SCHEDULE, at(200)),
@@ -501,6 +541,18 @@ mod tests {
                 assert_eq!(cooling_down, waited.max(secs(5)), "asked for {asked:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_set_is_newer_than_the_fetches_that_began_before_its_own() {
+        assert!(!Freshness::default().is_newer_than(at(0)));
+        let mut freshness = fetched_at(100);
+        assert!(freshness.is_newer_than(at(99)));
+        assert!(!freshness.is_newer_than(at(100)));
+        // Taken over, or from a snapshot.
+        freshness.restored(&SCHEDULE, at(100), secs(5));
+        assert!(freshness.is_newer_than(at(94)));
+        assert!(!freshness.is_newer_than(at(95)));
     }
 
     #[test]

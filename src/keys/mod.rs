@@ -95,6 +95,10 @@ impl Published {
         self.keys.is_empty()
     }
 
+    fn is_stale(&self, now: UnixTime) -> bool {
+        now >= self.stale_from
+    }
+
     /// The keys that may be used at `now`; none past the deadline.
     pub(crate) fn keys(&self, now: UnixTime) -> &KeySet {
         if now < self.deadline {
@@ -163,10 +167,10 @@ impl KeySource {
     pub(crate) fn load(&self, now: UnixTime) -> Guard<Arc<Published>> {
         let published = self.current.load();
         if let Some(remote) = &self.remote {
-            if now < published.stale_from {
-                remote.keep_running();
-            } else {
+            if published.is_stale(now) {
                 self.catch_up(remote, now);
+            } else {
+                remote.keep_running();
             }
         }
         published
@@ -274,5 +278,15 @@ mod tests {
         for now in [UnixTime::from_secs(9), deadline] {
             assert!(published.keys(now).distrusts("1"), "{now}");
         }
+    }
+
+    #[test]
+    fn a_set_is_known_by_its_number_until_its_deadline() {
+        let at = UnixTime::from_secs;
+        let [one, other] = [(); 2].map(|()| Published::new(KeySet::default(), at(9), at(5)));
+        assert!(one.is(one.number(), at(8)) && other.is(other.number(), at(8)));
+        assert!(!one.is(other.number(), at(8)) && !other.is(one.number(), at(8)));
+        assert!(!one.is(one.number(), at(9)));
+        assert!(!one.is_stale(UnixTime::EPOCH) && one.is_stale(at(5)));
     }
 }

@@ -514,3 +514,101 @@ struct SaveJob {
 
 #[cfg(test)]
 mod fleet;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::file::guarded_file::Writable;
+    use crate::keys::{KeyFile, Place};
+    use crate::net::client::LazyClient;
+    use crate::net::retry;
+
+    fn document(last: u8) -> Document {
+        let n: Vec<u8> = std::iter::repeat_n(0xff, 255).chain([last]).collect();
+        let n = base64_simd::URL_SAFE_NO_PAD.encode_to_string(n);
+        let keys = format!(r#"{{"keys":[{{"kty":"RSA","kid":"1","n":"{n}","e":"AQAB"}}]}}"#);
+        Document {
+            keys: KeySet::from_document(keys.as_bytes()).expect("a key"),
+            bytes: keys.into(),
+            validator: None,
+        }
+    }
+
+    /// Of a file, which is not read; with the number of its task.
+    fn shared(clock: &ManualClock, snapshot: Option<SnapshotFile>) -> (Arc<Shared>, u64) {
+        let keys = KeyFile::new("/keys.json".into(), 4096, Writable::Refused);
+        let distrusted = Arc::default();
+        let shared = Shared::new(
+            "https://id/X".into(),
+            Place::File(keys).source(LazyClient::default()),
+            snapshot,
+            Schedule {
+                interval: Duration::from_secs(300),
+                cooldown: Duration::from_secs(10),
+                max_stale: Duration::from_secs(86_400),
+                longest_retry: retry::LONGEST,
+            },
+            Arc::new(clock.clone()),
+            Arc::new(ArcSwap::from_pointee(Published::empty(&distrusted))),
+            distrusted,
+        );
+        let begun = shared.core.pulse.begin(shared.core.now(), Due::Never);
+        (Arc::new(shared), begun.expect("the first"))
+    }
+
+    /// A fetch of this document ends.
+    fn fetched((shared, number): &(Arc<Shared>, u64), last: u8) {
+        let fetched = Fetched {
+            document: Some(document(last)),
+            max_age: None,
+        };
+        shared.publish(*number, shared.core.now(), Mode::Fresh, Ok(fetched));
+    }
+
+    #[test]
+    fn a_successor_takes_over_what_is_newer() {
+        let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
+        let [older, newer, untouched] = [(); 3].map(|()| shared(&clock, None));
+        let held = |(shared, _): &(Arc<Shared>, u64)| shared.core.status().held.document.clone();
+        fetched(&older, 1);
+        clock.advance(Duration::from_secs(10));
+        fetched(&newer, 3);
+        newer.0.take_over(&older.0);
+        assert_eq!(held(&newer).bytes, document(3).bytes);
+        older.0.take_over(&newer.0);
+        assert_eq!(held(&older).bytes, document(3).bytes);
+        untouched.0.take_over(&newer.0);
+        assert_eq!(held(&untouched).bytes, document(3).bytes);
+    }
+
+    #[tokio::test]
+    async fn while_a_write_hangs_only_the_latest_document_waits_for_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let snapshot = SnapshotFile {
+            path: directory.path().join("keys.json"),
+            issuer: "https://id/X".to_owned(),
+            address: "https://id.example/keys".to_owned(),
+            trust: String::new(),
+            max_bytes: 4096,
+            writable: Writable::Refused,
+        };
+        let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
+        let refreshed = shared(&clock, Some(snapshot.clone()));
+        let (shared, _) = &refreshed;
+        let hanging = Arc::new(());
+        shared.saving().writer = Arc::downgrade(&hanging);
+        for last in [1, 3] {
+            clock.advance(Duration::from_secs(10));
+            fetched(&refreshed, last);
+            shared.save();
+        }
+        assert!(shared.saving().writer.ptr_eq(&Arc::downgrade(&hanging)));
+
+        shared.write_all(&snapshot, hanging);
+        let restored = snapshot.read(clock.now(), Duration::from_secs(60));
+        let restored = restored.expect("good").expect("there");
+        assert_eq!(restored.document.bytes, document(3).bytes);
+        assert!(shared.saving().next.is_none());
+    }
+}

@@ -196,7 +196,7 @@ impl SnapshotFile {
         if self.writable == Writable::Refused {
             guarded_file::check_place(&self.path)?;
         }
-        if !self.can_be_replaced()? {
+        if !self.can_be_replaced() {
             return Err(FileError::NotAFile.into());
         }
         if let Ok(Some(theirs)) = self.read_record(now)
@@ -226,13 +226,10 @@ impl SnapshotFile {
         written
     }
 
-    /// Whether its place is empty, or contains a file or a link.
-    fn can_be_replaced(&self) -> io::Result<bool> {
-        match fs::symlink_metadata(&self.path) {
-            Ok(metadata) => Ok(metadata.is_file() || metadata.is_symlink()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-            Err(error) => Err(error),
-        }
+    /// Whether nothing is to be seen in its place, or a file or a link.
+    fn can_be_replaced(&self) -> bool {
+        fs::symlink_metadata(&self.path)
+            .map_or(true, |metadata| metadata.is_file() || metadata.is_symlink())
     }
 
     /// A unique name beside the file.
@@ -417,6 +414,22 @@ mod tests {
         assert_eq!(restored.age, Duration::from_secs(100));
         assert_eq!(restored.document.keys.len(), 1);
         assert_eq!(restored.document.bytes, KEYS);
+    }
+
+    #[test]
+    fn a_document_is_read_back_up_to_its_limit() {
+        let (_directory, file) = written();
+        let file = SnapshotFile {
+            max_bytes: 64 * 1024,
+            ..file
+        };
+        for (bytes, is_read) in [(64 * 1024, true), (64 * 1024 + 1, false)] {
+            // Each of these line breaks is two bytes in the file.
+            let document = KEYS.to_owned() + &"\n".repeat(bytes - KEYS.len());
+            file.write(document.as_bytes(), None, at(1), at(1), at(1))
+                .expect("written");
+            assert_eq!(file.read(at(1), DAY).is_ok(), is_read, "{bytes}");
+        }
     }
 
     #[test]

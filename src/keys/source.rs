@@ -175,4 +175,32 @@ mod tests {
             assert!(schedule.longest_retry + READ_WAIT <= secs(15));
         }
     }
+
+    #[test]
+    fn a_place_is_shown_without_its_query() {
+        let second = Duration::from_secs(1);
+        let place = Place::Address(FetchSettings {
+            address: "https://id.example/keys?secret"
+                .parse()
+                .expect("an address"),
+            connect_timeout: second,
+            timeout: second,
+            max_bytes: 1024,
+        });
+        assert_eq!(place.shown(), "https://id.example/keys");
+        let file = KeyFile::new("/keys.json".into(), 1024, Writable::Refused);
+        assert_eq!(Place::File(file).shown(), "/keys.json");
+    }
+
+    #[test]
+    fn a_file_is_the_same_as_read_from_the_same_path() {
+        let source = |path: &str| {
+            let file = KeyFile::new(path.into(), 1024, Writable::Refused);
+            Place::File(file).source(LazyClient::default())
+        };
+        assert!(source("/a").is_same(&source("/a")));
+        assert!(!source("/a").is_same(&source("/b")));
+        // What was read last serves for the contract's bound if nothing reads it any more.
+        assert_eq!(source("/a").unattended(), Some(Duration::from_secs(15)));
+    }
 }

@@ -195,6 +195,11 @@ mod tests {
             ("Sun, 06 Nov 1994 08:50:07 GMT", Some(NOW), Some(30)),
             ("Mon, 07 Nov 1994 08:50:07 GMT", Some(NOW), Some(60)),
             ("Sun, 06 Nov 1994 08:00:00 GMT", Some(NOW), Some(0)),
+            (
+                "Thu, 01 Dec 1994 00:00:07 GMT",
+                Some("Wed, 30 Nov 1994 23:59:37 GMT"),
+                Some(30),
+            ),
             ("Sun, 06 Nov 1994 08:50:07 GMT", None, None),
             ("Sun, 06 Nov 1994 08:50:07 GMT", Some("today"), None),
             ("", None, None),
@@ -215,6 +220,15 @@ mod tests {
                 "{asked} at {date:?}",
                 date = headers.get(DATE)
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_its_limit() {
+        for (limit, is_read) in [(3, false), (4, true), (5, true)] {
+            let response = Response::from(http::Response::new("text"));
+            let read = read_body(response, limit, &mut Vec::new()).await;
+            assert_eq!(read.is_ok(), is_read, "{limit}");
         }
     }
 }

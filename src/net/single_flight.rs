@@ -152,7 +152,10 @@ impl Waiter {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
+
     use super::*;
+    use crate::clock::{ManualClock, Moment};
 
     /// What can happen to a flight, in any order.
     #[derive(Debug, Clone, Copy)]
@@ -285,8 +288,40 @@ mod tests {
         flight.end();
         assert!(waiter.progress().await);
         let later = flight.waiter_of_next();
+        let mut ended = Box::pin(flight.waiter_of_next().ended());
+        assert!(
+            ended
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_pending()
+        );
         drop(flight);
         later.ended().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn repeated_demands_do_not_postpone_the_tasks_deadline() {
+        let clock = ManualClock::starting_now();
+        let now = || Moment::now(&clock);
+        let (mut flight, pulse) = (Flight::default(), Pulse::default());
+        pulse.begin(now(), Due::Never);
+        for is_driven in [true, true, true, false] {
+            assert_eq!(pulse.is_driven(now()), is_driven);
+            flight.want(&pulse, ());
+            tokio::time::advance(Duration::from_secs(4)).await;
+        }
+    }
+
+    #[test]
+    fn a_fetch_that_serves_nobody_leaves_them_to_the_next() {
+        let mut flight = Flight::default();
+        flight.begin(Some(()));
+        let waiter = flight.waiter();
+        flight.pass_over();
+        assert!(!flight.is_under_way() && !waiter.has_ended());
+        flight.begin(Some(()));
+        flight.end();
+        assert!(waiter.has_ended());
     }
 
     #[test]

@@ -177,7 +177,7 @@ fn has_harmless_escapes(path: &str) -> bool {
             let digit = char::from(bytes.next()?).to_digit(16)?;
             u8::try_from(digit).ok()
         };
-        match digit().zip(digit()).map(|(high, low)| high << 4 | low) {
+        match digit().zip(digit()).map(|(high, low)| 16 * high + low) {
             Some(b'.' | b'/' | b'\\' | b';' | b'%' | 0..=0x1f | 0x7f) | None => return false,
             Some(byte) => decoded.push(byte),
         }
@@ -234,6 +234,7 @@ mod tests {
             "https://go.example/%61",
             "https://go.example/a\\b",
             "https://go.example/a b",
+            "https://go!.example/a",
         ] {
             assert!(Base::parse(bad, false).is_err(), "{bad}");
         }
@@ -288,6 +289,7 @@ mod tests {
             ("https://go.example./usb/ping", None),
             ("https://go.example@evil.example/usb/ping", None),
             ("https://evil.example@go.example/usb/ping", None),
+            ("https://go.example@go.example/usb/ping", None),
             ("https://go.example:99999/usb/ping", None),
             ("https://go.example:/usb/ping", None),
             ("/usb/ping", None),

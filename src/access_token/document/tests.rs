@@ -13,7 +13,15 @@ fn read(text: &str) -> Result<AccessTokens, AccessTokensError> {
 
 fn faults(text: &str) -> Vec<String> {
     let error = read(text).expect_err("a fault");
-    error.faults().map(ToString::to_string).collect()
+    let texts = error.faults().map(|fault| {
+        let text = fault.to_string();
+        let line = text
+            .strip_prefix("line ")
+            .and_then(|it| it.split(':').next());
+        assert_eq!(fault.line().map(|it| it.to_string()).as_deref(), line);
+        text
+    });
+    texts.collect()
 }
 
 /// One valid entry with this value for `issued`.

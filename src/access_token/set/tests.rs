@@ -78,6 +78,9 @@ fn a_previous_token_has_7_days_or_its_own_expiry() {
             let tokens = set(tokens);
             let last = until.saturating_sub(Duration::from_secs(1));
             assert_eq!(verdict(&tokens, 1, &peer(), last), "previous", "{renewed}");
+            let previous = tokens.previous(&peer()).map(|held| held.accepted_until);
+            assert_eq!(previous, Some(until));
+            assert!(tokens.previous(&Api::V3_RESERVATION).is_none());
             assert_eq!(
                 verdict(&tokens, 1, &peer(), until),
                 "access_token_expired",
@@ -238,6 +241,9 @@ fn a_token_dated_further_ahead_has_to_wait() {
     ] {
         assert_eq!(verdict(&tokens, 1, &peer(), now), first, "{now}");
         assert_eq!(verdict(&tokens, 2, &peer(), now), second, "{now}");
+        let held = tokens.look_up(token(2).as_bytes()).expect("known");
+        let from = (second == "not_yet_valid").then(|| day(99));
+        assert_eq!(held.accepted_from(now), from, "{now}");
     }
     // So no token is ever accepted for longer than 181 days.
     let ever = set([entry(&peer(), 1, UnixTime::MAX)]);
@@ -309,6 +315,22 @@ fn tokens_replaced_by_a_revoked_one_stay_replaced() {
             verdict(&tokens, 2, &peer(), day(105)),
             "access_token_revoked"
         );
+    }
+}
+
+#[test]
+fn of_two_entries_the_one_that_does_not_revoke_dates_the_token() {
+    let plain = || entry(&peer(), 2, day(100));
+    let revoking = || entry(&Api::V3_RESERVATION, 2, day(10)).revoked();
+    for entries in [[plain(), revoking()], [revoking(), plain()]] {
+        let tokens = set(entries.into_iter().chain([entry(&peer(), 1, day(0))]));
+        assert_eq!(tokens.len(), 2);
+        let refused = verdict(&tokens, 2, &peer(), day(101));
+        assert_eq!(refused, "access_token_revoked");
+        // It would have succeeded the other one.
+        for (now, expected) in [(106, "current"), (107, "access_token_expired")] {
+            assert_eq!(verdict(&tokens, 1, &peer(), day(now)), expected);
+        }
     }
 }
 

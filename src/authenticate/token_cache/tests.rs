@@ -119,6 +119,18 @@ fn held(cache: &TokenCache) -> u64 {
 }
 
 #[test]
+fn a_token_is_stored_and_counted_when_it_is_seen_again() {
+    let (token, verified) = genuine(|mint| mint);
+    let cache = TokenCache::new(MAX_BYTES).expect("room");
+    let least = token.len() + ENTRY_OVERHEAD;
+    assert!(entry(&token, &verified).weight() as usize >= least);
+    assert!(!cache.insert(&token, || entry(&token, &verified)));
+    assert_eq!((holds(&cache, &token), cache.bytes()), (false, 0));
+    assert!(cache.insert(&token, || entry(&token, &verified)));
+    assert!(holds(&cache, &token) && cache.bytes() >= least as u64);
+}
+
+#[test]
 fn the_table_holds_no_more_than_is_accounted_for() {
     let (token, verified) = genuine(|mint| mint);
     for max_bytes in (0..300).chain([4096, 100_000]) {

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::{Config, ConfigError, RequiredClaim, good};
+use crate::config::file::SettingsFile;
 
 fn faults_of(text: &str) -> Vec<String> {
     let error = Config::from_toml(text).expect_err("a fault");
@@ -479,4 +480,59 @@ fn each_source_reports_faults_by_its_own_names() {
     let found: Vec<_> = error.faults().collect();
     assert_eq!(found.len(), 5, "{found:?}");
     assert!(found[1].starts_with("config: line 1: "), "{found:?}");
+}
+
+#[test]
+fn issuers_are_a_list_of_tables() {
+    for (wrong, fault) in [
+        ("1", "line 4: issuers is not a list"),
+        ("[1]", "line 4: issuers has an entry that is not a table"),
+    ] {
+        assert_eq!(faults_of(&format!("{GOOD}issuers = {wrong}\n")), [fault]);
+    }
+}
+
+#[test]
+fn what_the_parser_says_is_repeated_on_one_line() {
+    let faults = faults_of("audience = [\n");
+    let [fault] = &*faults else {
+        panic!("{faults:?}");
+    };
+    assert!(fault.contains("array"), "{fault}");
+    assert!(!fault.contains(char::is_control), "{fault:?}");
+}
+
+#[test]
+fn a_text_in_place_of_a_path_is_not_repeated() {
+    for text in ["issuer = 'x'", "https://id.example"] {
+        let file = SettingsFile::of(Some(Path::new(text)), &[]).expect("a file");
+        let error = file.text.expect_err("no file");
+        assert!(error.starts_with("it is no path: "), "{error}");
+        assert!(!error.contains(text), "{error}");
+    }
+}
+
+#[test]
+fn a_variable_is_passed_over_where_the_file_has_the_setting() {
+    let read = |file: &str, variable: &str, value: &str| {
+        let (_directory, path) = written(file);
+        let vars = [(OsString::from(variable), OsString::from(value))];
+        let (_, reading) = Config::layered(&[], Some(&path), vars).expect("TOML");
+        reading.and(Ok(())).err().map(|error| error.to_string())
+    };
+    assert_eq!(read("subjects = ['go']", "GO_AUTH_SUBJECTS", ""), None);
+    assert_eq!(read("subjects = []", "GO_AUTH_SUBJECTS", ""), None);
+    let lifted = read("subjects = []", "GO_AUTH_SUBJECTS", "go").expect("a fault");
+    assert!(
+        lifted.contains("would lift what a variable restricts"),
+        "{lifted}"
+    );
+}
+
+#[test]
+fn an_unknown_name_is_repeated_if_it_could_be_a_settings() {
+    for (name, is_repeated) in [("a".repeat(32), true), ("a".repeat(33), false)] {
+        let faults = faults_of(&format!("{GOOD}{name} = 1\n"));
+        assert_eq!(faults[0].contains(&name), is_repeated, "{faults:?}");
+    }
 }

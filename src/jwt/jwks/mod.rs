@@ -475,3 +475,60 @@ impl fmt::Display for Reasons<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With an odd modulus of 2048 bits, told apart by the last byte.
+    fn key(kid: &str, last: u8) -> String {
+        let bytes: Vec<u8> = std::iter::repeat_n(0xff, 255).chain([last]).collect();
+        let n = base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes);
+        format!(r#"{{"kty":"RSA","kid":"{kid}","n":"{n}","e":"AQAB"}}"#)
+    }
+
+    fn document(entries: &[String]) -> String {
+        format!(r#"{{"keys":[{}]}}"#, entries.join(","))
+    }
+
+    fn set(entries: &[String]) -> KeySet {
+        KeySet::from_document(document(entries).as_bytes()).expect("a usable key")
+    }
+
+    #[test]
+    fn a_successor_shares_the_keys_that_stay() {
+        let before = set(&[key("1", 1), key("2", 3)]);
+        let after = document(&[key("1", 1), key("2", 5)]);
+        let after = before.successor(after.as_bytes()).expect("usable keys");
+        let of = |set: &KeySet, kid| Arc::clone(set.get(kid).expect("its key"));
+        assert!(Arc::ptr_eq(&of(&before, "1"), &of(&after, "1")));
+        assert!(after.holds(&of(&before, "1")));
+        assert!(!after.holds(&of(&before, "2")));
+        // Read on its own, it is the same key all the same.
+        assert!(after.holds(&of(&set(&[key("1", 1)]), "1")));
+    }
+
+    #[test]
+    fn sets_are_the_same_with_the_same_keys_usable_or_not() {
+        let unusable = || r#"{"kid":"3"}"#.to_owned();
+        let one = set(&[key("1", 1), unusable()]);
+        assert!(one.same_as(&set(&[key("1", 1), unusable()])));
+        let distrusting = one.distrusting(&["2".into()].into());
+        assert!(distrusting.distrusts("2") && !distrusting.distrusts("1"));
+        for other in [
+            set(&[key("1", 3), unusable()]),
+            set(&[key("1", 1), key("2", 1), unusable()]),
+            set(&[key("1", 1)]),
+            distrusting,
+        ] {
+            assert!(!one.same_as(&other) && !other.same_as(&one));
+        }
+    }
+
+    #[test]
+    fn no_more_than_a_hundred_unusable_keys_are_gathered() {
+        let unusable = vec!["{}".to_owned(); MAX_KEYS + 1];
+        let entries: Entries = gather(document(&unusable).as_bytes()).expect("a key set");
+        assert_eq!(entries.skipped.len(), MAX_KEYS);
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use http::Uri;
+use http::uri::Scheme;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
 use serde::{Deserialize, Serialize, Serializer};
@@ -96,14 +98,36 @@ impl Serialize for ProxyAddress {
 pub(crate) fn named(address: &Url) -> Option<String> {
     let uri = address.as_str().parse().ok()?;
     let proxy = Matcher::from_system().intercept(&uri)?;
-    let (proxy, default) = (proxy.uri(), |scheme| {
-        Some(if scheme == "https" { 443 } else { 80 })
-    });
-    let port = proxy.port_u16().or_else(|| default(proxy.scheme_str()?));
-    Some(name(proxy.host(), port))
+    Some(name_of(proxy.uri()))
+}
+
+/// The matcher gives every proxy a scheme.
+fn name_of(proxy: &Uri) -> String {
+    let default = if proxy.scheme() == Some(&Scheme::HTTPS) {
+        443
+    } else {
+        80
+    };
+    name(proxy.host(), proxy.port_u16().or(Some(default)))
 }
 
 fn name(host: Option<&str>, port: Option<u16>) -> String {
     let (host, port) = (host.unwrap_or_default(), port.unwrap_or_default());
     format!("{}:{port}", host.escape_debug())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_without_a_port_has_that_of_its_scheme() {
+        for (proxy, name) in [
+            ("http://proxy.example", "proxy.example:80"),
+            ("https://proxy.example", "proxy.example:443"),
+            ("https://proxy.example:3128", "proxy.example:3128"),
+        ] {
+            assert_eq!(name_of(&proxy.parse().expect("an address")), name);
+        }
+    }
 }

@@ -333,6 +333,7 @@ impl EndpointTokensBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ManualClock;
 
     #[test]
     fn all_faults_are_named_without_any_value() {
@@ -357,5 +358,32 @@ mod tests {
         );
         assert!(!error.to_string().contains("hunter2"));
         assert!(EndpointTokens::builder().build().is_err());
+    }
+
+    #[test]
+    fn reminders_are_looked_for_once_a_minute_whatever_the_clock() {
+        let clock = ManualClock::new(UnixTime::EPOCH);
+        let tokens = EndpointTokens::builder()
+            .booking_usb("https://go.example", "fine")
+            .clock(clock.clone())
+            .build()
+            .expect("good");
+        let next_look = &tokens.inner.next_look;
+        for (now, looks) in [
+            (1000, true),
+            (1059, false),
+            (1060, true),
+            (1061, false),
+            // Set back.
+            (1060, false),
+            (1059, true),
+            (5, true),
+        ] {
+            clock.step_to(UnixTime::from_secs(now));
+            let before = next_look.load(Ordering::Relaxed);
+            tokens.inner.look();
+            let expected = if looks { now + 60 } else { before };
+            assert_eq!(next_look.load(Ordering::Relaxed), expected, "{now}");
+        }
     }
 }

@@ -220,7 +220,7 @@ impl GatewayBuilder {
                 "is not from 10ms to 60s",
             );
         }
-        let hour = Duration::from_secs(60 * 60);
+        let hour = Duration::from_secs(3600);
         faults.unless(self.margin <= hour, "margin", "is more than 1h");
     }
 }

@@ -302,6 +302,25 @@ mod tests {
     }
 
     #[test]
+    fn the_endpoint_refuses_by_401_and_403() {
+        let answer = |status| GatewayErrorKind::Answer {
+            status,
+            body: Excerpt::of(status, b"", []),
+            retry_after: None,
+        };
+        for (kind, is_refusal) in [
+            (GatewayErrorKind::Refused(GatewayRefusal::Forbidden), true),
+            (answer(401), true),
+            (answer(403), true),
+            (answer(400), false),
+            (GatewayErrorKind::Timeout, false),
+        ] {
+            let error = GatewayError::new(kind, Duration::ZERO);
+            assert_eq!(error.is_refusal(), is_refusal, "{error}");
+        }
+    }
+
+    #[test]
     fn what_may_pass_by_itself_is_tried_again() {
         let answer = |status| GatewayErrorKind::Answer {
             status,

@@ -128,7 +128,9 @@ mod tests {
     use super::*;
 
     fn excerpt(body: &str, secret: &str) -> String {
-        Excerpt::of(400, body.as_bytes(), [secret]).0
+        Excerpt::of(400, body.as_bytes(), [secret])
+            .as_str()
+            .to_owned()
     }
 
     #[test]
@@ -151,6 +153,10 @@ mod tests {
         }
         let long = excerpt(&"words and more ".repeat(100), "");
         assert!((500..=EXCERPT_BYTES).contains(&long.len()));
+        for (last, length) in [("ab", EXCERPT_BYTES), ("abc", EXCERPT_BYTES - 3)] {
+            let fits = excerpt(&("word ".repeat(102) + last), "");
+            assert_eq!(fits.len(), length, "{last}");
+        }
         assert_eq!(Excerpt::of(400, b"\xff\xfe", []).0, GAP);
     }
 

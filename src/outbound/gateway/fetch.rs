@@ -40,8 +40,9 @@ impl Fetcher {
         Ok(Self { settings, client })
     }
 
-    pub(super) const fn timeout(&self) -> Duration {
-        self.settings.timeout
+    /// How long a renewal takes at the longest: each of two pairs is tried at most twice.
+    pub(super) fn longest(&self) -> Duration {
+        self.settings.timeout * 4
     }
 
     pub(super) async fn fetch(

@@ -285,9 +285,8 @@ impl Gateway {
         // In case the refresher ended just before it was asked.
         shared.keep_running();
 
-        // One failed fetch with one pair, and one with each of two; longer only if nobody
-        // drives the refresher's runtime.
-        let limit = shared.core.now().elapsed + shared.fetcher.timeout() * 4;
+        // Longer only if nobody drives the refresher's runtime.
+        let limit = shared.core.now().elapsed + shared.fetcher.longest();
         tokio::select! {
             biased;
             () = waiter.ended() => {}

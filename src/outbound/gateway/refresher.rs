@@ -82,8 +82,7 @@ impl Refresh for Shared {
         });
         let is_due = renewal.is_some_and(|wait| wait.is_zero());
         if status.flight.begin(is_due.then_some(())).is_some() {
-            // Each of two pairs is tried at most twice.
-            let moment = now.elapsed.saturating_add(self.fetcher.timeout() * 4);
+            let moment = now.elapsed.saturating_add(self.fetcher.longest());
             self.core.pulse.expect(Due::at(moment));
             return Some(Step::Fetch(status.pairs.candidates(now.wall)));
         }

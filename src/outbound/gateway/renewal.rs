@@ -153,6 +153,14 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_young_for_ten_seconds() {
+        let life = Life::new(at(5), secs(3600), secs(120), 0.0);
+        for (now, is_young) in [(5, true), (14, true), (15, false), (100, false)] {
+            assert_eq!(life.is_young(at(now)), is_young, "{now}");
+        }
+    }
+
+    #[test]
     fn the_margin_is_at_most_half_of_a_short_life() {
         let life = Life::new(at(0), secs(60), secs(120), 0.0);
         assert!(life.is_usable(at(29)));

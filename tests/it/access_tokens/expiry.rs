@@ -98,6 +98,7 @@ async fn health_reports_time_left_and_the_file() {
             "file": { "path": "tokens.toml", "modified": "2027-02-08T00:00:00Z" },
         })
     );
+    assert!(!health.apis[0].is_expired());
     assert!(health.apis[1].is_expired());
 
     watched.clock.clock.advance(secs(5 * DAY));

@@ -4,6 +4,7 @@ use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_simulator::{Fault, Simulator};
 use tokio::runtime::{Handle, Runtime};
 
+use crate::observability::Lines;
 use test_support::{
     World, at_once, builder_for, crowd, eventually, invented, millis, passive_runtime, ready,
     refresh, runtime, secs, settle, soon, verdict, verifying,
@@ -206,11 +207,17 @@ fn an_idle_runtime_that_goes_strands_nobody() {
     let idle = passive_runtime();
     idle.block_on(auth.ready()).expect("the keys");
 
+    let (lines, _guard) = Lines::capture();
     let outcome = abandoned(idle, {
         let auth = auth.clone();
         async move { refresh(&auth).await }
     });
     assert_eq!(outcome, Err(FetchError::Stopped));
+    of_go.block_on(eventually("it is logged", || {
+        lines
+            .text()
+            .contains("the runtime shut down during a fetch")
+    }));
 }
 
 #[test]

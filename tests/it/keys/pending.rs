@@ -3,10 +3,14 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
+use derbysoft_go_auth::GoAuth;
 use derbysoft_go_auth::authenticate::{VerifyError, VerifyErrorKind};
+use derbysoft_go_auth::clock::{Clock, ManualClock, UnixTime};
 use derbysoft_go_simulator::Fault;
 use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -19,7 +23,7 @@ use test_support::{
     World, at_once, eventually, keys, millis, ready, secs, settle, soon, verdict, verifying,
 };
 
-async fn rejected(world: &World, auth: &derbysoft_go_auth::GoAuth) -> VerifyError {
+async fn rejected(world: &World, auth: &GoAuth) -> VerifyError {
     let token = world.token();
     soon(auth.verify(&token)).await.expect_err("not known yet")
 }
@@ -367,6 +371,25 @@ async fn a_successor_does_not_restart_the_hour() {
     assert_ne!(verdict(&auth, &withdrawn).await, "ok");
 }
 
+#[tokio::test]
+async fn a_request_is_worth_one_fetch() {
+    let world = World::new().await;
+    let auth = world
+        .ready_with(|builder| builder.configure(|it| it.cooldown = millis(100)))
+        .await;
+    world.clock.advance(secs(10));
+    let hold = world.go.hold();
+    let waiting = verifying(&auth, &world.unknown());
+    world.fetches(2).await;
+    // It ends after the cooldown, when another would be allowed.
+    world.clock.advance(millis(500));
+    hold.release();
+    let error = soon(waiting).await.unwrap().expect_err("no such key");
+    assert_eq!(error.kind(), VerifyErrorKind::UnknownKey);
+    settle().await;
+    assert_eq!(world.go.fetches(), 2);
+}
+
 /// The keys were fetched in another runtime; here there is none to wait in.
 #[test]
 fn outside_a_runtime_no_request_waits() {
@@ -382,4 +405,51 @@ fn outside_a_runtime_no_request_waits() {
         panic!("an answer at once");
     };
     assert_eq!(error.kind(), VerifyErrorKind::KeyPending);
+    assert!(at_once(auth.refresh()).is_ready());
+}
+
+/// A clock that only the test moves. Whoever reads the time finds the keys replaced after
+/// it, as by a fetch that has just ended, for so many reads.
+#[derive(Debug, Clone)]
+struct Replacing {
+    clock: ManualClock,
+    keys: Arc<Mutex<Option<(GoAuth, usize)>>>,
+}
+
+impl Clock for Replacing {
+    fn now(&self) -> UnixTime {
+        if let Some((auth, reads @ 1..)) = &mut *self.keys.lock().expect("not poisoned") {
+            *reads -= 1;
+            auth.distrust_keys([""; 0]);
+        }
+        self.clock.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    fn sleep_until(&self, moment: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
+        self.clock.sleep_until(moment)
+    }
+}
+
+#[tokio::test]
+async fn keys_replaced_during_a_check_are_looked_at_twice_more() {
+    for (replaced, expected) in [(1, "ok"), (2, "ok"), (3, "key_pending")] {
+        let world = World::new().await;
+        let clock = Replacing {
+            clock: world.clock.clone(),
+            keys: Arc::default(),
+        };
+        let builder = world.builder().clock(clock.clone());
+        let auth = builder.build().expect("a good configuration");
+        ready(&auth).await.expect("GO is well");
+        world.clock.advance(secs(10));
+        world.go.rotate();
+        // Each look reads the time twice: to judge, and to ask for newer keys.
+        *clock.keys.lock().unwrap() = Some((auth.clone(), 2 * replaced));
+        assert_eq!(verdict(&auth, &world.token()).await, expected, "{replaced}");
+        *clock.keys.lock().unwrap() = None;
+    }
 }

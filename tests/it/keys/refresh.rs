@@ -199,3 +199,21 @@ async fn max_age_of_a_304_counts_too() {
     world.advance_quietly(secs(41)).await;
     world.advance_to_fetch(secs(14), 3).await;
 }
+
+#[tokio::test]
+async fn a_refresh_waits_for_a_slow_fetch_and_then_for_its_own() {
+    let world = World::new().await;
+    let auth = world
+        .ready_with(|builder| builder.configure(|it| it.fetch_timeout = secs(5)))
+        .await;
+    let hold = world.go.hold();
+    world.advance_to_fetch(secs(270), 2).await;
+    let refreshing = tokio::spawn(async move { auth.refresh().await });
+    settle().await;
+    world.advance_to_fetch(secs(5), 3).await;
+    world.clock.advance(millis(4900));
+    settle().await;
+    assert!(!refreshing.is_finished());
+    drop(hold);
+    soon(refreshing).await.unwrap().expect("GO is well again");
+}

@@ -222,30 +222,6 @@ async fn each_good_fetch_is_saved_and_no_bad_one() {
     }
 }
 
-#[test]
-fn on_a_slow_disk_the_last_fetch_is_saved() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(1)
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
-        let host = Host::new().await;
-        let auth = host.run().await;
-        // No write completes …
-        let (release, released) = std::sync::mpsc::channel::<()>();
-        let busy = tokio::task::spawn_blocking(move || released.recv().is_err());
-        refresh(&auth).await.unwrap();
-        host.world.go.rotate();
-        host.world.go.retire_all_but_current();
-        refresh(&auth).await.unwrap();
-        // … until the disk works again.
-        drop(release);
-        assert!(soon(busy).await.unwrap());
-        host.saved().await;
-    });
-}
-
 #[tokio::test]
 async fn a_withdrawal_seen_survives_a_restart() {
     let host = Host::new().await;

@@ -6,7 +6,9 @@ use derbysoft_go_auth::{GoAuth, GoAuthBuilder};
 use derbysoft_go_simulator::Fault;
 use serde_json::{Value, json};
 
-use test_support::{Keys, World, eventually, keys, ready, refresh, secs, settle, state, verdict};
+use test_support::{
+    Keys, World, eventually, keys, millis, ready, refresh, secs, settle, state, verdict,
+};
 
 /// The only issuer's part of health, as JSON; the whole has the same state.
 fn health(auth: &GoAuth) -> Value {
@@ -156,4 +158,18 @@ async fn fixed_keys_are_always_fresh() {
     assert_eq!(state(&auth), KeysState::Fresh);
     let unknown = gos.mint().kid("nobody's").token();
     assert_eq!(verdict(&auth, &unknown).await, "unknown_key");
+}
+
+#[tokio::test]
+async fn requests_with_stale_keys_cause_no_fetch_before_its_time() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    world.go.fail(Fault::Status(500));
+    world.advance_to_fetch(millis(310_700), 2).await;
+    assert_eq!(world.last_attempt(&auth).await, "keys_unavailable");
+    // In another second, which has an own look at whether a refresh is due.
+    world.advance_quietly(millis(350)).await;
+    assert_eq!(verdict(&auth, &world.token()).await, "ok");
+    settle().await;
+    assert_eq!(world.go.fetches(), 2);
 }

@@ -8,7 +8,9 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
 use tower::{Layer, ServiceExt};
 
-use test_support::{Api, Keys, OTHER, UNUSABLE, refused_tokens, request, status_of, strict};
+use test_support::{
+    Api, Keys, OTHER, UNUSABLE, World, refused_tokens, request, secs, status_of, strict,
+};
 
 #[tokio::test]
 async fn observing_admits_all_with_their_verdict() {
@@ -41,6 +43,19 @@ async fn observing_admits_all_with_their_verdict() {
     api.call(&keys.token()).await;
     let seen = api.seen();
     assert!(seen[expected.len()].extensions.get::<Verified>().is_some());
+}
+
+#[tokio::test]
+async fn observing_admits_what_has_waited_for_keys() {
+    let world = World::new().await;
+    let auth = world.ready().await;
+    let api = Api::behind(auth.layer().danger_observe_only());
+    world.clock.advance(secs(10));
+    assert_eq!(api.call(&world.unknown()).await.status(), 200);
+    assert_eq!(world.go.fetches(), 2);
+    let seen = api.seen();
+    let unverified = seen[0].extensions.get::<Unverified>().expect("a verdict");
+    assert_eq!(unverified.rejection().kind().as_str(), "unknown_key");
 }
 
 #[tokio::test]

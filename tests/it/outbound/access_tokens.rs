@@ -14,6 +14,7 @@ use http::header::AUTHORIZATION;
 use tower::Layer;
 
 use super::{Stranger, World, http_client, send};
+use test_support::{at_once, soon};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -218,4 +219,17 @@ async fn the_end_of_a_token_is_seen_coming() {
     tokens.replace(BOOKING_USB, renewed).unwrap();
     let expected: Option<UnixTime> = Some(world.clock.now().saturating_add(DAY * 180));
     assert_eq!(tokens.health()[0].expires_at, expected);
+}
+
+#[tokio::test]
+async fn a_client_that_is_busy_is_waited_for() {
+    let world = World::new().await;
+    let tokens = tokens(&world).build().unwrap();
+    let (client, mut calls) = tower_test::mock::pair::<Request<Bytes>, ()>();
+    let mut client = tokens.layer().layer(client);
+    calls.allow(0);
+    let mut ready = tower::ServiceExt::<Request<Bytes>>::ready(&mut client);
+    assert!(at_once(&mut ready).is_pending());
+    calls.allow(1);
+    soon(ready).await.expect("it is ready");
 }

@@ -1,12 +1,15 @@
 //! What the token endpoint can do wrong, and which error callers get.
 
+use std::task::Poll;
+
 use derbysoft_go_auth::outbound::{
     BoxError, GatewayError, GatewayErrorKind as Kind, GatewayRefusal,
 };
 use derbysoft_go_simulator::{Endpoint, Fault, GatewayFailure};
 
 use super::{Stranger, World, client, gateway_error, pair, send};
-use test_support::{millis, secs, soon};
+use crate::observability::Lines;
+use test_support::{at_once, eventually, millis, passive_runtime, runtime, secs, settle, soon};
 
 #[tokio::test]
 async fn all_six_documented_failures_are_typed() {
@@ -220,4 +223,52 @@ async fn a_refused_pair_is_tried_every_ten_seconds() {
         gateway.health().is_ready()
     })
     .await;
+}
+
+#[test]
+fn a_fetch_whose_runtime_goes_has_failed() {
+    let (lines, _guard) = Lines::capture();
+    let of_go = runtime();
+    let world = of_go.block_on(World::new());
+    world.go.fail_at(Endpoint::Token, Fault::Hang);
+    let gateway = world.gateway();
+    let readying = || {
+        let gateway = gateway.clone();
+        async move { gateway.ready().await }
+    };
+    let (own, other) = (passive_runtime(), runtime());
+    own.block_on(async {
+        tokio::spawn(readying());
+        soon(world.go.wait_for_token_fetches(1)).await;
+    });
+    let waiting = other.spawn(readying());
+    other.block_on(settle());
+    drop(own);
+    let error = other.block_on(soon(waiting)).unwrap().expect_err("stopped");
+    assert_eq!(error.kind(), &Kind::Stopped);
+    let told = gateway.health().last_error.expect("it failed");
+    assert_eq!(told.kind(), &Kind::Stopped);
+    other.block_on(eventually("it is logged", || {
+        lines
+            .text()
+            .contains("the runtime shut down during a fetch")
+    }));
+}
+
+/// The token was fetched in another runtime; here there is none to wait in.
+#[test]
+fn outside_a_runtime_no_call_waits() {
+    let own = runtime();
+    let (world, gateway) = own.block_on(async {
+        let world = World::new().await;
+        let gateway = world.ready().await;
+        (world, gateway)
+    });
+    world.go.fail_at(Endpoint::Token, Fault::Hang);
+    assert!(matches!(at_once(gateway.ready()), Poll::Ready(Ok(()))));
+    world.clock.advance(secs(86_400));
+    let Poll::Ready(Err(error)) = at_once(gateway.ready()) else {
+        panic!("an answer at once");
+    };
+    assert_eq!(error.kind(), &Kind::NoRuntime);
 }

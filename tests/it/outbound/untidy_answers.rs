@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tower::Layer;
 
-use super::{Stranger, World, send};
+use super::{Stranger, World, pair, send};
 use crate::observability::Lines;
-use test_support::{eventually, secs, settle, soon};
+use test_support::{at_once, eventually, secs, settle, soon};
 
 fn jwt(claims: &Value) -> String {
     format!(
@@ -376,4 +376,45 @@ async fn headers_without_the_refused_token_get_none() {
     }
     // But later callers get another.
     soon(world.go.wait_for_token_fetches(2)).await;
+}
+
+#[tokio::test]
+async fn a_refused_token_that_was_replaced_causes_no_fetch() {
+    let world = World::new().await;
+    let gateway = world.ready().await;
+    let uri = world.push().uri().clone();
+    let mut headers = HeaderMap::new();
+    let first = soon(gateway.authorize(&uri, &mut headers)).await.unwrap();
+    let second = soon(gateway.authorize(&uri, &mut HeaderMap::new())).await;
+    gateway.replace(pair(&world.go.client())).unwrap();
+    let present = || {
+        let mut headers = HeaderMap::new();
+        assert!(at_once(gateway.authorize(&uri, &mut headers)).is_ready());
+        headers
+    };
+    eventually("another token serves", || present() != headers).await;
+    // Neither for a call that is sent again, young as the token was, nor for one that is not.
+    assert_eq!(soon(first.renew(&mut headers)).await, Ok(true));
+    assert_eq!(headers, present());
+    let outcome = soon(second.unwrap().renew(&mut HeaderMap::new())).await;
+    assert_eq!(outcome, Ok(false));
+    settle().await;
+    assert_eq!(world.go.token_fetches(), 2);
+}
+
+#[tokio::test]
+async fn after_a_failure_no_refused_token_causes_a_fetch_at_once() {
+    let world = World::new().await;
+    let gateway = world.ready().await;
+    let uri = world.push().uri().clone();
+    world.clock.advance(secs(60));
+    world.go.fail_at(Endpoint::Token, Fault::Status(500));
+    for _ in 0..3 {
+        let authorized = soon(gateway.authorize(&uri, &mut HeaderMap::new())).await;
+        let outcome = soon(authorized.unwrap().renew(&mut HeaderMap::new())).await;
+        assert_eq!(outcome, Ok(false));
+        eventually("it fails", || gateway.health().last_error.is_some()).await;
+        settle().await;
+        assert_eq!(world.go.token_fetches(), 2);
+    }
 }

@@ -188,6 +188,8 @@ async fn a_check_listens_at_nothing_and_writes_nothing() {
             "STATUS_LISTEN",
             format!("unix:{}", directory.path().join("gate").display()),
         )
+        // For one of the two that is a socket.
+        .var("SOCKET_MODE", "0600")
         // Of a service that it is not.
         .var("NOTIFY_SOCKET", "/nowhere/notify")
         .var("LISTEN_FDS", "nonsense")

@@ -142,6 +142,14 @@ async fn the_old_settings_stay_without_keys_for_the_new() {
     assert_eq!(gate.verdict(&go.token()).await.status, 200);
     assert_eq!(gate.get("/readyz").await.status, 200);
 
+    // Nor does an issuer that has keys lose them to another address.
+    let moved = settings_of(&go, "").replace(&go.jwks_url(), &down.jwks_url());
+    gate.configure(&moved);
+    let line = gate.reload().await;
+    assert!(line.contains("the last good ones stay"), "{line}");
+    assert_eq!(gate.verdict(&go.token()).await.status, 200);
+
+    gate.configure(&settings_of(&go, &more));
     down.heal();
     down_too.heal();
     assert!(gate.reload().await.contains("settings reloaded"));
