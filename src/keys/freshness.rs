@@ -544,18 +544,6 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_newer_than_the_fetches_that_began_before_its_own() {
-        assert!(!Freshness::default().is_newer_than(at(0)));
-        let mut freshness = fetched_at(100);
-        assert!(freshness.is_newer_than(at(99)));
-        assert!(!freshness.is_newer_than(at(100)));
-        // Taken over, or from a snapshot.
-        freshness.restored(&SCHEDULE, at(100), secs(5));
-        assert!(freshness.is_newer_than(at(94)));
-        assert!(!freshness.is_newer_than(at(95)));
-    }
-
-    #[test]
     fn looked_at_is_the_start_of_a_fresh_fetch() {
         assert_eq!(Freshness::default().looked_at(at(7)), UnixTime::EPOCH);
         let mut freshness = Freshness::default();
