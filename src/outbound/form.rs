@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 /// The longest token that is sent, in bytes: 8 KiB, what common servers allow for a
 /// header line.
-pub(super) const MAX_TOKEN_BYTES: usize = 8 * 1024;
+pub(super) const MAX_TOKEN_BYTES: usize = 8192;
 
 /// How a token is written in the `Authorization` header. GO's documents show both forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
