@@ -11,7 +11,9 @@ pub(super) const COOLDOWN: Duration = Duration::from_secs(10);
 pub(super) const KEY_WAIT: Duration = Duration::from_secs(2);
 pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const LEEWAY: Duration = Duration::from_secs(30);
-pub(super) const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+/// As an answer may ask for, and up to half as long again.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(90);
 /// How long a 304 alone may confirm a document.
 pub(super) const LONGEST_UNREAD: Duration = Duration::from_secs(3600);
 
@@ -63,7 +65,7 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// When requests may cause another fetch.
+    /// When requests may cause another fetch, at the earliest.
     pub(super) fn cooled(&self) -> Duration {
         (self.started + COOLDOWN).max(self.ended + self.asked_to_wait)
     }
@@ -322,7 +324,8 @@ impl Seen {
         if self.failures > 0 {
             let attempt = self.attempt?;
             let doubled = Duration::from_secs(1 << (self.failures - 1).min(6));
-            let wait = doubled.min(LONGEST_BACK_OFF).max(attempt.asked_to_wait);
+            let asked = attempt.asked_to_wait.mul_f64(1.5);
+            let wait = doubled.min(LONGEST_BACK_OFF).max(asked);
             let since = now.elapsed - attempt.ended;
             return (since > wait + TICK).then(|| format!("no fetch {since:?} after a failed one"));
         }

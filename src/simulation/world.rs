@@ -12,7 +12,7 @@ use super::access::Access;
 use super::gateway::Endpoint;
 use super::go::{Document, Go, Token};
 use super::seen::{
-    COOLDOWN, FETCH_TIMEOUT, KEY_WAIT, LEEWAY, LONGEST_BACK_OFF, LONGEST_UNREAD, Seen, TICK,
+    COOLDOWN, FETCH_TIMEOUT, KEY_WAIT, LEEWAY, LONGEST_UNREAD, LONGEST_WAIT, Seen, TICK,
 };
 use super::server::{Front, Server};
 use super::time::{At, Time};
@@ -252,7 +252,7 @@ impl World {
         if let Err(error) = verdict
             && let Some(retry_after) = error.retry_after()
         {
-            if retry_after > LONGEST_BACK_OFF {
+            if retry_after > LONGEST_WAIT {
                 self.must(Err(format!("try again after {retry_after:?}")));
             }
             // In no order of those that are woken at once.
@@ -276,7 +276,7 @@ impl World {
             }
         }
         let address = &self.server;
-        let settled = address.answers? + LONGEST_BACK_OFF + FETCH_TIMEOUT;
+        let settled = address.answers? + LONGEST_WAIT + FETCH_TIMEOUT;
         let from = withdrawn.elapsed.max(settled).max(self.began);
         // At what the answers may be as old as, whatever is in front.
         let confirmed = match address.front {
@@ -337,7 +337,7 @@ impl World {
         if before.is_crowded || !self.is_driven(now) {
             return None;
         }
-        let settled = well.max(self.began) + LONGEST_BACK_OFF + FETCH_TIMEOUT;
+        let settled = well.max(self.began) + LONGEST_WAIT + FETCH_TIMEOUT;
         let is_direct = matches!(self.server.front, Front::Direct { .. });
         if is_direct && settled.max(self.server.changed) <= since.elapsed {
             let after = before.at.elapsed - since.elapsed;

@@ -23,7 +23,7 @@ use tracing::subscriber::DefaultGuard;
 use crate::answers::{Draft, Manner, WELL, Worth, manners};
 use crate::certificates::{Openings, Trust};
 use crate::counts::Counts;
-use crate::keys::{retry_after, shuffled};
+use crate::keys::{retry_after, shuffled, spread};
 use crate::log::Log;
 use crate::server::{Act, Opening, Peer, Plan};
 
@@ -86,8 +86,8 @@ impl Token {
 struct Model {
     token: Option<Token>,
     failures: u32,
-    /// Until when no call causes a fetch.
-    cooldown: Duration,
+    /// Until when no call causes a fetch: at least, and at most.
+    cooldown: (Duration, Duration),
     /// Between which times the next fetch comes by itself.
     next: (Duration, Duration),
 }
@@ -104,7 +104,7 @@ impl Model {
                 let usable = token.usable();
                 self.next = (asked + usable * 7 / 10, asked + usable * 9 / 10);
                 self.token = Some(token);
-                (self.failures, self.cooldown) = (0, ended);
+                (self.failures, self.cooldown) = (0, (ended, ended));
                 return;
             }
             Effect::Refused => (true, None),
@@ -115,15 +115,17 @@ impl Model {
         let least = if is_refusal { secs(10) } else { secs(1) };
         let wait = secs(1 << self.failures.min(6)).min(secs(60));
         self.failures += 1;
-        self.cooldown = ended
-            + if is_refusal {
-                least
-            } else {
-                doubled.min(least)
-            }
-            .max(asked_to_wait);
-        let retry = |wait: Duration| ended + wait.max(least).max(asked_to_wait);
-        self.next = (retry(wait / 2), retry(wait));
+        let cooling = if is_refusal {
+            least
+        } else {
+            doubled.min(least)
+        };
+        let [asked, longest] = spread(asked_to_wait);
+        self.cooldown = (ended + cooling.max(asked), ended + cooling.max(longest));
+        self.next = (
+            ended + (wait / 2).max(least).max(asked),
+            ended + wait.max(least).max(longest),
+        );
     }
 
     /// The token that may be sent now, if any, and whether without a look for another.
@@ -322,7 +324,7 @@ impl GatewayRun {
         self.log.take();
 
         // After a failure nothing is asked before its time, whatever calls come.
-        let early = self.model.cooldown.saturating_sub(self.now() + millis(1));
+        let early = self.model.cooldown.0.saturating_sub(self.now() + millis(1));
         if self.model.failures > 0 && !early.is_zero() {
             self.clock.advance(early);
             let refused = soon(self.gateway.refresh()).await;
@@ -336,7 +338,7 @@ impl GatewayRun {
                 .add("calls soon after a failure, which ask nobody");
         }
         let (lo, hi) = self.model.next;
-        let due = self.model.cooldown.max(self.now());
+        let due = self.model.cooldown.1.max(self.now());
         let is_call = due < lo && self.random.bool() || before == 0;
         let due = if is_call { due } else { hi.max(self.now()) };
         let quiet_until = if is_call { due } else { lo };
@@ -461,7 +463,7 @@ impl GatewayRun {
         let expected = match self.model.alive(now) {
             Some((token, true)) => Some(token.to_owned()),
             // Only what is left until another fetch.
-            _ if now >= self.model.cooldown => return,
+            _ if now >= self.model.cooldown.0 => return,
             alive => alive.map(|(token, _)| token.to_owned()),
         };
         let (name, trust, opening) = self.openings.draw(opening, &mut self.random);

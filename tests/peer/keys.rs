@@ -123,9 +123,14 @@ impl Model {
         (*of == path).then_some(tag)
     }
 
-    /// From when on a request may cause a fetch.
-    fn may_be_asked(&self) -> Duration {
-        (self.started + COOLDOWN).max(self.ended + self.asked_to_wait)
+    /// From when on a request may cause a fetch: at the earliest and at the latest.
+    fn may_be_asked(&self) -> (Duration, Duration) {
+        let [least, most] = spread(self.asked_to_wait);
+        let cooled = self.started + COOLDOWN;
+        (
+            cooled.max(self.ended + least),
+            cooled.max(self.ended + most),
+        )
     }
 
     fn happen(&mut self, started: Duration, ended: Duration, effect: &Effect) {
@@ -148,7 +153,8 @@ impl Model {
                 let asked = secs(retry_after.unwrap_or(0)).min(secs(60));
                 let wait = secs(1 << (self.failures - 1).min(6)).min(secs(60));
                 self.asked_to_wait = asked;
-                self.next = (ended + (wait / 2).max(asked), ended + wait.max(asked));
+                let [least, most] = spread(asked);
+                self.next = (ended + (wait / 2).max(least), ended + wait.max(most));
                 return;
             }
         };
@@ -160,6 +166,11 @@ impl Model {
             started + self.lifetime * 9 / 10,
         );
     }
+}
+
+/// How long an answer is heeded that asks for this wait: at least, and at most.
+pub(crate) fn spread(asked: Duration) -> [Duration; 2] {
+    [asked, asked * 3 / 2]
 }
 
 pub(crate) struct KeysRun {
@@ -481,7 +492,7 @@ impl KeysRun {
         let now = self.now();
         let cause = match self.random.u8(..4) {
             0 => Cause::Operator,
-            1 if self.model.may_be_asked().max(now) < self.model.next.0 => Cause::Request,
+            1 if self.model.may_be_asked().1.max(now) < self.model.next.0 => Cause::Request,
             _ => Cause::Background,
         };
         // Now and then the machine sleeps.
@@ -569,18 +580,19 @@ impl KeysRun {
         let now = self.now();
         let due = match cause {
             Cause::Operator => now,
-            Cause::Request => self.model.may_be_asked().max(now),
+            Cause::Request => self.model.may_be_asked().1.max(now),
             Cause::Background => self.model.next.1.max(now) + late,
         };
         let quiet_until = match cause {
             Cause::Background => self.model.next.0,
-            _ => due,
+            Cause::Request => self.model.may_be_asked().0,
+            Cause::Operator => due,
         };
         let quiet = quiet_until.saturating_sub(now + millis(1));
         let is_told_to_wait = !self.model.asked_to_wait.is_zero();
         if !quiet.is_zero() && (is_told_to_wait || self.random.u8(..4) == 0) {
             self.clock.advance(quiet);
-            if self.now() < self.model.may_be_asked() {
+            if self.now() < self.model.may_be_asked().0 {
                 // Nor does it for a stranger's token.
                 assert_ne!(verdict(&self.auth, &self.unknown).await, "ok");
             }
