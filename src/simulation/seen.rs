@@ -65,9 +65,15 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// When requests may cause another fetch, at the earliest.
-    pub(super) fn cooled(&self) -> Duration {
-        (self.started + COOLDOWN).max(self.ended + self.asked_to_wait)
+    /// When requests may cause another fetch: at the earliest and at the latest.
+    pub(super) fn cooled(&self) -> (Duration, Duration) {
+        let after = |wait| (self.started + COOLDOWN).max(self.ended + wait);
+        (after(self.asked_to_wait), after(self.longest_wait()))
+    }
+
+    /// What an answer asks for is lengthened at random by up to a half.
+    fn longest_wait(&self) -> Duration {
+        self.asked_to_wait.mul_f64(1.5)
     }
 }
 
@@ -242,7 +248,7 @@ impl Seen {
                     held.due || held.asked.age(now) + TICK >= held.life.mul_f64(0.7)
                 })
             };
-            let on_demand = demanded && now.elapsed >= attempt.cooled();
+            let on_demand = demanded && now.elapsed >= attempt.cooled().0;
             if !planned && !on_demand {
                 return Err(format!(
                     "a fetch {since:?} after the last, which nothing allows"
@@ -324,8 +330,7 @@ impl Seen {
         if self.failures > 0 {
             let attempt = self.attempt?;
             let doubled = Duration::from_secs(1 << (self.failures - 1).min(6));
-            let asked = attempt.asked_to_wait.mul_f64(1.5);
-            let wait = doubled.min(LONGEST_BACK_OFF).max(asked);
+            let wait = doubled.min(LONGEST_BACK_OFF).max(attempt.longest_wait());
             let since = now.elapsed - attempt.ended;
             return (since > wait + TICK).then(|| format!("no fetch {since:?} after a failed one"));
         }

@@ -195,7 +195,7 @@ impl World {
             starts: self.seen.starts,
             was_fetching: self.seen.flight.is_some(),
             was_outage: self.seen.is_outage(at),
-            cooled: (self.seen.attempt).map_or(Duration::ZERO, |attempt| attempt.cooled()),
+            cooled: (self.seen.attempt).map_or(Duration::ZERO, |attempt| attempt.cooled().1),
             is_crowded: self.waiting > 100,
         }
     }
