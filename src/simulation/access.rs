@@ -72,8 +72,19 @@ impl Access {
         self.pending.clear();
     }
 
-    /// The operator changes the file, or somebody breaks it.
-    pub(super) fn changes(&mut self, now: At, takes: Duration, rng: &mut Rng) -> String {
+    /// The operator changes the file, or somebody breaks it. `None` if nobody can know
+    /// whether the last change was read before.
+    pub(super) fn changes(
+        &mut self,
+        now: At,
+        takes: Duration,
+        undriven: Duration,
+        rng: &mut Rng,
+    ) -> Option<String> {
+        self.settle(now, undriven);
+        if !self.pending.is_empty() {
+            return None;
+        }
         let (what, file) = match rng.u8(0..8) {
             0..3 => {
                 // The current one and its successor; whatever was revoked stays.
@@ -119,7 +130,18 @@ impl Access {
         .expect("written");
         self.pending
             .push_back((now.elapsed + INTERVAL + takes + TICK, file));
-        format!("the Access Tokens are {what}")
+        Some(format!("the Access Tokens are {what}"))
+    }
+
+    /// What counts beyond doubt by now.
+    fn settle(&mut self, now: At, undriven: Duration) {
+        while let Some((counts, file)) = self.pending.front()
+            && *counts < now.elapsed
+            && undriven + INTERVAL < now.elapsed
+        {
+            self.settled = applied(&self.settled, file);
+            self.pending.pop_front();
+        }
     }
 
     /// One that was configured, or none.
@@ -140,13 +162,7 @@ impl Access {
         now: At,
         undriven: Duration,
     ) -> Option<String> {
-        while let Some((counts, file)) = self.pending.front()
-            && *counts < now.elapsed
-            && undriven + INTERVAL < now.elapsed
-        {
-            self.settled = applied(&self.settled, file);
-            self.pending.pop_front();
-        }
+        self.settle(now, undriven);
         let mut entries = self.settled.clone();
         let mut right = vec![expected(&entries, token, now.wall)];
         for (_, file) in &self.pending {

@@ -94,6 +94,8 @@ pub(super) struct Seen {
     looked: Option<Mark>,
     pub(super) attempt: Option<Attempt>,
     pub(super) failures: u32,
+    /// A fetch ended with its runtime: a failed one that the key address has not seen.
+    pub(super) was_stopped: bool,
     pub(super) flight: Option<Flight>,
     pub(super) starts: u64,
     /// Whether no cache and no 304 could answer the last fetch.
@@ -114,6 +116,7 @@ impl Seen {
             looked: None,
             attempt: None,
             failures: 0,
+            was_stopped: false,
             flight: None,
             starts: 0,
             was_fresh: true,
@@ -242,7 +245,8 @@ impl Seen {
             }
             let planned = if self.failures > 0 {
                 let doubled = Duration::from_secs(1 << (self.failures - 1).min(6));
-                since + TICK >= doubled.min(LONGEST_BACK_OFF) / 2
+                let is_due = self.held.as_ref().is_some_and(|held| held.due);
+                is_due || since + TICK >= doubled.min(LONGEST_BACK_OFF) / 2
             } else {
                 (self.held.as_ref()).is_none_or(|held| {
                     held.due || held.asked.age(now) + TICK >= held.life.mul_f64(0.7)
@@ -258,7 +262,8 @@ impl Seen {
                 return Err("a cache may answer what a request asked for".to_owned());
             }
         }
-        if let Some(held) = &self.held {
+        if let Some(held) = &mut self.held {
+            held.due = false;
             let unread = now.true_time.as_secs().saturating_sub(held.read);
             if !is_fresh && stepped <= held.read && unread > LONGEST_UNREAD.as_secs() + 1 {
                 return Err(format!("not read for {unread} s, and a 304 would do"));
@@ -300,7 +305,7 @@ impl Seen {
         if flight.is_fresh {
             self.looked = Some(asked);
         }
-        self.failures = 0;
+        (self.failures, self.was_stopped) = (0, false);
         self.attempt = Some(Attempt {
             started: flight.started.elapsed,
             ended: now.elapsed,
@@ -329,7 +334,8 @@ impl Seen {
         }
         if self.failures > 0 {
             let attempt = self.attempt?;
-            let doubled = Duration::from_secs(1 << (self.failures - 1).min(6));
+            let failures = self.failures + u32::from(self.was_stopped);
+            let doubled = Duration::from_secs(1 << (failures - 1).min(6));
             let wait = doubled.min(LONGEST_BACK_OFF).max(attempt.longest_wait());
             let since = now.elapsed - attempt.ended;
             return (since > wait + TICK).then(|| format!("no fetch {since:?} after a failed one"));

@@ -317,6 +317,10 @@ impl World {
                 wrong("a distrusted key is looked for")
             };
         }
+        // At the very moment when it came.
+        if self.seen.is_distrusted(&token.signed_by.0) {
+            return None;
+        }
         if before.knew {
             return wrong("a known key is rejected");
         }
@@ -327,7 +331,7 @@ impl World {
         let is_replaced = before.has_name && kind == Kind::Signature;
         let was_ahead = (self.ahead).is_some_and(|ahead| ahead + COOLDOWN * 1000 > now.elapsed);
         // By a clock that is ahead the keys seem to be newer than the token.
-        if was_ahead && kind == Kind::UnknownKey || self.seen.is_distrusted(&token.signed_by.0) {
+        if was_ahead && kind == Kind::UnknownKey {
             return None;
         }
         if !is_undecided && !is_replaced {

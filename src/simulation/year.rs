@@ -435,8 +435,13 @@ impl Year {
                     it.key_wait = KEY_WAIT;
                     it.fetch_timeout = FETCH_TIMEOUT;
                 });
-            // Where nobody drives it, nobody knows when it is read.
-            let snapshot = world.snapshot.clone().filter(|_| self.lost.is_none());
+            // Where nobody drives it, nobody knows when it is read; and after a step nobody
+            // knows whether the predecessor has seen its keys expire.
+            let is_known = match &previous {
+                Some(_) => world.stepped == UnixTime::EPOCH,
+                None => self.lost.is_none(),
+            };
+            let snapshot = world.snapshot.clone().filter(|_| is_known);
             if let Some(path) = &snapshot {
                 builder = builder.snapshot(path);
             }
@@ -512,6 +517,7 @@ impl Year {
         self.start(None).await;
         if !goes_on {
             self.lost = None;
+            lock(&self.world).seen.was_stopped = true;
         }
     }
 
@@ -716,9 +722,10 @@ impl World {
                 self.server.changed = now.elapsed;
             }
             Event::ChangeAccessTokens => {
-                let takes = self.disk;
-                if let Some(access) = &mut self.access {
-                    let note = access.changes(now, takes, &mut self.rng);
+                let (takes, undriven) = (self.disk, self.undriven);
+                if let Some(access) = &mut self.access
+                    && let Some(note) = access.changes(now, takes, undriven, &mut self.rng)
+                {
                     self.note(|| note);
                     self.count("changes of Access Tokens");
                 }
