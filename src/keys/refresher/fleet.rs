@@ -13,7 +13,6 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use fastrand::Rng;
 use reqwest::Url;
 
@@ -29,6 +28,7 @@ use crate::net::client::LazyClient;
 use crate::net::refresher::{Refresh, Step};
 use crate::net::retry;
 use crate::net::task::Due;
+use crate::sync::ArcSwap;
 
 mod steps;
 

@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_secs(3600);
 fn every_line_is_emitted_or_counted_as_dropped() {
     check(1000, || {
         let log = Arc::new(Log {
-            pending: OnceLock::from(start(2)),
+            pending: OnceLock::from(start(2).expect("a thread")),
             dropped: AtomicU64::new(0),
         });
         let emitted = Arc::new(AtomicU64::new(0));
