@@ -292,6 +292,7 @@ fn what_is_reported_is_in_force_and_no_lock_is_held() {
     let subscriber = Dispatch::new(Hears(|heard| HEARD.set(heard)));
     let _default = set_default(&subscriber);
     check(1000, || {
+        HEARD.take();
         let clock = start();
         let staged = Staged::new(&clock, 1, 3);
         let keys = Arc::new(KeySource::staged(ISSUER, &staged));

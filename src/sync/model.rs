@@ -54,6 +54,8 @@ pub(crate) fn check(orders: usize, model: impl Fn() + Send + Sync + 'static) {
         SLEEPERS.take();
         REACTION.take();
         model();
+        // What is dropped with the execution, outside of any order, is not heard.
+        REACTION.take();
     });
     if let Ok(schedule) = std::env::var(SCHEDULE) {
         run(ReplayScheduler::new_from_encoded(&schedule), model);
