@@ -16,13 +16,7 @@
 //! [`access`] and [`gateway`] for the rest. A promise that is broken ends the history, with
 //! its last events.
 //!
-//! ```sh
-//! # the seeds 0 to 999, two hours each; and one of them, event by event
-//! YEAR_SEEDS=1000 cargo test --all-features --lib simulation::short
-//! YEAR_FIRST=17 YEAR_SEEDS=1 YEAR_TRACE=1 cargo test --all-features --lib simulation::short -- --nocapture
-//! # a year
-//! cargo test --all-features --lib simulation::a_year -- --ignored --nocapture
-//! ```
+//! `tests/year/run` runs it.
 
 #![allow(
     clippy::cast_possible_truncation,
