@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Draws docs/evidence/charts/*.svg from the JSON beside them, as the benches print it. For a
-person to run, not for CI; needs Python 3.10 or later and nothing else.
+"""Draws docs/evidence/charts/*.svg from the JSON beside them, as the benches print it. A
+person draws, CI checks; needs Python 3.10 or later and nothing else.
 
     benches/charts.py           # draws all charts whose numbers are there
     benches/charts.py --check   # draws nothing, fails if a chart does not match its numbers
