@@ -90,6 +90,7 @@ fn read(path: &Path, max_bytes: usize, writable: Writable) -> Result<Vec<u8>, Fi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jwt::jwks::tests::{document, key};
 
     #[tokio::test(start_paused = true)]
     async fn a_hanging_disk_is_reported_and_blocks_no_third_thread() {
@@ -110,21 +111,13 @@ mod tests {
 
     #[tokio::test]
     async fn only_what_has_changed_is_read_again() {
-        const KEYS: &str = r#"{"keys":[{"kty":"RSA","kid":"1","e":"AQAB","n":"N"}]}"#;
-        let keys = |last: u8| {
-            let n: Vec<u8> = std::iter::repeat_n(0xff, 255).chain([last]).collect();
-            KEYS.replace(
-                r#""N""#,
-                &format!("{:?}", base64_simd::URL_SAFE_NO_PAD.encode_to_string(n)),
-            )
-        };
         let file = tempfile::NamedTempFile::new().expect("a file");
         let read = KeyFile::new(file.path().to_owned(), 1024, Writable::Refused);
         let mut held = Document::default();
         // An empty file is no set, though nothing is held.
         read.fetch(&held, &mut ()).await.expect_err("no set");
         for last in [1, 3] {
-            std::fs::write(file.path(), keys(last)).expect("written");
+            std::fs::write(file.path(), document(&[key("1", last)])).expect("written");
             let fetched = read.fetch(&held, &mut ()).await.expect("a set");
             held = fetched.document.expect("a new one");
             let fetched = read.fetch(&held, &mut ()).await.expect("the same set");

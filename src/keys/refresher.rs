@@ -520,14 +520,14 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use crate::file::guarded_file::Writable;
+    use crate::jwt::jwks::tests;
+    use crate::keys::snapshot::tests::snapshot;
     use crate::keys::{KeyFile, Place};
     use crate::net::client::LazyClient;
     use crate::net::retry;
 
     fn document(last: u8) -> Document {
-        let n: Vec<u8> = std::iter::repeat_n(0xff, 255).chain([last]).collect();
-        let n = base64_simd::URL_SAFE_NO_PAD.encode_to_string(n);
-        let keys = format!(r#"{{"keys":[{{"kty":"RSA","kid":"1","n":"{n}","e":"AQAB"}}]}}"#);
+        let keys = tests::document(&[tests::key("1", last)]);
         Document {
             keys: KeySet::from_document(keys.as_bytes()).expect("a key"),
             bytes: keys.into(),
@@ -585,14 +585,7 @@ mod tests {
     #[tokio::test]
     async fn while_a_write_hangs_only_the_latest_document_waits_for_it() {
         let directory = tempfile::tempdir().expect("a directory");
-        let snapshot = SnapshotFile {
-            path: directory.path().join("keys.json"),
-            issuer: "https://id/X".to_owned(),
-            address: "https://id.example/keys".to_owned(),
-            trust: String::new(),
-            max_bytes: 4096,
-            writable: Writable::Refused,
-        };
+        let snapshot = snapshot(&directory);
         let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
         let refreshed = shared(&clock, Some(snapshot.clone()));
         let (shared, _) = &refreshed;

@@ -373,7 +373,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const KEYS: &str = concat!(
@@ -388,7 +388,7 @@ mod tests {
         UnixTime::from_secs(1_700_000_000 + seconds)
     }
 
-    fn snapshot(directory: &tempfile::TempDir) -> SnapshotFile {
+    pub(in crate::keys) fn snapshot(directory: &tempfile::TempDir) -> SnapshotFile {
         SnapshotFile {
             path: directory.path().join("keys.json"),
             issuer: "https://id/X".to_owned(),

@@ -90,21 +90,15 @@ fn reason_in(set: &KeySet, kid: &str) -> SkipReason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jwt::jwks::tests::{document, modulus};
 
     fn key(kid: &str, n: &str) -> String {
         format!(r#"{{"kty":"RSA","kid":"{kid}","use":"sig","alg":"RS256","n":"{n}","e":"AQAB"}}"#)
     }
 
     fn reasons(entries: &[String]) -> Vec<Option<SkipReason>> {
-        let document = format!(r#"{{"keys":[{}]}}"#, entries.join(","));
-        let inspected = inspect(document.as_bytes()).expect("a key set");
+        let inspected = inspect(document(entries).as_bytes()).expect("a key set");
         inspected.into_iter().map(|key| key.unusable).collect()
-    }
-
-    /// 2048 bits, odd, told apart by the last byte.
-    fn modulus(last: u8) -> String {
-        let bytes: Vec<u8> = std::iter::repeat_n(0xff, 255).chain([last]).collect();
-        base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes)
     }
 
     #[test]

@@ -477,17 +477,21 @@ impl fmt::Display for Reasons<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    /// With an odd modulus of 2048 bits, told apart by the last byte.
-    fn key(kid: &str, last: u8) -> String {
+    /// 2048 bits, odd, told apart by the last byte.
+    pub(crate) fn modulus(last: u8) -> String {
         let bytes: Vec<u8> = std::iter::repeat_n(0xff, 255).chain([last]).collect();
-        let n = base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes);
+        base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes)
+    }
+
+    pub(crate) fn key(kid: &str, last: u8) -> String {
+        let n = modulus(last);
         format!(r#"{{"kty":"RSA","kid":"{kid}","n":"{n}","e":"AQAB"}}"#)
     }
 
-    fn document(entries: &[String]) -> String {
+    pub(crate) fn document(entries: &[String]) -> String {
         format!(r#"{{"keys":[{}]}}"#, entries.join(","))
     }
 
