@@ -63,6 +63,13 @@ struct Held {
     read_at: Option<Moment>,
 }
 
+impl Held {
+    /// Whether a `304` will do.
+    fn may_be_confirmed(&self, now: Moment) -> bool {
+        (self.read_at).is_some_and(|read_at| now.since(read_at) < LONGEST_UNREAD)
+    }
+}
+
 /// What a caller wants fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wanted {
@@ -113,8 +120,7 @@ impl Refresh for Shared {
             self.core.pulse.expect(Due::at(moment));
             status.overtaken = false;
             let held = status.held.clone();
-            let may_be_confirmed =
-                (held.read_at).is_some_and(|read_at| now.since(read_at) < LONGEST_UNREAD);
+            let may_be_confirmed = held.may_be_confirmed(now);
             return Some(Step::Fetch(Fetch {
                 started: now,
                 held: held.document,
@@ -286,8 +292,9 @@ impl Shared {
             (status.freshness, status.last_error.clone(), held, attempted)
         };
         let handed_over = freshness.handed_over(&self.schedule, then, now);
+        // A clock that has just started has no earlier moment.
         let read_at = held.read_at.map(|read_at| Moment {
-            wall: read_at.wall,
+            wall: now.wall.saturating_sub(then.since(read_at)),
             elapsed: now.elapsed,
         });
         let mut status = self.core.status();
@@ -580,6 +587,32 @@ mod tests {
         assert_eq!(held(&older).bytes, document(3).bytes);
         untouched.0.take_over(&newer.0);
         assert_eq!(held(&untouched).bytes, document(3).bytes);
+    }
+
+    #[test]
+    fn a_document_is_confirmed_for_an_hour_through_every_successor() {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
+        let first = shared(&clock, None);
+        clock.advance(minutes(1000));
+        fetched(&first, 1);
+        // Suspended, or set back: the longer of both times counts.
+        let start = clock.now();
+        clock.advance(minutes(50));
+        clock.step_to(start);
+
+        // Its clock counts from its own start.
+        let later = ManualClock::new(start);
+        let second = shared(&later, None);
+        second.0.take_over(&first.0);
+        let may_be_confirmed = || {
+            let now = second.0.core.now();
+            second.0.core.status().held.may_be_confirmed(now)
+        };
+        later.advance(minutes(10) - Duration::from_secs(1));
+        assert!(may_be_confirmed());
+        later.advance(Duration::from_secs(1));
+        assert!(!may_be_confirmed());
     }
 
     #[tokio::test]
