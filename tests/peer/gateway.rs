@@ -15,6 +15,7 @@ use http::Request;
 use http_body_util::{BodyExt as _, Limited};
 use serde_json::json;
 use test_support::company::Company;
+use test_support::log::Lines;
 use test_support::{eventually, millis, secs, settle, soon};
 use tokio::sync::watch;
 use tower::{Layer as _, ServiceExt as _};
@@ -24,7 +25,6 @@ use crate::answers::{Draft, Manner, WELL, Worth, manners};
 use crate::certificates::{Openings, Trust};
 use crate::counts::Counts;
 use crate::keys::{retry_after, shuffled, spread};
-use crate::log::Log;
 use crate::server::{Act, Opening, Peer, Plan};
 
 const CLIENT_ID: &str = "596a9560dafb4f3c8a1de0cafe4b2d1";
@@ -148,7 +148,7 @@ pub(crate) struct GatewayRun {
     /// Whose connections serve for as long as they are open.
     pooled: GatewayService<HttpClient>,
     model: Model,
-    log: Log,
+    log: Lines,
     /// How many tokens there were.
     issued: usize,
     pub(crate) counts: Counts,
@@ -157,7 +157,7 @@ pub(crate) struct GatewayRun {
 
 impl GatewayRun {
     pub(crate) async fn begin(seed: u64) -> Self {
-        let (log, guard) = Log::capture();
+        let (log, guard) = Lines::capture();
         let (clock, company) = (test_support::clock(), Company::new());
         let (tokens, api) = (Peer::start(), Peer::start());
         let network = Network::new().ca_file(company.ca_file());

@@ -18,7 +18,6 @@ mod certificates;
 mod counts;
 mod gateway;
 mod keys;
-mod log;
 mod server;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
