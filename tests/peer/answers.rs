@@ -25,6 +25,7 @@ pub(crate) enum Worth {
 }
 
 /// What an answer is made of.
+#[derive(Clone)]
 pub(crate) struct Draft {
     /// Header lines, each with its end.
     pub(crate) headers: String,
@@ -32,6 +33,7 @@ pub(crate) struct Draft {
 }
 
 /// A way to answer.
+#[derive(Clone, Copy)]
 pub(crate) struct Manner {
     pub(crate) name: &'static str,
     pub(crate) worth: Worth,

@@ -29,9 +29,9 @@ pub(crate) enum Trust {
 pub(crate) struct Openings(Vec<(&'static str, Trust, Opening)>);
 
 impl Openings {
-    /// `company` is trusted.
+    /// `company` is trusted, and `other` is not.
     #[expect(clippy::too_many_lines, reason = "a table")]
-    pub(crate) fn of(company: &Company) -> Self {
+    pub(crate) fn of(company: &Company, other: &Company) -> Self {
         let whole = 0;
         let plain = |certified| tls(BOTH, certified);
         // One server over time: its clients may resume what they have begun with another of its
@@ -93,15 +93,12 @@ impl Openings {
             (
                 "another authority",
                 Stranger,
-                of(plain(Company::new().server_certificate(|_| ())), whole),
+                of(plain(other.server_certificate(|_| ())), whole),
             ),
             (
                 "another authority, tls 1.2",
                 Stranger,
-                of(
-                    tls(&[&TLS12], Company::new().server_certificate(|_| ())),
-                    whole,
-                ),
+                of(tls(&[&TLS12], other.server_certificate(|_| ())), whole),
             ),
             ("http/2 alone", Stranger, of(other_protocol, whole)),
             (
