@@ -22,10 +22,10 @@ use tower::{Layer as _, ServiceExt as _};
 use tracing::subscriber::DefaultGuard;
 
 use crate::answers::{Draft, LATE, Manner, WELL, Worth, manners};
-use crate::certificates::{Openings, Trust};
+use crate::certificates::{Openings, Protocol, Trust};
 use crate::counts::Counts;
 use crate::keys::{retry_after, shuffled, spread};
-use crate::server::{Act, Opening, Peer, Plan};
+use crate::server::{Act, Acts, Opening, Peer, Plan, always};
 
 /// How all client IDs begin, and all client secrets. Base64 of a whole one begins with that
 /// of these.
@@ -72,7 +72,11 @@ struct Hop {
 
 impl Hop {
     fn plan(&self) -> Plan {
-        plan(&self.opening, &self.manner, self.manner.acts(&self.draft))
+        plan(
+            &self.opening,
+            &self.manner,
+            self.manner.answers(&self.draft),
+        )
     }
 
     fn worth(&self) -> Worth {
@@ -253,6 +257,11 @@ pub(crate) struct GatewayRun {
     tokens: Peer,
     api: Peer,
     openings: Openings,
+    /// How the API's connections begin, and how it answers.
+    api_openings: Openings,
+    api_manners: fn() -> Vec<Manner>,
+    well: Manner,
+    protocol: Protocol,
     gateway: Gateway,
     /// Whose connections serve once.
     client: GatewayService<HttpClient>,
@@ -268,7 +277,7 @@ pub(crate) struct GatewayRun {
 }
 
 impl GatewayRun {
-    pub(crate) async fn begin(seed: u64) -> Self {
+    pub(crate) async fn begin(seed: u64, protocol: Protocol) -> Self {
         let (log, guard) = Lines::capture();
         let (clock, company) = (test_support::clock(), Company::new());
         let (tokens, api) = (Peer::start(), Peer::start());
@@ -285,17 +294,33 @@ impl GatewayRun {
             .build()
             .expect("good settings");
         let client = |idle| {
-            let http = HttpClient::builder()
-                .network(network.clone())
-                .http_client(move |client| client.no_proxy().pool_max_idle_per_host(idle));
-            gateway.layer().layer(http.build().expect("a client"))
+            let http = match protocol {
+                Protocol::Http1 => HttpClient::builder()
+                    .network(network.clone())
+                    .http_client(move |client| client.no_proxy().pool_max_idle_per_host(idle))
+                    .build()
+                    .expect("a client"),
+                #[cfg(feature = "http2")]
+                Protocol::Http2 => crate::http2::client(&company, idle),
+            };
+            gateway.layer().layer(http)
         };
+        let (well, api_manners): (_, fn() -> _) = match protocol {
+            Protocol::Http1 => (WELL, manners),
+            #[cfg(feature = "http2")]
+            Protocol::Http2 => (crate::http2::WELL, crate::http2::manners),
+        };
+        let other = Company::new();
         let mut run = Self {
             random: fastrand::Rng::with_seed(seed),
             clock,
             tokens,
             api,
-            openings: Openings::of(&company, &Company::new()),
+            openings: Openings::of(&company, &other, Protocol::Http1),
+            api_openings: Openings::of(&company, &other, protocol),
+            api_manners,
+            well,
+            protocol,
             client: client(0),
             pooled: client(4),
             gateway,
@@ -312,21 +337,25 @@ impl GatewayRun {
 
     /// Each way to begin and each way to answer once, of the token endpoint and of the API.
     pub(crate) async fn round(&mut self) {
-        let rows = || {
-            let openings = (0..self.openings.count()).map(|n| (Some(n), WELL));
-            let manners = manners().into_iter().map(|manner| (None, manner));
+        let rows = |well, manners: Vec<Manner>| {
+            let openings = (0..self.openings.count()).map(|n| (Some(n), well));
+            let manners = manners.into_iter().map(|manner| (None, manner));
             openings.chain(manners).collect::<Vec<_>>()
         };
-        let (rows, others) = (rows(), rows());
-        let mut calls = shuffled(&mut self.random, others);
-        for (opening, manner) in shuffled(&mut self.random, rows) {
+        let (fetches, calls) = (rows(WELL, manners()), rows(self.well, (self.api_manners)()));
+        let mut calls = shuffled(&mut self.random, calls).into_iter().cycle();
+        for (opening, manner) in shuffled(&mut self.random, fetches) {
             let hop = self.hop(opening, manner);
             self.fetch(hop).await;
-            let (opening, manner) = calls.pop().expect("as many");
+            let (opening, manner) = calls.next().expect("some");
             self.call(opening, manner).await;
             match self.random.u8(..16) {
                 0 | 1 => self.rejected().await,
-                2 | 3 => self.surplus().await,
+                2 | 3 => match self.protocol {
+                    Protocol::Http1 => self.surplus().await,
+                    #[cfg(feature = "http2")]
+                    Protocol::Http2 => self.together().await,
+                },
                 4 => self.overtaken().await,
                 _ => {}
             }
@@ -339,7 +368,7 @@ impl GatewayRun {
         let hop = self.good();
         self.fetch(hop).await;
         assert!(self.model.failures == 0, "a token once all is well");
-        self.call(None, WELL).await;
+        self.call(None, self.well).await;
         self.counts.add("recoveries with the next fetch");
     }
 
@@ -400,6 +429,7 @@ impl GatewayRun {
             draft: Draft {
                 headers: line.to_owned(),
                 body,
+                ..Draft::default()
             },
             content,
             retry_after,
@@ -412,14 +442,18 @@ impl GatewayRun {
         format!("<p>No such client: {spelled}. Access denied by policy.</p>")
     }
 
-    /// An answer by any row, for a further request of a fetch.
+    /// An answer for a further request of a fetch: well, of any row, or one by which a pair or
+    /// whoever asks is to be left alone.
     fn any_hop(&mut self) -> Hop {
         let mut rows = manners();
-        let row = self.random.usize(..rows.len());
-        let manner = if self.random.bool() {
-            WELL
-        } else {
-            rows.swap_remove(row)
+        let manner = match self.random.u8(..4) {
+            0 | 1 => WELL,
+            drawn => {
+                let is_told =
+                    |row: &Manner| matches!(row.worth, Worth::Refuses(401 | 403 | 429 | 503));
+                rows.retain(|row| drawn == 2 || is_told(row));
+                rows.swap_remove(self.random.usize(..rows.len()))
+            }
         };
         let opening = self.random.usize(..4 * self.openings.count());
         let opening = (opening < self.openings.count()).then_some(opening);
@@ -724,17 +758,20 @@ impl GatewayRun {
             _ if now >= self.model.cooldown.0 => return,
             alive => alive.map(|(token, _)| token.to_owned()),
         };
-        let (name, trust, opening) = self.openings.draw(opening, &mut self.random);
+        let (name, trust, opening) = self.api_openings.draw(opening, &mut self.random);
         let what = format!("call: {:?}", (name, manner.name));
         let draft = Draft {
-            headers: String::new(),
             body: b"an answer".to_vec(),
+            ..Draft::default()
         };
-        let acts = manner.acts(&draft);
+        let mut plans = vec![plan(&opening, &manner, manner.answers(&draft))];
+        let is_sent_again = trust == Trust::Genuine && self.is_unseen(&manner);
+        if is_sent_again {
+            let opening = self.api_openings.well();
+            plans.push(plan(opening, &self.well, self.well.answers(&draft)));
+        }
         let client = self.client.clone();
-        let (result, heads) = self
-            .send(client, vec![plan(&opening, &manner, acts)], &what)
-            .await;
+        let (result, heads) = self.send(client, plans, &what).await;
         if let Some(Err(error)) = &result {
             let text = format!("{error} {error:?}");
             self.nothing_leaks(&text, &what);
@@ -760,7 +797,8 @@ impl GatewayRun {
                 let sent = heads.iter().filter(|head| carries(head, &token)).count();
                 // Who answers first does not listen.
                 let least = usize::from(!manner.is_early);
-                assert!((least..=1).contains(&sent), "{heads:?}: {what}");
+                let most = 1 + usize::from(is_sent_again);
+                assert!((least..=most).contains(&sent), "{heads:?}: {what}");
                 assert_eq!(sent, heads.len(), "{heads:?}: {what}");
                 let whole = Some((200, &b"an answer"[..]));
                 let got = match &result {
@@ -795,22 +833,15 @@ impl GatewayRun {
         let old = token.value.clone();
         let age = self.now().saturating_sub(token.asked);
         self.clock.advance(YOUNG.saturating_sub(age));
-        let rows = manners();
-        let unauthorized = |rows: &[Manner]| {
-            rows.iter()
-                .position(|row| row.name == "401")
-                .expect("a row")
+        let named = |rows: Vec<Manner>, name| {
+            let row = rows.into_iter().find(|row| row.name == name);
+            row.expect("a row")
         };
-        let mut rows = rows;
-        let reject = rows.swap_remove(unauthorized(&rows));
+        let reject = named((self.api_manners)(), "401");
         let is_given = self.random.bool();
         let mut hop = self.good();
         if !is_given {
-            hop.manner = rows.swap_remove(
-                rows.iter()
-                    .position(|row| row.name == "closed in the body")
-                    .expect("a row"),
-            );
+            hop.manner = named(manners(), "closed in the body");
         }
         // The same for the other pair, where there are two.
         let candidates = self.model.pairs.candidates(self.now()).len();
@@ -819,13 +850,13 @@ impl GatewayRun {
         self.tokens.plan(hops.iter().map(Hop::plan));
         self.log.take();
         let draft = Draft {
-            headers: String::new(),
             body: b"an answer".to_vec(),
+            ..Draft::default()
         };
-        let opening = self.openings.well().clone();
+        let opening = self.api_openings.well().clone();
         let plans = vec![
-            plan(&opening, &reject, reject.acts(&draft)),
-            plan(&opening, &reject, reject.acts(&draft)),
+            plan(&opening, &reject, reject.answers(&draft)),
+            plan(&opening, &reject, reject.answers(&draft)),
         ];
         let asked = self.now();
         let client = self.client.clone();
@@ -865,13 +896,14 @@ impl GatewayRun {
         for n in 0..4 {
             let body = format!("answer {n}");
             let draft = Draft {
-                headers: String::new(),
                 body: body.clone().into(),
+                ..Draft::default()
             };
             let mut acts = vec![Act::Send(draft.whole())];
             let lure = Draft {
                 headers: "x-lure: yes\r\n".to_owned(),
                 body: b"a lure".to_vec(),
+                ..Draft::default()
             };
             let is_closed = match self.random.u8(..4) {
                 0 => {
@@ -895,7 +927,7 @@ impl GatewayRun {
             pauses.mark_unchanged();
             let client = self.pooled.clone();
             // One more where the first connection turns out to be closed.
-            let plans = vec![plan(&opening, &WELL, acts); 2];
+            let plans = vec![plan(&opening, &WELL, always(acts)); 2];
             let (result, heads) = self.send(client, plans, "surplus").await;
             if let Some(Ok((status, got))) = result {
                 assert_eq!((status, &*got), (200, body.as_bytes()), "another's answer");
@@ -911,6 +943,61 @@ impl GatewayRun {
                 tokio::time::sleep(millis(2)).await;
             }
         }
+    }
+
+    /// Whether the server says that it has not looked at the request.
+    fn is_unseen(&self, manner: &Manner) -> bool {
+        match self.protocol {
+            Protocol::Http1 => false,
+            #[cfg(feature = "http2")]
+            Protocol::Http2 => crate::http2::UNSEEN.contains(&manner.name),
+        }
+    }
+
+    /// Two calls at once, on one connection where the client sees to it: each gets its own
+    /// answer, and what the server has not looked at is sent once more.
+    #[cfg(feature = "http2")]
+    async fn together(&mut self) {
+        use crate::http2::{TOGETHER, acts, answered};
+
+        self.well_enough().await;
+        let Some((token, true)) = self.model.alive(self.now()) else {
+            return;
+        };
+        let token = token.to_owned();
+        let opening = self.api_openings.well().clone();
+        let (name, [first, second]) = TOGETHER[self.random.usize(..TOGETHER.len())];
+        // The connection is there.
+        let of = |write| plan(&opening, &WELL, acts(write));
+        let before = self.api.seen().heads.len();
+        let plans = [answered, first, second].map(of);
+        // One for what is sent once more, and one for a connection that is not shared.
+        self.api
+            .plan(plans.into_iter().chain([of(answered), of(answered)]));
+        let call = async |path: &str| {
+            let uri = format!("https://{}/push/{path}", self.api.address);
+            let request = Request::post(uri).body(Bytes::from_static(b"{}"));
+            let client = self.pooled.clone();
+            let answer = client.oneshot(request.expect("a request")).await;
+            let answer = answer.unwrap_or_else(|error| panic!("{error:?}: {name}"));
+            let body = answer.into_body().collect().await.expect("a body");
+            assert_eq!(body.to_bytes(), format!("/push/{path}"), "{name}");
+        };
+        soon(call("0")).await;
+        soon(async { tokio::join!(call("1"), call("2")) }).await;
+        let seen = self.api.seen();
+        for head in &seen.heads[before..] {
+            assert!(carries(head, &token), "{head}: {name}");
+        }
+        let sent = |path| {
+            let heads = seen.heads[before..].iter();
+            heads.filter(|head| head.contains(path)).count()
+        };
+        let again = usize::from(name.contains("second"));
+        assert_eq!(sent("/push/0 "), 1, "{name}");
+        assert_eq!(sent("/push/1 ") + sent("/push/2 "), 2 + again, "{name}");
+        drop(seen);
+        self.counts.add("calls: two at once on one connection");
     }
 
     /// Fetches a token where there is none that can be used, or the last fetch failed.
@@ -957,9 +1044,16 @@ impl GatewayRun {
             () = tokio::time::sleep(secs(30)) => panic!("this call never ends: {what}"),
         };
         let seen = self.api.seen();
+        assert_eq!(seen.unexpected, 0, "another connection: {what}");
         let heads: Vec<String> = seen.heads[before..].to_vec();
         for head in &heads {
-            assert!(head.starts_with("POST /push/ari HTTP/1.1\r\n"), "{head}");
+            let version = match self.protocol {
+                Protocol::Http1 => "1.1",
+                #[cfg(feature = "http2")]
+                Protocol::Http2 => "2",
+            };
+            let line = format!("POST /push/ari HTTP/{version}\r\n");
+            assert!(head.starts_with(&line), "{head}");
             assert!(!head.contains(CLIENT_SECRET), "{head}");
         }
         if what != "rejected" {
@@ -1007,7 +1101,7 @@ fn client_pair(number: usize) -> ClientPair {
     ClientPair::new(id, secret)
 }
 
-fn plan(opening: &Opening, manner: &Manner, acts: Vec<Act>) -> Plan {
+fn plan(opening: &Opening, manner: &Manner, acts: Acts) -> Plan {
     Plan {
         opening: opening.clone(),
         is_early: manner.is_early,

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tracing::subscriber::DefaultGuard;
 
 use crate::answers::{CONFIRMS, Draft, LATE, Manner, ROOM, WELL, Worth, manners};
-use crate::certificates::{Openings, Trust};
+use crate::certificates::{Openings, Protocol, Trust};
 use crate::counts::Counts;
 use crate::server::{Opening, Peer, Plan};
 
@@ -65,7 +65,7 @@ impl Hop {
         Plan {
             opening: self.opening.clone(),
             is_early: self.manner.is_early,
-            acts: self.manner.acts(&self.draft),
+            acts: self.manner.answers(&self.draft),
         }
     }
 }
@@ -229,7 +229,7 @@ impl KeysRun {
             elsewhere: Peer::start(),
             clock,
             peer,
-            openings: Openings::of(&company, &Company::new()),
+            openings: Openings::of(&company, &Company::new(), Protocol::Http1),
             company,
             ca_file,
             auth,
@@ -331,7 +331,7 @@ impl KeysRun {
             self.peer.proceed();
         }
         if let Some(other) = other {
-            self.openings = Openings::of(&other, &self.company);
+            self.openings = Openings::of(&other, &self.company, Protocol::Http1);
             self.company = other;
             self.model = Model::default();
             self.counts.add("reloads with another authority");
@@ -417,6 +417,7 @@ impl KeysRun {
             draft: Draft {
                 headers: String::new(),
                 body: self.document(keys).to_string().into(),
+                ..Draft::default()
             },
             content: Content::Keys(keys.clone()),
             etag: None,
@@ -515,6 +516,7 @@ impl KeysRun {
             draft: Draft {
                 headers: etag_line + cache_line + retry_line,
                 body: document.to_string().into(),
+                ..Draft::default()
             },
             content,
             etag,
