@@ -11,7 +11,7 @@
 //! | keys that cannot be used, and documents that ought to cost the most | [`strange_keys`], [`hostile_documents`] |
 //! | servers and clients that write any bytes | [`raw_server`], [`wire`] |
 //! | properties | [`property`] |
-//! | logs that panic | [`failing_log`] |
+//! | logs and recorders that panic, or worse | [`failing_log`], [`recorder`] |
 //! | the tables of `docs/guide/observability.md`, and what a recorder renders | [`contract`], [`recorded`] |
 
 #![allow(
@@ -44,6 +44,7 @@ pub mod property;
 pub mod proxy;
 pub mod raw_server;
 pub mod recorded;
+pub mod recorder;
 pub mod seeds;
 pub mod strange_keys;
 pub mod wire;
