@@ -136,7 +136,7 @@ pub mod outbound;
 mod quote;
 mod secret;
 mod show;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod simulation;
 mod sync;
 

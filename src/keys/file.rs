@@ -46,6 +46,8 @@ impl KeyFile {
     ) -> Result<Fetched, Failed> {
         let (path, max_bytes, writable) = (self.path.clone(), self.max_bytes, self.writable);
         let read = self.reads.run(move || read(&path, max_bytes, writable));
+        #[cfg(test)]
+        let read = simulated::watched(&self.path, read);
         let bytes = match read.await {
             Ok(Ok(bytes)) => without_mark(&bytes.into()),
             Ok(Err(error)) => return Err(self.fault(&error)),
@@ -85,6 +87,41 @@ fn read(path: &Path, max_bytes: usize, writable: Writable) -> Result<Vec<u8>, Fi
     let mut bytes = Vec::new();
     GuardedFile::open(path, Links::Followed, writable)?.read(max_bytes, &mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+pub(crate) mod simulated {
+    //! Who watches all reads of key files of one thread: sees each begin and end, before
+    //! anything else happens.
+
+    use std::cell::RefCell;
+    use std::path::Path;
+
+    use crate::file::guarded_file::FileError;
+    use crate::file::watched::Unread;
+
+    pub(crate) type Read = Result<Result<Vec<u8>, FileError>, Unread>;
+    /// Called when a read begins; what it returns, when it ends. Dropped, it was given up.
+    pub(crate) type Witness = Box<dyn Fn(&Path) -> Ends>;
+    pub(crate) type Ends = Box<dyn FnOnce(&Read) + Send>;
+
+    thread_local! {
+        static WITNESS: RefCell<Option<Witness>> = const { RefCell::new(None) };
+    }
+
+    /// From now on it watches; `None`: nobody does.
+    pub(crate) fn set_witness(witness: Option<Witness>) {
+        WITNESS.set(witness);
+    }
+
+    pub(super) async fn watched(path: &Path, read: impl Future<Output = Read>) -> Read {
+        let ends = WITNESS.with_borrow(|witness| witness.as_ref().map(|begins| begins(path)));
+        let read = read.await;
+        if let Some(ends) = ends {
+            ends(&read);
+        }
+        read
+    }
 }
 
 #[cfg(test)]

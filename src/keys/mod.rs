@@ -36,6 +36,8 @@ pub use self::fetch::FetchError;
 pub(crate) use self::fetch::discovered;
 pub(crate) use self::fetch::{Document, Mode, Watch};
 pub(crate) use self::file::KeyFile;
+#[cfg(test)]
+pub(crate) use self::file::simulated;
 pub(crate) use self::freshness::Schedule;
 pub(crate) use self::freshness::plan;
 pub use self::health::{IssuerHealth, KeysError, KeysState};

@@ -11,17 +11,22 @@ use derbysoft_go_simulator::{Mint, PublishedKey};
 use super::time::At;
 use crate::clock::UnixTime;
 
-pub(super) const ISSUER: &str = "https://id/X/.well-known/openid-configuration";
+/// As many as there may be.
+const ISSUERS: usize = 3;
+
 pub(super) const AUDIENCE: &str = "ZKT";
 
 /// How long a token lives.
-const LIFE: u64 = 3600;
+const LIFE: u32 = 3600;
 
 /// How long GO sends the same token.
 const REUSED: Duration = Duration::from_secs(600);
 
-/// RSA keys for all histories: making one takes longer than a simulated day.
-static MATERIALS: LazyLock<[PublishedKey; 4]> =
+/// How many RSA keys an issuer has.
+const ITS_OWN: usize = 4;
+
+/// RSA keys for all histories, of each issuer: making one takes longer than a simulated day.
+static MATERIALS: LazyLock<[PublishedKey; ISSUERS * ITS_OWN]> =
     LazyLock::new(|| std::array::from_fn(|_| PublishedKey::fresh()));
 
 /// Made before a history begins: their names are random.
@@ -49,6 +54,8 @@ pub(super) struct Key {
 #[derive(Debug, Clone)]
 pub(super) struct Token {
     pub(super) text: Arc<str>,
+    /// Whose it says it is.
+    pub(super) issuer: usize,
     /// Its key; `None`: it is signed by nobody's.
     pub(super) key: Option<usize>,
     pub(super) signed_by: Published,
@@ -56,17 +63,20 @@ pub(super) struct Token {
     pub(super) expires: UnixTime,
 }
 
+/// GO as one issuer. All of them give their keys the same names.
 pub(super) struct Go {
+    number: usize,
     pub(super) keys: Vec<Key>,
     /// The key that GO signs with.
     pub(super) signing: usize,
-    kids: u64,
+    kids: usize,
 }
 
 impl Go {
     /// GO, with one key.
-    pub(super) fn new(now: At) -> Self {
+    pub(super) fn new(number: usize, now: At) -> Self {
         let mut go = Self {
+            number,
             keys: Vec::new(),
             signing: 0,
             kids: 0,
@@ -75,23 +85,33 @@ impl Go {
         go
     }
 
+    /// The `iss` of its tokens.
+    pub(super) fn issuer(&self) -> String {
+        issuer(self.number)
+    }
+
+    pub(super) fn signs_with(&self) -> &Published {
+        &self.keys[self.signing].published
+    }
+
     /// Another key is published; GO does not sign with it yet.
     pub(super) fn publish(&mut self, now: At) -> usize {
         self.kids += 1;
-        let material = (self.kids % MATERIALS.len() as u64) as usize;
+        let material = self.kids % ITS_OWN;
         self.add((format!("k{}", self.kids).into(), material), now)
     }
 
     /// The material of GO's key is replaced under the same name.
     pub(super) fn replace_material(&mut self, now: At) {
-        let (kid, material) = self.keys[self.signing].published.clone();
+        let (kid, material) = self.signs_with().clone();
         self.withdraw(self.signing, now);
-        self.signing = self.add((kid, (material + 1) % MATERIALS.len()), now);
+        self.signing = self.add((kid, material + 1), now);
     }
 
-    fn add(&mut self, published: Published, now: At) -> usize {
+    /// With one of its own RSA keys, whatever the number.
+    fn add(&mut self, (kid, material): Published, now: At) -> usize {
         self.keys.push(Key {
-            published,
+            published: (kid, self.number * ITS_OWN + material % ITS_OWN),
             since: Some(now),
             withdrawn: None,
             served: None,
@@ -152,43 +172,60 @@ impl Go {
         {
             return token.clone();
         }
-        let (kid, material) = &key.published;
-        let signing = MATERIALS[*material]
-            .signing_key()
-            .expect("it signs")
-            .clone();
-        let text = Mint::new(signing, &**kid, ISSUER, AUDIENCE)
-            .at(SystemTime::from(now.true_time))
-            .expires_in(LIFE as i64)
-            .token_id("1")
-            .token();
         let token = Token {
-            text: text.into(),
             key: Some(number),
-            signed_by: key.published.clone(),
-            issued: UnixTime::from_secs(now.true_time.as_secs()),
-            expires: UnixTime::from_secs(now.true_time.as_secs() + LIFE),
+            ..signed(self.number, key.published.clone(), now)
         };
         key.token = Some((now, token.clone()));
         token
     }
 
+    /// A token that claims to be of this issuer, signed with another's key.
+    pub(super) fn crossed(&self, key: Published, now: At) -> Token {
+        signed(self.number, key, now)
+    }
+
     /// A token with this `kid`, signed by nobody.
-    pub(super) fn forged(kid: &str, issued: UnixTime) -> Token {
+    pub(super) fn forged(&self, kid: &str, issued: UnixTime) -> Token {
         let encode = |text: String| BASE64_URL_SAFE_NO_PAD.encode(text);
-        let (iat, exp) = (issued.as_secs(), issued.as_secs() + LIFE);
+        let (iat, exp) = (issued.as_secs(), issued.as_secs() + u64::from(LIFE));
         let header = encode(format!(r#"{{"alg":"RS256","kid":"{kid}"}}"#));
         let payload = encode(format!(
-            r#"{{"iss":"{ISSUER}","aud":"{AUDIENCE}","iat":{iat},"exp":{exp}}}"#
+            r#"{{"iss":"{}","aud":"{AUDIENCE}","iat":{iat},"exp":{exp}}}"#,
+            self.issuer()
         ));
         let signature = BASE64_URL_SAFE_NO_PAD.encode([1; 256]);
         Token {
             text: format!("{header}.{payload}.{signature}").into(),
+            issuer: self.number,
             key: None,
             signed_by: (kid.into(), usize::MAX),
             issued: UnixTime::from_secs(iat),
             expires: UnixTime::from_secs(exp),
         }
+    }
+}
+
+fn issuer(number: usize) -> String {
+    format!("https://id/{number}/.well-known/openid-configuration")
+}
+
+/// A token of nobody's, but signed with this key.
+fn signed(number: usize, key: Published, now: At) -> Token {
+    let (kid, material) = &key;
+    let signing = MATERIALS[*material].signing_key().expect("it signs");
+    let text = Mint::new(signing.clone(), &**kid, issuer(number), AUDIENCE)
+        .at(SystemTime::from(now.true_time))
+        .expires_in(LIFE.into())
+        .token_id("1")
+        .token();
+    Token {
+        text: text.into(),
+        issuer: number,
+        key: None,
+        signed_by: key,
+        issued: UnixTime::from_secs(now.true_time.as_secs()),
+        expires: UnixTime::from_secs(now.true_time.as_secs() + u64::from(LIFE)),
     }
 }
 

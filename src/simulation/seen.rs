@@ -1,11 +1,12 @@
-//! What the handle can know of GO's keys, by what the key address has answered; and what it
-//! owes by that.
+//! What the handle can know of an issuer's keys, by what the key address has answered, or
+//! what was read of the file; and what it owes by that.
 
 use std::time::Duration;
 
 use super::go::{Document, Published, Token};
 use super::time::At;
 use crate::authenticate::VerifyErrorKind as Kind;
+use crate::clock::UnixTime;
 
 pub(super) const COOLDOWN: Duration = Duration::from_secs(10);
 pub(super) const KEY_WAIT: Duration = Duration::from_secs(2);
@@ -14,11 +15,64 @@ pub(super) const LEEWAY: Duration = Duration::from_secs(30);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
 /// As an answer may ask for, and up to half as long again.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(90);
+/// How long keys of a file count after it was last looked at.
+const UNATTENDED: Duration = Duration::from_secs(15);
 /// How long a 304 alone may confirm a document.
 pub(super) const LONGEST_UNREAD: Duration = Duration::from_secs(3600);
 
+/// How long a fetch takes at most where all is well.
+pub(super) const MOST_WELL: Duration = Duration::from_millis(300);
+
 /// Timers are exact to the millisecond.
 pub(super) const TICK: Duration = Duration::from_millis(5);
+
+/// How an issuer's keys are fetched, or read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) interval: Duration,
+    pub(super) max_stale: Duration,
+    pub(super) cooldown: Duration,
+    /// The longest time that one fetch takes.
+    pub(super) timeout: Duration,
+    longest_back_off: Duration,
+    pub(super) longest_wait: Duration,
+    pub(super) is_file: bool,
+}
+
+impl Terms {
+    pub(super) fn of_address(interval: Duration, max_stale: Duration) -> Self {
+        Self {
+            interval,
+            max_stale,
+            cooldown: COOLDOWN,
+            timeout: FETCH_TIMEOUT,
+            longest_back_off: LONGEST_BACK_OFF,
+            longest_wait: LONGEST_WAIT,
+            is_file: false,
+        }
+    }
+
+    pub(super) fn of_file(max_stale: Duration) -> Self {
+        let secs = Duration::from_secs;
+        Self {
+            interval: secs(10),
+            max_stale,
+            cooldown: secs(3),
+            timeout: secs(5),
+            longest_back_off: secs(9),
+            longest_wait: secs(9),
+            is_file: true,
+        }
+    }
+
+    /// Between what the wait after so many failures may be.
+    fn back_off(&self, failures: u32) -> (Duration, Duration) {
+        let doubled = Duration::from_secs(1 << (failures - 1).min(6));
+        let doubled = doubled.min(LONGEST_BACK_OFF);
+        let longest = self.longest_back_off;
+        ((doubled / 2).min(longest), doubled.min(longest))
+    }
+}
 
 /// A moment that is so long ago; longer, if it was another process's.
 #[derive(Debug, Clone, Copy)]
@@ -66,8 +120,8 @@ pub(super) struct Attempt {
 
 impl Attempt {
     /// When requests may cause another fetch: at the earliest and at the latest.
-    pub(super) fn cooled(&self) -> (Duration, Duration) {
-        let after = |wait| (self.started + COOLDOWN).max(self.ended + wait);
+    fn cooled(&self, cooldown: Duration) -> (Duration, Duration) {
+        let after = |wait| (self.started + cooldown).max(self.ended + wait);
         (after(self.asked_to_wait), after(self.longest_wait()))
     }
 
@@ -87,12 +141,13 @@ pub(super) struct Flight {
 /// One process's view.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
-    pub(super) interval: Duration,
-    pub(super) max_stale: Duration,
+    pub(super) terms: Terms,
     pub(super) held: Option<Held>,
     /// When a good answer was asked for that no cache and no 304 could give.
     looked: Option<Mark>,
-    pub(super) attempt: Option<Attempt>,
+    attempt: Option<Attempt>,
+    /// When the file was last looked at, by the wall clock.
+    attended: UnixTime,
     pub(super) failures: u32,
     /// A fetch ended with its runtime: a failed one that the key address has not seen.
     pub(super) was_stopped: bool,
@@ -108,13 +163,13 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn new(interval: Duration, max_stale: Duration) -> Self {
+    pub(super) fn new(terms: Terms) -> Self {
         Self {
-            interval,
-            max_stale,
+            terms,
             held: None,
             looked: None,
             attempt: None,
+            attended: UnixTime::EPOCH,
             failures: 0,
             was_stopped: false,
             flight: None,
@@ -133,7 +188,7 @@ impl Seen {
         seen.looked = self.looked.map(|mark| mark.moved(now));
         if let Some(held) = &mut seen.held {
             held.asked = held.asked.moved(now);
-            (held.life, held.due) = (self.interval, true);
+            (held.life, held.due) = (self.terms.interval, true);
         }
         seen
     }
@@ -148,7 +203,7 @@ impl Seen {
             self.held = Some(Held {
                 document,
                 asked: Mark { at: now, ago: age },
-                life: self.interval,
+                life: self.terms.interval,
                 read,
                 due: true,
             });
@@ -157,7 +212,7 @@ impl Seen {
 
     /// A document that is past the bound is not used any more, whatever the clocks say later.
     pub(super) fn expire(&mut self, now: At) {
-        if self.age(now).is_some_and(|age| age >= self.max_stale) {
+        if self.age(now).is_some_and(|age| age >= self.terms.max_stale) {
             self.held = None;
         }
     }
@@ -166,8 +221,13 @@ impl Seen {
         self.held.as_ref().map(|held| held.asked.age(now))
     }
 
+    fn in_time(&self, now: At) -> Option<&Held> {
+        (self.held.as_ref()).filter(|held| held.asked.age(now) < self.terms.max_stale)
+    }
+
     fn usable(&self, now: At) -> Option<&Held> {
-        (self.held.as_ref()).filter(|held| held.asked.age(now) < self.max_stale)
+        let attended = !self.terms.is_file || now.wall < self.attended.saturating_add(UNATTENDED);
+        self.in_time(now).filter(|_| attended)
     }
 
     pub(super) fn is_distrusted(&self, kid: &str) -> bool {
@@ -180,34 +240,40 @@ impl Seen {
             && (self.usable(now)).is_some_and(|held| held.document.contains(key))
     }
 
-    /// Whether there is a key of this name, whatever its material.
+    /// Whether the last good answer has a key of this name, whatever its material.
     pub(super) fn has_name(&self, kid: &str, now: At) -> bool {
         !self.is_distrusted(kid)
-            && (self.usable(now))
+            && (self.in_time(now))
                 .is_some_and(|held| held.document.iter().any(|(name, _)| **name == *kid))
     }
 
-    fn trusted(&self, now: At) -> usize {
-        self.usable(now).map_or(0, |held| {
-            let trusted = |(kid, _): &&Published| !self.is_distrusted(kid);
-            held.document.iter().filter(trusted).count()
-        })
+    fn trusted(&self, held: &Held) -> usize {
+        let trusted = |(kid, _): &&Published| !self.is_distrusted(kid);
+        held.document.iter().filter(trusted).count()
     }
 
-    /// What the health says.
+    /// What the health says. A file that nobody has looked at lately makes keys stale: they
+    /// verify nothing, but the next request has it read.
     pub(super) fn state(&self, now: At) -> (&'static str, usize) {
-        let keys = self.trusted(now);
-        let state = match self.usable(now) {
-            _ if keys == 0 => "empty",
+        let keys = self.usable(now).map_or(0, |held| self.trusted(held));
+        let state = match self.in_time(now) {
+            None => "empty",
+            Some(held) if self.trusted(held) == 0 => "empty",
             Some(held) if held.asked.age(now) < held.life => "fresh",
-            _ => "stale",
+            Some(_) => "stale",
         };
         (state, keys)
     }
 
     /// Whether the last attempt failed, or there are no keys.
     pub(super) fn is_outage(&self, now: At) -> bool {
-        self.usable(now).is_none() || !self.attempt.is_some_and(|attempt| attempt.is_good)
+        self.in_time(now).is_none() || !self.attempt.is_some_and(|attempt| attempt.is_good)
+    }
+
+    /// By when requests may cause another fetch for sure.
+    pub(super) fn cooled(&self) -> Duration {
+        let cooled = |attempt: Attempt| attempt.cooled(self.terms.cooldown).1;
+        self.attempt.map_or(Duration::ZERO, cooled)
     }
 
     /// A request whose key is not there.
@@ -244,15 +310,14 @@ impl Seen {
                 ));
             }
             let planned = if self.failures > 0 {
-                let doubled = Duration::from_secs(1 << (self.failures - 1).min(6));
                 let is_due = self.held.as_ref().is_some_and(|held| held.due);
-                is_due || since + TICK >= doubled.min(LONGEST_BACK_OFF) / 2
+                is_due || since + TICK >= self.terms.back_off(self.failures).0
             } else {
                 (self.held.as_ref()).is_none_or(|held| {
                     held.due || held.asked.age(now) + TICK >= held.life.mul_f64(0.7)
                 })
             };
-            let on_demand = demanded && now.elapsed >= attempt.cooled().0;
+            let on_demand = demanded && now.elapsed >= attempt.cooled(self.terms.cooldown).0;
             if !planned && !on_demand {
                 return Err(format!(
                     "a fetch {since:?} after the last, which nothing allows"
@@ -283,8 +348,8 @@ impl Seen {
         let Some(flight) = self.flight.take() else {
             return;
         };
-        let life = max_age.map_or(self.interval, |age| {
-            Duration::from_secs(age.max(30)).min(self.interval)
+        let life = max_age.map_or(self.terms.interval, |age| {
+            Duration::from_secs(age.max(30)).min(self.terms.interval)
         });
         let asked = Mark {
             at: flight.started,
@@ -314,6 +379,11 @@ impl Seen {
         });
     }
 
+    /// The file was looked at, with whatever result.
+    pub(super) fn attended(&mut self, now: At) {
+        self.attended = now.wall;
+    }
+
     pub(super) fn bad(&mut self, asked_to_wait: Duration, now: At) {
         if let Some(flight) = self.flight.take() {
             self.failures += 1;
@@ -330,13 +400,12 @@ impl Seen {
     pub(super) fn overdue(&self, now: At) -> Option<String> {
         if let Some(flight) = self.flight {
             let takes = now.elapsed - flight.started.elapsed;
-            return (takes > FETCH_TIMEOUT + TICK).then(|| format!("a fetch takes {takes:?}"));
+            return (takes > self.terms.timeout + TICK).then(|| format!("a fetch takes {takes:?}"));
         }
         if self.failures > 0 {
             let attempt = self.attempt?;
             let failures = self.failures + u32::from(self.was_stopped);
-            let doubled = Duration::from_secs(1 << (failures - 1).min(6));
-            let wait = doubled.min(LONGEST_BACK_OFF).max(attempt.longest_wait());
+            let wait = self.terms.back_off(failures).1.max(attempt.longest_wait());
             let since = now.elapsed - attempt.ended;
             return (since > wait + TICK).then(|| format!("no fetch {since:?} after a failed one"));
         }

@@ -11,10 +11,8 @@ use fastrand::Rng;
 use super::access::Access;
 use super::gateway::Endpoint;
 use super::go::{Document, Go, Token};
-use super::seen::{
-    COOLDOWN, FETCH_TIMEOUT, KEY_WAIT, LEEWAY, LONGEST_UNREAD, LONGEST_WAIT, Seen, TICK,
-};
-use super::server::{Front, Server};
+use super::seen::{KEY_WAIT, LEEWAY, LONGEST_UNREAD, LONGEST_WAIT, MOST_WELL, Seen, TICK};
+use super::server::{Front, Source};
 use super::time::{At, Time};
 use super::year::Event;
 use crate::authenticate::VerifyErrorKind as Kind;
@@ -25,8 +23,11 @@ use crate::health::Health;
 /// How many of the last notes a report has.
 const NOTES: usize = 60;
 
-/// How long a fetch takes at most where all is well.
-const MOST_WELL: Duration = Duration::from_millis(300);
+/// How many requests may wait for keys.
+pub(super) const MAX_WAITING: usize = 128;
+
+/// How long a wall clock that was ahead may still make keys seem newer than a token.
+const AGES: Duration = Duration::from_secs(10_000);
 
 pub(super) type Shared = Arc<Mutex<World>>;
 
@@ -34,12 +35,29 @@ pub(super) fn lock(world: &Shared) -> MutexGuard<'_, World> {
     world.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// An issuer: what it does, where its keys are, and what the handle can know of them.
+pub(super) struct Issuer {
+    pub(super) go: Go,
+    pub(super) source: Source,
+    pub(super) seen: Seen,
+    pub(super) snapshot: Option<PathBuf>,
+}
+
+impl Issuer {
+    /// A good answer has come, or the file was read: `None` confirms the document in use.
+    pub(super) fn gives(&mut self, document: Option<Document>, max_age: Option<u64>, now: At) {
+        self.seen.good(document, max_age, now);
+        if let Some(held) = &self.seen.held {
+            self.go.served(&held.document, now);
+        }
+    }
+}
+
 pub(super) struct World {
     pub(super) time: Time,
     pub(super) rng: Rng,
-    pub(super) go: Go,
-    pub(super) server: Server,
-    pub(super) seen: Seen,
+    /// All that the handle trusts, in its order.
+    pub(super) issuers: Vec<Issuer>,
     /// Which process runs; each restart and each reload begins another.
     pub(super) process: u64,
     /// When it began, and when the machine last woke up, as elapsed time.
@@ -53,13 +71,13 @@ pub(super) struct World {
     pub(super) quiet: Duration,
     /// Until then nobody drives the background task.
     pub(super) undriven: Duration,
-    pub(super) snapshot: Option<PathBuf>,
     pub(super) access: Option<Access>,
     pub(super) endpoint: Endpoint,
     /// How long work on the disk takes.
     pub(super) disk: Duration,
     /// By their text.
     pub(super) documents: HashMap<String, Document>,
+    /// How many requests wait for keys.
     pub(super) waiting: usize,
     pub(super) agenda: BTreeMap<(Duration, u64), Event>,
     numbered: u64,
@@ -87,12 +105,10 @@ pub(super) struct Before {
 }
 
 impl World {
-    pub(super) fn new(time: Time, rng: Rng, server: Server, seen: Seen, prints: bool) -> Self {
+    pub(super) fn new(time: Time, rng: Rng, issuers: Vec<Issuer>, prints: bool) -> Self {
         Self {
-            go: Go::new(time.now()),
             rng,
-            server,
-            seen,
+            issuers,
             process: 0,
             began: Duration::ZERO,
             woke: Duration::ZERO,
@@ -100,7 +116,6 @@ impl World {
             ahead: None,
             quiet: Duration::ZERO,
             undriven: Duration::ZERO,
-            snapshot: None,
             access: None,
             endpoint: Endpoint::new(time.now()),
             disk: Duration::ZERO,
@@ -143,6 +158,11 @@ impl World {
         self.notes.push_back(note);
     }
 
+    /// Of one of the issuers.
+    pub(super) fn note_of(&mut self, issuer: usize, text: impl FnOnce() -> String) {
+        self.note(|| format!("issuer {issuer}: {}", text()));
+    }
+
     pub(super) fn count(&mut self, what: &'static str) {
         *self.tally.entry(what).or_default() += 1;
     }
@@ -156,6 +176,10 @@ impl World {
                 self.broken = Some(notes.join("\n"));
             }
         }
+    }
+
+    pub(super) fn must_of(&mut self, issuer: usize, kept: Result<(), String>) {
+        self.must(kept.map_err(|what| format!("issuer {issuer}: {what}")));
     }
 
     /// The last notes, once a promise was broken.
@@ -178,11 +202,11 @@ impl World {
 
     pub(super) fn comes(&mut self, token: &Token) -> Before {
         let at = self.time.now();
-        let knew = self.seen.knows(&token.signed_by, at);
+        let seen = &mut self.issuers[token.issuer].seen;
+        let knew = seen.knows(&token.signed_by, at);
         if !knew {
-            self.seen.missed(at);
+            seen.missed(at);
         }
-        self.waiting += 1;
         self.numbered += 1;
         Before {
             at,
@@ -190,13 +214,26 @@ impl World {
             comes_again: token.key.is_some() && self.rng.u8(0..4) == 0,
             process: self.process,
             knew,
-            was_distrusted: self.seen.is_distrusted(&token.signed_by.0),
-            has_name: self.seen.has_name(&token.signed_by.0, at),
-            starts: self.seen.starts,
-            was_fetching: self.seen.flight.is_some(),
-            was_outage: self.seen.is_outage(at),
-            cooled: (self.seen.attempt).map_or(Duration::ZERO, |attempt| attempt.cooled().1),
-            is_crowded: self.waiting > 100,
+            was_distrusted: seen.is_distrusted(&token.signed_by.0),
+            has_name: seen.has_name(&token.signed_by.0, at),
+            starts: seen.starts,
+            was_fetching: seen.flight.is_some(),
+            was_outage: seen.is_outage(at),
+            cooled: seen.cooled(),
+            is_crowded: false,
+        }
+    }
+
+    /// A request is answered without waiting: it may be one too many.
+    pub(super) fn answers_at_once(&self, before: &mut Before) {
+        before.is_crowded = self.waiting >= MAX_WAITING;
+    }
+
+    /// A request waits for keys.
+    pub(super) fn waits(&mut self) {
+        self.waiting += 1;
+        if self.waiting > MAX_WAITING {
+            self.must(Err(format!("{} requests wait", self.waiting)));
         }
     }
 
@@ -207,7 +244,6 @@ impl World {
         before: &Before,
         verdict: &Result<(), VerifyError>,
     ) {
-        self.waiting -= 1;
         let now = self.time.now();
         if self.process != before.process {
             return;
@@ -223,10 +259,11 @@ impl World {
         });
         if kind.is_err() && token.key.is_some() {
             let name = &token.signed_by.0;
-            self.note(|| format!("a token of {name} gets {kind:?}"));
+            self.note_of(token.issuer, || format!("a token of {name} gets {kind:?}"));
         }
         let waited = now.elapsed - before.at.elapsed;
-        let fault = self.seen.fault(token, kind, now).or_else(|| {
+        let seen = &self.issuers[token.issuer].seen;
+        let fault = seen.fault(token, kind, now).or_else(|| {
             (waited > KEY_WAIT + TICK).then(|| format!("a request waited for {waited:?}"))
         });
         let rest = verdict.as_ref().err().and_then(VerifyError::retry_after);
@@ -247,7 +284,8 @@ impl World {
         });
         if let Some(fault) = fault {
             let name = &token.signed_by.0;
-            self.must(Err(format!("{fault}: a token of {name} gets {kind:?}")));
+            let fault = format!("{fault}: a token of {name} gets {kind:?}");
+            self.must_of(token.issuer, Err(fault));
         }
         if let Err(error) = verdict
             && let Some(retry_after) = error.retry_after()
@@ -266,33 +304,38 @@ impl World {
 
     /// Whether an accepted token's key was withdrawn longer ago than the guide promises.
     fn outlived(&self, token: &Token, now: At) -> Option<String> {
-        let key = &self.go.keys[token.key?];
-        let withdrawn = self.go.withdrawn(key)?;
+        let Issuer {
+            go, source, seen, ..
+        } = &self.issuers[token.issuer];
+        let key = &go.keys[token.key?];
+        let withdrawn = go.withdrawn(key)?;
         let served = key.served?;
+        let terms = &seen.terms;
         if self.stepped < served.true_time {
             let age = now.true_time.saturating_since(served.true_time);
-            if age > self.seen.max_stale + Duration::from_secs(60) + FETCH_TIMEOUT {
+            if age > terms.max_stale + Duration::from_secs(60) + terms.timeout {
                 return Some(format!("a withdrawn key, last seen {age:?} ago"));
             }
         }
-        let address = &self.server;
-        let settled = address.answers? + LONGEST_WAIT + FETCH_TIMEOUT;
+        let settled = source.answers? + terms.longest_wait + terms.timeout;
         let from = withdrawn.elapsed.max(settled).max(self.began);
         // At what the answers may be as old as, whatever is in front.
-        let confirmed = match address.front {
-            _ if address.changed + self.seen.interval > withdrawn.elapsed => return None,
+        let confirmed = match source.front {
+            _ if source.changed + terms.interval > withdrawn.elapsed => return None,
             Front::Direct { .. } => Duration::ZERO,
             Front::Frozen => LONGEST_UNREAD,
             Front::Cache { keeps, .. } => keeps,
         };
-        let life = address.max_age.map_or(self.seen.interval, |age| {
-            Duration::from_secs(age.max(30)).min(self.seen.interval)
+        let life = source.max_age.map_or(terms.interval, |age| {
+            Duration::from_secs(age.max(30)).min(terms.interval)
         });
-        let mut bound = life.mul_f64(0.9) + FETCH_TIMEOUT + confirmed + TICK;
-        if self.woke > withdrawn.elapsed {
+        let mut bound = life.mul_f64(0.9) + terms.timeout + confirmed + TICK;
+        let mut from = from.max(self.undriven);
+        // Nobody has looked at a file meanwhile, so that it is looked at first.
+        if !source.is_file() && self.woke > withdrawn.elapsed {
             bound += Duration::from_secs(60);
+            from = from.max(self.woke);
         }
-        let from = from.max(self.woke).max(self.undriven);
         let since = now.elapsed.saturating_sub(from);
         (since > bound)
             .then(|| format!("withdrawn {since:?} ago, and at most {bound:?} is promised"))
@@ -307,7 +350,10 @@ impl World {
         waited: Duration,
         now: At,
     ) -> Option<String> {
-        let key = &self.go.keys[token.key?];
+        let Issuer {
+            go, source, seen, ..
+        } = &self.issuers[token.issuer];
+        let key = &go.keys[token.key?];
         let wrong = |what: &str| Some(what.to_owned());
         if before.was_distrusted {
             let at_once = kind == Kind::UnknownKey && waited.is_zero();
@@ -318,7 +364,7 @@ impl World {
             };
         }
         // At the very moment when it came.
-        if self.seen.is_distrusted(&token.signed_by.0) {
+        if seen.is_distrusted(&token.signed_by.0) {
             return None;
         }
         if before.knew {
@@ -329,7 +375,7 @@ impl World {
             .filter(|since| since.true_time.as_secs() <= token.issued.as_secs())?;
         let is_undecided = matches!(kind, Kind::KeyPending | Kind::KeysUnavailable);
         let is_replaced = before.has_name && kind == Kind::Signature;
-        let was_ahead = (self.ahead).is_some_and(|ahead| ahead + COOLDOWN * 1000 > now.elapsed);
+        let was_ahead = (self.ahead).is_some_and(|ahead| ahead + AGES > now.elapsed);
         // By a clock that is ahead the keys seem to be newer than the token.
         if was_ahead && kind == Kind::UnknownKey {
             return None;
@@ -337,15 +383,15 @@ impl World {
         if !is_undecided && !is_replaced {
             return wrong("a genuine token of a published key is rejected for good");
         }
-        let well = self.server.is_well?;
+        let well = source.is_well?;
         if before.is_crowded || !self.is_driven(now) {
             return None;
         }
-        let settled = well.max(self.began) + LONGEST_WAIT + FETCH_TIMEOUT;
-        let is_direct = matches!(self.server.front, Front::Direct { .. });
-        if is_direct && settled.max(self.server.changed) <= since.elapsed {
+        let settled = well.max(self.began) + seen.terms.longest_wait + seen.terms.timeout;
+        let is_direct = matches!(source.front, Front::Direct { .. });
+        if is_direct && settled.max(source.changed) <= since.elapsed {
             let after = before.at.elapsed - since.elapsed;
-            if after > COOLDOWN + MOST_WELL {
+            if after > seen.terms.cooldown + MOST_WELL {
                 return Some(format!("a published key is not there after {after:?}"));
             }
         }
@@ -359,9 +405,9 @@ impl World {
         };
         let in_reach = before.cooled <= before.at.elapsed + patience;
         // A fetch of the background may come between, and a cache answer it.
-        let own = match self.seen.starts - before.starts {
+        let own = match seen.starts - before.starts {
             0 => true,
-            1 => self.seen.was_fresh && !is_replaced,
+            1 => seen.was_fresh && !is_replaced,
             _ => false,
         };
         let undisturbed = own && !before.was_fetching && well <= before.at.elapsed;
@@ -380,21 +426,21 @@ impl World {
     /// After each simulated minute.
     pub(super) fn check(&mut self, health: &Health) {
         let now = self.time.now();
-        self.seen.expire(now);
-        let keys = &health.issuers[0];
-        let (state, count) = self.seen.state(now);
-        let seen = (keys.state.as_str(), keys.keys);
-        if seen != (state, count) {
-            let shown = format!("the health says {seen:?} and should {:?}", (state, count));
-            self.must(Err(shown));
-        }
-        self.count(state);
         let minute = Duration::from_secs(61);
         let is_settled = self.woke + minute < now.elapsed
             && now.true_time.saturating_since(self.stepped) > minute
             && self.is_driven(now);
-        if is_settled && let Some(fault) = self.seen.overdue(now) {
-            self.must(Err(fault));
+        for (issuer, keys) in health.issuers.iter().enumerate() {
+            let seen = &mut self.issuers[issuer].seen;
+            seen.expire(now);
+            let (shown, due) = ((keys.state.as_str(), keys.keys), seen.state(now));
+            let overdue = seen.overdue(now).filter(|_| is_settled);
+            self.count(due.0);
+            if shown != due {
+                let fault = format!("the health says {shown:?} and should {due:?}");
+                self.must_of(issuer, Err(fault));
+            }
+            self.must_of(issuer, overdue.map_or(Ok(()), Err));
         }
     }
 }

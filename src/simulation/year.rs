@@ -1,7 +1,10 @@
 //! What happens in the world, at random, and the process that lives in it.
 
+use std::future::poll_fn;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -12,16 +15,18 @@ use tokio::time::Instant;
 
 use super::access::Access;
 use super::foreign::Foreign;
-use super::gateway;
-use super::go::{self, AUDIENCE, Go, ISSUER, Token};
-use super::seen::{COOLDOWN, FETCH_TIMEOUT, KEY_WAIT, LEEWAY, Seen};
-use super::server::{self, Front, Server, State};
+use super::go::{self, AUDIENCE, Go, Token};
+use super::seen::{COOLDOWN, FETCH_TIMEOUT, KEY_WAIT, LEEWAY, Seen, Terms};
+use super::server::{self, Front, HOST, Place, Source, State};
 use super::time::{At, Time};
-use super::world::{Shared, World, lock};
+use super::world::{Issuer, MAX_WAITING, Shared, World, lock};
+use super::{file, gateway};
 use crate::GoAuth;
 use crate::access_token::Api;
 use crate::clock::UnixTime;
+use crate::config::IssuerConfig;
 use crate::file::detached::simulated::set_disk;
+use crate::keys::simulated::set_witness;
 use crate::net::client::simulated::set_network;
 use crate::outbound::Gateway;
 
@@ -30,6 +35,20 @@ pub(super) type Tally = std::collections::BTreeMap<&'static str, u64>;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: u64 = 86_400;
+
+/// Which issuers there are, and whose keys are in a file.
+const WITH_FILE: [&[bool]; 10] = [
+    &[false],
+    &[false],
+    &[false],
+    &[false],
+    &[false, false],
+    &[false, false],
+    &[false, false],
+    &[true],
+    &[false, true],
+    &[true, false, false],
+];
 
 /// How long a snapshot is waited for.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
@@ -68,16 +87,8 @@ pub(super) enum Event {
     Push(Token),
     /// As many strangers at once, with names of keys that nobody has.
     Flood(u64),
-    Rotate,
-    /// GO signs with this key from now on, and withdraws the previous one so much later.
-    Sign(usize, Duration),
-    Withdraw(usize),
-    PublishAgain,
-    ReplaceMaterial,
-    Trouble,
-    Heal,
-    Front,
-    MaxAge,
+    /// Something of one issuer.
+    Of(usize, Change),
     Step,
     StepBack,
     Suspend,
@@ -101,15 +112,32 @@ pub(super) enum Event {
     TokenHeal,
 }
 
+/// What happens to an issuer's keys, and to where they are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Change {
+    Rotate,
+    /// GO signs with this key from now on, and withdraws the previous one so much later.
+    Sign(usize, Duration),
+    Withdraw(usize),
+    PublishAgain,
+    ReplaceMaterial,
+    Trouble,
+    Heal,
+    Front,
+    MaxAge,
+}
+
+type Drawn = fn(&mut World) -> Event;
+
 /// What happens on average once in so many minutes of a dense history.
-const OFTEN: [(u64, fn(&mut World) -> Event); 23] = [
+const OFTEN: [(u64, Drawn); 23] = [
     (25, |world| Event::Flood(world.rng.u64(1..160))),
-    (35, |_| Event::Rotate),
-    (90, |_| Event::PublishAgain),
-    (120, |_| Event::ReplaceMaterial),
-    (25, |_| Event::Trouble),
-    (60, |_| Event::Front),
-    (80, |_| Event::MaxAge),
+    (35, |world| Event::Of(world.any(), Change::Rotate)),
+    (90, |world| Event::Of(world.any(), Change::PublishAgain)),
+    (120, |world| Event::Of(world.any(), Change::ReplaceMaterial)),
+    (25, |world| Event::Of(world.any(), Change::Trouble)),
+    (60, |world| Event::Of(world.any(), Change::Front)),
+    (80, |world| Event::Of(world.any(), Change::MaxAge)),
     (100, |_| Event::Step),
     (100, |_| Event::Suspend),
     (80, |_| Event::Restart),
@@ -143,6 +171,8 @@ impl Drop for Lost {
 struct Year {
     world: Shared,
     scale: Scale,
+    /// Between two refreshes from an address.
+    interval: Duration,
     auth: Option<GoAuth>,
     gateway: Option<Gateway>,
     /// What requests are under way.
@@ -171,13 +201,13 @@ pub(super) fn live(seed: u64, scale: Scale, prints: bool) -> Result<Tally, Strin
         .build()
         .expect("a runtime");
     let foreign = Foreign::default();
-    let dispatch = tracing::Dispatch::new(foreign.clone());
-    let result = tracing::dispatcher::with_default(&dispatch, || {
-        metrics::with_local_recorder(&foreign, || {
+    let result = tracing::dispatcher::with_default(&foreign.log(), || {
+        metrics::with_local_recorder(&foreign.recorder(), || {
             runtime.block_on(Year::new(seed, scale, prints, foreign.clone(), directory).run())
         })
     });
     set_network(None);
+    set_witness(None);
     set_disk(None);
     result
 }
@@ -194,14 +224,32 @@ impl Year {
         } else {
             (secs(300), secs(DAY))
         };
-        let server = Server::new(rng.u8(0..4) == 0);
-        let nothing = Seen::new(interval, max_stale);
-        let mut world = World::new(time, Rng::with_seed(seed), server, nothing, prints);
-        let has_snapshot = rng.u8(0..3) > 0;
+        let now = time.now();
         let snapshots = directory.path().join("snapshots");
         std::fs::create_dir(&snapshots).expect("a directory");
-        world.snapshot = has_snapshot.then(|| snapshots.join("keys.json"));
-        let now = world.time.now();
+        let with_file = rng.choice(WITH_FILE).expect("one");
+        let issuers = with_file.iter().enumerate().map(|(number, in_file)| {
+            let (place, terms) = if *in_file {
+                let path = directory.path().join(format!("keys-{number}.json"));
+                (Place::File(path), Terms::of_file(max_stale))
+            } else {
+                let path = server::path(number, rng.u8(0..4) == 0);
+                let terms = Terms::of_address(interval, max_stale);
+                (Place::Address(path), terms)
+            };
+            let has_snapshot = !in_file && rng.u8(0..3) > 0;
+            Issuer {
+                go: Go::new(number, now),
+                source: Source::new(place),
+                seen: Seen::new(terms),
+                snapshot: has_snapshot.then(|| snapshots.join(format!("keys-{number}.json"))),
+            }
+        });
+        let issuers: Vec<_> = issuers.collect();
+        let mut world = World::new(time, Rng::with_seed(seed), issuers, prints);
+        for issuer in 0..world.issuers.len() {
+            world.rewrites(issuer);
+        }
         let tokens = directory.path().join("tokens.toml");
         let has_tokens = rng.u8(0..3) == 0;
         world.access = has_tokens.then(|| Access::new(tokens, now, &mut rng));
@@ -210,10 +258,13 @@ impl Year {
         set_network(Some(Arc::new(move |request| {
             Box::pin(server::answer(Arc::clone(&network), request))
         })));
+        let reader = Arc::clone(&world);
+        set_witness(Some(Box::new(move |path| file::witness(&reader, path))));
         set_disk(Some(Duration::ZERO));
         Self {
             world,
             scale,
+            interval,
             auth: None,
             gateway: None,
             requests: JoinSet::new(),
@@ -227,7 +278,7 @@ impl Year {
         self.start(None).await;
         for minute in 0..self.scale.minutes {
             self.plan();
-            let end = (minute + 1) as u32 * MINUTE;
+            let end = Duration::from_secs((minute + 1) * 60);
             loop {
                 let next = {
                     let mut world = lock(&self.world);
@@ -314,9 +365,10 @@ impl Year {
             Event::Distrust => {
                 let kid = {
                     let mut world = lock(&self.world);
-                    let kid = world.go.keys[world.go.signing].published.0.to_string();
+                    let of = world.any();
+                    let kid = world.issuers[of].go.signs_with().0.to_string();
                     world.note(|| format!("{kid} is distrusted"));
-                    world.seen.distrusted = vec![kid.clone()];
+                    world.distrust(&[&kid]);
                     let after = MINUTE * world.rng.u32(1..20);
                     world.later(after, Event::TrustAgain);
                     world.count("distrusted");
@@ -329,12 +381,12 @@ impl Year {
             Event::TrustAgain => {
                 if let Some(auth) = &self.auth {
                     auth.distrust_keys([] as [&str; 0]);
-                    lock(&self.world).seen.distrusted.clear();
+                    lock(&self.world).distrust(&[]);
                 }
             }
             Event::Log(fails) => self.foreign.fails(fails),
             Event::Disk(takes) => {
-                lock(&self.world).disk = takes;
+                lock(&self.world).disk_takes(takes);
                 set_disk(Some(takes));
             }
             Event::Snapshots(can_be_written) => {
@@ -362,7 +414,7 @@ impl Year {
                 }
             }
             Event::Lose(goes_on) => self.lose(goes_on).await,
-            event => lock(&self.world).happens(event, self.scale),
+            event => lock(&self.world).happens(&event, self.scale),
         }
     }
 
@@ -371,9 +423,19 @@ impl Year {
             return;
         };
         let world = Arc::clone(&self.world);
-        let before = lock(&world).comes(&token);
+        let mut before = lock(&world).comes(&token);
         self.requests.spawn(async move {
-            let verdict = auth.verify_for(&token.text, &Api::AVAILABILITY_PEER).await;
+            let mut verdict = pin!(auth.verify_for(&token.text, &Api::AVAILABILITY_PEER));
+            let at_once = poll_fn(|cx| Poll::Ready(verdict.as_mut().poll(cx))).await;
+            let verdict = if let Poll::Ready(verdict) = at_once {
+                lock(&world).answers_at_once(&mut before);
+                verdict
+            } else {
+                lock(&world).waits();
+                let verdict = verdict.await;
+                lock(&world).waiting -= 1;
+                verdict
+            };
             lock(&world).judged(&token, &before, &verdict.map(drop));
         });
     }
@@ -422,43 +484,45 @@ impl Year {
         let auth = {
             let mut world = lock(&self.world);
             let now = world.time.now();
-            let mut builder = GoAuth::builder()
-                .issuer(ISSUER)
-                .audience(AUDIENCE)
-                .jwks_url(world.server.address())
-                .clock(world.time.clone())
-                .leeway(LEEWAY)
-                .configure(|it| {
-                    it.refresh_interval = world.seen.interval;
-                    it.max_stale = world.seen.max_stale;
-                    it.cooldown = COOLDOWN;
-                    it.key_wait = KEY_WAIT;
-                    it.fetch_timeout = FETCH_TIMEOUT;
-                });
             // Where nobody drives it, nobody knows when it is read; and after a step nobody
             // knows whether the predecessor has seen its keys expire.
             let is_known = match &previous {
                 Some(_) => world.stepped == UnixTime::EPOCH,
                 None => self.lost.is_none(),
             };
-            let snapshot = world.snapshot.clone().filter(|_| is_known);
-            if let Some(path) = &snapshot {
-                builder = builder.snapshot(path);
+            let mut builder = GoAuth::builder()
+                .clock(world.time.clone())
+                .leeway(LEEWAY)
+                .configure(|it| {
+                    it.refresh_interval = self.interval;
+                    it.max_stale = world.issuers[0].seen.terms.max_stale;
+                    it.max_waiting = MAX_WAITING;
+                    it.cooldown = COOLDOWN;
+                    it.key_wait = KEY_WAIT;
+                    it.fetch_timeout = FETCH_TIMEOUT;
+                });
+            for issuer in &world.issuers {
+                builder = builder.another_issuer(issuer.settings(is_known));
             }
             world.process += 1;
             world.began = now.elapsed;
             match &previous {
                 Some(previous) => {
                     builder = builder.successor_of(previous);
-                    world.seen = world.seen.succeeded(now);
                     world.count("reloads");
                 }
-                None => {
-                    world.seen = Seen::new(world.seen.interval, world.seen.max_stale);
-                    world.count("starts");
+                None => world.count("starts"),
+            }
+            for issuer in 0..world.issuers.len() {
+                let it = &mut world.issuers[issuer];
+                it.seen = match &previous {
+                    Some(_) => it.seen.succeeded(now),
+                    None => Seen::new(it.seen.terms),
+                };
+                if is_known {
+                    world.restores(issuer, now);
                 }
             }
-            world.restores(snapshot.as_deref(), now);
             if let Some(access) = &mut world.access {
                 access.starts();
                 builder = builder.access_tokens_file(access.path());
@@ -517,7 +581,9 @@ impl Year {
         self.start(None).await;
         if !goes_on {
             self.lost = None;
-            lock(&self.world).seen.was_stopped = true;
+            for issuer in &mut lock(&self.world).issuers {
+                issuer.seen.was_stopped = true;
+            }
         }
     }
 
@@ -528,7 +594,9 @@ impl Year {
         let world = Arc::clone(&self.world);
         let began = {
             let mut world = lock(&world);
-            world.seen.ordered = true;
+            for issuer in &mut world.issuers {
+                issuer.seen.ordered = true;
+            }
             world.note(|| "an operator refreshes the keys".to_owned());
             (world.process, world.time.now())
         };
@@ -545,26 +613,68 @@ fn wrong_clock(rng: &mut Rng) -> i64 {
     if rng.bool() { by } else { -by }
 }
 
+impl Issuer {
+    /// Of the handle for it.
+    fn settings(&self, may_restore: bool) -> IssuerConfig {
+        let mut settings = IssuerConfig::new(self.go.issuer(), AUDIENCE, "");
+        match &self.source.place {
+            Place::Address(path) => settings.jwks_url = format!("{HOST}{path}"),
+            Place::File(path) => settings.jwks_file = Some(path.clone()),
+        }
+        settings.snapshot = self.snapshot.clone().filter(|_| may_restore);
+        settings
+    }
+}
+
 impl World {
+    /// One of the issuers.
+    fn any(&mut self) -> usize {
+        self.rng.usize(0..self.issuers.len())
+    }
+
+    /// The operator trusts all keys but these.
+    fn distrust(&mut self, kids: &[&str]) {
+        for issuer in &mut self.issuers {
+            issuer.seen.distrusted = kids.iter().map(ToString::to_string).collect();
+        }
+    }
+
+    fn disk_takes(&mut self, takes: Duration) {
+        let now = self.time.now();
+        self.disk = takes;
+        for issuer in &mut self.issuers {
+            let state = issuer.source.state;
+            issuer.source.becomes(state, takes, now.elapsed);
+        }
+    }
+
     /// A token of GO's, mostly; of a key that was withdrawn, or of a stranger.
     fn somebodys(&mut self) -> Token {
         let now = self.time.now();
-        let keys = self.go.keys.len();
+        let (of, other) = (self.any(), self.any());
+        let go = &mut self.issuers[of].go;
+        let keys = go.keys.len();
         match self.rng.u8(0..20) {
-            0..12 => self.go.token(self.go.signing, now),
+            0..12 => go.token(go.signing, now),
             12 => {
-                let published = |key: &usize| self.go.keys[*key].since.is_some();
+                let published = |key: &usize| go.keys[*key].since.is_some();
                 let key = (0..keys).rev().find(published).expect("one is");
-                self.go.token(key, now)
+                go.token(key, now)
             }
             // Whoever has stolen a key uses it soon after it was withdrawn.
             13..17 => {
                 let key = keys - 1 - self.rng.usize(0..keys.min(4));
-                self.go.token(key, now)
+                go.token(key, now)
+            }
+            17 if of != other => {
+                self.count("of another issuer's key");
+                let [own, theirs] = [of, other].map(|it| self.issuers[it].go.signs_with().clone());
+                let kid = if self.rng.bool() { own.0 } else { theirs.0 };
+                self.issuers[of].go.crossed((kid, theirs.1), now)
             }
             17 => {
-                let kid = self.go.keys[self.go.signing].published.0.clone();
-                Go::forged(&kid, now.true_time)
+                let kid = go.signs_with().0.clone();
+                go.forged(&kid, now.true_time)
             }
             _ => self.strangers(),
         }
@@ -578,15 +688,17 @@ impl World {
             self.rng.u64(0..3000)
         };
         let issued = UnixTime::from_secs(self.time.now().true_time.as_secs() - ago);
-        Go::forged(&format!("{:08x}", self.rng.u32(..)), issued)
+        let (of, kid) = (self.any(), self.rng.u32(..));
+        self.issuers[of].go.forged(&format!("{kid:08x}"), issued)
     }
 
     /// What a process that begins finds on its disk.
-    fn restores(&mut self, snapshot: Option<&Path>, now: At) {
+    fn restores(&mut self, issuer: usize, now: At) {
         if self.disk >= SNAPSHOT_WAIT {
             return;
         }
-        let Some((fetched, read, document)) = snapshot.and_then(record) else {
+        let Issuer { snapshot, seen, .. } = &mut self.issuers[issuer];
+        let Some((fetched, read, document)) = snapshot.as_deref().and_then(record) else {
             return;
         };
         let Some(document) = self.documents.get(&document).cloned() else {
@@ -594,9 +706,9 @@ impl World {
         };
         let age = now.wall.saturating_since(UnixTime::from_secs(fetched));
         let is_ahead = fetched > now.wall.as_secs() + 60;
-        if age < self.seen.max_stale && !is_ahead {
+        if age < seen.terms.max_stale && !is_ahead {
             let read = read.saturating_add_signed(-self.time.skew());
-            self.seen.restored(document, read, age, now);
+            seen.restored(document, read, age, now);
             self.count("restored");
         }
     }
@@ -609,101 +721,112 @@ impl World {
             return;
         }
         self.count("refreshes");
-        let is_anew = (self.seen.held.as_ref()).is_some_and(|held| held.asked.is_after(began));
-        if !is_anew {
-            self.must(Err(
-                "a refresh counts that began before it was asked for".to_owned()
-            ));
+        for issuer in 0..self.issuers.len() {
+            let Issuer { go, seen, .. } = &self.issuers[issuer];
+            let is_anew = (seen.held.as_ref()).is_some_and(|held| held.asked.is_after(began));
+            let kept = go.keys.iter().find(|key| {
+                let withdrawn = go.withdrawn(key);
+                withdrawn.is_some_and(|withdrawn| withdrawn.elapsed < began.elapsed)
+                    && seen.knows(&key.published, now)
+            });
+            let fault = match kept {
+                _ if !is_anew => Err("a refresh counts that began before it was asked for".into()),
+                Some(key) => Err(format!("{} counts after a refresh", key.published.0)),
+                None => Ok(()),
+            };
+            self.must_of(issuer, fault);
         }
-        let kept = self.go.keys.iter().find(|key| {
-            let withdrawn = self.go.withdrawn(key);
-            withdrawn.is_some_and(|withdrawn| withdrawn.elapsed < began.elapsed)
-                && self.seen.knows(&key.published, now)
-        });
-        let kept = kept.map(|key| key.published.0.clone());
-        let fault = kept.map(|kid| format!("{kid} counts after a refresh"));
-        self.must(fault.map_or(Ok(()), Err));
     }
 
-    fn happens(&mut self, event: Event, scale: Scale) {
+    /// So many minutes at most, and as many short times as long ones.
+    fn minutes(&mut self, most: u64) -> Duration {
+        let most = most * 60;
+        let most = most >> self.rng.u32(0..most.ilog2());
+        Duration::from_secs(self.rng.u64(5..most.max(6)))
+    }
+
+    fn changes(&mut self, of: usize, change: Change, scale: Scale) {
         let now = self.time.now();
-        let minutes = |world: &mut Self, most: u64| {
-            // As many short ones as long ones.
-            let most = (most * 60) as f64;
-            let span = world.rng.f64() * most.ln();
-            Duration::from_secs(span.exp() as u64 + 5)
-        };
-        match event {
-            Event::Rotate => {
-                let key = self.go.publish(now);
-                let old = self.go.signing;
+        let Issuer { go, source, .. } = &mut self.issuers[of];
+        match change {
+            Change::Rotate => {
+                let key = go.publish(now);
+                let old = go.signing;
                 let overlap = self.rng.bool();
-                let kid = self.go.keys[key].published.clone();
-                self.note(|| format!("{kid:?} is published, with overlap: {overlap}"));
+                let kid = go.keys[key].published.clone();
+                if !overlap {
+                    go.signing = key;
+                    go.withdraw(old, now);
+                }
+                self.note_of(of, || {
+                    format!("{kid:?} is published, with overlap: {overlap}")
+                });
                 self.count("rotations");
                 if overlap {
-                    let (sign, withdraw) = (minutes(self, 30), minutes(self, 60));
-                    self.later(sign, Event::Sign(key, withdraw));
+                    let (sign, withdraw) = (self.minutes(30), self.minutes(60));
+                    self.later(sign, Event::Of(of, Change::Sign(key, withdraw)));
                 } else {
-                    self.go.signing = key;
-                    self.go.withdraw(old, now);
                     // GO goes on sending, and the cooldown passes meanwhile.
-                    let token = self.go.token(key, now);
+                    let token = self.issuers[of].go.token(key, now);
                     for _ in 0..6 {
                         let after = Duration::from_millis(self.rng.u64(1..13_000));
                         self.later(after, Event::Push(token.clone()));
                     }
                 }
             }
-            Event::Sign(key, after) => {
-                if self.go.keys[key].since.is_some() && key > self.go.signing {
-                    let old = std::mem::replace(&mut self.go.signing, key);
-                    self.later(after, Event::Withdraw(old));
+            Change::Sign(key, after) => {
+                if go.keys[key].since.is_some() && key > go.signing {
+                    let old = std::mem::replace(&mut go.signing, key);
+                    self.later(after, Event::Of(of, Change::Withdraw(old)));
                 }
             }
-            Event::Withdraw(key) if key != self.go.signing => {
-                let kid = self.go.keys[key].published.clone();
-                self.note(|| format!("{kid:?} is withdrawn"));
-                self.go.withdraw(key, now);
+            Change::Withdraw(key) => {
+                if key != go.signing {
+                    let kid = go.keys[key].published.clone();
+                    go.withdraw(key, now);
+                    self.note_of(of, || format!("{kid:?} is withdrawn"));
+                }
             }
-            Event::PublishAgain => {
-                let keys = self.go.keys.len();
+            Change::PublishAgain => {
+                let keys = go.keys.len();
                 let key = keys - 1 - self.rng.usize(0..keys.min(4));
-                self.go.publish_again(key, now);
-                self.later(MINUTE * 10, Event::Withdraw(key));
+                go.publish_again(key, now);
+                self.later(MINUTE * 10, Event::Of(of, Change::Withdraw(key)));
             }
-            Event::ReplaceMaterial => {
-                self.go.replace_material(now);
-                self.note(|| "new material under the old name".to_owned());
+            Change::ReplaceMaterial => {
+                go.replace_material(now);
+                self.note_of(of, || "new material under the old name".to_owned());
             }
-            Event::Trouble => {
-                let secs = self.rng.u64(0..100);
-                let millis = Duration::from_millis(self.rng.u64(300..4900));
-                let states = [
-                    State::Slow(millis),
-                    State::Slow(millis),
-                    State::Down,
-                    State::Hanging,
-                    State::Status(500, None),
-                    State::Status(503, Some(secs)),
-                    State::Status(429, Some(secs)),
-                    State::NotJson,
-                    State::EmptySet,
-                    State::Redirect,
-                ];
-                let state = self.rng.choice(states).expect("one");
-                let lasts = minutes(self, scale.trouble);
-                self.note(|| format!("the key address: {state:?}, for {lasts:?}"));
-                self.server.becomes(state, now.elapsed);
-                self.later(lasts, Event::Heal);
-                self.count("troubles");
+            Change::Trouble => {
+                let state = if source.is_file() {
+                    self.count("troubles of a file");
+                    let states = [
+                        State::Down,
+                        State::NotJson,
+                        State::EmptySet,
+                        State::Half,
+                        State::Elsewhere,
+                        State::Writable,
+                    ];
+                    self.rng.choice(states).expect("one")
+                } else {
+                    self.count("troubles");
+                    self.trouble()
+                };
+                let lasts = self.minutes(scale.trouble);
+                self.note_of(of, || format!("{state:?}, for {lasts:?}"));
+                let source = &mut self.issuers[of].source;
+                source.becomes(state, self.disk, now.elapsed);
+                self.later(lasts, Event::Of(of, Change::Heal));
             }
-            Event::Heal => {
-                self.note(|| "the key address is well".to_owned());
-                self.server.becomes(State::Well, now.elapsed);
+            Change::Heal => {
+                source.becomes(State::Well, self.disk, now.elapsed);
+                self.note_of(of, || "all is well".to_owned());
             }
-            Event::Front => {
-                let front = match self.rng.u8(0..5) {
+            // Nothing is in front of a file.
+            Change::Front | Change::MaxAge if source.is_file() => {}
+            Change::Front => {
+                source.front = match self.rng.u8(0..5) {
                     0 => Front::Frozen,
                     1 => Front::Cache {
                         keeps: Duration::from_secs(self.rng.u64(10..3600)),
@@ -713,14 +836,42 @@ impl World {
                         has_etag: other < 4,
                     },
                 };
-                self.note(|| format!("in front: {front:?}"));
-                self.server.front = front;
-                self.server.changed = now.elapsed;
+                source.changed = now.elapsed;
+                let front = format!("in front: {:?}", source.front);
+                self.note_of(of, || front);
             }
-            Event::MaxAge => {
-                self.server.max_age = self.rng.bool().then(|| self.rng.u64(0..400));
-                self.server.changed = now.elapsed;
+            Change::MaxAge => {
+                source.max_age = self.rng.bool().then(|| self.rng.u64(0..400));
+                source.changed = now.elapsed;
             }
+        }
+        self.rewrites(of);
+    }
+
+    /// What may become of a key address.
+    fn trouble(&mut self) -> State {
+        let secs = self.rng.u64(0..100);
+        let millis = Duration::from_millis(self.rng.u64(300..4900));
+        let states = [
+            State::Slow(millis),
+            State::Slow(millis),
+            State::Down,
+            State::Hanging,
+            State::Status(500, None),
+            State::Status(503, Some(secs)),
+            State::Status(429, Some(secs)),
+            State::NotJson,
+            State::EmptySet,
+            State::Half,
+            State::Elsewhere,
+        ];
+        self.rng.choice(states).expect("one")
+    }
+
+    fn happens(&mut self, event: &Event, scale: Scale) {
+        let now = self.time.now();
+        match *event {
+            Event::Of(issuer, change) => self.changes(issuer, change, scale),
             Event::ChangeAccessTokens => {
                 let (takes, undriven) = (self.disk, self.undriven);
                 if let Some(access) = &mut self.access
@@ -743,14 +894,14 @@ impl World {
                 let state = self.rng.choice(states).expect("one");
                 self.note(|| format!("the token endpoint: {state:?}"));
                 self.endpoint.becomes(state, now.elapsed);
-                let lasts = minutes(self, scale.trouble);
+                let lasts = self.minutes(scale.trouble);
                 self.later(lasts, Event::TokenHeal);
             }
             Event::TokenHeal => self.endpoint.becomes(State::Well, now.elapsed),
             Event::Step => {
                 let by = wrong_clock(&mut self.rng);
                 self.step(by);
-                let lasts = minutes(self, 60) + MINUTE * 3;
+                let lasts = self.minutes(60) + MINUTE * 3;
                 self.later(lasts, Event::StepBack);
             }
             Event::StepBack => self.step(0),

@@ -7,9 +7,9 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use derbysoft_go_auth::GoAuth;
-use metrics::{Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName};
 use test_support::log::{log_is_flushed, second_dispatch};
 use test_support::passive_runtime;
+use test_support::recorder::Recorder;
 use tracing::level_filters::LevelFilter;
 use tracing::{Dispatch, Event, Subscriber};
 use tracing_subscriber::Layer;
@@ -36,7 +36,7 @@ pub(crate) const MANNERS: [Manner; 5] = [
     Manner::IsSlow,
 ];
 
-/// A layer of a subscriber and a recorder in one.
+/// A layer of a subscriber, and a recorder.
 #[derive(Clone)]
 pub(crate) struct Foreign(Arc<Shared>);
 
@@ -75,6 +75,11 @@ impl Foreign {
             LevelFilter::TRACE
         };
         Dispatch::new(tracing_subscriber::registry().with(self.clone().with_filter(level)))
+    }
+
+    fn recorder(&self) -> Recorder {
+        let this = self.clone();
+        Recorder::new(move || this.count())
     }
 
     fn log(&self) {
@@ -122,66 +127,14 @@ impl<S: Subscriber> Layer<S> for Foreign {
     }
 }
 
-impl CounterFn for Foreign {
-    fn increment(&self, _: u64) {
-        self.count();
-    }
-
-    fn absolute(&self, _: u64) {
-        self.count();
-    }
-}
-
-impl GaugeFn for Foreign {
-    fn increment(&self, _: f64) {
-        self.count();
-    }
-
-    fn decrement(&self, _: f64) {
-        self.count();
-    }
-
-    fn set(&self, _: f64) {
-        self.count();
-    }
-}
-
-impl HistogramFn for Foreign {
-    fn record(&self, _: f64) {
-        self.count();
-    }
-}
-
-impl metrics::Recorder for Foreign {
-    fn describe_counter(&self, _: KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
-
-    fn describe_gauge(&self, _: KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
-
-    fn describe_histogram(&self, _: KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
-
-    fn register_counter(&self, _: &Key, _: &metrics::Metadata<'_>) -> Counter {
-        self.count();
-        Counter::from_arc(Arc::new(self.clone()))
-    }
-
-    fn register_gauge(&self, _: &Key, _: &metrics::Metadata<'_>) -> Gauge {
-        self.count();
-        Gauge::from_arc(Arc::new(self.clone()))
-    }
-
-    fn register_histogram(&self, _: &Key, _: &metrics::Metadata<'_>) -> Histogram {
-        self.count();
-        Histogram::from_arc(Arc::new(self.clone()))
-    }
-}
-
 /// Runs with foreign code of this manner, on a thread and a runtime of its own.
 pub(crate) fn with_foreign<T>(manner: Manner, play: impl AsyncFnOnce(&Foreign) -> T) -> T {
     second_dispatch();
     let (foreign, runtime) = (Foreign::new(manner), passive_runtime());
     let dispatch = foreign.dispatch();
+    let recorder = foreign.recorder();
     let outcome = tracing::dispatcher::with_default(&dispatch, || {
-        metrics::with_local_recorder(&foreign, || runtime.block_on(play(&foreign)))
+        metrics::with_local_recorder(&recorder, || runtime.block_on(play(&foreign)))
     });
     foreign.0.is_over.store(true, Ordering::Release);
     log_is_flushed();

@@ -11,7 +11,7 @@
 //! | keys that cannot be used, and documents that ought to cost the most | [`strange_keys`], [`hostile_documents`] |
 //! | servers and clients that write any bytes | [`raw_server`], [`wire`] |
 //! | properties | [`property`] |
-//! | the log of a test as text, and logs that panic | [`log`], [`failing_log`] |
+//! | the log of a test as text, logs and recorders that panic, or worse | [`log`], [`failing_log`], [`recorder`] |
 //! | the tables of `docs/guide/observability.md`, and what a recorder renders | [`contract`], [`recorded`] |
 
 #![allow(
@@ -45,6 +45,7 @@ pub mod property;
 pub mod proxy;
 pub mod raw_server;
 pub mod recorded;
+pub mod recorder;
 pub mod seeds;
 pub mod strange_keys;
 pub mod wire;
