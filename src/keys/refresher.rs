@@ -582,6 +582,41 @@ mod tests {
         assert_eq!(held(&untouched).bytes, document(3).bytes);
     }
 
+    /// A handle whose clock is the system's, with keys from a moment ago.
+    fn on_system_clock() -> (Arc<Shared>, u64) {
+        let (shared, _) = shared(&ManualClock::new(UnixTime::EPOCH), None);
+        let shared = Arc::into_inner(shared).expect("nobody else's");
+        let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock::default());
+        let status = Status {
+            freshness: Freshness::default(),
+            last_error: None,
+            held: Held::default(),
+            attempted: UnixTime::EPOCH,
+            distrusted: Arc::default(),
+            overtaken: false,
+            flight: Flight::default(),
+        };
+        let core = Core::new(clock, status);
+        let shared = Shared { core, ..shared };
+        let begun = shared.core.pulse.begin(shared.core.now(), Due::Never);
+        (Arc::new(shared), begun.expect("the first"))
+    }
+
+    #[test]
+    fn a_successor_gains_nothing_from_the_keys_that_it_has_already() {
+        let [predecessor, successor] = [(); 2].map(|()| on_system_clock());
+        fetched(&predecessor, 1);
+        successor.0.take_over(&predecessor.0);
+        let mut times = 0;
+        for _ in 0..1000 {
+            // Its fetch has begun, and the predecessor has learnt nothing since.
+            successor.0.core.status().overtaken = false;
+            successor.0.take_over(&predecessor.0);
+            times += usize::from(successor.0.core.status().overtaken);
+        }
+        assert_eq!(times, 0, "of 1000 times its fetch will be discarded");
+    }
+
     #[tokio::test]
     async fn while_a_write_hangs_only_the_latest_document_waits_for_it() {
         let directory = tempfile::tempdir().expect("a directory");
