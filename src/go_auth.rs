@@ -641,3 +641,44 @@ pub fn union(one: &Arc<[Box<str>]>, other: &Arc<[Box<str>]>) -> Arc<[Box<str>]> 
 
 #[cfg(shuttle)]
 mod models;
+
+#[cfg(test)]
+mod tests {
+    use derbysoft_go_simulator::{Fault, Simulator};
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::jwt::jwks::tests::{document, key};
+
+    #[tokio::test]
+    async fn a_reload_accepts_no_token_again_that_was_revoked_while_it_waited() {
+        const TOKEN: &str = "53ac077700000000000000000000abcd";
+        let good = format!(
+            "[[token]]\napi = \"availability-peer\"\ntoken = \"{TOKEN}\"\n\
+             issued = 2026-11-01T00:00:00Z\n"
+        );
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), &good).expect("written");
+        let clock = ManualClock::new(crate::clock::UnixTime::from_secs(1_793_836_800));
+        let builder = || (GoAuth::builder().access_tokens_file(file.path())).clock(clock.clone());
+        let predecessor = builder().build().expect("good settings");
+        // As the gate does at a reload: this one reads the file, and waits for keys.
+        let successor = builder()
+            .successor_of(&predecessor)
+            .build()
+            .expect("good settings");
+        std::fs::write(file.path(), good + "revoked = true\n").expect("written");
+        predecessor
+            .reload_access_tokens()
+            .await
+            .expect("a good file");
+        predecessor.verify(TOKEN).await.expect_err("revoked");
+        std::fs::write(file.path(), "").expect("written");
+        let kept = predecessor.reload_access_tokens().await;
+        kept.expect_err("the tokens stay as they are");
+        predecessor.verify(TOKEN).await.expect_err("revoked");
+        let _ = successor.reload_access_tokens().await;
+        successor.take_over(&predecessor);
+        successor.verify(TOKEN).await.expect_err("revoked");
+    }
+}
