@@ -681,4 +681,22 @@ mod tests {
         successor.take_over(&predecessor);
         successor.verify(TOKEN).await.expect_err("revoked");
     }
+
+    #[test]
+    fn a_key_that_is_distrusted_while_a_successor_is_prepared_stays_distrusted() {
+        let builder = || {
+            let keys = document(&[key("1", 1)]);
+            (GoAuth::builder().issuer("https://id/X").audience("ZKT"))
+                .keys(KeySet::from_document(keys.as_bytes()).expect("a key"))
+        };
+        let live = builder().build().expect("good settings");
+        let successor = builder()
+            .successor_of(&live)
+            .build()
+            .expect("good settings");
+        // The operator's call reaches what is live; then the successor takes its place.
+        live.distrust_keys(["1"]);
+        assert_eq!(live.health().issuers[0].keys, 0);
+        assert_eq!(successor.health().issuers[0].keys, 0, "it verifies again");
+    }
 }
