@@ -617,6 +617,40 @@ mod tests {
         assert_eq!(times, 0, "of 1000 times its fetch will be discarded");
     }
 
+    /// The answer that a fetch brings which began before `take_over`.
+    fn answered_after(successor: &(Arc<Shared>, u64), take_over: impl FnOnce()) -> Document {
+        let step = successor.0.next_step(successor.1);
+        assert!(matches!(step, Some(Step::Fetch(_))), "a fetch is due");
+        take_over();
+        fetched(successor, 3);
+        successor.0.core.status().held.document.clone()
+    }
+
+    #[test]
+    fn an_answer_counts_though_its_predecessor_has_learnt_nothing() {
+        let [predecessor, successor] = [(); 2].map(|()| on_system_clock());
+        fetched(&predecessor, 1);
+        successor.0.take_over(&predecessor.0);
+        let held = answered_after(&successor, || {
+            for _ in 0..20 {
+                successor.0.take_over(&predecessor.0);
+            }
+        });
+        assert_eq!(held.bytes, document(3).bytes, "what was withdrawn counts");
+    }
+
+    #[test]
+    fn an_answer_counts_though_its_predecessor_has_no_keys() {
+        let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
+        let [predecessor, successor] = [(); 2].map(|()| shared(&clock, None));
+        let (shared, number) = &successor;
+        let failed = Err(FetchError::Timeout.into());
+        shared.publish(*number, shared.core.now(), Mode::Fresh, failed);
+        clock.advance(Duration::from_secs(1));
+        let held = answered_after(&successor, || shared.take_over(&predecessor.0));
+        assert_eq!(held.bytes, document(3).bytes, "the outage goes on");
+    }
+
     #[tokio::test]
     async fn while_a_write_hangs_only_the_latest_document_waits_for_it() {
         let directory = tempfile::tempdir().expect("a directory");
