@@ -699,4 +699,33 @@ mod tests {
         assert_eq!(live.health().issuers[0].keys, 0);
         assert_eq!(successor.health().issuers[0].keys, 0, "it verifies again");
     }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_reload_is_one_fetch() {
+        let go = Simulator::start().await.expect("a free port");
+        let builder = || {
+            (GoAuth::builder()
+                .issuer(go.issuer())
+                .audience(go.audience()))
+            .jwks_url(go.jwks_url())
+        };
+        let mut live = builder().build().expect("good settings");
+        live.ready().await.expect("it is well");
+        const RELOADS: usize = 50;
+        for _ in 0..RELOADS {
+            // As the gate does.
+            let successor = builder()
+                .successor_of(&live)
+                .build()
+                .expect("good settings");
+            successor.ready().await.expect("keys");
+            let _ = successor.reload_access_tokens().await;
+            successor.take_over(&live);
+            let predecessor = std::mem::replace(&mut live, successor);
+            live.take_over(&predecessor);
+            drop(predecessor);
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        assert_eq!(go.fetches(), 1 + RELOADS);
+    }
 }
