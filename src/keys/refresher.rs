@@ -651,6 +651,19 @@ mod tests {
         assert_eq!(held.bytes, document(3).bytes, "the outage goes on");
     }
 
+    #[test]
+    fn keys_that_nobody_watches_are_no_reason_to_be_ready() {
+        let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
+        let refreshed = shared(&clock, None);
+        let (shared, _) = &refreshed;
+        fetched(&refreshed, 1);
+        clock.advance(Duration::from_secs(16));
+        let now = shared.core.now();
+        assert!(shared.current.load().keys(now.wall).is_empty());
+        let state = shared.state_of(&shared.core.status(), now);
+        assert!(matches!(state, KeysState::Empty { .. }), "{state:?}");
+    }
+
     #[tokio::test]
     async fn while_a_write_hangs_only_the_latest_document_waits_for_it() {
         let directory = tempfile::tempdir().expect("a directory");
