@@ -665,6 +665,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_health_of_a_successor_of_expired_keys_has_keys_fetched() {
+        use crate::keys::remote::Remote;
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), document(1).bytes).expect("written");
+        let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
+        let [predecessor, successor] = [(); 2].map(|()| {
+            let (shared, number) = shared(&clock, None);
+            let shared = Arc::into_inner(shared).expect("nobody else's");
+            shared.core.pulse.end(number);
+            let keys = KeyFile::new(file.path().to_owned(), 4096, Writable::Refused);
+            let source = Place::File(keys).source(LazyClient::default());
+            Shared { source, ..shared }
+        });
+        let number = predecessor
+            .core
+            .pulse
+            .begin(predecessor.core.now(), Due::Never);
+        let predecessor = (Arc::new(predecessor), number.expect("the first"));
+        fetched(&predecessor, 1);
+        // The machine was suspended for longer than keys may be used.
+        clock.step_to(UnixTime::from_secs(1_700_000_000 + 100_000));
+        predecessor.0.expire(predecessor.1);
+        successor.take_over(&predecessor.0);
+        let successor = Remote::new(successor);
+        let mut count = 0;
+        for _ in 0..200 {
+            (count, _) = successor.state();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(count, 1, "nothing is fetched, however often it is asked");
+    }
+
+    #[tokio::test]
     async fn while_a_write_hangs_only_the_latest_document_waits_for_it() {
         let directory = tempfile::tempdir().expect("a directory");
         let snapshot = snapshot(&directory);
