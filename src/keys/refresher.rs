@@ -698,6 +698,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_snapshot_that_expired_does_not_come_back_after_a_take_over() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let snapshot = snapshot(&directory);
+        let start = UnixTime::from_secs(1_700_000_000);
+        let clock = ManualClock::new(start);
+        let [predecessor, successor] = [(); 2].map(|()| {
+            let (shared, number) = shared(&clock, Some(snapshot.clone()));
+            let shared = Arc::into_inner(shared).expect("nobody else's");
+            let second = Duration::from_secs(1);
+            let settings = crate::net::bounded_http::FetchSettings {
+                address: "https://id.example/keys".parse().expect("an address"),
+                connect_timeout: second,
+                timeout: second,
+                max_bytes: 4096,
+            };
+            let source = Place::Address(settings).source(LazyClient::default());
+            (Arc::new(Shared { source, ..shared }), number)
+        });
+        (snapshot.write(&document(1).bytes, None, start, start, start)).expect("written");
+        let (shared, number) = &successor;
+        shared.restore(*number).await;
+        assert!(shared.has_keys(shared.core.now()), "restored");
+        clock.advance(shared.schedule.max_stale);
+        shared.expire(*number);
+        assert!(!shared.has_keys(shared.core.now()), "expired");
+        shared.take_over(&predecessor.0);
+        // The wall clock is set back, and the task begins anew.
+        clock.step_to(start.saturating_add(Duration::from_secs(10)));
+        shared.restore(*number).await;
+        assert!(!shared.has_keys(shared.core.now()), "it is trusted again");
+    }
+
+    #[tokio::test]
     async fn while_a_write_hangs_only_the_latest_document_waits_for_it() {
         let directory = tempfile::tempdir().expect("a directory");
         let snapshot = snapshot(&directory);
