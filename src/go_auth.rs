@@ -728,4 +728,25 @@ mod tests {
         }
         assert_eq!(go.fetches(), 1 + RELOADS);
     }
+
+    #[tokio::test]
+    async fn asking_whether_keys_are_ready_heeds_what_the_key_address_asks_for() {
+        let go = Simulator::start().await.expect("a free port");
+        let answer = b"HTTP/1.1 503 X\r\nretry-after: 30\r\ncontent-length: 0\r\n\r\n";
+        go.fail(Fault::Raw(answer.to_vec()));
+        let auth = (GoAuth::builder()
+            .issuer(go.issuer())
+            .audience(go.audience()))
+        .jwks_url(go.jwks_url())
+        .build()
+        .expect("good settings");
+        for _ in 0..20 {
+            auth.ready().await.expect_err("the address fails");
+        }
+        assert!(
+            go.fetches() <= 2,
+            "asked {} times within 30 s",
+            go.fetches()
+        );
+    }
 }
