@@ -730,6 +730,46 @@ mod tests {
         assert!(!shared.has_keys(shared.core.now()), "it is trusted again");
     }
 
+    #[test]
+    fn reloads_prolong_nothing_that_is_confirmed_by_304_alone() {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        let start = UnixTime::from_secs(1_700_000_000);
+        let clock = ManualClock::new(start);
+        let handle = || {
+            let (shared, number) = shared(&clock, None);
+            let shared = Arc::into_inner(shared).expect("nobody else's");
+            let settings = crate::net::bounded_http::FetchSettings {
+                address: "https://id.example/keys".parse().expect("an address"),
+                connect_timeout: minutes(1),
+                timeout: minutes(1),
+                max_bytes: 4096,
+            };
+            let source = Place::Address(settings).source(LazyClient::default());
+            (Arc::new(Shared { source, ..shared }), number)
+        };
+        let mut live = handle();
+        fetched(&live, 1);
+        // The clock was ahead, and is set right.
+        clock.step_to(start.saturating_sub(minutes(120)));
+        for unread in [50, 100, 150] {
+            clock.advance(minutes(50));
+            let successor = handle();
+            successor.0.take_over(&live.0);
+            live = successor;
+            let (shared, number) = &live;
+            let Some(Step::Fetch(Fetch { mode, started, .. })) = shared.next_step(*number) else {
+                panic!("a fetch is due");
+            };
+            let may_be_confirmed = unread < 60;
+            assert_eq!(mode == Mode::Conditional, may_be_confirmed, "{unread} min");
+            let confirmed = Fetched {
+                document: None,
+                max_age: None,
+            };
+            shared.publish(*number, started, mode, Ok(confirmed));
+        }
+    }
+
     #[tokio::test]
     async fn while_a_write_hangs_only_the_latest_document_waits_for_it() {
         let directory = tempfile::tempdir().expect("a directory");
