@@ -749,4 +749,13 @@ mod tests {
             go.fetches()
         );
     }
+
+    #[test]
+    fn a_handle_prints_no_secret_of_its_key_address() {
+        let auth = (GoAuth::builder().issuer("https://id/X").audience("ZKT"))
+            .jwks_url("https://id.example/keys?code=hunter2")
+            .build()
+            .expect("good settings");
+        assert!(!format!("{auth:?}").contains("hunter2"));
+    }
 }
