@@ -298,16 +298,15 @@ impl Shared {
             elapsed: now.elapsed,
         });
         let mut status = self.core.status();
-        let age = handed_over.age(now).unwrap_or(Duration::MAX);
         if status.freshness.is_untouched() {
             status.freshness = handed_over;
             status.last_error = last_error;
-        } else if status.freshness.would_gain(age, now) {
+        } else if status.freshness.would_gain_from(&handed_over, now) {
             status.freshness.take_keys_of(handed_over);
         } else {
             return;
         }
-        status.overtaken = true;
+        status.overtaken |= handed_over.has_set();
         status.held = Held { read_at, ..held };
         status.attempted = status.attempted.max(attempted);
         self.store(&status);
@@ -346,11 +345,13 @@ impl Shared {
         let freshness = &status.freshness;
         let mut last_error = status.last_error.clone();
         let trust = freshness.trust(&self.schedule, now);
-        if trust.is_usable() && self.current.load().is_empty() {
+        let published = self.current.load();
+        if trust.is_usable() && published.is_empty() {
             last_error.get_or_insert(FetchError::Distrusted);
-            return KeysState::Empty { last_error };
         }
         match trust {
+            // Also those of a file that nobody looks after.
+            _ if published.keys(now.wall).is_empty() => KeysState::Empty { last_error },
             Trust::Fresh | Trust::Due => KeysState::Fresh,
             Trust::Empty | Trust::Expired => KeysState::Empty { last_error },
             Trust::Stale => KeysState::Stale {
@@ -432,9 +433,14 @@ impl Shared {
             if !status.freshness.last_attempt_succeeded() {
                 return;
             }
+            let held = status.held.clone();
             SaveJob {
-                held: status.held.clone(),
+                document: held.document,
                 fetched_at: status.freshness.fetched_at(now),
+                // Of the longer of both times, since the file has one clock alone.
+                read_at: (held.read_at).map_or(UnixTime::EPOCH, |read_at| {
+                    now.wall.saturating_sub(now.since(read_at))
+                }),
             }
         };
         let writer = Arc::new(());
@@ -454,7 +460,7 @@ impl Shared {
     fn write_all(&self, file: &SnapshotFile, writer: Arc<()>) {
         loop {
             let mut saving = self.saving();
-            let Some(SaveJob { held, fetched_at }) = saving.next.take() else {
+            let Some(job) = saving.next.take() else {
                 // Still under the lock: a job that arrives later starts a new writer.
                 drop(writer);
                 return;
@@ -463,9 +469,8 @@ impl Shared {
             let now = self.core.clock.now();
             let Document {
                 bytes, validator, ..
-            } = held.document;
-            let read_at = held.read_at.map_or(UnixTime::EPOCH, |read_at| read_at.wall);
-            let written = file.write(&bytes, validator, fetched_at, read_at, now);
+            } = job.document;
+            let written = file.write(&bytes, validator, job.fetched_at, job.read_at, now);
             if let Err(error) = written {
                 observe::snapshot_not_written(&self.issuer, &error);
             }
@@ -515,8 +520,9 @@ struct Saving {
 
 #[derive(Debug)]
 struct SaveJob {
-    held: Held,
+    document: Document,
     fetched_at: UnixTime,
+    read_at: UnixTime,
 }
 
 #[cfg(test)]
