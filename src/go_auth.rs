@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::access_token::{AccessTokenSource, AccessTokens, AccessTokensError, Api, Terms};
 use crate::authenticate::Verified;
+use crate::authenticate::authenticator::distrusted::Distrusted;
 use crate::authenticate::authenticator::{Authenticator, Issuer, Issuers};
 use crate::authenticate::token_cache::TokenCache;
 use crate::clock::{Clock, SystemClock};
@@ -164,17 +165,13 @@ impl GoAuth {
     /// them, and tokens already verified with them are no longer accepted: for the
     /// emergency in which GO's private key has leaked. Replaces
     /// [`Config::distrusted_keys`] and any earlier call; an empty list trusts all keys
-    /// again. A [successor](GoAuthBuilder::successor_of) inherits the list, in addition
-    /// to that of its own settings.
+    /// again. Each [successor](GoAuthBuilder::successor_of), also one that is built already,
+    /// inherits the list, in addition to that of its own settings.
     pub fn distrust_keys<K: Into<String>>(&self, kids: impl IntoIterator<Item = K>) {
         let kids: Arc<[Box<str>]> = (kids.into_iter())
             .map(|kid| kid.into().into_boxed_str())
             .collect();
-        // Under one lock: of two calls at a time the same one counts here and for a
-        // successor.
-        let mut distrusted = self.authenticator.distrusted();
-        *distrusted = kids;
-        self.authenticator.issuers.distrust(&distrusted);
+        self.authenticator.distrust(kids);
     }
 
     /// Like [`distrust_keys`](Self::distrust_keys), but temporary: a successor does not
@@ -509,10 +506,7 @@ impl GoAuthBuilder {
         };
         let trusts = checked.trusts(on_failure, &config);
         let mut given = keys;
-        let by_code = (predecessor.as_ref()).map_or_else(Arc::default, |it| {
-            Arc::clone(&it.authenticator.distrusted())
-        });
-        let distrusted = union(&config.distrusted(), &by_code);
+        let distrusted = config.distrusted();
         let trusted = (checked.trusted.into_iter()).map(|issuer| {
             let keys = match issuer.place {
                 Some(place) => {
@@ -543,7 +537,7 @@ impl GoAuthBuilder {
             elsewhere: checked.elsewhere,
             max_token_bytes: config.max_token_bytes,
         };
-        if let Some(predecessor) = predecessor {
+        if let Some(predecessor) = &predecessor {
             issuers.take_over(&predecessor.authenticator.issuers);
         }
         let respond = respond.unwrap_or_else(|| match config.on_failure {
@@ -564,11 +558,14 @@ impl GoAuthBuilder {
                 key_wait: config.key_wait,
                 waiting: Arc::new(Semaphore::new(config.max_waiting)),
                 max_waiting: config.max_waiting,
-                distrusted: Mutex::new(by_code),
+                distrusted: Mutex::new(Distrusted::by_settings(distrusted)),
             }),
             source: CredentialSource::Header(checked.credential_header),
             respond,
         };
+        if let Some(predecessor) = &predecessor {
+            (predecessor.authenticator).succeeded_by(&auth.authenticator);
+        }
         for warn in dangers {
             warn();
         }
@@ -628,15 +625,6 @@ fn dangers(config: &Config, checked: &Checked) -> Vec<fn()> {
         warnings.push(observe::environments_mixed);
     }
     warnings
-}
-
-/// The names that are in either list.
-pub fn union(one: &Arc<[Box<str>]>, other: &Arc<[Box<str>]>) -> Arc<[Box<str>]> {
-    if other.is_empty() {
-        return Arc::clone(one);
-    }
-    let more = other.iter().filter(|name| !one.contains(name));
-    one.iter().chain(more).cloned().collect()
 }
 
 #[cfg(shuttle)]
