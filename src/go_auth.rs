@@ -494,7 +494,8 @@ impl GoAuthBuilder {
             beside_jwts: (checked.as_ref()).is_ok_and(|checked| !checked.trusted.is_empty()),
             writable: Writable::from_setting(config.danger_allow_writable_files),
         };
-        let access_tokens = accepted_tokens(access_tokens, &config, terms, &clock);
+        let theirs = (predecessor.as_ref()).and_then(|it| it.authenticator.access_tokens.as_ref());
+        let access_tokens = accepted_tokens(access_tokens, &config, terms, &clock, theirs);
         let network = network(&config, &checked);
         let ((checked, access_tokens), network) = both(both(checked, access_tokens), network)?;
         let clients = Clients::new(network, client);
@@ -580,6 +581,7 @@ fn accepted_tokens(
     config: &Config,
     terms: Terms,
     clock: &Arc<dyn Clock>,
+    predecessor: Option<&AccessTokenSource>,
 ) -> Result<Option<AccessTokenSource>, ConfigError> {
     match (access_tokens, &config.access_tokens) {
         (Some(given), _) if terms.beside_jwts => given
@@ -590,9 +592,11 @@ fn accepted_tokens(
                 ConfigError::of_setting("access_tokens", faults)
             }),
         (Some(given), _) => Ok(Some(AccessTokenSource::fixed(given, Arc::clone(clock)))),
-        (None, Some(file)) => AccessTokenSource::open(file.clone(), terms, Arc::clone(clock))
-            .map(Some)
-            .map_err(|error| of_access_tokens(file, &error)),
+        (None, Some(file)) => {
+            AccessTokenSource::open(file.clone(), terms, Arc::clone(clock), predecessor)
+                .map(Some)
+                .map_err(|error| of_access_tokens(file, &error))
+        }
         (None, None) => Ok(None),
     }
 }

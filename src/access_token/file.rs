@@ -25,7 +25,7 @@ use crate::file::guarded_file::{FileError, GuardedFile, Links, Writable};
 const MAX_BYTES: usize = 64 * 1024;
 
 /// The rules for a file and its tokens.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Terms {
     /// JWTs are accepted too: no token may look like one.
     pub(crate) beside_jwts: bool,

@@ -77,8 +77,18 @@ struct Watched {
     terms: Terms,
     state: Mutex<State>,
     reads: Reads,
-    /// The number of checks that have begun.
-    looks: AtomicU64,
+    ticks: Ticks,
+}
+
+/// Counts the beginnings and ends of readings, so that one knows which of two was first.
+#[derive(Debug, Clone, Default)]
+struct Ticks(Arc<AtomicU64>);
+
+/// When a reading began and ended.
+#[derive(Debug, Clone, Copy, Default)]
+struct Reading {
+    from: u64,
+    to: u64,
 }
 
 /// What is known about the file.
@@ -90,8 +100,8 @@ struct State {
     modified: Option<UnixTime>,
     /// Why the file can't be used in its present state.
     unusable: Option<Unusable>,
-    /// The latest check that updated this.
-    look: u64,
+    /// The latest reading, from which this is.
+    reading: Reading,
 }
 
 impl AccessTokenSource {
@@ -110,15 +120,25 @@ impl AccessTokenSource {
         path: impl Into<PathBuf>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AccessTokensError> {
-        Self::open(path.into(), Terms::default(), clock)
+        Self::open(path.into(), Terms::default(), clock, None)
     }
 
-    /// Like [`file`](Self::file), by these rules, now and whenever it has changed.
+    /// Like [`file`](Self::file), by these rules, now and whenever it has changed. Where
+    /// `predecessor` watches the same file by the same rules, it is read now and shared: what
+    /// has been revoked at either is revoked at both.
     pub(crate) fn open(
         path: PathBuf,
         terms: Terms,
         clock: Arc<dyn Clock>,
+        predecessor: Option<&Self>,
     ) -> Result<Self, AccessTokensError> {
+        if let Some(same) = predecessor
+            && let Some(file) = &same.0.shared.file
+            && (&file.path, file.terms) == (&path, terms)
+        {
+            same.0.shared.look_now(file)?;
+            return Ok(same.clone());
+        }
         let found = file::read(&path, terms).map_err(|unusable| unusable.error)?;
         let tokens = found.tokens;
         observe::access_tokens_read(&path, tokens.apis().map(Api::as_str));
@@ -129,10 +149,10 @@ impl AccessTokenSource {
                 content: Some(found.content),
                 modified: found.modified,
                 unusable: None,
-                look: 0,
+                reading: Reading::default(),
             }),
             reads: Reads::default(),
-            looks: AtomicU64::new(0),
+            ticks: Ticks::default(),
         };
         let this = Self::new(tokens, Some(file), clock);
         this.0.shared.warn_of_dates();
@@ -259,19 +279,36 @@ async fn run(running: Running) {
 }
 
 impl Shared {
-    /// Checks the file, and takes its tokens if they have changed. One check at a time: a
-    /// late one does not replace what a newer one found.
+    /// Checks the file, and takes its tokens if they have changed.
     async fn look(&self) -> Result<(), AccessTokensError> {
         let Some(file) = &self.file else {
             return Ok(());
         };
-        let look = file.looks.fetch_add(1, Ordering::Relaxed);
-        let (path, terms) = (file.path.clone(), file.terms);
-        let outcome = match file.reads.run(move || file::read(&path, terms)).await {
-            Ok(outcome) => outcome,
-            Err(unread) => Err(Unusable::unread(&file.path, unread.into())),
-        };
-        self.settle(file, look, outcome)
+        loop {
+            let begun = file.ticks.now();
+            let (path, terms, ticks) = (file.path.clone(), file.terms, file.ticks.clone());
+            let read = file
+                .reads
+                .run(move || ticks.timed(|| file::read(&path, terms)));
+            let (reading, outcome) = read.await.unwrap_or_else(|unread| {
+                let unusable = Unusable::unread(&file.path, unread.into());
+                (begun, Err(unusable))
+            });
+            if let Some(result) = self.settle(file, reading, outcome) {
+                return result;
+            }
+        }
+    }
+
+    /// The same. Blocks.
+    fn look_now(&self, file: &Watched) -> Result<(), AccessTokensError> {
+        loop {
+            let read = || file::read(&file.path, file.terms);
+            let (reading, outcome) = file.ticks.timed(read);
+            if let Some(result) = self.settle(file, reading, outcome) {
+                return result;
+            }
+        }
     }
 
     fn warn_of_dates(&self) {
@@ -284,19 +321,24 @@ impl Shared {
         }
     }
 
-    /// Applies the result, or what an otherwise unusable file revokes, then reports it;
-    /// ignored if a later check has already applied its own.
+    /// Applies what was read, or what an otherwise unusable file revokes, then reports it. A
+    /// reading that was over before the present one began changes nothing. `None`: they ran
+    /// at the same time and differ, so that only another one tells what is newer.
     fn settle(
         &self,
         file: &Watched,
-        look: u64,
+        reading: Reading,
         outcome: Result<Found, Unusable>,
-    ) -> Result<(), AccessTokensError> {
+    ) -> Option<Result<(), AccessTokensError>> {
         let mut state = file.state();
-        if state.look > look {
-            return state.result();
+        if reading.to < state.reading.from {
+            return Some(state.result());
         }
-        state.look = look;
+        let is_same = |found: &Found| state.content == Some(found.content);
+        if reading.from < state.reading.to && !outcome.as_ref().is_ok_and(is_same) {
+            return None;
+        }
+        state.reading = state.reading.later(reading);
         let before = state.unusable.take();
         match outcome {
             Ok(found) => {
@@ -312,7 +354,7 @@ impl Shared {
                     let tokens = self.current.load();
                     observe::access_tokens_read(&file.path, tokens.apis().map(Api::as_str));
                 }
-                Ok(())
+                Some(Ok(()))
             }
             Err(unusable) => {
                 let error = unusable.error.clone();
@@ -335,7 +377,7 @@ impl Shared {
                     let faults = error.faults().map(ToString::to_string);
                     observe::access_tokens_not_read(&file.path, faults);
                 }
-                Err(error)
+                Some(Err(error))
             }
         }
     }
@@ -371,6 +413,35 @@ impl Shared {
     }
 }
 
+impl Reading {
+    /// The later of two, or what is known of both if they have the same result.
+    fn later(self, other: Self) -> Self {
+        Self {
+            from: self.from.max(other.from),
+            to: self.to.max(other.to),
+        }
+    }
+}
+
+impl Ticks {
+    fn tick(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// As if a reading had begun and ended now.
+    fn now(&self) -> Reading {
+        let now = self.tick();
+        Reading { from: now, to: now }
+    }
+
+    fn timed<T>(&self, read: impl FnOnce() -> T) -> (Reading, T) {
+        let from = self.tick();
+        let outcome = read();
+        let to = self.tick();
+        (Reading { from, to }, outcome)
+    }
+}
+
 impl State {
     /// Whether the file could be used at the last check.
     fn result(&self) -> Result<(), AccessTokensError> {
@@ -399,12 +470,24 @@ mod models;
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+    use std::time::Duration;
+
     use super::*;
     use crate::clock::ManualClock;
+    use crate::file::detached::simulated::set_disk;
     use crate::file::watched::Unread;
 
     const GOOD: &str = "[[token]]\napi = \"own\"\ntoken = \"53ac077700000000000000000000abcd\"\n\
         issued = 2026-11-01T00:00:00Z\n";
+
+    fn at(tick: u64) -> Reading {
+        Reading {
+            from: tick,
+            to: tick,
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn two_hung_reads_are_reported_and_no_third_begins() {
@@ -448,8 +531,9 @@ mod tests {
 
         let older = read();
         std::fs::write(file.path(), REVOKED_IN_FAULT).expect("written");
-        let fault = shared.settle(watched, 2, read()).expect_err("a fault");
-        assert_eq!(shared.settle(watched, 1, older), Err(fault));
+        let fault = shared.settle(watched, at(2), read());
+        assert!(fault.as_ref().is_some_and(Result::is_err));
+        assert_eq!(shared.settle(watched, at(1), older), fault);
         let own = Api::new("own").expect("a name");
         assert!(
             source
@@ -460,12 +544,6 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn of_two_checks_at_once_what_the_later_reading_revoked_stays_revoked() {
-        use std::future::poll_fn;
-        use std::task::Poll;
-        use std::time::Duration;
-
-        use crate::file::detached::simulated::set_disk;
-
         let revoked = GOOD.to_owned() + "revoked = true\n";
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), GOOD).expect("written");
@@ -519,14 +597,21 @@ mod tests {
             shared.current.load().check(token, &own, now).is_ok()
         };
 
-        assert!(shared.settle(watched, 2, read(&newer)).is_ok());
-        assert!(shared.settle(watched, 1, read(&older)).is_ok());
+        assert_eq!(shared.settle(watched, at(3), read(&newer)), Some(Ok(())));
+        assert_eq!(shared.settle(watched, at(1), read(&older)), Some(Ok(())));
         assert!(accepts("53ac077700000000000000000000abce"));
         assert!(!accepts("53ac077700000000000000000000abcd"));
 
+        // At the same time: either may be newer, if they differ.
+        let both = |from, to| Reading { from, to };
+        let during = shared.settle(watched, both(2, 4), read(&newer));
+        assert_eq!(during, Some(Ok(())));
+        assert_eq!(shared.settle(watched, both(3, 6), read(&older)), None);
+
         let broken = || read(&write("token = 1"));
-        assert!(shared.settle(watched, 4, broken()).is_err());
-        assert!(shared.settle(watched, 3, read(&older)).is_err());
+        let fault = shared.settle(watched, at(8), broken());
+        assert!(fault.as_ref().is_some_and(Result::is_err));
+        assert_eq!(shared.settle(watched, at(7), read(&older)), fault);
         assert!(accepts("53ac077700000000000000000000abce"));
     }
 }

@@ -29,15 +29,14 @@ use derbysoft_go_auth::keys::{FetchError, IssuerHealth, KeysError};
 /// hangs has to be reported.
 const READ_WAIT: Duration = Duration::from_secs(5);
 
-/// A refused reload changes at most one thing: keys that settings without a fault
-/// distrust are distrusted at once. Requests in flight end with the old settings.
+/// A refused reload changes at most this: keys that settings without a fault distrust are
+/// distrusted at once, and the file of Access Tokens, which is watched anyway, has been
+/// read. Requests in flight end with the old settings.
 pub(super) async fn reload(shared: &Shared) {
     let predecessor = shared.live.load_full();
     let result = match successor(shared.settings.clone(), &predecessor).await {
         Ok(live) => {
             // What was learnt while it waited for keys.
-            let access_tokens = live.auth.reload_access_tokens();
-            let _ = tokio::time::timeout(READ_WAIT, access_tokens).await;
             take_over(&live.auth, &predecessor.auth);
             let live = Arc::new(live);
             shared.live.store(Arc::clone(&live));
@@ -74,7 +73,18 @@ async fn successor(settings: Settings, predecessor: &Live) -> Result<Live, Vec<S
         Ok(()) => Vec::new(),
         Err(error) => without_keys(&live, predecessor, &error),
     };
-    lost.is_empty().then_some(live).ok_or(lost)
+    if !lost.is_empty() {
+        return Err(lost);
+    }
+    // Also what was revoked while it waited.
+    let access_tokens = live.auth.reload_access_tokens();
+    match tokio::time::timeout(READ_WAIT, access_tokens).await {
+        Ok(Ok(())) => Ok(live),
+        Ok(Err(error)) => Err(error.faults().map(ToString::to_string).collect()),
+        Err(_) => Err(vec![
+            "reading the access tokens took more than 5s".to_owned(),
+        ]),
+    }
 }
 
 /// Every issuer whose keys are unavailable, but for those that have none now either, and
