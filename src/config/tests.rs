@@ -220,6 +220,25 @@ fn issuers_without_an_environment_are_all_trusted() {
 }
 
 #[test]
+fn an_issuer_at_the_top_is_not_ignored_if_any_of_it_is_set() {
+    let sets: [fn(&mut Config); 4] = [
+        |it| it.issuer = "https://id/A".to_owned(),
+        |it| it.audience = vec!["ZKT".to_owned()],
+        |it| it.jwks_url = "https://id.example/A/keys".to_owned(),
+        |it| it.jwks_file = Some("/A/keys.json".into()),
+    ];
+    for (at, set) in sets.into_iter().enumerate() {
+        let mut config = Config {
+            issuers: vec![IssuerConfig::new("b", "ZKT", "https://id.example/b")],
+            ..Config::default()
+        };
+        assert_eq!(faults(&config), [""; 0]);
+        set(&mut config);
+        assert_ne!(faults(&config), [""; 0], "{at}");
+    }
+}
+
+#[test]
 fn where_an_environment_is_served_each_issuer_names_one() {
     let text = "environment = \"production\"\n\
         [[issuers]]\n\
