@@ -151,6 +151,34 @@ pub(crate) fn any(of: usize) -> usize {
     shuttle::rand::thread_rng().gen_range(0..of)
 }
 
+/// Where at most so many may be at a time.
+#[derive(Debug)]
+pub(crate) struct AtMost {
+    most: u64,
+    inside: AtomicU64,
+}
+
+pub(crate) struct Inside<'a>(&'a AtMost);
+
+impl AtMost {
+    pub(crate) fn new(most: u64) -> Self {
+        let inside = AtomicU64::new(0);
+        Self { most, inside }
+    }
+
+    pub(crate) fn enter(&self) -> Inside<'_> {
+        let before = self.inside.fetch_add(1, SeqCst);
+        assert!(before < self.most, "too many fetches at a time");
+        Inside(self)
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.inside.fetch_sub(1, SeqCst);
+    }
+}
+
 /// Lets anybody else be next, where a task may be stopped.
 pub(crate) async fn pause() {
     let mut has_paused = false;
