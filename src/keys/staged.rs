@@ -12,7 +12,7 @@ use super::freshness::Schedule;
 use super::source::Source;
 use super::{KeySet, KeySource, Published, SnapshotFile};
 use crate::clock::{Clock, ManualClock};
-use crate::sync::{AtMost, AtomicU64, any, pause};
+use crate::sync::{AtMost, AtomicBool, AtomicU64, any, pause};
 
 /// The name of the key that is in every document.
 pub(crate) const COMMON: &str = "common";
@@ -32,6 +32,8 @@ pub(crate) struct Staged {
     under_way: AtMost,
     /// One in so many fetches fails; none if 0.
     fails: usize,
+    /// All do.
+    is_down: AtomicBool,
 }
 
 /// A document's keys, and what signs with them.
@@ -73,6 +75,7 @@ impl Staged {
             now: AtomicU64::new(0),
             under_way: AtMost::new(most),
             fails,
+            is_down: AtomicBool::new(false),
         })
     }
 
@@ -96,6 +99,10 @@ impl Staged {
         next
     }
 
+    pub(crate) fn go_down(&self) {
+        self.is_down.store(true, SeqCst);
+    }
+
     pub(super) async fn fetch(
         &self,
         clock: &dyn Clock,
@@ -110,7 +117,8 @@ impl Staged {
         if clock.monotonic() >= end {
             return Err(FetchError::Timeout.into());
         }
-        if self.fails > 0 && any(self.fails) == 0 {
+        let fails = self.fails > 0 && any(self.fails) == 0;
+        if fails || self.is_down.load(SeqCst) {
             return Err(FetchError::Status(500).into());
         }
         let is_held = mode == Mode::Conditional && number(&held.keys) == Some(now);
