@@ -59,7 +59,7 @@ impl Fetcher {
     ) -> Result<Answer, GatewayErrorKind> {
         #[cfg(shuttle)]
         if let Some(staged) = &self.staged {
-            return staged.fetch(clock, pair).await;
+            return staged.fetch(pair).await;
         }
         bounded_http::within(clock, self.settings.timeout, self.get(pair)).await
     }
