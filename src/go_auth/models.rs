@@ -12,7 +12,7 @@ use super::*;
 use crate::authenticate::VerifyErrorKind;
 use crate::clock::{ManualClock, UnixTime};
 use crate::keys::staged::{COMMON, Staged};
-use crate::sync::{ArcSwap, AtomicBool, Handle, any, check, join, join_while, within};
+use crate::sync::{ArcSwap, AtomicBool, Handle, any, check, join, join_while, thread, within};
 
 const ISSUER: &str = "https://id.example";
 const AUDIENCE: &str = "ZKT";
@@ -190,22 +190,27 @@ fn a_reload_brings_nothing_withdrawn_back() {
                 }
             })
         };
+        let is_withdrawn = Arc::new(AtomicBool::new(false));
         let operator = {
             let (live, staged) = (Arc::clone(&live), Arc::clone(&staged));
+            let is_withdrawn = Arc::clone(&is_withdrawn);
             within(&runtime, move || {
                 staged.rotate();
                 loop {
                     let auth = live.load_full();
                     refresh(&auth);
                     if Arc::ptr_eq(&auth, &live.load_full()) {
-                        return;
+                        break;
                     }
                 }
+                is_withdrawn.store(true, SeqCst);
             })
         };
         let reload = {
             let live = Arc::clone(&live);
-            within(&runtime, move || reload(&live, handle(&staged, &clock)))
+            within(&runtime, move || {
+                reload(&live, handle(&staged, &clock), &is_withdrawn);
+            })
         };
         join([push, operator, reload]);
         let auth = live.load_full();
@@ -217,18 +222,53 @@ fn a_reload_brings_nothing_withdrawn_back() {
     });
 }
 
-/// As the gate does.
-fn reload(live: &ArcSwap<GoAuth>, successor: GoAuth) {
+/// As the gate does; whether there are keys at once.
+fn reload(live: &ArcSwap<GoAuth>, successor: GoAuth, is_withdrawn: &AtomicBool) -> bool {
     let predecessor = live.load_full();
     successor.take_over(&predecessor);
     let distrusted = [COMMON.into()].into();
     successor.distrust_meanwhile(&distrusted);
     predecessor.distrust_meanwhile(&distrusted);
-    let _ = block_on(successor.ready());
+    let is_ready = block_on(successor.ready()).is_ok();
+    let is_withdrawn = is_withdrawn.load(SeqCst);
     successor.take_over(&predecessor);
+    // All that the predecessor learns meanwhile counts after the second call.
+    thread::yield_now();
     let successor = Arc::new(successor);
     live.store(Arc::clone(&successor));
+    assert!(
+        !(is_withdrawn && accepts(&successor, 0)),
+        "withdrawn before"
+    );
     successor.take_over(&predecessor);
+    is_ready
+}
+
+#[test]
+fn a_reload_during_an_outage_leaves_no_push_without_keys() {
+    check(300, || {
+        let clock = ManualClock::new(START);
+        let staged = Staged::new(&clock, 2, 0);
+        let live = Arc::new(ArcSwap::from_pointee(handle(&staged, &clock)));
+        let runtime = Handle::new();
+        let auth = live.load_full();
+        join([within(&runtime, move || refresh(&auth))]);
+        staged.go_down();
+        let push = {
+            let live = Arc::clone(&live);
+            within(&runtime, move || {
+                for _ in 0..4 {
+                    assert!(accepts(&live.load_full(), 0), "no keys");
+                }
+            })
+        };
+        let reload = within(&runtime, move || {
+            let successor = handle(&staged, &clock);
+            let is_ready = reload(&live, successor, &AtomicBool::new(false));
+            assert!(is_ready, "refused");
+        });
+        join([push, reload]);
+    });
 }
 
 fn mint_of_common() -> String {
@@ -252,14 +292,28 @@ fn the_distrusted_keys_are_those_that_a_successor_inherits() {
             let auth = auth.clone();
             move || refresh(&auth)
         })]);
-        let calls = ["0", COMMON].map(|kid| {
+        let mut calls = Vec::from(["0", COMMON].map(|kid| {
             let auth = auth.clone();
             within(&runtime, move || auth.distrust_keys([kid]))
+        }));
+        // It is built meanwhile, and has the same keys.
+        let successor = handle(&staged, &clock);
+        successor.take_over(&auth);
+        calls.push({
+            let (auth, successor) = (auth.clone(), successor.clone());
+            within(&runtime, move || {
+                (auth.authenticator).succeeded_by(&successor.authenticator);
+            })
         });
         join(calls);
-        let published = auth.authenticator.issuers.trusted[0].keys.published();
-        for kid in &*auth.authenticator.distrusted().by_calls() {
-            assert!(!published.has(kid), "{kid} is not distrusted here");
+        let distrusted = auth.authenticator.distrusted().by_calls();
+        assert_eq!(distrusted.len(), 1, "of one call");
+        for auth in [auth, successor] {
+            let published = auth.authenticator.issuers.trusted[0].keys.published();
+            for kid in ["0", COMMON] {
+                let is_distrusted = distrusted.iter().any(|name| **name == *kid);
+                assert_ne!(published.has(kid), is_distrusted, "{kid}");
+            }
         }
     });
 }

@@ -46,6 +46,7 @@ use self::remote::Remote;
 pub(crate) use self::remote::{Demand, Pending};
 pub(crate) use self::snapshot::SnapshotFile;
 pub(crate) use self::source::Place;
+use self::source::Source;
 pub use crate::jwt::jwks::{KeySet, KeySetError, MAX_KEYS, SkipReason, SkippedKey};
 
 /// A key set and when its use ends.
@@ -147,10 +148,22 @@ impl KeySource {
         let schedule = place.schedule(schedule);
         let trust = client.trust();
         let snapshot = snapshot.map(|file| SnapshotFile { trust, ..file });
+        let source = place.source(client);
+        Self::refreshed(issuer, source, snapshot, schedule, clock, distrusted)
+    }
+
+    fn refreshed(
+        issuer: &str,
+        source: Source,
+        snapshot: Option<SnapshotFile>,
+        schedule: Schedule,
+        clock: Arc<dyn Clock>,
+        distrusted: Arc<[Box<str>]>,
+    ) -> Self {
         let current = Arc::new(ArcSwap::from_pointee(Published::empty(&distrusted)));
         let remote = Remote::new(Shared::new(
             issuer.into(),
-            place.source(client),
+            source,
             snapshot,
             schedule,
             clock,

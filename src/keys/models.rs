@@ -184,6 +184,66 @@ fn another_task_takes_over_from_one_that_nobody_drives() {
 }
 
 #[test]
+fn a_task_that_takes_over_serves_those_who_wait() {
+    check(500, || {
+        let clock = start();
+        let staged = Staged::new(&clock, 3, 0);
+        let keys = Arc::new(KeySource::staged(ISSUER, &staged));
+        let (idle, driven) = (Handle::new(), Handle::new());
+        let within = |runtime: &Handle, act: fn(&KeySource)| {
+            let keys = Arc::clone(&keys);
+            within(runtime, move || act(&keys))
+        };
+        let wait_long = || {
+            clock.advance(LONG);
+            pass(LONG);
+        };
+        let refresh = |keys: &KeySource| {
+            let refreshed = block_on(keys.refresh().expect("fetched").result());
+            assert_eq!(refreshed, Ok(()));
+        };
+        join([within(&idle, refresh)]);
+        clock.advance(SCHEDULE.cooldown);
+        let demanded = Arc::new(AtomicBool::new(false));
+        let early = {
+            let (keys, demanded) = (Arc::clone(&keys), Arc::clone(&demanded));
+            crate::sync::within(&idle, move || {
+                let demand = keys.demand(&keys.published(), START);
+                demanded.store(true, SeqCst);
+                // With no limit of its own.
+                if let Demand::Wait(waiter) = demand {
+                    block_on(waiter.ended());
+                }
+            })
+        };
+        while !demanded.load(SeqCst) {
+            thread::yield_now();
+        }
+        idle.abandon();
+        idle.is_at_rest();
+        wait_long();
+        join([within(&driven, |keys| drop(keys.ready())), early]);
+        // Nor is a later one left to the task that nobody drives.
+        join([within(&idle, |keys| drop(keys.refresh()))]);
+        wait_long();
+        join([within(&driven, refresh)]);
+        // Nor after one that nobody drives has missed a refresh.
+        driven.abandon();
+        driven.is_at_rest();
+        clock.advance(SCHEDULE.interval);
+        pass(SCHEDULE.interval);
+        let last = Handle::new();
+        join([within(&last, refresh)]);
+        join([within(&last, refresh)]);
+        idle.resume();
+        driven.resume();
+        let held = Arc::downgrade(&staged);
+        drop((keys, staged));
+        is_dropped(&held);
+    });
+}
+
+#[test]
 fn nothing_older_replaces_what_a_successor_has_taken_over() {
     check(3000, || {
         let clock = start();
@@ -280,6 +340,34 @@ fn keys_that_expired_are_gone_until_newer_ones_are_fetched() {
         let published = keys.published();
         if !published.keys(Moment::now(&clock).wall).is_empty() {
             assert_eq!(published.edition(), Some(rotated), "expired");
+        }
+    });
+}
+
+#[test]
+fn what_has_expired_does_not_come_back() {
+    check(500, || {
+        let clock = start();
+        let staged = Staged::new(&clock, 1, 0);
+        let keys = Arc::new(KeySource::staged(ISSUER, &staged));
+        let runtime = Handle::new();
+        let refresh = || {
+            let keys = Arc::clone(&keys);
+            within(&runtime, move || {
+                let _ = block_on(keys.refresh().expect("fetched").result());
+            })
+        };
+        join([refresh()]);
+        staged.go_down();
+        let time = {
+            let clock = clock.clone();
+            thread::spawn(move || clock.advance(SCHEDULE.max_stale))
+        };
+        join([refresh(), time]);
+        // By a clock that is set back they would be good again.
+        clock.step_to(START);
+        while keys.published().has(COMMON) {
+            thread::yield_now();
         }
     });
 }

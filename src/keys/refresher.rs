@@ -118,8 +118,10 @@ impl Refresh for Shared {
     fn next_step(&self, number: u64) -> Option<Step<Fetch>> {
         self.expire(number);
         self.measure();
-        let now = self.core.now();
         let mut status = self.core.status_of(number)?;
+        // After the call that wanted the fetch: what it finds counts as newer than whatever
+        // was asked for before that.
+        let now = self.core.now();
         let refresh = status.freshness.until_refresh(now);
         let is_due = refresh.is_some_and(|wait| wait.is_zero());
         if let Some(wanted) = status.flight.begin(is_due.then_some(Wanted::Any)) {

@@ -372,6 +372,9 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+#[cfg(shuttle)]
+mod models;
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;

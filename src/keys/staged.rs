@@ -9,12 +9,10 @@ use derbysoft_go_simulator::{PublishedKey, SigningKey};
 
 use super::fetch::{Document, Failed, FetchError, Fetched, Mode};
 use super::freshness::Schedule;
-use super::refresher::Shared;
-use super::remote::Remote;
 use super::source::Source;
-use super::{KeySet, KeySource, Published};
+use super::{KeySet, KeySource, Published, SnapshotFile};
 use crate::clock::{Clock, ManualClock};
-use crate::sync::{ArcSwap, AtomicU64, any, pause};
+use crate::sync::{AtMost, AtomicBool, AtomicU64, any, pause};
 
 /// The name of the key that is in every document.
 pub(crate) const COMMON: &str = "common";
@@ -31,11 +29,11 @@ pub(crate) struct Staged {
     clock: ManualClock,
     /// The number of the document that is at the address now.
     now: AtomicU64,
-    under_way: AtomicU64,
-    /// At most so many fetches are made at a time.
-    most: u64,
+    under_way: AtMost,
     /// One in so many fetches fails; none if 0.
     fails: usize,
+    /// All do.
+    is_down: AtomicBool,
 }
 
 /// A document's keys, and what signs with them.
@@ -70,13 +68,14 @@ pub(crate) fn common() -> SigningKey {
 impl Staged {
     pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 
+    /// At most so many fetches are made at a time.
     pub(crate) fn new(clock: &ManualClock, most: u64, fails: usize) -> Arc<Self> {
         Arc::new(Self {
             clock: clock.clone(),
             now: AtomicU64::new(0),
-            under_way: AtomicU64::new(0),
-            most,
+            under_way: AtMost::new(most),
             fails,
+            is_down: AtomicBool::new(false),
         })
     }
 
@@ -100,6 +99,10 @@ impl Staged {
         next
     }
 
+    pub(crate) fn go_down(&self) {
+        self.is_down.store(true, SeqCst);
+    }
+
     pub(super) async fn fetch(
         &self,
         clock: &dyn Clock,
@@ -107,14 +110,15 @@ impl Staged {
         mode: Mode,
     ) -> Result<Fetched, Failed> {
         let end = clock.monotonic() + Self::TIMEOUT;
-        let _under_way = UnderWay::begin(self);
+        let _under_way = self.under_way.enter();
         pause().await;
         let now = self.now();
         pause().await;
         if clock.monotonic() >= end {
             return Err(FetchError::Timeout.into());
         }
-        if self.fails > 0 && any(self.fails) == 0 {
+        let fails = self.fails > 0 && any(self.fails) == 0;
+        if fails || self.is_down.load(SeqCst) {
             return Err(FetchError::Status(500).into());
         }
         let is_held = mode == Mode::Conditional && number(&held.keys) == Some(now);
@@ -123,22 +127,6 @@ impl Staged {
             document: (!is_held).then(|| edition.document.clone()),
             max_age: None,
         })
-    }
-}
-
-struct UnderWay<'a>(&'a Staged);
-
-impl<'a> UnderWay<'a> {
-    fn begin(staged: &'a Staged) -> Self {
-        let before = staged.under_way.fetch_add(1, SeqCst);
-        assert!(before < staged.most, "too many fetches at a time");
-        Self(staged)
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, SeqCst);
     }
 }
 
@@ -160,23 +148,18 @@ impl Published {
 
 impl KeySource {
     pub(crate) fn staged(issuer: &str, staged: &Arc<Staged>) -> Self {
-        let distrusted = Arc::default();
-        let current = Arc::new(ArcSwap::from_pointee(Published::empty(&distrusted)));
-        let remote = Remote::new(Shared::new(
-            issuer.into(),
-            Source::Staged(Arc::clone(staged)),
-            None,
-            SCHEDULE,
-            Arc::new(staged.clock.clone()),
-            Arc::clone(&current),
-            distrusted,
-        ));
-        Self {
-            current,
-            given: KeySet::default(),
-            remote: Some(remote),
-            caught_up: crate::sync::AtomicU64::new(0),
-        }
+        Self::saved(issuer, staged, None)
+    }
+
+    /// The same, with a snapshot.
+    pub(super) fn saved(
+        issuer: &str,
+        staged: &Arc<Staged>,
+        snapshot: Option<SnapshotFile>,
+    ) -> Self {
+        let source = Source::Staged(Arc::clone(staged));
+        let clock = Arc::new(staged.clock.clone());
+        Self::refreshed(issuer, source, snapshot, SCHEDULE, clock, Arc::default())
     }
 
     /// The published set.

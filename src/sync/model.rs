@@ -151,6 +151,34 @@ pub(crate) fn any(of: usize) -> usize {
     shuttle::rand::thread_rng().gen_range(0..of)
 }
 
+/// Where at most so many may be at a time.
+#[derive(Debug)]
+pub(crate) struct AtMost {
+    most: u64,
+    inside: AtomicU64,
+}
+
+pub(crate) struct Inside<'a>(&'a AtMost);
+
+impl AtMost {
+    pub(crate) fn new(most: u64) -> Self {
+        let inside = AtomicU64::new(0);
+        Self { most, inside }
+    }
+
+    pub(crate) fn enter(&self) -> Inside<'_> {
+        let before = self.inside.fetch_add(1, SeqCst);
+        assert!(before < self.most, "too many fetches at a time");
+        Inside(self)
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.inside.fetch_sub(1, SeqCst);
+    }
+}
+
 /// Lets anybody else be next, where a task may be stopped.
 pub(crate) async fn pause() {
     let mut has_paused = false;
@@ -296,6 +324,8 @@ struct Runtime {
     mode: Mode,
     /// Those whom a change of the mode concerns.
     tasks: Vec<Waker>,
+    /// How many of them are being polled.
+    polled: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -311,6 +341,7 @@ impl Handle {
         Self(Arc::new(std::sync::Mutex::new(Runtime {
             mode: Mode::Driven,
             tasks: Vec::new(),
+            polled: 0,
         })))
     }
 
@@ -328,6 +359,13 @@ impl Handle {
         self.change(Mode::Abandoned);
     }
 
+    /// None of its tasks is in the middle of a step any more.
+    pub(crate) fn is_at_rest(&self) {
+        while self.lock().polled > 0 {
+            thread::yield_now();
+        }
+    }
+
     /// They are driven again.
     pub(crate) fn resume(&self) {
         self.change(Mode::Driven);
@@ -338,10 +376,14 @@ impl Handle {
         self.change(Mode::ShutDown);
     }
 
+    fn lock(&self) -> std::sync::MutexGuard<'_, Runtime> {
+        self.0.lock().expect("no panic")
+    }
+
     fn change(&self, mode: Mode) {
         step();
         let tasks = {
-            let mut runtime = self.0.lock().expect("no panic");
+            let mut runtime = self.lock();
             runtime.mode = mode;
             std::mem::take(&mut runtime.tasks)
         };
@@ -374,13 +416,20 @@ struct Task {
 impl Task {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mode = {
-            let mut runtime = self.runtime.0.lock().expect("no panic");
+            let mut runtime = self.runtime.lock();
             runtime.tasks.push(cx.waker().clone());
+            runtime.polled += usize::from(runtime.mode != Mode::Abandoned);
             runtime.mode
         };
         if mode == Mode::Abandoned {
             return Poll::Pending;
         }
+        let polled = self.step(mode, cx);
+        self.runtime.lock().polled -= 1;
+        polled
+    }
+
+    fn step(&mut self, mode: Mode, cx: &mut Context<'_>) -> Poll<()> {
         if mode == Mode::ShutDown || self.abort.is_aborted(cx) {
             self.future = None;
         }

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use shuttle::future::block_on;
 use tempfile::NamedTempFile;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::sync::{Handle as Runtime, any, check, is_dropped, join, thread, within};
+use crate::sync::{Handle as Runtime, any, check, is_dropped, join, pass, thread, within};
 
 const TOKEN: &str = "53ac077700000000000000000000abcd";
 
@@ -55,6 +56,49 @@ fn one_watch_runs_however_many_begin_and_ends_with_its_handle() {
         looks(1);
         thread::yield_now();
         assert_eq!(looks(1), 1, "two watches");
+        drop(source);
+        is_dropped(&shared);
+    });
+}
+
+/// Long enough for a watch to count as late.
+const LONG: Duration = Duration::from_secs(40);
+
+#[test]
+fn a_lost_watch_is_replaced_by_one_other() {
+    let file = NamedTempFile::new().expect("a file");
+    fs::write(file.path(), GOOD).expect("written");
+    let path = file.path().to_owned();
+    check(500, move || {
+        let clock = ManualClock::new(START);
+        let source = AccessTokenSource::file(&path, Arc::new(clock.clone())).expect("good");
+        let (lost, driven) = (Runtime::new(), Runtime::new());
+        let use_it = |runtime| {
+            let source = source.clone();
+            within(runtime, move || assert!(accepts(&source)))
+        };
+        let shared = Arc::downgrade(&source.0.shared);
+        // The handle's, and one of each watch.
+        let watches = || shared.strong_count() - 1;
+        join([use_it(&lost)]);
+        if any(2) == 0 {
+            lost.shut_down();
+            while watches() > 0 {
+                thread::yield_now();
+            }
+        } else {
+            lost.abandon();
+            lost.is_at_rest();
+            clock.advance(LONG);
+            pass(LONG);
+        }
+        join([use_it(&driven)]);
+        lost.resume();
+        while watches() > 1 {
+            thread::yield_now();
+        }
+        join([use_it(&driven), use_it(&lost)]);
+        assert_eq!(watches(), 1);
         drop(source);
         is_dropped(&shared);
     });

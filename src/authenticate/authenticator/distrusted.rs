@@ -82,7 +82,7 @@ impl Authenticator {
         told
     }
 
-    fn distrusted(&self) -> MutexGuard<'_, Distrusted> {
+    pub(crate) fn distrusted(&self) -> MutexGuard<'_, Distrusted> {
         self.distrusted
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -189,5 +189,7 @@ impl std::fmt::Debug for TokenCache {
     }
 }
 
+#[cfg(shuttle)]
+mod models;
 #[cfg(test)]
 mod tests;

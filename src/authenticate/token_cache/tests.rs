@@ -50,7 +50,7 @@ fn kinds() -> Vec<(&'static str, Vec<u8>, Verified)> {
 }
 
 /// A genuine token and its verdict.
-fn genuine(change: impl FnOnce(Mint) -> Mint) -> (Vec<u8>, Verified) {
+pub(super) fn genuine(change: impl FnOnce(Mint) -> Mint) -> (Vec<u8>, Verified) {
     let key = PublishedKey::fresh();
     let signing = key.signing_key().expect("a key that signs").clone();
     let mint = Mint::new(signing, key.kid().expect("a name"), ISSUER, AUDIENCE);
@@ -68,7 +68,7 @@ fn genuine(change: impl FnOnce(Mint) -> Mint) -> (Vec<u8>, Verified) {
     (token.into_bytes(), verdict.expect("genuine"))
 }
 
-fn entry(token: &[u8], verified: &Verified) -> Entry {
+pub(super) fn entry(token: &[u8], verified: &Verified) -> Entry {
     Entry {
         token: token.into(),
         verified: verified.clone(),
@@ -110,7 +110,7 @@ fn see_twice(cache: &TokenCache, token: &[u8], verified: &Verified, numbers: Ran
 }
 
 /// The weight of what the table holds.
-fn held(cache: &TokenCache) -> u64 {
+pub(super) fn held(cache: &TokenCache) -> u64 {
     let entries = cache.table.iter().flat_map(|set| &set.entries);
     entries
         .filter_map(ArcSwapOption::load_full)

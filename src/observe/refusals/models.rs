@@ -9,6 +9,7 @@ use crate::sync::{check_all, thread};
 fn each_rejection_is_first_counted_or_left_to_be_reported() {
     check_all(|| {
         let refusals = Arc::new(Refusals::new(1));
+        assert_eq!(refusals.count(0, 0), Counted::First { unreported: 0 });
         let counts = [0, 1].map(|now| {
             let refusals = Arc::clone(&refusals);
             thread::spawn(move || match refusals.count(0, now) {

@@ -15,6 +15,8 @@ mod error;
 mod excerpt;
 mod fetch;
 mod layer;
+#[cfg(shuttle)]
+mod models;
 mod pairs;
 mod refresher;
 mod renewal;
