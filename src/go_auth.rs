@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::access_token::{AccessTokenSource, AccessTokens, AccessTokensError, Api, Terms};
 use crate::authenticate::Verified;
+use crate::authenticate::authenticator::distrusted::Distrusted;
 use crate::authenticate::authenticator::{Authenticator, Issuer, Issuers};
 use crate::authenticate::token_cache::TokenCache;
 use crate::clock::{Clock, SystemClock};
@@ -164,17 +165,13 @@ impl GoAuth {
     /// them, and tokens already verified with them are no longer accepted: for the
     /// emergency in which GO's private key has leaked. Replaces
     /// [`Config::distrusted_keys`] and any earlier call; an empty list trusts all keys
-    /// again. A [successor](GoAuthBuilder::successor_of) inherits the list, in addition
-    /// to that of its own settings.
+    /// again. Each [successor](GoAuthBuilder::successor_of), also one that is built already,
+    /// inherits the list, in addition to that of its own settings.
     pub fn distrust_keys<K: Into<String>>(&self, kids: impl IntoIterator<Item = K>) {
         let kids: Arc<[Box<str>]> = (kids.into_iter())
             .map(|kid| kid.into().into_boxed_str())
             .collect();
-        // Under one lock: of two calls at a time the same one counts here and for a
-        // successor.
-        let mut distrusted = self.authenticator.distrusted();
-        *distrusted = kids;
-        self.authenticator.issuers.distrust(&distrusted);
+        self.authenticator.distrust(kids);
     }
 
     /// Like [`distrust_keys`](Self::distrust_keys), but temporary: a successor does not
@@ -509,10 +506,7 @@ impl GoAuthBuilder {
         };
         let trusts = checked.trusts(on_failure, &config);
         let mut given = keys;
-        let by_code = (predecessor.as_ref()).map_or_else(Arc::default, |it| {
-            Arc::clone(&it.authenticator.distrusted())
-        });
-        let distrusted = union(&config.distrusted(), &by_code);
+        let distrusted = config.distrusted();
         let trusted = (checked.trusted.into_iter()).map(|issuer| {
             let keys = match issuer.place {
                 Some(place) => {
@@ -543,7 +537,7 @@ impl GoAuthBuilder {
             elsewhere: checked.elsewhere,
             max_token_bytes: config.max_token_bytes,
         };
-        if let Some(predecessor) = predecessor {
+        if let Some(predecessor) = &predecessor {
             issuers.take_over(&predecessor.authenticator.issuers);
         }
         let respond = respond.unwrap_or_else(|| match config.on_failure {
@@ -564,11 +558,14 @@ impl GoAuthBuilder {
                 key_wait: config.key_wait,
                 waiting: Arc::new(Semaphore::new(config.max_waiting)),
                 max_waiting: config.max_waiting,
-                distrusted: Mutex::new(by_code),
+                distrusted: Mutex::new(Distrusted::by_settings(distrusted)),
             }),
             source: CredentialSource::Header(checked.credential_header),
             respond,
         };
+        if let Some(predecessor) = &predecessor {
+            (predecessor.authenticator).succeeded_by(&auth.authenticator);
+        }
         for warn in dangers {
             warn();
         }
@@ -630,14 +627,123 @@ fn dangers(config: &Config, checked: &Checked) -> Vec<fn()> {
     warnings
 }
 
-/// The names that are in either list.
-pub fn union(one: &Arc<[Box<str>]>, other: &Arc<[Box<str>]>) -> Arc<[Box<str>]> {
-    if other.is_empty() {
-        return Arc::clone(one);
-    }
-    let more = other.iter().filter(|name| !one.contains(name));
-    one.iter().chain(more).cloned().collect()
-}
-
 #[cfg(shuttle)]
 mod models;
+
+#[cfg(test)]
+mod tests {
+    use derbysoft_go_simulator::{Fault, Simulator};
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::jwt::jwks::tests::{document, key};
+
+    #[tokio::test]
+    async fn a_reload_accepts_no_token_again_that_was_revoked_while_it_waited() {
+        const TOKEN: &str = "53ac077700000000000000000000abcd";
+        let good = format!(
+            "[[token]]\napi = \"availability-peer\"\ntoken = \"{TOKEN}\"\n\
+             issued = 2026-11-01T00:00:00Z\n"
+        );
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), &good).expect("written");
+        let clock = ManualClock::new(crate::clock::UnixTime::from_secs(1_793_836_800));
+        let builder = || (GoAuth::builder().access_tokens_file(file.path())).clock(clock.clone());
+        let predecessor = builder().build().expect("good settings");
+        // As the gate does at a reload: this one reads the file, and waits for keys.
+        let successor = builder()
+            .successor_of(&predecessor)
+            .build()
+            .expect("good settings");
+        std::fs::write(file.path(), good + "revoked = true\n").expect("written");
+        predecessor
+            .reload_access_tokens()
+            .await
+            .expect("a good file");
+        predecessor.verify(TOKEN).await.expect_err("revoked");
+        std::fs::write(file.path(), "").expect("written");
+        let kept = predecessor.reload_access_tokens().await;
+        kept.expect_err("the tokens stay as they are");
+        predecessor.verify(TOKEN).await.expect_err("revoked");
+        let _ = successor.reload_access_tokens().await;
+        successor.take_over(&predecessor);
+        successor.verify(TOKEN).await.expect_err("revoked");
+    }
+
+    #[test]
+    fn a_key_that_is_distrusted_while_a_successor_is_prepared_stays_distrusted() {
+        let builder = || {
+            let keys = document(&[key("1", 1)]);
+            (GoAuth::builder().issuer("https://id/X").audience("ZKT"))
+                .keys(KeySet::from_document(keys.as_bytes()).expect("a key"))
+        };
+        let live = builder().build().expect("good settings");
+        let successor = builder()
+            .successor_of(&live)
+            .build()
+            .expect("good settings");
+        // The operator's call reaches what is live; then the successor takes its place.
+        live.distrust_keys(["1"]);
+        assert_eq!(live.health().issuers[0].keys, 0);
+        assert_eq!(successor.health().issuers[0].keys, 0, "it verifies again");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_reload_is_one_fetch_at_most() {
+        let go = Simulator::start().await.expect("a free port");
+        let builder = || {
+            (GoAuth::builder()
+                .issuer(go.issuer())
+                .audience(go.audience()))
+            .jwks_url(go.jwks_url())
+        };
+        let mut live = builder().build().expect("good settings");
+        live.ready().await.expect("it is well");
+        const RELOADS: usize = 50;
+        for _ in 0..RELOADS {
+            // As the gate does.
+            let successor = builder()
+                .successor_of(&live)
+                .build()
+                .expect("good settings");
+            successor.ready().await.expect("keys");
+            let _ = successor.reload_access_tokens().await;
+            successor.take_over(&live);
+            let predecessor = std::mem::replace(&mut live, successor);
+            live.take_over(&predecessor);
+            drop(predecessor);
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        assert!(go.fetches() <= 1 + RELOADS, "{} fetches", go.fetches());
+    }
+
+    #[tokio::test]
+    async fn asking_whether_keys_are_ready_heeds_what_the_key_address_asks_for() {
+        let go = Simulator::start().await.expect("a free port");
+        let answer = b"HTTP/1.1 503 X\r\nretry-after: 30\r\ncontent-length: 0\r\n\r\n";
+        go.fail(Fault::Raw(answer.to_vec()));
+        let auth = (GoAuth::builder()
+            .issuer(go.issuer())
+            .audience(go.audience()))
+        .jwks_url(go.jwks_url())
+        .build()
+        .expect("good settings");
+        for _ in 0..20 {
+            auth.ready().await.expect_err("the address fails");
+        }
+        assert!(
+            go.fetches() <= 2,
+            "asked {} times within 30 s",
+            go.fetches()
+        );
+    }
+
+    #[test]
+    fn a_handle_prints_no_secret_of_its_key_address() {
+        let auth = (GoAuth::builder().issuer("https://id/X").audience("ZKT"))
+            .jwks_url("https://id.example/keys?code=hunter2")
+            .build()
+            .expect("good settings");
+        assert!(!format!("{auth:?}").contains("hunter2"));
+    }
+}

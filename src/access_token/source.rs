@@ -458,6 +458,48 @@ mod tests {
         );
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn of_two_checks_at_once_what_the_later_reading_revoked_stays_revoked() {
+        use std::future::poll_fn;
+        use std::task::Poll;
+        use std::time::Duration;
+
+        use crate::file::detached::simulated::set_disk;
+
+        let revoked = GOOD.to_owned() + "revoked = true\n";
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), GOOD).expect("written");
+        let clock = Arc::new(ManualClock::new(UnixTime::from_secs(1_800_000_000)));
+        let source = AccessTokenSource::file(file.path(), clock).expect("good");
+        let shared = &source.0.shared;
+        let millis = Duration::from_millis;
+        let begun = |takes| {
+            set_disk(Some(millis(takes)));
+            Box::pin(shared.look())
+        };
+        // The second one reads earlier, and hears of it later.
+        let mut first = begun(10);
+        poll_fn(|cx| Poll::Ready(assert!(first.as_mut().poll(cx).is_pending()))).await;
+        let mut second = begun(1);
+        poll_fn(|cx| Poll::Ready(assert!(second.as_mut().poll(cx).is_pending()))).await;
+        tokio::time::sleep(millis(5)).await;
+        std::fs::write(file.path(), revoked).expect("written");
+        let is_refused = || {
+            let own = Api::new("own").expect("a name");
+            let token = "53ac077700000000000000000000abcd";
+            shared
+                .current
+                .load()
+                .check(token, &own, shared.clock.now())
+                .is_err()
+        };
+        assert_eq!(first.await, Ok(()));
+        assert!(is_refused(), "it was read");
+        let _ = second.await;
+        set_disk(None);
+        assert!(is_refused(), "it is accepted again");
+    }
+
     #[tokio::test]
     async fn a_late_check_replaces_nothing_newer() {
         let write = |text: &str| {

@@ -5,13 +5,16 @@
 //! first. Where several issuers are trusted, the token's `iss`, though unverified, picks
 //! the one whose rules and keys apply; no others are tried.
 
+pub(crate) mod distrusted;
+
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use memchr::memchr_iter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::distrusted::{Distrusted, Kids};
 use super::token_cache::{Entry, TokenCache};
 use super::verified::Verified;
 use super::verifier::{KeyMissing, Presented, Refusal, Verifier};
@@ -23,7 +26,7 @@ use crate::jwt::jws::{Room, Segments};
 use crate::keys::{Demand, KeySource, Published};
 use crate::net::single_flight::Waiter;
 use crate::observe::{self, Caller, Requests, Stopwatch};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::Mutex;
 
 /// How often the keys may be replaced while one token is checked: each replacement means
 /// that another fetch ended, which takes network time where a check takes microseconds.
@@ -42,8 +45,7 @@ pub(crate) struct Authenticator {
     pub(crate) waiting: Arc<Semaphore>,
     #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "for a metric"))]
     pub(crate) max_waiting: usize,
-    /// The argument of the last [`GoAuth::distrust_keys`](crate::GoAuth::distrust_keys).
-    pub(crate) distrusted: Mutex<Arc<[Box<str>]>>,
+    pub(crate) distrusted: Mutex<Distrusted>,
     /// Logging and counting of requests and their credentials.
     pub(crate) requests: Arc<Requests>,
 }
@@ -145,7 +147,7 @@ impl Issuers {
     }
 
     /// From now on no key with one of these names verifies anything.
-    pub(crate) fn distrust(&self, kids: &Arc<[Box<str>]>) {
+    pub(crate) fn distrust(&self, kids: &Kids) {
         for issuer in &self.trusted {
             issuer.keys.distrust(Arc::clone(kids));
         }
@@ -167,13 +169,6 @@ impl Issuers {
 }
 
 impl Authenticator {
-    /// The keys that the application distrusts.
-    pub(crate) fn distrusted(&self) -> MutexGuard<'_, Arc<[Box<str>]>> {
-        self.distrusted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Decides now if the cached keys suffice or no more requests may wait.
     pub(crate) fn check(&self, token: &[u8], api: &Api) -> Check {
         let mut trail = Trail {

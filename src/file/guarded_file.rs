@@ -195,7 +195,7 @@ pub(crate) mod permissions {
         pub(crate) group: u32,
     }
 
-    /// Who can replace a directory's entry.
+    /// Who can replace a directory's entry, by its owner.
     #[derive(Debug, PartialEq, Eq)]
     pub(super) enum Place {
         Safe,
@@ -224,12 +224,12 @@ pub(crate) mod permissions {
         Access::of(metadata).has(BY_EVERYBODY)
     }
 
-    pub(super) fn judge(directory: Access, entry: Access, user: u32) -> Place {
+    pub(super) fn judge(directory: Access, owner: u32, user: u32) -> Place {
         if !directory.has(BY_EVERYBODY) {
             Place::Safe
         } else if !directory.has(STICKY) {
             Place::Open
-        } else if [user, ROOT].contains(&entry.owner) {
+        } else if [user, ROOT].contains(&owner) {
             Place::Safe
         } else {
             Place::AnybodysOwn
@@ -254,16 +254,13 @@ pub(crate) mod permissions {
                 Ok(metadata) => metadata,
                 Err(error) if error.kind() == io::ErrorKind::NotFound && rest.is_empty() => {
                     // Whoever creates it will own it.
-                    let entry = Access {
-                        owner: user,
-                        ..directory
-                    };
-                    return check(&here, directory, entry, user, is_read_only);
+                    let owner = user;
+                    return check(&here, directory, owner, user, is_read_only);
                 }
                 Err(error) => return Err(error.into()),
             };
             let entry = Access::of(&metadata);
-            check(&here, directory, entry, user, is_read_only)?;
+            check(&here, directory, entry.owner, user, is_read_only)?;
             if metadata.is_symlink() {
                 links += 1;
                 if links > MAX_LINKS {
@@ -296,11 +293,11 @@ pub(crate) mod permissions {
     pub(super) fn check(
         path: &Path,
         directory: Access,
-        entry: Access,
+        owner: u32,
         user: u32,
         is_read_only: impl Fn(&Path) -> bool,
     ) -> Result<(), FileError> {
-        let place = judge(directory, entry, user);
+        let place = judge(directory, owner, user);
         let named = || path.to_string_lossy().escape_debug().to_string();
         match place {
             Place::Safe => Ok(()),
@@ -374,12 +371,7 @@ mod tests {
                 owner: OTHER,
                 group: OTHER,
             };
-            let entry = Access {
-                mode: 0o600,
-                owner,
-                group: OTHER,
-            };
-            assert_eq!(judge(directory, entry, US), expected, "{mode:o} of {owner}");
+            assert_eq!(judge(directory, owner, US), expected, "{mode:o} of {owner}");
         }
     }
 
@@ -479,6 +471,15 @@ mod tests {
     }
 
     #[test]
+    fn programs_that_are_started_do_not_inherit_the_file() {
+        use rustix::io::{FdFlags, fcntl_getfd};
+        let (_root, file) = nested();
+        let opened = GuardedFile::open(&file, Links::Followed, Writable::Refused);
+        let flags = fcntl_getfd(opened.expect("usable").file).expect("open");
+        assert!(flags.contains(FdFlags::CLOEXEC));
+    }
+
+    #[test]
     fn link_loops_and_missing_files_are_errors() {
         let root = tempfile::tempdir().expect("a directory");
         let link = root.path().join("link");
@@ -517,17 +518,17 @@ mod tests {
     #[test]
     fn a_directory_open_to_everybody_is_safe_where_root_has_it_read_only() {
         let path = Path::new("/mounted");
-        let access = |owner| Access {
-            mode: 0o777,
-            owner,
-            group: ROOT,
-        };
         for (owner, is_read_only, is_safe) in [
             (ROOT, true, true),
             (ROOT, false, false),
             (1000, true, false),
         ] {
-            let checked = check(path, access(owner), access(ROOT), 1000, |_| is_read_only);
+            let directory = Access {
+                mode: 0o777,
+                owner,
+                group: ROOT,
+            };
+            let checked = check(path, directory, ROOT, 1000, |_| is_read_only);
             let open = FileError::WritableDirectory("/mounted".to_owned());
             assert_eq!(checked, if is_safe { Ok(()) } else { Err(open) });
         }

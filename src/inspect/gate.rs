@@ -11,8 +11,8 @@ use crate::fault::ConfigError;
 use crate::go_auth::GoAuth;
 use crate::inbound::Reject;
 
+pub use crate::authenticate::authenticator::distrusted::union;
 pub use crate::config::layers::both;
-pub use crate::go_auth::union;
 
 /// The settings of flags, file and environment, not checked yet, and how they were read.
 /// Without a `file`, `GO_AUTH_CONFIG` names it. Blocks.

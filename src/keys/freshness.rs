@@ -54,6 +54,9 @@ struct Looked {
 
 #[derive(Debug, Clone, Copy)]
 struct Success {
+    /// When it was requested, by the clock of the handle that did so: tells one fetch from
+    /// another.
+    origin: Moment,
     at: Moment,
     /// The age of the set at that time: zero unless from a snapshot.
     age_then: Duration,
@@ -63,8 +66,8 @@ struct Success {
 
 #[derive(Debug, Clone, Copy)]
 struct Attempt {
-    /// `None`: it was a predecessor's, and the cooldown is in `asked_to_wait`.
-    started: Option<Duration>,
+    /// When the cooldown since its start ends.
+    cooled: Duration,
     ended: Duration,
     /// From its end, how long until the background refresh tries again.
     retry_after: Duration,
@@ -113,6 +116,7 @@ impl Freshness {
     ) {
         let lifetime = lifetime(schedule, max_age);
         self.success = Some(Success {
+            origin: started,
             // The document may be as old as the request for it.
             at: started,
             age_then: Duration::ZERO,
@@ -126,7 +130,7 @@ impl Freshness {
             });
         }
         self.attempt = Some(Attempt {
-            started: Some(started.elapsed),
+            cooled: started.elapsed + schedule.cooldown,
             ended: ended.elapsed,
             retry_after: Duration::ZERO,
             asked_to_wait: Duration::ZERO,
@@ -139,6 +143,7 @@ impl Freshness {
     /// once.
     pub(crate) fn restored(&mut self, schedule: &Schedule, now: Moment, age: Duration) {
         self.success = Some(Success {
+            origin: now,
             at: now,
             age_then: age,
             lifetime: schedule.interval,
@@ -160,7 +165,7 @@ impl Freshness {
         let asked = retry_after.unwrap_or_default().min(retry::LONGEST);
         let asked_to_wait = as_asked(asked, jitter);
         self.attempt = Some(Attempt {
-            started: Some(started.elapsed),
+            cooled: started.elapsed + schedule.cooldown,
             ended: ended.elapsed,
             retry_after: back_off(self.failures, Duration::ZERO, jitter)
                 .min(schedule.longest_retry)
@@ -182,17 +187,19 @@ impl Freshness {
             attempt: self.attempt.map(|attempt| {
                 let passed = then.elapsed.saturating_sub(attempt.ended);
                 Attempt {
-                    started: None,
+                    cooled: now.elapsed + attempt.cooled.saturating_sub(then.elapsed),
                     ended: now.elapsed,
                     retry_after: attempt.retry_after.saturating_sub(passed),
-                    asked_to_wait: self.cooling_down(schedule, then),
+                    asked_to_wait: attempt.asked_to_wait.saturating_sub(passed),
                 }
             }),
             failures: self.failures,
             has_expired: self.has_expired,
         };
-        if let Some(age) = self.age(then) {
-            successor.restored(schedule, now, age);
+        if let Some(success) = self.success {
+            successor.restored(schedule, now, success.age(then));
+            let origin = success.origin;
+            successor.success = (successor.success).map(|it| Success { origin, ..it });
         }
         successor
     }
@@ -226,6 +233,15 @@ impl Freshness {
     /// evicted.
     pub(crate) fn would_gain(&self, age: Duration, now: Moment) -> bool {
         !self.has_expired && self.age(now).is_none_or(|ours| age < ours)
+    }
+
+    /// The same of what was [handed over](Self::handed_over), unless it is from the fetch
+    /// that this one has its set from.
+    pub(crate) fn would_gain_from(&self, other: &Self, now: Moment) -> bool {
+        let has_origin = |origin| self.success.is_some_and(|ours| ours.origin == origin);
+        (other.success).is_some_and(|theirs| {
+            !has_origin(theirs.origin) && self.would_gain(theirs.age(now), now)
+        })
     }
 
     pub(crate) fn trust(&self, schedule: &Schedule, now: Moment) -> Trust {
@@ -271,26 +287,30 @@ impl Freshness {
     }
 
     /// How long until requests may cause a fetch; zero if one may now.
-    pub(crate) fn cooling_down(&self, schedule: &Schedule, now: Moment) -> Duration {
+    pub(crate) fn cooling_down(&self, now: Moment) -> Duration {
+        let cooled = self
+            .attempt
+            .map_or(Duration::ZERO, |attempt| attempt.cooled);
+        (cooled.saturating_sub(now.elapsed)).max(self.asked_to_wait(now))
+    }
+
+    /// How long the address asked to be left alone, from now on.
+    pub(crate) fn asked_to_wait(&self, now: Moment) -> Duration {
         self.attempt.map_or(Duration::ZERO, |attempt| {
-            let started = attempt.started;
-            let cooled = started.map_or(Duration::ZERO, |started| started + schedule.cooldown);
-            let allowed = attempt.ended + attempt.asked_to_wait;
-            cooled.max(allowed).saturating_sub(now.elapsed)
+            (attempt.ended + attempt.asked_to_wait).saturating_sub(now.elapsed)
         })
     }
 
-    /// How long until the background refresh runs: zero if it is due, `None` before keys
-    /// were first requested.
+    /// How long until the background refresh runs: zero if it is due or the keys have
+    /// expired, `None` before keys were first requested.
     pub(crate) fn until_refresh(&self, now: Moment) -> Option<Duration> {
         match (self.attempt, self.success) {
             (Some(attempt), _) if self.failures > 0 => {
                 let retry_at = attempt.ended + attempt.retry_after;
                 Some(retry_at.saturating_sub(now.elapsed))
             }
-            (_, success) => {
-                success.map(|success| success.refresh_after.saturating_sub(success.age(now)))
-            }
+            (_, Some(success)) => Some(success.refresh_after.saturating_sub(success.age(now))),
+            (_, None) => self.has_expired.then_some(Duration::ZERO),
         }
     }
 
@@ -299,14 +319,19 @@ impl Freshness {
     pub(crate) fn outage(&self, schedule: &Schedule, now: Moment) -> Option<Duration> {
         let reachable = self.trust(schedule, now).is_usable() && self.last_attempt_succeeded();
         (!reachable).then(|| {
-            let cooling_down = self.cooling_down(schedule, now);
+            let cooling_down = self.cooling_down(now);
             (self.until_refresh(now)).map_or(cooling_down, |wait| wait.min(cooling_down))
         })
     }
 
     /// Whether nothing was ever fetched, attempted or restored.
     pub(crate) fn is_untouched(&self) -> bool {
-        self.attempt.is_none() && self.success.is_none()
+        self.attempt.is_none() && self.success.is_none() && !self.has_expired
+    }
+
+    /// Whether there is a good set, which may have expired.
+    pub(crate) fn has_set(&self) -> bool {
+        self.success.is_some()
     }
 
     /// How long until the last good set must not be used any more.
@@ -383,7 +408,7 @@ mod tests {
     fn before_the_first_fetch_nothing_is_scheduled() {
         let freshness = Freshness::default();
         assert_eq!(freshness.trust(&SCHEDULE, at(0)), Trust::Empty);
-        assert_eq!(freshness.cooling_down(&SCHEDULE, at(0)), Duration::ZERO);
+        assert_eq!(freshness.cooling_down(at(0)), Duration::ZERO);
         assert_eq!(freshness.until_refresh(at(0)), None);
         assert_eq!(freshness.until_expiry(&SCHEDULE, at(0)), None);
         assert!(!freshness.last_attempt_succeeded());
@@ -514,11 +539,11 @@ mod tests {
     #[test]
     fn the_cooldown_counts_from_an_attempts_start() {
         let mut freshness = fetched_at(100);
-        assert_eq!(freshness.cooling_down(&SCHEDULE, at(101)), secs(9));
-        assert_eq!(freshness.cooling_down(&SCHEDULE, at(110)), Duration::ZERO);
+        assert_eq!(freshness.cooling_down(at(101)), secs(9));
+        assert_eq!(freshness.cooling_down(at(110)), Duration::ZERO);
         freshness.failed(&SCHEDULE, (at(120), at(125)), None, 0.5);
-        assert_eq!(freshness.cooling_down(&SCHEDULE, at(125)), secs(5));
-        assert_eq!(freshness.cooling_down(&SCHEDULE, at(130)), Duration::ZERO);
+        assert_eq!(freshness.cooling_down(at(125)), secs(5));
+        assert_eq!(freshness.cooling_down(at(130)), Duration::ZERO);
     }
 
     #[test]
@@ -537,7 +562,7 @@ mod tests {
                 let waited = Duration::from_millis(waited);
                 assert_eq!(freshness.until_refresh(at(245)), Some(waited));
                 // Requests cause no fetch meanwhile, nor within the cooldown.
-                let cooling_down = freshness.cooling_down(&SCHEDULE, at(245));
+                let cooling_down = freshness.cooling_down(at(245));
                 assert_eq!(cooling_down, waited.max(secs(5)), "asked for {asked:?}");
             }
         }
@@ -597,13 +622,13 @@ mod tests {
         assert_eq!(good.trust(&SCHEDULE, now), Trust::Due);
         assert_eq!(good.until_refresh(now), Some(Duration::ZERO));
         assert_eq!(good.deadline(&SCHEDULE), Some(at(100 + 86_400).wall));
-        assert_eq!(good.cooling_down(&SCHEDULE, now), Duration::ZERO);
+        assert_eq!(good.cooling_down(now), Duration::ZERO);
 
         let mut failing = fetched_at(100);
         failing.failed(&SCHEDULE, (at(246), at(248)), Some(secs(30)), 0.0);
         let failing = failing.handed_over(&SCHEDULE, at(250), now);
         assert_eq!(failing.until_refresh(now), Some(secs(28)));
-        assert_eq!(failing.cooling_down(&SCHEDULE, now), secs(28));
+        assert_eq!(failing.cooling_down(now), secs(28));
         assert!(failing.outage(&SCHEDULE, now).is_some());
 
         let untouched = Freshness::default().handed_over(&SCHEDULE, at(250), now);

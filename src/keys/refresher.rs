@@ -4,6 +4,7 @@
 //! Keys, their source document and their freshness change together, under the lock of the
 //! [`Status`].
 
+use std::fmt;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
@@ -31,7 +32,6 @@ pub(super) const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_UNREAD: Duration = Duration::from_secs(60 * 60);
 
 /// State shared by the refresher and its handle.
-#[derive(Debug)]
 pub(super) struct Shared {
     issuer: Box<str>,
     pub(super) source: Source,
@@ -63,6 +63,13 @@ struct Held {
     read_at: Option<Moment>,
 }
 
+impl Held {
+    /// Whether a `304` will do.
+    fn may_be_confirmed(&self, now: Moment) -> bool {
+        (self.read_at).is_some_and(|read_at| now.since(read_at) < LONGEST_UNREAD)
+    }
+}
+
 /// What a caller wants fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wanted {
@@ -78,6 +85,13 @@ pub(super) struct Fetch {
     started: Moment,
     held: Document,
     mode: Mode,
+}
+
+/// Without the key address, whose query may hold a secret.
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (f.debug_struct("Shared").field("issuer", &self.issuer)).finish_non_exhaustive()
+    }
 }
 
 impl Refresh for Shared {
@@ -113,8 +127,7 @@ impl Refresh for Shared {
             self.core.pulse.expect(Due::at(moment));
             status.overtaken = false;
             let held = status.held.clone();
-            let may_be_confirmed =
-                (held.read_at).is_some_and(|read_at| now.since(read_at) < LONGEST_UNREAD);
+            let may_be_confirmed = held.may_be_confirmed(now);
             return Some(Step::Fetch(Fetch {
                 started: now,
                 held: held.document,
@@ -286,21 +299,21 @@ impl Shared {
             (status.freshness, status.last_error.clone(), held, attempted)
         };
         let handed_over = freshness.handed_over(&self.schedule, then, now);
+        // A clock that has just started has no earlier moment.
         let read_at = held.read_at.map(|read_at| Moment {
-            wall: read_at.wall,
+            wall: now.wall.saturating_sub(then.since(read_at)),
             elapsed: now.elapsed,
         });
         let mut status = self.core.status();
-        let age = handed_over.age(now).unwrap_or(Duration::MAX);
         if status.freshness.is_untouched() {
             status.freshness = handed_over;
             status.last_error = last_error;
-        } else if status.freshness.would_gain(age, now) {
+        } else if status.freshness.would_gain_from(&handed_over, now) {
             status.freshness.take_keys_of(handed_over);
         } else {
             return;
         }
-        status.overtaken = true;
+        status.overtaken |= handed_over.has_set();
         status.held = Held { read_at, ..held };
         status.attempted = status.attempted.max(attempted);
         self.store(&status);
@@ -339,11 +352,13 @@ impl Shared {
         let freshness = &status.freshness;
         let mut last_error = status.last_error.clone();
         let trust = freshness.trust(&self.schedule, now);
-        if trust.is_usable() && self.current.load().is_empty() {
+        let published = self.current.load();
+        if trust.is_usable() && published.is_empty() {
             last_error.get_or_insert(FetchError::Distrusted);
-            return KeysState::Empty { last_error };
         }
         match trust {
+            // Also those of a file that nobody looks after.
+            _ if published.keys(now.wall).is_empty() => KeysState::Empty { last_error },
             Trust::Fresh | Trust::Due => KeysState::Fresh,
             Trust::Empty | Trust::Expired => KeysState::Empty { last_error },
             Trust::Stale => KeysState::Stale {
@@ -425,9 +440,14 @@ impl Shared {
             if !status.freshness.last_attempt_succeeded() {
                 return;
             }
+            let held = status.held.clone();
             SaveJob {
-                held: status.held.clone(),
+                document: held.document,
                 fetched_at: status.freshness.fetched_at(now),
+                // Of the longer of both times, since the file has one clock alone.
+                read_at: (held.read_at).map_or(UnixTime::EPOCH, |read_at| {
+                    now.wall.saturating_sub(now.since(read_at))
+                }),
             }
         };
         let writer = Arc::new(());
@@ -447,7 +467,7 @@ impl Shared {
     fn write_all(&self, file: &SnapshotFile, writer: Arc<()>) {
         loop {
             let mut saving = self.saving();
-            let Some(SaveJob { held, fetched_at }) = saving.next.take() else {
+            let Some(job) = saving.next.take() else {
                 // Still under the lock: a job that arrives later starts a new writer.
                 drop(writer);
                 return;
@@ -456,9 +476,8 @@ impl Shared {
             let now = self.core.clock.now();
             let Document {
                 bytes, validator, ..
-            } = held.document;
-            let read_at = held.read_at.map_or(UnixTime::EPOCH, |read_at| read_at.wall);
-            let written = file.write(&bytes, validator, fetched_at, read_at, now);
+            } = job.document;
+            let written = file.write(&bytes, validator, job.fetched_at, job.read_at, now);
             if let Err(error) = written {
                 observe::snapshot_not_written(&self.issuer, &error);
             }
@@ -508,8 +527,9 @@ struct Saving {
 
 #[derive(Debug)]
 struct SaveJob {
-    held: Held,
+    document: Document,
     fetched_at: UnixTime,
+    read_at: UnixTime,
 }
 
 #[cfg(test)]
@@ -580,6 +600,220 @@ mod tests {
         assert_eq!(held(&older).bytes, document(3).bytes);
         untouched.0.take_over(&newer.0);
         assert_eq!(held(&untouched).bytes, document(3).bytes);
+    }
+
+    #[test]
+    fn a_document_is_confirmed_for_an_hour_through_every_successor() {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
+        let first = shared(&clock, None);
+        clock.advance(minutes(1000));
+        fetched(&first, 1);
+        // Suspended, or set back: the longer of both times counts.
+        let start = clock.now();
+        clock.advance(minutes(50));
+        clock.step_to(start);
+
+        // Its clock counts from its own start.
+        let later = ManualClock::new(start);
+        let second = shared(&later, None);
+        second.0.take_over(&first.0);
+        let may_be_confirmed = || {
+            let now = second.0.core.now();
+            second.0.core.status().held.may_be_confirmed(now)
+        };
+        later.advance(minutes(10) - Duration::from_secs(1));
+        assert!(may_be_confirmed());
+        later.advance(Duration::from_secs(1));
+        assert!(!may_be_confirmed());
+    }
+
+    /// A handle whose clock is the system's, with keys from a moment ago.
+    fn on_system_clock() -> (Arc<Shared>, u64) {
+        let (shared, _) = shared(&ManualClock::new(UnixTime::EPOCH), None);
+        let shared = Arc::into_inner(shared).expect("nobody else's");
+        let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock::default());
+        let status = Status {
+            freshness: Freshness::default(),
+            last_error: None,
+            held: Held::default(),
+            attempted: UnixTime::EPOCH,
+            distrusted: Arc::default(),
+            overtaken: false,
+            flight: Flight::default(),
+        };
+        let core = Core::new(clock, status);
+        let shared = Shared { core, ..shared };
+        let begun = shared.core.pulse.begin(shared.core.now(), Due::Never);
+        (Arc::new(shared), begun.expect("the first"))
+    }
+
+    #[test]
+    fn a_successor_gains_nothing_from_the_keys_that_it_has_already() {
+        let [predecessor, successor] = [(); 2].map(|()| on_system_clock());
+        fetched(&predecessor, 1);
+        successor.0.take_over(&predecessor.0);
+        let mut times = 0;
+        for _ in 0..1000 {
+            // Its fetch has begun, and the predecessor has learnt nothing since.
+            successor.0.core.status().overtaken = false;
+            successor.0.take_over(&predecessor.0);
+            times += usize::from(successor.0.core.status().overtaken);
+        }
+        assert_eq!(times, 0, "of 1000 times its fetch will be discarded");
+    }
+
+    /// The answer that a fetch brings which began before `take_over`.
+    fn answered_after(successor: &(Arc<Shared>, u64), take_over: impl FnOnce()) -> Document {
+        let step = successor.0.next_step(successor.1);
+        assert!(matches!(step, Some(Step::Fetch(_))), "a fetch is due");
+        take_over();
+        fetched(successor, 3);
+        successor.0.core.status().held.document.clone()
+    }
+
+    #[test]
+    fn an_answer_counts_though_its_predecessor_has_learnt_nothing() {
+        let [predecessor, successor] = [(); 2].map(|()| on_system_clock());
+        fetched(&predecessor, 1);
+        successor.0.take_over(&predecessor.0);
+        let held = answered_after(&successor, || {
+            for _ in 0..20 {
+                successor.0.take_over(&predecessor.0);
+            }
+        });
+        assert_eq!(held.bytes, document(3).bytes, "what was withdrawn counts");
+    }
+
+    #[test]
+    fn an_answer_counts_though_its_predecessor_has_no_keys() {
+        let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
+        let [predecessor, successor] = [(); 2].map(|()| shared(&clock, None));
+        let (shared, number) = &successor;
+        let failed = Err(FetchError::Timeout.into());
+        shared.publish(*number, shared.core.now(), Mode::Fresh, failed);
+        clock.advance(Duration::from_secs(1));
+        let held = answered_after(&successor, || shared.take_over(&predecessor.0));
+        assert_eq!(held.bytes, document(3).bytes, "the outage goes on");
+    }
+
+    #[test]
+    fn keys_that_nobody_watches_are_no_reason_to_be_ready() {
+        let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
+        let refreshed = shared(&clock, None);
+        let (shared, _) = &refreshed;
+        fetched(&refreshed, 1);
+        clock.advance(Duration::from_secs(16));
+        let now = shared.core.now();
+        assert!(shared.current.load().keys(now.wall).is_empty());
+        let state = shared.state_of(&shared.core.status(), now);
+        assert!(matches!(state, KeysState::Empty { .. }), "{state:?}");
+    }
+
+    #[tokio::test]
+    async fn the_health_of_a_successor_of_expired_keys_has_keys_fetched() {
+        use crate::keys::remote::Remote;
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), document(1).bytes).expect("written");
+        let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
+        let [predecessor, successor] = [(); 2].map(|()| {
+            let (shared, number) = shared(&clock, None);
+            let shared = Arc::into_inner(shared).expect("nobody else's");
+            shared.core.pulse.end(number);
+            let keys = KeyFile::new(file.path().to_owned(), 4096, Writable::Refused);
+            let source = Place::File(keys).source(LazyClient::default());
+            Shared { source, ..shared }
+        });
+        let number = predecessor
+            .core
+            .pulse
+            .begin(predecessor.core.now(), Due::Never);
+        let predecessor = (Arc::new(predecessor), number.expect("the first"));
+        fetched(&predecessor, 1);
+        // The machine was suspended for longer than keys may be used.
+        clock.step_to(UnixTime::from_secs(1_700_000_000 + 100_000));
+        predecessor.0.expire(predecessor.1);
+        successor.take_over(&predecessor.0);
+        let successor = Remote::new(successor);
+        let mut count = 0;
+        for _ in 0..200 {
+            (count, _) = successor.state();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(count, 1, "nothing is fetched, however often it is asked");
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_that_expired_does_not_come_back_after_a_take_over() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let snapshot = snapshot(&directory);
+        let start = UnixTime::from_secs(1_700_000_000);
+        let clock = ManualClock::new(start);
+        let [predecessor, successor] = [(); 2].map(|()| {
+            let (shared, number) = shared(&clock, Some(snapshot.clone()));
+            let shared = Arc::into_inner(shared).expect("nobody else's");
+            let second = Duration::from_secs(1);
+            let settings = crate::net::bounded_http::FetchSettings {
+                address: "https://id.example/keys".parse().expect("an address"),
+                connect_timeout: second,
+                timeout: second,
+                max_bytes: 4096,
+            };
+            let source = Place::Address(settings).source(LazyClient::default());
+            (Arc::new(Shared { source, ..shared }), number)
+        });
+        (snapshot.write(&document(1).bytes, None, start, start, start)).expect("written");
+        let (shared, number) = &successor;
+        shared.restore(*number).await;
+        assert!(shared.has_keys(shared.core.now()), "restored");
+        clock.advance(shared.schedule.max_stale);
+        shared.expire(*number);
+        assert!(!shared.has_keys(shared.core.now()), "expired");
+        shared.take_over(&predecessor.0);
+        // The wall clock is set back, and the task begins anew.
+        clock.step_to(start.saturating_add(Duration::from_secs(10)));
+        shared.restore(*number).await;
+        assert!(!shared.has_keys(shared.core.now()), "it is trusted again");
+    }
+
+    #[test]
+    fn reloads_prolong_nothing_that_is_confirmed_by_304_alone() {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        let start = UnixTime::from_secs(1_700_000_000);
+        let clock = ManualClock::new(start);
+        let handle = || {
+            let (shared, number) = shared(&clock, None);
+            let shared = Arc::into_inner(shared).expect("nobody else's");
+            let settings = crate::net::bounded_http::FetchSettings {
+                address: "https://id.example/keys".parse().expect("an address"),
+                connect_timeout: minutes(1),
+                timeout: minutes(1),
+                max_bytes: 4096,
+            };
+            let source = Place::Address(settings).source(LazyClient::default());
+            (Arc::new(Shared { source, ..shared }), number)
+        };
+        let mut live = handle();
+        fetched(&live, 1);
+        // The clock was ahead, and is set right.
+        clock.step_to(start.saturating_sub(minutes(120)));
+        for unread in [50, 100, 150] {
+            clock.advance(minutes(50));
+            let successor = handle();
+            successor.0.take_over(&live.0);
+            live = successor;
+            let (shared, number) = &live;
+            let Some(Step::Fetch(Fetch { mode, started, .. })) = shared.next_step(*number) else {
+                panic!("a fetch is due");
+            };
+            let may_be_confirmed = unread < 60;
+            assert_eq!(mode == Mode::Conditional, may_be_confirmed, "{unread} min");
+            let confirmed = Fetched {
+                document: None,
+                max_age: None,
+            };
+            shared.publish(*number, started, mode, Ok(confirmed));
+        }
     }
 
     #[tokio::test]

@@ -42,15 +42,15 @@ pub(crate) enum Demand {
 #[must_use]
 pub(crate) struct Pending<'a> {
     remote: &'a Remote,
-    /// `None` if there is no runtime to fetch in.
-    waiter: Option<Waiter>,
+    /// Or why nothing is fetched.
+    waiter: Result<Waiter, FetchError>,
     /// Any usable keys will do.
     keys_suffice: bool,
 }
 
 impl Pending<'_> {
     pub(crate) async fn result(self) -> Result<(), FetchError> {
-        let mut waiter = self.waiter.ok_or(FetchError::NoRuntime)?;
+        let mut waiter = self.waiter?;
         let (remote, core) = (self.remote, &self.remote.core);
         // A fetch already under way, then our own, and the snapshot before them; longer
         // only if the refresher's runtime is not driven.
@@ -96,7 +96,7 @@ impl Remote {
         }
         let is_pending = status.flight.is_pending();
         let freshness = &status.freshness;
-        let rest = freshness.cooling_down(&self.schedule, now);
+        let rest = freshness.cooling_down(now);
         if !may_wait || !is_pending && !rest.is_zero() {
             return match freshness.outage(&self.schedule, now) {
                 Some(retry_after) => Demand::Outage { retry_after },
@@ -152,33 +152,40 @@ impl Remote {
         }
     }
 
-    /// `None` if there is no runtime to fetch in.
-    fn fetch_now(&self, wanted: Wanted) -> Option<Waiter> {
-        let may_wait = Handle::try_current().is_ok() && self.keep_driven();
-        let waiter = may_wait.then(|| {
+    fn fetch_now(&self, wanted: Wanted) -> Result<Waiter, FetchError> {
+        if Handle::try_current().is_err() || !self.keep_driven() {
+            return Err(FetchError::NoRuntime);
+        }
+        let waiter = {
             let mut status = self.core.status();
             status.flight.want(&self.core.pulse, wanted);
             // A fetch under way may have been answered before this call.
             status.flight.waiter_of_next()
-        });
+        };
         // In case the refresher ended just before it was notified.
         self.keep_running();
-        waiter
+        Ok(waiter)
     }
 
     /// A fetch, the current one if there is one; `None` if the cached keys are usable.
     pub(crate) fn ready(&self) -> Option<Pending<'_>> {
         self.keep_driven();
-        if self.has_keys(self.core.now()) {
+        let now = self.core.now();
+        if self.has_keys(now) {
             return None;
         }
-        let under_way = {
+        let known = {
             let status = self.core.status();
-            (status.flight.is_under_way()).then(|| status.flight.waiter())
+            let is_asked_to_wait = !status.freshness.asked_to_wait(now).is_zero();
+            match &status.last_error {
+                _ if status.flight.is_under_way() => Some(Ok(status.flight.waiter())),
+                Some(error) if is_asked_to_wait => Some(Err(error.clone())),
+                _ => None,
+            }
         };
         Some(Pending {
             remote: self,
-            waiter: under_way.or_else(|| self.fetch_now(Wanted::Any)),
+            waiter: known.unwrap_or_else(|| self.fetch_now(Wanted::Any)),
             keys_suffice: true,
         })
     }

@@ -433,6 +433,19 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_file_is_read_up_to_its_limit() {
+        let (_directory, file) = written();
+        let record = fs::read_to_string(&file.path).expect("written");
+        // Six bytes for each of the document's, and 16 KiB.
+        let limit = 6 * 4096 + 16 * 1024;
+        for (bytes, is_read) in [(limit, true), (limit + 1, false)] {
+            let padded = record.clone() + &" ".repeat(bytes - record.len());
+            fs::write(&file.path, padded).expect("our own");
+            assert_eq!(file.read(at(1), DAY).is_ok(), is_read, "{bytes}");
+        }
+    }
+
+    #[test]
     fn a_missing_snapshot_is_not_an_error() {
         let directory = tempfile::tempdir().expect("a directory");
         assert!(

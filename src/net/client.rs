@@ -99,7 +99,7 @@ impl Clients {
         };
         Ok(BoundedClient {
             client: built(builder)?,
-            proxy: self.proxy_for(address),
+            proxy: self.proxy_for(address, named),
             has_roots: self.network.roots.is_some(),
         })
     }
@@ -136,9 +136,9 @@ impl Clients {
         }
     }
 
-    /// The proxy that an address is asked through; `None` if there is none, or a custom
-    /// client's.
-    fn proxy_for(&self, address: &Url) -> Option<String> {
+    /// The proxy that an address is asked through, where `named` knows the environment's;
+    /// `None` if there is none, or a custom client's.
+    fn proxy_for(&self, address: &Url, named: fn(&Url) -> Option<String>) -> Option<String> {
         if is_local(address) {
             return None;
         }
@@ -182,19 +182,26 @@ pub(crate) struct BoundedClient {
 impl BoundedClient {
     /// Why a request has brought no answer.
     pub(crate) fn fault(&self, error: &reqwest::Error) -> Fault {
-        let proxy = self.proxy.as_deref();
-        let why = self.explained(describe(error));
+        if !error.is_connect() {
+            return Fault::from(error);
+        }
+        let is_plain = error.url().is_some_and(is_plain);
+        self.unconnected(error.is_timeout(), is_plain, describe(error))
+    }
+
+    /// Why there is no connection.
+    fn unconnected(&self, is_timeout: bool, is_plain: bool, why: String) -> Fault {
+        let why = self.explained(why);
         let tunnel = why.split_once("tunnel error: ").map(|(_, why)| why);
-        match (proxy, tunnel) {
-            _ if !error.is_connect() => Fault::from(error),
-            (None, None) if !error.is_timeout() => Fault::Unreachable(why),
-            (_, Some(why)) => of_tunnel(proxy.unwrap_or("of the custom client"), why),
-            (Some(proxy), None) if error.is_timeout() => {
+        match (self.proxy.as_deref(), tunnel) {
+            (proxy, Some(why)) => of_tunnel(proxy.unwrap_or("of the custom client"), why),
+            (None, None) if is_timeout => Fault::Timeout,
+            (None, None) => Fault::Unreachable(why),
+            (Some(proxy), None) if is_timeout => {
                 Fault::Proxy(format!("{proxy} gave no connection in time"))
             }
-            (Some(proxy), None) if error.url().is_some_and(is_plain) => unreachable(proxy, &why),
+            (Some(proxy), None) if is_plain => unreachable(proxy, &why),
             (Some(proxy), None) => Fault::Unreachable(format!("{why}, through the proxy {proxy}")),
-            (None, None) => Fault::from(error),
         }
     }
 
@@ -316,5 +323,113 @@ impl LazyClient {
         }
         let client = settings.client(&self.clients).map_err(Fault::Unreachable)?;
         Ok(self.made.get_or_init(|| client))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Faults;
+    use crate::net::network::Network;
+
+    #[test]
+    fn the_proxy_before_an_address_is_known_by_name() {
+        let set = || {
+            let network = Network::new().proxy("http://proxy.example:3128");
+            network.open(&mut Faults::default())
+        };
+        let custom = || Some(CustomClient::new(|client| client));
+        let ours = Some("proxy.example:3128");
+        let environments = Some("other.example:80");
+        let (https, http) = ("https://id.example/keys", "http://id.example/keys");
+        for (network, custom, address, expected) in [
+            (set(), None, https, ours),
+            (set(), None, http, ours),
+            (set(), custom(), https, ours),
+            (set(), None, "http://127.0.0.1/keys", None),
+            (OpenNetwork::default(), None, https, environments),
+            // Without TLS only a proxy that is set is used.
+            (OpenNetwork::default(), None, http, None),
+            (OpenNetwork::default(), custom(), https, None),
+        ] {
+            let address = address.parse().expect("an address");
+            let named = |_: &Url| Some("other.example:80".to_owned());
+            let proxy = Clients::new(network, custom).proxy_for(&address, named);
+            assert_eq!(proxy.as_deref(), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_missing_connection_is_explained() {
+        let unconnected = |proxy: Option<&str>, has_roots, is_timeout, is_plain, why: &str| {
+            let client = BoundedClient {
+                client: built(Clients::default().direct().expect("a client")).expect("a client"),
+                proxy: proxy.map(str::to_owned),
+                has_roots,
+            };
+            client.unconnected(is_timeout, is_plain, why.to_owned())
+        };
+        let none = |is_timeout| unconnected(None, false, is_timeout, false, "refused");
+        assert!(matches!(none(true), Fault::Timeout));
+        assert!(matches!(none(false), Fault::Unreachable(why) if why == "refused"));
+        let custom = unconnected(None, false, false, false, "tunnel error: unsuccessful");
+        assert!(matches!(custom, Fault::Proxy(why) if why.starts_with("of the custom client ")));
+
+        let behind = |is_timeout, is_plain, why| {
+            unconnected(Some("proxy:1"), false, is_timeout, is_plain, why)
+        };
+        let required = behind(false, false, "tunnel error: proxy authorization required");
+        assert!(matches!(required, Fault::ProxyCredentials(proxy) if proxy == "proxy:1"));
+        for (is_timeout, is_plain, why, expected) in [
+            (true, false, "late", "proxy:1 gave no connection in time"),
+            (
+                false,
+                true,
+                "refused",
+                "proxy:1 could not be reached: refused",
+            ),
+            (
+                false,
+                false,
+                "tunnel error: unsuccessful",
+                "proxy:1 refused to connect to the address, or failed to",
+            ),
+            (
+                false,
+                false,
+                "tunnel error: failed to create underlying connection: refused",
+                "proxy:1 could not be reached: refused",
+            ),
+        ] {
+            let fault = behind(is_timeout, is_plain, why);
+            assert!(
+                matches!(fault, Fault::Proxy(why) if why == expected),
+                "{why}"
+            );
+        }
+        let server = behind(false, false, "refused");
+        assert!(
+            matches!(server, Fault::Unreachable(why) if why == "refused, through the proxy proxy:1")
+        );
+    }
+
+    #[test]
+    fn an_unknown_authority_is_explained() {
+        for (has_roots, expected) in [
+            (true, "UnknownIssuer: its authority is not in ca_file"),
+            (
+                false,
+                "UnknownIssuer: its authority is not among this machine's; a company's can be \
+                 set as ca_file",
+            ),
+        ] {
+            let client = BoundedClient {
+                client: built(Clients::default().direct().expect("a client")).expect("a client"),
+                proxy: None,
+                has_roots,
+            };
+            assert_eq!(client.explained("UnknownIssuer".to_owned()), expected);
+            assert_eq!(client.explained("Expired".to_owned()), "Expired");
+        }
     }
 }

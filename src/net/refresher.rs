@@ -206,3 +206,78 @@ impl<R: Refresh> Drop for Running<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    /// Fetches at once, and for ever.
+    struct Hanging {
+        core: Core<Flight<()>>,
+        is_reported: Arc<AtomicBool>,
+    }
+
+    impl Refresh for Hanging {
+        type Status = Flight<()>;
+        type Wanted = ();
+        type Fetch = ();
+
+        const BEGINS_WITHIN: Duration = Duration::ZERO;
+        const AGAIN: () = ();
+
+        fn core(&self) -> &Core<Flight<()>> {
+            &self.core
+        }
+
+        fn flight(status: &mut Flight<()>) -> &mut Flight<()> {
+            status
+        }
+
+        async fn begin(&self, _: u64) {}
+
+        fn next_step(&self, number: u64) -> Option<Step<()>> {
+            let mut flight = self.core.status_of(number)?;
+            flight.begin(Some(())).map(Step::Fetch)
+        }
+
+        async fn fetch(self: &Arc<Self>, _: u64, (): ()) {
+            pending().await
+        }
+
+        fn stopped(&self, _: &mut Flight<()>, _: Moment) {}
+
+        fn report_stopped(&self) {
+            self.is_reported.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_fetch_that_ends_with_its_handle_has_not_failed() {
+        for ends_with_handle in [true, false] {
+            let is_reported = Arc::new(AtomicBool::new(false));
+            let refresher = Refresher::new(Hanging {
+                core: Core::new(Arc::new(SystemClock::default()), Flight::default()),
+                is_reported: Arc::clone(&is_reported),
+            });
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            let runtime = runtime.expect("a runtime");
+            runtime.block_on(async {
+                assert!(refresher.keep_running());
+                while !refresher.core.status().is_under_way() {
+                    tokio::task::yield_now().await;
+                }
+            });
+            if ends_with_handle {
+                drop(refresher);
+                drop(runtime);
+            } else {
+                drop(runtime);
+                drop(refresher);
+            }
+            assert_ne!(is_reported.load(Ordering::Relaxed), ends_with_handle);
+        }
+    }
+}

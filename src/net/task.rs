@@ -207,4 +207,43 @@ mod tests {
         tokio::time::advance(LATE + second).await;
         assert!(!is_driven(&pulse));
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_is_late_ten_seconds_after_the_time_it_has() {
+        let clock = ManualClock::starting_now();
+        let is_driven = |pulse: &Pulse| pulse.is_driven(Moment::now(&clock));
+        let time = Duration::from_secs(5);
+        let pulse = Pulse::default();
+        pulse.begin(Moment::now(&clock), Due::within(time));
+        tokio::time::advance(time + LATE).await;
+        assert!(is_driven(&pulse));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(!is_driven(&pulse));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_current_task_counts() {
+        let now = Moment::now(&ManualClock::starting_now());
+        let pulse = Pulse::default();
+        let replaced = pulse.begin(now, Due::within(Duration::ZERO)).expect("none");
+        assert!(pulse.is_current(replaced));
+        tokio::time::advance(2 * LATE).await;
+        let current = pulse.begin(now, Due::Never).expect("it is late");
+        assert!(pulse.is_current(current) && !pulse.is_current(replaced));
+        pulse.end(replaced);
+        assert!(pulse.is_running());
+        pulse.end(current);
+        assert!(!pulse.is_running());
+    }
+
+    #[test]
+    fn a_retired_task_is_neither_current_nor_begun_again() {
+        let now = Moment::now(&ManualClock::starting_now());
+        let pulse = Pulse::default();
+        let number = pulse.begin(now, Due::Never).expect("none");
+        pulse.retire();
+        assert!(!pulse.is_current(number));
+        pulse.end(number);
+        assert_eq!(pulse.begin(now, Due::Never), None);
+    }
 }

@@ -225,6 +225,7 @@ mod tests {
             "https://go.example:/a",
             "https://go.example:99999/a",
             "https://go.example:4x3/a",
+            "https://go.example:+443/a",
             "https:///a",
             "https://go.example/a/../b",
             "https://go.example/a/./b",

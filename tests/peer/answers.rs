@@ -1,6 +1,7 @@
 //! What a server may write once it was asked, and what a client may make of it.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -8,6 +9,7 @@ use flate2::write::GzEncoder;
 use crate::server::Act::{
     self, Close, Cut, Drip, Endless, Flood, Later, Open, Pause, Reset, Send, Stall,
 };
+use crate::server::Acts;
 
 /// What a client may make of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,23 +27,39 @@ pub(crate) enum Worth {
 }
 
 /// What an answer is made of.
+#[derive(Clone, Default)]
 pub(crate) struct Draft {
     /// Header lines, each with its end.
     pub(crate) headers: String,
     pub(crate) body: Vec<u8>,
+    /// The request's number on its connection, over HTTP/2.
+    pub(crate) stream: u32,
 }
 
 /// A way to answer.
+#[derive(Clone, Copy)]
 pub(crate) struct Manner {
     pub(crate) name: &'static str,
     pub(crate) worth: Worth,
-    write: fn(&Draft) -> Vec<Act>,
+    pub(crate) write: fn(&Draft) -> Vec<Act>,
     /// It does not wait for the request.
     pub(crate) is_early: bool,
 }
 
 impl Manner {
-    pub(crate) fn acts(&self, draft: &Draft) -> Vec<Act> {
+    /// What to do so that this is the answer.
+    pub(crate) fn answers(self, draft: &Draft) -> Acts {
+        let draft = draft.clone();
+        Arc::new(move |heard| {
+            let stream = heard.stream;
+            self.acts(&Draft {
+                stream,
+                ..draft.clone()
+            })
+        })
+    }
+
+    fn acts(self, draft: &Draft) -> Vec<Act> {
         let mut acts = (self.write)(draft);
         if acts
             .iter()
@@ -56,7 +74,11 @@ impl Manner {
 /// A limit of documents that all the answers here keep, but for those that are too long.
 pub(crate) const ROOM: usize = 64 * 1024;
 
-const fn manner(name: &'static str, worth: Worth, write: fn(&Draft) -> Vec<Act>) -> Manner {
+pub(crate) const fn manner(
+    name: &'static str,
+    worth: Worth,
+    write: fn(&Draft) -> Vec<Act>,
+) -> Manner {
     Manner {
         name,
         worth,
@@ -548,6 +570,7 @@ impl Draft {
         let lure = Self {
             headers: "x-lure: yes\r\n".to_owned(),
             body,
+            ..Self::default()
         };
         lure.whole()
     }

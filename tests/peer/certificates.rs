@@ -25,27 +25,62 @@ pub(crate) enum Trust {
     Stranger,
 }
 
+/// What a server speaks within TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    #[cfg(feature = "http2")]
+    Http2,
+}
+
+impl Protocol {
+    /// A server that speaks it.
+    fn of(self, mut config: ServerConfig) -> ServerConfig {
+        if self != Self::Http1 {
+            config.alpn_protocols = vec![b"h2".to_vec()];
+            // The client's TLS is the application's own, which resumes sessions: that checks no
+            // certificate.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
+        config
+    }
+
+    /// Another, by its name and in TLS.
+    fn other(self) -> (&'static str, Vec<u8>) {
+        match self {
+            Self::Http1 => ("http/2 alone", b"h2".to_vec()),
+            #[cfg(feature = "http2")]
+            Self::Http2 => ("http/0.9 alone", b"http/0.9".to_vec()),
+        }
+    }
+}
+
 /// The ways to begin.
 pub(crate) struct Openings(Vec<(&'static str, Trust, Opening)>);
 
 impl Openings {
-    /// `company` is trusted.
+    /// `company` is trusted, and `other` is not.
     #[expect(clippy::too_many_lines, reason = "a table")]
-    pub(crate) fn of(company: &Company) -> Self {
+    pub(crate) fn of(company: &Company, other: &Company, protocol: Protocol) -> Self {
         let whole = 0;
+        let tls = |versions, certified| protocol.of(tls(versions, certified));
         let plain = |certified| tls(BOTH, certified);
         // One server over time: its clients may resume what they have begun with another of its
         // certificates.
         let sessions = ServerSessionMemoryCache::new(64);
         let known = |change: fn(&mut CertificateParams)| {
             let mut config = plain(company.server_certificate(change));
-            config.session_storage = sessions.clone();
+            if protocol == Protocol::Http1 {
+                config.session_storage = sessions.clone();
+            }
             Opening::Tls(Arc::new(config), whole)
         };
         let genuine = || company.server_certificate(|_| ());
         let of = |config, single| Opening::Tls(Arc::new(config), single);
         let mut other_protocol = plain(genuine());
-        other_protocol.alpn_protocols = vec![b"h2".to_vec()];
+        let (name, alpn) = protocol.other();
+        other_protocol.alpn_protocols = vec![alpn];
         let mut short_records = plain(genuine());
         short_records.max_fragment_size = Some(40);
         let mut without_sessions = plain(genuine());
@@ -93,17 +128,14 @@ impl Openings {
             (
                 "another authority",
                 Stranger,
-                of(plain(Company::new().server_certificate(|_| ())), whole),
+                of(plain(other.server_certificate(|_| ())), whole),
             ),
             (
                 "another authority, tls 1.2",
                 Stranger,
-                of(
-                    tls(&[&TLS12], Company::new().server_certificate(|_| ())),
-                    whole,
-                ),
+                of(tls(&[&TLS12], other.server_certificate(|_| ())), whole),
             ),
-            ("http/2 alone", Stranger, of(other_protocol, whole)),
+            (name, Stranger, of(other_protocol, whole)),
             (
                 "reset at the first flight",
                 Stranger,

@@ -15,25 +15,30 @@ use http::Request;
 use http_body_util::{BodyExt as _, Limited};
 use serde_json::json;
 use test_support::company::Company;
+use test_support::log::Lines;
 use test_support::{eventually, millis, secs, settle, soon};
 use tokio::sync::watch;
 use tower::{Layer as _, ServiceExt as _};
 use tracing::subscriber::DefaultGuard;
 
-use crate::answers::{Draft, Manner, WELL, Worth, manners};
-use crate::certificates::{Openings, Trust};
+use crate::answers::{Draft, LATE, Manner, WELL, Worth, manners};
+use crate::certificates::{Openings, Protocol, Trust};
 use crate::counts::Counts;
 use crate::keys::{retry_after, shuffled, spread};
-use crate::log::Log;
-use crate::server::{Act, Opening, Peer, Plan};
+use crate::server::{Act, Acts, Opening, Peer, Plan, always};
 
-const CLIENT_ID: &str = "596a9560dafb4f3c8a1de0cafe4b2d1";
-const CLIENT_SECRET: &str = "p;fdHalvm27A)2UAa3J8n7NLn5roVP1";
+/// How all client IDs begin, and all client secrets. Base64 of a whole one begins with that
+/// of these.
+const CLIENT_ID: &str = "596a9560dafb4f3c8a1de0cafe4";
+const CLIENT_SECRET: &str = "p;fdHalvm27A)2UAa3J8n7NLn5r";
 const FETCH_TIMEOUT: Duration = secs(5);
 /// How long before its end a token is no longer sent, if another can be fetched.
 const MARGIN: Duration = secs(120);
 /// How old a token is that the API may have rejected for its age.
 const YOUNG: Duration = secs(10);
+const DAY: Duration = secs(86_400);
+/// How long after a rotation the old client pair works.
+const OVERLAP: Duration = secs(7 * 86_400);
 
 /// Answers that are no token for us, though complete.
 const USELESS: [&str; 7] = [
@@ -47,12 +52,14 @@ const USELESS: [&str; 7] = [
 ];
 
 /// What the token endpoint answers with.
+#[derive(Clone)]
 enum Content {
     /// A token, and how long it is good.
     Token(String, Duration),
     Useless,
 }
 
+#[derive(Clone)]
 struct Hop {
     name: &'static str,
     trust: Trust,
@@ -63,10 +70,115 @@ struct Hop {
     retry_after: Option<u64>,
 }
 
+impl Hop {
+    fn plan(&self) -> Plan {
+        plan(
+            &self.opening,
+            &self.manner,
+            self.manner.answers(&self.draft),
+        )
+    }
+
+    fn worth(&self) -> Worth {
+        match (self.trust, self.manner.worth) {
+            (Trust::Stranger, _) => Worth::Nothing,
+            // Unlike a key document.
+            _ if self.manner.name == "a byte order mark" => Worth::Nothing,
+            // Nobody asked for it.
+            (_, Worth::Confirms) => Worth::Refuses(304),
+            (_, worth) => worth,
+        }
+    }
+
+    /// Whether it may give a token, or may not.
+    fn may_be(&self, gives: bool) -> bool {
+        let has_token = matches!(self.content, Content::Token(..));
+        match self.worth() {
+            Worth::Whole => has_token == gives,
+            Worth::Perhaps => has_token || !gives,
+            _ => !gives,
+        }
+    }
+
+    fn is_refusal(&self) -> bool {
+        matches!(self.worth(), Worth::Refuses(401 | 403))
+    }
+
+    fn asks_to_wait(&self) -> Option<u64> {
+        matches!(self.worth(), Worth::Refuses(_)).then_some(self.retry_after)?
+    }
+
+    /// Whether the other client pair is tried: where there is an answer that may be this
+    /// pair's, and no wish to be left alone. `None` where it may be either.
+    fn goes_on(&self) -> Option<bool> {
+        match self.worth() {
+            _ if self.trust == Trust::Stranger => Some(false),
+            Worth::Refuses(_) => Some(self.retry_after.is_none()),
+            Worth::Whole => Some(matches!(self.content, Content::Useless)),
+            _ => None,
+        }
+    }
+}
+
+fn described(hops: &[Hop]) -> Vec<(&'static str, &'static str, &str, String)> {
+    let described = hops.iter().map(|hop| {
+        let body = String::from_utf8_lossy(&hop.draft.body);
+        (
+            hop.name,
+            hop.manner.name,
+            &*hop.draft.headers,
+            body.into_owned(),
+        )
+    });
+    described.collect()
+}
+
 enum Effect {
     Token(String, Duration),
-    Refused,
-    Failed { retry_after: Option<u64> },
+    /// Whether a client pair was rejected, and how long the endpoint asks to wait.
+    Failed {
+        is_refusal: bool,
+        retry_after: Option<u64>,
+    },
+}
+
+/// What causes a fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Call,
+    Itself,
+    /// Another client pair, after a rotation at GO or after a revocation.
+    Rotated,
+    Replaced,
+}
+
+/// The client pairs of a gateway, by number.
+#[derive(Debug, Default)]
+struct Pairs {
+    current: usize,
+    /// The one that follows, and since when.
+    next: Option<(usize, Duration)>,
+}
+
+impl Pairs {
+    /// Those to ask with, in this order.
+    fn candidates(&mut self, now: Duration) -> Vec<usize> {
+        match self.next {
+            Some((next, since)) if now < since + OVERLAP => vec![next, self.current],
+            Some((next, _)) => {
+                self.worked(next);
+                vec![next]
+            }
+            None => vec![self.current],
+        }
+    }
+
+    /// This one gave a token.
+    fn worked(&mut self, pair: usize) {
+        if self.next.is_some_and(|(next, _)| next == pair) {
+            (self.current, self.next) = (pair, None);
+        }
+    }
 }
 
 struct Token {
@@ -85,6 +197,7 @@ impl Token {
 #[derive(Default)]
 struct Model {
     token: Option<Token>,
+    pairs: Pairs,
     failures: u32,
     /// Until when no call causes a fetch: at least, and at most.
     cooldown: (Duration, Duration),
@@ -107,8 +220,10 @@ impl Model {
                 (self.failures, self.cooldown) = (0, (ended, ended));
                 return;
             }
-            Effect::Refused => (true, None),
-            Effect::Failed { retry_after } => (false, retry_after),
+            Effect::Failed {
+                is_refusal,
+                retry_after,
+            } => (is_refusal, retry_after),
         };
         let asked_to_wait = secs(retry_after.unwrap_or(0));
         let doubled = millis(50) * 2_u32.pow(self.failures.min(6));
@@ -142,29 +257,35 @@ pub(crate) struct GatewayRun {
     tokens: Peer,
     api: Peer,
     openings: Openings,
+    /// How the API's connections begin, and how it answers.
+    api_openings: Openings,
+    api_manners: fn() -> Vec<Manner>,
+    well: Manner,
+    protocol: Protocol,
     gateway: Gateway,
     /// Whose connections serve once.
     client: GatewayService<HttpClient>,
     /// Whose connections serve for as long as they are open.
     pooled: GatewayService<HttpClient>,
     model: Model,
-    log: Log,
-    /// How many tokens there were.
+    log: Lines,
+    /// How many tokens there were, and how many client pairs.
     issued: usize,
+    pairs: usize,
     pub(crate) counts: Counts,
     _guard: DefaultGuard,
 }
 
 impl GatewayRun {
-    pub(crate) async fn begin(seed: u64) -> Self {
-        let (log, guard) = Log::capture();
+    pub(crate) async fn begin(seed: u64, protocol: Protocol) -> Self {
+        let (log, guard) = Lines::capture();
         let (clock, company) = (test_support::clock(), Company::new());
         let (tokens, api) = (Peer::start(), Peer::start());
         let network = Network::new().ca_file(company.ca_file());
         let gateway = Gateway::builder()
             .token_url(format!("https://{}/token", tokens.address))
             .api(format!("https://{}/push", api.address))
-            .credentials(ClientPair::new(CLIENT_ID, CLIENT_SECRET))
+            .credentials(client_pair(0))
             .network(network.clone())
             .connect_timeout(secs(60))
             .fetch_timeout(FETCH_TIMEOUT)
@@ -173,23 +294,40 @@ impl GatewayRun {
             .build()
             .expect("good settings");
         let client = |idle| {
-            let http = HttpClient::builder()
-                .network(network.clone())
-                .http_client(move |client| client.no_proxy().pool_max_idle_per_host(idle));
-            gateway.layer().layer(http.build().expect("a client"))
+            let http = match protocol {
+                Protocol::Http1 => HttpClient::builder()
+                    .network(network.clone())
+                    .http_client(move |client| client.no_proxy().pool_max_idle_per_host(idle))
+                    .build()
+                    .expect("a client"),
+                #[cfg(feature = "http2")]
+                Protocol::Http2 => crate::http2::client(&company, idle),
+            };
+            gateway.layer().layer(http)
         };
+        let (well, api_manners): (_, fn() -> _) = match protocol {
+            Protocol::Http1 => (WELL, manners),
+            #[cfg(feature = "http2")]
+            Protocol::Http2 => (crate::http2::WELL, crate::http2::manners),
+        };
+        let other = Company::new();
         let mut run = Self {
             random: fastrand::Rng::with_seed(seed),
             clock,
             tokens,
             api,
-            openings: Openings::of(&company),
+            openings: Openings::of(&company, &other, Protocol::Http1),
+            api_openings: Openings::of(&company, &other, protocol),
+            api_manners,
+            well,
+            protocol,
             client: client(0),
             pooled: client(4),
             gateway,
             model: Model::default(),
             log,
             issued: 0,
+            pairs: 1,
             counts: Counts::default(),
             _guard: guard,
         };
@@ -199,21 +337,26 @@ impl GatewayRun {
 
     /// Each way to begin and each way to answer once, of the token endpoint and of the API.
     pub(crate) async fn round(&mut self) {
-        let rows = || {
-            let openings = (0..self.openings.count()).map(|n| (Some(n), WELL));
-            let manners = manners().into_iter().map(|manner| (None, manner));
+        let rows = |well, manners: Vec<Manner>| {
+            let openings = (0..self.openings.count()).map(|n| (Some(n), well));
+            let manners = manners.into_iter().map(|manner| (None, manner));
             openings.chain(manners).collect::<Vec<_>>()
         };
-        let (rows, others) = (rows(), rows());
-        let mut calls = shuffled(&mut self.random, others);
-        for (opening, manner) in shuffled(&mut self.random, rows) {
+        let (fetches, calls) = (rows(WELL, manners()), rows(self.well, (self.api_manners)()));
+        let mut calls = shuffled(&mut self.random, calls).into_iter().cycle();
+        for (opening, manner) in shuffled(&mut self.random, fetches) {
             let hop = self.hop(opening, manner);
             self.fetch(hop).await;
-            let (opening, manner) = calls.pop().expect("as many");
+            let (opening, manner) = calls.next().expect("some");
             self.call(opening, manner).await;
-            match self.random.u8(..8) {
-                0 => self.rejected().await,
-                1 => self.surplus().await,
+            match self.random.u8(..16) {
+                0 | 1 => self.rejected().await,
+                2 | 3 => match self.protocol {
+                    Protocol::Http1 => self.surplus().await,
+                    #[cfg(feature = "http2")]
+                    Protocol::Http2 => self.together().await,
+                },
+                4 => self.overtaken().await,
                 _ => {}
             }
         }
@@ -225,7 +368,7 @@ impl GatewayRun {
         let hop = self.good();
         self.fetch(hop).await;
         assert!(self.model.failures == 0, "a token once all is well");
-        self.call(None, WELL).await;
+        self.call(None, self.well).await;
         self.counts.add("recoveries with the next fetch");
     }
 
@@ -286,6 +429,7 @@ impl GatewayRun {
             draft: Draft {
                 headers: line.to_owned(),
                 body,
+                ..Draft::default()
             },
             content,
             retry_after,
@@ -293,32 +437,64 @@ impl GatewayRun {
     }
 
     fn page(&mut self) -> String {
-        let secret = if self.random.bool() {
-            CLIENT_SECRET
-        } else {
-            CLIENT_ID
-        };
-        let spelled = &spellings(secret)[self.random.usize(..6)];
+        let secrets = credentials(self.model.pairs.current);
+        let spelled = &spellings(&secrets[self.random.usize(..2)])[self.random.usize(..6)];
         format!("<p>No such client: {spelled}. Access denied by policy.</p>")
     }
 
-    /// A fetch by itself or for a call, with this answer.
-    async fn fetch(&mut self, hop: Hop) {
-        let what = format!(
-            "token: {:?}",
-            (
-                hop.name,
-                hop.manner.name,
-                &hop.draft.headers,
-                String::from_utf8_lossy(&hop.draft.body)
-            )
-        );
-        let (before, heads) = {
-            let seen = self.tokens.seen();
-            (seen.connections, seen.heads.len())
+    /// An answer for a further request of a fetch: well, of any row, or one by which a pair or
+    /// whoever asks is to be left alone.
+    fn any_hop(&mut self) -> Hop {
+        let mut rows = manners();
+        let manner = match self.random.u8(..4) {
+            0 | 1 => WELL,
+            drawn => {
+                let is_told =
+                    |row: &Manner| matches!(row.worth, Worth::Refuses(401 | 403 | 429 | 503));
+                rows.retain(|row| drawn == 2 || is_told(row));
+                rows.swap_remove(self.random.usize(..rows.len()))
+            }
         };
-        self.tokens
-            .plan([plan(&hop.opening, &hop.manner, hop.manner.acts(&hop.draft))]);
+        let opening = self.random.usize(..4 * self.openings.count());
+        let opening = (opening < self.openings.count()).then_some(opening);
+        self.hop(opening, manner)
+    }
+
+    /// Gives the gateway another client pair, which it tries at once: another pair's failure
+    /// is no reason to wait.
+    fn change(&mut self, cause: Cause) {
+        let (number, now) = (self.pairs, self.now());
+        self.pairs += 1;
+        let pairs = &mut self.model.pairs;
+        let changed = if cause == Cause::Rotated {
+            pairs.next = Some((number, now));
+            self.gateway.rotate_to(client_pair(number))
+        } else {
+            *pairs = Pairs {
+                current: number,
+                next: None,
+            };
+            self.gateway.replace(client_pair(number))
+        };
+        changed.expect("a pair that can be sent");
+        (self.model.failures, self.model.cooldown) = (0, (now, now));
+    }
+
+    /// A fetch for some reason, whose first answer is this one.
+    async fn fetch(&mut self, hop: Hop) {
+        let mut hops = vec![hop, self.any_hop()];
+        let (before, heads) = self.asked();
+        let change = match self.random.u8(..16) {
+            _ if before == 0 => None,
+            0 | 1 => Some(Cause::Rotated),
+            2 => Some(Cause::Replaced),
+            _ => None,
+        };
+        if change != Some(Cause::Rotated) && self.model.pairs.next.is_none() {
+            hops.truncate(1);
+        }
+        let what = format!("token: {change:?}, {:?}", described(&hops));
+        self.tokens.plan(hops.iter().map(Hop::plan));
         let mut stalls = self.tokens.stalls();
         stalls.mark_unchanged();
         self.log.take();
@@ -329,79 +505,221 @@ impl GatewayRun {
             self.clock.advance(early);
             let refused = soon(self.gateway.refresh()).await;
             refused.expect_err("there was none a moment ago");
-            assert_eq!(
-                self.tokens.seen().connections,
-                before,
-                "asked again: {what}"
-            );
+            assert_eq!(self.asked().0, before, "asked again: {what}");
             self.counts
                 .add("calls soon after a failure, which ask nobody");
         }
         let (lo, hi) = self.model.next;
         let due = self.model.cooldown.1.max(self.now());
-        let is_call = due < lo && self.random.bool() || before == 0;
-        let due = if is_call { due } else { hi.max(self.now()) };
-        let quiet_until = if is_call { due } else { lo };
+        let cause = change.unwrap_or_else(|| {
+            if due < lo && self.random.bool() || before == 0 {
+                Cause::Call
+            } else {
+                Cause::Itself
+            }
+        });
+        let due = match cause {
+            Cause::Call => due,
+            Cause::Itself => hi.max(self.now()),
+            Cause::Rotated | Cause::Replaced => self.now(),
+        };
+        let quiet_until = if cause == Cause::Itself { lo } else { due };
         let quiet = quiet_until.saturating_sub(self.now() + millis(1));
         if !quiet.is_zero() && self.random.u8(..4) == 0 {
             self.clock.advance(quiet);
             settle().await;
-            assert_eq!(self.tokens.seen().connections, before, "too early: {what}");
+            assert_eq!(self.asked().0, before, "too early: {what}");
             self.counts.add("waits in which nothing came");
         }
-        self.clock.advance(due.saturating_sub(self.now()));
+        // Now and then the machine sleeps, past the days in which both pairs work.
+        let late = if cause == Cause::Itself && self.random.u8(..8) == 0 {
+            DAY * self.random.u32(..10)
+        } else {
+            Duration::ZERO
+        };
+        self.clock.advance((due + late).saturating_sub(self.now()));
+        if change.is_some() {
+            self.change(cause);
+        }
         let asked = self.now();
-        let gateway = self.gateway.clone();
-        let calling = tokio::spawn(async move {
-            if is_call {
-                Some(gateway.refresh().await)
-            } else {
-                None
-            }
+        let calling = (cause == Cause::Call).then(|| {
+            let gateway = self.gateway.clone();
+            tokio::spawn(async move { gateway.refresh().await })
         });
         let came = tokio::time::timeout(secs(30), self.tokens.connected(before + 1)).await;
         assert!(came.is_ok(), "no fetch comes: {what}");
-        let logged = self.end_of_fetch(&mut stalls, &what).await;
-        let called = soon(calling).await.expect("no panic");
-        let ended = self.now();
-        let failed = logged.contains("no token could be had");
-
-        let effect = self.effect(&hop, failed, &what);
-        if let Some(result) = called {
+        let logged = self.end_of_fetches(1, &mut stalls, &what).await;
+        let failed = self.judge(asked, &hops, (before, heads), &logged, &what);
+        if let Some(calling) = calling {
+            let result = soon(calling).await.expect("no panic");
             assert_eq!(result.is_err(), failed, "{what}");
         }
-        {
-            let seen = self.tokens.seen();
-            assert_eq!((seen.unexpected, self.tokens.left()), (0, 0), "{what}");
-            for head in &seen.heads[heads..] {
-                assert_eq!(hop.trust, Trust::Genuine, "a stranger was asked: {what}");
-                assert!(head.starts_with("GET /token HTTP/1.1\r\n"), "{head}");
-                assert!(
-                    head.contains(&format!("\r\nclient-id: {CLIENT_ID}\r\n")),
-                    "{head}"
-                );
-                assert!(
-                    head.contains(&format!("\r\nclient-secret: {CLIENT_SECRET}\r\n")),
-                    "{head}"
-                );
-            }
-            assert!(seen.heads.len() - heads <= 1, "{what}");
-        }
-        self.model.happen(asked, ended, effect);
-        self.counts.add(if failed {
-            "token fetches: failed"
-        } else {
-            "token fetches: taken"
+        self.counts.add(match cause {
+            Cause::Call => "token fetches: for a call",
+            Cause::Itself => "token fetches: in time",
+            Cause::Rotated => "token fetches: for a client pair that follows",
+            Cause::Replaced => "token fetches: for a client pair that replaces all",
         });
-        self.counts.behaved(hop.name, hop.manner.name);
-        self.nothing_leaks(&logged, &what);
     }
 
-    /// What was logged until a fetch had ended.
-    async fn end_of_fetch(&self, stalls: &mut watch::Receiver<usize>, what: &str) -> String {
+    /// Another client pair arrives while the endpoint takes its time over a request.
+    async fn overtaken(&mut self) {
+        let late = self.good();
+        let late = Hop {
+            manner: LATE,
+            ..late
+        };
+        let mut hops = vec![late, self.any_hop(), self.any_hop()];
+        let cause = if self.random.bool() {
+            Cause::Rotated
+        } else {
+            hops.pop();
+            Cause::Replaced
+        };
+        let what = format!("overtaken: {cause:?}, {:?}", described(&hops));
+        let (before, heads) = self.asked();
+        self.tokens.plan(hops.iter().map(Hop::plan));
+        let (mut stalls, mut delays) = (self.tokens.stalls(), self.tokens.delays());
+        stalls.mark_unchanged();
+        delays.mark_unchanged();
+        self.log.take();
+        let due = self.model.cooldown.1.max(self.now());
+        self.clock.advance(due.saturating_sub(self.now()));
+        let began = self.now();
+        let gateway = self.gateway.clone();
+        let calling = tokio::spawn(async move { gateway.refresh().await });
+        soon(delays.changed()).await.expect("the peer is alive");
+        let asking = self.model.pairs.candidates(began)[0];
+        self.change(cause);
+        self.clock.advance(secs(2));
+        self.tokens.proceed();
+        // What a pair brings that is no longer one of ours does not count.
+        let counts = asking == self.model.pairs.current;
+        let logged = self
+            .end_of_fetches(1 + usize::from(counts), &mut stalls, &what)
+            .await;
+        let ended = began + secs(2);
+        let late = hops.remove(0);
+        self.carries_pair(heads, asking, &what);
+        if counts && let Content::Token(value, lifetime) = late.content {
+            let effect = Effect::Token(value, lifetime);
+            self.model.happen(began, ended, effect);
+        }
+        let failed = self.judge(ended, &hops, (before + 1, heads + 1), &logged, &what);
+        let result = soon(calling).await.expect("no panic");
+        assert_eq!(result.is_err(), failed && !counts, "{what}");
+        self.counts.add(if counts {
+            "client pairs that follow while another is sent"
+        } else {
+            "client pairs that replace one that is sent"
+        });
+    }
+
+    /// How many connections and requests the endpoint has seen.
+    fn asked(&self) -> (usize, usize) {
+        let seen = self.tokens.seen();
+        (seen.connections, seen.heads.len())
+    }
+
+    /// That this request for a token has this client pair.
+    fn carries_pair(&self, request: usize, pair: usize, what: &str) {
+        let [id, secret] = credentials(pair);
+        let head = &self.tokens.seen().heads[request];
+        assert!(head.starts_with("GET /token HTTP/1.1\r\n"), "{head}");
+        for line in [
+            format!("\r\nclient-id: {id}\r\n"),
+            format!("\r\nclient-secret: {secret}\r\n"),
+        ] {
+            assert!(head.contains(&line), "{line:?}: {head}: {what}");
+        }
+    }
+
+    /// Compares a fetch that began at `asked`, when there were so many connections and
+    /// requests, with what it may do, by the rules; whether it has failed.
+    fn judge(
+        &mut self,
+        asked: Duration,
+        hops: &[Hop],
+        (before, heads): (usize, usize),
+        logged: &str,
+        what: &str,
+    ) -> bool {
+        let candidates = self.model.pairs.candidates(asked);
+        let (connections, requests) = self.asked();
+        let tried = connections - before;
+        assert!((1..=candidates.len()).contains(&tried), "{tried}: {what}");
+        if candidates.len() > 1
+            && let Some(goes_on) = hops[0].goes_on()
+        {
+            assert_eq!(tried == 2, goes_on, "the other pair: {what}");
+        }
+        let failed = logged.contains("no token could be had");
+        let why = self.gateway.health().last_error;
+        for (n, hop) in hops[..tried].iter().enumerate() {
+            let gives = n + 1 == tried && !failed;
+            assert!(hop.may_be(gives), "{n}, {failed}, {why:?}: {what}");
+            self.counts.behaved(hop.name, hop.manner.name);
+        }
+        assert_eq!(self.tokens.seen().unexpected, 0, "{what}");
+        assert_eq!(self.tokens.left(), hops.len() - tried, "{what}");
+        let genuine = (0..tried).filter(|n| hops[*n].trust == Trust::Genuine);
+        let genuine: Vec<_> = genuine.collect();
+        // Who answers first does not listen.
+        let is_early = hops[..tried].iter().any(|hop| hop.manner.is_early);
+        assert!(
+            requests - heads <= genuine.len(),
+            "a stranger was asked: {what}"
+        );
+        if !is_early {
+            for (request, n) in (heads..requests).zip(&genuine) {
+                self.carries_pair(request, candidates[*n], what);
+            }
+        }
+        let used = candidates[tried - 1];
+        let effect = match &hops[tried - 1].content {
+            Content::Token(value, lifetime) if !failed => {
+                self.model.pairs.worked(used);
+                self.counts.add("token fetches: taken");
+                Effect::Token(value.clone(), *lifetime)
+            }
+            _ => {
+                self.counts.add("token fetches: failed");
+                let refusals = hops[..tried].iter().map(Hop::is_refusal);
+                let waits = hops[..tried].iter().filter_map(Hop::asks_to_wait);
+                Effect::Failed {
+                    is_refusal: refusals.into_iter().any(|it| it),
+                    retry_after: waits.max(),
+                }
+            }
+        };
+        if tried == 2 {
+            self.counts.add(if failed {
+                "token fetches: with two client pairs, in vain"
+            } else {
+                "token fetches: with the pair that the next one follows"
+            });
+        }
+        let ended = self.now();
+        self.model.happen(asked, ended, effect);
+        self.nothing_leaks(logged, what);
+        failed
+    }
+
+    /// What was logged until so many fetches had ended.
+    async fn end_of_fetches(
+        &self,
+        fetches: usize,
+        stalls: &mut watch::Receiver<usize>,
+        what: &str,
+    ) -> String {
         let mut logged = String::new();
+        let ended = |logged: &str| {
+            let outcomes = ["no token could be had", "GO's gateway gave a token"];
+            let times = outcomes.map(|outcome| logged.matches(outcome).count());
+            times.iter().sum::<usize>()
+        };
         let patience = std::time::Instant::now() + secs(30);
-        while !logged.contains("token could be had") && !logged.contains("gave a token") {
+        while ended(&logged) < fetches {
             assert!(
                 std::time::Instant::now() < patience,
                 "this fetch never ends: {what}"
@@ -416,32 +734,6 @@ impl GatewayRun {
             logged += &self.log.take();
         }
         logged
-    }
-
-    fn effect(&self, hop: &Hop, failed: bool, what: &str) -> Effect {
-        let mark = hop.manner.name == "a byte order mark";
-        let worth = match (hop.trust, hop.manner.worth) {
-            (Trust::Stranger, _) | (_, Worth::Confirms) => Worth::Nothing,
-            // Unlike a key document.
-            _ if mark => Worth::Nothing,
-            (_, worth) => worth,
-        };
-        let effect = match (worth, &hop.content) {
-            (Worth::Refuses(401 | 403), _) => Effect::Refused,
-            (Worth::Whole, Content::Token(value, lifetime)) => {
-                Effect::Token(value.clone(), *lifetime)
-            }
-            (Worth::Perhaps, Content::Token(value, lifetime)) if !failed => {
-                Effect::Token(value.clone(), *lifetime)
-            }
-            _ => Effect::Failed {
-                retry_after: hop.retry_after,
-            },
-        };
-        let expected = !matches!(effect, Effect::Token(..));
-        let why = self.gateway.health().last_error;
-        assert_eq!(failed, expected, "{why:?}: {what}");
-        effect
     }
 
     /// Neither a secret nor a token, in any form.
@@ -466,17 +758,20 @@ impl GatewayRun {
             _ if now >= self.model.cooldown.0 => return,
             alive => alive.map(|(token, _)| token.to_owned()),
         };
-        let (name, trust, opening) = self.openings.draw(opening, &mut self.random);
+        let (name, trust, opening) = self.api_openings.draw(opening, &mut self.random);
         let what = format!("call: {:?}", (name, manner.name));
         let draft = Draft {
-            headers: String::new(),
             body: b"an answer".to_vec(),
+            ..Draft::default()
         };
-        let acts = manner.acts(&draft);
+        let mut plans = vec![plan(&opening, &manner, manner.answers(&draft))];
+        let is_sent_again = trust == Trust::Genuine && self.is_unseen(&manner);
+        if is_sent_again {
+            let opening = self.api_openings.well();
+            plans.push(plan(opening, &self.well, self.well.answers(&draft)));
+        }
         let client = self.client.clone();
-        let (result, heads) = self
-            .send(client, vec![plan(&opening, &manner, acts)], &what)
-            .await;
+        let (result, heads) = self.send(client, plans, &what).await;
         if let Some(Err(error)) = &result {
             let text = format!("{error} {error:?}");
             self.nothing_leaks(&text, &what);
@@ -502,7 +797,8 @@ impl GatewayRun {
                 let sent = heads.iter().filter(|head| carries(head, &token)).count();
                 // Who answers first does not listen.
                 let least = usize::from(!manner.is_early);
-                assert!((least..=1).contains(&sent), "{heads:?}: {what}");
+                let most = 1 + usize::from(is_sent_again);
+                assert!((least..=most).contains(&sent), "{heads:?}: {what}");
                 assert_eq!(sent, heads.len(), "{heads:?}: {what}");
                 let whole = Some((200, &b"an answer"[..]));
                 let got = match &result {
@@ -537,33 +833,30 @@ impl GatewayRun {
         let old = token.value.clone();
         let age = self.now().saturating_sub(token.asked);
         self.clock.advance(YOUNG.saturating_sub(age));
-        let rows = manners();
-        let unauthorized = |rows: &[Manner]| {
-            rows.iter()
-                .position(|row| row.name == "401")
-                .expect("a row")
+        let named = |rows: Vec<Manner>, name| {
+            let row = rows.into_iter().find(|row| row.name == name);
+            row.expect("a row")
         };
-        let mut rows = rows;
-        let reject = rows.swap_remove(unauthorized(&rows));
+        let reject = named((self.api_manners)(), "401");
         let is_given = self.random.bool();
         let mut hop = self.good();
         if !is_given {
-            hop.manner = rows.swap_remove(
-                rows.iter()
-                    .position(|row| row.name == "closed in the body")
-                    .expect("a row"),
-            );
+            hop.manner = named(manners(), "closed in the body");
         }
-        self.tokens
-            .plan([plan(&hop.opening, &hop.manner, hop.manner.acts(&hop.draft))]);
+        // The same for the other pair, where there are two.
+        let candidates = self.model.pairs.candidates(self.now()).len();
+        let hops = vec![hop; candidates];
+        let before = self.asked();
+        self.tokens.plan(hops.iter().map(Hop::plan));
+        self.log.take();
         let draft = Draft {
-            headers: String::new(),
             body: b"an answer".to_vec(),
+            ..Draft::default()
         };
-        let opening = self.openings.well().clone();
+        let opening = self.api_openings.well().clone();
         let plans = vec![
-            plan(&opening, &reject, reject.acts(&draft)),
-            plan(&opening, &reject, reject.acts(&draft)),
+            plan(&opening, &reject, reject.answers(&draft)),
+            plan(&opening, &reject, reject.answers(&draft)),
         ];
         let asked = self.now();
         let client = self.client.clone();
@@ -573,27 +866,20 @@ impl GatewayRun {
         };
         assert_eq!(status, 401);
         assert!(carries(&heads[0], &old), "{heads:?}");
-        let ended = self.now();
+        let logged = self.log.take();
+        let failed = self.judge(asked, &hops, before, &logged, "rejected");
+        assert_ne!(failed, is_given);
         if is_given {
-            let Content::Token(value, lifetime) = hop.content else {
-                unreachable!("it was given one")
-            };
+            let token = self.model.token.as_ref().expect("another");
             assert_eq!(heads.len(), 2, "{heads:?}");
-            assert!(carries(&heads[1], &value), "{heads:?}");
-            self.model
-                .happen(asked, ended, Effect::Token(value, lifetime));
+            assert!(carries(&heads[1], &token.value), "{heads:?}");
             self.counts
                 .add("calls: rejected, repeated once with another token");
         } else {
             assert_eq!(heads.len(), 1, "{heads:?}");
-            let retry_after = None;
-            self.model
-                .happen(asked, ended, Effect::Failed { retry_after });
             self.counts
                 .add("calls: rejected, no other token, not repeated");
         }
-        let logged = self.log.take();
-        self.nothing_leaks(&logged, "rejected");
     }
 
     /// Answers that nobody asked for, on a connection that serves more than one request.
@@ -610,13 +896,14 @@ impl GatewayRun {
         for n in 0..4 {
             let body = format!("answer {n}");
             let draft = Draft {
-                headers: String::new(),
                 body: body.clone().into(),
+                ..Draft::default()
             };
             let mut acts = vec![Act::Send(draft.whole())];
             let lure = Draft {
                 headers: "x-lure: yes\r\n".to_owned(),
                 body: b"a lure".to_vec(),
+                ..Draft::default()
             };
             let is_closed = match self.random.u8(..4) {
                 0 => {
@@ -640,7 +927,7 @@ impl GatewayRun {
             pauses.mark_unchanged();
             let client = self.pooled.clone();
             // One more where the first connection turns out to be closed.
-            let plans = vec![plan(&opening, &WELL, acts); 2];
+            let plans = vec![plan(&opening, &WELL, always(acts)); 2];
             let (result, heads) = self.send(client, plans, "surplus").await;
             if let Some(Ok((status, got))) = result {
                 assert_eq!((status, &*got), (200, body.as_bytes()), "another's answer");
@@ -656,6 +943,61 @@ impl GatewayRun {
                 tokio::time::sleep(millis(2)).await;
             }
         }
+    }
+
+    /// Whether the server says that it has not looked at the request.
+    fn is_unseen(&self, manner: &Manner) -> bool {
+        match self.protocol {
+            Protocol::Http1 => false,
+            #[cfg(feature = "http2")]
+            Protocol::Http2 => crate::http2::UNSEEN.contains(&manner.name),
+        }
+    }
+
+    /// Two calls at once, on one connection where the client sees to it: each gets its own
+    /// answer, and what the server has not looked at is sent once more.
+    #[cfg(feature = "http2")]
+    async fn together(&mut self) {
+        use crate::http2::{TOGETHER, acts, answered};
+
+        self.well_enough().await;
+        let Some((token, true)) = self.model.alive(self.now()) else {
+            return;
+        };
+        let token = token.to_owned();
+        let opening = self.api_openings.well().clone();
+        let (name, [first, second]) = TOGETHER[self.random.usize(..TOGETHER.len())];
+        // The connection is there.
+        let of = |write| plan(&opening, &WELL, acts(write));
+        let before = self.api.seen().heads.len();
+        let plans = [answered, first, second].map(of);
+        // One for what is sent once more, and one for a connection that is not shared.
+        self.api
+            .plan(plans.into_iter().chain([of(answered), of(answered)]));
+        let call = async |path: &str| {
+            let uri = format!("https://{}/push/{path}", self.api.address);
+            let request = Request::post(uri).body(Bytes::from_static(b"{}"));
+            let client = self.pooled.clone();
+            let answer = client.oneshot(request.expect("a request")).await;
+            let answer = answer.unwrap_or_else(|error| panic!("{error:?}: {name}"));
+            let body = answer.into_body().collect().await.expect("a body");
+            assert_eq!(body.to_bytes(), format!("/push/{path}"), "{name}");
+        };
+        soon(call("0")).await;
+        soon(async { tokio::join!(call("1"), call("2")) }).await;
+        let seen = self.api.seen();
+        for head in &seen.heads[before..] {
+            assert!(carries(head, &token), "{head}: {name}");
+        }
+        let sent = |path| {
+            let heads = seen.heads[before..].iter();
+            heads.filter(|head| head.contains(path)).count()
+        };
+        let again = usize::from(name.contains("second"));
+        assert_eq!(sent("/push/0 "), 1, "{name}");
+        assert_eq!(sent("/push/1 ") + sent("/push/2 "), 2 + again, "{name}");
+        drop(seen);
+        self.counts.add("calls: two at once on one connection");
     }
 
     /// Fetches a token where there is none that can be used, or the last fetch failed.
@@ -702,9 +1044,16 @@ impl GatewayRun {
             () = tokio::time::sleep(secs(30)) => panic!("this call never ends: {what}"),
         };
         let seen = self.api.seen();
+        assert_eq!(seen.unexpected, 0, "another connection: {what}");
         let heads: Vec<String> = seen.heads[before..].to_vec();
         for head in &heads {
-            assert!(head.starts_with("POST /push/ari HTTP/1.1\r\n"), "{head}");
+            let version = match self.protocol {
+                Protocol::Http1 => "1.1",
+                #[cfg(feature = "http2")]
+                Protocol::Http2 => "2",
+            };
+            let line = format!("POST /push/ari HTTP/{version}\r\n");
+            assert!(head.starts_with(&line), "{head}");
             assert!(!head.contains(CLIENT_SECRET), "{head}");
         }
         if what != "rejected" {
@@ -742,7 +1091,17 @@ impl GatewayRun {
     }
 }
 
-fn plan(opening: &Opening, manner: &Manner, acts: Vec<Act>) -> Plan {
+/// The client ID and client secret of the pair of this number.
+fn credentials(number: usize) -> [String; 2] {
+    [CLIENT_ID, CLIENT_SECRET].map(|begin| format!("{begin}{number:04x}"))
+}
+
+fn client_pair(number: usize) -> ClientPair {
+    let [id, secret] = credentials(number);
+    ClientPair::new(id, secret)
+}
+
+fn plan(opening: &Opening, manner: &Manner, acts: Acts) -> Plan {
     Plan {
         opening: opening.clone(),
         is_early: manner.is_early,

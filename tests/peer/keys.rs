@@ -2,12 +2,15 @@
 //! line about keys.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use derbysoft_go_auth::clock::{Clock, ManualClock};
-use derbysoft_go_auth::{GoAuth, Network};
+use derbysoft_go_auth::{GoAuth, GoAuthBuilder, Network};
 use derbysoft_go_simulator::{Mint, PublishedKey, SigningKey};
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 use test_support::company::Company;
 use test_support::failing_log::failing_log;
 use test_support::{eventually, keys, millis, secs, settle, soon, state, verdict};
@@ -15,7 +18,7 @@ use tokio::sync::watch;
 use tracing::subscriber::DefaultGuard;
 
 use crate::answers::{CONFIRMS, Draft, LATE, Manner, ROOM, WELL, Worth, manners};
-use crate::certificates::{Openings, Trust};
+use crate::certificates::{Openings, Protocol, Trust};
 use crate::counts::Counts;
 use crate::server::{Opening, Peer, Plan};
 
@@ -55,6 +58,16 @@ struct Hop {
     etag: Option<String>,
     max_age: Option<u64>,
     retry_after: Option<u64>,
+}
+
+impl Hop {
+    fn plan(&self) -> Plan {
+        Plan {
+            opening: self.opening.clone(),
+            is_early: self.manner.is_early,
+            acts: self.manner.answers(&self.draft),
+        }
+    }
 }
 
 /// What a fetch does to the keys.
@@ -179,8 +192,13 @@ pub(crate) struct KeysRun {
     peer: Peer,
     /// Another server, which the same authority vouches for, with a stranger's keys.
     elsewhere: Peer,
+    /// Whose servers are trusted, and the file that says so.
+    company: Company,
+    ca_file: NamedTempFile,
     openings: Openings,
     auth: GoAuth,
+    /// Nobody has used it so far.
+    is_new: bool,
     model: Model,
     material: Vec<SigningKey>,
     /// By `kid` and key.
@@ -201,31 +219,21 @@ pub(crate) fn shuffled<T>(random: &mut fastrand::Rng, mut rows: Vec<T>) -> Vec<T
 impl KeysRun {
     pub(crate) async fn begin(seed: u64) -> Self {
         let (clock, company) = (test_support::clock(), Company::new());
-        let peer = Peer::start();
-        let auth = GoAuth::builder()
-            .issuer(ISSUER)
-            .audience("ZKT")
-            .jwks_url(format!("https://{}/main", peer.address))
-            .network(Network::new().ca_file(company.ca_file()))
-            .clock(clock.clone())
-            .configure(|it| it.refresh_interval = INTERVAL)
-            .configure(|it| it.cooldown = COOLDOWN)
-            .configure(|it| it.key_wait = millis(10))
-            // By the machine's time, which says nothing here.
-            .configure(|it| it.connect_timeout = secs(60))
-            .configure(|it| it.fetch_timeout = FETCH_TIMEOUT)
-            .configure(|it| it.max_stale = MAX_STALE)
-            .configure(|it| it.max_document_bytes = ROOM)
-            .build()
-            .expect("good settings");
+        let (peer, ca_file) = (Peer::start(), NamedTempFile::new().expect("a file"));
+        fs::write(&ca_file, company.pem()).expect("written");
+        let auth = builder(&peer, ca_file.path(), &clock).build();
+        let auth = auth.expect("good settings");
         let material: Vec<_> = (0..=KEYS).map(|_| SigningKey::pooled()).collect();
         let mut run = Self {
             random: fastrand::Rng::with_seed(seed),
             elsewhere: Peer::start(),
             clock,
             peer,
-            openings: Openings::of(&company),
+            openings: Openings::of(&company, &Company::new(), Protocol::Http1),
+            company,
+            ca_file,
             auth,
+            is_new: true,
             model: Model::default(),
             unknown: token(&material[0], "nobody's"),
             material,
@@ -243,12 +251,20 @@ impl KeysRun {
         run
     }
 
-    /// Each way to begin and each way to answer once, some quiet hours, and an outage.
+    /// Each way to begin and each way to answer once, the authorities meanwhile replaced, some
+    /// quiet hours, and an outage.
     pub(crate) async fn round(&mut self) {
         let openings = (0..self.openings.count()).map(Some);
         let openings: Vec<_> = openings.chain((0..manners().len()).map(|_| None)).collect();
         let mut manners = shuffled(&mut self.random, manners());
-        for opening in shuffled(&mut self.random, openings) {
+        let rows = openings.len();
+        let mut authority = None;
+        for (row, opening) in shuffled(&mut self.random, openings).into_iter().enumerate() {
+            if row == rows / 3 {
+                authority = Some(self.another_file());
+            } else if row == 2 * rows / 3 {
+                self.reload(authority.take().expect("a third ago")).await;
+            }
             let manner = match opening {
                 Some(_) => WELL,
                 None => manners.pop().expect("as many as there are"),
@@ -276,6 +292,56 @@ impl KeysRun {
         self.fetch(cause, vec![hop], Duration::ZERO).await;
         assert_eq!(self.model.keys, current, "current after one interval");
         self.counts.add("recoveries within one interval");
+    }
+
+    /// Another authority is in the file, or the same in other words. Nothing changes before
+    /// the file is read once more.
+    fn another_file(&mut self) -> Option<Company> {
+        let other = self.random.bool().then(Company::new);
+        let text = match &other {
+            Some(other) => other.pem(),
+            None => "# renewed\n".to_owned() + &self.company.pem(),
+        };
+        fs::write(&self.ca_file, text).expect("written");
+        other
+    }
+
+    /// The settings are loaded once more, maybe while the key address takes its time. What a
+    /// server has sent that is a stranger from now on counts no more, nor does what was under
+    /// way.
+    async fn reload(&mut self, other: Option<Company>) {
+        let is_under_way = self.random.bool();
+        if is_under_way {
+            let hop = self.plain(LATE, &set([self.current + 1]));
+            self.peer.plan([hop.plan()]);
+            let mut delays = self.peer.delays();
+            delays.mark_unchanged();
+            let due = self.model.next.1.saturating_sub(self.now());
+            self.clock.advance(due);
+            soon(delays.changed()).await.expect("the peer is alive");
+            self.counts.add("reloads while a fetch is under way");
+        }
+        let now = self.now();
+        self.model.expire(now);
+        let successor = builder(&self.peer, self.ca_file.path(), &self.clock);
+        let successor = successor.successor_of(&self.auth).build();
+        self.auth = successor.expect("good settings");
+        self.is_new = true;
+        if is_under_way {
+            self.peer.proceed();
+        }
+        if let Some(other) = other {
+            self.openings = Openings::of(&other, &self.company, Protocol::Http1);
+            self.company = other;
+            self.model = Model::default();
+            self.counts.add("reloads with another authority");
+        } else {
+            self.model.lifetime = INTERVAL;
+            if self.model.failures == 0 {
+                self.model.next = (now, now);
+            }
+            self.counts.add("reloads with the same authority");
+        }
     }
 
     /// No answer until the keys may not be used any more, and a moment before that.
@@ -351,6 +417,7 @@ impl KeysRun {
             draft: Draft {
                 headers: String::new(),
                 body: self.document(keys).to_string().into(),
+                ..Draft::default()
             },
             content: Content::Keys(keys.clone()),
             etag: None,
@@ -449,6 +516,7 @@ impl KeysRun {
             draft: Draft {
                 headers: etag_line + cache_line + retry_line,
                 body: document.to_string().into(),
+                ..Draft::default()
             },
             content,
             etag,
@@ -491,6 +559,14 @@ impl KeysRun {
         }
         let now = self.now();
         let cause = match self.random.u8(..4) {
+            // It fetches nothing by itself before it is used.
+            n if self.is_new && self.model.keys.is_empty() => {
+                if n < 2 && self.model.failures == 0 {
+                    Cause::Request
+                } else {
+                    Cause::Operator
+                }
+            }
             0 => Cause::Operator,
             1 if self.model.may_be_asked().1.max(now) < self.model.next.0 => Cause::Request,
             _ => Cause::Background,
@@ -520,17 +596,9 @@ impl KeysRun {
             let seen = self.peer.seen();
             (seen.connections, seen.heads.len())
         };
-        self.peer.plan(hops.iter().map(|hop| Plan {
-            opening: hop.opening.clone(),
-            is_early: hop.manner.is_early,
-            acts: hop.manner.acts(&hop.draft),
-        }));
+        self.peer.plan(hops.iter().map(Hop::plan));
         let lure = self.plain(WELL, &self.lure());
-        self.elsewhere.plan([Plan {
-            opening: lure.opening,
-            is_early: false,
-            acts: lure.manner.acts(&lure.draft),
-        }]);
+        self.elsewhere.plan([lure.plan()]);
         let signals = (self.peer.stalls(), self.peer.delays());
 
         self.let_it_come(cause, late, before, &what).await;
@@ -539,6 +607,7 @@ impl KeysRun {
         let effects = self.effects(cause, started, &hops);
 
         let outcome = self.end_of_fetch(cause, before, signals, &what).await;
+        self.is_new = false;
         let ended = self.now();
         assert!(ended <= started + FETCH_TIMEOUT, "{what}");
 
@@ -612,12 +681,15 @@ impl KeysRun {
         what: &str,
     ) -> &'static str {
         let unknown = self.unknown.clone();
+        // It causes no fetch, but a successor begins to refresh its keys with its first use.
+        let known = self.model.keys.first_key_value();
+        let known = known.map_or_else(String::new, |(kid, key)| token(&self.material[*key], kid));
         let auth = self.auth.clone();
         let asked = tokio::spawn(async move {
             match cause {
                 Cause::Operator => drop(auth.refresh().await),
                 Cause::Request => drop(auth.verify(&unknown).await),
-                Cause::Background => {}
+                Cause::Background => drop(auth.verify(&known).await),
             }
         });
         let came = tokio::time::timeout(secs(30), self.peer.connected(before + 1)).await;
@@ -788,6 +860,24 @@ impl KeysRun {
         drop(seen);
         counts
     }
+}
+
+/// For the keys at this peer.
+fn builder(peer: &Peer, ca_file: &Path, clock: &ManualClock) -> GoAuthBuilder {
+    GoAuth::builder()
+        .issuer(ISSUER)
+        .audience("ZKT")
+        .jwks_url(format!("https://{}/main", peer.address))
+        .network(Network::new().ca_file(ca_file))
+        .clock(clock.clone())
+        .configure(|it| it.refresh_interval = INTERVAL)
+        .configure(|it| it.cooldown = COOLDOWN)
+        .configure(|it| it.key_wait = millis(10))
+        // By the machine's time, which says nothing here.
+        .configure(|it| it.connect_timeout = secs(60))
+        .configure(|it| it.fetch_timeout = FETCH_TIMEOUT)
+        .configure(|it| it.max_stale = MAX_STALE)
+        .configure(|it| it.max_document_bytes = ROOM)
 }
 
 /// The keys of these numbers.

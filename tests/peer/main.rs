@@ -6,19 +6,26 @@
 //! PEER_SEED=4711 cargo test …
 //! ```
 //!
+//! In `tests/other-features`, where reqwest has HTTP/2, also with an API that speaks it.
+//!
 //! By default each kind of misbehaviour occurs once, from a seed of its own each time. The seed is
 //! printed, and with it the same behaviours follow each other again.
 //!
 //! A process of its own: it counts file descriptors and memory.
 
 #![allow(clippy::expect_used, clippy::print_stdout)]
+#![allow(
+    unexpected_cfgs,
+    reason = "`http2` is a feature of `tests/other-features`"
+)]
 
 mod answers;
 mod certificates;
 mod counts;
 mod gateway;
+#[cfg(feature = "http2")]
+mod http2;
 mod keys;
-mod log;
 mod server;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,6 +33,7 @@ use std::time::{Duration, Instant};
 
 use test_support::{millis, passive_runtime, secs};
 
+use self::certificates::Protocol;
 use self::gateway::GatewayRun;
 use self::keys::KeysRun;
 
@@ -82,13 +90,23 @@ fn only_genuine_and_complete_documents_change_the_keys() {
 
 #[test]
 fn a_token_and_a_secret_go_to_the_genuine_gateway_alone() {
+    calls_go_out(Protocol::Http1);
+}
+
+#[cfg(feature = "http2")]
+#[test]
+fn the_same_holds_for_calls_over_http_2() {
+    calls_go_out(Protocol::Http2);
+}
+
+fn calls_go_out(protocol: Protocol) {
     let _alone = alone();
     let (seed, end) = (seed(), Instant::now() + length());
     // The first one opens what all of a process share.
     drop(passive_runtime());
     let (before, runtime) = (open_files(), passive_runtime());
     let counts = runtime.block_on(async {
-        let mut run = GatewayRun::begin(seed).await;
+        let mut run = GatewayRun::begin(seed, protocol).await;
         run.round().await;
         while Instant::now() < end {
             run.round().await;
@@ -98,7 +116,9 @@ fn a_token_and_a_secret_go_to_the_genuine_gateway_alone() {
     drop(runtime);
     println!("{counts}");
     let (fetches, calls) = (counts.behaviours(), counts.of("calls: sent once"));
-    println!("proof: an unreliable gateway: {fetches} fetches and calls, {calls} sent once");
+    println!(
+        "proof: an unreliable gateway, {protocol:?}: {fetches} fetches and calls, {calls} sent once"
+    );
     assert!(counts.of("calls: sent once") > 50, "{counts}");
     assert_no_more_files(before);
 }

@@ -64,7 +64,23 @@ pub(crate) struct Plan {
     pub(crate) opening: Opening,
     /// Before the request is read.
     pub(crate) is_early: bool,
-    pub(crate) acts: Vec<Act>,
+    pub(crate) acts: Acts,
+}
+
+/// What to do, once this was heard.
+pub(crate) type Acts = Arc<dyn Fn(&Heard) -> Vec<Act> + Send + Sync>;
+
+/// A request.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    pub(crate) head: String,
+    /// Its number on its connection, over HTTP/2.
+    pub(crate) stream: u32,
+}
+
+/// The same, whatever was heard.
+pub(crate) fn always(acts: Vec<Act>) -> Acts {
+    Arc::new(move |_| acts.clone())
 }
 
 /// What was seen of the clients.
@@ -208,23 +224,23 @@ impl Shared {
         plan
     }
 
-    async fn answer(&self, stream: TcpStream, mut plan: Plan) -> io::Result<()> {
+    async fn answer(&self, stream: TcpStream, plan: Plan) -> io::Result<()> {
         stream.set_nodelay(true)?;
         match plan.opening.clone() {
             Opening::Instead(bytes, end) => {
-                plan.acts = vec![Act::Send(bytes), end];
+                let acts = vec![Act::Send(bytes), end];
                 let mut stream = stream;
                 let mut hello = [0; 4096];
                 let read = stream.read(&mut hello).await?;
                 lock(&self.seen).overheard.extend(&hello[..read]);
-                self.perform(&mut stream, plan.acts, |stream| stream)
-                    .await?;
+                self.perform(&mut stream, acts, |stream| stream).await?;
                 Ok(())
             }
             Opening::Tls(config, single) => {
                 let stream = Singly(stream, single);
                 let stream = TlsAcceptor::from(config).accept(stream).await?;
-                self.talk(stream, plan, |stream| &mut stream.get_mut().0.0)
+                let ear = Ear::of(stream.get_ref().1.alpn_protocol());
+                self.talk(stream, ear, plan, |stream| &mut stream.get_mut().0.0)
                     .await
             }
         }
@@ -234,50 +250,33 @@ impl Shared {
     async fn talk<S>(
         &self,
         mut stream: S,
+        mut ear: Ear,
         mut plan: Plan,
         tcp: fn(&mut S) -> &mut TcpStream,
     ) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut buffer = Vec::new();
+        if !plan.is_early {
+            stream.write_all(ear.greeting()).await?;
+        }
         loop {
-            if !plan.is_early {
-                self.hear(&mut stream, &mut buffer).await?;
-            }
-            let is_over = self.perform(&mut stream, plan.acts, tcp).await?;
-            if is_over || !self.has_request(&mut stream, &mut buffer).await? {
+            let heard = if plan.is_early {
+                Heard::default()
+            } else {
+                let heard = ear.hear(&mut stream).await?;
+                lock(&self.seen).heads.push(heard.head.clone());
+                heard
+            };
+            let acts = (plan.acts)(&heard);
+            let is_over = self.perform(&mut stream, acts, tcp).await?;
+            if is_over || !ear.has_request(&mut stream).await? {
                 return Ok(());
             }
             plan = match self.next() {
                 Some(plan) => plan,
                 None => return Ok(()),
             };
-        }
-    }
-
-    async fn has_request<S>(&self, stream: &mut S, buffer: &mut Vec<u8>) -> io::Result<bool>
-    where
-        S: AsyncRead + Unpin,
-    {
-        Ok(!buffer.is_empty() || stream.read_buf(buffer).await? > 0)
-    }
-
-    /// Reads a request, and keeps what comes after it.
-    async fn hear<S>(&self, stream: &mut S, buffer: &mut Vec<u8>) -> io::Result<()>
-    where
-        S: AsyncRead + Unpin,
-    {
-        loop {
-            if let Some(end) = end_of_request(buffer) {
-                let request: Vec<u8> = buffer.drain(..end).collect();
-                let head = String::from_utf8_lossy(&request).into_owned();
-                lock(&self.seen).heads.push(head);
-                return Ok(());
-            }
-            if buffer.len() > MAX_HEAD || stream.read_buf(buffer).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
         }
     }
 
@@ -346,6 +345,69 @@ impl Shared {
             }
         }
         Ok(false)
+    }
+}
+
+/// Reads requests.
+enum Ear {
+    /// What has come after the last request.
+    Http1(Vec<u8>),
+    #[cfg(feature = "http2")]
+    Http2(crate::http2::Decoder),
+}
+
+impl Ear {
+    /// By what client and server have agreed on in TLS.
+    fn of(protocol: Option<&[u8]>) -> Self {
+        match protocol {
+            #[cfg(feature = "http2")]
+            Some(b"h2") => Self::Http2(crate::http2::Decoder::new()),
+            _ => Self::Http1(Vec::new()),
+        }
+    }
+
+    /// What a server says first.
+    fn greeting(&self) -> &'static [u8] {
+        match self {
+            Self::Http1(_) => b"",
+            #[cfg(feature = "http2")]
+            Self::Http2(_) => crate::http2::SETTINGS,
+        }
+    }
+
+    async fn has_request<S>(&mut self, stream: &mut S) -> io::Result<bool>
+    where
+        S: AsyncRead + Unpin,
+    {
+        match self {
+            Self::Http1(rest) => Ok(!rest.is_empty() || stream.read_buf(rest).await? > 0),
+            #[cfg(feature = "http2")]
+            Self::Http2(decoder) => decoder.has_request(stream).await,
+        }
+    }
+
+    /// Reads a request, and keeps what comes after it.
+    async fn hear<S>(&mut self, stream: &mut S) -> io::Result<Heard>
+    where
+        S: AsyncRead + Unpin,
+    {
+        let rest = match self {
+            Self::Http1(rest) => rest,
+            #[cfg(feature = "http2")]
+            Self::Http2(decoder) => return decoder.hear(stream).await,
+        };
+        loop {
+            if let Some(end) = end_of_request(rest) {
+                let request: Vec<u8> = rest.drain(..end).collect();
+                return Ok(Heard {
+                    head: String::from_utf8_lossy(&request).into_owned(),
+                    stream: 0,
+                });
+            }
+            if rest.len() > MAX_HEAD || stream.read_buf(rest).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
     }
 }
 

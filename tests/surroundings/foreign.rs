@@ -7,6 +7,8 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use derbysoft_go_auth::GoAuth;
+use test_support::log::{log_is_flushed, second_dispatch};
+use test_support::passive_runtime;
 use test_support::recorder::Recorder;
 use tracing::level_filters::LevelFilter;
 use tracing::{Dispatch, Event, Subscriber};
@@ -127,23 +129,15 @@ impl<S: Subscriber> Layer<S> for Foreign {
 
 /// Runs with foreign code of this manner, on a thread and a runtime of its own.
 pub(crate) fn with_foreign<T>(manner: Manner, play: impl AsyncFnOnce(&Foreign) -> T) -> T {
-    // With a single subscriber alive, tracing would remember what the first of them wanted.
-    static SECOND: OnceLock<Dispatch> = OnceLock::new();
-    SECOND.get_or_init(|| Dispatch::new(tracing::subscriber::NoSubscriber::default()));
-    let foreign = Foreign::new(manner);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    second_dispatch();
+    let (foreign, runtime) = (Foreign::new(manner), passive_runtime());
     let dispatch = foreign.dispatch();
     let recorder = foreign.recorder();
     let outcome = tracing::dispatcher::with_default(&dispatch, || {
         metrics::with_local_recorder(&recorder, || runtime.block_on(play(&foreign)))
     });
     foreign.0.is_over.store(true, Ordering::Release);
-    assert!(derbysoft_go_auth::observe::flush_log(Duration::from_secs(
-        30
-    )));
+    log_is_flushed();
     if manner != Manner::Silent {
         assert!(foreign.0.calls.load(Ordering::Relaxed) > 0);
     }

@@ -203,6 +203,23 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn everything_in_time_reaches_the_stream() {
+        let (mut server, mut client) = ends();
+        client.write_all(b"request").await.expect("sent");
+        let mut request = [0; 7];
+        server.read_exact(&mut request).await.expect("received");
+        assert_eq!(&request, b"request");
+        assert!(server.is_write_vectored());
+        let parts = [IoSlice::new(b"the "), IoSlice::new(b"answer")];
+        let written = server.write_vectored(&parts).await;
+        assert_eq!(written.expect("in time"), 10);
+        server.shutdown().await.expect("in time");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.expect("received");
+        assert_eq!(answer, "the answer");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_unlimited_stream_never_times_out() {
         let (server, mut client) = tokio::io::duplex(16);

@@ -11,7 +11,7 @@
 //! | keys that cannot be used, and documents that ought to cost the most | [`strange_keys`], [`hostile_documents`] |
 //! | servers and clients that write any bytes | [`raw_server`], [`wire`] |
 //! | properties | [`property`] |
-//! | logs and recorders that panic, or worse | [`failing_log`], [`recorder`] |
+//! | the log of a test as text, logs and recorders that panic, or worse | [`log`], [`failing_log`], [`recorder`] |
 //! | the tables of `docs/guide/observability.md`, and what a recorder renders | [`contract`], [`recorded`] |
 
 #![allow(
@@ -40,6 +40,7 @@ pub mod forge;
 pub mod front;
 pub mod hostile;
 pub mod hostile_documents;
+pub mod log;
 pub mod property;
 pub mod proxy;
 pub mod raw_server;

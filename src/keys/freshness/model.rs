@@ -143,7 +143,7 @@ fn agree(schedule: &Schedule, model: &Model, freshness: &Freshness) {
     }
     let passed = |start: i64| signed(schedule.cooldown) - (model.elapsed - start);
     let cooling_down = model.attempt.map_or(0, |(start, _)| passed(start).max(0));
-    assert_eq!(signed(freshness.cooling_down(schedule, now)), cooling_down);
+    assert_eq!(signed(freshness.cooling_down(now)), cooling_down);
     let succeeded = model.attempt.is_some() && model.failures == 0;
     assert_eq!(freshness.last_attempt_succeeded(), succeeded);
     agree_on_refresh(schedule, model, freshness.until_refresh(now).map(signed));

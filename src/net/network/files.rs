@@ -109,3 +109,21 @@ fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
         None => Err("has no private key in PEM (BEGIN PRIVATE KEY)".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_read_up_to_their_limits() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("file.pem");
+        for (limit, kib) in [(MAX_ROOTS_BYTES, 1024), (MAX_PAIR_BYTES, 64)] {
+            for (bytes, is_read) in [(kib * 1024, true), (kib * 1024 + 1, false)] {
+                std::fs::write(&file, vec![b' '; bytes]).expect("written");
+                let read = read(&file, limit, Writable::Refused);
+                assert_eq!(read.is_ok(), is_read, "{bytes}");
+            }
+        }
+    }
+}

@@ -109,8 +109,37 @@ pub(super) fn credential(text: &str) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use reqwest::Response;
+
     use super::*;
+    use crate::clock::SystemClock;
     use crate::net::address;
+    use crate::net::client::simulated::set_network;
+
+    #[tokio::test]
+    async fn an_answer_has_up_to_64_kib() {
+        let settings = FetchSettings {
+            address: "http://127.0.0.1/token".parse().expect("an address"),
+            connect_timeout: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            max_bytes: MAX_ANSWER_BYTES,
+        };
+        let fetcher = Fetcher::new(settings, &Clients::default()).expect("a client");
+        let pair = ClientPair::new("id", "secret");
+        for (bytes, is_read) in [(64 * 1024, true), (64 * 1024 + 1, false)] {
+            set_network(Some(Arc::new(move |_| {
+                let answer = r#"{"access_token":"opaque","token_type":"Bearer"}"#;
+                let padding = " ".repeat(bytes - answer.len());
+                let padded = http::Response::new(answer.to_owned() + &padding);
+                Box::pin(async { Ok(Response::from(padded)) })
+            })));
+            let fetched = fetcher.fetch(&SystemClock::default(), &pair).await;
+            assert_eq!(fetched.is_ok(), is_read, "{bytes}");
+        }
+        set_network(None);
+    }
 
     #[test]
     fn the_endpoint_is_https_or_http_to_this_machine() {

@@ -58,7 +58,7 @@ use crate::sync::Handle;
 /// The token is renewed at 70 to 90 % of its lifetime. While that fails the current one
 /// stays in use, to its end if need be. Callers get a failure after the fetch that they
 /// waited for, and at once for a pause after it: 50 ms, doubled with each failure to 1 s,
-/// so that a call may be tried again soon; 10 s if the client pair was rejected.
+/// so that a call may be tried again soon; 10 s if a client pair was rejected.
 ///
 /// ```no_run
 /// # async fn push() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {

@@ -2,6 +2,7 @@
 //!
 //! Token, pairs and failures change together, under the lock of the [`Status`].
 
+use std::iter::once;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,10 @@ pub(super) struct Issued {
 
 /// What is sent, and its times.
 type Token = (HeaderValue, Life);
+
+/// Why there is no token: by the client pair that is to take over, or the only one, and by
+/// the other where that was tried, too.
+struct Failed(GatewayErrorKind, Option<GatewayErrorKind>);
 
 /// Shared by the refresher and its handles.
 pub(super) struct Shared {
@@ -98,17 +103,16 @@ impl Refresh for Shared {
                 observe::next_pair_failed(&error);
                 match self.ask(&second).await {
                     Ok(token) => (second, Ok(token)),
-                    // The pair that is to take over is the one to fix.
-                    Err(_) => (first, Err(error)),
+                    Err(other) => (first, Err(Failed(error, Some(other)))),
                 }
             }
-            (answer, _) => (first, answer),
+            (answer, _) => (first, answer.map_err(|error| Failed(error, None))),
         };
         self.publish(number, &pair, answer);
     }
 
     fn stopped(&self, status: &mut Status, now: Moment) {
-        status.failed(now, &GatewayErrorKind::Stopped, 1.0);
+        status.failed(now, &Failed(GatewayErrorKind::Stopped, None), 1.0);
     }
 
     fn report_stopped(&self) {
@@ -167,12 +171,7 @@ impl Shared {
 
     /// Publishes first, then counts the fetch as ended, so that whoever is woken sees the
     /// result. Then it is reported.
-    fn publish(
-        &self,
-        number: u64,
-        pair: &Arc<ClientPair>,
-        answer: Result<Token, GatewayErrorKind>,
-    ) {
+    fn publish(&self, number: u64, pair: &Arc<ClientPair>, answer: Result<Token, Failed>) {
         let now = self.core.now();
         let jitter = fastrand::f64();
         let issued = {
@@ -186,7 +185,9 @@ impl Shared {
                 return;
             }
             let issued = match answer {
-                Ok((_, life)) if !life.is_alive(now) => Err(GatewayErrorKind::Expired),
+                Ok((_, life)) if !life.is_alive(now) => {
+                    Err(Failed(GatewayErrorKind::Expired, None))
+                }
                 Ok((value, life)) => {
                     let pair_moved = status.pairs.worked(pair);
                     status.failures = Failures::default();
@@ -199,17 +200,18 @@ impl Shared {
                     })));
                     Ok((life.lifetime, pair_moved))
                 }
-                Err(error) => Err(error),
+                Err(failed) => Err(failed),
             };
-            if let Err(error) = &issued {
-                status.failed(now, error, jitter);
+            if let Err(failed) = &issued {
+                status.failed(now, failed, jitter);
             }
             status.flight.end();
             issued
         };
         match issued {
             Ok((lifetime, pair_moved)) => observe::token_fetched(lifetime, pair_moved),
-            Err(error) => observe::token_fetch_failed(&error),
+            // The pair that is to take over is the one to fix.
+            Err(Failed(error, _)) => observe::token_fetch_failed(&error),
         }
     }
 
@@ -222,8 +224,8 @@ impl Shared {
 }
 
 impl Status {
-    fn failed(&mut self, now: Moment, error: &GatewayErrorKind, jitter: f64) {
-        self.failures.add(now, error, jitter);
+    fn failed(&mut self, now: Moment, Failed(error, other): &Failed, jitter: f64) {
+        self.failures.add(now, once(error).chain(other), jitter);
         self.last_error = Some(error.clone());
     }
 

@@ -83,16 +83,23 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    /// `jitter` is uniform in 0…1.
-    pub(super) fn add(&mut self, now: Moment, error: &GatewayErrorKind, jitter: f64) {
+    /// `errors`: those of one fetch, by each client pair that was tried. `jitter` is uniform
+    /// in 0…1.
+    pub(super) fn add<'a>(
+        &mut self,
+        now: Moment,
+        errors: impl Iterator<Item = &'a GatewayErrorKind> + Clone,
+        jitter: f64,
+    ) {
         let count = self.count.saturating_add(1);
-        let cooldown = if error.is_refusal() {
+        let cooldown = if errors.clone().any(GatewayErrorKind::is_refusal) {
             LONG_COOLDOWN
         } else {
             let doubled = FIRST_COOLDOWN.saturating_mul(2_u32.saturating_pow(self.count));
             doubled.min(COOLDOWN)
         };
-        let asked = as_asked(error.asks_to_wait(), jitter);
+        let asked = errors.map(GatewayErrorKind::asks_to_wait).max();
+        let asked = as_asked(asked.unwrap_or_default(), jitter);
         *self = Self {
             count,
             last: now.elapsed,
@@ -116,6 +123,8 @@ impl Failures {
 
 #[cfg(test)]
 mod tests {
+    use std::iter::once;
+
     use super::*;
     use crate::clock::UnixTime;
     use crate::outbound::gateway::error::GatewayRefusal;
@@ -197,20 +206,20 @@ mod tests {
             (60, 1000),
             (60, 1000),
         ] {
-            failures.add(at(5), &GatewayErrorKind::Timeout, 1.0);
+            failures.add(at(5), once(&GatewayErrorKind::Timeout), 1.0);
             assert_eq!(failures.until_retry(at(5)), Some(secs(retry)));
             let cooldown = Duration::from_millis(cooldown);
             assert_eq!(failures.cooling_down(at(5)), cooldown);
             assert_eq!(failures.cooling_down(at(6)), secs(0));
         }
         failures.count = u32::MAX;
-        failures.add(at(5), &GatewayErrorKind::Timeout, 0.0);
+        failures.add(at(5), once(&GatewayErrorKind::Timeout), 0.0);
         assert_eq!(failures.until_retry(at(5)), Some(secs(30)));
 
         let mut refused = Failures::default();
         refused.add(
             at(5),
-            &GatewayErrorKind::Refused(GatewayRefusal::Forbidden),
+            once(&GatewayErrorKind::Refused(GatewayRefusal::Forbidden)),
             0.0,
         );
         assert_eq!(refused.until_retry(at(5)), Some(secs(10)));
@@ -226,14 +235,14 @@ mod tests {
             retry_after: Some(secs(seconds)),
         };
         let mut failures = Failures::default();
-        failures.add(at(5), &asking(30), 0.0);
+        failures.add(at(5), once(&asking(30)), 0.0);
         assert_eq!(failures.until_retry(at(5)), Some(secs(30)));
         assert_eq!(failures.cooling_down(at(5)), secs(30));
-        failures.add(at(5), &asking(30), 1.0);
+        failures.add(at(5), once(&asking(30)), 1.0);
         assert_eq!(failures.until_retry(at(5)), Some(secs(45)));
         assert_eq!(failures.cooling_down(at(5)), secs(45));
         for _ in 0..8 {
-            failures.add(at(5), &asking(0), 1.0);
+            failures.add(at(5), once(&asking(0)), 1.0);
         }
         assert_eq!(failures.until_retry(at(5)), Some(secs(60)));
         assert_eq!(failures.cooling_down(at(5)), secs(1));

@@ -7,7 +7,7 @@ use derbysoft_go_auth::access_token::{AccessToken, AccessTokens, Api};
 use derbysoft_go_auth::clock::{ManualClock, UnixTime};
 
 use super::watched::{API, DAY, NEW, OLD, Watched, day, entry, verdict};
-use crate::observability::Lines;
+use test_support::log::Lines;
 use test_support::{eventually, secs, soon};
 
 #[tokio::test]
@@ -33,14 +33,14 @@ async fn each_reminder_is_logged_once() {
             watched.look().await;
         }
         assert_eq!(said("expires: generate another"), 1, "{}", lines.text());
-        lines.clear();
+        lines.take();
     }
     watched.look_on(day(180)).await;
     assert_eq!(said("has expired"), 1);
     assert_eq!(verdict(&source, OLD), "access_token_expired");
 
     // Once renewed, nothing more is logged.
-    lines.clear();
+    lines.take();
     watched.write(entry(NEW, day(180)));
     watched.look().await;
     assert_eq!(verdict(&source, NEW), "ok");

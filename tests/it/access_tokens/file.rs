@@ -7,7 +7,7 @@ use derbysoft_go_auth::access_token::AccessTokenFault;
 use tokio::task::JoinHandle;
 
 use super::watched::{API, NEW, OLD, Watched, day, entry, last_error, verdict};
-use crate::observability::Lines;
+use test_support::log::Lines;
 use test_support::{at_once, eventually, passive_runtime, runtime, secs, soon};
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_bad_file_changes_nothing_and_is_reported_once() {
             "{}",
             lines.text()
         );
-        lines.clear();
+        lines.take();
     }
     std::fs::remove_file(watched.path()).expect("removed");
     watched.look().await;

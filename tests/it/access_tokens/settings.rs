@@ -7,8 +7,8 @@ use derbysoft_go_auth::clock::{Clock, ManualClock};
 use derbysoft_go_auth::config::ConfigError;
 use derbysoft_go_auth::{Config, GoAuth, Verified};
 
-use crate::observability::Lines;
 use test_support::distributor::{PUSH, RESERVATION, Server, TokenFile, entry, now};
+use test_support::log::Lines;
 use test_support::{Keys, ready, soon, verdict};
 
 const PEER: Api = Api::AVAILABILITY_PEER;

@@ -8,7 +8,7 @@ use derbysoft_go_auth::keys::{FetchError, KeysState};
 use derbysoft_go_auth::{Config, GoAuth, GoAuthBuilder};
 use tempfile::TempDir;
 
-use crate::observability::Lines;
+use test_support::log::Lines;
 use test_support::{
     World, crowd, eventually, keys, passes, ready, readyz, refresh, remember, secs, settle, state,
     verdict,
@@ -403,7 +403,7 @@ async fn a_file_that_stays_bad_is_reported_once() {
         ("[]", "not a JSON Web Key Set"),
     ] {
         scene.write(content);
-        lines.clear();
+        lines.take();
         for _ in 0..5 {
             refresh(&auth).await.expect_err("it is no better");
         }

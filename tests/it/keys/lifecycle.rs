@@ -4,7 +4,7 @@ use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_simulator::{Fault, Simulator};
 use tokio::runtime::{Handle, Runtime};
 
-use crate::observability::Lines;
+use test_support::log::Lines;
 use test_support::{
     World, at_once, builder_for, crowd, eventually, invented, millis, passive_runtime, ready,
     refresh, runtime, secs, settle, soon, verdict, verifying,

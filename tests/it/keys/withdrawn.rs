@@ -102,14 +102,14 @@ impl Service {
         ready(&auth).await.expect("GO is well");
         let file = directory.path().join("keys.json");
         eventually("the snapshot is written", || file.exists()).await;
-        settle().await;
-        let old = std::fs::read(&file).expect("the snapshot");
+        let read = || std::fs::read(&file).expect("the snapshot");
+        let old = read();
 
         world.go.rotate();
         world.go.retire_all_but_current();
         world.clock.advance(secs(100));
         refresh(&auth).await.expect("GO is well");
-        settle().await;
+        eventually("the next one is written", || read() != old).await;
         // As if the disk had been full.
         std::fs::write(&file, old).expect("written");
         let b = world.mint().expires_in(80_000).token();

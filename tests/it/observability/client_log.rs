@@ -11,7 +11,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
-use super::lines::second_dispatch;
+use test_support::log::second_dispatch;
 use test_support::{World, eventually, ready, secs, soon};
 
 #[derive(Clone, Default)]

@@ -9,7 +9,6 @@ mod floods;
 #[cfg(feature = "metrics")]
 mod gauges;
 mod hostile;
-mod lines;
 mod marks;
 #[cfg(feature = "metrics")]
 mod metrics;
@@ -20,6 +19,5 @@ mod secrecy;
 mod traces;
 mod witness;
 
-pub(crate) use self::lines::Lines;
 #[cfg(feature = "metrics")]
 pub(crate) use self::recorder::recorder;

@@ -5,8 +5,8 @@ use derbysoft_go_auth::config::OnFailure;
 use derbysoft_go_auth::inbound::BodyShape;
 use derbysoft_go_simulator::{Fault, PublishedKey, SigningKey};
 
-use super::Lines;
 use super::marks::{marked, parts};
+use test_support::log::Lines;
 use test_support::{Api, Keys, World, refused_tokens, request, strict, verdict};
 
 const MARK: &str = "MaRk<script>\"\\";

@@ -12,7 +12,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
-use super::lines::{log_is_flushed, second_dispatch};
+use test_support::log::{log_is_flushed, second_dispatch};
 
 /// An event or a span.
 #[derive(Debug, Clone, PartialEq, Eq)]

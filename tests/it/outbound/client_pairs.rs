@@ -6,7 +6,8 @@ use derbysoft_go_auth::clock::Clock;
 use derbysoft_go_auth::outbound::{ClientPair, Gateway, GatewayError, GatewayErrorKind};
 
 use super::{World, pair};
-use test_support::{eventually, secs, soon};
+use test_support::raw_server::{answer, server};
+use test_support::{clock, eventually, millis, secs, soon};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -54,6 +55,46 @@ async fn the_current_pair_serves_until_the_next_works() {
     let right = world.go.rotate_client();
     gateway.rotate_to(pair(&right)).unwrap();
     eventually("the right one took over", || names(&gateway) == ["current"]).await;
+}
+
+#[tokio::test]
+async fn what_either_pair_is_told_counts() {
+    // What the next pair and the current one get, and how long neither is sent again.
+    for (next, current, wait) in [
+        ((500, ""), (403, ""), secs(10)),
+        ((403, ""), (500, ""), secs(10)),
+        ((500, ""), (429, "retry-after: 30\r\n"), secs(30)),
+        ((403, ""), (503, "retry-after: 30\r\n"), secs(30)),
+        ((500, ""), (500, ""), millis(50)),
+    ] {
+        let (origin, heads) = server(move |head| {
+            let is_next = head.contains("\r\nclient-id: next\r\n");
+            let (status, lines) = if is_next { next } else { current };
+            answer(status, lines.as_bytes(), "{}")
+        })
+        .await;
+        let clock = clock();
+        let gateway = Gateway::builder()
+            .token_url(format!("{origin}/token"))
+            .api(&origin)
+            .credentials(ClientPair::new("current", "x"))
+            .next_credentials(ClientPair::new("next", "x"))
+            .clock(clock.clone())
+            .build()
+            .unwrap();
+        let asked = || heads.lock().unwrap().len();
+        soon(gateway.ready()).await.expect_err("no token");
+        assert_eq!(asked(), 2, "both are tried");
+        clock.advance(wait - millis(1));
+        let error = soon(gateway.ready()).await.expect_err("no token");
+        assert_eq!(asked(), 2, "{next:?} and {current:?}: {error}");
+        // The pair that is to take over is the one to fix.
+        assert_eq!(error.is_refusal(), next.0 == 403);
+        // A wait that is asked for is spread by up to a half.
+        clock.advance(millis(1) + wait / 2);
+        soon(gateway.ready()).await.expect_err("no token");
+        assert_eq!(asked(), 4, "{next:?} and {current:?}");
+    }
 }
 
 #[tokio::test]

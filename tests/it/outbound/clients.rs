@@ -136,15 +136,16 @@ async fn towers_retry_and_timeout_wrap_either_side() {
     // A call that times out leaves the fetch to later ones.
     world.clock.advance(secs(3600));
     let held = world.go.hold_tokens();
+    let fetches = world.go.token_fetches();
     let hasty = ServiceBuilder::new()
         .timeout(Duration::from_millis(50))
         .layer(gateway.layer())
         .service(http_client());
     assert!(send(&hasty, world.push()).await.is_err());
-    let fetches = world.go.token_fetches();
+    eventually("held", || world.go.token_fetches() == fetches + 1).await;
     held.release();
     assert_eq!(send(&around, world.push()).await.unwrap().status(), 200);
-    assert_eq!(world.go.token_fetches(), fetches);
+    assert_eq!(world.go.token_fetches(), fetches + 1);
 }
 
 #[tokio::test]

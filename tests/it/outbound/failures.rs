@@ -8,7 +8,7 @@ use derbysoft_go_auth::outbound::{
 use derbysoft_go_simulator::{Endpoint, Fault, GatewayFailure};
 
 use super::{Stranger, World, client, gateway_error, pair, send};
-use crate::observability::Lines;
+use test_support::log::Lines;
 use test_support::{at_once, eventually, millis, passive_runtime, runtime, secs, settle, soon};
 
 #[tokio::test]

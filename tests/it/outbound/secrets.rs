@@ -8,7 +8,7 @@ use http::Request;
 use tower::Layer;
 
 use super::{World, http_client, pair, send};
-use crate::observability::Lines;
+use test_support::log::Lines;
 use test_support::{secs, soon};
 
 const DAY: u64 = 86_400;

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tower::Layer;
 
 use super::{Stranger, World, pair, send};
-use crate::observability::Lines;
+use test_support::log::Lines;
 use test_support::{at_once, eventually, secs, settle, soon};
 
 fn jwt(claims: &Value) -> String {
@@ -160,7 +160,7 @@ async fn no_spelling_of_a_secret_is_repeated() {
                 for line in ours {
                     assert!(!line.contains(secret) && !line.contains(&spelled), "{line}");
                 }
-                lines.clear();
+                lines.take();
             }
         }
     }

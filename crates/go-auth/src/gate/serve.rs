@@ -27,8 +27,9 @@ use derbysoft_go_auth::inspect::show::plain;
 
 /// How long the process is there after its requests have ended, whatever else hangs: as
 /// long as it waits for blocking work and twice for the log, and a second.
-const LAST_STEPS: Duration =
-    Duration::from_secs(LAST_WRITES.as_secs() + 2 * LAST_LINES.as_secs() + 1);
+const LAST_STEPS: Duration = LAST_WRITES
+    .saturating_add(LAST_LINES.saturating_mul(2))
+    .saturating_add(Duration::from_secs(1));
 
 /// The exit status where the gate itself has panicked, as where it can't go on.
 const PANICKED: u8 = Exit::Unknown.code();

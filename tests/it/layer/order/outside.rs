@@ -16,9 +16,9 @@ use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::trace::{DefaultMakeSpan, TraceLayer};
 
 use super::{api, ask, push};
-use crate::observability::Lines;
 use test_support::Keys;
 use test_support::distributor::PUSH;
+use test_support::log::Lines;
 
 #[tokio::test]
 async fn only_outside_a_rejection_has_a_request_id() {

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::stage::{Stage, aside};
-use super::strace::{Injection, Strace};
+use super::strace::{Injection, Strace, connections};
 use test_support::secs;
 use test_support::wire::head;
 
@@ -50,6 +50,10 @@ pub(super) enum Place {
     Settings,
     /// That of all but the settings.
     Directory,
+    /// The system's file of hosts, where names are looked up first.
+    Hosts,
+    /// The TCP connections that there are.
+    Connections,
 }
 
 /// A fault that has begun.
@@ -74,6 +78,8 @@ impl Place {
             Self::Keys => files.keys(),
             Self::Settings => stage.gate.settings(),
             Self::Directory => files.directory().to_owned(),
+            Self::Hosts => PathBuf::from("/etc/hosts"),
+            Self::Connections => unreachable!("they have no place"),
         }
     }
 }
@@ -86,8 +92,11 @@ impl Fault {
     pub(super) async fn begin(self, stage: &Stage) -> Begun {
         match self {
             Self::Calls(calls, what, place) => {
-                let path = place.map(|place| place.at(stage));
-                let injection = Injection { calls, what, path };
+                let of = match place {
+                    Some(Place::Connections) => connections(stage.gate.id()),
+                    place => place.map(|place| place.at(stage)).into_iter().collect(),
+                };
+                let injection = Injection { calls, what, of };
                 let strace = injection.begin(stage.gate.id()).await;
                 Begun::Calls(injection, strace)
             }

@@ -61,6 +61,11 @@ impl Row {
         self
     }
 
+    const fn keys_by_name(mut self) -> Self {
+        self.set.source = Source::Name;
+        self
+    }
+
     const fn log(mut self, log: LogTo) -> Self {
         self.set.log = log;
         self
@@ -162,8 +167,20 @@ pub(super) const ROWS: &[Row] = &[
     row("fetch: refused", call("connect", "error=ECONNREFUSED"), &[Keys]),
     row("fetch: no way there", call("connect", "error=ENETUNREACH"), &[Keys]),
     row("fetch: no answer", call("connect", "error=ETIMEDOUT"), &[Keys]),
+    row("fetch: no address of its own", call("connect", "error=EADDRNOTAVAIL"), &[Keys]),
     row("fetch: no file left to the process", call("socket", "error=EMFILE"), &[Keys]),
+    row("fetch: no buffers", call("socket", "error=ENOBUFS"), &[Keys]),
+    row("fetch: looking up its name hangs", of(Place::Hosts, OPEN, HANG), &[Keys]).keys_by_name(),
+    row("fetch: no file left to look up its name", Fault::Limit(Resource::Nofile, 0), ALL_FILES).keys_by_name(),
+    // Of those alone that there are: signals come by a socket, too.
+    row("sockets: reading is reset", of(Place::Connections, "recvfrom", "error=ECONNRESET"), &[]),
+    row("sockets: reading fails", of(Place::Connections, "recvfrom", "error=EIO"), &[]),
+    row("sockets: reading while not connected", of(Place::Connections, "recvfrom", "error=ENOTCONN"), &[]),
+    row("sockets: no buffers to read", of(Place::Connections, "recvfrom", "error=ENOBUFS"), &[]),
     row("sockets: writing is reset at times", call("?sendto,writev", "error=ECONNRESET:when=3+3"), &[]),
+    row("sockets: nobody reads at times", call("?sendto,writev", "error=EPIPE:when=3+3"), &[]),
+    row("sockets: writing fails at times", call("?sendto,writev", "error=EIO:when=3+3"), &[]),
+    row("sockets: no buffers to write at times", call("?sendto,writev", "error=ENOBUFS:when=3+3"), &[]),
 
     row("process: no threads", call(CLONE, "error=EAGAIN"), &[Snapshot, Tokens, Reload]),
     row("process: a thread fails now and then", call(CLONE, "error=EAGAIN:when=1+2"), &[Snapshot, Tokens, Reload]),

@@ -41,13 +41,13 @@ impl Traced {
     fn start(settings: &str, calls: &'static str, what: &'static str, of: Of) -> Self {
         let (mut command, directory) = with_file(settings);
         command.env("STATUS_LISTEN", "127.0.0.1:0");
-        let path = match of {
-            Of::Anything => None,
-            Of::Settings => Some(directory.path().join("go-auth.toml")),
-            Of::File(path) => Some(path),
+        let of = match of {
+            Of::Anything => vec![],
+            Of::Settings => vec![directory.path().join("go-auth.toml")],
+            Of::File(path) => vec![path],
         };
         let output = directory.path().join("strace");
-        let injection = Injection { calls, what, path };
+        let injection = Injection { calls, what, of };
         let command = injection.at_the_start(&command, &output);
         let (process, said, log) = Process::with_lines(command);
         Self {
@@ -186,7 +186,7 @@ pub(super) async fn killed_while_it_writes() {
     let injection = Injection {
         calls: "fsync",
         what: HANG,
-        path: None,
+        of: vec![],
     };
     let strace = injection.begin(stage.gate.id()).await;
     eventually("it writes", || injection.has_hit(&strace)).await;

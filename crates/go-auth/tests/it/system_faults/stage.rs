@@ -40,6 +40,8 @@ const EXTRA: &str = "EXTRA";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     Address,
+    /// The same, by a name.
+    Name,
     File,
 }
 
@@ -278,7 +280,7 @@ impl Stage {
 
     /// Waits until the snapshot has this key.
     pub(super) async fn has_written(&self, kid: &str) {
-        if self.set.source == Source::Address {
+        if self.set.source != Source::File {
             let so = until("the snapshot is written", async || {
                 self.snapshot().is_some_and(|text| text.contains(kid))
             });
@@ -408,9 +410,14 @@ pub(super) fn settings(go: &Simulator, source: Source, files: &Files, extra: boo
     let [tokens, snapshot, keys] = paths.map(|path| path.display().to_string());
     let tokens = format!("access_tokens = {tokens:?}\n{QUICK}\n");
     let settings = match source {
-        Source::Address => {
+        Source::Address | Source::Name => {
             let snapshot = format!("{tokens}snapshot = {snapshot:?}");
-            settings_of(go, &snapshot)
+            let settings = settings_of(go, &snapshot);
+            if source == Source::Name {
+                settings.replace("http://127.0.0.1:", "http://localhost:")
+            } else {
+                settings
+            }
         }
         Source::File => {
             let keys = format!("jwks_file = {keys:?}");

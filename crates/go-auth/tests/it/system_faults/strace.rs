@@ -17,13 +17,13 @@ const STRACE: &str = "strace";
 /// What strace writes once it has attached.
 const ATTACHED: &str = " attached";
 
-/// Which calls, and what becomes of them, as strace's option `inject` has it; and the file
-/// or directory that they are of, if they are of one.
+/// Which calls, and what becomes of them, as strace's option `inject` has it; and the files,
+/// directories or sockets that they are of, if they are of some.
 #[derive(Debug, Clone)]
 pub(super) struct Injection {
     pub(super) calls: &'static str,
     pub(super) what: &'static str,
-    pub(super) path: Option<PathBuf>,
+    pub(super) of: Vec<PathBuf>,
 }
 
 /// strace, attached to a process. Dropping it ends the fault.
@@ -36,12 +36,13 @@ pub(super) struct Strace {
 
 impl Injection {
     fn arguments(&self) -> Vec<String> {
-        let Self { calls, what, path } = self;
+        let Self { calls, what, of } = self;
         let (trace, inject) = (format!("trace={calls}"), format!("inject={calls}:{what}"));
         let fixed = ["-f", "-e", "signal=none", "-e", &trace, "-e", &inject];
         let mut arguments: Vec<_> = fixed.map(str::to_owned).into();
-        if let Some(path) = path {
-            let path = fs::canonicalize(path).expect("it is there");
+        for path in of {
+            // A socket has a name and no place.
+            let path = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
             arguments.extend(["-P".to_owned(), path.to_string_lossy().into_owned()]);
         }
         arguments
@@ -143,6 +144,21 @@ pub(super) fn tracer_of(process: u32) -> Option<Pid> {
     let mut lines = status.lines();
     let tracer = lines.find_map(|line| line.strip_prefix("TracerPid:\t"));
     Pid::from_raw(tracer?.parse().ok()?)
+}
+
+/// The TCP connections that a process has, as strace names them.
+pub(super) fn connections(process: u32) -> Vec<PathBuf> {
+    let table = fs::read_to_string(format!("/proc/{process}/net/tcp")).expect("Linux has it");
+    let established = table.lines().filter_map(|line| {
+        let mut columns = line.split_ascii_whitespace().skip(3);
+        let state = columns.next()?;
+        let inode = columns.nth(5)?;
+        (state == "01").then(|| PathBuf::from(format!("socket:[{inode}]")))
+    });
+    let established: Vec<_> = established.collect();
+    let files = fs::read_dir(format!("/proc/{process}/fd")).expect("it runs");
+    let files = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+    files.filter(|file| established.contains(file)).collect()
 }
 
 /// Why there can be no faults of system calls here: strace is not installed, or may not
