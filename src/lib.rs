@@ -136,7 +136,8 @@ pub mod outbound;
 mod quote;
 mod secret;
 mod show;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod simulation;
 mod sync;
 

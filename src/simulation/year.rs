@@ -592,15 +592,8 @@ impl Year {
             return;
         };
         let world = Arc::clone(&self.world);
-        let began = {
-            let mut world = lock(&world);
-            for issuer in &mut world.issuers {
-                issuer.seen.ordered = true;
-            }
-            world.note(|| "an operator refreshes the keys".to_owned());
-            (world.process, world.time.now())
-        };
         self.requests.spawn(async move {
+            let began = lock(&world).refreshes();
             let refreshed = auth.refresh().await.is_ok();
             lock(&world).refreshed(refreshed, began);
         });
@@ -711,6 +704,15 @@ impl World {
             seen.restored(document, read, age, now);
             self.count("restored");
         }
+    }
+
+    /// An operator refreshes the keys: of which process, and when.
+    fn refreshes(&mut self) -> (u64, At) {
+        for issuer in &mut self.issuers {
+            issuer.seen.ordered = true;
+        }
+        self.note(|| "an operator refreshes the keys".to_owned());
+        (self.process, self.time.now())
     }
 
     /// An operator's refresh has ended.
