@@ -33,6 +33,10 @@ pub(crate) struct Draft {
     pub(crate) headers: String,
     pub(crate) body: Vec<u8>,
     /// The request's number on its connection, over HTTP/2.
+    #[cfg_attr(
+        not(feature = "http2"),
+        expect(dead_code, reason = "HTTP/1.1 numbers none")
+    )]
     pub(crate) stream: u32,
 }
 

@@ -261,6 +261,8 @@ pub(crate) struct GatewayRun {
     api_openings: Openings,
     api_manners: fn() -> Vec<Manner>,
     well: Manner,
+    /// Answers by which it says that it has not looked at a request.
+    unseen: &'static [&'static str],
     protocol: Protocol,
     gateway: Gateway,
     /// Whose connections serve once.
@@ -305,10 +307,13 @@ impl GatewayRun {
             };
             gateway.layer().layer(http)
         };
-        let (well, api_manners): (_, fn() -> _) = match protocol {
-            Protocol::Http1 => (WELL, manners),
+        let (well, api_manners, unseen): (_, fn() -> _, &[_]) = match protocol {
+            Protocol::Http1 => (WELL, manners, &[]),
             #[cfg(feature = "http2")]
-            Protocol::Http2 => (crate::http2::WELL, crate::http2::manners),
+            Protocol::Http2 => {
+                use crate::http2::{UNSEEN, WELL, manners};
+                (WELL, manners, &UNSEEN)
+            }
         };
         let other = Company::new();
         let mut run = Self {
@@ -320,6 +325,7 @@ impl GatewayRun {
             api_openings: Openings::of(&company, &other, protocol),
             api_manners,
             well,
+            unseen,
             protocol,
             client: client(0),
             pooled: client(4),
@@ -532,7 +538,12 @@ impl GatewayRun {
             self.counts.add("waits in which nothing came");
         }
         // Now and then the machine sleeps, past the days in which both pairs work.
-        let late = if cause == Cause::Itself && self.random.u8(..8) == 0 {
+        let seldom = if self.model.pairs.next.is_some() {
+            3
+        } else {
+            16
+        };
+        let late = if cause == Cause::Itself && self.random.u8(..seldom) == 0 {
             DAY * self.random.u32(..10)
         } else {
             Duration::ZERO
@@ -765,7 +776,7 @@ impl GatewayRun {
             ..Draft::default()
         };
         let mut plans = vec![plan(&opening, &manner, manner.answers(&draft))];
-        let is_sent_again = trust == Trust::Genuine && self.is_unseen(&manner);
+        let is_sent_again = trust == Trust::Genuine && self.unseen.contains(&manner.name);
         if is_sent_again {
             let opening = self.api_openings.well();
             plans.push(plan(opening, &self.well, self.well.answers(&draft)));
@@ -942,15 +953,6 @@ impl GatewayRun {
                 let _ = tokio::time::timeout(secs(5), pauses.changed()).await;
                 tokio::time::sleep(millis(2)).await;
             }
-        }
-    }
-
-    /// Whether the server says that it has not looked at the request.
-    fn is_unseen(&self, manner: &Manner) -> bool {
-        match self.protocol {
-            Protocol::Http1 => false,
-            #[cfg(feature = "http2")]
-            Protocol::Http2 => crate::http2::UNSEEN.contains(&manner.name),
         }
     }
 

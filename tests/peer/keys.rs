@@ -257,13 +257,16 @@ impl KeysRun {
         let openings = (0..self.openings.count()).map(Some);
         let openings: Vec<_> = openings.chain((0..manners().len()).map(|_| None)).collect();
         let mut manners = shuffled(&mut self.random, manners());
-        let rows = openings.len();
-        let mut authority = None;
+        let (rows, mut other) = (openings.len(), None);
         for (row, opening) in shuffled(&mut self.random, openings).into_iter().enumerate() {
-            if row == rows / 3 {
-                authority = Some(self.another_file());
-            } else if row == 2 * rows / 3 {
-                self.reload(authority.take().expect("a third ago")).await;
+            if row == rows / 4 {
+                other = Some(Company::new());
+                self.write_authority(other.as_ref());
+            } else if row == rows / 2 {
+                self.reload(other.take()).await;
+            } else if row == rows * 3 / 4 {
+                self.write_authority(None);
+                self.reload(None).await;
             }
             let manner = match opening {
                 Some(_) => WELL,
@@ -296,14 +299,12 @@ impl KeysRun {
 
     /// Another authority is in the file, or the same in other words. Nothing changes before
     /// the file is read once more.
-    fn another_file(&mut self) -> Option<Company> {
-        let other = self.random.bool().then(Company::new);
-        let text = match &other {
-            Some(other) => other.pem(),
-            None => "# renewed\n".to_owned() + &self.company.pem(),
-        };
+    fn write_authority(&self, other: Option<&Company>) {
+        let text = other.map_or_else(
+            || "# renewed\n".to_owned() + &self.company.pem(),
+            Company::pem,
+        );
         fs::write(&self.ca_file, text).expect("written");
-        other
     }
 
     /// The settings are loaded once more, maybe while the key address takes its time. What a
