@@ -470,9 +470,9 @@ mod models;
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-    use std::task::Poll;
     use std::time::Duration;
+
+    use test_support::at_once;
 
     use super::*;
     use crate::clock::ManualClock;
@@ -557,19 +557,15 @@ mod tests {
         };
         // The second one reads earlier, and hears of it later.
         let mut first = begun(10);
-        poll_fn(|cx| Poll::Ready(assert!(first.as_mut().poll(cx).is_pending()))).await;
+        assert!(at_once(&mut first).is_pending());
         let mut second = begun(1);
-        poll_fn(|cx| Poll::Ready(assert!(second.as_mut().poll(cx).is_pending()))).await;
+        assert!(at_once(&mut second).is_pending());
         tokio::time::sleep(millis(5)).await;
         std::fs::write(file.path(), revoked).expect("written");
         let is_refused = || {
-            let own = Api::new("own").expect("a name");
-            let token = "53ac077700000000000000000000abcd";
-            shared
-                .current
-                .load()
-                .check(token, &own, shared.clock.now())
-                .is_err()
+            let (own, now) = (Api::new("own").expect("a name"), shared.clock.now());
+            let tokens = shared.current.load();
+            (tokens.check("53ac077700000000000000000000abcd", &own, now)).is_err()
         };
         assert_eq!(first.await, Ok(()));
         assert!(is_refused(), "it was read");

@@ -142,12 +142,12 @@ mod tests {
         for (bytes, is_read) in [(64 * 1024, true), (64 * 1024 + 1, false)] {
             set_network(Some(Arc::new(move |_| {
                 let answer = r#"{"access_token":"opaque","token_type":"Bearer"}"#;
-                let padding = " ".repeat(bytes - answer.len());
-                let padded = http::Response::new(answer.to_owned() + &padding);
+                let spaces = " ".repeat(bytes - answer.len());
+                let padded = http::Response::new(answer.to_owned() + &spaces);
                 Box::pin(async { Ok(Response::from(padded)) })
             })));
-            let fetched = fetcher.fetch(&SystemClock::default(), &pair).await;
-            assert_eq!(fetched.is_ok(), is_read, "{bytes}");
+            let token = fetcher.fetch(&SystemClock::default(), &pair).await;
+            assert_eq!(token.is_ok(), is_read, "{bytes}");
         }
         set_network(None);
     }
