@@ -135,8 +135,8 @@ mod tests {
                 let padded = http::Response::new(answer.to_owned() + &padding);
                 Box::pin(async { Ok(Response::from(padded)) })
             })));
-            let fetched = fetcher.fetch(&SystemClock::default(), &pair).await;
-            assert_eq!(fetched.is_ok(), is_read, "{bytes}");
+            let result = fetcher.fetch(&SystemClock::default(), &pair).await;
+            assert_eq!(result.is_ok(), is_read, "{bytes}");
         }
         set_network(None);
     }
