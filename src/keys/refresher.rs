@@ -609,7 +609,7 @@ mod tests {
             let now = second.0.core.now();
             second.0.core.status().held.may_be_confirmed(now)
         };
-        later.advance(minutes(10) - Duration::from_secs(1));
+        later.advance(Duration::from_secs(10 * 60 - 1));
         assert!(may_be_confirmed());
         later.advance(Duration::from_secs(1));
         assert!(!may_be_confirmed());

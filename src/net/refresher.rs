@@ -244,7 +244,7 @@ mod tests {
         }
 
         async fn fetch(self: &Arc<Self>, _: u64, (): ()) {
-            pending().await
+            pending::<()>().await;
         }
 
         fn stopped(&self, _: &mut Flight<()>, _: Moment) {}
