@@ -3,6 +3,7 @@
 use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_simulator::{Fault, Simulator};
 
+use crate::observability::Lines;
 use test_support::{
     World, eventually, keys, millis, ready, readying, readyz, refresh, secs, settle, soon, verdict,
 };
@@ -44,6 +45,19 @@ async fn only_status_200_brings_keys() {
     for status in [201, 202, 203, 204, 205, 206, 400, 401, 403, 404, 500, 503] {
         let fault = Fault::Status(status);
         fails(fault, |error| *error == FetchError::Status(status)).await;
+    }
+}
+
+#[tokio::test]
+async fn each_failed_fetch_of_an_address_is_logged() {
+    let (lines, _guard) = Lines::capture();
+    let world = World::new().await;
+    let auth = world.builder().build().expect("a good configuration");
+    world.go.fail(Fault::Status(503));
+    for failed in 1..=3 {
+        refresh(&auth).await.expect_err("a failed fetch");
+        let warnings = lines.text().matches("keys could not be fetched").count();
+        assert_eq!(warnings, failed);
     }
 }
 

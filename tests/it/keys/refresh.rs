@@ -101,6 +101,10 @@ async fn a_readiness_check_alone_brings_the_keys() {
     let auth = world.auth();
     assert!(!auth.health().is_ready());
     eventually("ready", || auth.health().is_ready()).await;
+    for _ in 0..3 {
+        assert!(auth.health().is_ready());
+        settle().await;
+    }
     assert_eq!(world.go.fetches(), 1);
 }
 
