@@ -92,7 +92,21 @@ fn a_lost_watch_is_replaced_by_one_other() {
             clock.advance(LONG);
             pass(LONG);
         }
+        // The other one looks at the file.
+        let looks = || {
+            let shared = shared.upgrade().expect("held");
+            shared
+                .file
+                .as_ref()
+                .expect("a file")
+                .looks
+                .load(Ordering::SeqCst)
+        };
+        let before = looks();
         join([use_it(&driven)]);
+        while looks() == before {
+            thread::yield_now();
+        }
         lost.resume();
         while watches() > 1 {
             thread::yield_now();

@@ -33,7 +33,7 @@ fn written(file: &SnapshotFile, clock: &ManualClock) -> Option<u64> {
 fn the_newest_keys_are_written_last_and_none_older_are_restored() {
     let directory = directory();
     let file = snapshot(&directory);
-    check(300, move || {
+    check(600, move || {
         let _ = fs::remove_file(&file.path);
         let clock = ManualClock::new(UnixTime::from_secs(1_800_000_000));
         let staged = Staged::new(&clock, 2, 0);
