@@ -247,20 +247,15 @@ impl Seen {
                 .is_some_and(|held| held.document.iter().any(|(name, _)| **name == *kid))
     }
 
-    fn trusted(&self, held: &Held) -> usize {
-        let trusted = |(kid, _): &&Published| !self.is_distrusted(kid);
-        held.document.iter().filter(trusted).count()
-    }
-
-    /// What the health says. A file that nobody has looked at lately makes keys stale: they
-    /// verify nothing, but the next request has it read.
+    /// What the health says.
     pub(super) fn state(&self, now: At) -> (&'static str, usize) {
-        let keys = self.usable(now).map_or(0, |held| self.trusted(held));
-        let state = match self.in_time(now) {
-            None => "empty",
-            Some(held) if self.trusted(held) == 0 => "empty",
+        let trusted = |(kid, _): &&Published| !self.is_distrusted(kid);
+        let keys = |held: &Held| held.document.iter().filter(trusted).count();
+        let keys = self.usable(now).map_or(0, keys);
+        let state = match self.usable(now) {
+            _ if keys == 0 => "empty",
             Some(held) if held.asked.age(now) < held.life => "fresh",
-            Some(_) => "stale",
+            _ => "stale",
         };
         (state, keys)
     }
