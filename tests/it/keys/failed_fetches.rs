@@ -3,7 +3,7 @@
 use derbysoft_go_auth::keys::FetchError;
 use derbysoft_go_simulator::{Fault, Simulator};
 
-use crate::observability::Lines;
+use test_support::log::Lines;
 use test_support::{
     World, eventually, keys, millis, ready, readying, readyz, refresh, secs, settle, soon, verdict,
 };
