@@ -424,21 +424,17 @@ impl Reading {
 }
 
 impl Ticks {
-    fn tick(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::SeqCst) + 1
-    }
-
     /// As if a reading had begun and ended now.
     fn now(&self) -> Reading {
-        let now = self.tick();
+        let now = self.0.load(Ordering::SeqCst);
         Reading { from: now, to: now }
     }
 
     fn timed<T>(&self, read: impl FnOnce() -> T) -> (Reading, T) {
-        let from = self.tick();
+        let tick = || self.0.fetch_add(1, Ordering::SeqCst) + 1;
+        let from = tick();
         let outcome = read();
-        let to = self.tick();
-        (Reading { from, to }, outcome)
+        (Reading { from, to: tick() }, outcome)
     }
 }
 

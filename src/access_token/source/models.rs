@@ -30,6 +30,12 @@ fn accepts(source: &AccessTokenSource) -> bool {
     source.check(TOKEN, &Api::AVAILABILITY_PEER).is_ok()
 }
 
+/// How often a reading of the file has begun or ended.
+fn ticks(shared: &Shared) -> u64 {
+    let file = shared.file.as_ref().expect("a file");
+    file.ticks.now().to
+}
+
 #[test]
 fn one_watch_runs_however_many_begin_and_ends_with_its_handle() {
     let file = NamedTempFile::new().expect("a file");
@@ -45,17 +51,12 @@ fn one_watch_runs_however_many_begin_and_ends_with_its_handle() {
         });
         join(users);
         let shared = Arc::downgrade(&source.0.shared);
-        let looks = |at_least| {
-            let shared = shared.upgrade().expect("held");
-            let looks = &shared.file.as_ref().expect("a file").looks;
-            while looks.load(Ordering::SeqCst) < at_least {
-                thread::yield_now();
-            }
-            looks.load(Ordering::SeqCst)
-        };
-        looks(1);
+        let ticks = || ticks(&shared.upgrade().expect("held"));
+        while ticks() < 2 {
+            thread::yield_now();
+        }
         thread::yield_now();
-        assert_eq!(looks(1), 1, "two watches");
+        assert_eq!(ticks(), 2, "two watches");
         drop(source);
         is_dropped(&shared);
     });
@@ -93,18 +94,10 @@ fn a_lost_watch_is_replaced_by_one_other() {
             pass(LONG);
         }
         // The other one looks at the file.
-        let looks = || {
-            let shared = shared.upgrade().expect("held");
-            shared
-                .file
-                .as_ref()
-                .expect("a file")
-                .looks
-                .load(Ordering::SeqCst)
-        };
-        let before = looks();
+        let ticks = || ticks(&shared.upgrade().expect("held"));
+        let before = ticks();
         join([use_it(&driven)]);
-        while looks() == before {
+        while ticks() == before {
             thread::yield_now();
         }
         lost.resume();
