@@ -6,6 +6,7 @@
 //! a stranger's address), only 200 and 304 count, and the body is cut off after
 //! decompression.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -36,11 +37,18 @@ const ACCEPTED: &str = "application/jwk-set+json, application/json, */*;q=0.1";
 const MAX_ADDRESS_BYTES: usize = 8000;
 
 /// The identity of the cached document, for asking only for a newer one.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Validator {
     address: String,
     etag: String,
+}
+
+/// Without the address, whose query may hold a secret.
+impl fmt::Debug for Validator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (f.debug_struct("Validator").field("etag", &self.etag)).finish_non_exhaustive()
+    }
 }
 
 /// The result of a fetch.

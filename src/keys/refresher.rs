@@ -4,7 +4,6 @@
 //! Keys, their source document and their freshness change together, under the lock of the
 //! [`Status`].
 
-use std::fmt;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
@@ -32,6 +31,7 @@ pub(super) const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_UNREAD: Duration = Duration::from_secs(60 * 60);
 
 /// State shared by the refresher and its handle.
+#[derive(Debug)]
 pub(super) struct Shared {
     issuer: Box<str>,
     pub(super) source: Source,
@@ -85,13 +85,6 @@ pub(super) struct Fetch {
     started: Moment,
     held: Document,
     mode: Mode,
-}
-
-/// Without the key address, whose query may hold a secret.
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (f.debug_struct("Shared").field("issuer", &self.issuer)).finish_non_exhaustive()
-    }
 }
 
 impl Refresh for Shared {

@@ -22,6 +22,7 @@
 //! A temporary file beside the snapshot. The next write removes it, but spares the files
 //! of active writers: see [`is_left_over`].
 
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -58,7 +59,7 @@ const ORPHANED: Duration = Duration::from_secs(2);
 const MAX_ENTRIES: usize = 4096;
 
 /// Where the snapshot of one issuer is, and what it must belong to.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct SnapshotFile {
     pub(crate) path: PathBuf,
     pub(crate) issuer: String,
@@ -69,6 +70,13 @@ pub(crate) struct SnapshotFile {
     /// The limit for the document, as for a fetch.
     pub(crate) max_bytes: usize,
     pub(crate) writable: Writable,
+}
+
+/// Without the address, whose query may hold a secret.
+impl fmt::Debug for SnapshotFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (f.debug_struct("SnapshotFile").field("path", &self.path)).finish_non_exhaustive()
+    }
 }
 
 /// A document as it is stored.

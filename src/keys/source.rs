@@ -9,7 +9,7 @@ use super::freshness::Schedule;
 use super::staged::Staged;
 use crate::clock::Clock;
 use crate::file::watched::{INTERVAL, READ_WAIT};
-use crate::net::bounded_http::FetchSettings;
+use crate::net::bounded_http::{FetchSettings, without_query};
 use crate::net::client::{Clients, LazyClient};
 use crate::net::retry::ahead_of;
 
@@ -46,11 +46,7 @@ impl Place {
     /// The same for the log: the query of an address may hold a secret.
     pub(crate) fn shown(&self) -> String {
         match self {
-            Self::Address(settings) => {
-                let mut address = settings.address.clone();
-                address.set_query(None);
-                address.into()
-            }
+            Self::Address(settings) => without_query(&settings.address).into(),
             Self::File(_) => self.name(),
         }
     }

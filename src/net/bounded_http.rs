@@ -2,6 +2,7 @@
 //! in common.
 
 use std::error::Error;
+use std::fmt;
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +16,7 @@ use super::task::caught;
 use crate::clock::Clock;
 
 /// Where to fetch from and within which limits, all checked by the configuration.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct FetchSettings {
     pub(crate) address: Url,
     pub(crate) connect_timeout: Duration,
@@ -24,6 +25,25 @@ pub(crate) struct FetchSettings {
     pub(crate) timeout: Duration,
     /// Of one document, after decompression.
     pub(crate) max_bytes: usize,
+}
+
+/// The query of an address may hold a secret.
+impl fmt::Debug for FetchSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FetchSettings")
+            .field("address", &without_query(&self.address).as_str())
+            .field("connect_timeout", &self.connect_timeout)
+            .field("timeout", &self.timeout)
+            .field("max_bytes", &self.max_bytes)
+            .finish()
+    }
+}
+
+/// As it may be shown.
+pub(crate) fn without_query(address: &Url) -> Url {
+    let mut address = address.clone();
+    address.set_query(None);
+    address
 }
 
 impl FetchSettings {
