@@ -128,8 +128,9 @@ impl GoAuth {
     }
 
     /// Makes sure that keys of every trusted issuer are available: returns at once if
-    /// they are, otherwise fetches once. Call it at the start, so that no request has to
-    /// wait for the first keys.
+    /// they are, otherwise fetches once, unless the key address has asked to be left alone
+    /// (`Retry-After`). Call it at the start, so that no request has to wait for the first
+    /// keys.
     ///
     /// # Errors
     /// If a fetch fails. The background task keeps trying all the same, so a server should
@@ -454,7 +455,9 @@ impl GoAuthBuilder {
     /// Takes over what `predecessor` has fetched, if issuer and key address (or file) stay
     /// the same: for changing settings in a running process. So a key that GO has withdrawn
     /// meanwhile is not taken from an old [snapshot](Config::snapshot), and an outage of
-    /// the key address does not leave the successor without keys.
+    /// the key address does not leave the successor without keys. They share the [file of
+    /// Access Tokens](Config::access_tokens), if it stays the same, and whatever is
+    /// [distrusted by a call](GoAuth::distrust_keys) to the predecessor.
     pub fn successor_of(mut self, predecessor: &GoAuth) -> Self {
         self.predecessor = Some(predecessor.clone());
         self
