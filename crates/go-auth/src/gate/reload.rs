@@ -78,13 +78,13 @@ async fn successor(settings: Settings, predecessor: &Live) -> Result<Live, Vec<S
     }
     // Also what was revoked while it waited.
     let access_tokens = live.auth.reload_access_tokens();
-    match tokio::time::timeout(READ_WAIT, access_tokens).await {
-        Ok(Ok(())) => Ok(live),
-        Ok(Err(error)) => Err(error.faults().map(ToString::to_string).collect()),
-        Err(_) => Err(vec![
-            "reading the access tokens took more than 5s".to_owned(),
-        ]),
-    }
+    let wrong: Vec<_> = match tokio::time::timeout(READ_WAIT, access_tokens).await {
+        Ok(Ok(())) => return Ok(live),
+        Ok(Err(error)) => error.faults().map(ToString::to_string).collect(),
+        Err(_) => vec!["reading the file took more than 5s".to_owned()],
+    };
+    let named = wrong.iter().map(|wrong| format!("access_tokens: {wrong}"));
+    Err(named.collect())
 }
 
 /// Every issuer whose keys are unavailable, but for those that have none now either, and

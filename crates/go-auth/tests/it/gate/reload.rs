@@ -83,6 +83,12 @@ async fn the_old_settings_stay_where_the_new_are_faulty() {
     );
 }
 
+/// Another issuer, with the keys of this GO.
+fn other(name: &str, go: &Simulator) -> String {
+    let address = go.jwks_url();
+    format!("[[issuers]]\nissuer = \"{name}\"\naudience = [\"B\"]\njwks_url = \"{address}\"\n")
+}
+
 /// Whether the last reload was done, and when it ended.
 async fn last_reload(gate: &GateProcess) -> (f64, f64) {
     let metrics = gate.get("/metrics").await.body;
@@ -128,10 +134,6 @@ async fn the_old_settings_stay_without_keys_for_the_new() {
     let gate = GateProcess::start(&settings_of(&go, "")).await;
     assert_eq!(gate.verdict(&go.token()).await.status, 200);
 
-    let other = |name: &str, go: &Simulator| {
-        let address = go.jwks_url();
-        format!("[[issuers]]\nissuer = \"{name}\"\naudience = [\"B\"]\njwks_url = \"{address}\"\n")
-    };
     let more = other("https://down", &down) + &other("https://down-too", &down_too);
     gate.configure(&settings_of(&go, &more));
     let line = gate.reload().await;
@@ -153,6 +155,25 @@ async fn the_old_settings_stay_without_keys_for_the_new() {
     down.heal();
     down_too.heal();
     assert!(gate.reload().await.contains("settings reloaded"));
+}
+
+#[tokio::test]
+async fn the_old_settings_stay_where_a_file_breaks_while_the_new_ones_wait() {
+    let (go, slow) = (go_of("ZKT").await, go_of("B").await);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "token = []\n").expect("written");
+    let tokens = format!("access_tokens = {:?}\n", file.path());
+    let gate = GateProcess::start(&settings_of(&go, &tokens)).await;
+    let hold = slow.hold();
+    gate.configure(&settings_of(&go, &(tokens + &other("https://slow", &slow))));
+    let breaks = async {
+        slow.wait_for_fetches(1).await;
+        std::fs::write(file.path(), "token = 1\n").expect("written");
+        hold.release();
+    };
+    let (line, ()) = tokio::join!(gate.reload(), breaks);
+    assert!(line.contains("the last good ones stay"), "{line}");
+    assert!(line.contains("access_tokens: "), "{line}");
 }
 
 #[tokio::test]
