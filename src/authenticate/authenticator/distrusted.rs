@@ -55,6 +55,8 @@ impl Authenticator {
     /// From now on the successor distrusts what this one is told to distrust.
     pub(crate) fn succeeded_by(&self, successor: &Arc<Self>) {
         let mut distrusted = self.distrusted();
+        // Also those of reloads that were refused.
+        (distrusted.successors).retain(|earlier| earlier.strong_count() > 0);
         distrusted.successors.push(Arc::downgrade(successor));
         successor.inherit(distrusted.by_calls());
     }
