@@ -642,7 +642,7 @@ mod tests {
     use derbysoft_go_simulator::{Fault, Simulator};
 
     use super::*;
-    use crate::clock::ManualClock;
+    use crate::clock::{ManualClock, UnixTime};
     use crate::jwt::jwks::tests::{document, key};
 
     #[tokio::test]
@@ -654,7 +654,8 @@ mod tests {
         );
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), &good).expect("written");
-        let clock = ManualClock::new(crate::clock::UnixTime::from_secs(1_793_836_800));
+        // 2026-11-05T00:00:00Z
+        let clock = ManualClock::new(UnixTime::from_secs(1_793_836_800));
         let builder = || (GoAuth::builder().access_tokens_file(file.path())).clock(clock.clone());
         let predecessor = builder().build().expect("good settings");
         // As the gate does at a reload: this one reads the file, and waits for keys.

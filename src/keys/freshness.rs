@@ -76,6 +76,17 @@ struct Attempt {
 }
 
 impl Success {
+    /// A set that is so old already, and whose refresh is due at once.
+    fn aged(schedule: &Schedule, now: Moment, age: Duration, origin: Moment) -> Self {
+        Self {
+            origin,
+            at: now,
+            age_then: age,
+            lifetime: schedule.interval,
+            refresh_after: Duration::ZERO,
+        }
+    }
+
     fn age(&self, now: Moment) -> Duration {
         self.age_then.saturating_add(now.since(self.at))
     }
@@ -142,13 +153,7 @@ impl Freshness {
     /// Records a set from a snapshot, fetched `age` before `now`. Its refresh is due at
     /// once.
     pub(crate) fn restored(&mut self, schedule: &Schedule, now: Moment, age: Duration) {
-        self.success = Some(Success {
-            origin: now,
-            at: now,
-            age_then: age,
-            lifetime: schedule.interval,
-            refresh_after: Duration::ZERO,
-        });
+        self.success = Some(Success::aged(schedule, now, age, now));
     }
 
     /// Records a fetch that failed, and how long its answer asked to wait
@@ -177,8 +182,8 @@ impl Freshness {
     /// The same history for a successor, whose clock reads `now` where this one's reads
     /// `then`. Its refresh is due at once, or after the wait that failures require.
     pub(crate) fn handed_over(&self, schedule: &Schedule, then: Moment, now: Moment) -> Self {
-        let mut successor = Self {
-            success: None,
+        Self {
+            success: (self.success).map(|it| Success::aged(schedule, now, it.age(then), it.origin)),
             looked: self.looked.map(|looked| Looked {
                 at: now,
                 ago: looked.ago.saturating_add(then.since(looked.at)),
@@ -195,13 +200,7 @@ impl Freshness {
             }),
             failures: self.failures,
             has_expired: self.has_expired,
-        };
-        if let Some(success) = self.success {
-            successor.restored(schedule, now, success.age(then));
-            let origin = success.origin;
-            successor.success = (successor.success).map(|it| Success { origin, ..it });
         }
-        successor
     }
 
     /// When, by the present clock, the last good set was requested that came neither from
@@ -235,12 +234,13 @@ impl Freshness {
         !self.has_expired && self.age(now).is_none_or(|ours| age < ours)
     }
 
-    /// The same of what was [handed over](Self::handed_over), unless it is from the fetch
-    /// that this one has its set from.
+    /// Whether what was [handed over](Self::handed_over) has a newer set, by another fetch.
     pub(crate) fn would_gain_from(&self, other: &Self, now: Moment) -> bool {
-        let has_origin = |origin| self.success.is_some_and(|ours| ours.origin == origin);
         (other.success).is_some_and(|theirs| {
-            !has_origin(theirs.origin) && self.would_gain(theirs.age(now), now)
+            let is_same = self
+                .success
+                .is_some_and(|ours| ours.origin == theirs.origin);
+            !is_same && self.would_gain(theirs.age(now), now)
         })
     }
 
