@@ -127,11 +127,22 @@ fn a_successor_gains_nothing_from_the_keys_that_it_has_already() {
 
 /// The answer that a fetch brings which began before `take_over`.
 fn answered_after(successor: &(Arc<Shared>, u64), take_over: impl FnOnce()) -> Document {
-    let step = successor.0.next_step(successor.1);
+    let (core, number) = (&successor.0.core, successor.1);
+    core.status().flight.want(&core.pulse, Wanted::Any);
+    let step = successor.0.next_step(number);
     assert!(matches!(step, Some(Step::Fetch(_))), "a fetch is due");
     take_over();
     fetched(successor, 3);
-    successor.0.core.status().held.document.clone()
+    core.status().held.document.clone()
+}
+
+#[test]
+fn an_answer_from_before_a_take_over_does_not_count() {
+    let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
+    let [predecessor, successor] = [(); 2].map(|()| shared(&clock, None));
+    fetched(&predecessor, 1);
+    let held = answered_after(&successor, || successor.0.take_over(&predecessor.0));
+    assert_eq!(held.bytes, document(1).bytes, "it may be older");
 }
 
 #[test]
@@ -150,13 +161,15 @@ fn an_answer_counts_though_its_predecessor_has_learnt_nothing() {
 #[test]
 fn an_answer_counts_though_its_predecessor_has_no_keys() {
     let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
-    let [predecessor, successor] = [(); 2].map(|()| shared(&clock, None));
-    let (shared, number) = &successor;
+    let [predecessor, untouched, failing] = [(); 3].map(|()| shared(&clock, None));
+    let (shared, number) = &failing;
     let failed = Err(FetchError::Timeout.into());
     shared.publish(*number, shared.core.now(), Mode::Fresh, failed);
     clock.advance(Duration::from_secs(1));
-    let held = answered_after(&successor, || shared.take_over(&predecessor.0));
-    assert_eq!(held.bytes, document(3).bytes, "the outage goes on");
+    for successor in [untouched, failing] {
+        let held = answered_after(&successor, || successor.0.take_over(&predecessor.0));
+        assert_eq!(held.bytes, document(3).bytes, "the outage goes on");
+    }
 }
 
 #[test]
