@@ -424,8 +424,9 @@ impl GoAuthBuilder {
     /// this machine goes through no proxy. The settings of the
     /// [network](Config::network) count before it: with a [`Config::proxy`] its proxies
     /// have no effect, and with a [`Config::ca_file`] or a [`Config::client_cert`]
-    /// nothing that it says about TLS. It is the same for
-    /// [fetching tokens](crate::outbound::GatewayBuilder::http_client) and for [calls to
+    /// nothing that it says about TLS. Without them TLS is reqwest's, which resumes sessions
+    /// and then checks no certificate. It is the same for [fetching
+    /// tokens](crate::outbound::GatewayBuilder::http_client) and for [calls to
     /// GO](crate::outbound::HttpClientBuilder::http_client).
     ///
     /// ```
