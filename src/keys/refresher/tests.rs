@@ -1,3 +1,5 @@
+//! What a refresher takes over, what it holds back, and what it writes.
+
 use std::path::PathBuf;
 
 use test_support::eventually;
