@@ -111,10 +111,8 @@ impl Refresh for Shared {
     fn next_step(&self, number: u64) -> Option<Step<Fetch>> {
         self.expire(number);
         self.measure();
-        let mut status = self.core.status_of(number)?;
-        // After the call that wanted the fetch: what it finds counts as newer than whatever
-        // was asked for before that.
         let now = self.core.now();
+        let mut status = self.core.status_of(number)?;
         let refresh = status.freshness.until_refresh(now);
         let is_due = refresh.is_some_and(|wait| wait.is_zero());
         if let Some(wanted) = status.flight.begin(is_due.then_some(Wanted::Any)) {
@@ -122,12 +120,15 @@ impl Refresh for Shared {
             self.core.pulse.expect(Due::at(moment));
             status.overtaken = false;
             let held = status.held.clone();
-            let may_be_confirmed = held.may_be_confirmed(now);
+            drop(status);
+            // A file is always read whole.
+            let may_be_confirmed = held.may_be_confirmed(now) && !self.source.is_file();
             return Some(Step::Fetch(Fetch {
-                started: now,
+                // After the call that wanted it: what it finds counts as newer than whatever
+                // was asked for before that.
+                started: self.core.now(),
                 held: held.document,
-                // A file is always read whole.
-                mode: if wanted == Wanted::Fresh || !may_be_confirmed || self.source.is_file() {
+                mode: if wanted == Wanted::Fresh || !may_be_confirmed {
                     Mode::Fresh
                 } else {
                     Mode::Conditional
@@ -326,7 +327,7 @@ impl Shared {
             if left.is_none_or(|left| !left.is_zero()) {
                 return;
             }
-            // Without keys, no refresh is due by itself.
+            // So that requests wait for the fetch that is due.
             if (status.freshness.until_refresh(now)).is_some_and(|wait| wait.is_zero()) {
                 status.flight.want(&self.core.pulse, Wanted::Any);
             }

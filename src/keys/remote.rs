@@ -62,9 +62,10 @@ impl Pending<'_> {
                 ended = waiter.progress() => ended,
                 () = &mut time_up => return Err(FetchError::Timeout),
             };
+            let now = core.now();
             let status = core.status();
             let good = if self.keys_suffice {
-                remote.has_keys(core.now())
+                remote.has_keys(now)
             } else {
                 ended && status.freshness.last_attempt_succeeded()
             };
@@ -74,7 +75,7 @@ impl Pending<'_> {
             if ended {
                 let last_error = status.last_error.clone();
                 let error = last_error.or_else(|| {
-                    let state = remote.state_of(&status, core.now());
+                    let state = remote.state_of(&status, now);
                     state.last_error().cloned()
                 });
                 return Err(error.unwrap_or(FetchError::Stopped));
