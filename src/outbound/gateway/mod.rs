@@ -216,8 +216,9 @@ impl Gateway {
         }
         let shared = &self.shared;
         let running = shared.keep_running();
+        let now = shared.core.clock.now();
         let mut status = shared.core.status();
-        change(&mut status.pairs, pair, shared.core.clock.now());
+        change(&mut status.pairs, pair, now);
         // Another pair's failure is no reason to wait with this one.
         status.failures = Failures::default();
         // Without a running refresher, the next caller fetches.
@@ -259,26 +260,26 @@ impl Gateway {
     /// is none.
     async fn token(&self, refused: Option<u64>) -> Result<Arc<Issued>, GatewayError> {
         let shared = &self.shared;
-        let good = |good: fn(&Life, Moment) -> bool| {
+        let good = |good: fn(&Life, Moment) -> bool, now| {
             let issued = shared.current.load_full()?;
             let is_other = refused.is_none_or(|refused| issued.number > refused);
-            (is_other && good(&issued.life, shared.core.now())).then_some(issued)
+            (is_other && good(&issued.life, now)).then_some(issued)
         };
-        let alive = || good(Life::is_alive);
+        let alive = |now| good(Life::is_alive, now);
         // Without its own runtime a caller could not wait.
         if Handle::try_current().is_err() || !shared.keep_driven() {
-            return alive()
+            return alive(shared.core.now())
                 .ok_or_else(|| GatewayError::new(GatewayErrorKind::NoRuntime, Duration::ZERO));
         }
+        let now = shared.core.now();
         let waiter = {
             let mut status = shared.core.status();
-            if let Some(issued) = good(Life::is_usable) {
+            if let Some(issued) = good(Life::is_usable, now) {
                 return Ok(issued);
             }
             if !status.flight.is_pending() {
-                let now = shared.core.now();
                 if !status.failures.cooling_down(now).is_zero() {
-                    return alive().ok_or_else(|| status.last_failure(now));
+                    return alive(now).ok_or_else(|| status.last_failure(now));
                 }
                 status.flight.want(&shared.core.pulse, ());
             }
@@ -293,13 +294,14 @@ impl Gateway {
             biased;
             () = waiter.ended() => {}
             () = shared.core.clock.sleep_until(limit) => {
-                return alive().ok_or_else(|| {
-                    let (status, now) = (shared.core.status(), shared.core.now());
-                    status.failure(GatewayErrorKind::Timeout, now)
+                let now = shared.core.now();
+                return alive(now).ok_or_else(|| {
+                    shared.core.status().failure(GatewayErrorKind::Timeout, now)
                 });
             }
         }
-        alive().ok_or_else(|| shared.core.status().last_failure(shared.core.now()))
+        let now = shared.core.now();
+        alive(now).ok_or_else(|| shared.core.status().last_failure(now))
     }
 }
 
